@@ -1,0 +1,134 @@
+use crate::{Percentage, Similarity};
+
+/// A continuous, strictly increasing map from cosine to percentage, linear between anchors.
+///
+/// ```
+/// use padan_domain::{Anchor, Calibration, Similarity};
+/// let anchor = |cosine, percentage| Anchor { cosine, percentage };
+/// let map = Calibration::new(vec![anchor(0.0, 0.0), anchor(0.44, 75.0), anchor(0.9, 100.0)])?;
+/// assert_eq!(map.percentage(Similarity::from_cosine(0.44)).value(), 75.0);
+/// assert_eq!(map.percentage(Similarity::from_cosine(0.22)).value(), 37.5);
+/// # Ok::<(), padan_domain::InvalidCalibration>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibration(Box<[Anchor]>);
+
+/// One point that the map goes through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Anchor {
+    /// The cosine, in -1 to 1.
+    pub cosine: f64,
+    /// The percentage there, in 0 to 100.
+    pub percentage: f64,
+}
+
+/// Why a list of anchors is no calibration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidCalibration {
+    /// An anchor has a cosine outside -1 to 1 or a percentage outside 0 to 100.
+    #[error("an anchor lies outside cosine -1 to 1 or percentage 0 to 100")]
+    OutOfRange,
+    /// Cosines or percentages do not increase from each anchor to the next.
+    #[error("the anchors do not increase")]
+    NotIncreasing,
+    /// The map does not begin at 0 % and end at 100 %.
+    #[error("the anchors do not run from 0 % to 100 %")]
+    NotWhole,
+    /// No anchor stands at the pass mark.
+    #[error("no anchor stands at 75 %, the pass mark")]
+    NoPassMark,
+}
+
+impl Calibration {
+    /// Checks the anchors: from 0 % to 100 %, increasing, one of them at the pass mark.
+    pub fn new(anchors: Vec<Anchor>) -> Result<Self, InvalidCalibration> {
+        let in_range = |a: &Anchor| (-1.0..=1.0).contains(&a.cosine) && (0.0..=100.0).contains(&a.percentage);
+        if !anchors.iter().all(in_range) {
+            return Err(InvalidCalibration::OutOfRange);
+        }
+        if !anchors.windows(2).all(|w| w[0].cosine < w[1].cosine && w[0].percentage < w[1].percentage) {
+            return Err(InvalidCalibration::NotIncreasing);
+        }
+        let ends = anchors.first().zip(anchors.last());
+        if !ends.is_some_and(|(first, last)| first.percentage <= 0.0 && last.percentage >= 100.0) {
+            return Err(InvalidCalibration::NotWhole);
+        }
+        if !anchors.iter().any(|a| a.percentage.to_bits() == Percentage::PASS_MARK.value().to_bits()) {
+            return Err(InvalidCalibration::NoPassMark);
+        }
+        Ok(Self(anchors.into()))
+    }
+
+    /// The percentage of a cosine. At an anchor it is the anchor's, exactly.
+    pub fn percentage(&self, similarity: Similarity) -> Percentage {
+        let cosine = similarity.cosine();
+        let above = self.0.partition_point(|anchor| anchor.cosine <= cosine);
+        let value = match (above.checked_sub(1).map(|below| self.0[below]), self.0.get(above)) {
+            (None, _) => 0.0,
+            (Some(_), None) => 100.0,
+            (Some(below), Some(above)) => {
+                let share = (cosine - below.cosine) / (above.cosine - below.cosine);
+                // Rounding must not lift a value onto the next anchor, least of all onto the pass mark.
+                (below.percentage + share * (above.percentage - below.percentage))
+                    .min(f64::from_bits(above.percentage.to_bits() - 1))
+            }
+        };
+        Percentage::new(value)
+    }
+
+    /// The cosine from which on a face passes.
+    pub fn pass_cosine(&self) -> f64 {
+        self.0.iter().find(|a| a.percentage >= Percentage::PASS_MARK.value()).map_or(1.0, |a| a.cosine)
+    }
+
+    /// The points that the map goes through, in increasing order.
+    pub fn anchors(&self) -> &[Anchor] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn calibration(points: &[(f64, f64)]) -> Result<Calibration, InvalidCalibration> {
+        Calibration::new(points.iter().map(|&(cosine, percentage)| Anchor { cosine, percentage }).collect())
+    }
+
+    #[test]
+    fn what_is_no_scale_is_refused() {
+        for (points, error) in [
+            (&[][..], InvalidCalibration::NotWhole),
+            (&[(0.0, 0.0), (0.4, 75.0)], InvalidCalibration::NotWhole),
+            (&[(0.0, 0.0), (0.4, 75.0), (0.4, 80.0), (0.9, 100.0)], InvalidCalibration::NotIncreasing),
+            (&[(0.0, 0.0), (0.5, 75.0), (0.4, 90.0), (0.9, 100.0)], InvalidCalibration::NotIncreasing),
+            (&[(0.0, 0.0), (0.5, 74.0), (0.9, 100.0)], InvalidCalibration::NoPassMark),
+            (&[(0.0, 0.0), (0.5, 75.0), (1.1, 100.0)], InvalidCalibration::OutOfRange),
+            (&[(0.0, 0.0), (f64::NAN, 75.0), (1.0, 100.0)], InvalidCalibration::OutOfRange),
+        ] {
+            assert_eq!(calibration(points).unwrap_err(), error, "{points:?}");
+        }
+    }
+
+    #[test]
+    fn a_hair_below_the_mark_does_not_pass() {
+        let map = calibration(&[(0.0, 0.0), (0.44, 75.0), (0.9, 100.0)]).unwrap();
+        let below = Similarity::from_cosine(f64::from_bits(0.44_f64.to_bits() - 1));
+        assert!(!map.percentage(below).passes());
+        assert!(map.percentage(Similarity::from_cosine(0.44)).passes());
+    }
+
+    proptest! {
+        #[test]
+        fn monotone_bounded_and_continuous(a in -1.0_f64..=1.0, step in 0.0_f64..0.001) {
+            let map = calibration(&[(0.02, 0.0), (0.3, 50.0), (0.44, 75.0), (0.51, 90.0), (0.86, 100.0)]).unwrap();
+            let low = map.percentage(Similarity::from_cosine(a)).value();
+            let high = map.percentage(Similarity::from_cosine(a + step)).value();
+            prop_assert!((0.0..=100.0).contains(&low));
+            prop_assert!(low <= high);
+            prop_assert!(high - low <= step * (15.0 / 0.07) + 1e-9, "the steepest piece bounds every change");
+        }
+    }
+}

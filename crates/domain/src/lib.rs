@@ -1,0 +1,39 @@
+//! The words that all sides of Padan speak: the parsed request, the face's numbers, the decision.
+//!
+//! Enter through the constructors: [`NationalId`], [`PersonName`], [`BirthDate`] and [`Photo`] parse what a
+//! client sent, [`Calibration`] turns a [`Similarity`] into a [`Percentage`], and [`judge`] decides.
+//!
+//! **Architecture Invariant:** no I/O, no async, no clock of its own: time comes in as a [`Clock`].
+//!
+//! **Architecture Invariant:** a value of these types is valid. Each has one constructor that checks, and
+//! nothing behind it checks again.
+//!
+//! **Architecture Invariant:** what is personal never prints. `Debug` of a [`NationalId`], [`PersonName`],
+//! [`BirthDate`], [`Photo`] or [`Embedding`] is the type's name.
+
+mod birth_date;
+mod calibration;
+mod citizen;
+mod clock;
+mod decision;
+mod embedding;
+mod model_contract;
+mod national_id;
+mod percentage;
+mod person_name;
+mod photo;
+mod reason_code;
+mod redacted;
+
+pub use birth_date::{BirthDate, InvalidBirthDate};
+pub use calibration::{Anchor, Calibration, InvalidCalibration};
+pub use citizen::CitizenStatus;
+pub use clock::Clock;
+pub use decision::{Decision, FaceJudgement, FieldResults, Judgement, judge};
+pub use embedding::{Embedding, InvalidEmbedding, Similarity};
+pub use model_contract::ModelContractId;
+pub use national_id::{InvalidNationalId, NationalId};
+pub use percentage::Percentage;
+pub use person_name::{InvalidPersonName, NameRule, PersonName};
+pub use photo::{Photo, PhotoFormat, UnknownPhotoFormat};
+pub use reason_code::ReasonCode;

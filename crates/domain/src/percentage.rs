@@ -1,0 +1,73 @@
+/// The similarity on the scale of the API: 0 to 100, unrounded. 75 is the pass mark, whatever the model.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Percentage(f64);
+
+impl Percentage {
+    /// The mark from which on a face passes.
+    pub const PASS_MARK: Self = Self(75.0);
+
+    /// Takes a value, clamped to 0 to 100; what is not a number is 0.
+    pub fn new(value: f64) -> Self {
+        if value.is_nan() { Self(0.0) } else { Self(value.clamp(0.0, 100.0)) }
+    }
+
+    /// The unrounded value, in 0 to 100.
+    pub fn value(self) -> f64 {
+        self.0
+    }
+
+    /// Whether the face passes: judged on the unrounded value, and exactly the mark passes.
+    pub fn passes(self) -> bool {
+        self >= Self::PASS_MARK
+    }
+
+    /// What an answer shows: truncated to two decimals, never rounded up, and at least 1.
+    ///
+    /// ```
+    /// use padan_domain::Percentage;
+    /// assert_eq!(Percentage::new(74.996).shown(), 74.99);
+    /// assert!(!Percentage::new(74.996).passes());
+    /// assert_eq!(Percentage::new(0.2).shown(), 1.0);
+    /// ```
+    pub fn shown(self) -> f64 {
+        // A value such as 82.04 is stored a hair below itself; multiplying first would truncate it to 82.03.
+        let hundredths = (self.0 * 100.0).floor();
+        let next = (hundredths + 1.0) / 100.0;
+        let shown = if next <= self.0 { next } else { hundredths / 100.0 };
+        shown.max(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_mark_itself_passes_and_shows_as_75() {
+        assert!(Percentage::new(75.0).passes());
+        assert!(!Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).passes());
+        assert!((Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).shown() - 74.99).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn two_decimals_show_as_they_are(hundredths in 100_u32..=10_000) {
+            let value = f64::from(hundredths) / 100.0;
+            prop_assert_eq!(Percentage::new(value).shown().to_string(), value.to_string());
+        }
+
+        #[test]
+        fn never_rounded_up_and_less_than_a_hundredth_off(value in 1.0_f64..=100.0) {
+            let shown = Percentage::new(value).shown();
+            prop_assert!(shown <= value && value - shown < 0.01 + 1e-9);
+        }
+
+        #[test]
+        fn what_shows_as_75_or_more_passes(value in 0.0_f64..=100.0) {
+            let percentage = Percentage::new(value);
+            prop_assert_eq!(percentage.shown() >= 75.0, percentage.passes());
+        }
+    }
+}

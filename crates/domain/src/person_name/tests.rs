@@ -1,0 +1,285 @@
+use proptest::prelude::*;
+use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+use super::*;
+
+fn reduced(text: &str) -> String {
+    PersonName::parse(text).unwrap().0.into()
+}
+
+#[test]
+fn names_are_reduced_to_what_is_compared() {
+    for (text, expected) in [
+        // The sample people, as registered and as people write them.
+        ("Budi Santoso", "BUDI SANTOSO"),
+        ("  budi\t santoso ", "BUDI SANTOSO"),
+        ("BUDI SANTOSO, SE", "BUDI SANTOSO"),
+        ("Maria Goretti Wulandari", "MARIA GORETTI WULANDARI"),
+        ("Dr. Ni Putu Ayu Lestari", "NI PUTU AYU LESTARI"),
+        ("Dewi Kartika Sari, S.Pd.", "DEWI KARTIKA SARI"),
+        ("DEWI KARTIKA SARI S PD", "DEWI KARTIKA SARI"),
+        ("Dewi Kartika Sari SPd", "DEWI KARTIKA SARI"),
+        ("Dewi Kartika Sari, S.Pd.I., M.Pd", "DEWI KARTIKA SARI"),
+        ("Yohanes Kristianto Nugroho, S.Kom., M.M.", "YOHANES KRISTIANTO NUGROHO"),
+        ("Cut Meutia", "CUT MEUTIA"),
+        ("Hj. Nurhaliza Rahmawati", "NURHALIZA RAHMAWATI"),
+        ("Hj Nurhaliza Rahmawati", "NURHALIZA RAHMAWATI"),
+        ("Ir. I Gusti Ngurah Wirawan", "I GUSTI NGURAH WIRAWAN"),
+        ("Ma'ruf Hidayat", "MARUF HIDAYAT"),
+        ("Ma\u{2019}ruf Hidayat", "MARUF HIDAYAT"),
+        ("Ma\u{2018}ruf Hidayat", "MARUF HIDAYAT"),
+        ("Ma\u{2bc}ruf Hidayat", "MARUF HIDAYAT"),
+        ("Ma`ruf Hidayat", "MARUF HIDAYAT"),
+        ("Ma\u{b4}ruf Hidayat", "MARUF HIDAYAT"),
+        ("MARUF HIDAYAT", "MARUF HIDAYAT"),
+        ("Moh. Rizal Pratama", "MUHAMMAD RIZAL PRATAMA"),
+        ("Siti Aminah", "SITI AMINAH"),
+        ("Suparman", "SUPARMAN"),
+        ("Suparman, S.H.", "SUPARMAN"),
+        // Marks, scripts and what copied text carries along.
+        ("André Müller", "ANDRE MULLER"),
+        ("ANDRE\u{301} MU\u{308}LLER", "ANDRE MULLER"),
+        ("Ｂｕｄｉ　Ｓａｎｔｏｓｏ", "BUDI SANTOSO"),
+        ("Bu\u{ad}di\u{200b} San\u{feff}toso", "BUDI SANTOSO"),
+        ("Straße", "STRASSE"),
+        ("李小龙", "李小龙"),
+        ("محمد", "محمد"),
+        ("Анна", "АННА"),
+        ("\u{fe70}", "\u{fe70}"),
+        // Punctuation.
+        ("Abdul-Rahman", "ABDUL RAHMAN"),
+        ("Anak.Agung/Gde", "ANAK AGUNG GDE"),
+        ("O'Brien & Co", "OBRIEN CO"),
+        // Abbreviations anywhere.
+        ("Moch. Muh Mhd Mohamad Mochamad Mohammad", &["MUHAMMAD"; 6].join(" ")),
+        ("Budi Moh.", "BUDI MUHAMMAD"),
+        ("Abd. Rahman", "ABDUL RAHMAN"),
+        ("Abdi Rahman", "ABDI RAHMAN"),
+        ("Mohan", "MOHAN"),
+        // Titles before, several of them, in every spelling.
+        ("H. Abd. Rahman", "ABDUL RAHMAN"),
+        ("K.H. Hasyim", "HASYIM"),
+        ("KH Hasyim", "HASYIM"),
+        ("Prof. Dr. H. Ahmad", "AHMAD"),
+        ("PROF.DR.IR.HJ.SITI AMINAH", "SITI AMINAH"),
+        ("Drs Suparman", "SUPARMAN"),
+        ("Dra. Siti Aminah", "SITI AMINAH"),
+        ("Haji Umar", "UMAR"),
+        // Titles behind.
+        ("Suparman, H.", "SUPARMAN"),
+        ("Siti Aminah, Dra. Hj.", "SITI AMINAH"),
+        ("Siti Aminah, A.Md.Keb.", "SITI AMINAH"),
+        ("Siti Aminah AMD", "SITI AMINAH"),
+        ("Siti Aminah, Ph.D.", "SITI AMINAH"),
+        ("Siti Aminah PHD", "SITI AMINAH"),
+        ("Siti Aminah S.E., M.Si., Ak.", "SITI AMINAH"),
+        ("Siti Aminah ST MT", "SITI AMINAH"),
+        ("Siti Aminah S KOM", "SITI AMINAH"),
+        ("Siti Aminah S.HI", "SITI AMINAH"),
+        ("Siti Aminah, S.H.I.", "SITI AMINAH"),
+        ("Siti Aminah, B.Eng", "SITI AMINAH"),
+        // Where a title does not stand, it is none.
+        ("Ahmad H Nasution", "AHMAD H NASUTION"),
+        ("Budi S E Santoso", "BUDI S E SANTOSO"),
+        ("S. H. Mintardja", "S H MINTARDJA"),
+        ("St. Aminah", "ST AMINAH"),
+        ("I R Wirawan", "I R WIRAWAN"),
+        ("Umar Haji", "UMAR HAJI"),
+        ("Drajat Hartono", "DRAJAT HARTONO"),
+        ("Irwan", "IRWAN"),
+        ("Lie Shi", "LIE SHI"),
+        ("Tan Beng", "TAN BENG"),
+        ("Oei Mei", "OEI MEI"),
+        ("Aung San", "AUNG SAN"),
+        // Never to nothing.
+        ("H.", "H"),
+        ("Dr.", "DR"),
+        ("S.H.", "S H"),
+        ("S.Pd.I", "S PD I"),
+        ("Se", "SE"),
+        ("Prof. Dr.", "DR"),
+        ("Dr. S.H.", "S H"),
+        // Nobility belongs to the name.
+        ("Raden Ajeng Kartini", "RADEN AJENG KARTINI"),
+        ("Andi Mappanyukki", "ANDI MAPPANYUKKI"),
+        ("Teuku Umar", "TEUKU UMAR"),
+        ("Teuku", "TEUKU"),
+        ("Dr. Cut Nyak Dhien, S.Sos", "CUT NYAK DHIEN"),
+        ("I Gusti", "I GUSTI"),
+        ("Ni Putu", "NI PUTU"),
+        // The price of reading titles by their spelling, as documented.
+        ("Tan Se", "TAN"),
+        ("H Nasution", "NASUTION"),
+        ("Budi S H", "BUDI"),
+    ] {
+        assert_eq!(reduced(text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn what_has_no_letter_is_empty() {
+    for text in ["", " ", "\t\n", "...", "'", "\u{2bc}\u{2019}", "- , .", "\u{301}", "\u{200b}", "\u{1f600}"]
+    {
+        assert_eq!(PersonName::parse(text).unwrap_err(), InvalidPersonName::Empty, "{text:?}");
+    }
+}
+
+#[test]
+fn the_limit_counts_characters() {
+    assert!(PersonName::parse(&"é".repeat(256)).is_ok());
+    assert_eq!(PersonName::parse(&"e".repeat(257)).unwrap_err(), InvalidPersonName::TooLong);
+    assert_eq!(PersonName::parse(&" ".repeat(257)).unwrap_err(), InvalidPersonName::TooLong);
+}
+
+#[test]
+fn another_name_does_not_match() {
+    for (one, other) in [
+        ("Budi Santoso", "Budi Santosa"),
+        ("Budi Santoso", "Santoso Budi"),
+        ("Budi Santoso", "Budi"),
+        ("Siti Aminah", "Siti Rahmah"),
+        ("I Gusti Ngurah Wirawan", "Ngurah Wirawan"),
+        ("Cut Meutia", "Meutia"),
+    ] {
+        let (one, other) = (PersonName::parse(one).unwrap(), PersonName::parse(other).unwrap());
+        assert!(!one.matches(&other, NameRule::Exact));
+    }
+}
+
+#[test]
+fn a_threshold_forgives_a_typing_error_and_no_more() {
+    let rule = NameRule::JaroWinkler { at_least: 0.95 };
+    let matches = |one: &str, other: &str| {
+        PersonName::parse(one).unwrap().matches(&PersonName::parse(other).unwrap(), rule)
+    };
+    assert!(matches("Nurhaliza Rahmawati", "Nurhalisa Rahmawati"));
+    assert!(!matches("Nurhaliza Rahmawati", "Siti Rahmawati"));
+}
+
+#[test]
+fn a_rule_is_a_word_or_a_table_with_a_sensible_threshold() {
+    #[derive(Deserialize)]
+    struct Settings {
+        rule: NameRule,
+    }
+    let rule =
+        |value: &str| toml::from_str::<Settings>(&format!("rule = {value}")).map(|settings| settings.rule);
+    assert_eq!(rule("'exact'").unwrap(), NameRule::Exact);
+    let jaro_winkler = NameRule::JaroWinkler { at_least: 0.95 };
+    assert_eq!(rule("{ jaro_winkler = { at_least = 0.95 } }").unwrap(), jaro_winkler);
+    for wrong in [
+        "'fuzzy'",
+        "{ jaro_winkler = { at_least = 95.0 } }",
+        "{ jaro_winkler = { at_least = nan } }",
+        "{ jaro_winkler = {} }",
+        "{ jaro_winkler = { at_least = 0.95, at_most = 1.0 } }",
+    ] {
+        assert!(rule(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn debug_shows_no_letter() {
+    assert_eq!(format!("{:?}", PersonName::parse("Budi Santoso").unwrap()), "PersonName");
+}
+
+/// Names out of the words that the rules know, so that they meet each other often.
+fn word_salad() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("H"),
+        Just("Hj."),
+        Just("K"),
+        Just("Dr"),
+        Just("Drs."),
+        Just("Prof."),
+        Just("Ir"),
+        Just("S"),
+        Just("Pd"),
+        Just("I"),
+        Just("E"),
+        Just("M"),
+        Just("Kom"),
+        Just("SPd"),
+        Just("SE"),
+        Just("ST"),
+        Just("PhD"),
+        Just("A"),
+        Just("Md"),
+        Just("Moh."),
+        Just("Abd"),
+        Just("Budi"),
+        Just("Ma'ruf"),
+        Just("T"),
+        Just("G"),
+        Just("Raden"),
+        Just("Haji"),
+        Just("Sp"),
+        Just("Ph"),
+        Just("D"),
+        Just("C"),
+        Just("HI"),
+    ];
+    prop::collection::vec(word, 1..9).prop_map(|words| words.join(" "))
+}
+
+proptest! {
+    #[test]
+    fn reducing_again_changes_nothing(text in prop_oneof![word_salad(), "\\PC{0,40}", any::<String>()]) {
+        let once = reduce(&text);
+        prop_assert_eq!(reduce(&once), once);
+    }
+
+    #[test]
+    fn never_empty_from_letters(
+        before in "\\PC{0,8}",
+        letter in "[\\p{Lu}\\p{Ll}\\p{Lt}\\p{Lo}\\p{Nd}]",
+        after in "\\PC{0,8}",
+    ) {
+        let text = [before, letter, after].concat();
+        prop_assert!(PersonName::parse(&text).is_ok());
+    }
+
+    #[test]
+    fn never_empty_from_titles(text in word_salad()) {
+        prop_assert!(PersonName::parse(&text).is_ok());
+    }
+
+    #[test]
+    fn what_is_accepted_has_a_letter_or_digit(text in "\\PC{0,40}") {
+        prop_assert_eq!(PersonName::parse(&text).is_ok(), !reduce(&text).is_empty());
+        let reduced = reduce(&text);
+        prop_assert!(reduced.split(' ').all(|word| word.chars().all(char::is_alphanumeric)));
+        prop_assert!(!reduced.starts_with(' ') && !reduced.ends_with(' ') && !reduced.contains("  "));
+    }
+
+    #[test]
+    fn matching_is_reflexive_and_symmetric(
+        one in prop_oneof![word_salad(), "[a-d' .]{0,8}x"],
+        other in prop_oneof![word_salad(), "[a-d' .]{0,8}x"],
+        at_least in 0.0_f64..=1.0,
+    ) {
+        let (one, other) = (PersonName::parse(&one).unwrap(), PersonName::parse(&other).unwrap());
+        for rule in [NameRule::Exact, NameRule::JaroWinkler { at_least }] {
+            prop_assert!(one.matches(&one, rule));
+            prop_assert_eq!(one.matches(&other, rule), other.matches(&one, rule));
+        }
+    }
+
+    #[test]
+    fn case_marks_and_spacing_do_not_matter(text in "[A-Za-zéüñ' ]{0,20}x") {
+        let name = PersonName::parse(&text).unwrap();
+        let without_marks: String = text.nfd().filter(|c| !is_combining_mark(*c)).collect();
+        for variant in [
+            text.to_uppercase(),
+            text.to_lowercase(),
+            without_marks,
+            text.nfd().collect(),
+            text.replace(' ', "  "),
+            text.replace('\'', "\u{2019}"),
+            format!("Dr. {text}"),
+            format!("{text}, S.Pd."),
+        ] {
+            prop_assert!(name.matches(&PersonName::parse(&variant).unwrap(), NameRule::Exact), "{variant:?}");
+        }
+    }
+}

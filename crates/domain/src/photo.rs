@@ -1,0 +1,79 @@
+use bytes::Bytes;
+
+use crate::redacted::debug_as_name;
+
+/// An encoded photo whose first bytes say PNG or JPEG. It is not decoded here and may still be damaged.
+#[derive(Clone)]
+pub struct Photo {
+    format: PhotoFormat,
+    bytes: Bytes,
+}
+
+debug_as_name!(Photo);
+
+/// The two formats that are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PhotoFormat {
+    /// Portable Network Graphics.
+    Png,
+    /// JPEG in any of its JFIF, EXIF or Adobe guises.
+    Jpeg,
+}
+
+/// The first bytes are neither those of a PNG nor of a JPEG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("neither PNG nor JPEG by its first bytes")]
+pub struct UnknownPhotoFormat;
+
+impl Photo {
+    /// The format, read from the first bytes.
+    pub fn format(&self) -> PhotoFormat {
+        self.format
+    }
+
+    /// The encoded file.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+impl TryFrom<Bytes> for Photo {
+    type Error = UnknownPhotoFormat;
+
+    fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
+        const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+        const JPEG_START_AND_MARKER: &[u8] = b"\xff\xd8\xff";
+        let format = if bytes.starts_with(PNG_SIGNATURE) {
+            PhotoFormat::Png
+        } else if bytes.starts_with(JPEG_START_AND_MARKER) {
+            PhotoFormat::Jpeg
+        } else {
+            return Err(UnknownPhotoFormat);
+        };
+        Ok(Self { format, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format_of(bytes: &'static [u8]) -> Result<PhotoFormat, UnknownPhotoFormat> {
+        Photo::try_from(Bytes::from_static(bytes)).map(|photo| photo.format())
+    }
+
+    #[test]
+    fn the_first_bytes_decide() {
+        assert_eq!(format_of(b"\x89PNG\r\n\x1a\n...."), Ok(PhotoFormat::Png));
+        assert_eq!(format_of(b"\xff\xd8\xff\xe0...."), Ok(PhotoFormat::Jpeg));
+        for other in [&b""[..], b"GIF89a", b"RIFF....WEBP", b"\x89PNG", b"\xff\xd8", b"%PDF-1.7", b"BM"] {
+            assert_eq!(format_of(other), Err(UnknownPhotoFormat));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_pixel() {
+        let photo = Photo::try_from(Bytes::from_static(b"\xff\xd8\xff\xe0secret")).unwrap();
+        assert_eq!(format!("{photo:?}"), "Photo");
+    }
+}

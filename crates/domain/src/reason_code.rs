@@ -1,0 +1,126 @@
+use std::fmt;
+
+macro_rules! reason_codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $code:literal, $reason:expr;)+) => {
+        /// The stable word for how a request ended: the `Reason-Code` header, the metric label, the audit column.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ReasonCode {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl ReasonCode {
+            /// Every code, in the order of the documents.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The upper-case word.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            /// The text of `reason` in an answer. A code that concerns one named field has a text with the field's
+            /// name, which the answer supplies; this is its general form.
+            pub fn reason(self) -> &'static str {
+                match self { $(Self::$variant => $reason,)+ }
+            }
+        }
+    };
+}
+
+reason_codes! {
+    /// Everything matches.
+    Verified => "VERIFIED", "Verification Success";
+    /// The registry has no such NIK.
+    NikNotFound => "NIK_NOT_FOUND", "NIK not found on Dukcapil database";
+    /// The registry has the person as deceased.
+    NikDeceased => "NIK_DECEASED", "NIK is registered as deceased";
+    /// The registry has the record as a duplicate.
+    NikDuplicate => "NIK_DUPLICATE", "NIK is registered as duplicate";
+    /// The registry has the record as no longer in force.
+    NikInactive => "NIK_INACTIVE", "NIK is registered as inactive";
+    /// The name differs.
+    NameMismatch => "NAME_MISMATCH", "Name does not match";
+    /// The date of birth differs.
+    DobMismatch => "DOB_MISMATCH", "Date of birth does not match";
+    /// Another field of basic verification differs.
+    FieldMismatch => "FIELD_MISMATCH", "field does not match";
+    /// The registry has no usable photo of the person.
+    NoReferencePhoto => "NO_REFERENCE_PHOTO", "No reference photo for this NIK";
+    /// The faces are less similar than the pass mark.
+    FaceMismatch => "FACE_MISMATCH", "Selfie image does not pass the threshold";
+    /// The NIK is not 16 digits.
+    InvalidNik => "INVALID_NIK", "Invalid NIK number format";
+    /// The name is not text of a length that a name has.
+    InvalidName => "INVALID_NAME", "Invalid name format";
+    /// The date is not `dd-mm-yyyy`, no day of the calendar, or in the future.
+    InvalidDob => "INVALID_DOB", "Invalid date_of_birth format";
+    /// Another field of basic verification is not text of a sensible length.
+    InvalidField => "INVALID_FIELD", "Invalid field format";
+    /// A required field was not sent.
+    MissingField => "MISSING_FIELD", "field is required";
+    /// The form is cut off, or has a field twice.
+    MalformedForm => "MALFORMED_FORM", "Malformed multipart form";
+    /// The photo cannot be decoded.
+    ImageUnreadable => "IMAGE_UNREADABLE", "face_image cannot be decoded";
+    /// The photo has too many pixels.
+    ImageTooLarge => "IMAGE_TOO_LARGE", "face_image is too large";
+    /// No face was found.
+    NoFace => "NO_FACE", "No face detected in face_image";
+    /// More than one face could be meant.
+    SeveralFaces => "SEVERAL_FACES", "More than one face detected in face_image";
+    /// The face has too few pixels.
+    FaceTooSmall => "FACE_TOO_SMALL", "Face in face_image is too small";
+    /// The face is not sharp.
+    FaceBlurred => "FACE_BLURRED", "Face in face_image is too blurred";
+    /// The face is underexposed.
+    FaceTooDark => "FACE_TOO_DARK", "Face in face_image is too dark";
+    /// The face is overexposed.
+    FaceTooBright => "FACE_TOO_BRIGHT", "Face in face_image is too bright";
+    /// The face is not frontal.
+    FaceTurned => "FACE_TURNED", "Face in face_image is turned too far";
+    /// Nothing was to be judged: a document was asked for and is here.
+    Served => "OK", "OK";
+    /// Credentials are missing or wrong.
+    Unauthorized => "UNAUTHORIZED", "Missing or wrong credentials";
+    /// The client may not do this.
+    Forbidden => "FORBIDDEN", "Client is not allowed";
+    /// No such path.
+    NotFound => "NOT_FOUND", "Not found";
+    /// The path does not take this method.
+    MethodNotAllowed => "METHOD_NOT_ALLOWED", "Method not allowed";
+    /// The request's body did not arrive in time.
+    RequestTimeout => "REQUEST_TIMEOUT", "Request timed out";
+    /// The request's body is over the limit.
+    BodyTooLarge => "BODY_TOO_LARGE", "Request body is too large";
+    /// The body is not a multipart form.
+    UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
+    /// The photo is neither PNG nor JPEG.
+    UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";
+    /// The service is full.
+    Overloaded => "OVERLOADED", "Too many requests";
+    /// Something is wrong inside.
+    Internal => "INTERNAL", "Internal server error";
+    /// The registry cannot answer.
+    RegistryUnavailable => "REGISTRY_UNAVAILABLE", "Something wrong in Dukcapil server";
+    /// The service's own database cannot answer.
+    StoreUnavailable => "STORE_UNAVAILABLE", "Something wrong in Dukcapil server";
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_upper_case_words() {
+        let mut codes: Vec<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
+        assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), ReasonCode::ALL.len());
+    }
+}
