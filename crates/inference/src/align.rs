@@ -1,0 +1,187 @@
+//! Five-point alignment: a face as the 112 x 112 crop that embedders are trained on.
+
+use fast_image_resize::{FilterType, Resizer};
+
+use crate::{
+    error::{FaceError, PhotoFault},
+    geometry::{Affine, Point, Rectangle},
+    orientation::Orientation,
+    raster::Raster,
+};
+
+/// Pixels a side of the crop.
+pub(crate) const CROP_SIDE: usize = 112;
+
+/// Where the crop has the landmarks: eyes, nose and mouth corners of the ArcFace frame.
+pub(crate) const ARCFACE_FRAME: [Point; 5] = [
+    Point { x: 38.2946, y: 51.6963 },
+    Point { x: 73.5318, y: 51.5014 },
+    Point { x: 56.0252, y: 71.7366 },
+    Point { x: 41.5493, y: 92.3655 },
+    Point { x: 70.7299, y: 92.2041 },
+];
+
+/// An aligned face: 112 x 112 pixels of red, green and blue, 0 to 255, row by row.
+pub struct AlignedFace {
+    rgb: Vec<f32>,
+}
+
+/// Above this many photo pixels a crop pixel, the photo is averaged down before it is sampled.
+const MAX_STEP_UNFILTERED: f64 = 1.2;
+
+/// Takes the crop that puts the landmarks closest onto the frame's, in the least squares sense.
+///
+/// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is
+/// reduced first with a Lanczos filter, so that no pixel is skipped; the rest is bilinear. Outside the photo the
+/// crop is black.
+pub(crate) fn align(
+    raster: &Raster,
+    orientation: Orientation,
+    landmarks: &[Point; 5],
+    frame: &[Point; 5],
+    resizer: &mut Resizer,
+) -> Result<AlignedFace, FaceError> {
+    let to_crop = Affine::similarity(landmarks, frame).ok_or(PhotoFault::NoFace)?;
+    let to_upright = to_crop.inverse().ok_or(PhotoFault::NoFace)?;
+    let to_stored = to_upright.then(&orientation.to_stored(raster.size()));
+    if to_stored.scale() <= MAX_STEP_UNFILTERED {
+        return Ok(sample(raster, &to_stored));
+    }
+    match reduce(raster, &to_stored, resizer)? {
+        Some((reduced, to_reduced)) => Ok(sample(&reduced, &to_stored.then(&to_reduced))),
+        None => Err(PhotoFault::NoFace.into()),
+    }
+}
+
+/// The part of the photo that the crop covers, at the crop's scale, with the map into it.
+fn reduce(
+    raster: &Raster,
+    to_stored: &Affine,
+    resizer: &mut Resizer,
+) -> Result<Option<(Raster, Affine)>, FaceError> {
+    let scale = to_stored.scale();
+    let Some(part) = covered_part(raster, to_stored, 4.0 * scale) else {
+        return Ok(None);
+    };
+    let target = |length: f64| (length / scale).round().max(1.0) as u32;
+    let (width, height) = (target(part.width), target(part.height));
+    let reduced = raster.resized(part, (width, height), FilterType::Lanczos3, resizer)?;
+    let (x, y) = (f64::from(width) / part.width, f64::from(height) / part.height);
+    let to_reduced =
+        Affine { a: x, b: 0.0, c: (0.5 - part.left) * x - 0.5, d: 0.0, e: y, f: (0.5 - part.top) * y - 0.5 };
+    Ok(Some((reduced, to_reduced)))
+}
+
+/// The whole pixels that the crop and a margin around it cover; `None` when they lie outside the photo.
+fn covered_part(raster: &Raster, to_stored: &Affine, margin: f64) -> Option<Rectangle> {
+    let last = CROP_SIDE as f64 - 1.0;
+    let corners = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)];
+    let corners = corners.map(|(x, y)| to_stored.apply(Point { x, y }));
+    let span = |values: [f64; 4], length: u32| {
+        let nearest = values.into_iter().fold(f64::INFINITY, f64::min) - margin;
+        let farthest = values.into_iter().fold(f64::NEG_INFINITY, f64::max) + margin;
+        let (from, to) = (nearest.floor().max(0.0), (farthest.ceil() + 1.0).min(f64::from(length)));
+        (to - from >= 1.0).then_some((from, to - from))
+    };
+    let (width, height) = raster.size();
+    let (left, across) = span(corners.map(|p| p.x), width)?;
+    let (top, down) = span(corners.map(|p| p.y), height)?;
+    Some(Rectangle { left, top, width: across, height: down })
+}
+
+fn sample(raster: &Raster, to_source: &Affine) -> AlignedFace {
+    let mut rgb = Vec::with_capacity(CROP_SIDE * CROP_SIDE * 3);
+    for row in 0..CROP_SIDE {
+        for column in 0..CROP_SIDE {
+            let at = to_source.apply(Point { x: column as f64, y: row as f64 });
+            rgb.extend(bilinear(raster, at));
+        }
+    }
+    AlignedFace { rgb }
+}
+
+fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
+    let (left, top) = (at.x.floor(), at.y.floor());
+    let (right_share, lower_share) = ((at.x - left) as f32, (at.y - top) as f32);
+    let (column, row) = (left as i64, top as i64);
+    let upper = [raster.pixel(column, row), raster.pixel(column + 1, row)];
+    let lower = [raster.pixel(column, row + 1), raster.pixel(column + 1, row + 1)];
+    std::array::from_fn(|channel| {
+        let across = |[left, right]: [[u8; 3]; 2]| {
+            f32::from(left[channel]) * (1.0 - right_share) + f32::from(right[channel]) * right_share
+        };
+        across(upper) * (1.0 - lower_share) + across(lower) * lower_share
+    })
+}
+
+impl AlignedFace {
+    /// Red, green and blue in turn, row by row.
+    pub(crate) fn rgb(&self) -> &[f32] {
+        &self.rgb
+    }
+
+    /// The luma (ITU-R BT.601) of each pixel, row by row.
+    pub(crate) fn luma(&self) -> Vec<f32> {
+        self.rgb.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect()
+    }
+
+    /// A crop made otherwise; three values for each of the crop's pixels.
+    pub(crate) fn from_rgb(rgb: Vec<f32>) -> Self {
+        Self { rgb }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ARCFACE_FRAME as FRAME, *};
+
+    fn gradient(width: u32, height: u32, step: f64) -> Raster {
+        let value = |at: u32| (f64::from(at) / step).round().min(255.0) as u8;
+        let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| [value(x), value(y), 0])).collect();
+        Raster::new(width, height, rgb).unwrap()
+    }
+
+    fn crop(raster: &Raster, landmarks: &[Point; 5]) -> AlignedFace {
+        align(raster, Orientation::UPRIGHT, landmarks, &FRAME, &mut Resizer::new()).unwrap()
+    }
+
+    #[test]
+    fn landmarks_on_the_frame_copy_the_photo() {
+        let face = crop(&gradient(112, 112, 1.0), &FRAME);
+        for row in 0..CROP_SIDE {
+            for column in 0..CROP_SIDE {
+                let at = (row * CROP_SIDE + column) * 3;
+                assert!((face.rgb()[at] - column as f32).abs() < 1e-3);
+                assert!((face.rgb()[at + 1] - row as f32).abs() < 1e-3);
+            }
+        }
+    }
+
+    #[test]
+    fn a_photo_eight_times_as_large_gives_the_same_crop() {
+        let larger = FRAME.map(|p| Point { x: (p.x + 0.5) * 8.0 - 0.5, y: (p.y + 0.5) * 8.0 - 0.5 });
+        let face = crop(&gradient(896, 896, 8.0), &larger);
+        for row in 4..CROP_SIDE - 4 {
+            for column in 4..CROP_SIDE - 4 {
+                let at = (row * CROP_SIDE + column) * 3;
+                assert!((face.rgb()[at] - column as f32).abs() < 1.0, "{} at {column}", face.rgb()[at]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_outside_is_black() {
+        let shifted = FRAME.map(|p| Point { x: p.x - 56.0, y: p.y });
+        let face = crop(&Raster::new(112, 112, vec![200; 112 * 112 * 3]).unwrap(), &shifted);
+        assert!(face.rgb()[..3].iter().all(|value| *value < 1e-6));
+        let last = face.rgb().len() - 3;
+        assert!(face.rgb()[last..].iter().all(|value| (*value - 200.0).abs() < 1e-3));
+    }
+
+    #[test]
+    fn a_crop_wholly_outside_is_no_face() {
+        let far = FRAME.map(|p| Point { x: p.x * 9.0 + 9e6, y: p.y * 9.0 });
+        let result = align(&gradient(64, 64, 1.0), Orientation::UPRIGHT, &far, &FRAME, &mut Resizer::new());
+        assert_eq!(result.err(), Some(FaceError::Rejected(PhotoFault::NoFace)));
+    }
+}

@@ -1,0 +1,160 @@
+use tempfile::TempDir;
+
+use super::*;
+
+const SFACE: &str = include_str!("../../../../models/sface.toml");
+
+fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+/// A manifest of an embedder whose published file is these bytes.
+fn site_manifest(name: &str, content: &[u8]) -> String {
+    format!(
+        r#"
+        version = 1
+        name = "{name}"
+        title = "A site's embedder"
+        task = "embedder"
+        licence = "LicenseRef-site"
+        licence_note = "By contract."
+        origin = "the site"
+        export = [{{ file = "w.onnx", sha256 = "{}" }}]
+        [input]
+        name = "x"
+        width = 112
+        height = 112
+        colour = "rgb"
+        mean = [0.0, 0.0, 0.0]
+        std = [1.0, 1.0, 1.0]
+        [embedding]
+        family = "arcface-112"
+        output = "y"
+        length = 512
+        detector = "yunet"
+        calibration = "{name}.calibration.toml"
+        "#,
+        FileDigest::of(content)
+    )
+}
+
+#[test]
+fn without_any_folder_the_built_in_sets_are_there() {
+    let catalogue = Catalogue::load(&[]).unwrap();
+    assert_eq!(
+        catalogue.sets().map(|set| set.name().to_owned()).collect::<Vec<_>>(),
+        ["mobilefacenet", "sface"]
+    );
+    for set in catalogue.sets() {
+        catalogue.calibration(&set).unwrap().calibration().unwrap();
+    }
+}
+
+#[test]
+fn an_unknown_set_is_answered_with_those_there_are() {
+    let error = Catalogue::load(&[]).unwrap().set("arcface").unwrap_err();
+    assert_eq!(error.to_string(), r#"there is no model set "arcface"; there are: mobilefacenet, sface"#);
+}
+
+#[test]
+fn a_sites_own_model_is_found_by_its_digest_under_any_name() {
+    let content = b"weights";
+    let manifest = site_manifest("site", content);
+    let folder = folder_with(&[("site.toml", manifest.as_bytes()), ("renamed.onnx", content)]);
+    let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
+    let set = catalogue.set("site").unwrap();
+    let file = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap();
+    assert_eq!((file.bytes.as_slice(), file.path), (&content[..], folder.path().join("renamed.onnx")));
+    let error = catalogue.calibration(&set).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "site.calibration.toml: it is in none of the model folders; put it beside the manifest"
+    );
+}
+
+#[test]
+fn a_missing_file_is_answered_with_the_command_that_brings_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let error = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "model sface is not installed: no sface.onnx in {}; \
+             run `padan models install sface` (or `make deps`)",
+            folder.path().display()
+        )
+    );
+}
+
+#[test]
+fn another_file_of_the_right_name_is_not_loaded() {
+    let folder = folder_with(&[("sface.onnx", b"tampered with")]);
+    let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let error = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap_err();
+    assert!(
+        matches!(&error, ModelError::WrongDigest { found, .. } if *found == FileDigest::of(b"tampered with"))
+    );
+}
+
+#[test]
+fn a_later_folder_helps_out_when_an_earlier_one_has_another_file() {
+    let content = b"weights";
+    let manifest = site_manifest("site", content);
+    let first = folder_with(&[("site.toml", manifest.as_bytes()), ("site.onnx", b"old weights")]);
+    let second = folder_with(&[("site.onnx", content)]);
+    let folders = [first.path().to_owned(), second.path().to_owned()];
+    let catalogue = Catalogue::load(&folders).unwrap();
+    let set = catalogue.set("site").unwrap();
+    let file = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap();
+    assert_eq!(file.path, second.path().join("site.onnx"));
+}
+
+#[test]
+fn a_name_is_given_once() {
+    let copy = folder_with(&[("sface.toml", SFACE.as_bytes())]);
+    Catalogue::load(&[copy.path().to_owned()]).unwrap();
+
+    let changed = SFACE.replacen("SFace 2021dec", "SFace, tuned", 1);
+    let other = folder_with(&[("sface.toml", changed.as_bytes())]);
+    let error = Catalogue::load(&[other.path().to_owned()]).unwrap_err().to_string();
+    assert!(error.ends_with(r#"a model "sface" is known already; choose another name"#), "{error}");
+}
+
+#[test]
+fn an_embedder_whose_detector_is_unknown_is_refused() {
+    let manifest = site_manifest("site", b"").replace(r#"detector = "yunet""#, r#"detector = "scrfd""#);
+    let folder = folder_with(&[("site.toml", manifest.as_bytes())]);
+    let error = Catalogue::load(&[folder.path().to_owned()]).unwrap_err().to_string();
+    assert_eq!(error, r#"site: its detector "scrfd" is not known; put that manifest beside it"#);
+}
+
+#[test]
+fn a_calibration_in_a_folder_comes_before_the_built_in_one() {
+    let built_in = include_str!("../../../../models/sface.calibration.toml");
+    let moved = built_in.replace("cosine = 0.44", "cosine = 0.45");
+    let folder = folder_with(&[("sface.calibration.toml", moved.as_bytes())]);
+    let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
+    let calibration = catalogue.calibration(&catalogue.set("sface").unwrap()).unwrap();
+    assert!((calibration.calibration().unwrap().pass_cosine() - 0.45).abs() < 1e-12);
+}
+
+#[test]
+fn the_file_loaded_is_the_file_checked() {
+    let content = b"weights";
+    let folder =
+        folder_with(&[("site.toml", site_manifest("site", content).as_bytes()), ("site.onnx", content)]);
+    let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
+    let set = catalogue.set("site").unwrap();
+    let file = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap();
+    fs::write(&file.path, b"replaced after the check").unwrap();
+    assert_eq!(FileDigest::of(&file.bytes), file.sha256);
+    let again = catalogue.locate(&set, &set.embedder, Graph::Prepared);
+    assert!(matches!(again, Err(ModelError::WrongDigest { .. })));
+}

@@ -1,0 +1,128 @@
+//! Whether an image file is whole. Decoders fill in what is missing; a photo of which part is missing is not
+//! evidence of a face.
+
+use crate::error::PhotoFault;
+
+const END_OF_IMAGE: u8 = 0xd9;
+const START_OF_SCAN: u8 = 0xda;
+
+/// Walks a JPEG's segments and entropy-coded data to its end marker. What follows that marker is ignored: cameras
+/// append films and maps.
+pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<(), PhotoFault> {
+    const AFTER_START_OF_IMAGE: usize = 2;
+    let mut at = AFTER_START_OF_IMAGE;
+    let mut scans = 0;
+    loop {
+        let marker = next_marker(bytes, &mut at)?;
+        match marker {
+            END_OF_IMAGE => {
+                return if scans > 0 { Ok(()) } else { Err(PhotoFault::Unreadable) };
+            }
+            // Restart markers, a stray start of image and TEM have no length.
+            0x01 | 0xd0..=0xd8 => {}
+            _ => {
+                let length = bytes.get(at..at + 2).ok_or(PhotoFault::Unreadable)?;
+                let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+                if length < 2 || at + length > bytes.len() {
+                    return Err(PhotoFault::Unreadable);
+                }
+                at += length;
+                scans += usize::from(marker == START_OF_SCAN);
+            }
+        }
+    }
+}
+
+/// The next marker from a place on, past entropy-coded data, stuffed zeros and fill bytes.
+fn next_marker(bytes: &[u8], at: &mut usize) -> Result<u8, PhotoFault> {
+    loop {
+        let rest = bytes.get(*at..).ok_or(PhotoFault::Unreadable)?;
+        *at += rest.iter().position(|byte| *byte == 0xff).ok_or(PhotoFault::Unreadable)? + 1;
+        match bytes.get(*at) {
+            None => return Err(PhotoFault::Unreadable),
+            Some(0x00) => *at += 1,
+            Some(0xff) => {}
+            Some(marker) => {
+                *at += 1;
+                return Ok(*marker);
+            }
+        }
+    }
+}
+
+/// Walks a PNG's chunks to its end chunk; gives the EXIF that it comes across.
+pub(crate) fn check_png(bytes: &[u8]) -> Result<Option<&[u8]>, PhotoFault> {
+    const SIGNATURE: usize = 8;
+    const LENGTH_AND_TYPE: usize = 8;
+    const CHECKSUM: usize = 4;
+    let mut at = SIGNATURE;
+    let mut exif = None;
+    loop {
+        let data = at + LENGTH_AND_TYPE;
+        let head = bytes.get(at..data).ok_or(PhotoFault::Unreadable)?;
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]) as usize;
+        let end = data + length + CHECKSUM;
+        if end > bytes.len() {
+            return Err(PhotoFault::Unreadable);
+        }
+        match &head[4..8] {
+            b"IEND" => return Ok(exif),
+            b"eXIf" => exif = exif.or(Some(&bytes[data..data + length])),
+            _ => {}
+        }
+        at = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCAN: &[u8] = b"\xff\xd8\xff\xda\x00\x04ab\x12\xff\x00\x34\xff\xd0\x56";
+
+    fn jpeg(tail: &[u8]) -> Result<(), PhotoFault> {
+        check_jpeg(&[SCAN, tail].concat())
+    }
+
+    #[test]
+    fn a_jpeg_ends_at_its_end_marker() {
+        assert_eq!(jpeg(b"\xff\xd9"), Ok(()));
+        assert_eq!(jpeg(b"\xff\xff\xd9"), Ok(()), "fill bytes");
+        assert_eq!(jpeg(b"\xff\xd9appended film"), Ok(()));
+        for tail in [&b""[..], b"\xff", b"\xff\x00\xd9", b"\xff\xda\x00\x09", b"\xff\xe1\x00\x06\xff\xd9"] {
+            assert_eq!(jpeg(tail), Err(PhotoFault::Unreadable), "{tail:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_marker_within_a_thumbnail_is_not_the_end() {
+        let with_thumbnail = b"\xff\xd8\xff\xe1\x00\x08\xff\xd8\xff\xd9ab\xff\xda\x00\x02\x12\x34";
+        assert_eq!(check_jpeg(with_thumbnail), Err(PhotoFault::Unreadable));
+    }
+
+    #[test]
+    fn an_end_without_a_scan_is_no_image() {
+        assert_eq!(check_jpeg(b"\xff\xd8\xff\xd9"), Err(PhotoFault::Unreadable));
+    }
+
+    #[test]
+    fn a_png_ends_at_its_end_chunk() {
+        let chunk = |kind: &[u8], data: &[u8]| {
+            let length = (data.len() as u32).to_be_bytes();
+            [&length[..], kind, data, &[0; 4]].concat()
+        };
+        let whole = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &chunk(b"IEND", b"")].concat();
+        assert_eq!(check_png(&whole), Ok(None));
+        assert_eq!(check_png(&[&whole[..], b"tail"].concat()), Ok(None));
+        for end in 0..whole.len() {
+            assert_eq!(check_png(&whole[..end]), Err(PhotoFault::Unreadable), "cut at {end}");
+        }
+        assert_eq!(
+            check_png(&[&[0; 8][..], b"\xff\xff\xff\xffIDATabc"].concat()),
+            Err(PhotoFault::Unreadable)
+        );
+        let exif = chunk(b"eXIf", b"MM");
+        let behind = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &exif, &chunk(b"IEND", b"")].concat();
+        assert_eq!(check_png(&behind), Ok(Some(&b"MM"[..])));
+    }
+}

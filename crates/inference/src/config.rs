@@ -1,0 +1,128 @@
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// The `[inference]` section. Defaults and the reasons for them stand in `config/default.toml`.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The model set, by name. An unknown name, or one whose files are missing, stops the start.
+    pub model_set: String,
+    /// Where the models run. A device that is not there stops the start; nothing falls back.
+    pub device: Device,
+    /// The ONNX Runtime library. Without it: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the folder of the binary,
+    /// the system's libraries.
+    pub runtime_library: Option<PathBuf>,
+    /// A folder with model files, searched before `$PADAN_MODELS` and `./.deps/models`.
+    pub model_folder: Option<PathBuf>,
+    /// Worker threads, each with its own sessions. Without it: one for each processor that the container's quota
+    /// allows. More than that only adds memory.
+    pub workers: Option<NonZeroUsize>,
+    /// Photos that may wait for a worker. Too short refuses bursts, too long lets answers come late.
+    pub queue_length: NonZeroUsize,
+    /// What a photo may be before it is decoded.
+    pub limits: Limits,
+    /// How faces are looked for.
+    pub detection: DetectionConfig,
+    /// Which face is meant.
+    pub subject: SubjectConfig,
+    /// Which faces are good enough to compare.
+    pub quality: QualityConfig,
+}
+
+/// Where the models run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// ONNX Runtime's own CPU kernels.
+    Cpu,
+    /// NVIDIA, through CUDA.
+    Cuda,
+    /// NVIDIA, through TensorRT.
+    TensorRt,
+    /// Intel, through OpenVINO on the CPU. The detector stays on the plain CPU kernels, which are faster for it.
+    OpenVino,
+}
+
+impl Device {
+    /// The name used in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+            Self::OpenVino => "openvino",
+        }
+    }
+}
+
+/// What a photo may be. Checked on the header, before memory for pixels is taken.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Width times height, in millions.
+    pub max_megapixels: f64,
+    /// Pixels a side.
+    pub max_side: u32,
+}
+
+/// How faces are looked for. Sides are in pixels.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetectionConfig {
+    /// The long side to which a photo is scaled for the first look. Larger finds smaller faces and costs time with
+    /// its square.
+    pub side: u32,
+    /// The long side, within a frame of twice that, for a face too close for the first look.
+    pub close_up_side: u32,
+    /// The long side for a look at small faces in a large photo, when nothing else found one.
+    pub fine_side: u32,
+    /// The size of the subject's box, in pixels, for the look that places its landmarks: the root of its area.
+    pub refined_face: u32,
+    /// The score from which on something is a face, 0 to 1. Lower finds more, some of which are no faces.
+    pub min_score: f32,
+    /// The score from which on a face looked at closely is surely upright, 0 to 1. Below it the photo is looked at in
+    /// each other turn as well, which takes three more looks.
+    pub sure_score: f32,
+    /// The overlap (intersection over union) from which on two boxes are one face.
+    pub max_overlap: f32,
+    /// The time that all looks after the first may take together, in milliseconds.
+    pub retry_budget_ms: u64,
+}
+
+impl DetectionConfig {
+    pub(crate) fn retry_budget(&self) -> Duration {
+        Duration::from_millis(self.retry_budget_ms)
+    }
+}
+
+/// Which face is meant.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubjectConfig {
+    /// The share of the subject's area from which on a second face makes a selfie ambiguous. 1 accepts any company
+    /// that is not larger, 0 none.
+    pub max_second_share: f64,
+}
+
+/// Which faces are good enough to compare. What each figure means is said at [`Quality`](crate::Quality).
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QualityConfig {
+    /// Photo pixels between the eyes. Lower accepts faces that carry too little to tell people apart.
+    pub min_eye_distance: f64,
+    /// Detail of the face. Lower accepts blur, in which similarities fall.
+    pub min_sharpness: f64,
+    /// Mean luma of the face, 0 to 255. Lower accepts faces of which a camera's noise is the larger part.
+    pub min_brightness: f64,
+    /// Share of the face's pixels that may be white, 0 to 1.
+    pub max_overexposed: f64,
+    /// How far the face may be turned to a side.
+    pub max_yaw: f64,
+    /// How far up the nose may lie between eyes and mouth: a raised head.
+    pub min_pitch: f64,
+    /// How far down the nose may lie between eyes and mouth: a lowered head.
+    pub max_pitch: f64,
+    /// Degrees by which the head may lean.
+    pub max_roll: f64,
+}

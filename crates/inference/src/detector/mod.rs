@@ -1,0 +1,229 @@
+//! Finding faces: a photo at several sizes and turns through the detector's network, then a closer look at the one that
+//! is meant.
+
+mod look;
+mod scrfd;
+mod suppression;
+#[cfg(test)]
+mod tests;
+mod yunet;
+
+use std::time::Instant;
+
+use fast_image_resize::Resizer;
+
+use crate::{
+    config::DetectionConfig,
+    decode::Picture,
+    detector::look::Look,
+    error::FaceError,
+    geometry::{Point, Rectangle},
+    manifest::{self, DetectorFamily, InputSize},
+    orientation::Orientation,
+    raster::Raster,
+    runtime::Network,
+    subject::{self, Subject},
+};
+
+/// A face that a network found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Detection {
+    pub(crate) rectangle: Rectangle,
+    /// The eye at the picture's left, the other, nose, mouth corner at the picture's left, the other.
+    pub(crate) landmarks: [Point; 5],
+    pub(crate) score: f32,
+}
+
+/// The faces of a photo, best score first.
+pub struct Faces {
+    pub(crate) found: Vec<Detection>,
+    pub(crate) view: View,
+    /// How often the network ran.
+    pub(crate) looks: u32,
+}
+
+/// How a photo is held. Coordinates of faces are pixels of the photo held so.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) orientation: Orientation,
+    /// Clockwise quarters beyond the EXIF orientation.
+    pub(crate) quarter_turns: u16,
+    /// Width and height as seen.
+    pub(crate) size: (u32, u32),
+}
+
+/// A detector's network with the rules for using it.
+pub(crate) struct Detector {
+    network: Network,
+    outputs: manifest::Detection,
+    pixels: PixelScale,
+    size: InputSize,
+    config: DetectionConfig,
+}
+
+/// How pixel values enter a network: by channel, `(value - mean) / deviation`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PixelScale {
+    pub(crate) blue_first: bool,
+    pub(crate) mean: [f32; 3],
+    pub(crate) deviation: [f32; 3],
+}
+
+impl View {
+    fn new(picture: &Picture, quarter_turns: u16) -> Self {
+        let turn = |orientation: Orientation, _| orientation.turned_clockwise();
+        let orientation = (0..quarter_turns).fold(picture.orientation, turn);
+        Self { orientation, quarter_turns, size: orientation.upright_size(picture.raster.size()) }
+    }
+}
+
+impl PixelScale {
+    pub(crate) fn of(input: &manifest::InputSpec) -> Self {
+        let blue_first = input.colour == manifest::ColourOrder::Bgr;
+        Self { blue_first, mean: input.mean, deviation: input.std }
+    }
+
+    /// What a black pixel is to the network, by channel.
+    pub(crate) fn black(&self) -> [f32; 3] {
+        std::array::from_fn(|channel| -self.mean[channel] / self.deviation[channel])
+    }
+}
+
+impl Detector {
+    pub(crate) fn new(
+        network: Network,
+        input: &manifest::InputSpec,
+        outputs: manifest::Detection,
+        config: DetectionConfig,
+    ) -> Self {
+        Self { network, outputs, pixels: PixelScale::of(input), size: input.size, config }
+    }
+
+    /// Runs the network once on a black picture of the first look's size.
+    pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
+        let side = self.config.side;
+        let black = Raster::new(side, side, vec![0; side as usize * side as usize * 3]);
+        let raster = black.ok_or_else(|| FaceError::Broken("inference.detection.side is 0".into()))?;
+        let picture = Picture { raster, orientation: Orientation::UPRIGHT };
+        let look = self.whole(&picture, View::new(&picture, 0), (side, side));
+        self.look(&picture, &look, &mut Resizer::new()).map(|_| ())
+    }
+
+    /// Looks at the photo as a whole. Only when that finds nobody: closer, turned by each quarter, and larger for
+    /// small faces, until one look finds somebody or the time for retries is spent.
+    pub(crate) fn find(&mut self, picture: &Picture, resizer: &mut Resizer) -> Result<Faces, FaceError> {
+        let long_side = picture.raster.size().0.max(picture.raster.size().1);
+        let mut looks = 0;
+        let mut retries_end = None;
+        for (quarter_turns, side_and_frame) in self.attempts(long_side) {
+            if retries_end.is_some_and(|end| Instant::now() >= end) {
+                break;
+            }
+            let view = View::new(picture, quarter_turns);
+            let look = self.whole(picture, view, side_and_frame);
+            let found = self.look(picture, &look, resizer)?;
+            looks += 1;
+            if !found.is_empty() {
+                return Ok(Faces { found, view, looks });
+            }
+            retries_end.get_or_insert_with(|| Instant::now() + self.config.retry_budget());
+        }
+        Ok(Faces { found: Vec::new(), view: View::new(picture, 0), looks })
+    }
+
+    /// Quarter turns, then long side and frame of each look, in the order in which they are tried.
+    fn attempts(&self, long_side: u32) -> impl Iterator<Item = (u16, (u32, u32))> + use<> {
+        let DetectionConfig { side, close_up_side, fine_side, .. } = self.config;
+        let first = (0, (side, side));
+        let close_up = (0, (close_up_side, 2 * close_up_side));
+        let turned = [1, 3, 2].map(|turns| (turns, (side, side)));
+        let fine = (long_side > side).then_some((0, (fine_side.min(long_side), fine_side.min(long_side))));
+        [first, close_up].into_iter().chain(turned).chain(fine)
+    }
+
+    /// Looks once more at the subject alone, at the size at which the network places landmarks best: those of faces that
+    /// are small in its input hardly follow a roll of the head.
+    ///
+    /// The network also finds faces that lie on their side or on their head, but is less sure of them, and takes them
+    /// for upright. Where it is not sure, the photo is looked at in each other turn, and the surest one counts; these
+    /// looks are six at most, each no larger than the first.
+    pub(crate) fn refine(
+        &mut self,
+        picture: &Picture,
+        subject: Subject,
+        resizer: &mut Resizer,
+    ) -> Result<Subject, FaceError> {
+        let mut surest = self.look_closer(picture, subject, resizer)?;
+        if surest.face.score >= self.config.sure_score {
+            return Ok(surest);
+        }
+        for turns in 1..4 {
+            let view = View::new(picture, (subject.view.quarter_turns + turns) % 4);
+            let look = self.whole(picture, view, (self.config.side, self.config.side));
+            let looks = surest.looks + 1;
+            let faces = Faces { found: self.look(picture, &look, resizer)?, view, looks };
+            surest.looks = looks;
+            let Some(other) = subject::choose(&faces) else { continue };
+            let other = self.look_closer(picture, other, resizer)?;
+            let best = if other.face.score > surest.face.score { other } else { surest };
+            surest = Subject { looks: other.looks, ..best };
+        }
+        Ok(surest)
+    }
+
+    /// The subject as seen in a window around it, or as it was where the window does not show it.
+    fn look_closer(
+        &mut self,
+        picture: &Picture,
+        subject: Subject,
+        resizer: &mut Resizer,
+    ) -> Result<Subject, FaceError> {
+        let seen = self.look_at(picture, &subject, resizer)?;
+        Ok(seen.unwrap_or(Subject { looks: subject.looks + 1, ..subject }))
+    }
+
+    /// The subject as seen in a window around it; `None` when it is not seen there.
+    fn look_at(
+        &mut self,
+        picture: &Picture,
+        subject: &Subject,
+        resizer: &mut Resizer,
+    ) -> Result<Option<Subject>, FaceError> {
+        const SAME_FACE: f64 = 0.2;
+        let known = subject.face.rectangle;
+        let scale = f64::from(self.config.refined_face) / known.area().sqrt();
+        let window = (self.config.side, self.size);
+        let stored = picture.raster.size();
+        let place = (known.centre(), scale);
+        let Some(look) = Look::at_window(stored, subject.view.orientation, place, window) else {
+            return Ok(None);
+        };
+        let seen = self.look(picture, &look, resizer)?;
+        let overlap = |face: &Detection| face.rectangle.overlap(&known);
+        let same = seen.into_iter().filter(|face| overlap(face) >= SAME_FACE);
+        let nearest = same.max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
+        Ok(nearest.map(|face| Subject { face, looks: subject.looks + 1, ..*subject }))
+    }
+
+    fn whole(&self, picture: &Picture, view: View, side_and_frame: (u32, u32)) -> Look {
+        Look::at_whole(picture.raster.size(), view.orientation, side_and_frame, self.size)
+    }
+
+    /// The faces that a look shows, in the coordinates of the photo held so, best score first, each once.
+    fn look(
+        &mut self,
+        picture: &Picture,
+        look: &Look,
+        resizer: &mut Resizer,
+    ) -> Result<Vec<Detection>, FaceError> {
+        let tensor = look.tensor(&picture.raster, self.pixels, resizer)?;
+        let width = tensor.dim().3;
+        let (spec, min_score) = (&self.outputs, self.config.min_score);
+        let faces = self.network.run(&tensor, |outputs| match spec.family {
+            DetectorFamily::YuNet => yunet::decode(&spec.levels, outputs, width, min_score),
+            DetectorFamily::Scrfd => scrfd::decode(spec, outputs, width, min_score),
+        })?;
+        let faces = suppression::suppress(faces, f64::from(self.config.max_overlap));
+        Ok(faces.iter().map(|face| look.to_photo(face)).collect())
+    }
+}

@@ -1,0 +1,55 @@
+use crate::detector::Detection;
+
+/// Greedy non-maximum suppression: of boxes that overlap by more than `max_overlap` only the best scored stays.
+///
+/// The result is sorted by falling score. Boxes that are not finite, or empty, are dropped.
+pub(crate) fn suppress(mut faces: Vec<Detection>, max_overlap: f64) -> Vec<Detection> {
+    faces.retain(|face| face.rectangle.area().is_finite() && face.rectangle.area() > 0.0);
+    faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Detection> = Vec::new();
+    for face in faces {
+        if kept.iter().all(|better| better.rectangle.overlap(&face.rectangle) <= max_overlap) {
+            kept.push(face);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::geometry::{Point, Rectangle};
+
+    fn face(left: f64, score: f32) -> Detection {
+        let rectangle = Rectangle { left, top: 0.0, width: 10.0, height: 10.0 };
+        Detection { rectangle, landmarks: [Point { x: 0.0, y: 0.0 }; 5], score }
+    }
+
+    #[test]
+    fn the_best_of_overlapping_boxes_stays() {
+        let kept = suppress(vec![face(0.0, 0.7), face(2.0, 0.9), face(30.0, 0.8), face(9.0, 0.6)], 0.3);
+        assert_eq!(kept.iter().map(|f| f.score).collect::<Vec<_>>(), [0.9, 0.8, 0.6]);
+    }
+
+    #[test]
+    fn boxes_that_are_no_boxes_are_dropped() {
+        let mut empty = face(0.0, 0.9);
+        empty.rectangle.width = 0.0;
+        assert!(suppress(vec![empty, face(f64::NAN, 0.9)], 0.3).len() <= 1);
+    }
+
+    proptest! {
+        #[test]
+        fn what_stays_does_not_overlap(all in prop::collection::vec((0.0..99.0, 0.0_f32..1.0), 0..40)) {
+            let kept = suppress(all.iter().map(|(left, score)| face(*left, *score)).collect(), 0.3);
+            for (i, a) in kept.iter().enumerate() {
+                for b in &kept[i + 1..] {
+                    prop_assert!(a.rectangle.overlap(&b.rectangle) <= 0.3 && a.score >= b.score);
+                }
+            }
+            prop_assert_eq!(kept.is_empty(), all.is_empty());
+        }
+    }
+}

@@ -1,0 +1,66 @@
+use fast_image_resize::Resizer;
+use serde::Deserialize;
+
+use super::View;
+use crate::{
+    geometry::Point,
+    test_support::{config, fixture, fixture_json, photo, pipeline},
+};
+
+#[derive(Deserialize)]
+struct Oracle {
+    pictures: Vec<OraclePicture>,
+}
+
+#[derive(Deserialize)]
+struct OraclePicture {
+    file: String,
+    width: u32,
+    height: u32,
+    faces: Vec<OracleFace>,
+}
+
+#[derive(Deserialize)]
+struct OracleFace {
+    #[serde(rename = "box")]
+    rectangle: [f64; 4],
+    landmarks: [[f64; 2]; 5],
+    score: f32,
+}
+
+/// What `OpenCV`'s `FaceDetectorYN` finds with the same file on the same pixels; see tools/oracle.
+#[test]
+fn yunet_finds_what_opencv_finds() {
+    // OpenCV runs the network with kernels of its own; its sums differ in the last digits.
+    const PIXELS: f64 = 0.05;
+    const SCORE: f32 = 1e-3;
+    let mut pipeline = pipeline(&config());
+    let oracle: Oracle = fixture_json("detection/faces.json");
+    assert!(oracle.pictures.len() >= 8);
+    for expected in oracle.pictures {
+        let picture = pipeline.decode(&photo(fixture(&format!("detection/{}", expected.file)))).unwrap();
+        assert_eq!(picture.raster.size(), (expected.width, expected.height));
+        let side = expected.width.max(expected.height);
+        let detector = &mut pipeline.detector;
+        let look = detector.whole(&picture, View::new(&picture, 0), (side, side));
+        let found = detector.look(&picture, &look, &mut Resizer::new()).unwrap();
+        assert_eq!(found.len(), expected.faces.len(), "{}", expected.file);
+        for face in &expected.faces {
+            let eye = Point { x: face.landmarks[0][0], y: face.landmarks[0][1] };
+            let ours = found
+                .iter()
+                .min_by(|a, b| a.landmarks[0].distance(eye).total_cmp(&b.landmarks[0].distance(eye)))
+                .unwrap_or_else(|| panic!("{}: no face", expected.file));
+            let rectangle = &ours.rectangle;
+            let sides = [rectangle.left, rectangle.top, rectangle.width, rectangle.height];
+            for (ours, theirs) in sides.iter().zip(face.rectangle) {
+                assert!((ours - theirs).abs() < PIXELS, "{}: box {ours} for {theirs}", expected.file);
+            }
+            for (ours, theirs) in ours.landmarks.iter().zip(face.landmarks) {
+                let distance = ours.distance(Point { x: theirs[0], y: theirs[1] });
+                assert!(distance < PIXELS, "{}: landmark {distance} pixels off", expected.file);
+            }
+            assert!((ours.score - face.score).abs() < SCORE, "{}: score {}", expected.file, ours.score);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Photo in, embedding out: decoding, face detection, choice of the subject, quality, alignment, embedding.
+//!
+//! Enter with [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
+//! portrait. Models are described by [`Manifest`]s and found by a [`Catalogue`]; [`prepare()`] makes a published file fast.
+//!
+//! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
+//!
+//! **Architecture Invariant:** it knows no database, no HTTP, no identity: a photo has no name here.
+//!
+//! **Architecture Invariant:** pixels are touched on the engine's own worker threads only, never on the caller's.
+//!
+//! **Architecture Invariant:** an embedding depends on the photo and the model contract alone: not on the worker, on
+//! other photos, or on time.
+
+mod align;
+mod analysis;
+mod calibration_file;
+mod catalogue;
+mod completeness;
+mod config;
+mod decode;
+mod detector;
+mod digest;
+mod embedder;
+mod engine;
+mod error;
+mod geometry;
+mod manifest;
+mod model_set;
+mod onnx;
+mod orientation;
+mod pipeline;
+mod prepare;
+mod quality;
+mod raster;
+mod runtime;
+mod runtime_library;
+mod subject;
+#[cfg(test)]
+mod test_support;
+#[cfg(test)]
+mod tests;
+mod workers;
+
+pub use align::AlignedFace;
+pub use analysis::{Analysis, Face, Timings};
+pub use calibration_file::{CalibrationFile, MeasuredAnchor};
+pub use catalogue::{Catalogue, ModelFile};
+pub use config::{Config, DetectionConfig, Device, Limits, QualityConfig, SubjectConfig};
+pub use decode::Picture;
+pub use detector::Faces;
+pub use digest::{FileDigest, InvalidDigest};
+pub use engine::{Engine, Identity, load, model_folders};
+pub use error::{FaceError, PhotoFault, StartError};
+pub use geometry::{Point, Rectangle};
+pub use manifest::{
+    ColourOrder, Detection, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
+    InputSize, InputSpec, Level, Manifest, ModelError, OpenVino, Package, Precision, Source, Task,
+};
+pub use model_set::ModelSet;
+pub use pipeline::Pipeline;
+pub use prepare::{Step, prepare};
+pub use quality::Quality;
+pub use runtime_library::find as find_runtime_library;
+pub use subject::Subject;
+pub use workers::WorkerFigures;

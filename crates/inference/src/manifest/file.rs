@@ -1,0 +1,254 @@
+//! A manifest as it is written, and the checks that turn it into a [`Manifest`].
+
+use serde::Deserialize;
+
+use super::{
+    ColourOrder, Detection, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize, InputSpec,
+    Level, Manifest, OpenVino, Package, Source, Task,
+};
+use crate::{digest::FileDigest, prepare::Step};
+
+/// The side of an aligned crop, in pixels.
+const CROP_SIDE: u32 = 112;
+
+pub(super) fn parse(text: &str) -> Result<Manifest, String> {
+    let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
+    if file.version != 1 {
+        return Err(format!("version {} of the manifest format is not known here; 1 is", file.version));
+    }
+    check_name(&file.name)?;
+    let task = match (file.task, file.detection, file.embedding) {
+        (TaskName::Detector, Some(detection), None) => Task::Detector(detection.check()?),
+        (TaskName::Embedder, None, Some(embedding)) => Task::Embedder(check_embedding(embedding)?),
+        (TaskName::Detector, ..) => {
+            return Err("a detector has a [detection] table and no [embedding]".to_owned());
+        }
+        (TaskName::Embedder, ..) => {
+            return Err("an embedder has an [embedding] table and no [detection]".to_owned());
+        }
+    };
+    let input = file.input.check(&task)?;
+    if file.exports.is_empty() {
+        return Err("there is no [[export]]: a model has at least one file".to_owned());
+    }
+    Ok(Manifest {
+        name: file.name,
+        title: file.title,
+        licence: file.licence,
+        licence_note: file.licence_note,
+        origin: file.origin,
+        exports: file.exports.into_iter().map(RawExport::check).collect::<Result<_, _>>()?,
+        input,
+        task,
+        openvino: file.openvino,
+    })
+}
+
+/// Names become file names and command line arguments, so they stay plain.
+fn check_name(name: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.is_empty() || name.len() > 40 || name.starts_with('-') || !name.bytes().all(plain) {
+        return Err(format!("name {name:?}: use up to 40 lower-case letters, digits and hyphens"));
+    }
+    Ok(())
+}
+
+fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
+    check_name(&embedding.detector)?;
+    if !(16..=4096).contains(&embedding.length) {
+        return Err(format!("length {}: an embedding has 16 to 4096 numbers", embedding.length));
+    }
+    if !is_plain_file(&embedding.calibration) || !embedding.calibration.ends_with(".calibration.toml") {
+        return Err(format!(
+            "calibration {:?}: name a .calibration.toml file, no folder",
+            embedding.calibration
+        ));
+    }
+    Ok(embedding)
+}
+
+fn is_plain_file(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    name: String,
+    title: String,
+    task: TaskName,
+    licence: String,
+    licence_note: String,
+    origin: String,
+    input: RawInput,
+    detection: Option<RawDetection>,
+    embedding: Option<EmbeddingSpec>,
+    openvino: Option<OpenVino>,
+    #[serde(rename = "export")]
+    exports: Vec<RawExport>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum TaskName {
+    Detector,
+    Embedder,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInput {
+    name: String,
+    width: Option<u32>,
+    height: Option<u32>,
+    multiple_of: Option<u32>,
+    colour: ColourOrder,
+    mean: [f32; 3],
+    std: [f32; 3],
+}
+
+impl RawInput {
+    fn check(self, task: &Task) -> Result<InputSpec, String> {
+        let size = match (self.width, self.height, self.multiple_of) {
+            (Some(width), Some(height), None) => InputSize::Fixed { width, height },
+            (None, None, Some(multiple)) => InputSize::MultipleOf(multiple),
+            _ => return Err("[input] has either width and height or multiple_of".to_owned()),
+        };
+        match (task, size) {
+            (Task::Embedder(EmbeddingSpec { family: EmbedderFamily::ArcFace112, .. }), size)
+                if size != (InputSize::Fixed { width: CROP_SIDE, height: CROP_SIDE }) =>
+            {
+                return Err("an embedder of family arcface-112 takes 112 x 112".to_owned());
+            }
+            (Task::Detector(detection), size) => {
+                let coarsest = detection.levels.iter().map(|level| level.stride).max().unwrap_or(1);
+                let (a, b) = match size {
+                    InputSize::Fixed { width, height } => (width, height),
+                    InputSize::MultipleOf(multiple) => (multiple, multiple),
+                };
+                if [a, b].iter().any(|side| *side == 0 || *side > 8192 || side % coarsest != 0) {
+                    return Err(format!(
+                        "the input's sides must be multiples of {coarsest}, the coarsest stride"
+                    ));
+                }
+            }
+            (Task::Embedder(_), _) => {}
+        }
+        if self.mean.iter().any(|mean| !mean.is_finite()) {
+            return Err("mean: three finite numbers".to_owned());
+        }
+        if self.std.iter().any(|std| !std.is_finite() || *std <= 0.0) {
+            return Err("std: three numbers above zero".to_owned());
+        }
+        Ok(InputSpec { name: self.name, size, colour: self.colour, mean: self.mean, std: self.std })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDetection {
+    family: DetectorFamily,
+    #[serde(default = "one")]
+    anchors_per_cell: u32,
+    #[serde(rename = "level")]
+    levels: Vec<Level>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+impl RawDetection {
+    fn check(self) -> Result<Detection, String> {
+        if self.levels.is_empty() {
+            return Err("a detector has at least one [[detection.level]]".to_owned());
+        }
+        if !(1..=8).contains(&self.anchors_per_cell) {
+            return Err("anchors_per_cell lies in 1 to 8".to_owned());
+        }
+        if !self.levels.windows(2).all(|pair| pair[0].stride < pair[1].stride) || self.levels[0].stride == 0 {
+            return Err("levels stand in order of their strides, the finest first".to_owned());
+        }
+        let with_objectness = self.levels.iter().filter(|level| level.objectness.is_some()).count();
+        let wanted = match self.family {
+            DetectorFamily::YuNet => self.levels.len(),
+            DetectorFamily::Scrfd => 0,
+        };
+        if with_objectness != wanted {
+            return Err("objectness is named at each level of a yunet detector, and of no other".to_owned());
+        }
+        Ok(Detection { family: self.family, anchors_per_cell: self.anchors_per_cell, levels: self.levels })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExport {
+    file: String,
+    sha256: FileDigest,
+    #[serde(default)]
+    prepare: Vec<Step>,
+    prepared_sha256: Option<FileDigest>,
+    #[serde(default, rename = "source")]
+    sources: Vec<RawSource>,
+}
+
+impl RawExport {
+    fn check(self) -> Result<Export, String> {
+        if !is_plain_file(&self.file) {
+            return Err(format!("file {:?}: name the file without a folder", self.file));
+        }
+        let prepared_sha256 = match (self.prepared_sha256, self.prepare.is_empty()) {
+            (Some(digest), false) => digest,
+            (None, true) => self.sha256,
+            (None, false) => return Err(format!("{}: prepared_sha256 is missing", self.file)),
+            (Some(_), true) => return Err(format!("{}: prepared_sha256 without a preparation", self.file)),
+        };
+        Ok(Export {
+            file: self.file,
+            sha256: self.sha256,
+            prepare: self.prepare,
+            prepared_sha256,
+            sources: self.sources.into_iter().map(RawSource::check).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    url: Option<String>,
+    package: Option<Package>,
+}
+
+impl RawSource {
+    fn check(self) -> Result<Source, String> {
+        match (self.url, self.package) {
+            (Some(url), None) if url.starts_with("https://") || url.starts_with("http://") => {
+                Ok(Source::Url(url))
+            }
+            (Some(url), None) => Err(format!("source {url:?}: not an http or https URL")),
+            (None, Some(package)) => {
+                // Names reach a command line; nothing that could be taken for an option or a path.
+                let plain = |text: &str| {
+                    !text.is_empty()
+                        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@/+".contains(&b))
+                        && !text.starts_with(['-', '.', '/'])
+                };
+                if plain(&package.name) && plain(&package.version) {
+                    Ok(Source::Package(package))
+                } else {
+                    Err(format!(
+                        "package {:?} {:?}: not a plain name and version",
+                        package.name, package.version
+                    ))
+                }
+            }
+            _ => Err("a source is either a url or a package".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

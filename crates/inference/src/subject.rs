@@ -1,0 +1,72 @@
+//! Which of the faces in a photo is meant.
+
+use crate::{
+    detector::{Detection, Faces, View},
+    geometry::Point,
+};
+
+/// The face that is meant, and how much company it has.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject {
+    pub(crate) face: Detection,
+    pub(crate) view: View,
+    /// The area of the largest other face, as a share of the subject's; 0 when alone.
+    pub(crate) second_share: f64,
+    /// How often the detector's network ran for it.
+    pub(crate) looks: u32,
+}
+
+/// Chooses the largest and most central face: its area counts less the further its centre is from the photo's, down to
+/// a third in a corner.
+pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
+    let (at, face) = most_prominent(&faces.found, faces.view.size)?;
+    let others = faces.found.iter().enumerate().filter(|(other, _)| *other != at);
+    let largest = others.map(|(_, other)| other.rectangle.area()).fold(0.0, f64::max);
+    let second_share = largest / face.rectangle.area();
+    Some(Subject { face, view: faces.view, second_share, looks: faces.looks })
+}
+
+fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<(usize, Detection)> {
+    let middle = Point { x: f64::from(width) / 2.0, y: f64::from(height) / 2.0 };
+    let reach = 1.5 * middle.distance(Point { x: 0.0, y: 0.0 });
+    let weight = |face: &Detection| {
+        face.rectangle.area() * (1.0 - face.rectangle.centre().distance(middle) / reach).max(0.01)
+    };
+    let (at, face) = faces.iter().enumerate().max_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)))?;
+    Some((at, *face))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Rectangle;
+
+    fn face(x: f64, y: f64, side: f64) -> Detection {
+        let rectangle = Rectangle { left: x - side / 2.0, top: y - side / 2.0, width: side, height: side };
+        Detection { rectangle, landmarks: [Point { x, y }; 5], score: 0.9 }
+    }
+
+    fn chosen(faces: &[Detection]) -> Option<usize> {
+        most_prominent(faces, (1000, 1000)).map(|(at, _)| at)
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        assert_eq!(chosen(&[]), None);
+    }
+
+    #[test]
+    fn one_face_is_meant_wherever_it_is() {
+        assert_eq!(chosen(&[face(10.0, 990.0, 50.0)]), Some(0));
+    }
+
+    #[test]
+    fn the_larger_of_two_is_meant() {
+        assert_eq!(chosen(&[face(400.0, 500.0, 100.0), face(600.0, 500.0, 200.0)]), Some(1));
+    }
+
+    #[test]
+    fn of_two_alike_the_central_one_is_meant() {
+        assert_eq!(chosen(&[face(100.0, 100.0, 210.0), face(500.0, 500.0, 200.0)]), Some(1));
+    }
+}

@@ -1,0 +1,51 @@
+//! What this crate's own tests share: the shipped settings, the installed models, the rendered people.
+
+use std::{fs, path::PathBuf};
+
+use bytes::Bytes;
+use padan_domain::Photo;
+use serde::de::DeserializeOwned;
+
+use crate::{Config, Pipeline, load};
+
+/// A path below the workspace's root.
+pub(crate) fn workspace(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The shipped `[inference]` section, pointed at what `make deps` installs.
+pub(crate) fn config() -> Config {
+    #[derive(serde::Deserialize)]
+    struct Shipped {
+        inference: Config,
+    }
+    let text = fs::read_to_string(workspace("config/default.toml")).unwrap();
+    let mut config = toml::from_str::<Shipped>(&text).unwrap().inference;
+    config.model_folder = Some(workspace(".deps/models"));
+    config.runtime_library = Some(workspace(".deps/onnxruntime/libonnxruntime.so"));
+    config.workers = std::num::NonZeroUsize::new(1);
+    config
+}
+
+/// One warm pipeline.
+pub(crate) fn pipeline(config: &Config) -> Pipeline {
+    let loaded = load(config);
+    let (mut pipelines, _) = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`."));
+    pipelines.remove(0)
+}
+
+/// A file of the tests' own.
+pub(crate) fn fixture(path: &str) -> Vec<u8> {
+    let path = workspace("crates/inference/tests/fixtures").join(path);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A JSON file of the tests' own.
+pub(crate) fn fixture_json<T: DeserializeOwned>(path: &str) -> T {
+    serde_json::from_slice(&fixture(path)).unwrap()
+}
+
+/// The bytes as a photo.
+pub(crate) fn photo(bytes: Vec<u8>) -> Photo {
+    Photo::try_from(Bytes::from(bytes)).unwrap()
+}

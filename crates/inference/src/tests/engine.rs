@@ -1,0 +1,106 @@
+//! The queue and the workers.
+
+use std::{
+    num::NonZeroUsize,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Config, Engine, FaceError, StartError,
+    test_support::{config, photo, workspace},
+};
+
+fn engine(workers: usize, queue_length: usize) -> Engine {
+    let mut config = config();
+    config.workers = NonZeroUsize::new(workers);
+    config.queue_length = NonZeroUsize::new(queue_length).unwrap();
+    Engine::start(&config).unwrap()
+}
+
+fn selfie(file: &str) -> padan_domain::Photo {
+    photo(std::fs::read(workspace("people/images").join(file)).unwrap())
+}
+
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_has_one_embedding_whoever_else_is_being_embedded() {
+    let engine = engine(2, 256);
+    let alone = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap().embedding;
+    let files = ["101_s1.jpg", "110_s1.jpg", "114_s1.jpg", "101_s1.jpg"];
+    let tasks: Vec<_> = (0..80)
+        .map(|number| {
+            let (engine, file) = (engine.clone(), files[number % files.len()]);
+            tokio::spawn(async move { (file, engine.probe(selfie(file), in_a_minute()).await) })
+        })
+        .collect();
+    let mut same = 0;
+    for task in tasks {
+        let (file, result) = task.await.unwrap();
+        let embedding = result.unwrap().embedding;
+        assert_eq!(embedding == alone, file == "101_s1.jpg");
+        same += usize::from(embedding == alone);
+    }
+    assert_eq!(same, 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_at_once() {
+    let engine = engine(1, 1);
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.err() })
+        })
+        .collect();
+    let mut refused = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            None => {}
+            Some(FaceError::QueueFull) => refused += 1,
+            Some(other) => panic!("{other}"),
+        }
+    }
+    assert!(refused > 0);
+    assert_eq!(engine.figures().refused, refused);
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "it serves again afterwards");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_too_late_is_dropped_unseen() {
+    let engine = engine(1, 8);
+    let late = engine.probe(selfie("101_s1.jpg"), Instant::now()).await;
+    assert_eq!(late.unwrap_err(), FaceError::Expired);
+    engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap();
+    assert_eq!(engine.figures().expired, 1);
+}
+
+fn refusal(change: impl FnOnce(&mut Config)) -> StartError {
+    let mut config = config();
+    change(&mut config);
+    Engine::start(&config).unwrap_err()
+}
+
+#[test]
+fn a_start_without_models_names_the_command_that_brings_them() {
+    let empty = tempfile::tempdir().unwrap();
+    let folder = empty.path().to_path_buf();
+    // The tests run in the crate's folder, which has no `.deps` of its own.
+    let error = refusal(|config| config.model_folder = Some(folder)).to_string();
+    assert!(error.contains("padan models install sface"), "{error}");
+}
+
+#[test]
+fn an_unknown_model_set_is_refused_with_those_that_exist() {
+    let error = refusal(|config| config.model_set = "arcface".into()).to_string();
+    assert!(error.contains("arcface") && error.contains("sface"), "{error}");
+}
+
+#[test]
+fn a_device_that_is_not_there_stops_the_start() {
+    let error = refusal(|config| config.device = crate::Device::Cuda);
+    assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
+    assert!(error.to_string().contains("NVIDIA driver"), "{error}");
+}

@@ -1,0 +1,215 @@
+//! Against computations made elsewhere (tools/oracle).
+
+use std::time::{Duration, Instant};
+
+use fast_image_resize::Resizer;
+use serde::Deserialize;
+
+use crate::{
+    Catalogue, Device, Graph, PhotoFault,
+    align::{AlignedFace, CROP_SIDE, align},
+    config::Limits,
+    decode::decode,
+    detector::PixelScale,
+    embedder::Embedder,
+    geometry::Point,
+    orientation::Orientation,
+    runtime::{Model, Runtime},
+    runtime_library,
+    test_support::{config, fixture, fixture_json, photo, pipeline, workspace},
+};
+
+#[derive(Deserialize)]
+struct Crops {
+    crops: Vec<Crop>,
+}
+
+#[derive(Deserialize)]
+struct Crop {
+    file: String,
+    source: String,
+    landmarks: [[f64; 2]; 5],
+    samples_a_side: u32,
+}
+
+#[derive(Deserialize)]
+struct Embeddings {
+    embeddings: std::collections::BTreeMap<String, ModelEmbeddings>,
+}
+
+#[derive(Deserialize)]
+struct ModelEmbeddings {
+    crops: std::collections::BTreeMap<String, Vec<f32>>,
+}
+
+#[derive(Deserialize)]
+struct OddFiles {
+    tolerance: f64,
+    grid: usize,
+    files: Vec<OddFile>,
+}
+
+#[derive(Deserialize)]
+struct OddFile {
+    file: String,
+    what: String,
+    expected: String,
+    width: Option<u32>,
+    height: Option<u32>,
+    #[serde(default)]
+    cells: Vec<[f64; 3]>,
+}
+
+/// A picture of the fixtures, or one of the rendered people.
+fn source(path: &str) -> Vec<u8> {
+    if path.starts_with("people/") { std::fs::read(workspace(path)).unwrap() } else { fixture(path) }
+}
+
+fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
+    let picture = decode(&photo(fixture(&format!("alignment/{file}"))), limits).unwrap();
+    assert_eq!(picture.raster.size(), (CROP_SIDE as u32, CROP_SIDE as u32));
+    AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
+}
+
+/// Where the photo has about the crop's scale, ours is the plain bilinear crop to rounding. Where it is larger, the
+/// yardstick averages 64 samples a pixel, and a Lanczos filter is sharper than that: the mean difference counts.
+#[test]
+fn crops_are_those_of_a_numpy_computation() {
+    let config = config();
+    let pipeline = pipeline(&config);
+    let oracle: Crops = fixture_json("alignment/crops.json");
+    assert!(oracle.crops.iter().any(|crop| crop.samples_a_side > 1));
+    for expected in oracle.crops {
+        let picture = pipeline.decode(&photo(source(&expected.source))).unwrap();
+        let landmarks = expected.landmarks.map(|[x, y]| Point { x, y });
+        let ours =
+            align(&picture.raster, Orientation::UPRIGHT, &landmarks, &pipeline.frame, &mut Resizer::new())
+                .unwrap();
+        let theirs = crop_fixture(&config.limits, &expected.file);
+        let differences = ours.rgb().iter().zip(theirs.rgb()).map(|(a, b)| f64::from((a - b).abs()));
+        let largest = differences.clone().fold(0.0, f64::max);
+        let mean = differences.sum::<f64>() / ours.rgb().len() as f64;
+        if expected.samples_a_side == 1 {
+            assert!(largest <= 0.51, "{}: {largest} grey levels off", expected.file);
+        } else {
+            assert!(mean < 1.5, "{}: {mean} grey levels off in the mean", expected.file);
+        }
+    }
+}
+
+fn embeddings_agree(model_set: &str) {
+    // Both are float32 through the same kernels; the prepared graph adds in another order.
+    const COMPONENT: f32 = 1e-5;
+    let mut config = config();
+    config.model_set = model_set.into();
+    let mut pipeline = pipeline(&config);
+    let oracle: Embeddings = fixture_json("embedding.json");
+    let expected = &oracle.embeddings[model_set];
+    assert!(expected.crops.len() >= 4);
+    for (crop, theirs) in &expected.crops {
+        let face = crop_fixture(&config.limits, &format!("{crop}.png"));
+        let ours = pipeline.embed(&face).unwrap();
+        for (ours, theirs) in ours.as_slice().iter().zip(theirs) {
+            assert!((ours - theirs).abs() < COMPONENT, "{model_set} {crop}: {ours} for {theirs}");
+        }
+        assert_eq!(ours.as_slice().len(), theirs.len());
+    }
+}
+
+#[test]
+fn sface_embeddings_are_those_of_a_numpy_computation() {
+    embeddings_agree("sface");
+}
+
+#[test]
+fn mobilefacenet_embeddings_are_those_of_a_numpy_computation() {
+    embeddings_agree("mobilefacenet");
+}
+
+/// Every kind of PNG and JPEG, whole and damaged, against Pillow's reading of it.
+#[test]
+fn odd_files_decode_as_seen_or_are_refused() {
+    let pipeline = pipeline(&config());
+    let odd: OddFiles = fixture_json("odd/index.json");
+    assert!(odd.files.len() > 40);
+    for file in &odd.files {
+        let label = format!("{} ({})", file.file, file.what);
+        let decoded = pipeline.decode(&photo(fixture(&format!("odd/{}", file.file))));
+        match (file.expected.as_str(), decoded) {
+            ("decodes", Ok(picture)) => {
+                let (width, height) = picture.orientation.upright_size(picture.raster.size());
+                assert_eq!((Some(width), Some(height)), (file.width, file.height), "{label}");
+                let cells = mean_cells(&picture, odd.grid);
+                assert_eq!(cells.len(), file.cells.len(), "{label}");
+                for (ours, theirs) in cells.iter().flatten().zip(file.cells.iter().flatten()) {
+                    assert!((ours - theirs).abs() <= odd.tolerance, "{label}: {ours} for {theirs}");
+                }
+            }
+            ("unreadable", Err(PhotoFault::Unreadable)) | ("too_large", Err(PhotoFault::TooLarge)) => {}
+            (expected, Ok(_)) => panic!("{label}: decodes, expected {expected}"),
+            (expected, Err(fault)) => panic!("{label}: {fault}, expected {expected}"),
+        }
+    }
+}
+
+/// The mean colour of each cell of a grid over the photo held upright, row by row.
+fn mean_cells(picture: &crate::Picture, grid: usize) -> Vec<[f64; 3]> {
+    let stored = picture.raster.size();
+    let (width, height) = picture.orientation.upright_size(stored);
+    let (width, height) = (width as usize, height as usize);
+    let mut cells = Vec::new();
+    for row in 0..grid {
+        for column in 0..grid {
+            let (mut sum, mut count) = ([0.0; 3], 0.0);
+            for y in row * height / grid..(row + 1) * height / grid {
+                for x in column * width / grid..(column + 1) * width / grid {
+                    let at = picture.orientation.stored_pixel((x, y), (stored.0 as usize, stored.1 as usize));
+                    let pixel = picture.raster.pixel(at.0.try_into().unwrap(), at.1.try_into().unwrap());
+                    sum = std::array::from_fn(|channel| sum[channel] + f64::from(pixel[channel]));
+                    count += 1.0;
+                }
+            }
+            cells.push(sum.map(|value| value / count));
+        }
+    }
+    cells
+}
+
+#[test]
+fn a_black_input_is_the_means_in_every_channel() {
+    let sface = PixelScale { blue_first: false, mean: [1.0, 2.0, 4.0], deviation: [2.0; 3] };
+    assert_eq!(sface.black(), [-0.5, -1.0, -2.0]);
+}
+
+/// What preparation promises: the same embeddings, in at most 0.7 of the time.
+#[test]
+fn the_prepared_sface_is_the_published_one_but_faster() {
+    let config = config();
+    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
+    let mut embedders = [Graph::Prepared, Graph::Original].map(|graph| {
+        let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
+        let network = runtime.network(&Model::new("sface", &bytes, Device::Cpu)).unwrap();
+        Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
+    });
+    let crops: Vec<_> =
+        ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file)).into();
+    for crop in &crops {
+        let [prepared, original] = embedders.each_mut().map(|embedder| embedder.embed(crop).unwrap());
+        let differences = prepared.as_slice().iter().zip(original.as_slice()).map(|(a, b)| (a - b).abs());
+        let largest = differences.fold(0.0, f32::max);
+        assert!(largest < 1e-5, "a component differs by {largest}");
+    }
+    // Turn by turn, so that a busy machine slows both alike; the least time is the one least disturbed.
+    let mut least = [Duration::MAX; 2];
+    for _ in 0..60 {
+        for (embedder, least) in embedders.iter_mut().zip(&mut least) {
+            let began = Instant::now();
+            embedder.embed(&crops[0]).unwrap();
+            *least = began.elapsed().min(*least);
+        }
+    }
+    let share = least[0].as_secs_f64() / least[1].as_secs_f64();
+    assert!(share <= 0.7, "prepared takes {share:.2} of the time: {least:?}");
+}

@@ -1,0 +1,175 @@
+//! Photos as people send them: turned, close, far away, in company, badly lit.
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
+
+use crate::{
+    Analysis, FaceError, PhotoFault, Pipeline,
+    pipeline::Role,
+    test_support::{config, fixture, photo, pipeline, workspace},
+};
+
+fn person(file: &str) -> DynamicImage {
+    image::open(workspace("people/images").join(file)).unwrap()
+}
+
+fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+fn analyse(pipeline: &mut Pipeline, image: &DynamicImage) -> Result<Analysis, FaceError> {
+    pipeline.analyse(&photo(encoded(image, ImageFormat::Jpeg)), Role::Probe)
+}
+
+fn fault(pipeline: &mut Pipeline, image: &DynamicImage) -> PhotoFault {
+    match analyse(pipeline, image) {
+        Err(FaceError::Rejected(fault)) => fault,
+        Ok(analysis) => panic!("accepted: {analysis:?}"),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// The percentage against the person's portrait, by the shipped calibration.
+struct Judge {
+    pipeline: Pipeline,
+    calibration: padan_domain::Calibration,
+    portrait: padan_domain::Embedding,
+}
+
+impl Judge {
+    fn of(portrait: &str) -> Self {
+        let (mut pipelines, identity) = crate::load(&config()).unwrap();
+        let mut pipeline = pipelines.remove(0);
+        let bytes = std::fs::read(workspace("people/images").join(portrait)).unwrap();
+        let portrait = pipeline.analyse(&photo(bytes), Role::Reference).unwrap().embedding;
+        Self { pipeline, calibration: identity.calibration, portrait }
+    }
+
+    fn percentage(&mut self, bytes: Vec<u8>) -> f64 {
+        let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe).unwrap();
+        self.calibration.percentage(self.portrait.similarity(&analysis.embedding).unwrap()).value()
+    }
+
+    fn percentage_of(&mut self, image: &DynamicImage) -> f64 {
+        self.percentage(encoded(image, ImageFormat::Jpeg))
+    }
+}
+
+#[test]
+fn the_eight_exif_orientations_give_one_percentage() {
+    let mut judge = Judge::of("114_id.jpg");
+    let upright = judge.percentage(fixture("odd/exif_1.jpg"));
+    for orientation in 2..=8 {
+        let percentage = judge.percentage(fixture(&format!("odd/exif_{orientation}.jpg")));
+        assert!((percentage - upright).abs() < 1.0, "orientation {orientation}: {percentage} for {upright}");
+    }
+}
+
+#[test]
+fn a_photo_turned_without_exif_gives_nearly_the_same_percentage() {
+    let mut judge = Judge::of("114_id.jpg");
+    let upright = judge.percentage(fixture("odd/exif_1.jpg"));
+    for degrees in [90, 180, 270] {
+        let percentage = judge.percentage(fixture(&format!("odd/turned_{degrees}.jpg")));
+        assert!((percentage - upright).abs() < 2.0, "{degrees} degrees: {percentage} for {upright}");
+    }
+}
+
+#[test]
+fn selfies_of_every_person_are_accepted_turned_or_not() {
+    let mut pipeline = pipeline(&config());
+    let mut selfies = 0;
+    for entry in std::fs::read_dir(workspace("people/images")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if !name.contains("_s") {
+            continue;
+        }
+        selfies += 1;
+        let upright = person(&name);
+        let turned =
+            [(upright.rotate90(), 270), (upright.rotate180(), 180), (upright.rotate270(), 90), (upright, 0)];
+        for (turned, degrees) in turned {
+            let analysis = analyse(&mut pipeline, &turned).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(analysis.face.turned_degrees, degrees, "{name}");
+        }
+    }
+    assert!(selfies >= 24, "only {selfies} selfies");
+}
+
+#[test]
+fn a_face_that_fills_the_frame_is_found() {
+    let mut judge = Judge::of("114_id.jpg");
+    let selfie = person("114_s1.jpg");
+    let whole = judge.percentage_of(&selfie);
+    let face = judge.pipeline.analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe).unwrap().face;
+    let part = |margin: f64| {
+        let width = face.rectangle.width * (1.0 + 2.0 * margin);
+        let height = face.rectangle.height * (1.0 + 2.0 * margin);
+        let left = (face.rectangle.left - face.rectangle.width * margin).max(0.0);
+        let top = (face.rectangle.top - face.rectangle.height * margin).max(0.0);
+        let crop = selfie.crop_imm(left as u32, top as u32, width as u32, height as u32);
+        crop.resize(1080, 1440, imageops::FilterType::CatmullRom)
+    };
+    for margin in [0.15, 0.05, 0.0] {
+        let percentage = judge.percentage_of(&part(margin));
+        assert!(percentage > 75.0, "margin {margin}: {percentage}; the whole photo has {whole}");
+    }
+}
+
+#[test]
+fn a_face_of_80_pixels_in_12_megapixels_is_found() {
+    let mut pipeline = pipeline(&config());
+    let selfie = person("114_s1.jpg");
+    let face = analyse(&mut pipeline, &selfie).unwrap().face.rectangle;
+    let scale = 80.0 / face.width;
+    let size = |length: u32| (f64::from(length) * scale) as u32;
+    let small =
+        selfie.resize_exact(size(selfie.width()), size(selfie.height()), imageops::FilterType::Lanczos3);
+    let mut wall = RgbImage::from_fn(4032, 3024, |x, y| {
+        let grain = (x.wrapping_mul(7919) ^ y.wrapping_mul(104_729)) % 23;
+        Rgb([150, 140, 120].map(|value: u8| value + grain as u8))
+    });
+    imageops::overlay(&mut wall, &small.to_rgb8(), 2500, 1200);
+    let photo = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
+    let analysis = pipeline.analyse(&photo, Role::Reference).unwrap();
+    assert!((analysis.face.rectangle.width - 80.0).abs() < 12.0, "{:?}", analysis.face);
+    assert!(analysis.face.looks > 2, "the first look is too coarse for it");
+}
+
+#[test]
+fn company_makes_a_selfie_ambiguous_and_passers_by_do_not() {
+    let mut pipeline = pipeline(&config());
+    let (one, other) = (person("101_s1.jpg"), person("114_s1.jpg"));
+    let beside = |width: u32, height: u32| {
+        let mut both = RgbImage::from_pixel(900, 540, Rgb([120, 120, 120]));
+        imageops::overlay(&mut both, &one.to_rgb8(), 0, 0);
+        let second = other.resize_exact(width, height, imageops::FilterType::Lanczos3);
+        imageops::overlay(&mut both, &second.to_rgb8(), 450, 0);
+        DynamicImage::ImageRgb8(both)
+    };
+    assert_eq!(fault(&mut pipeline, &beside(432, 540)), PhotoFault::SeveralFaces);
+    let analysis = analyse(&mut pipeline, &beside(144, 180)).unwrap();
+    assert!(analysis.face.second_share > 0.0 && analysis.face.rectangle.centre().x < 432.0);
+}
+
+#[test]
+fn every_fault_has_its_own_reason() {
+    let mut pipeline = pipeline(&config());
+    let selfie = person("114_s1.jpg");
+    let brightness = |factor: f32, offset: f32| {
+        let mut image = selfie.to_rgb8();
+        for value in image.iter_mut() {
+            *value = (f32::from(*value) * factor + offset).clamp(0.0, 255.0) as u8;
+        }
+        DynamicImage::ImageRgb8(image)
+    };
+    let tiny = selfie.resize(40, 50, imageops::FilterType::Lanczos3);
+    let noise =
+        RgbImage::from_fn(400, 400, |x, y| Rgb([(x * y % 251) as u8, (x % 13) as u8, (y % 17) as u8]));
+    assert_eq!(fault(&mut pipeline, &DynamicImage::ImageRgb8(noise)), PhotoFault::NoFace);
+    assert_eq!(fault(&mut pipeline, &tiny), PhotoFault::TooSmall);
+    assert_eq!(fault(&mut pipeline, &selfie.blur(12.0)), PhotoFault::Blurred);
+    assert_eq!(fault(&mut pipeline, &brightness(0.12, 0.0)), PhotoFault::TooDark);
+    assert_eq!(fault(&mut pipeline, &brightness(1.0, 170.0)), PhotoFault::TooBright);
+}

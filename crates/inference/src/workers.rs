@@ -1,0 +1,145 @@
+//! Worker threads behind a bounded queue.
+//!
+//! A full queue refuses at once. An entry whose time has run out, or whose caller has left, is dropped before work is
+//! spent on it. A panic within one photo ends that photo, not the worker.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use padan_domain::Photo;
+use tokio::sync::oneshot;
+
+use crate::{
+    analysis::Analysis,
+    error::{FaceError, StartError},
+    pipeline::{Pipeline, Role},
+};
+
+/// The queue's entry to the workers. The workers end when the last clone is dropped.
+#[derive(Clone)]
+pub(crate) struct Workers {
+    queue: Sender<Job>,
+    counts: Arc<Counts>,
+    threads: usize,
+}
+
+/// The state of the queue and of the workers behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerFigures {
+    /// Worker threads.
+    pub workers: usize,
+    /// Workers at work.
+    pub busy: usize,
+    /// Photos that wait.
+    pub queued: usize,
+    /// Photos that may wait.
+    pub queue_length: usize,
+    /// Photos refused because the queue was full, since the start.
+    pub refused: u64,
+    /// Photos dropped because their time had run out or their caller had left, since the start.
+    pub expired: u64,
+}
+
+#[derive(Default)]
+struct Counts {
+    busy: AtomicUsize,
+    refused: AtomicU64,
+    expired: AtomicU64,
+}
+
+struct Job {
+    photo: Photo,
+    role: Role,
+    queued_at: Instant,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Analysis, FaceError>>,
+}
+
+impl Workers {
+    pub(crate) fn start(pipelines: Vec<Pipeline>, queue_length: usize) -> Result<Self, StartError> {
+        let (queue, jobs) = bounded(queue_length);
+        let counts = Arc::new(Counts::default());
+        let threads = pipelines.len();
+        for (number, pipeline) in pipelines.into_iter().enumerate() {
+            let (jobs, counts) = (jobs.clone(), Arc::clone(&counts));
+            thread::Builder::new()
+                .name(format!("face-{number}"))
+                .spawn(move || work(pipeline, &jobs, &counts))?;
+        }
+        Ok(Self { queue, counts, threads })
+    }
+
+    pub(crate) async fn analyse(
+        &self,
+        photo: Photo,
+        role: Role,
+        deadline: Instant,
+    ) -> Result<Analysis, FaceError> {
+        let (answer, result) = oneshot::channel();
+        let job = Job { photo, role, queued_at: Instant::now(), deadline, answer };
+        match self.queue.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                self.counts.refused.fetch_add(1, Ordering::Relaxed);
+                return Err(FaceError::QueueFull);
+            }
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(FaceError::Broken("all workers have ended".into()));
+            }
+        }
+        match tokio::time::timeout_at(deadline.into(), result).await {
+            Ok(Ok(analysis)) => analysis,
+            Ok(Err(_)) => Err(FaceError::Broken("a worker ended in mid-photo".into())),
+            Err(_) => Err(FaceError::Expired),
+        }
+    }
+
+    pub(crate) fn figures(&self) -> WorkerFigures {
+        WorkerFigures {
+            workers: self.threads,
+            busy: self.counts.busy.load(Ordering::Relaxed),
+            queued: self.queue.len(),
+            queue_length: self.queue.capacity().unwrap_or(usize::MAX),
+            refused: self.counts.refused.load(Ordering::Relaxed),
+            expired: self.counts.expired.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
+    for job in jobs {
+        let Job { photo, role, queued_at, deadline, answer } = job;
+        if answer.is_closed() || Instant::now() >= deadline {
+            counts.expired.fetch_add(1, Ordering::Relaxed);
+            // The caller may have left; then nobody is there to be told.
+            let _ = answer.send(Err(FaceError::Expired));
+            continue;
+        }
+        let queued = queued_at.elapsed();
+        counts.busy.fetch_add(1, Ordering::Relaxed);
+        let result = analyse(&mut pipeline, &photo, role, queued);
+        counts.busy.fetch_sub(1, Ordering::Relaxed);
+        let _ = answer.send(result);
+    }
+}
+
+fn analyse(
+    pipeline: &mut Pipeline,
+    photo: &Photo,
+    role: Role,
+    queued: Duration,
+) -> Result<Analysis, FaceError> {
+    let result = catch_unwind(AssertUnwindSafe(|| pipeline.analyse(photo, role)));
+    let mut analysis =
+        result.unwrap_or_else(|_| Err(FaceError::Broken("a panic within one photo".into())))?;
+    analysis.timings.queued = queued;
+    Ok(analysis)
+}
