@@ -1,0 +1,86 @@
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::NationalId;
+use sqlx::PgConnection;
+
+use crate::{RegistryError, citizen, civil_record, fault::Fault, portrait, replica::Replica};
+
+/// The view's columns and their types, as PostgreSQL names them. Further columns do not disturb.
+const COLUMNS: &[(&str, &[&str])] = &[
+    ("nik", TEXT),
+    ("name", TEXT),
+    ("date_of_birth", &["date"]),
+    ("status", TEXT),
+    ("no_kk", TEXT),
+    ("mother_maiden_name", TEXT),
+    ("place_of_birth", TEXT),
+    ("address", TEXT),
+    ("gender", TEXT),
+    ("marital_status", TEXT),
+    ("job_type", TEXT),
+    ("province", TEXT),
+    ("city", TEXT),
+    ("district", TEXT),
+    ("subdistrict", TEXT),
+    ("rt", TEXT),
+    ("rw", TEXT),
+    ("portrait", &["bytea"]),
+    ("portrait_updated_at", &["timestamp with time zone"]),
+];
+
+/// A `char(16)` is not among them: comparing it with text would not use an index on it.
+const TEXT: &[&str] = &["text", "character varying"];
+
+/// Whether a replica offers the view as the contract says and lets it be read.
+///
+/// Each query of the service is run as it is, for a NIK that no one has, so that a missing grant, a failing
+/// cast or an unusable plan shows here and not at the first verification.
+pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
+    let failed = |fault: Fault| {
+        let text = format!("{}: {}", replica.name(), fault.text);
+        if fault.is_of_time() { RegistryError::Timeout(text) } else { RegistryError::Unavailable(text) }
+    };
+    let columns = replica.ask(columns, &()).await.map_err(failed)?;
+    if let Some(flaw) = flaw_of(&columns) {
+        return Err(RegistryError::Unavailable(format!("{}: {flaw}", replica.name())));
+    }
+    if let Ok(nobody) = "0000000000000000".parse::<NationalId>() {
+        replica.ask(citizen::query, &nobody).await.map_err(failed)?;
+        replica.ask(civil_record::query, &nobody).await.map_err(failed)?;
+        replica.ask(portrait::query, &nobody).await.map_err(failed)?;
+    }
+    Ok(())
+}
+
+struct ColumnRow {
+    name: String,
+    data_type: String,
+}
+
+fn columns<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<ColumnRow>>> {
+    sqlx::query_as!(
+        ColumnRow,
+        r#"SELECT attname::text AS "name!",
+                  format_type(atttypid, NULL) AS "data_type!"
+             FROM pg_catalog.pg_attribute
+            WHERE attrelid = to_regclass('padan.citizen')
+              AND attnum > 0
+              AND NOT attisdropped"#
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+fn flaw_of(found: &[ColumnRow]) -> Option<String> {
+    if found.is_empty() {
+        return Some("there is no view padan.citizen: deploy/registry shows how to create it".into());
+    }
+    COLUMNS.iter().find_map(|(name, types)| {
+        let Some(column) = found.iter().find(|column| column.name == *name) else {
+            return Some(format!("padan.citizen has no column {name}"));
+        };
+        (!types.contains(&column.data_type.as_str())).then(|| {
+            let expected = types.join(" or ");
+            format!("padan.citizen.{name} is {}, expected {expected}", column.data_type)
+        })
+    })
+}

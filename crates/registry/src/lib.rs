@@ -1,0 +1,41 @@
+//! The replica of the civil registry, read only: a NIK in, what the registry knows about the person out.
+//!
+//! Enter through [`Registry::new`] and ask [`Registry::citizen`], [`Registry::portrait`] or, for basic
+//! verification, [`Registry::civil_record`]. [`Registry::check`] says whether the site's view keeps the
+//! contract.
+//!
+//! **Architecture Invariant:** one view is read, `padan.citizen`, by equality on the NIK. Which tables stand
+//! behind it is the site's business: `deploy/registry` shows how to map them.
+//!
+//! **Architecture Invariant:** [`Registry`] never writes. Each connection asks for read-only transactions
+//! and is refused when the server does not confirm them, so a pooler that drops start-up options cannot
+//! hide. Only [`SampleRegistry`] writes, to the stand-in tables of demo and tests, over a connection of its
+//! own.
+//!
+//! **Architecture Invariant:** a look-up ends within its budget, whatever the network does. A connection
+//! whose answer was not awaited is closed and not returned to the pool.
+//!
+//! **Architecture Invariant:** a row that breaks the contract is [`RegistryError::Inconsistent`], never a
+//! guess. No error text holds a value of a row.
+
+mod citizen;
+mod civil_record;
+mod config;
+mod contract_check;
+mod error;
+mod fault;
+mod figures;
+mod lease;
+mod portrait;
+mod registry;
+mod replica;
+mod sample_registry;
+
+pub use citizen::Citizen;
+pub use civil_record::{CivilRecord, FurtherFields};
+pub use config::Config;
+pub use error::RegistryError;
+pub use figures::PoolFigures;
+pub use portrait::Portrait;
+pub use registry::Registry;
+pub use sample_registry::{SamplePerson, SampleRegistry};

@@ -1,0 +1,55 @@
+use std::fmt;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::NationalId;
+use sqlx::PgConnection;
+
+use crate::{RegistryError, citizen::parse_moment};
+
+/// A person's photo in the registry: an encoded file, not yet looked at.
+#[derive(Clone)]
+pub struct Portrait {
+    /// The file. Never empty; its format is whatever the registry keeps.
+    pub bytes: Bytes,
+    /// When the photo last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl fmt::Debug for Portrait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Portrait")
+    }
+}
+
+pub(crate) struct PortraitRow {
+    portrait: Vec<u8>,
+    portrait_updated_at: Option<String>,
+}
+
+pub(crate) fn query<'c>(
+    connection: &'c mut PgConnection,
+    nik: &'c NationalId,
+) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
+    sqlx::query_as!(
+        PortraitRow,
+        r#"SELECT portrait AS "portrait!",
+                  portrait_updated_at::text AS "portrait_updated_at?"
+             FROM padan.citizen
+            WHERE nik = $1
+              AND octet_length(portrait) > 0
+            LIMIT 2"#,
+        nik.as_str()
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+impl TryFrom<PortraitRow> for Portrait {
+    type Error = RegistryError;
+
+    fn try_from(row: PortraitRow) -> Result<Self, RegistryError> {
+        Ok(Self { bytes: row.portrait.into(), updated_at: parse_moment(row.portrait_updated_at.as_deref())? })
+    }
+}

@@ -1,0 +1,138 @@
+use std::{fmt, str::FromStr};
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, Utc};
+use padan_domain::{CitizenStatus, NationalId};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
+
+use crate::{FurtherFields, RegistryError};
+
+/// A stand-in for a civil registry that can be written to, for demo and tests. Never part of the service: the
+/// tables of a real registry are not these.
+pub struct SampleRegistry(PgConnection);
+
+/// An invented person.
+#[derive(Clone)]
+pub struct SamplePerson {
+    /// The NIK.
+    pub nik: NationalId,
+    /// The name, as it would stand on the card.
+    pub name: String,
+    /// The date of birth.
+    pub date_of_birth: NaiveDate,
+    /// The state of the record.
+    pub status: CitizenStatus,
+    /// The other fields.
+    pub further: FurtherFields,
+    /// The photo as an encoded file, with the moment at which it changed; `None` for a person without one.
+    pub portrait: Option<(Bytes, DateTime<Utc>)>,
+}
+
+impl fmt::Debug for SamplePerson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SamplePerson")
+    }
+}
+
+impl fmt::Debug for SampleRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SampleRegistry")
+    }
+}
+
+impl SampleRegistry {
+    /// The migrations that create the stand-in tables and the view.
+    pub const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/registry");
+
+    /// Connects with a URL whose user may create schemas.
+    pub async fn connect(url: &SecretString) -> Result<Self, RegistryError> {
+        let options = PgConnectOptions::from_str(url.expose_secret())
+            .map_err(|error| RegistryError::Config(error.to_string()))?
+            .application_name("padan sample registry");
+        PgConnection::connect_with(&options).await.map(Self).map_err(|error| unavailable(&error))
+    }
+
+    /// Creates what is missing of the tables and the view; does nothing when all is there.
+    pub async fn migrate(&mut self) -> Result<(), RegistryError> {
+        Self::MIGRATIONS
+            .run_direct(None, &mut self.0, false)
+            .await
+            .map_err(|error| RegistryError::Unavailable(error.to_string()))
+    }
+
+    /// Adds a person, or replaces the one with the same NIK.
+    pub async fn put(&mut self, person: &SamplePerson) -> Result<(), RegistryError> {
+        self.replace(person).await.map_err(|error| unavailable(&error))
+    }
+
+    async fn replace(&mut self, person: &SamplePerson) -> sqlx::Result<()> {
+        let further = &person.further;
+        let (portrait, portrait_updated_at) =
+            person.portrait.as_ref().map(|(bytes, moment)| (bytes.as_ref(), *moment)).unzip();
+        let mut transaction = self.0.begin().await?;
+        sqlx::query!("DELETE FROM civil_registry.person WHERE nik = $1", person.nik.as_str())
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!(
+            "INSERT INTO civil_registry.person
+                      (nik, name, date_of_birth, status, no_kk, mother_maiden_name, place_of_birth, address,
+                       gender, marital_status, job_type, province, city, district,
+                       subdistrict, rt, rw, portrait, portrait_updated_at)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+            person.nik.as_str(),
+            person.name,
+            person.date_of_birth,
+            status_word(person.status),
+            further.no_kk.as_deref(),
+            further.mother_maiden_name.as_deref(),
+            further.place_of_birth.as_deref(),
+            further.address.as_deref(),
+            further.gender.as_deref(),
+            further.marital_status.as_deref(),
+            further.job_type.as_deref(),
+            further.province.as_deref(),
+            further.city.as_deref(),
+            further.district.as_deref(),
+            further.subdistrict.as_deref(),
+            further.rt.as_deref(),
+            further.rw.as_deref(),
+            portrait,
+            portrait_updated_at,
+        )
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await
+    }
+
+    /// Removes the person of a NIK, if there is one.
+    pub async fn remove(&mut self, nik: &NationalId) -> Result<(), RegistryError> {
+        sqlx::query!("DELETE FROM civil_registry.person WHERE nik = $1", nik.as_str())
+            .execute(&mut self.0)
+            .await
+            .map(drop)
+            .map_err(|error| unavailable(&error))
+    }
+
+    /// How many people there are.
+    pub async fn count(&mut self) -> Result<u64, RegistryError> {
+        let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM civil_registry.person"#)
+            .fetch_one(&mut self.0)
+            .await
+            .map_err(|error| unavailable(&error))?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+}
+
+fn status_word(status: CitizenStatus) -> &'static str {
+    match status {
+        CitizenStatus::Active => "active",
+        CitizenStatus::Deceased => "deceased",
+        CitizenStatus::Duplicate => "duplicate",
+        CitizenStatus::Inactive => "inactive",
+    }
+}
+
+fn unavailable(error: &sqlx::Error) -> RegistryError {
+    RegistryError::Unavailable(error.to_string())
+}

@@ -1,0 +1,255 @@
+use std::time::Duration;
+
+use padan_registry::{Registry, RegistryError};
+use padan_testing::{Proxy, refused_address, silent_address};
+use sqlx::Executor as _;
+use tokio::time::sleep;
+
+use crate::fixture::{Fixture, config, nik, person, registry, timed};
+
+/// The budget of a look-up, and a little for a busy machine.
+const BUDGET: Duration = Duration::from_secs(3);
+
+fn unanswered(address: std::net::SocketAddr) -> String {
+    format!("postgres://reader:secret@{address}/registry")
+}
+
+#[tokio::test]
+async fn a_view_that_writes_is_refused() {
+    let fixture = Fixture::new().await;
+    fixture
+        .database
+        .execute(
+            "CREATE TABLE trace (nik text);
+             CREATE FUNCTION traced(text) RETURNS text LANGUAGE sql VOLATILE
+                 AS 'INSERT INTO public.trace VALUES ($1) RETURNING nik';
+             CREATE OR REPLACE VIEW padan.citizen AS
+             SELECT nik, public.traced(name) AS name, date_of_birth, status, no_kk, mother_maiden_name,
+                    place_of_birth, address, gender, marital_status, job_type, province, city, district,
+                    subdistrict, rt, rw, portrait, portrait_updated_at
+               FROM civil_registry.person",
+        )
+        .await;
+    let error = fixture.registry().citizen(&nik()).await.unwrap_err();
+    assert!(matches!(&error, RegistryError::Unavailable(text) if text.contains("25006")), "{error}");
+}
+
+#[tokio::test]
+async fn a_pooler_that_loses_read_only_is_found_out() {
+    let fixture = Fixture::new().await;
+    let pooler = Proxy::losing_read_only(&fixture.database).await;
+    let registry = registry(&[pooler.url()]);
+    let (outcome, took) = timed(registry.citizen(&nik())).await;
+    let error = outcome.unwrap_err();
+    assert!(matches!(&error, RegistryError::Unavailable(text) if text.contains("read-only")), "{error}");
+    assert!(took < Duration::from_millis(500), "no waiting for the timeout: {took:?}");
+    assert!(registry.check().await.unwrap_err().to_string().contains("read-only"));
+}
+
+#[tokio::test]
+async fn a_refused_replica_costs_little_once_and_nothing_afterwards() {
+    let fixture = Fixture::new().await;
+    let registry = registry(&[&unanswered(refused_address().await), &fixture.database.url()]);
+    let (citizen, first) = timed(registry.citizen(&nik())).await;
+    assert!(citizen.unwrap().is_some());
+    assert!(first < Duration::from_millis(400), "{first:?}");
+    let pools = registry.pools();
+    assert_eq!((pools[0].in_turn, pools[0].failures), (false, 1));
+    assert_eq!((pools[1].in_turn, pools[1].failures), (true, 0));
+
+    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+    assert_eq!(registry.pools()[0].acquisitions, 1, "the refused one was not asked again");
+}
+
+#[tokio::test]
+async fn a_silent_replica_costs_its_connect_timeout_once() {
+    let fixture = Fixture::new().await;
+    let registry = registry(&[&unanswered(silent_address().await), &fixture.database.url()]);
+    let (citizen, first) = timed(registry.citizen(&nik())).await;
+    assert!(citizen.unwrap().is_some());
+    assert!(first < Duration::from_secs(1), "{first:?}");
+    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+    let pools = registry.pools();
+    assert_eq!((pools[0].acquisitions, pools[0].timeouts, pools[0].in_turn), (1, 1, false));
+}
+
+#[tokio::test]
+async fn silence_everywhere_stays_within_the_budget() {
+    let silent = unanswered(silent_address().await);
+    let registry = registry(&[silent.as_str(); 6]);
+    let (outcome, took) = timed(registry.citizen(&nik())).await;
+    assert!(matches!(outcome, Err(RegistryError::Timeout(_))));
+    assert!(took < BUDGET, "{took:?}");
+    let (outcome, took) = timed(registry.check()).await;
+    assert!(matches!(outcome, Err(RegistryError::Timeout(_))));
+    assert!(took < BUDGET, "{took:?}");
+}
+
+#[tokio::test]
+async fn an_error_names_each_replica_and_no_credentials() {
+    let addresses = [refused_address().await, refused_address().await];
+    let registry = registry(&[&unanswered(addresses[0]), &unanswered(addresses[1])]);
+    let text = registry.citizen(&nik()).await.unwrap_err().to_string();
+    assert!(addresses.iter().all(|address| text.contains(&address.to_string())), "{text}");
+    let printed =
+        format!("{text} {registry:?} {:?} {:?}", registry.pools(), config(&["postgres://r:secret@h/d"]));
+    assert!(!printed.contains("secret"), "{printed}");
+}
+
+#[tokio::test]
+async fn a_locked_table_is_a_timeout() {
+    let fixture = Fixture::new().await;
+    let mut locker = fixture.database.connect().await;
+    locker.execute("BEGIN; LOCK civil_registry.person").await.unwrap();
+    let registry = fixture.registry();
+    let (outcome, took) = timed(registry.citizen(&nik())).await;
+    assert!(matches!(outcome, Err(RegistryError::Timeout(_))), "{outcome:?}");
+    assert!(took < Duration::from_millis(300 + 600), "{took:?}");
+    locker.execute("COMMIT").await.unwrap();
+    assert!(registry.citizen(&nik()).await.unwrap().is_some(), "the only replica is asked though it rests");
+}
+
+#[tokio::test]
+async fn a_slow_view_is_a_timeout_and_a_busy_pool_no_failure_of_the_replica() {
+    let fixture = Fixture::new().await;
+    slow_down(&fixture, "0.4").await;
+    let mut config = config(&[&fixture.database.url()]);
+    config.max_connections = 1.try_into().unwrap();
+    config.connect_timeout_ms = 250;
+    let registry = Registry::new(&config).unwrap();
+    assert!(registry.citizen(&nik()).await.unwrap().is_some(), "slow, but within the limit");
+
+    let nik = nik();
+    let outcomes = tokio::join!(registry.citizen(&nik), registry.citizen(&nik));
+    let error = outcomes.0.and(outcomes.1).unwrap_err();
+    assert!(matches!(&error, RegistryError::Timeout(text) if text.contains("max_connections")), "{error}");
+    assert!(registry.pools()[0].in_turn);
+
+    slow_down(&fixture, "5").await;
+    let (outcome, took) = timed(registry.citizen(&nik)).await;
+    assert!(matches!(outcome, Err(RegistryError::Timeout(_))), "{outcome:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(!registry.pools()[0].in_turn);
+}
+
+async fn slow_down(fixture: &Fixture, seconds: &str) {
+    fixture
+        .database
+        .execute(&format!(
+            "CREATE OR REPLACE FUNCTION slowly(name text) RETURNS text LANGUAGE sql VOLATILE
+                 AS 'SELECT $1 FROM pg_sleep({seconds})';
+             CREATE OR REPLACE VIEW padan.citizen AS
+             SELECT nik, public.slowly(name) AS name, date_of_birth, status, no_kk, mother_maiden_name,
+                    place_of_birth, address, gender, marital_status, job_type, province, city, district,
+                    subdistrict, rt, rw, portrait, portrait_updated_at
+               FROM civil_registry.person"
+        ))
+        .await;
+}
+
+#[tokio::test]
+async fn ended_connections_are_not_noticed() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.registry();
+    let nik = nik();
+    let both = async || tokio::join!(registry.citizen(&nik), registry.citizen(&nik));
+    both().await.0.unwrap();
+    fixture.database.end_connections().await;
+    let (one, other) = both().await;
+    assert!(one.unwrap().is_some() && other.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_database_that_was_gone_answers_again() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.registry();
+    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+    let (outcome, took) = fixture.database.gone_during(timed(registry.citizen(&nik()))).await;
+    assert!(matches!(outcome, Err(RegistryError::Unavailable(_))), "{outcome:?}");
+    assert!(took < BUDGET, "{took:?}");
+    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_network_that_was_silent_leaves_no_connection_stuck() {
+    let fixture = Fixture::new().await;
+    let network = Proxy::before(&fixture.database).await;
+    let registry = registry(&[network.url()]);
+    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+    network.freeze();
+    // More look-ups than connections, some of them abandoned by their callers.
+    let nik = nik();
+    for _ in 0..2 {
+        let (one, other, abandoned) = tokio::join!(
+            registry.citizen(&nik),
+            registry.citizen(&nik),
+            tokio::time::timeout(Duration::from_millis(100), registry.citizen(&nik)),
+        );
+        assert!(matches!(one, Err(RegistryError::Timeout(_))), "{one:?}");
+        assert!(matches!(other, Err(RegistryError::Timeout(_))), "{other:?}");
+        assert!(abandoned.is_err());
+    }
+    let pool = &registry.pools()[0];
+    assert_eq!((pool.in_use, pool.connections), (0, 0), "{pool:?}");
+    network.thaw();
+    assert!(registry.citizen(&nik).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_first_replica_is_used_again_after_its_rest() {
+    let fixture = Fixture::new().await;
+    let mut second = Fixture::new().await;
+    let mut other = person("Budi Santoso");
+    other.portrait = None;
+    second.sample.put(&other).await.unwrap();
+
+    let mut config = config(&[&fixture.database.url(), &second.database.url()]);
+    config.retry_failed_after_ms = 300;
+    let registry = Registry::new(&config).unwrap();
+    let from_first = async || registry.citizen(&nik()).await.unwrap().unwrap().portrait_updated_at.is_some();
+    assert!(from_first().await);
+    assert!(!fixture.database.gone_during(from_first()).await);
+    assert!(!from_first().await, "it rests");
+    sleep(Duration::from_millis(400)).await;
+    assert!(from_first().await);
+    assert!(registry.pools()[0].in_turn);
+}
+
+#[tokio::test]
+async fn a_value_that_the_view_cannot_convert_is_not_quoted() {
+    let fixture = Fixture::new().await;
+    fixture
+        .database
+        .execute(
+            "CREATE OR REPLACE VIEW padan.citizen AS
+             SELECT nik, name, name::date AS date_of_birth, status, no_kk, mother_maiden_name, place_of_birth,
+                    address, gender, marital_status, job_type, province, city, district, subdistrict, rt, rw,
+                    portrait, portrait_updated_at
+               FROM civil_registry.person",
+        )
+        .await;
+    let registry = fixture.registry();
+    let text = registry.citizen(&nik()).await.unwrap_err().to_string();
+    assert!(text.contains("SQLSTATE 22007") && !text.contains("Budi"), "{text}");
+    assert!(registry.pools()[0].in_turn, "a row is at fault, not the replica");
+}
+
+#[tokio::test]
+async fn figures_follow_the_pool() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.registry();
+    assert_eq!(registry.pools()[0].connections, 0, "nothing is opened before the first look-up");
+    registry.citizen(&nik()).await.unwrap();
+    // The connection goes back in the background.
+    sleep(Duration::from_millis(100)).await;
+    let pool = registry.pools().remove(0);
+    assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));
+    assert_eq!((pool.acquisitions, pool.timeouts, pool.failures), (1, 0, 0));
+    assert!(pool.acquire_wait > Duration::ZERO);
+    let database = pool.name.rsplit('/').next().unwrap();
+    assert!(
+        database.starts_with("padan_test_") && fixture.database.url().contains(database),
+        "{}",
+        pool.name
+    );
+}

@@ -1,0 +1,90 @@
+use std::{num::NonZeroU32, path::PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+
+use crate::{PersonKey, StoreError};
+
+/// Settings of section `[store]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `postgres://` URL of the database that the service owns. Wrong, or down: a verification of a known
+    /// NIK is answered 503. `padan migrate` needs a user who may create schemas; the service needs none.
+    pub url: SecretString,
+    /// The secret under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits.
+    /// Either this or `person_key_file`. Another key than before: no template is found and every portrait
+    /// is embedded once more; the old rows stay behind unused.
+    #[serde(default)]
+    pub person_key: Option<SecretString>,
+    /// A file that holds the secret, for where secrets are mounted. It must not be readable by others.
+    #[serde(default)]
+    pub person_key_file: Option<PathBuf>,
+    /// How long it may take to get a connection, new or from the pool. Too short: a busy moment becomes
+    /// 503. Too long: requests pile up behind a store that is down.
+    pub connect_timeout_ms: u64,
+    /// How long the server may work on one statement. Too short: a checkpoint on a slow disk becomes 503. Too
+    /// long: a blocked statement holds its connection and the pool runs dry.
+    pub statement_timeout_ms: u64,
+    /// How long a statement may wait for a lock. It has no effect when it is longer than the statement
+    /// timeout.
+    pub lock_timeout_ms: u64,
+    /// How long one migration may wait for a lock before it gives up and leaves everything as it was. Long,
+    /// it holds up the service's own statements, which queue behind it.
+    pub migration_lock_timeout_ms: u64,
+    /// Connections. Too few: statements queue and time out under load, seen in the wait figures. Too many:
+    /// all instances together exhaust the server's `max_connections`.
+    pub max_connections: NonZeroU32,
+    /// After how long an unused connection is closed. Longer than a firewall's idle limit, the next statement
+    /// finds a dead connection and waits for the connect timeout.
+    pub idle_timeout_ms: u64,
+    /// After how long a connection is replaced, so that a fail-over behind the same address is followed. Too
+    /// short: statements pay for new connections.
+    pub max_lifetime_ms: u64,
+}
+
+impl Config {
+    /// Refuses settings that cannot work.
+    pub(crate) fn validate(&self) -> Result<(), StoreError> {
+        let url = self.url.expose_secret();
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
+        }
+        for (key, value) in [
+            ("connect_timeout_ms", self.connect_timeout_ms),
+            ("statement_timeout_ms", self.statement_timeout_ms),
+            ("lock_timeout_ms", self.lock_timeout_ms),
+            ("migration_lock_timeout_ms", self.migration_lock_timeout_ms),
+            ("idle_timeout_ms", self.idle_timeout_ms),
+            ("max_lifetime_ms", self.max_lifetime_ms),
+        ] {
+            // PostgreSQL keeps its timeouts in 32 bits, where 0 means none at all.
+            if value == 0 || i32::try_from(value).is_err() {
+                let text = format!("store.{key} is {value}: it must lie in 1 to {}", i32::MAX);
+                return Err(StoreError::Config(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the person key from where the settings say.
+    pub(crate) fn read_person_key(&self) -> Result<PersonKey, StoreError> {
+        match (&self.person_key, &self.person_key_file) {
+            (Some(key), None) => PersonKey::from_hex(key),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    StoreError::Config(format!("store.person_key_file, {}: {error}", path.display()))
+                })?;
+                PersonKey::from_hex(&text.into())
+            }
+            (Some(_), Some(_)) => Err(StoreError::Config(
+                "store.person_key and store.person_key_file are both set: keep one".into(),
+            )),
+            (None, None) => Err(StoreError::Config(
+                "store.person_key is not set: make one with `openssl rand -hex 32` and put it into \
+                 store.person_key_file or the environment variable PADAN__STORE__PERSON_KEY"
+                    .into(),
+            )),
+        }
+    }
+}

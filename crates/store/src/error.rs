@@ -1,0 +1,47 @@
+/// Why the store could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or cannot serve the statement. Answered with the documented 503.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The database did not answer in time. Answered with the documented 503.
+    #[error("the store did not answer in time: {0}")]
+    Timeout(String),
+    /// A row breaks an invariant of ours: somebody else wrote to the table, or a disk did.
+    #[error("the store is inconsistent: {table}.{column} holds what was never written there")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The migrations in the database are not those of this program; the text says which.
+    #[error("{0}")]
+    Migration(String),
+    /// The settings cannot work; the text names the key.
+    #[error("{0}")]
+    Config(String),
+}
+
+impl StoreError {
+    /// A column of the template table holds what was never written there.
+    pub(crate) fn inconsistent(column: &'static str) -> Self {
+        Self::Inconsistent { table: "store.face_template", column }
+    }
+
+    /// Judges an error of connecting or of a statement by its SQLSTATE.
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(database) => {
+                let code = database.code().unwrap_or_default();
+                let text = format!("{} (SQLSTATE {code})", database.message());
+                match &*code {
+                    // query_canceled by the statement timeout, lock_not_available
+                    "57014" | "55P03" => Self::Timeout(text),
+                    _ => Self::Unavailable(text),
+                }
+            }
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}

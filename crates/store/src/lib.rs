@@ -1,0 +1,37 @@
+//! The service's own database: what has to survive a restart.
+//!
+//! Enter through [`Store::new`], bring the schema up to date with [`Store::migrate`], then ask
+//! [`Store::template`] and keep with [`Store::keep_template`].
+//!
+//! What is there today: face templates, so that a person's second verification needs no second embedding of
+//! the portrait. Embeddings are stored as they are, not encrypted: whoever can read the table can compare
+//! faces with it, and access to this database must be restricted accordingly.
+//!
+//! **Architecture Invariant:** the NIK is not in this database. A person is the HMAC-SHA-256 of the NIK
+//! under the [`PersonKey`], which never leaves the process. With another key every template is simply not
+//! found.
+//!
+//! **Architecture Invariant:** a template belongs to one model contract and is only found under it.
+//!
+//! **Architecture Invariant:** an embedding comes back bit for bit as it was kept, so that a person's first
+//! and second verification give the same percentage.
+//!
+//! **Architecture Invariant:** this crate does not know the registry. Whether a template is stale is judged
+//! by whoever knows both.
+
+mod config;
+mod error;
+mod figures;
+mod lease;
+mod migrations;
+mod person_key;
+mod pool;
+mod store;
+mod template;
+
+pub use config::Config;
+pub use error::StoreError;
+pub use figures::PoolFigures;
+pub use person_key::PersonKey;
+pub use store::Store;
+pub use template::{StoredTemplate, TemplateContent};

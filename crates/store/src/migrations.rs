@@ -1,0 +1,79 @@
+use std::collections::HashMap;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use sqlx::{
+    ConnectOptions as _, Connection as _, PgConnection,
+    migrate::{Migration, Migrator},
+};
+
+use crate::{
+    Config, StoreError,
+    pool::{Pool, connect_options},
+};
+
+/// The store's schema, step by step.
+const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
+
+/// Applies what is missing, over a connection of its own: a migration may take longer than any statement of
+/// the service, and the lock by which two migrating processes exclude each other ends with the connection
+/// even when a migration fails.
+pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
+    let options = connect_options(config)?.application_name("padan migrate").options([
+        ("statement_timeout", "0".to_owned()),
+        ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
+    ]);
+    let mut connection = options.connect().await.map_err(|error| StoreError::of(&error))?;
+    let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
+    connection.close().await.map_err(|error| StoreError::of(&error))?;
+    outcome.map_err(|error| StoreError::Migration(error.to_string()))
+}
+
+/// The names of the migrations that have not been applied, in order. Migrations of a newer program are no
+/// fault: an older instance goes on serving while a newer one is rolled out.
+pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
+    let applied: HashMap<_, _> = if pool.run(bookkeeping_exists, &()).await? {
+        let rows = pool.run(applied, &()).await?;
+        rows.into_iter().map(|row| (row.version, row)).collect()
+    } else {
+        HashMap::new()
+    };
+    let mut pending = Vec::new();
+    for migration in MIGRATIONS.iter() {
+        match applied.get(&migration.version) {
+            None => pending.push(name(migration)),
+            Some(row) if !row.success || row.checksum != *migration.checksum => {
+                let name = name(migration);
+                return Err(StoreError::Migration(format!(
+                    "migration {name} was applied in another form than this program knows it"
+                )));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(pending)
+}
+
+fn name(migration: &Migration) -> String {
+    format!("{:04} {}", migration.version, migration.description)
+}
+
+struct AppliedRow {
+    version: i64,
+    checksum: Vec<u8>,
+    success: bool,
+}
+
+fn bookkeeping_exists<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {
+    sqlx::query_scalar!(r#"SELECT to_regclass('store._sqlx_migrations') IS NOT NULL AS "exists!""#)
+        .fetch_one(connection)
+        .boxed()
+}
+
+fn applied<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<AppliedRow>>> {
+    sqlx::query_as!(
+        AppliedRow,
+        "SELECT version, checksum, success FROM store._sqlx_migrations ORDER BY version"
+    )
+    .fetch_all(connection)
+    .boxed()
+}

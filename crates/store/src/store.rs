@@ -1,0 +1,120 @@
+use std::{fmt, sync::Arc};
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{ModelContractId, NationalId};
+use sqlx::PgConnection;
+
+use crate::{
+    Config, PersonKey, PoolFigures, StoreError, StoredTemplate, migrations,
+    pool::Pool,
+    template::{self, TemplateKey},
+};
+
+/// The service's own database. Cheap to clone.
+#[derive(Clone)]
+pub struct Store(Arc<Parts>);
+
+struct Parts {
+    config: Config,
+    person_key: PersonKey,
+    pool: Pool,
+}
+
+impl Store {
+    /// Checks the settings, reads the person key and prepares a pool. No connection is opened before the
+    /// first statement, so the database need not be up.
+    ///
+    /// Must be called within a Tokio runtime, which looks after the pool.
+    pub fn new(config: &Config) -> Result<Self, StoreError> {
+        config.validate()?;
+        Ok(Self(Arc::new(Parts {
+            person_key: config.read_person_key()?,
+            pool: Pool::new(config)?,
+            config: config.clone(),
+        })))
+    }
+
+    /// Applies the migrations that are missing; does nothing when none is. Safe to run from several
+    /// processes at once: one works, the others wait.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrations::run(&self.0.config).await
+    }
+
+    /// The names of the migrations that are missing, in order. Writes nothing.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        migrations::pending(&self.0.pool).await
+    }
+
+    /// Whether the store can do its work now: reachable, writable, no migration missing, the table permitted.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let refused = |what: String| StoreError::Unavailable(format!("{}: {what}", self.0.pool.name()));
+        let pending = self.pending_migrations().await?;
+        if let Some(first) = pending.first() {
+            let text =
+                format!("{} migrations are missing, from {first} on: run `padan migrate`", pending.len());
+            return Err(refused(text));
+        }
+        let session = self.0.pool.run(session, &()).await?;
+        if session.read_only {
+            return Err(refused("it takes no writes: a standby, or a read-only role".into()));
+        }
+        if !session.permitted {
+            return Err(refused("the role may not read and write store.face_template".into()));
+        }
+        Ok(())
+    }
+
+    /// The template of a person under a model contract. Whether it is stale is for the caller to judge.
+    pub async fn template(
+        &self,
+        nik: &NationalId,
+        contract: &ModelContractId,
+    ) -> Result<Option<StoredTemplate>, StoreError> {
+        let key = self.key(nik, contract)?;
+        let row = self.0.pool.run(template::read, &key).await?;
+        row.map(StoredTemplate::try_from).transpose()
+    }
+
+    /// Keeps a template. One that came from an older photo than the one kept changes nothing.
+    pub async fn keep_template(
+        &self,
+        nik: &NationalId,
+        contract: &ModelContractId,
+        template: &StoredTemplate,
+    ) -> Result<(), StoreError> {
+        let written = (self.key(nik, contract)?, template.into());
+        self.0.pool.run(template::keep, &written).await
+    }
+
+    /// Figures of the pool.
+    pub fn pool(&self) -> PoolFigures {
+        self.0.pool.figures()
+    }
+
+    fn key(&self, nik: &NationalId, contract: &ModelContractId) -> Result<TemplateKey, StoreError> {
+        Ok(TemplateKey { person: self.0.person_key.of(nik)?, contract: contract.as_str().to_owned() })
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.0.pool.name()).finish()
+    }
+}
+
+struct SessionRow {
+    read_only: bool,
+    permitted: bool,
+}
+
+fn session<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<SessionRow>> {
+    sqlx::query_as!(
+        SessionRow,
+        r#"SELECT current_setting('transaction_read_only') = 'on' AS "read_only!",
+                  has_table_privilege('store.face_template', 'SELECT')
+                  AND has_table_privilege('store.face_template', 'INSERT')
+                  AND has_table_privilege('store.face_template', 'UPDATE') AS "permitted!""#
+    )
+    .fetch_one(connection)
+    .boxed()
+}

@@ -1,0 +1,110 @@
+use std::time::{Duration, Instant};
+
+use padan_store::StoreError;
+use padan_testing::{Proxy, refused_address, silent_address};
+use sqlx::Executor as _;
+use tokio::time::sleep;
+
+use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable};
+
+/// Connect timeout, or answer with its grace, and a little for a busy machine.
+const LIMIT: Duration = Duration::from_millis(800 + 500);
+
+#[tokio::test]
+async fn a_store_that_is_down_or_silent_fails_within_the_limit() {
+    for address in [refused_address().await, silent_address().await] {
+        let store = store(&format!("postgres://service:secret@{address}/store"));
+        let begun = Instant::now();
+        let error = store.template(&nik(), &contract()).await.unwrap_err();
+        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+        assert!(matches!(error, StoreError::Timeout(_)), "{error}");
+        assert!(!format!("{error} {error:?} {store:?} {:?}", store.pool()).contains("secret"));
+        assert_eq!(store.pool().timeouts, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_locked_table_is_a_timeout() {
+    let (database, store) = migrated().await;
+    let mut locker = database.connect().await;
+    locker.execute("BEGIN; LOCK store.face_template").await.unwrap();
+    let begun = Instant::now();
+    let read = store.template(&nik(), &contract()).await.unwrap_err();
+    let kept = store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
+    assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
+    assert!(matches!((&read, &kept), (StoreError::Timeout(_), StoreError::Timeout(_))), "{read} {kept}");
+    locker.execute("COMMIT").await.unwrap();
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_answers_again_after_ended_connections_and_a_vanished_database() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    // The connection goes back in the background.
+    sleep(Duration::from_millis(100)).await;
+    database.end_connections().await;
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    let error = database.gone_during(store.template(&nik(), &contract())).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_network_that_was_silent_leaves_no_connection_stuck() {
+    let (database, _) = migrated().await;
+    let network = Proxy::before(&database).await;
+    let store = store(network.url());
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    network.freeze();
+    let (nik, contract) = (nik(), contract());
+    for _ in 0..2 {
+        let (one, other, abandoned) = tokio::join!(
+            store.template(&nik, &contract),
+            store.template(&nik, &contract),
+            tokio::time::timeout(Duration::from_millis(100), store.template(&nik, &contract)),
+        );
+        assert!(matches!(one, Err(StoreError::Timeout(_))), "{one:?}");
+        assert!(matches!(other, Err(StoreError::Timeout(_))), "{other:?}");
+        assert!(abandoned.is_err());
+    }
+    let pool = store.pool();
+    assert_eq!((pool.in_use, pool.connections), (0, 0), "{pool:?}");
+    network.thaw();
+    assert!(store.template(&nik, &contract).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_write_is_told_so() {
+    let (database, store) = migrated().await;
+    let role = format!("padan_store_{}", std::process::id());
+    database
+        .execute(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT USAGE ON SCHEMA store TO {role};
+             GRANT SELECT ON ALL TABLES IN SCHEMA store TO {role}"
+        ))
+        .await;
+    database.admit(&role).await;
+    let reader = crate::fixture::store(&database.url_as(&role));
+    let checked = reader.check().await.unwrap_err().to_string();
+    let kept = reader.keep_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
+    let read_only = format!("ALTER ROLE {role} SET default_transaction_read_only = on");
+    database.execute(&read_only).await;
+    let standby = crate::fixture::store(&database.url_as(&role)).check().await.unwrap_err().to_string();
+    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert!(checked.contains("may not read and write"), "{checked}");
+    assert!(matches!(kept, Err(StoreError::Unavailable(_))), "{kept:?}");
+    assert!(standby.contains("takes no writes"), "{standby}");
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn figures_follow_the_pool() {
+    let (_database, store) = migrated().await;
+    assert_eq!(store.pool().connections, 0, "migrating uses a connection of its own");
+    store.template(&nik(), &contract()).await.unwrap();
+    sleep(Duration::from_millis(100)).await;
+    let pool = store.pool();
+    assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));
+    assert_eq!((pool.acquisitions, pool.timeouts, pool.failures), (1, 0, 0));
+}

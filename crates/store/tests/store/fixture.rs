@@ -1,0 +1,58 @@
+use std::num::NonZeroU32;
+
+use padan_domain::{Embedding, ModelContractId, NationalId};
+use padan_store::{Config, Store, StoredTemplate, TemplateContent};
+use padan_testing::TestDatabase;
+
+/// A database of its own, migrated, and the store over it.
+pub(crate) async fn migrated() -> (TestDatabase, Store) {
+    let database = TestDatabase::create().await;
+    let store = store(&database.url());
+    store.migrate().await.unwrap();
+    (database, store)
+}
+
+/// Short limits, so that a test of a limit is short.
+pub(crate) fn config(url: &str) -> Config {
+    Config {
+        url: url.into(),
+        person_key: Some("0123456789abcdef".repeat(4).into()),
+        person_key_file: None,
+        connect_timeout_ms: 600,
+        statement_timeout_ms: 600,
+        lock_timeout_ms: 300,
+        migration_lock_timeout_ms: 300,
+        max_connections: NonZeroU32::new(2).unwrap(),
+        idle_timeout_ms: 60_000,
+        max_lifetime_ms: 60_000,
+    }
+}
+
+pub(crate) fn store(url: &str) -> Store {
+    Store::new(&config(url)).unwrap()
+}
+
+pub(crate) fn nik() -> NationalId {
+    "3174011403870000".parse().unwrap()
+}
+
+pub(crate) fn contract() -> ModelContractId {
+    ModelContractId::from_digest(&[0xab; 32])
+}
+
+pub(crate) fn usable(updated: &str, output: &[f32]) -> StoredTemplate {
+    StoredTemplate {
+        portrait_updated_at: updated.parse().unwrap(),
+        content: TemplateContent::Usable(Embedding::from_output(output).unwrap()),
+    }
+}
+
+pub(crate) fn unusable(updated: &str, reason: &str) -> StoredTemplate {
+    StoredTemplate {
+        portrait_updated_at: updated.parse().unwrap(),
+        content: TemplateContent::Unusable(reason.to_owned()),
+    }
+}
+
+pub(crate) const MAY: &str = "2024-05-06T07:08:09.123456Z";
+pub(crate) const JUNE: &str = "2024-06-06T07:08:09.123456Z";

@@ -1,0 +1,12 @@
+//! The store against a real PostgreSQL: what it keeps, how its schema comes to be, and how it fails.
+
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod migrations;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod templates;

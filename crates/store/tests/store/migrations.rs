@@ -1,0 +1,87 @@
+use padan_store::StoreError;
+use padan_testing::TestDatabase;
+use sqlx::Row as _;
+
+use crate::fixture::{MAY, contract, migrated, nik, store, usable};
+
+#[tokio::test]
+async fn what_is_missing_is_named_until_it_is_applied() {
+    let database = TestDatabase::create().await;
+    let store = store(&database.url());
+    assert_eq!(store.pending_migrations().await.unwrap(), ["0001 face template"]);
+    let error = store.check().await.unwrap_err().to_string();
+    assert!(error.contains("0001 face template") && error.contains("padan migrate"), "{error}");
+    let mut connection = database.connect().await;
+    let schemas = sqlx::query("SELECT FROM pg_namespace WHERE nspname = 'store'");
+    let schemas = schemas.fetch_all(&mut connection).await.unwrap();
+    assert!(schemas.is_empty(), "asking has written nothing");
+
+    store.migrate().await.unwrap();
+    assert_eq!(store.pending_migrations().await.unwrap(), Vec::<String>::new());
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn migrating_again_or_all_at_once_changes_nothing() {
+    let database = TestDatabase::create().await;
+    let url = database.url();
+    let stores = [store(&url), store(&url), store(&url)];
+    let (one, two, three) = tokio::join!(stores[0].migrate(), stores[1].migrate(), stores[2].migrate());
+    one.and(two).and(three).unwrap();
+    stores[0].keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    stores[0].migrate().await.unwrap();
+    assert!(stores[0].template(&nik(), &contract()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_changed_migration_is_found_and_a_newer_one_left_alone() {
+    let (database, store) = migrated().await;
+    database
+        .execute(
+            "INSERT INTO store._sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'of a newer program', true, '', 0)",
+        )
+        .await;
+    assert_eq!(store.pending_migrations().await.unwrap(), Vec::<String>::new());
+    store.check().await.unwrap();
+    let error = store.migrate().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Migration(text) if text.contains("9999")), "{error}");
+
+    database.execute("UPDATE store._sqlx_migrations SET checksum = '' WHERE version = 1").await;
+    let error = store.check().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Migration(text) if text.contains("0001")), "{error}");
+}
+
+#[tokio::test]
+async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
+    let database = TestDatabase::create().await;
+    database.execute("CREATE SCHEMA store; CREATE TABLE store.face_template (in_the_way int)").await;
+    let store = store(&database.url());
+    let error = store.migrate().await.unwrap_err();
+    assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 1);
+    database.execute("DROP TABLE store.face_template").await;
+    store.migrate().await.unwrap();
+    store.check().await.unwrap();
+}
+
+#[tokio::test]
+async fn it_shares_a_database_with_the_registry_and_keeps_to_its_schema() {
+    let database = TestDatabase::create().await;
+    database.execute("CREATE SCHEMA civil_registry").await;
+    database.execute(include_str!("../../../../migrations/registry/0001_person_and_citizen.sql")).await;
+    let store = store(&database.url());
+    store.migrate().await.unwrap();
+    store.check().await.unwrap();
+    let tables = sqlx::query(
+        "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY schemaname, tablename)
+           FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+    )
+    .fetch_one(&mut database.connect().await)
+    .await
+    .unwrap();
+    assert_eq!(
+        tables.get::<String, _>(0),
+        "civil_registry.person store._sqlx_migrations store.face_template"
+    );
+}

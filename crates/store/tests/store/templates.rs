@@ -1,0 +1,128 @@
+use padan_domain::ModelContractId;
+use padan_store::{Store, StoreError};
+use sqlx::Row as _;
+
+use crate::fixture::{JUNE, MAY, config, contract, migrated, nik, unusable, usable};
+
+#[tokio::test]
+async fn what_was_kept_comes_back_bit_for_bit() {
+    let (_database, store) = migrated().await;
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), None);
+    let output: Vec<f32> = (0..128_u8).map(|i| f32::from(i).sin()).collect();
+    for template in [usable(MAY, &output), unusable(JUNE, "NO_FACE")] {
+        store.keep_template(&nik(), &contract(), &template).await.unwrap();
+        assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(template));
+    }
+}
+
+#[tokio::test]
+async fn an_older_photo_never_replaces_a_newer_one() {
+    let (_database, store) = migrated().await;
+    let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
+    store.keep_template(&nik(), &contract(), &newer).await.unwrap();
+    store.keep_template(&nik(), &contract(), &older).await.unwrap();
+    store.keep_template(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
+
+    let judged_again = unusable(JUNE, "FACE_TOO_SMALL");
+    store.keep_template(&nik(), &contract(), &judged_again).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(judged_again), "of the same photo");
+}
+
+#[tokio::test]
+async fn templates_of_others_contracts_and_keys_are_not_found() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+
+    let somebody_else = "3174011403870001".parse().unwrap();
+    assert_eq!(store.template(&somebody_else, &contract()).await.unwrap(), None);
+    let other_contract = ModelContractId::from_digest(&[0xac; 32]);
+    assert_eq!(store.template(&nik(), &other_contract).await.unwrap(), None);
+    let mut config = config(&database.url());
+    config.person_key = Some("fedcba9876543210".repeat(4).into());
+    assert_eq!(Store::new(&config).unwrap().template(&nik(), &contract()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_table_holds_no_nik() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    let row = sqlx::query("SELECT kept::text, person_key FROM store.face_template AS kept")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap();
+    let text: String = row.get(0);
+    assert!(!text.contains(nik().as_str()) && !text.contains(&hex::encode(nik().as_str())), "{text}");
+    assert_eq!(row.get::<Vec<u8>, _>(1).len(), 32);
+}
+
+#[tokio::test]
+async fn writers_at_the_same_time_leave_the_newest() {
+    let (_database, store) = migrated().await;
+    let months: Vec<_> = (1..=12_u8)
+        .map(|month| usable(&format!("2024-{month:02}-01T00:00:00Z"), &[f32::from(month), 1.0]))
+        .collect();
+    let writers = months.iter().rev().map(|template| {
+        let (store, template) = (store.clone(), template.clone());
+        tokio::spawn(async move { store.keep_template(&nik(), &contract(), &template).await })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap().unwrap();
+    }
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap().as_ref(), months.last());
+}
+
+#[tokio::test]
+async fn rows_that_were_never_written_so_are_inconsistent() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    // The constraints refuse most of these; a row that got past them must still not be believed.
+    database
+        .execute(
+            "ALTER TABLE store.face_template DROP CONSTRAINT embedding_is_whole_floats;
+             ALTER TABLE store.face_template DROP CONSTRAINT either_embedding_or_reason",
+        )
+        .await;
+    for (assignment, column) in [
+        (r"embedding = ''", "embedding"),
+        (r"embedding = '\x0000803f00'", "embedding"),
+        (r"embedding = '\x0000c07f0000803f'", "embedding"),
+        (r"embedding = '\x0000807f0000803f'", "embedding"),
+        (r"embedding = '\x000000000000000000000000'", "embedding"),
+        (r"embedding = '\x0000404000008040'", "embedding"),
+        ("embedding = NULL", "unusable_reason"),
+        (r"embedding = '\x0000803f', unusable_reason = 'NO_FACE'", "unusable_reason"),
+    ] {
+        database.execute(&format!("UPDATE store.face_template SET {assignment}")).await;
+        let expected = StoreError::Inconsistent { table: "store.face_template", column };
+        assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
+    }
+    let healed = usable(JUNE, &[3.0, 4.0]);
+    store.keep_template(&nik(), &contract(), &healed).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(healed));
+}
+
+#[tokio::test]
+async fn the_constraints_refuse_nonsense() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    for assignment in [
+        r"person_key = '\x00'",
+        "contract_id = 'AB00000000000001'",
+        "contract_id = ''",
+        "portrait_updated_at = 'infinity'",
+        "portrait_updated_at = '-infinity'",
+        "portrait_updated_at = '10000-01-01'",
+        r"embedding = ''",
+        r"embedding = '\x000000'",
+        "embedding = NULL",
+        "unusable_reason = 'NO_FACE'",
+        "embedding = NULL, unusable_reason = ''",
+        "embedding = NULL, unusable_reason = 'Budi Santoso'",
+    ] {
+        let statement = sqlx::AssertSqlSafe(format!("UPDATE store.face_template SET {assignment}"));
+        let error = sqlx::query(statement).execute(&mut database.connect().await).await.unwrap_err();
+        let refusal = error.as_database_error().and_then(sqlx::error::DatabaseError::code).unwrap();
+        assert!(["23514", "23502"].contains(&&*refusal), "{assignment}: {error}");
+    }
+}

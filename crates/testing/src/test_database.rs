@@ -1,0 +1,144 @@
+use std::{env, str::FromStr, thread};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    postgres::PgConnectOptions,
+};
+use uuid::Uuid;
+
+/// An empty database with a name of its own, dropped with this value, connections and all.
+#[derive(Debug)]
+pub struct TestDatabase {
+    server: PgConnectOptions,
+    name: String,
+}
+
+impl TestDatabase {
+    /// Creates a database on the server of `PADAN_TEST_DATABASE_URL`.
+    ///
+    /// # Panics
+    ///
+    /// Without that variable, or when the server does not create a database.
+    pub async fn create() -> Self {
+        let Ok(url) = env::var("PADAN_TEST_DATABASE_URL") else {
+            panic!(
+                "this test needs a PostgreSQL server in PADAN_TEST_DATABASE_URL: run `make test`, or \
+                 `padan cluster -- cargo nextest run --release`"
+            );
+        };
+        let server = PgConnectOptions::from_str(&url)
+            .unwrap_or_else(|error| panic!("PADAN_TEST_DATABASE_URL: {error}"));
+        let name = format!("padan_test_{}", Uuid::now_v7().simple());
+        let database = Self { server, name };
+        database.on_server(format!("CREATE DATABASE {}", database.name)).await;
+        database
+    }
+
+    /// The database's URL, as the superuser.
+    pub fn url(&self) -> String {
+        self.options().to_url_lossy().into()
+    }
+
+    /// The database's URL, as another role, which was given the superuser's password by
+    /// [`admit`](Self::admit).
+    pub fn url_as(&self, role: &str) -> String {
+        self.options().username(role).to_url_lossy().into()
+    }
+
+    /// Gives a role the superuser's password, if it has one.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such role.
+    pub async fn admit(&self, role: &str) {
+        if let Some(password) = self.server.to_url_lossy().password() {
+            self.execute(&format!("ALTER ROLE {role} PASSWORD '{password}'")).await;
+        }
+    }
+
+    /// A connection of its own, as the superuser: to look, to lock, to stand in the way.
+    ///
+    /// # Panics
+    ///
+    /// When the server does not let it in.
+    pub async fn connect(&self) -> PgConnection {
+        connect(&self.options()).await
+    }
+
+    /// Runs statements separated by semicolons, as the superuser.
+    ///
+    /// # Panics
+    ///
+    /// When one fails.
+    pub async fn execute(&self, statements: &str) {
+        execute(&mut self.connect().await, statements.to_owned()).await;
+    }
+
+    /// Ends all connections to the database, as a restart of the server would.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn end_connections(&self) {
+        let name = &self.name;
+        self.on_server(format!(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+        ))
+        .await;
+    }
+
+    /// Renames the database away and back, so that it does not exist for as long as `meanwhile` takes.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn gone_during<T>(&self, meanwhile: impl Future<Output = T>) -> T {
+        let name = &self.name;
+        // No one may come back between the end of the connections and the renaming.
+        self.on_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+        self.end_connections().await;
+        self.on_server(format!("ALTER DATABASE {name} RENAME TO {name}_gone")).await;
+        let outcome = meanwhile.await;
+        self.on_server(format!("ALTER DATABASE {name}_gone RENAME TO {name}")).await;
+        self.on_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+        outcome
+    }
+
+    fn options(&self) -> PgConnectOptions {
+        self.server.clone().database(&self.name)
+    }
+
+    async fn on_server(&self, statement: String) {
+        execute(&mut connect(&self.server).await, statement).await;
+    }
+}
+
+impl Drop for TestDatabase {
+    /// A test may end by panicking, within a runtime that can no longer be waited on: hence a thread. A
+    /// failure to drop is let go, since the whole server goes when the tests are over.
+    fn drop(&mut self) {
+        let server = self.server.clone();
+        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let dropping = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                if let Ok(mut connection) = server.connect().await {
+                    let _ = connection.execute(AssertSqlSafe(statement)).await;
+                    let _ = connection.close().await;
+                }
+            });
+        });
+        let _ = dropping.join();
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> PgConnection {
+    options.connect().await.unwrap_or_else(|error| panic!("no connection to the test server: {error}"))
+}
+
+async fn execute(connection: &mut PgConnection, statements: String) {
+    if let Err(error) = connection.execute(AssertSqlSafe(statements)).await {
+        panic!("a test's own statement failed: {error}");
+    }
+}
