@@ -1,0 +1,234 @@
+use padan_domain::{BirthDate, CitizenStatus, NameRule, NationalId, PersonName, ReasonCode};
+use padan_registry::{CivilRecord, FurtherFields};
+
+use crate::{BasicField, FieldText, StepTimings};
+
+/// What a client claims of a person, without a face.
+#[derive(Debug, Clone)]
+pub struct BasicRequest {
+    /// The identity number.
+    pub nik: NationalId,
+    /// The claims, each field at most once, in the documented order.
+    pub claims: Vec<FieldValue>,
+}
+
+/// A claim about one field.
+#[derive(Debug, Clone)]
+pub enum FieldValue {
+    /// About the name.
+    Name(PersonName),
+    /// About the date of birth.
+    DateOfBirth(BirthDate),
+    /// About the mother's maiden name, compared as names are.
+    MotherMaidenName(PersonName),
+    /// About any other field.
+    Text(BasicField, FieldText),
+}
+
+/// The outcome of a basic verification.
+#[derive(Debug, Clone)]
+pub struct BasicOutcome {
+    /// The one reason, the first in the documented order.
+    pub reason: ReasonCode,
+    /// The field of [`ReasonCode::FieldMismatch`].
+    pub differs: Option<BasicField>,
+    /// Whether the NIK is in the registry; `None` when it could not be asked.
+    pub nik: Option<bool>,
+    /// For each field that was sent, whether it matches; `None` when the registry has no such field for the
+    /// person or it was not judged.
+    pub fields: Vec<(BasicField, Option<bool>)>,
+    /// How long each step took.
+    pub timings: StepTimings,
+}
+
+impl FieldValue {
+    /// The field that the claim is about.
+    pub fn field(&self) -> BasicField {
+        match self {
+            Self::Name(_) => BasicField::Name,
+            Self::DateOfBirth(_) => BasicField::DateOfBirth,
+            Self::MotherMaidenName(_) => BasicField::MotherMaidenName,
+            Self::Text(field, _) => *field,
+        }
+    }
+}
+
+impl BasicOutcome {
+    /// The outcome when a database could not answer: nothing is told.
+    pub fn unavailable(reason: ReasonCode, sent: &[BasicField]) -> Self {
+        Self {
+            reason,
+            differs: None,
+            nik: None,
+            fields: sent.iter().map(|field| (*field, None)).collect(),
+            timings: StepTimings::default(),
+        }
+    }
+
+    /// Whether everything that was sent and is known matches.
+    pub fn is_verified(&self) -> bool {
+        self.reason == ReasonCode::Verified
+    }
+}
+
+/// Judges the claims against the record; the first failure in the order NIK, status, fields is the reason.
+pub(crate) fn judge_fields(
+    record: Option<&CivilRecord>,
+    request: &BasicRequest,
+    rule: NameRule,
+) -> BasicOutcome {
+    let unjudged = |reason, nik| BasicOutcome {
+        nik: Some(nik),
+        ..BasicOutcome::unavailable(reason, &request.claims.iter().map(FieldValue::field).collect::<Vec<_>>())
+    };
+    let Some(record) = record else {
+        return unjudged(ReasonCode::NikNotFound, false);
+    };
+    match record.status {
+        CitizenStatus::Active => {}
+        CitizenStatus::Deceased => return unjudged(ReasonCode::NikDeceased, true),
+        CitizenStatus::Duplicate => return unjudged(ReasonCode::NikDuplicate, true),
+        CitizenStatus::Inactive => return unjudged(ReasonCode::NikInactive, true),
+    }
+    let fields: Vec<_> =
+        request.claims.iter().map(|claim| (claim.field(), judge_claim(record, claim, rule))).collect();
+    let differs = fields.iter().filter(|(_, matches)| *matches == Some(false)).map(|(field, _)| *field).min();
+    let reason = match differs {
+        None => ReasonCode::Verified,
+        Some(BasicField::Name) => ReasonCode::NameMismatch,
+        Some(BasicField::DateOfBirth) => ReasonCode::DobMismatch,
+        Some(_) => ReasonCode::FieldMismatch,
+    };
+    BasicOutcome {
+        reason,
+        differs: differs.filter(|_| reason == ReasonCode::FieldMismatch),
+        nik: Some(true),
+        fields,
+        timings: StepTimings::default(),
+    }
+}
+
+fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Option<bool> {
+    match claim {
+        FieldValue::Name(name) => Some(name.matches(&record.name, rule)),
+        FieldValue::DateOfBirth(born) => Some(*born == record.date_of_birth),
+        FieldValue::MotherMaidenName(name) => recorded(&record.further, BasicField::MotherMaidenName)
+            .and_then(|recorded| PersonName::parse(recorded).ok())
+            .map(|recorded| name.matches(&recorded, rule)),
+        FieldValue::Text(field, text) => {
+            recorded(&record.further, *field).map(|value| text.matches(*field, value))
+        }
+    }
+}
+
+/// The registry's text of a field; `None` when the view does not carry it or has nothing there.
+fn recorded(fields: &FurtherFields, field: BasicField) -> Option<&str> {
+    let text = match field {
+        // These two are parsed values of the record and compared as such.
+        BasicField::Name | BasicField::DateOfBirth => &None,
+        BasicField::FamilyCard => &fields.no_kk,
+        BasicField::MotherMaidenName => &fields.mother_maiden_name,
+        BasicField::PlaceOfBirth => &fields.place_of_birth,
+        BasicField::Address => &fields.address,
+        BasicField::Gender => &fields.gender,
+        BasicField::MaritalStatus => &fields.marital_status,
+        BasicField::JobType => &fields.job_type,
+        BasicField::Province => &fields.province,
+        BasicField::City => &fields.city,
+        BasicField::District => &fields.district,
+        BasicField::Subdistrict => &fields.subdistrict,
+        BasicField::Rt => &fields.rt,
+        BasicField::Rw => &fields.rw,
+    };
+    text.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use padan_domain::Clock;
+
+    use super::*;
+
+    fn record() -> CivilRecord {
+        CivilRecord {
+            name: PersonName::parse("Budi Santoso").unwrap(),
+            date_of_birth: BirthDate::parse("14-03-1987", &Clock::System).unwrap(),
+            status: CitizenStatus::Active,
+            further: further(),
+        }
+    }
+
+    fn further() -> FurtherFields {
+        FurtherFields {
+            no_kk: Some("3174012002050001".into()),
+            mother_maiden_name: Some("Siti Ma'ruf".into()),
+            place_of_birth: None,
+            address: Some("Jl. Kebon Jeruk No. 7".into()),
+            gender: Some("LAKI-LAKI".into()),
+            marital_status: Some("KAWIN".into()),
+            job_type: Some("Karyawan Swasta".into()),
+            province: Some("DKI Jakarta".into()),
+            city: Some("Jakarta Selatan".into()),
+            district: Some("Tebet".into()),
+            subdistrict: Some("Tebet Timur".into()),
+            rt: Some("003".into()),
+            rw: Some("12".into()),
+        }
+    }
+
+    fn judged(record: Option<&CivilRecord>, claims: Vec<FieldValue>) -> BasicOutcome {
+        let nik = "3174011403870000".parse().unwrap();
+        judge_fields(record, &BasicRequest { nik, claims }, NameRule::Exact)
+    }
+
+    fn text(field: BasicField, text: &str) -> FieldValue {
+        FieldValue::Text(field, FieldText::parse(field, text).unwrap())
+    }
+
+    #[test]
+    fn what_people_write_differently_is_the_same() {
+        for (field, sent) in [
+            (BasicField::Address, "jl kebon jeruk no 7"),
+            (BasicField::Gender, "Laki-laki"),
+            (BasicField::Gender, "male"),
+            (BasicField::MaritalStatus, " Kawin "),
+            (BasicField::Rt, "3"),
+            (BasicField::Rw, "012"),
+            (BasicField::FamilyCard, "3174012002050001"),
+        ] {
+            let outcome = judged(Some(&record()), vec![text(field, sent)]);
+            assert_eq!(outcome.fields, [(field, Some(true))], "{sent}");
+            assert!(outcome.is_verified());
+        }
+    }
+
+    #[test]
+    fn the_first_difference_in_the_documented_order_is_told() {
+        let claims = vec![text(BasicField::Rw, "9"), text(BasicField::City, "Bandung")];
+        let outcome = judged(Some(&record()), claims);
+        assert_eq!((outcome.reason, outcome.differs), (ReasonCode::FieldMismatch, Some(BasicField::City)));
+        let mut claims = vec![text(BasicField::City, "Bandung")];
+        claims.push(FieldValue::Name(PersonName::parse("Budi Santosa").unwrap()));
+        let outcome = judged(Some(&record()), claims);
+        assert_eq!((outcome.reason, outcome.differs), (ReasonCode::NameMismatch, None));
+    }
+
+    #[test]
+    fn a_field_that_the_registry_lacks_is_null_and_fails_nothing() {
+        let outcome = judged(Some(&record()), vec![text(BasicField::PlaceOfBirth, "Jakarta")]);
+        assert_eq!(outcome.fields, [(BasicField::PlaceOfBirth, None)]);
+        assert!(outcome.is_verified());
+    }
+
+    #[test]
+    fn an_unknown_person_and_a_closed_record_are_judged_no_further() {
+        let claims = || vec![text(BasicField::City, "Bandung")];
+        let unknown = judged(None, claims());
+        assert_eq!((unknown.reason, unknown.nik), (ReasonCode::NikNotFound, Some(false)));
+        let mut closed = record();
+        closed.status = CitizenStatus::Deceased;
+        let deceased = judged(Some(&closed), claims());
+        assert_eq!((deceased.reason, deceased.nik), (ReasonCode::NikDeceased, Some(true)));
+        assert_eq!(deceased.fields, [(BasicField::City, None)]);
+    }
+}

@@ -1,0 +1,40 @@
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+
+use padan_domain::NameRule;
+use serde::Deserialize;
+
+/// Section `[verification]` of the settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The time a request may take from the moment its body is there, in milliseconds. Too short and a first
+    /// request for a person, which embeds two photos, fails on a busy machine; too long and callers who gave
+    /// up long ago are still served.
+    pub budget_ms: NonZeroU64,
+    /// How names are compared after both were normalised.
+    pub names: NameRule,
+    /// Whether a NIK must have the structure by which numbers are issued. Numbers in use may break it, so
+    /// turning it on refuses real people.
+    pub check_nik_structure: bool,
+    /// How long `/readyz` waits for each database, in milliseconds.
+    pub readiness_timeout_ms: NonZeroU64,
+}
+
+impl Config {
+    /// The time that a request may take.
+    pub fn budget(&self) -> Duration {
+        Duration::from_millis(self.budget_ms.get())
+    }
+}
+
+/// Section `[clients]` of the settings.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientsConfig {
+    /// The TOML file that lists the clients. Without it nobody could call the service, so a start is refused.
+    pub file: Option<PathBuf>,
+    /// Admits a client `demo` with password `demo` and key `demo`. Set by `padan demo` and by nothing else:
+    /// these credentials are public.
+    #[serde(default)]
+    pub demo: bool,
+}

@@ -1,0 +1,38 @@
+//! The use cases: verify one request, know the clients who may ask, say whether the service is ready.
+//!
+//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests
+//! and return outcomes with the time each step took. [`Clients`] answers who is calling.
+//!
+//! **Architecture Invariant:** nothing here knows HTTP. A caller gets a `Decision` or a [`VerificationError`]
+//! and says it in its own protocol.
+//!
+//! **Architecture Invariant:** registry, store and inference meet here and nowhere else. A photo of the
+//! registry becomes a template here, once, and is compared under its own model contract only.
+//!
+//! **Architecture Invariant:** no personal datum leaves in an error or a log line. Errors carry causes of the
+//! databases and of the runtime, never a field of the request.
+
+mod basic;
+mod basic_field;
+mod clients;
+mod clients_file;
+mod config;
+mod error;
+mod face;
+mod hint;
+mod readiness;
+mod reference;
+mod timing;
+mod verifier;
+
+pub use basic::{BasicOutcome, BasicRequest, FieldValue};
+pub use basic_field::{BasicField, FieldText, InvalidFieldText};
+pub use clients::{AuthError, ClientName, Clients, Credentials};
+pub use clients_file::ClientsError;
+pub use config::{ClientsConfig, Config};
+pub use error::VerificationError;
+pub use face::{FaceOutcome, FaceRequest};
+pub use hint::NikHint;
+pub use readiness::Component;
+pub use timing::StepTimings;
+pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

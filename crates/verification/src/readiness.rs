@@ -1,0 +1,27 @@
+use std::time::{Duration, Instant};
+
+use crate::{Verifier, error::in_words, verifier::within};
+
+/// Something that must answer before the service can.
+#[derive(Debug)]
+pub struct Component {
+    /// `models`, `registry` or `store`.
+    pub name: &'static str,
+    /// `Ok`, or what is wrong, in words for an operator.
+    pub state: Result<(), String>,
+}
+
+impl Verifier {
+    /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists.
+    pub async fn readiness(&self) -> Vec<Component> {
+        let patience = Duration::from_millis(self.0.config.readiness_timeout_ms.get());
+        let deadline = Instant::now() + patience;
+        let (registry, store) =
+            tokio::join!(within(deadline, self.0.registry.check()), within(deadline, self.0.store.check()),);
+        vec![
+            Component { name: "models", state: Ok(()) },
+            Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
+            Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
+        ]
+    }
+}

@@ -1,0 +1,89 @@
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use padan_domain::{Embedding, NationalId, Photo};
+use padan_inference::{FaceError, PhotoFault};
+use padan_registry::Portrait;
+use padan_store::{StoredTemplate, TemplateContent};
+
+use crate::{
+    StepTimings, VerificationError, Verifier,
+    timing::timed,
+    verifier::{face_error, within},
+};
+
+impl Verifier {
+    /// The person's reference embedding; `None` when the registry has no photo or none with a usable face.
+    ///
+    /// The kept template serves while it was made of the portrait that the registry has now. Otherwise the
+    /// portrait is embedded and kept, an unusable one as well, so that neither is looked at twice.
+    pub(crate) async fn reference(
+        &self,
+        nik: &NationalId,
+        portrait_updated_at: Option<DateTime<Utc>>,
+        deadline: Instant,
+        timings: &mut StepTimings,
+    ) -> Result<Option<Embedding>, VerificationError> {
+        let Some(portrait_updated_at) = portrait_updated_at else {
+            return Ok(None);
+        };
+        let lookup = within(deadline, self.0.store.template(nik, self.0.engine.contract()));
+        let kept = timed(&mut timings.template, lookup).await.map_err(VerificationError::StoreUnavailable)?;
+        match kept {
+            Some(kept) if kept.portrait_updated_at == portrait_updated_at => Ok(usable(kept.content)),
+            Some(_) | None => self.enrol(nik, deadline, timings).await,
+        }
+    }
+
+    /// Makes a template of the portrait and keeps it. The portrait may have changed or gone since the person
+    /// was looked up; what is there now counts, under its own time.
+    async fn enrol(
+        &self,
+        nik: &NationalId,
+        deadline: Instant,
+        timings: &mut StepTimings,
+    ) -> Result<Option<Embedding>, VerificationError> {
+        let fetch = within(deadline, self.0.registry.portrait(nik));
+        let portrait =
+            timed(&mut timings.portrait, fetch).await.map_err(VerificationError::RegistryUnavailable)?;
+        let Some(portrait) = portrait else {
+            return Ok(None);
+        };
+        let template = StoredTemplate {
+            portrait_updated_at: portrait.updated_at,
+            content: timed(&mut timings.enrolment, self.template_of(portrait, deadline)).await?,
+        };
+        // A store that takes no writes is an outage like any other: were it passed over, every request would
+        // silently embed the portrait again.
+        let keep = self.0.store.keep_template(nik, self.0.engine.contract(), &template);
+        timed(&mut timings.keeping, within(deadline, keep))
+            .await
+            .map_err(VerificationError::StoreUnavailable)?;
+        Ok(usable(template.content))
+    }
+
+    async fn template_of(
+        &self,
+        portrait: Portrait,
+        deadline: Instant,
+    ) -> Result<TemplateContent, VerificationError> {
+        let unusable = |fault: PhotoFault| TemplateContent::Unusable(fault.reason().as_str().to_owned());
+        let Ok(photo) = Photo::try_from(portrait.bytes) else {
+            return Ok(unusable(PhotoFault::Unreadable));
+        };
+        match within(deadline, self.0.engine.reference(photo, deadline)).await {
+            Ok(analysis) => Ok(TemplateContent::Usable(analysis.embedding)),
+            Err(cause) => match cause.downcast_ref::<FaceError>() {
+                Some(FaceError::Rejected(fault)) => Ok(unusable(*fault)),
+                Some(_) | None => Err(face_error(cause)),
+            },
+        }
+    }
+}
+
+fn usable(content: TemplateContent) -> Option<Embedding> {
+    match content {
+        TemplateContent::Usable(embedding) => Some(embedding),
+        TemplateContent::Unusable(_) => None,
+    }
+}

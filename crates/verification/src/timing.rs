@@ -1,0 +1,52 @@
+use std::time::{Duration, Instant};
+
+use padan_inference::Timings;
+
+/// How long the steps of a request took; `None` is a step that was not taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepTimings {
+    /// Looking the person up in the registry.
+    pub registry: Option<Duration>,
+    /// Looking the face template up in the store.
+    pub template: Option<Duration>,
+    /// Fetching the portrait from the registry, when there was no fresh template.
+    pub portrait: Option<Duration>,
+    /// Making a template of the portrait, its wait included.
+    pub enrolment: Option<Duration>,
+    /// Keeping the new template.
+    pub keeping: Option<Duration>,
+    /// The steps of analysing the selfie.
+    pub probe: Option<Timings>,
+}
+
+impl StepTimings {
+    /// The steps that were taken, by the names that logs and metrics use.
+    pub fn steps(&self) -> Vec<(&'static str, Duration)> {
+        let own = [
+            ("registry", self.registry),
+            ("template", self.template),
+            ("portrait", self.portrait),
+            ("enrolment", self.enrolment),
+            ("keeping", self.keeping),
+        ];
+        let probe = self.probe.iter().flat_map(|probe| {
+            [
+                ("queued", probe.queued),
+                ("decode", probe.decode),
+                ("detect", probe.detect),
+                ("quality", probe.quality),
+                ("align", probe.align),
+                ("embed", probe.embed),
+            ]
+        });
+        own.into_iter().filter_map(|(step, taken)| taken.map(|taken| (step, taken))).chain(probe).collect()
+    }
+}
+
+/// Awaits a step and notes how long it took, however it ended.
+pub(crate) async fn timed<T>(slot: &mut Option<Duration>, step: impl Future<Output = T>) -> T {
+    let started = Instant::now();
+    let output = step.await;
+    *slot = Some(started.elapsed());
+    output
+}

@@ -1,0 +1,288 @@
+use std::{sync::Arc, time::Instant};
+
+use padan_domain::{
+    BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
+    Judgement, NationalId, judge,
+};
+use padan_inference::{Analysis, Engine, FaceError, Identity, WorkerFigures};
+use padan_registry::{Citizen, Registry};
+use padan_store::Store;
+
+use crate::{
+    BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, NikHint, StepTimings, VerificationError,
+    basic, error::Cause, timing::timed,
+};
+
+/// Verifies people. One is made at start and shared by all who serve.
+#[derive(Clone)]
+pub struct Verifier(pub(crate) Arc<VerifierParts>);
+
+/// What a verifier is made of.
+pub struct VerifierParts {
+    /// The civil registry's replica.
+    pub registry: Registry,
+    /// The service's own database.
+    pub store: Store,
+    /// The models.
+    pub engine: Engine,
+    /// Section `[verification]`.
+    pub config: Config,
+    /// Where the date comes from.
+    pub clock: Clock,
+}
+
+/// Figures for an operator, as of now.
+pub struct VerifierFigures {
+    /// The inference queue and its workers.
+    pub engine: WorkerFigures,
+    /// The pools to the registry, one a URL.
+    pub registry: Vec<padan_registry::PoolFigures>,
+    /// The pool to the store.
+    pub store: padan_store::PoolFigures,
+}
+
+/// What the engine computes with, in words for an operator.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineIdentity<'a> {
+    /// The model set's name.
+    pub model_set: &'a str,
+    /// The contract under which embeddings are compared.
+    pub contract: &'a str,
+    /// The device.
+    pub device: &'static str,
+}
+
+impl Verifier {
+    /// Puts the parts together.
+    pub fn new(parts: VerifierParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// When a request that starts now must have its outcome.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.0.config.budget()
+    }
+
+    /// Reads a NIK; its structure counts where the settings say so.
+    pub fn national_id(&self, text: &str) -> Result<NationalId, InvalidNationalId> {
+        let nik: NationalId = text.parse()?;
+        if self.0.config.check_nik_structure && !nik.is_well_structured() {
+            return Err(InvalidNationalId);
+        }
+        Ok(nik)
+    }
+
+    /// Reads a date of birth, by today's date in Jakarta.
+    pub fn birth_date(&self, text: &str) -> Result<BirthDate, InvalidBirthDate> {
+        BirthDate::parse(text, &self.0.clock)
+    }
+
+    /// Verifies a person's claims and selfie.
+    ///
+    /// An unknown NIK and a status that is not active are answered before the photo is looked at. A photo
+    /// that cannot be judged beats a name or date that differs.
+    pub async fn verify_face(
+        &self,
+        request: FaceRequest,
+        deadline: Instant,
+    ) -> Result<FaceOutcome, VerificationError> {
+        let hint = NikHint::of(&request.nik, request.date_of_birth);
+        let mut timings = StepTimings::default();
+        let lookup = within(deadline, self.0.registry.citizen(&request.nik));
+        let citizen =
+            timed(&mut timings.registry, lookup).await.map_err(VerificationError::RegistryUnavailable)?;
+        let judgement = match citizen {
+            None => Judgement::UnknownNik,
+            Some(citizen) => self.judge_known(&citizen, request, deadline, &mut timings).await?,
+        };
+        Ok(FaceOutcome { decision: judge(judgement), hint, timings })
+    }
+
+    /// Verifies a person's claims without a face.
+    pub async fn verify_fields(
+        &self,
+        request: BasicRequest,
+        deadline: Instant,
+    ) -> Result<BasicOutcome, VerificationError> {
+        let mut timings = StepTimings::default();
+        let lookup = within(deadline, self.0.registry.civil_record(&request.nik));
+        let record =
+            timed(&mut timings.registry, lookup).await.map_err(VerificationError::RegistryUnavailable)?;
+        let judged = basic::judge_fields(record.as_ref(), &request, self.0.config.names);
+        Ok(BasicOutcome { timings, ..judged })
+    }
+
+    /// Figures for an operator.
+    pub fn figures(&self) -> VerifierFigures {
+        VerifierFigures {
+            engine: self.0.engine.figures(),
+            registry: self.0.registry.pools(),
+            store: self.0.store.pool(),
+        }
+    }
+
+    /// What the engine computes with.
+    pub fn engine_identity(&self) -> EngineIdentity<'_> {
+        let Identity { model_set, contract, device, .. } = self.0.engine.identity();
+        EngineIdentity { model_set, contract: contract.as_str(), device: device.name() }
+    }
+
+    async fn judge_known(
+        &self,
+        citizen: &Citizen,
+        request: FaceRequest,
+        deadline: Instant,
+        timings: &mut StepTimings,
+    ) -> Result<Judgement, VerificationError> {
+        let name = request.name.matches(&citizen.name, self.0.config.names);
+        let date_of_birth = request.date_of_birth == citizen.date_of_birth;
+        let face = if citizen.status == CitizenStatus::Active {
+            self.compare_faces(citizen, request, deadline, timings).await?
+        } else {
+            FaceJudgement::NoReference
+        };
+        Ok(Judgement::Known { status: citizen.status, name, date_of_birth, face })
+    }
+
+    async fn compare_faces(
+        &self,
+        citizen: &Citizen,
+        request: FaceRequest,
+        deadline: Instant,
+        timings: &mut StepTimings,
+    ) -> Result<FaceJudgement, VerificationError> {
+        let mut enrolment = StepTimings::default();
+        let (reference, probe) = tokio::join!(
+            self.reference(&request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
+            self.probe(request.photo, deadline),
+        );
+        let (reference, probe) = both(reference, probe)?;
+        *timings = StepTimings { registry: timings.registry, probe: Some(probe.timings), ..enrolment };
+        reference
+            .map_or(Ok(FaceJudgement::NoReference), |reference| self.compared(&reference, &probe.embedding))
+    }
+
+    async fn probe(
+        &self,
+        photo: padan_domain::Photo,
+        deadline: Instant,
+    ) -> Result<Analysis, VerificationError> {
+        match within(deadline, self.0.engine.probe(photo, deadline)).await {
+            Ok(analysis) => Ok(analysis),
+            Err(cause) => Err(face_error(cause)),
+        }
+    }
+
+    fn compared(&self, reference: &Embedding, probe: &Embedding) -> Result<FaceJudgement, VerificationError> {
+        let similarity = reference.similarity(probe).ok_or_else(|| {
+            VerificationError::Internal("embeddings of one model contract differ in length".into())
+        })?;
+        let percentage = self.0.engine.calibration().percentage(similarity);
+        Ok(FaceJudgement::Compared(percentage))
+    }
+}
+
+/// Awaits a step until the deadline.
+pub(crate) async fn within<T, E>(
+    deadline: Instant,
+    step: impl Future<Output = Result<T, E>>,
+) -> Result<T, Cause>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    // On the heap: a database's future is large, and one sits within the other up to the handler.
+    match tokio::time::timeout_at(deadline.into(), Box::pin(step)).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.into()),
+        Err(elapsed) => Err(elapsed.into()),
+    }
+}
+
+/// What an error of the engine means for the selfie. Anything but the engine's own error is the deadline.
+pub(crate) fn face_error(cause: Cause) -> VerificationError {
+    match cause.downcast::<FaceError>().map(|error| *error) {
+        Ok(FaceError::Rejected(fault)) => VerificationError::Photo(fault),
+        Ok(FaceError::QueueFull | FaceError::Expired) | Err(_) => VerificationError::Busy,
+        Ok(broken @ FaceError::Broken(_)) => VerificationError::Internal(broken.into()),
+    }
+}
+
+/// Both values, or the error that is told first.
+fn both<A, B>(
+    first: Result<A, VerificationError>,
+    second: Result<B, VerificationError>,
+) -> Result<(A, B), VerificationError> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok((first, second)),
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+        (Err(first), Err(second)) if first.rank() <= second.rank() => Err(first),
+        (Err(_), Err(second)) => Err(second),
+    }
+}
+
+impl VerificationError {
+    /// The decision that tells nothing, when a database cannot answer; `None` for every other error.
+    pub fn outage(&self) -> Option<Decision> {
+        match self {
+            Self::RegistryUnavailable(_) | Self::StoreUnavailable(_) => {
+                Some(Decision::unavailable(self.reason()))
+            }
+            Self::Photo(_) | Self::Busy | Self::Internal(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use padan_domain::ReasonCode;
+    use padan_inference::PhotoFault;
+
+    use super::*;
+
+    fn registry() -> VerificationError {
+        VerificationError::RegistryUnavailable("down".into())
+    }
+
+    fn store() -> VerificationError {
+        VerificationError::StoreUnavailable("down".into())
+    }
+
+    fn photo() -> VerificationError {
+        VerificationError::Photo(PhotoFault::NoFace)
+    }
+
+    #[test]
+    fn an_outage_is_told_before_a_bad_photo_and_a_bad_photo_before_a_full_service() {
+        let told =
+            |a: VerificationError, b: VerificationError| both::<(), ()>(Err(a), Err(b)).unwrap_err().reason();
+        assert_eq!(told(store(), photo()), ReasonCode::StoreUnavailable);
+        assert_eq!(told(registry(), photo()), ReasonCode::RegistryUnavailable);
+        assert_eq!(told(photo(), registry()), ReasonCode::RegistryUnavailable);
+        assert_eq!(told(VerificationError::Busy, photo()), ReasonCode::NoFace);
+        assert_eq!(both::<_, ()>(Ok(1), Err(photo())).unwrap_err().reason(), ReasonCode::NoFace);
+    }
+
+    #[test]
+    fn the_engines_errors_are_told_apart() {
+        let told = |error: FaceError| face_error(error.into()).reason();
+        assert_eq!(told(FaceError::Rejected(PhotoFault::Turned)), ReasonCode::FaceTurned);
+        assert_eq!(told(FaceError::QueueFull), ReasonCode::Overloaded);
+        assert_eq!(told(FaceError::Expired), ReasonCode::Overloaded);
+        assert_eq!(told(FaceError::Broken("session".into())), ReasonCode::Internal);
+    }
+
+    #[test]
+    fn only_an_outage_of_a_database_tells_empty_results() {
+        assert!(registry().outage().is_some());
+        assert!(store().outage().is_some());
+        assert!(photo().outage().is_none());
+        assert!(VerificationError::Busy.outage().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_step_ends_at_the_deadline() {
+        let never = std::future::pending::<Result<(), FaceError>>();
+        let cause = within(Instant::now(), never).await.unwrap_err();
+        assert_eq!(face_error(cause).reason(), ReasonCode::Overloaded);
+    }
+}
