@@ -1,0 +1,126 @@
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpServer,
+    dev::Server,
+    middleware::{NormalizePath, TrailingSlash, from_fn},
+    web,
+};
+use padan_verification::{Clients, Verifier};
+
+use crate::{
+    admission::Admission,
+    config::Config,
+    edge::Edge,
+    metrics::Metrics,
+    operators::{self, Stopping},
+    routes,
+};
+
+/// The service with both listeners bound and not yet answering.
+pub struct Application {
+    public: Server,
+    operators: Server,
+    public_address: SocketAddr,
+    admin_address: SocketAddr,
+    stopping: Stopping,
+}
+
+impl Application {
+    /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`].
+    pub fn build(config: &Config, verifier: Arc<Verifier>, clients: Arc<Clients>) -> io::Result<Self> {
+        let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
+        let stopping = Stopping::default();
+        let (public, public_address) =
+            public_server(config, Arc::clone(&verifier), clients, Arc::clone(&metrics))?;
+        let (operators, admin_address) = operators_server(config, verifier, metrics, stopping.clone())?;
+        Ok(Self { public, operators, public_address, admin_address, stopping })
+    }
+
+    /// The port of the public listener.
+    pub fn port(&self) -> u16 {
+        self.public_address.port()
+    }
+
+    /// The port of the operators' listener.
+    pub fn admin_port(&self) -> u16 {
+        self.admin_address.port()
+    }
+
+    /// Serves until `shutdown` is ready; then takes no more connections, lets requests end within the
+    /// configured time, and returns. `/readyz` says that it is stopping meanwhile.
+    pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let (public, operators) = (self.public.handle(), self.operators.handle());
+        let stop = async {
+            shutdown.await;
+            self.stopping.begin();
+            public.stop(true).await;
+            operators.stop(false).await;
+        };
+        let (served, observed, ()) = tokio::join!(self.public, self.operators, stop);
+        served.and(observed)
+    }
+}
+
+fn public_server(
+    config: &Config,
+    verifier: Arc<Verifier>,
+    clients: Arc<Clients>,
+    metrics: Arc<Metrics>,
+) -> io::Result<(Server, SocketAddr)> {
+    let admission = Admission::new(clients, config.max_in_flight.get());
+    let edge = Edge { metrics, limits: config.body_limits() };
+    let server = HttpServer::new(move || {
+        let edge = edge.clone();
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&verifier)))
+            .app_data(web::Data::new(admission.clone()))
+            .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
+            // Outermost, so that all that follows sees one path: clients join base URL and path with a slash.
+            .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
+            .configure(routes::public)
+    })
+    .workers(config.workers.get())
+    .max_connections(config.connections_per_worker.get())
+    .backlog(config.backlog.get())
+    .h1_allow_half_closed(!config.stop_when_client_leaves)
+    .client_request_timeout(Duration::from_millis(config.head_timeout_ms.get()))
+    .keep_alive(Duration::from_secs(config.keep_alive_seconds.get()))
+    .shutdown_timeout(config.shutdown_timeout_seconds.get())
+    .tcp_nodelay(true)
+    .disable_signals()
+    .bind(config.public())
+    .map_err(|error| cannot_listen(config.public(), &error))?;
+    let address = first_address(&server.addrs())?;
+    Ok((server.run(), address))
+}
+
+fn operators_server(
+    config: &Config,
+    verifier: Arc<Verifier>,
+    metrics: Arc<Metrics>,
+    stopping: Stopping,
+) -> io::Result<(Server, SocketAddr)> {
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(web::Data::from(Arc::clone(&verifier)))
+            .app_data(web::Data::from(Arc::clone(&metrics)))
+            .app_data(web::Data::new(stopping.clone()))
+            .configure(operators::endpoints)
+    })
+    .workers(1)
+    .shutdown_timeout(1)
+    .disable_signals()
+    .bind(config.admin())
+    .map_err(|error| cannot_listen(config.admin(), &error))?;
+    let address = first_address(&server.addrs())?;
+    Ok((server.run(), address))
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+}
+
+fn first_address(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
+    addresses.first().copied().ok_or_else(|| io::Error::other("a listener has no address"))
+}

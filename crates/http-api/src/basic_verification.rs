@@ -1,0 +1,261 @@
+use actix_web::{HttpRequest, HttpResponse, web};
+use padan_domain::{PersonName, ReasonCode};
+use padan_verification::{BasicField, BasicOutcome, BasicRequest, FieldText, FieldValue, Verifier};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use serde_json::Value;
+use utoipa::openapi::{
+    ObjectBuilder, Schema,
+    schema::{SchemaType, Type},
+};
+
+use crate::{
+    admission::Admission,
+    answer::{respond, respond_with_cause},
+    form::Form,
+    notes::Notes,
+    openapi::{Documented, text_field},
+    refusal::Refusal,
+};
+
+/// Where it is.
+pub(crate) const PATH: &str = "/identity/v1/verification";
+
+/// The name of the answer's schema.
+pub(crate) const ANSWER: &str = "BasicAnswer";
+
+/// What an answer may give as its reason.
+const REASONS: &[ReasonCode] = &[
+    ReasonCode::Verified,
+    ReasonCode::NikNotFound,
+    ReasonCode::NikDeceased,
+    ReasonCode::NikDuplicate,
+    ReasonCode::NikInactive,
+    ReasonCode::NameMismatch,
+    ReasonCode::DobMismatch,
+    ReasonCode::FieldMismatch,
+    ReasonCode::MalformedForm,
+    ReasonCode::MissingField,
+    ReasonCode::InvalidNik,
+    ReasonCode::InvalidName,
+    ReasonCode::InvalidDob,
+    ReasonCode::InvalidField,
+    ReasonCode::Unauthorized,
+    ReasonCode::Forbidden,
+    ReasonCode::MethodNotAllowed,
+    ReasonCode::RequestTimeout,
+    ReasonCode::BodyTooLarge,
+    ReasonCode::UnsupportedMediaType,
+    ReasonCode::Overloaded,
+    ReasonCode::Internal,
+    ReasonCode::RegistryUnavailable,
+];
+
+/// The answer when the registry was asked.
+#[derive(Debug, Serialize)]
+pub(crate) struct BasicAnswer {
+    verification_status: bool,
+    reason: String,
+    result: BasicResult,
+}
+
+/// `nik` and the fields that were sent, in the documented order.
+#[derive(Debug)]
+pub(crate) struct BasicResult {
+    nik: Option<bool>,
+    fields: Vec<(BasicField, Option<bool>)>,
+}
+
+/// Judges what is claimed of a person against the civil registry, without a face.
+pub(crate) async fn handle(
+    request: HttpRequest,
+    admission: web::Data<Admission>,
+    verifier: web::Data<Verifier>,
+) -> Result<HttpResponse, Refusal> {
+    let _place = admission.admit(&request)?;
+    let known: Vec<_> = BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect();
+    let form = Form::read(&request, &known).await?;
+    let parsed = parse(&form, &verifier)?;
+    let sent: Vec<_> = parsed.claims.iter().map(FieldValue::field).collect();
+    match verifier.verify_fields(parsed, verifier.deadline()).await {
+        Ok(outcome) => {
+            Notes::of(&request).took(&outcome.timings);
+            Ok(respond(outcome.reason, &BasicAnswer::from(outcome)))
+        }
+        Err(error) if error.outage().is_some() => {
+            let told = BasicAnswer::from(BasicOutcome::unavailable(error.reason(), &sent));
+            Ok(respond_with_cause(error.reason(), &told, Some(error.in_words())))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse(form: &Form, verifier: &Verifier) -> Result<BasicRequest, Refusal> {
+    let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+    let mut claims = Vec::new();
+    for field in BasicField::ALL {
+        let claim = form.optional(field.as_str(), |text| {
+            Ok(match field {
+                BasicField::Name => FieldValue::Name(PersonName::parse(text)?),
+                BasicField::DateOfBirth => FieldValue::DateOfBirth(verifier.birth_date(text)?),
+                BasicField::MotherMaidenName => FieldValue::MotherMaidenName(PersonName::parse(text)?),
+                _ => FieldValue::Text(*field, FieldText::parse(*field, text)?),
+            })
+        })?;
+        claims.extend(claim);
+    }
+    Ok(BasicRequest { nik, claims })
+}
+
+/// The endpoint in the documents.
+pub(crate) fn documented() -> Documented {
+    let nik = text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$"));
+    let form = ObjectBuilder::new().property("nik", nik).required("nik");
+    Documented {
+        summary: "Basic verification",
+        description: "Judges what is claimed of a person against the civil registry, without a face. `nik` is \
+                      required, any of the other fields may be sent. Texts are compared without regard to case, \
+                      accents, punctuation and doubled spaces. The reason is the first failure in the order of \
+                      the fields; a field without a text of its own says `<field> does not match`.",
+        operation_id: "verifyFields",
+        form: BasicField::ALL
+            .iter()
+            .fold(form, |form, field| form.property(field.as_str(), text_field(described(*field))))
+            .into(),
+        answer: ANSWER,
+        reasons: REASONS,
+        example,
+    }
+}
+
+/// The schema of an answer with a result.
+pub(crate) fn answer_schema() -> Schema {
+    let judged = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
+    let result = BasicField::ALL
+        .iter()
+        .fold(ObjectBuilder::new().property("nik", judged()), |result, field| {
+            result.property(field.as_str(), judged())
+        })
+        .description(Some(
+            "`nik` and each field that was sent. Null is what was not judged, or what the registry does not \
+             carry for the person.",
+        ))
+        .required("nik");
+    ObjectBuilder::new()
+        .property("verification_status", ObjectBuilder::new().schema_type(Type::Boolean))
+        .property("reason", text_field("The outcome in words."))
+        .property("result", result)
+        .required("verification_status")
+        .required("reason")
+        .required("result")
+        .into()
+}
+
+fn described(field: BasicField) -> &'static str {
+    match field {
+        BasicField::Name => "The name as the card has it.",
+        BasicField::DateOfBirth => "`dd-mm-yyyy`, a day that exists and is not in the future.",
+        BasicField::FamilyCard => "The 16 digits of the family card's number.",
+        BasicField::MotherMaidenName => "The mother's maiden name.",
+        BasicField::PlaceOfBirth => "The place of birth.",
+        BasicField::Address => "Street and number.",
+        BasicField::Gender => "`LAKI-LAKI` or `PEREMPUAN`.",
+        BasicField::MaritalStatus => "The marital status as the card has it.",
+        BasicField::JobType => "The occupation as the card has it.",
+        BasicField::Province => "The province.",
+        BasicField::City => "The city or regency.",
+        BasicField::District => "The district (kecamatan).",
+        BasicField::Subdistrict => "The subdistrict (kelurahan or desa).",
+        BasicField::Rt => "The neighbourhood (RT); leading zeros do not matter.",
+        BasicField::Rw => "The community (RW); leading zeros do not matter.",
+    }
+}
+
+/// An answer with each reason that has a result.
+fn example(reason: ReasonCode) -> Option<Value> {
+    let sent = [BasicField::Name, BasicField::City];
+    let told = |nik, name, city| {
+        let differs = (reason == ReasonCode::FieldMismatch).then_some(BasicField::City);
+        let fields = sent.into_iter().zip([name, city]).collect();
+        let unjudged = BasicOutcome::unavailable(reason, &sent);
+        Some(BasicOutcome { differs, nik, fields, ..unjudged })
+    };
+    let outcome = match reason {
+        ReasonCode::Verified => told(Some(true), Some(true), Some(true)),
+        ReasonCode::NikNotFound => told(Some(false), None, None),
+        ReasonCode::NikDeceased | ReasonCode::NikDuplicate | ReasonCode::NikInactive => {
+            told(Some(true), None, None)
+        }
+        ReasonCode::NameMismatch => told(Some(true), Some(false), Some(true)),
+        ReasonCode::DobMismatch => {
+            let fields = vec![(BasicField::DateOfBirth, Some(false))];
+            told(Some(true), None, None).map(|outcome| BasicOutcome { fields, ..outcome })
+        }
+        ReasonCode::FieldMismatch => told(Some(true), Some(true), Some(false)),
+        ReasonCode::RegistryUnavailable => told(None, None, None),
+        _ => None,
+    };
+    outcome.and_then(|outcome| serde_json::to_value(BasicAnswer::from(outcome)).ok())
+}
+
+impl From<BasicOutcome> for BasicAnswer {
+    fn from(outcome: BasicOutcome) -> Self {
+        Self {
+            verification_status: outcome.is_verified(),
+            reason: outcome.differs.map_or_else(
+                || outcome.reason.reason().to_owned(),
+                |field| format!("{} does not match", field.as_str()),
+            ),
+            result: BasicResult { nik: outcome.nik, fields: outcome.fields },
+        }
+    }
+}
+
+impl Serialize for BasicResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.fields.len() + 1))?;
+        map.serialize_entry("nik", &self.nik)?;
+        for (field, matches) in &self.fields {
+            map.serialize_entry(field.as_str(), matches)?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use padan_verification::StepTimings;
+
+    use super::*;
+
+    fn body(outcome: BasicOutcome) -> String {
+        serde_json::to_string(&BasicAnswer::from(outcome)).unwrap()
+    }
+
+    #[test]
+    fn the_result_has_the_fields_that_were_sent() {
+        let outcome = BasicOutcome {
+            reason: ReasonCode::FieldMismatch,
+            differs: Some(BasicField::City),
+            nik: Some(true),
+            fields: vec![
+                (BasicField::Name, Some(true)),
+                (BasicField::PlaceOfBirth, None),
+                (BasicField::City, Some(false)),
+            ],
+            timings: StepTimings::default(),
+        };
+        assert_eq!(
+            body(outcome),
+            r#"{"verification_status":false,"reason":"city does not match","result":{"nik":true,"name":true,"place_of_birth":null,"city":false}}"#
+        );
+    }
+
+    #[test]
+    fn an_outage_tells_nothing_of_any_field() {
+        let outcome = BasicOutcome::unavailable(ReasonCode::RegistryUnavailable, &[BasicField::Name]);
+        assert_eq!(
+            body(outcome),
+            r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null}}"#
+        );
+    }
+}

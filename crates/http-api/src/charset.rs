@@ -1,0 +1,43 @@
+use std::borrow::Cow;
+
+use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
+
+/// Reads text in the charset that its part names.
+///
+/// Without a charset, or with one that nobody knows, it is UTF-8; bytes that are not UTF-8 then are read as
+/// windows-1252, in which older clients write an accented letter.
+pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+    let named = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
+    if let Some(encoding) = named {
+        return encoding.decode(bytes).0;
+    }
+    UTF_8
+        .decode_without_bom_handling_and_without_replacement(without_bom(bytes))
+        .unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(bytes).0)
+}
+
+fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_charset_counts() {
+        assert_eq!(decode(b"Ren\xe9", Some("ISO-8859-1")), "René");
+        assert_eq!(decode(b"Ren\xe9", Some("iso-8859-1")), "René");
+        assert_eq!(decode("René".as_bytes(), Some("utf-8")), "René");
+        assert_eq!(decode(b"R\0e\0n\0\xe9\0", Some("utf-16le")), "René");
+    }
+
+    #[test]
+    fn without_one_it_is_utf8_or_what_older_clients_write() {
+        assert_eq!(decode("René".as_bytes(), None), "René");
+        assert_eq!(decode(b"Ren\xe9", None), "René");
+        assert_eq!(decode(b"Ren\xe9", Some("klingon")), "René");
+        assert_eq!(decode(b"\xef\xbb\xbfBudi", None), "Budi");
+        assert_eq!(decode(b"", None), "");
+    }
+}

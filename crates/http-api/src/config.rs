@@ -1,0 +1,77 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::{NonZeroU32, NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
+
+use serde::Deserialize;
+
+/// Section `[http]` of the settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The address of the public listener.
+    pub address: IpAddr,
+    /// Its port; 0 takes any free one.
+    pub port: u16,
+    /// The address of the operators' listener. It asks for no credentials: keep it off public networks.
+    pub admin_address: IpAddr,
+    /// Its port; 0 takes any free one.
+    pub admin_port: u16,
+    /// Threads that read requests and write answers. They wait most of the time; photos are worked on
+    /// elsewhere, and threads beyond a few take time from that work.
+    pub workers: NonZeroUsize,
+    /// Connections that one such thread holds open at a time; others wait to be accepted.
+    pub connections_per_worker: NonZeroUsize,
+    /// Connections that may wait to be accepted. The system caps it.
+    pub backlog: NonZeroU32,
+    /// Requests whose form is read or judged at a time; more are refused with 429. Each may hold a body, so
+    /// this times `body_limit_bytes` bounds the memory.
+    pub max_in_flight: NonZeroUsize,
+    /// The longest body taken. A longer one is answered with 413.
+    pub body_limit_bytes: NonZeroUsize,
+    /// How long a body may take to arrive. A slower one is answered with 408.
+    pub body_timeout_ms: NonZeroU64,
+    /// How long a request's head may take to arrive.
+    pub head_timeout_ms: NonZeroU64,
+    /// How much of a body that nobody wants is read before the connection is closed. Without that reading, a
+    /// client that still sends sees a reset instead of the answer.
+    pub drain_limit_bytes: NonZeroU64,
+    /// How long such a body is read.
+    pub drain_timeout_ms: NonZeroU64,
+    /// How long an idle connection is kept. Longer than the balancer's own time before it, or requests get lost.
+    pub keep_alive_seconds: NonZeroU64,
+    /// Whether work stops when the client closes its side of the connection. A client that closes only its
+    /// sending side and still waits gets no answer then.
+    pub stop_when_client_leaves: bool,
+    /// How long requests may take to end once a stop is asked for.
+    pub shutdown_timeout_seconds: NonZeroU64,
+}
+
+/// What bounds the reading of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    pub(crate) body_bytes: usize,
+    pub(crate) body_time: Duration,
+    pub(crate) drain_bytes: u64,
+    pub(crate) drain_time: Duration,
+}
+
+impl Config {
+    pub(crate) fn public(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        SocketAddr::new(self.admin_address, self.admin_port)
+    }
+
+    pub(crate) fn body_limits(&self) -> BodyLimits {
+        BodyLimits {
+            body_bytes: self.body_limit_bytes.get(),
+            body_time: Duration::from_millis(self.body_timeout_ms.get()),
+            drain_bytes: self.drain_limit_bytes.get(),
+            drain_time: Duration::from_millis(self.drain_timeout_ms.get()),
+        }
+    }
+}

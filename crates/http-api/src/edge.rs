@@ -1,0 +1,169 @@
+use std::{
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    error::InternalError,
+    http::ConnectionType,
+    middleware::Next,
+};
+use futures_util::FutureExt as _;
+use tracing::Instrument as _;
+
+use crate::{
+    answer::Report,
+    body::Body,
+    config::BodyLimits,
+    metrics::{Answered, Metrics},
+    notes::Notes,
+    panic,
+    refusal::Refusal,
+    request_id::RequestId,
+    routes,
+};
+
+/// What stands around every request of the public listener.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: BodyLimits,
+}
+
+/// How a request ended, before it is dressed as an answer.
+enum Ending {
+    Answered(ServiceResponse<BoxBody>),
+    /// The library's own error, or a panic: there is a response, and no request any more to go with it.
+    Failed(HttpResponse),
+}
+
+impl Edge {
+    /// Serves one request: gives it an id, its notes and its body, catches a panic, drains what was not read,
+    /// logs and counts.
+    pub(crate) async fn serve(
+        self,
+        mut request: ServiceRequest,
+        next: Next<BoxBody>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let id = RequestId::of(request.headers());
+        let body = Body::new(request.take_payload(), self.limits);
+        let visit = Visit::new(self.metrics, routes::endpoint(request.path()), id.clone());
+        request.extensions_mut().insert(Rc::clone(&body));
+        request.extensions_mut().insert(Rc::clone(&visit.notes));
+        let span = tracing::info_span!("request", %id);
+
+        let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind().await;
+        let mut ending = match handled {
+            Ok(Ok(response)) => Ending::Answered(response),
+            Ok(Err(error)) => Ending::Failed(error.error_response()),
+            Err(panic) => {
+                visit.metrics.panicked(visit.endpoint);
+                let cause = format!("a handler panicked: {}", panic::message(&*panic));
+                Ending::Failed(Refusal::internal(cause).error_response())
+            }
+        };
+        let report = ending.report();
+        let may_go_on = body.drain().await;
+        let response = ending.response_mut();
+        response.headers_mut().insert(RequestId::HEADER, id.value());
+        if !may_go_on {
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
+        visit.answered(response.status().as_u16(), &report);
+        ending.into_result()
+    }
+}
+
+impl Ending {
+    /// What the handler reported. What it did not make itself is replaced by an answer of ours.
+    fn report(&mut self) -> Report {
+        let reported = self.response_mut().extensions().get::<Report>().cloned();
+        reported.unwrap_or_else(|| {
+            let refusal = Refusal::of_status(self.response_mut().status());
+            *self.response_mut() = refusal.error_response();
+            refusal.report()
+        })
+    }
+
+    fn response_mut(&mut self) -> &mut HttpResponse {
+        match self {
+            Self::Answered(response) => response.response_mut(),
+            Self::Failed(response) => response,
+        }
+    }
+
+    fn into_result(self) -> Result<ServiceResponse<BoxBody>, Error> {
+        match self {
+            Self::Answered(response) => Ok(response),
+            Self::Failed(response) => Err(InternalError::from_response("", response).into()),
+        }
+    }
+}
+
+/// One request on its way through. Dropped before it was answered, its client has left.
+struct Visit {
+    metrics: Arc<Metrics>,
+    endpoint: &'static str,
+    id: RequestId,
+    notes: Rc<Notes>,
+    started: Instant,
+    answered: bool,
+}
+
+impl Visit {
+    fn new(metrics: Arc<Metrics>, endpoint: &'static str, id: RequestId) -> Self {
+        metrics.in_flight().inc();
+        Self { metrics, endpoint, id, notes: Rc::default(), started: Instant::now(), answered: false }
+    }
+
+    fn answered(mut self, status: u16, report: &Report) {
+        self.answered = true;
+        let took = self.started.elapsed();
+        let reason = report.reason.as_str();
+        let steps = self.notes.steps();
+        let answered = Answered { endpoint: self.endpoint, status, reason, took };
+        self.metrics.answered(&answered, &steps);
+        let (id, endpoint, client) = (&self.id, self.endpoint, self.client());
+        let (ms, steps) = (milliseconds(took), in_milliseconds(&steps));
+        if status >= 500 {
+            let cause = report.cause.as_deref().unwrap_or("unknown");
+            tracing::error!(%id, endpoint, client, status, reason, ms, steps, cause, "answered");
+        } else {
+            tracing::info!(%id, endpoint, client, status, reason, ms, steps, "answered");
+        }
+    }
+
+    fn client(&self) -> &str {
+        self.notes.client().map_or("-", |client| client.as_str())
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.metrics.in_flight().dec();
+        if !self.answered {
+            self.metrics.abandoned(self.endpoint);
+            let ms = milliseconds(self.started.elapsed());
+            let (id, endpoint, client) = (&self.id, self.endpoint, self.client());
+            tracing::info!(%id, endpoint, client, ms, "the client left before the answer");
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10_000.0).round() / 10.0
+}
+
+/// The steps as `registry=1.2 embed=30.5`.
+fn in_milliseconds(steps: &[(&'static str, Duration)]) -> String {
+    steps.iter().map(|(step, taken)| format!("{step}={}", milliseconds(*taken))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+#[path = "edge_tests.rs"]
+mod tests;

@@ -1,0 +1,377 @@
+//! The edge in front of handlers that misbehave, over real connections where bytes matter.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    App, HttpRequest, HttpServer,
+    middleware::{NormalizePath, TrailingSlash, from_fn},
+    web,
+};
+
+use super::*;
+use crate::form::Form;
+
+/// A server with test handlers behind the edge. It ends with the runtime of the test.
+struct Served {
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+}
+
+fn limits() -> BodyLimits {
+    BodyLimits {
+        body_bytes: 64 * 1024,
+        body_time: Duration::from_millis(400),
+        drain_bytes: 256 * 1024,
+        drain_time: Duration::from_secs(2),
+    }
+}
+
+fn serve() -> Served {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let edge = Edge { metrics: Arc::clone(&metrics), limits: limits() };
+    let server = HttpServer::new(move || {
+        let edge = edge.clone();
+        App::new()
+            .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
+            .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
+            .route("/panic", web::post().to(panics))
+            .route("/panic-with-data", web::post().to(panics_with_data))
+            .route("/form", web::post().to(reads_a_form))
+            .route("/deaf", web::post().to(reads_nothing))
+            .route("/slow", web::post().to(takes_long))
+            .configure(routes::public)
+    })
+    .workers(1)
+    .h1_allow_half_closed(false)
+    .disable_signals()
+    .bind("127.0.0.1:0")
+    .unwrap();
+    let address = server.addrs()[0];
+    actix_web::rt::spawn(server.run());
+    Served { address, metrics }
+}
+
+async fn panics() -> Result<&'static str, Refusal> {
+    panic!("a literal message")
+}
+
+async fn panics_with_data(request: HttpRequest) -> Result<&'static str, Refusal> {
+    let query = request.query_string().to_owned();
+    panic!("cannot handle {query}")
+}
+
+async fn reads_a_form(request: HttpRequest) -> Result<HttpResponse, Refusal> {
+    let form = Form::read(&request, &["nik"]).await?;
+    let nik = form.required("nik", |text| Ok(text.to_owned()))?;
+    Ok(crate::answer::respond(padan_domain::ReasonCode::Verified, &nik))
+}
+
+async fn reads_nothing() -> Result<&'static str, Refusal> {
+    Err(Refusal::new(padan_domain::ReasonCode::Unauthorized))
+}
+
+async fn takes_long() -> Result<&'static str, Refusal> {
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    Err(Refusal::new(padan_domain::ReasonCode::Internal))
+}
+
+impl Served {
+    /// Sends bytes and returns what comes back until the answer is whole or the connection ends.
+    async fn exchange(&self, sent: impl Into<Vec<u8>>) -> String {
+        let (address, sent) = (self.address, sent.into());
+        web::block(move || exchange(address, &sent)).await.unwrap()
+    }
+}
+
+fn exchange(address: SocketAddr, sent: &[u8]) -> String {
+    let mut connection = connect(address);
+    connection.write_all(sent).unwrap();
+    read_answer(&mut connection)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection
+}
+
+/// Reads one answer, by its Content-Length.
+fn read_answer(connection: &mut TcpStream) -> String {
+    let mut received = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&received).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && let Some(length) = header(head, "content-length")
+            && body.len() >= length.parse::<usize>().unwrap()
+        {
+            return text;
+        }
+        match connection.read(&mut chunk) {
+            Ok(0) | Err(_) => return text,
+            Ok(count) => received.extend_from_slice(&chunk[..count]),
+        }
+    }
+}
+
+fn header(head: &str, name: &str) -> Option<String> {
+    head.lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.to_owned())
+}
+
+fn post(path: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\n{headers}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn with_length(path: &str, body: &[u8]) -> Vec<u8> {
+    post(path, &format!("Content-Length: {}\r\n", body.len()), body)
+}
+
+const FORM: &str = "--b\r\nContent-Disposition: form-data; name=\"nik\"\r\n\r\n3174\r\n--b--\r\n";
+const FORM_TYPE: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
+
+fn form_with_length() -> Vec<u8> {
+    post("/form", &format!("{FORM_TYPE}Content-Length: {}\r\n", FORM.len()), FORM.as_bytes())
+}
+
+#[track_caller]
+fn assert_refused(answer: &str, status: &str, reason: padan_domain::ReasonCode) {
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    assert_eq!(header(head, "reason-code").as_deref(), Some(reason.as_str()), "{answer}");
+    assert!(header(head, "request-id").is_some(), "{answer}");
+    assert_eq!(header(head, "content-type").as_deref(), Some("application/json"), "{answer}");
+    let expected = format!("{{\"verification_status\":false,\"reason\":\"{}\"}}", reason.reason());
+    assert_eq!(body, expected);
+}
+
+use padan_domain::ReasonCode as Code;
+
+#[actix_web::test]
+async fn a_panic_is_a_500_that_tells_nothing() {
+    let served = serve();
+    for path in ["/panic", "/panic-with-data?name=Budi"] {
+        let answer = served.exchange(with_length(path, &[b'x'; 5000])).await;
+        assert_refused(&answer, "500", Code::Internal);
+        assert!(!answer.contains("Budi") && !answer.contains("literal"));
+    }
+    // The server goes on.
+    assert!(served.exchange(form_with_length()).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[actix_web::test]
+async fn paths_and_methods_that_are_none_are_answered_in_json() {
+    let served = serve();
+    assert_refused(&served.exchange(with_length("/nowhere", b"{}")).await, "404", Code::NotFound);
+    for method in ["PUT", "DELETE", "OPTIONS", "PATCH", "GET", "BREW"] {
+        let request = format!("{method} /identity/v1/face-verification HTTP/1.1\r\nHost: test\r\n\r\n");
+        let answer = served.exchange(request).await;
+        assert_refused(&answer, "405", Code::MethodNotAllowed);
+        assert_eq!(header(&answer, "allow").as_deref(), Some("POST"));
+    }
+    let answer = served.exchange(with_length("/openapi.json", b"")).await;
+    assert_refused(&answer, "405", Code::MethodNotAllowed);
+    assert_eq!(header(&answer, "allow").as_deref(), Some("GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn documents_need_no_credentials() {
+    let served = serve();
+    let document = served.exchange("GET //openapi.json HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    let (head, body) = document.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 ") && header(head, "request-id").is_some());
+    assert_eq!(header(head, "reason-code").as_deref(), Some("OK"));
+    let document: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(document["info"]["title"], "Padan");
+
+    let page = served.exchange("GET /docs HTTP/1.1\r\nHost: test\r\n\r\n").await;
+    assert!(page.contains("text/html") && page.contains("fetch(\"openapi.json\")"));
+    assert!(!page.contains("http://") && !page.contains("https://"), "nothing is loaded from elsewhere");
+}
+
+#[actix_web::test]
+async fn a_clients_own_id_is_echoed() {
+    let served = serve();
+    let ask = |own: &str| post("/deaf", &format!("x-request-id: {own}\r\nContent-Length: 0\r\n"), b"");
+    let answer = served.exchange(ask("order-7")).await;
+    assert_eq!(header(&answer, "request-id").as_deref(), Some("order-7"));
+    let answer = served.exchange(ask("order 7")).await;
+    assert_eq!(header(&answer, "request-id").unwrap().len(), 36);
+}
+
+#[actix_web::test]
+async fn slashes_that_were_doubled_are_one() {
+    let served = serve();
+    let answer = served.exchange(with_length("//deaf", b"")).await;
+    assert_refused(&answer, "401", Code::Unauthorized);
+    assert!(header(&answer, "www-authenticate").unwrap().starts_with("Basic"));
+}
+
+#[actix_web::test]
+async fn an_unread_body_is_drained_and_the_connection_serves_on() {
+    let served = serve();
+    let address = served.address;
+    let both = web::block(move || {
+        let mut connection = connect(address);
+        connection.write_all(&with_length("/deaf", &vec![b'x'; 200 * 1024])).unwrap();
+        let first = read_answer(&mut connection);
+        connection.write_all(&form_with_length()).unwrap();
+        (first, read_answer(&mut connection))
+    });
+    let (first, second) = both.await.unwrap();
+    assert_refused(&first, "401", Code::Unauthorized);
+    assert!(second.starts_with("HTTP/1.1 200 "), "{second}");
+}
+
+#[actix_web::test]
+async fn a_body_beyond_the_drain_limit_ends_the_connection_after_the_answer() {
+    let served = serve();
+    let announced = post("/deaf", "Content-Length: 900000\r\n", &vec![b'x'; 300 * 1024]);
+    let answer = served.exchange(announced).await;
+    assert_refused(&answer, "401", Code::Unauthorized);
+    assert_eq!(header(&answer, "connection").as_deref(), Some("close"));
+}
+
+#[actix_web::test]
+async fn a_body_over_the_limit_is_413_announced_or_not() {
+    let served = serve();
+    let body = vec![b'x'; 64 * 1024 + 1];
+    let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    let answer = served.exchange(post("/form", &headers, &body)).await;
+    assert_refused(&answer, "413", Code::BodyTooLarge);
+
+    let chunk = format!("{:x}\r\n{}\r\n0\r\n\r\n", body.len(), "x".repeat(body.len()));
+    let headers = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
+    let answer = served.exchange(post("/form", &headers, chunk.as_bytes())).await;
+    assert_refused(&answer, "413", Code::BodyTooLarge);
+}
+
+#[actix_web::test]
+async fn chunked_forms_are_read() {
+    let served = serve();
+    let chunks: String = FORM.as_bytes().chunks(7).fold(String::new(), |chunks, chunk| {
+        chunks + &format!("{:x}\r\n{}\r\n", chunk.len(), String::from_utf8_lossy(chunk))
+    });
+    let headers = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
+    let answer = served.exchange(post("/form", &headers, (chunks + "0\r\n\r\n").as_bytes())).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"3174\""), "{answer}");
+
+    let answer = served.exchange(post("/form", &headers, b"zz\r\nnot a chunk")).await;
+    assert_refused(&answer, "400", Code::MalformedForm);
+}
+
+#[actix_web::test]
+async fn a_client_that_waits_for_100_continue_gets_it() {
+    let served = serve();
+    let address = served.address;
+    let (interim, answer) = web::block(move || {
+        let mut connection = connect(address);
+        let headers = format!("{FORM_TYPE}Expect: 100-continue\r\nContent-Length: {}\r\n", FORM.len());
+        connection.write_all(&post("/form", &headers, b"")).unwrap();
+        let mut interim = [0; 25];
+        connection.read_exact(&mut interim).unwrap();
+        connection.write_all(FORM.as_bytes()).unwrap();
+        (String::from_utf8(interim.to_vec()).unwrap(), read_answer(&mut connection))
+    })
+    .await
+    .unwrap();
+    assert_eq!(interim, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
+    let served = serve();
+    let address = served.address;
+    let headers = format!("{FORM_TYPE}Content-Length: 500\r\n");
+    let request = post("/form", &headers, FORM.as_bytes());
+    let started = Instant::now();
+    let answer = served.exchange(request.clone()).await;
+    assert_refused(&answer, "408", Code::RequestTimeout);
+    assert_eq!(header(&answer, "connection").as_deref(), Some("close"));
+    assert!(started.elapsed() < Duration::from_secs(2), "what did not come is not waited for again");
+
+    let answer = web::block(move || {
+        let mut connection = connect(address);
+        connection.write_all(&request).unwrap();
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        read_answer(&mut connection)
+    });
+    assert_refused(&answer.await.unwrap(), "400", Code::MalformedForm);
+}
+
+#[actix_web::test]
+async fn only_a_multipart_form_is_taken() {
+    let served = serve();
+    for (content_type, status, reason) in [
+        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType),
+        ("", "415", Code::UnsupportedMediaType),
+        ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType),
+        (
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip\r\n",
+            "415",
+            Code::UnsupportedMediaType,
+        ),
+        ("Content-Type: multipart/form-data\r\n", "400", Code::MalformedForm),
+        ("Content-Type: multipart/form-data; boundary=c\r\n", "400", Code::MalformedForm),
+    ] {
+        let headers = format!("{content_type}Content-Length: {}\r\n", FORM.len());
+        let answer = served.exchange(post("/form", &headers, FORM.as_bytes())).await;
+        assert_refused(&answer, status, reason);
+    }
+}
+
+#[actix_web::test]
+async fn bytes_that_are_no_request_get_a_bare_400() {
+    let served = serve();
+    let answer = served.exchange("\x16\x03\x01 hello\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[actix_web::test]
+async fn a_head_request_gets_the_head_alone() {
+    let served = serve();
+    let address = served.address;
+    let answer = web::block(move || {
+        let mut connection = connect(address);
+        connection
+            .write_all(b"HEAD /identity/v1/verification HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    })
+    .await
+    .unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+    assert_eq!(header(&answer, "reason-code").as_deref(), Some("METHOD_NOT_ALLOWED"));
+}
+
+#[actix_web::test]
+async fn a_panic_is_counted_and_what_is_in_flight_returns_to_nothing() {
+    let served = serve();
+    served.exchange(with_length("/panic", b"")).await;
+    served.exchange(with_length("/deaf", b"")).await;
+    assert_eq!(served.metrics.in_flight().get(), 0);
+}
+
+#[actix_web::test]
+async fn work_stops_when_the_client_leaves() {
+    let served = serve();
+    let address = served.address;
+    let request = with_length("/slow", b"");
+    web::block(move || connect(address).write_all(&request).unwrap()).await.unwrap();
+    let left = || served.metrics.abandoned_from("unmatched") == 1 && served.metrics.in_flight().get() == 0;
+    let started = Instant::now();
+    while !left() {
+        assert!(started.elapsed() < Duration::from_secs(5), "the handler goes on for nobody");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -1,0 +1,236 @@
+use actix_web::{HttpRequest, HttpResponse, web};
+use padan_domain::{
+    CitizenStatus, Decision, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode, judge,
+};
+use padan_verification::{FaceRequest, Verifier};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::{ToSchema, openapi::ObjectBuilder};
+
+use crate::{
+    admission::Admission,
+    answer::{respond, respond_with_cause},
+    form::Form,
+    notes::Notes,
+    openapi::{Documented, photo_field, text_field},
+    percentage_number::PercentageNumber,
+    refusal::Refusal,
+};
+
+/// Where it is.
+pub(crate) const PATH: &str = "/identity/v1/face-verification";
+
+/// What an answer may give as its reason.
+const REASONS: &[ReasonCode] = &[
+    ReasonCode::Verified,
+    ReasonCode::NikNotFound,
+    ReasonCode::NikDeceased,
+    ReasonCode::NikDuplicate,
+    ReasonCode::NikInactive,
+    ReasonCode::NameMismatch,
+    ReasonCode::DobMismatch,
+    ReasonCode::NoReferencePhoto,
+    ReasonCode::FaceMismatch,
+    ReasonCode::MalformedForm,
+    ReasonCode::MissingField,
+    ReasonCode::InvalidNik,
+    ReasonCode::InvalidName,
+    ReasonCode::InvalidDob,
+    ReasonCode::ImageUnreadable,
+    ReasonCode::ImageTooLarge,
+    ReasonCode::NoFace,
+    ReasonCode::SeveralFaces,
+    ReasonCode::FaceTooSmall,
+    ReasonCode::FaceBlurred,
+    ReasonCode::FaceTooDark,
+    ReasonCode::FaceTooBright,
+    ReasonCode::FaceTurned,
+    ReasonCode::Unauthorized,
+    ReasonCode::Forbidden,
+    ReasonCode::MethodNotAllowed,
+    ReasonCode::RequestTimeout,
+    ReasonCode::BodyTooLarge,
+    ReasonCode::UnsupportedMediaType,
+    ReasonCode::UnsupportedImage,
+    ReasonCode::Overloaded,
+    ReasonCode::Internal,
+    ReasonCode::RegistryUnavailable,
+    ReasonCode::StoreUnavailable,
+];
+
+/// The answer when the registry was asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FaceAnswer {
+    /// Whether everything matches.
+    verification_status: bool,
+    /// The outcome in words; the header `Reason-Code` has its stable word.
+    #[schema(example = "Verification Success")]
+    reason: &'static str,
+    /// What was found out about each field.
+    result: FaceResult,
+}
+
+/// What was found out about each field; null is what was not judged.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FaceResult {
+    /// Whether the NIK is in the registry.
+    #[schema(required)]
+    nik: Option<bool>,
+    /// Whether the name matches.
+    #[schema(required)]
+    name: Option<bool>,
+    /// Whether the date of birth matches.
+    #[schema(required)]
+    date_of_birth: Option<bool>,
+    /// How similar the faces are, 1 to 100, truncated to two decimals; 75 passes. 0 for an unknown NIK.
+    #[schema(required, value_type = Option<f64>, minimum = 0, maximum = 100, example = 82.04)]
+    face_image_percentage: Option<PercentageNumber>,
+}
+
+/// Judges name, date of birth and face of a person against the civil registry.
+pub(crate) async fn handle(
+    request: HttpRequest,
+    admission: web::Data<Admission>,
+    verifier: web::Data<Verifier>,
+) -> Result<HttpResponse, Refusal> {
+    let _place = admission.admit(&request)?;
+    let form = Form::read(&request, &["nik", "name", "date_of_birth", "face_image"]).await?;
+    let parsed = parse(&form, &verifier)?;
+    match verifier.verify_face(parsed, verifier.deadline()).await {
+        Ok(outcome) => {
+            Notes::of(&request).took(&outcome.timings);
+            Ok(respond(outcome.decision.reason, &FaceAnswer::from(&outcome.decision)))
+        }
+        Err(error) => match error.outage() {
+            Some(decision) => {
+                let told = FaceAnswer::from(&decision);
+                Ok(respond_with_cause(decision.reason, &told, Some(error.in_words())))
+            }
+            None => Err(error.into()),
+        },
+    }
+}
+
+fn parse(form: &Form, verifier: &Verifier) -> Result<FaceRequest, Refusal> {
+    Ok(FaceRequest {
+        nik: form.required("nik", |text| Ok(verifier.national_id(text)?))?,
+        name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
+        date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
+        photo: Photo::try_from(form.required_file("face_image")?)
+            .map_err(|_| Refusal::new(ReasonCode::UnsupportedImage))?,
+    })
+}
+
+/// The endpoint in the documents.
+pub(crate) fn documented() -> Documented {
+    let form = ObjectBuilder::new()
+        .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
+        .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
+        .property(
+            "date_of_birth",
+            text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
+                .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
+        )
+        .property("face_image", photo_field("The selfie, PNG or JPEG."));
+    Documented {
+        summary: "Face Verification (KTP)",
+        description: "Judges name, date of birth and face against the civil registry. Each is judged even when \
+                      an earlier one fails; the reason is the first failure in the order NIK, registry status, \
+                      name, date of birth, reference photo, face. 75 passes. The percentage is truncated, not \
+                      rounded. A photo that cannot be judged is refused with 400, unless the NIK is unknown or \
+                      its record is not active.",
+        operation_id: "verifyFace",
+        form: ["nik", "name", "date_of_birth", "face_image"]
+            .into_iter()
+            .fold(form, ObjectBuilder::required)
+            .into(),
+        answer: "FaceAnswer",
+        reasons: REASONS,
+        example,
+    }
+}
+
+/// An answer with each reason that has a result.
+fn example(reason: ReasonCode) -> Option<Value> {
+    let known = |status, name, date_of_birth, face| {
+        Some(judge(Judgement::Known { status, name, date_of_birth, face }))
+    };
+    let compared = |percentage| FaceJudgement::Compared(Percentage::new(percentage));
+    let decision = match reason {
+        ReasonCode::Verified => known(CitizenStatus::Active, true, true, compared(82.04)),
+        ReasonCode::NikNotFound => Some(judge(Judgement::UnknownNik)),
+        ReasonCode::NikDeceased => known(CitizenStatus::Deceased, true, true, compared(82.04)),
+        ReasonCode::NikDuplicate => known(CitizenStatus::Duplicate, true, true, compared(82.04)),
+        ReasonCode::NikInactive => known(CitizenStatus::Inactive, true, true, compared(82.04)),
+        ReasonCode::NameMismatch => known(CitizenStatus::Active, false, true, compared(82.04)),
+        ReasonCode::DobMismatch => known(CitizenStatus::Active, true, false, compared(82.04)),
+        ReasonCode::NoReferencePhoto => known(CitizenStatus::Active, true, true, FaceJudgement::NoReference),
+        ReasonCode::FaceMismatch => known(CitizenStatus::Active, true, true, compared(42.04)),
+        ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable => Some(Decision::unavailable(reason)),
+        _ => None,
+    };
+    decision.and_then(|decision| serde_json::to_value(FaceAnswer::from(&decision)).ok())
+}
+
+impl From<&Decision> for FaceAnswer {
+    fn from(decision: &Decision) -> Self {
+        Self {
+            verification_status: decision.is_verified(),
+            reason: decision.reason.reason(),
+            result: FaceResult {
+                nik: decision.results.nik,
+                name: decision.results.name,
+                date_of_birth: decision.results.date_of_birth,
+                face_image_percentage: decision.results.face_image_percentage.map(PercentageNumber),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(decision: Decision) -> String {
+        serde_json::to_string(&FaceAnswer::from(&decision)).unwrap()
+    }
+
+    fn known(name: bool, date_of_birth: bool, percentage: f64) -> String {
+        body(judge(Judgement::Known {
+            status: CitizenStatus::Active,
+            name,
+            date_of_birth,
+            face: FaceJudgement::Compared(Percentage::new(percentage)),
+        }))
+    }
+
+    #[test]
+    fn the_documented_bodies_byte_for_byte() {
+        assert_eq!(
+            known(true, true, 82.04),
+            r#"{"verification_status":true,"reason":"Verification Success","result":{"nik":true,"name":true,"date_of_birth":true,"face_image_percentage":82.04}}"#
+        );
+        assert_eq!(
+            body(judge(Judgement::UnknownNik)),
+            r#"{"verification_status":false,"reason":"NIK not found on Dukcapil database","result":{"nik":false,"name":null,"date_of_birth":null,"face_image_percentage":0}}"#
+        );
+        assert_eq!(
+            known(false, true, 82.04),
+            r#"{"verification_status":false,"reason":"Name does not match","result":{"nik":true,"name":false,"date_of_birth":true,"face_image_percentage":82.04}}"#
+        );
+        assert_eq!(
+            known(true, false, 82.04),
+            r#"{"verification_status":false,"reason":"Date of birth does not match","result":{"nik":true,"name":true,"date_of_birth":false,"face_image_percentage":82.04}}"#
+        );
+        assert_eq!(
+            known(true, true, 42.04),
+            r#"{"verification_status":false,"reason":"Selfie image does not pass the threshold","result":{"nik":true,"name":true,"date_of_birth":true,"face_image_percentage":42.04}}"#
+        );
+        for reason in [ReasonCode::RegistryUnavailable, ReasonCode::StoreUnavailable] {
+            assert_eq!(
+                body(Decision::unavailable(reason)),
+                r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+use actix_web::{
+    HttpRequest,
+    http::header::{CONTENT_ENCODING, CONTENT_TYPE},
+    web::Bytes,
+};
+use padan_domain::{InvalidBirthDate, InvalidNationalId, InvalidPersonName, ReasonCode};
+use padan_verification::InvalidFieldText;
+
+use crate::{
+    body::Body,
+    charset,
+    multipart::{self, MalformedMultipart, NoBoundary, Part},
+    refusal::Refusal,
+};
+
+/// A multipart form, read whole. Parts may come in any order; those that nobody asks for are ignored.
+pub(crate) struct Form(Vec<Part>);
+
+impl Form {
+    /// Longer texts are no value of any field; they are not decoded.
+    const MAX_TEXT_BYTES: usize = 4096;
+
+    /// Reads the form of a request. Of the fields in `known` each may be there once.
+    pub(crate) async fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
+        let body = Body::of(request)?.read(request).await?;
+        let boundary = boundary(request)?;
+        Ok(Self::parse(&body, &boundary, known)?)
+    }
+
+    fn parse(body: &Bytes, boundary: &str, known: &[&str]) -> Result<Self, MalformedMultipart> {
+        let parts = multipart::parts(body, boundary)?;
+        let times = |field: &str| parts.iter().filter(|part| part.name == field).count();
+        if known.iter().any(|field| times(field) > 1) {
+            return Err(MalformedMultipart);
+        }
+        Ok(Self(parts))
+    }
+
+    /// Reads a text field that must be there.
+    pub(crate) fn required<T>(
+        &self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, FieldFault>,
+    ) -> Result<T, Refusal> {
+        self.optional(field, parse)?.ok_or_else(|| FieldFault::Missing.of(field))
+    }
+
+    /// Reads a text field that may be there. Sent but empty is refused: a claim that cannot be compared must
+    /// not pass as one that was not made.
+    pub(crate) fn optional<T>(
+        &self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, FieldFault>,
+    ) -> Result<Option<T>, Refusal> {
+        let Some(part) = self.part(field) else {
+            return Ok(None);
+        };
+        let parsed = match part.data.len() {
+            0 => Err(FieldFault::Missing),
+            1..=Self::MAX_TEXT_BYTES => parse(&charset::decode(&part.data, part.charset.as_deref())),
+            _ => Err(FieldFault::Malformed),
+        };
+        parsed.map(Some).map_err(|fault| fault.of(field))
+    }
+
+    /// The bytes of a file that must be there.
+    pub(crate) fn required_file(&self, field: &str) -> Result<Bytes, Refusal> {
+        self.part(field)
+            .map(|part| part.data.clone())
+            .filter(|data| !data.is_empty())
+            .ok_or_else(|| Refusal::missing(field))
+    }
+
+    fn part(&self, field: &str) -> Option<&Part> {
+        self.0.iter().find(|part| part.name == field)
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldFault {
+    /// Not sent, or nothing in it.
+    Missing,
+    /// Not of the field's form.
+    Malformed,
+}
+
+impl FieldFault {
+    /// The refusal, which names the field.
+    fn of(self, field: &str) -> Refusal {
+        match (self, field) {
+            (Self::Missing, field) => Refusal::missing(field),
+            (Self::Malformed, "nik") => Refusal::new(ReasonCode::InvalidNik),
+            (Self::Malformed, "name") => Refusal::new(ReasonCode::InvalidName),
+            (Self::Malformed, "date_of_birth") => Refusal::new(ReasonCode::InvalidDob),
+            (Self::Malformed, other) => Refusal::invalid(other),
+        }
+    }
+}
+
+impl From<InvalidNationalId> for FieldFault {
+    fn from(InvalidNationalId: InvalidNationalId) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<InvalidBirthDate> for FieldFault {
+    fn from(InvalidBirthDate: InvalidBirthDate) -> Self {
+        Self::Malformed
+    }
+}
+
+impl From<InvalidPersonName> for FieldFault {
+    fn from(error: InvalidPersonName) -> Self {
+        match error {
+            InvalidPersonName::Empty => Self::Missing,
+            InvalidPersonName::TooLong => Self::Malformed,
+        }
+    }
+}
+
+impl From<InvalidFieldText> for FieldFault {
+    fn from(error: InvalidFieldText) -> Self {
+        match error {
+            InvalidFieldText::Empty => Self::Missing,
+            InvalidFieldText::Malformed => Self::Malformed,
+        }
+    }
+}
+
+/// The boundary of a multipart form. Any other body is refused, a compressed one included.
+fn boundary(request: &HttpRequest) -> Result<String, Refusal> {
+    let unsupported = || Refusal::new(ReasonCode::UnsupportedMediaType);
+    let headers = request.headers();
+    let plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let content_type = headers.get(CONTENT_TYPE).filter(|_| plain).ok_or_else(unsupported)?;
+    let content_type = String::from_utf8_lossy(content_type.as_bytes());
+    multipart::boundary(&content_type).map_err(|fault| match fault {
+        NoBoundary::AnotherType => unsupported(),
+        NoBoundary::Missing => MalformedMultipart.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form(fields: &[(&str, &str)]) -> Result<Form, MalformedMultipart> {
+        let part = |(name, value): &(&str, &str)| {
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        };
+        let body = fields.iter().map(part).collect::<Vec<_>>().concat() + "--b--";
+        Form::parse(&Bytes::from(body), "b", &["nik", "name"])
+    }
+
+    fn reason<T>(result: Result<T, Refusal>) -> String {
+        result.err().unwrap().to_string()
+    }
+
+    #[test]
+    fn a_known_field_comes_once_and_others_as_often_as_they_like() {
+        assert!(form(&[("nik", "1"), ("x", "1"), ("x", "2")]).is_ok());
+        assert!(form(&[("nik", "1"), ("nik", "1")]).is_err());
+    }
+
+    fn any(text: &str) -> Result<String, FieldFault> {
+        if text.is_empty() { Err(FieldFault::Missing) } else { Ok(text.to_owned()) }
+    }
+
+    #[test]
+    fn missing_and_empty_fields_are_named() {
+        let form = form(&[("nik", "")]).unwrap();
+        assert_eq!(reason(form.required("nik", any)), "nik is required");
+        assert_eq!(reason(form.optional("nik", any)), "nik is required");
+        assert_eq!(reason(form.required("name", any)), "name is required");
+        assert_eq!(reason(form.required_file("face_image")), "face_image is required");
+        assert_eq!(form.optional("name", any).unwrap(), None);
+    }
+
+    #[test]
+    fn each_field_has_its_own_words() {
+        let too_long = "1".repeat(4097);
+        let fields = ["nik", "name", "date_of_birth", "city"];
+        let form = form(&fields.map(|field| (field, too_long.as_str()))).unwrap();
+        for (field, words) in [
+            ("nik", "Invalid NIK number format"),
+            ("name", "Invalid name format"),
+            ("date_of_birth", "Invalid date_of_birth format"),
+            ("city", "Invalid city format"),
+        ] {
+            assert_eq!(reason(form.required(field, any)), words);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use actix_web::{HttpResponse, http::header::CONTENT_TYPE, web};
+use padan_verification::Verifier;
+use serde::Serialize;
+
+use crate::metrics::Metrics;
+
+/// Whether a stop was asked for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    pub(crate) fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The answer of `/readyz`: what answers, and what is wrong with what does not.
+#[derive(Debug, Serialize)]
+struct Readiness {
+    ready: bool,
+    components: BTreeMap<&'static str, String>,
+}
+
+/// Mounts the operators' endpoints.
+pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
+    config
+        .route("/metrics", web::get().to(metrics))
+        .route("/healthz", web::get().to(healthz))
+        .route("/readyz", web::get().to(readyz));
+}
+
+async fn metrics(metrics: web::Data<Metrics>, verifier: web::Data<Verifier>) -> HttpResponse {
+    match metrics.text(&verifier) {
+        Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
+        Err(error) => {
+            tracing::error!(%error, "the metrics could not be written");
+            HttpResponse::InternalServerError().body("the metrics could not be written\n")
+        }
+    }
+}
+
+/// The process lives and answers. It asks nothing else, so that an outage elsewhere restarts nobody.
+async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
+}
+
+/// The models are loaded and both databases answer, and no stop was asked for.
+async fn readyz(verifier: web::Data<Verifier>, stopping: web::Data<Stopping>) -> HttpResponse {
+    let mut components: BTreeMap<_, _> =
+        verifier.readiness().await.into_iter().map(|component| (component.name, component.state)).collect();
+    if stopping.has_begun() {
+        components.insert("service", Err("stopping".to_owned()));
+    }
+    let readiness = Readiness {
+        ready: components.values().all(Result::is_ok),
+        components: components
+            .into_iter()
+            .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned())))
+            .collect(),
+    };
+    if readiness.ready {
+        HttpResponse::Ok().json(readiness)
+    } else {
+        HttpResponse::ServiceUnavailable().json(readiness)
+    }
+}

@@ -1,0 +1,126 @@
+use std::{borrow::Cow, fmt};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{ALLOW, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+};
+use padan_domain::ReasonCode;
+use padan_verification::{AuthError, VerificationError};
+
+use crate::{
+    answer::{ErrorBody, Report, respond_with_cause},
+    multipart::MalformedMultipart,
+    status::status_of,
+};
+
+/// An answer that is not an outcome: the two keys `verification_status` and `reason`.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    reason: ReasonCode,
+    text: Cow<'static, str>,
+    allow: Option<&'static str>,
+    cause: Option<String>,
+}
+
+/// Seconds after which a client that was refused because the service is full may come back. A place is free
+/// within a fraction of that.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"padan\", charset=\"UTF-8\"");
+
+impl Refusal {
+    /// A refusal with the reason's own text.
+    pub(crate) fn new(reason: ReasonCode) -> Self {
+        Self { reason, text: reason.reason().into(), allow: None, cause: None }
+    }
+
+    /// A field that was not sent, or was sent empty.
+    pub(crate) fn missing(field: &str) -> Self {
+        Self { text: format!("{field} is required").into(), ..Self::new(ReasonCode::MissingField) }
+    }
+
+    /// A field of basic verification that is not of its form.
+    pub(crate) fn invalid(field: &str) -> Self {
+        Self { text: format!("Invalid {field} format").into(), ..Self::new(ReasonCode::InvalidField) }
+    }
+
+    /// A method that the path does not take.
+    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+        Self { allow: Some(allow), ..Self::new(ReasonCode::MethodNotAllowed) }
+    }
+
+    /// A fault of ours; the cause goes to the log.
+    pub(crate) fn internal(cause: String) -> Self {
+        Self { cause: Some(cause), ..Self::new(ReasonCode::Internal) }
+    }
+
+    /// What the log and the metrics are told.
+    pub(crate) fn report(&self) -> Report {
+        Report { reason: self.reason, cause: self.cause.clone() }
+    }
+
+    /// The refusal for a status that the server's library answered by itself.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        let same_status = |reason: &&ReasonCode| status_of(**reason) == status;
+        let reason = match status {
+            StatusCode::BAD_REQUEST => ReasonCode::MalformedForm,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => ReasonCode::UnsupportedMediaType,
+            _ => ReasonCode::ALL.iter().find(same_status).copied().unwrap_or(ReasonCode::Internal),
+        };
+        Self {
+            cause: (reason == ReasonCode::Internal)
+                .then(|| format!("the server's library answered {status}")),
+            ..Self::new(reason)
+        }
+    }
+}
+
+impl From<AuthError> for Refusal {
+    fn from(error: AuthError) -> Self {
+        Self::new(match error {
+            AuthError::Unauthorized => ReasonCode::Unauthorized,
+            AuthError::Forbidden => ReasonCode::Forbidden,
+        })
+    }
+}
+
+impl From<MalformedMultipart> for Refusal {
+    fn from(MalformedMultipart: MalformedMultipart) -> Self {
+        Self::new(ReasonCode::MalformedForm)
+    }
+}
+
+impl From<VerificationError> for Refusal {
+    fn from(error: VerificationError) -> Self {
+        let reason = error.reason();
+        Self { cause: status_of(reason).is_server_error().then(|| error.in_words()), ..Self::new(reason) }
+    }
+}
+
+impl ResponseError for Refusal {
+    fn status_code(&self) -> StatusCode {
+        status_of(self.reason)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let body = ErrorBody { verification_status: false, reason: &self.text };
+        let mut response = respond_with_cause(self.reason, &body, self.cause.clone());
+        let header: Option<(HeaderName, HeaderValue)> = match self.reason {
+            ReasonCode::Unauthorized => Some((WWW_AUTHENTICATE, CHALLENGE)),
+            ReasonCode::Overloaded => Some((RETRY_AFTER, RETRY_SECONDS)),
+            _ => self.allow.map(|methods| (ALLOW, HeaderValue::from_static(methods))),
+        };
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
