@@ -1,0 +1,32 @@
+# What each target does: `make help`. The work is done by the scripts beside it and by the program itself.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help deps demo test test-shared bench lint fmt sqlx
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+deps: ## install what is missing: PostgreSQL, ONNX Runtime, the models
+	@scripts/deps.sh
+
+demo: deps ## run the service with sample people; ARGS=--once ends after the eight answers
+	@scripts/padan.sh demo $(ARGS)
+
+test: ## every check that needs nothing but this checkout
+	@scripts/test.sh
+
+test-shared: ## the tests that read the photo collections in ../shared
+	@scripts/test-shared.sh
+
+bench: deps ## the benchmarks; ARGS=NAME runs those whose name contains it
+	@scripts/bench.sh $(ARGS)
+
+lint: ## format, clippy and the promised arrows between crates
+	@scripts/lint.sh
+
+fmt: ## format the code
+	cargo fmt --all
+
+sqlx: ## write .sqlx anew after a change of a query or a migration, with the program that was built last
+	@scripts/padan.sh cluster -- scripts/sqlx-prepare.sh

@@ -1,0 +1,40 @@
+//! What a verification does beside the face pipeline, in memory: `cargo bench -p padan-benches --bench decision`.
+#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use padan_domain::{Anchor, BirthDate, Calibration, Clock, Embedding, NameRule, NationalId, PersonName};
+
+fn names(criterion: &mut Criterion) {
+    let recorded = PersonName::parse("Dr. Ni Putu Ayu Lestari").expect("a name");
+    criterion.bench_function("name: parse and compare", |b| {
+        b.iter(|| {
+            let sent = PersonName::parse(black_box("NI PUTU AYU LESTARI, S.Kom."));
+            sent.is_ok_and(|sent| sent.matches(&recorded, NameRule::Exact))
+        });
+    });
+}
+
+fn parsing(criterion: &mut Criterion) {
+    criterion
+        .bench_function("nik: parse", |b| b.iter(|| black_box("3174011403870000").parse::<NationalId>()));
+    criterion.bench_function("date of birth: parse", |b| {
+        b.iter(|| BirthDate::parse(black_box("14-03-1987"), &Clock::System));
+    });
+}
+
+fn similarity(criterion: &mut Criterion) {
+    let values = |phase: f32| (0..128).map(|i| (i as f32 * 0.7 + phase).sin()).collect::<Vec<_>>();
+    let probe = Embedding::from_output(&values(0.0)).expect("a direction");
+    let reference = Embedding::from_output(&values(0.4)).expect("a direction");
+    let anchors = [(0.05, 0.0), (0.3, 50.0), (0.44, 75.0), (0.52, 90.0), (0.87, 100.0)];
+    let anchors = anchors.map(|(cosine, percentage)| Anchor { cosine, percentage }).to_vec();
+    let calibration = Calibration::new(anchors).expect("increasing anchors");
+    criterion.bench_function("similarity and percentage", |b| {
+        b.iter(|| black_box(&probe).similarity(&reference).map(|s| calibration.percentage(s)));
+    });
+}
+
+criterion_group!(benches, names, parsing, similarity);
+criterion_main!(benches);

@@ -1,0 +1,231 @@
+use std::{
+    fmt, fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use bytes::Bytes;
+use clap::Args;
+use padan_domain::{Percentage, Photo, ReasonCode, Similarity};
+use padan_inference::{Analysis, Engine, FaceError, Timings};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use crate::{service, settings::SettingsArguments, telemetry};
+
+/// The faces do not match.
+const NO_MATCH: u8 = 1;
+/// An image cannot be used.
+const UNUSABLE: u8 = 3;
+/// Nothing was compared, because models, runtime or settings are not in order.
+const NOT_COMPARED: u8 = 4;
+/// Nobody waits in a queue here; a slow machine may take its time.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Compare the faces in two photos
+///
+/// A is treated as the registry's photo, whose largest and most central face counts, and B as the selfie, which
+/// must show one face well enough. Exits with 0 for a match, 1 for none, 3 when a photo cannot be used and 4 when
+/// nothing could be compared.
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The reference photo, PNG or JPEG
+    a: PathBuf,
+    /// The selfie, PNG or JPEG
+    b: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Take B's largest and most central face too, whatever its quality
+    #[arg(long)]
+    no_gates: bool,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+/// Compares and prints, and returns what the exit code says.
+pub(crate) fn run(arguments: &CompareArguments) -> ExitCode {
+    telemetry::start_quietly();
+    compare(arguments).unwrap_or_else(|error| {
+        eprintln!("padan: {error:#}");
+        ExitCode::from(NOT_COMPARED)
+    })
+}
+
+fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
+    let settings = arguments.settings.settings()?;
+    let runtime = Runtime::new()?;
+    let (engine, a, b) = runtime.block_on(async {
+        let engine = service::start_engine(&settings).await?;
+        let a = look_at(&engine, &arguments.a, true).await?;
+        let b = look_at(&engine, &arguments.b, arguments.no_gates).await?;
+        anyhow::Ok((engine, a, b))
+    })?;
+    let mut out = io::stdout().lock();
+    let (a, b) = match (a, b) {
+        (Ok(a), Ok(b)) => (a, b),
+        (Err(flaw), _) => return tell_unusable(arguments.json, "A", &arguments.a, flaw),
+        (_, Err(flaw)) => return tell_unusable(arguments.json, "B", &arguments.b, flaw),
+    };
+    let similarity = a
+        .embedding
+        .similarity(&b.embedding)
+        .context("the two embeddings differ in length, which one model cannot cause")?;
+    let comparison = Comparison {
+        engine: &engine,
+        arguments,
+        similarity,
+        percentage: engine.calibration().percentage(similarity),
+        a: &a,
+        b: &b,
+    };
+    if arguments.json {
+        writeln!(out, "{:#}", comparison.json())?;
+    } else {
+        write!(out, "{comparison}")?;
+    }
+    Ok(if comparison.percentage.passes() { ExitCode::SUCCESS } else { ExitCode::from(NO_MATCH) })
+}
+
+/// Why a photo cannot be used: the word of the API, if it has one, and a text.
+struct Flaw {
+    code: Option<ReasonCode>,
+    text: String,
+}
+
+/// Finds the face. The outer error is a fault of ours, the inner one of the photo.
+async fn look_at(engine: &Engine, file: &Path, as_reference: bool) -> Result<Result<Analysis, Flaw>> {
+    let bytes = match fs::read(file) {
+        Ok(bytes) => Bytes::from(bytes),
+        Err(error) => return Ok(Err(Flaw { code: None, text: format!("it cannot be read: {error}") })),
+    };
+    let Ok(photo) = Photo::try_from(bytes) else {
+        let text = "it is neither PNG nor JPEG by its first bytes".to_owned();
+        return Ok(Err(Flaw { code: Some(ReasonCode::UnsupportedImage), text }));
+    };
+    let deadline = Instant::now() + PATIENCE;
+    let outcome = if as_reference {
+        engine.reference(photo, deadline).await
+    } else {
+        engine.probe(photo, deadline).await
+    };
+    match outcome {
+        Ok(analysis) => Ok(Ok(analysis)),
+        Err(FaceError::Rejected(fault)) => {
+            let (code, text) = (Some(fault.reason()), fault.to_string());
+            Ok(Err(Flaw { code, text }))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn tell_unusable(as_json: bool, which: &str, file: &Path, flaw: Flaw) -> Result<ExitCode> {
+    let Flaw { code, text } = flaw;
+    let code = code.map(ReasonCode::as_str);
+    if as_json {
+        let object = json!({
+            "match": null,
+            "unusable": { "image": which, "file": file.display().to_string(), "reason_code": code, "reason": text },
+        });
+        writeln!(io::stdout(), "{object:#}")?;
+    }
+    let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
+    eprintln!("padan: image {which}, {}, cannot be used: {text}{code}", file.display());
+    Ok(ExitCode::from(UNUSABLE))
+}
+
+struct Comparison<'a> {
+    engine: &'a Engine,
+    arguments: &'a CompareArguments,
+    similarity: Similarity,
+    percentage: Percentage,
+    a: &'a Analysis,
+    b: &'a Analysis,
+}
+
+impl Comparison<'_> {
+    fn reason(&self) -> ReasonCode {
+        if self.percentage.passes() { ReasonCode::Verified } else { ReasonCode::FaceMismatch }
+    }
+
+    fn json(&self) -> Value {
+        let identity = self.engine.identity();
+        let image = |file: &Path, analysis: &Analysis| {
+            json!({
+                "file": file.display().to_string(),
+                "face": analysis.face,
+                "quality": analysis.quality,
+                "milliseconds": milliseconds(&analysis.timings),
+            })
+        };
+        json!({
+            "match": self.percentage.passes(),
+            "similarity": self.similarity.cosine(),
+            "percentage": self.percentage.value(),
+            "shown_percentage": self.percentage.shown(),
+            "pass_mark": Percentage::PASS_MARK.value(),
+            "pass_similarity": self.engine.calibration().pass_cosine(),
+            "reason_code": self.reason().as_str(),
+            "model_set": identity.model_set,
+            "model_contract": identity.contract.as_str(),
+            "device": identity.device.name(),
+            "a": image(&self.arguments.a, self.a),
+            "b": image(&self.arguments.b, self.b),
+        })
+    }
+}
+
+impl fmt::Display for Comparison<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let identity = self.engine.identity();
+        let calibration = self.engine.calibration();
+        let verdict = if self.percentage.passes() { "match" } else { "no match" };
+        writeln!(
+            f,
+            "similarity  {:.6} (cosine; passes from {:.4})",
+            self.similarity.cosine(),
+            calibration.pass_cosine()
+        )?;
+        writeln!(
+            f,
+            "percentage  {} (passes from {})",
+            self.percentage.shown(),
+            Percentage::PASS_MARK.value()
+        )?;
+        writeln!(f, "decision    {verdict} ({})", self.reason())?;
+        writeln!(
+            f,
+            "models      {}, contract {}, on {}",
+            identity.model_set,
+            identity.contract,
+            identity.device.name()
+        )?;
+        for (name, analysis) in [("A", self.a), ("B", self.b)] {
+            let steps = steps(&analysis.timings)
+                .map(|(step, time)| format!("{step} {:.1}", time.as_secs_f64() * 1e3))
+                .join(", ");
+            writeln!(f, "time of {name}   {:.1} ms: {steps}", analysis.timings.work().as_secs_f64() * 1e3)?;
+        }
+        Ok(())
+    }
+}
+
+fn steps(timings: &Timings) -> [(&'static str, Duration); 5] {
+    [
+        ("decode", timings.decode),
+        ("detect", timings.detect),
+        ("align", timings.align),
+        ("quality", timings.quality),
+        ("embed", timings.embed),
+    ]
+}
+
+fn milliseconds(timings: &Timings) -> Value {
+    steps(timings)
+        .into_iter()
+        .map(|(step, time)| (step.to_owned(), json!(time.as_secs_f64() * 1e3)))
+        .collect()
+}

@@ -1,0 +1,244 @@
+use std::{
+    collections::HashMap,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, NaiveDate, Utc};
+use csv::{ReaderBuilder, StringRecord, Trim};
+use padan_domain::{CitizenStatus, NationalId, PersonName};
+
+/// So many faults are told before the rest is counted only.
+const FAULTS_SHOWN: usize = 20;
+
+/// A folder with `people.csv`, the portraits that it names, and perhaps selfies.
+pub(super) struct People {
+    pub(super) folder: PathBuf,
+    /// Everybody, in the order of the file.
+    pub(super) all: Vec<Person>,
+    /// The first selfie of each person in `selfies.csv`; `None` without that file.
+    pub(super) selfies: Option<HashMap<NationalId, PathBuf>>,
+    /// Somebody else's photo for each person in `strangers.csv`; `None` without that file.
+    pub(super) strangers: Option<HashMap<NationalId, PathBuf>>,
+}
+
+/// One line of `people.csv`.
+pub(super) struct Person {
+    pub(super) nik: NationalId,
+    pub(super) name: String,
+    pub(super) date_of_birth: NaiveDate,
+    pub(super) status: CitizenStatus,
+    /// Relative to the folder.
+    pub(super) portrait: Option<PathBuf>,
+}
+
+impl People {
+    /// Reads the lists and looks whether the files are there; photos are read later.
+    pub(super) fn read(folder: &Path) -> Result<Self> {
+        if !folder.join("people.csv").is_file() {
+            bail!(
+                "there is no {}: start from the project's folder, or name a folder of people with --people",
+                folder.join("people.csv").display()
+            );
+        }
+        let mut lines = HashMap::new();
+        let all = read_list(
+            folder,
+            "people.csv",
+            &["nik", "name", "date_of_birth", "status", "portrait"],
+            |row| {
+                let person = Person::parse(folder, row)?;
+                match lines.insert(person.nik.clone(), row.line) {
+                    None => Ok(person),
+                    Some(earlier) => bail!("its NIK stands in line {earlier} already"),
+                }
+            },
+        )?;
+        let photos = |name: &str| -> Result<Option<HashMap<NationalId, PathBuf>>> {
+            if !folder.join(name).is_file() {
+                return Ok(None);
+            }
+            let rows = read_list(folder, name, &["nik", "file"], |row| {
+                let nik = nik(row.column(0))?;
+                if !lines.contains_key(&nik) {
+                    bail!("its NIK does not stand in people.csv");
+                }
+                Ok((nik, photo_path(folder, row.column(1))?))
+            })?;
+            // The first of several counts.
+            Ok(Some(rows.into_iter().rev().collect()))
+        };
+        let (selfies, strangers) = (photos("selfies.csv")?, photos("strangers.csv")?);
+        Ok(Self { folder: folder.to_owned(), all, selfies, strangers })
+    }
+}
+
+impl Person {
+    fn parse(folder: &Path, row: &Row<'_>) -> Result<Self> {
+        let [nik_text, name, date, status, portrait] = [0, 1, 2, 3, 4].map(|index| row.column(index));
+        PersonName::parse(name).context("name")?;
+        Ok(Self {
+            nik: nik(nik_text)?,
+            name: name.to_owned(),
+            date_of_birth: NaiveDate::parse_from_str(date, "%Y-%m-%d")
+                .ok()
+                .filter(|parsed| parsed.to_string() == date)
+                .context("date_of_birth is not a day as yyyy-mm-dd")?,
+            status: status.parse().map_err(|()| {
+                anyhow::anyhow!("status is none of active, deceased, duplicate and inactive")
+            })?,
+            portrait: match portrait {
+                "" => None,
+                path => Some(photo_path(folder, path)?),
+            },
+        })
+    }
+
+    /// The portrait's path and the moment it last changed.
+    pub(super) fn portrait_in(&self, folder: &Path) -> Result<Option<(PathBuf, DateTime<Utc>)>> {
+        let Some(portrait) = &self.portrait else {
+            return Ok(None);
+        };
+        let path = folder.join(portrait);
+        let changed = fs::metadata(&path)
+            .and_then(|file| file.modified())
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Some((path, changed.into())))
+    }
+}
+
+/// A line of a list, its columns in the order that was asked for.
+struct Row<'a> {
+    line: u64,
+    record: &'a StringRecord,
+    columns: &'a [usize],
+}
+
+impl Row<'_> {
+    fn column(&self, index: usize) -> &str {
+        self.columns.get(index).and_then(|column| self.record.get(*column)).unwrap_or_default()
+    }
+}
+
+/// Reads a list with a heading. Every faulty line is named, none is skipped.
+fn read_list<T>(
+    folder: &Path,
+    name: &str,
+    columns: &[&str],
+    mut parse: impl FnMut(&Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let path = folder.join(name);
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    // Spreadsheets put a mark before the first heading.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
+    let heading = reader.headers().with_context(|| format!("{}, line 1", path.display()))?.clone();
+    let columns = columns
+        .iter()
+        .map(|wanted| {
+            heading
+                .iter()
+                .position(|found| found == *wanted)
+                .with_context(|| format!("{}, line 1: there is no column `{wanted}`", path.display()))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    for record in reader.records() {
+        let parsed = record.map_err(anyhow::Error::from).and_then(|record| {
+            let line = record.position().map_or(0, csv::Position::line);
+            parse(&Row { line, record: &record, columns: &columns })
+                .map_err(|fault| anyhow::anyhow!("line {line}: {fault:#}"))
+        });
+        match parsed {
+            Ok(row) => rows.push(row),
+            Err(fault) => faults.push(fault.to_string()),
+        }
+    }
+    if !faults.is_empty() {
+        let count = faults.len();
+        let more = count.saturating_sub(FAULTS_SHOWN);
+        faults.truncate(FAULTS_SHOWN);
+        let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+        bail!("{} has {count} faulty lines:\n  {}{more}", path.display(), faults.join("\n  "));
+    }
+    Ok(rows)
+}
+
+fn nik(text: &str) -> Result<NationalId> {
+    text.parse().context("nik")
+}
+
+/// A path below the folder, to a file that is there.
+fn photo_path(folder: &Path, text: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(text);
+    if text.is_empty()
+        || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    {
+        bail!("`{text}` is no path below the folder");
+    }
+    if !folder.join(&path).is_file() {
+        bail!("there is no file `{text}`");
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADING: &str = "nik,name,date_of_birth,status,portrait\n";
+
+    fn read(people: &str) -> Result<People, String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("people.csv"), people).unwrap();
+        fs::write(folder.path().join("a.jpg"), "").unwrap();
+        People::read(folder.path()).map_err(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn the_projects_own_people_are_in_order() {
+        let people = People::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../people")).unwrap();
+        assert_eq!(people.all.len(), 12);
+        assert_eq!(people.selfies.unwrap().len(), 12);
+        assert_eq!(people.strangers.unwrap().len(), 12);
+    }
+
+    #[test]
+    fn each_faulty_line_is_named() {
+        for (line, fault) in [
+            ("123,Budi,1987-03-14,active,a.jpg", "nik"),
+            ("3174011403870000,,1987-03-14,active,a.jpg", "name"),
+            ("3174011403870000,Budi,14-03-1987,active,a.jpg", "date_of_birth"),
+            ("3174011403870000,Budi,1987-3-14,active,a.jpg", "date_of_birth"),
+            ("3174011403870000,Budi,1987-02-30,active,a.jpg", "date_of_birth"),
+            ("3174011403870000,Budi,1987-03-14,alive,a.jpg", "status"),
+            ("3174011403870000,Budi,1987-03-14,active,b.jpg", "there is no file"),
+            ("3174011403870000,Budi,1987-03-14,active,../a.jpg", "no path below the folder"),
+            ("3174011403870000,Budi,1987-03-14,active,/etc/passwd", "no path below the folder"),
+            ("3273064211940000,Budi,1987-03-14,active,a.jpg", "stands in line 2 already"),
+            ("3174011403870000,Budi,1987-03-14", "fields"),
+        ] {
+            let text = format!("{HEADING}3273064211940000,Ani,1994-11-02,active,\n{line}\n");
+            let error = read(&text).map(drop).unwrap_err();
+            assert!(error.contains(fault) && error.contains("line"), "{line}: {error}");
+            assert!(error.contains('3'), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_a_spreadsheet_and_other_columns_do_not_disturb() {
+        let people = read(
+            "\u{feff}status,nik,hobby,name,portrait,date_of_birth\r\nactive,3174011403870000,chess,Budi,a.jpg,1987-03-14\r\n",
+        )
+        .unwrap();
+        assert_eq!(people.all[0].name, "Budi");
+        assert!(people.selfies.is_none() && people.strangers.is_none());
+    }
+
+    #[test]
+    fn a_missing_column_is_named() {
+        let error = read("nik,name\n").map(drop).unwrap_err();
+        assert!(error.contains("line 1") && error.contains("date_of_birth"), "{error}");
+    }
+}

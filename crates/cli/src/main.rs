@@ -1,0 +1,27 @@
+//! The program `padan`: the service, its demo and the operator's tools.
+//!
+//! Enter through [`main`]: it parses the arguments and calls the one function of the command's module in
+//! [`commands`]. [`settings`] composes the configuration of all crates.
+//!
+//! **Architecture Invariant:** this is the composition root. Only here are the crates put together, and only
+//! here is `anyhow` used; what decides anything lives in the crates below.
+//!
+//! **Architecture Invariant:** data goes to stdout, everything else to stderr, and an error says what to do next.
+
+mod arguments;
+mod commands;
+mod demo;
+mod models;
+mod private_cluster;
+mod service;
+mod settings;
+mod shutdown;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    arguments::Arguments::parse().run()
+}

@@ -1,0 +1,135 @@
+use std::{io::Write, process::ExitCode};
+
+use anyhow::Result;
+use padan_inference::{Catalogue, Graph, Manifest, ModelError, ModelSet};
+
+/// Reads every installed file again. Exit code 1 when a digest is wrong, when a file of `only` is missing, or
+/// when no set is whole.
+pub(super) fn verify(catalogue: &Catalogue, only: Option<&str>, out: &mut impl Write) -> Result<ExitCode> {
+    let sets = match only {
+        Some(name) => vec![catalogue.set(name)?],
+        None => catalogue.sets().collect(),
+    };
+    let mut seen: Vec<String> = Vec::new();
+    let (mut wrong, mut whole) = (0, 0);
+    for set in &sets {
+        let mut complete = true;
+        for model in set.models() {
+            let findings =
+                [Graph::Prepared, Graph::Original].map(|graph| Finding::of(catalogue, set, model, graph));
+            for finding in findings {
+                let finding = finding?;
+                complete &= matches!(finding.outcome, Outcome::Right);
+                if !seen.contains(&finding.file) {
+                    let counts = only.is_some() || !matches!(finding.outcome, Outcome::Missing);
+                    wrong += usize::from(counts && !matches!(finding.outcome, Outcome::Right));
+                    writeln!(out, "{finding}")?;
+                    seen.push(finding.file);
+                }
+            }
+        }
+        whole += usize::from(complete);
+    }
+    if wrong == 0 && whole > 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let set = only.unwrap_or("SET");
+    eprintln!(
+        "{wrong} files are wrong, {whole} model sets are whole; `padan models install {set}` puts it right."
+    );
+    Ok(ExitCode::FAILURE)
+}
+
+/// What was found of one file.
+struct Finding {
+    file: String,
+    outcome: Outcome,
+    detail: String,
+}
+
+#[derive(Clone, Copy)]
+enum Outcome {
+    Right,
+    Wrong,
+    Missing,
+}
+
+impl Finding {
+    fn of(catalogue: &Catalogue, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<Self> {
+        let file = model.file_name(graph);
+        let (outcome, detail) = match catalogue.locate(set, model, graph) {
+            Ok(found) => (Outcome::Right, format!("{} {}", found.sha256, found.path.display())),
+            Err(ModelError::Missing { .. }) => (Outcome::Missing, String::new()),
+            Err(ModelError::WrongDigest { path, found, .. }) => {
+                (Outcome::Wrong, format!("{found} {} is another file", path.display()))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { file, outcome, detail })
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let outcome = match self.outcome {
+            Outcome::Right => "right",
+            Outcome::Wrong => "WRONG",
+            Outcome::Missing => "missing",
+        };
+        write!(f, "{:28} {outcome:8} {}", self.file, self.detail)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn verify_in(folder: &Path, only: Option<&str>) -> (ExitCode, String) {
+        let mut out = Vec::new();
+        let catalogue = Catalogue::load(&[folder.to_owned()]).unwrap();
+        let code = verify(&catalogue, only, &mut out).unwrap();
+        (code, String::from_utf8(out).unwrap())
+    }
+
+    /// The models that `make deps` installs.
+    fn installed() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps/models")
+    }
+
+    #[test]
+    fn the_installed_models_are_right() {
+        let (code, out) = verify_in(&installed(), Some("sface"));
+        assert_eq!(code, ExitCode::SUCCESS, "run `make deps`: {out}");
+        assert_eq!(out.matches(" right ").count(), 4);
+    }
+
+    #[test]
+    fn a_changed_byte_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["yunet.onnx", "yunet.original.onnx", "sface.onnx", "sface.original.onnx"] {
+            let from = installed().join(name);
+            fs::copy(&from, folder.path().join(name))
+                .unwrap_or_else(|error| panic!("{}: {error}; run `make deps`", from.display()));
+        }
+        let changed = folder.path().join("sface.onnx");
+        let mut bytes = fs::read(&changed).unwrap();
+        bytes[20_000] ^= 1;
+        fs::write(&changed, bytes).unwrap();
+        let (code, out) = verify_in(folder.path(), None);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert_eq!(
+            out.lines().find(|line| line.contains("WRONG")).unwrap().split(' ').next(),
+            Some("sface.onnx")
+        );
+    }
+
+    #[test]
+    fn nothing_installed_is_not_right() {
+        let folder = tempfile::tempdir().unwrap();
+        let (code, out) = verify_in(folder.path(), None);
+        assert_eq!(code, ExitCode::FAILURE);
+        assert!(out.contains("sface.onnx") && out.contains("missing"));
+    }
+}

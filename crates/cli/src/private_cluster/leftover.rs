@@ -1,0 +1,100 @@
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Result, bail};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+/// How long a server has for each of a fast stop, an immediate one and a kill.
+const PATIENCE: [(Signal, Duration); 3] = [
+    (Signal::INT, Duration::from_secs(6)),
+    (Signal::QUIT, Duration::from_secs(3)),
+    (Signal::KILL, Duration::from_secs(2)),
+];
+
+/// Stops the server that runs on a data folder, if one does, by asking ever less kindly.
+pub(super) fn stop_server(data: &Path) -> Result<()> {
+    let Some(note) = PidFile::read(data) else {
+        return Ok(());
+    };
+    if note.is_server_of(data) {
+        tracing::info!(pid = note.pid.as_raw_nonzero(), "stopping a PostgreSQL that an earlier run left");
+        stop(note.pid, || note.is_server_of(data))?;
+    }
+    // A server that was killed leaves its lock file and one small segment of shared memory.
+    note.remove_shared_memory();
+    let _ = fs::remove_file(data.join("postmaster.pid"));
+    Ok(())
+}
+
+/// Sends the signals in turn until `is_running` says no.
+pub(super) fn stop(pid: Pid, mut is_running: impl FnMut() -> bool) -> Result<()> {
+    for (signal, patience) in PATIENCE {
+        let _ = kill_process(pid, signal);
+        let until = Instant::now() + patience;
+        while Instant::now() < until {
+            if !is_running() {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+    bail!("the private PostgreSQL (process {}) does not end, even when killed", pid.as_raw_nonzero())
+}
+
+/// What `postmaster.pid` tells.
+pub(super) struct PidFile {
+    pub(super) pid: Pid,
+    /// Key and id of the System V segment that guards the data folder.
+    segment: Option<(String, String)>,
+    /// Whether the server says that it accepts connections.
+    pub(super) is_ready: bool,
+}
+
+impl PidFile {
+    /// Its lines: pid, data folder, start time, port, socket folder, address, shared memory, state.
+    pub(super) fn read(data: &Path) -> Option<Self> {
+        let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let lines: Vec<&str> = text.lines().collect();
+        let pid = Pid::from_raw(lines.first()?.trim().parse().ok()?)?;
+        let segment = lines.get(6).and_then(|line| {
+            let mut words = line.split_whitespace();
+            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+        });
+        let is_ready = lines.get(7).is_some_and(|state| state.trim() == "ready");
+        Some(Self { pid, segment, is_ready })
+    }
+
+    /// Whether the process is still there and is the server of this folder, not a stranger with the same number.
+    fn is_server_of(&self, data: &Path) -> bool {
+        if test_kill_process(self.pid).is_err() {
+            return false;
+        }
+        let process = Path::new("/proc").join(self.pid.as_raw_nonzero().to_string());
+        let arguments = fs::read(process.join("cmdline")).unwrap_or_default();
+        let wanted = data.as_os_str().as_encoded_bytes();
+        arguments.split(|byte| *byte == 0).any(|argument| argument == wanted)
+    }
+
+    /// Removes the guarding segment if it is the one noted and nobody is attached to it.
+    fn remove_shared_memory(&self) {
+        let Some((key, id)) = &self.segment else {
+            return;
+        };
+        let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+        // Columns: key, id, permissions, size, creator, last user, number attached.
+        let is_left = table.lines().skip(1).any(|line| {
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            columns.first() == Some(&key.as_str())
+                && columns.get(1) == Some(&id.as_str())
+                && columns.get(6) == Some(&"0")
+        });
+        if is_left {
+            let _ = Command::new("ipcrm").args(["-m", id]).output();
+        }
+    }
+}

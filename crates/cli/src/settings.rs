@@ -1,0 +1,75 @@
+//! The settings of the whole program, composed from the sections that each crate owns.
+//!
+//! Three layers, each over the one before: `config/default.toml`, which is compiled in; a file, named by
+//! `--config` or else by `$PADAN_CONFIG`; environment variables `PADAN__SECTION__KEY`. No file is picked up
+//! from the current folder, so that a service does not change with the place it was started from.
+
+mod layers;
+mod redaction;
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use serde::Deserialize;
+
+pub(crate) use self::layers::Effective;
+use crate::telemetry;
+
+/// The setting that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct SettingsArguments {
+    /// A TOML file of settings [default: that of `$PADAN_CONFIG`, else none]
+    ///
+    /// What it does not set keeps its default; `PADAN__SECTION__KEY` in the environment wins over both.
+    #[arg(long = "config", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// Every section. A key that no section knows is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// What is written to stderr.
+    pub(crate) log: telemetry::Config,
+    /// The two listeners.
+    pub(crate) http: padan_http_api::Config,
+    /// Who may call.
+    pub(crate) clients: padan_verification::ClientsConfig,
+    /// How requests are judged.
+    pub(crate) verification: padan_verification::Config,
+    /// The civil registry's replica.
+    pub(crate) registry: padan_registry::Config,
+    /// The service's own database.
+    pub(crate) store: padan_store::Config,
+    /// The models and where they run.
+    pub(crate) inference: padan_inference::Config,
+}
+
+impl SettingsArguments {
+    /// As if `--config` named this file.
+    pub(crate) fn of_file(file: &Path) -> Self {
+        Self { file: Some(file.to_owned()) }
+    }
+
+    /// The settings in force, with where they came from.
+    pub(crate) fn load(&self) -> Result<(Settings, Effective)> {
+        let named = self
+            .file
+            .clone()
+            .or_else(|| env::var_os("PADAN_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
+        let variables = env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(layers::VARIABLE_PREFIX))
+            .collect();
+        layers::load(named.as_deref(), &variables).context("the settings are not in order")
+    }
+
+    /// The settings in force.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        self.load().map(|(settings, _)| settings)
+    }
+}

@@ -1,0 +1,215 @@
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use config::{Config, Environment, File, FileFormat};
+
+use super::{Settings, redaction};
+
+/// What a variable's name begins with. Names with a single underscore after PADAN are no settings.
+pub(super) const VARIABLE_PREFIX: &str = "PADAN__";
+
+const DEFAULTS: &str = include_str!("../../../../config/default.toml");
+
+/// The keys that name files and folders. In a file they are relative to the folder of that file.
+const PATHS: &[(&str, &str)] = &[
+    ("clients", "file"),
+    ("inference", "model_folder"),
+    ("inference", "runtime_library"),
+    ("store", "person_key_file"),
+];
+
+/// Environment variables by name.
+type Variables = BTreeMap<String, String>;
+
+/// The merged settings as text, for people.
+#[derive(Debug)]
+pub(crate) struct Effective {
+    table: toml::Table,
+    /// The layers in the order in which they were laid.
+    pub(crate) sources: Vec<String>,
+}
+
+impl Effective {
+    /// TOML with secrets blotted out.
+    pub(crate) fn redacted(&self) -> Result<String> {
+        toml::to_string(&redaction::redacted(self.table.clone()))
+            .context("the settings cannot be written as TOML")
+    }
+}
+
+/// Lays the layers over each other. An error names the layer that brought the fault.
+pub(super) fn load(file: Option<&Path>, variables: &Variables) -> Result<(Settings, Effective)> {
+    let from_file = file.map(read).transpose()?;
+    let build = |variables: &Variables| -> Result<Config> {
+        let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(table) = &from_file {
+            builder = builder.add_source(Config::try_from(table)?);
+        }
+        Ok(builder.add_source(environment(variables)).build()?)
+    };
+    let only_file = build(&Variables::new())?;
+    if let Err(error) = sections(only_file.clone()) {
+        let place =
+            file.map_or_else(|| "the built-in defaults".to_owned(), |file| file.display().to_string());
+        // A variable may supply what the file lacks; what the file has and nobody knows is its own fault.
+        if variables.is_empty() || error.contains("unknown field") {
+            bail!("{place}: {error}");
+        }
+    }
+    let merged = build(variables)?;
+    let settings = sections(merged.clone()).map_err(|error| {
+        let culprit = variables
+            .iter()
+            .find(|(name, value)| {
+                let alone = Variables::from([((*name).clone(), (*value).clone())]);
+                build(&alone).is_ok_and(|config| sections(config).is_err_and(|alone| alone == error))
+            })
+            .map_or("the settings with the environment's", |(name, _)| name.as_str());
+        anyhow!("{culprit}: {error}")
+    })?;
+    let mut sources = vec!["built-in defaults".to_owned()];
+    sources.extend(file.map(|file| file.display().to_string()));
+    sources.extend(variables.keys().cloned());
+    let table = merged.try_deserialize().context("the settings cannot be shown as TOML")?;
+    Ok((settings, Effective { table, sources }))
+}
+
+/// Turns the merged tables into the sections' types, or says which key is wrong.
+fn sections(merged: Config) -> Result<Settings, String> {
+    serde_path_to_error::deserialize(merged).map_err(|error| {
+        let path = error.path().to_string();
+        let said = error.into_inner().to_string();
+        if path == "." || said.contains(&path) { said } else { format!("{path}: {said}") }
+    })
+}
+
+fn environment(variables: &Variables) -> Environment {
+    let variables: HashMap<String, String> = variables.clone().into_iter().collect();
+    Environment::with_prefix("PADAN")
+        .prefix_separator("__")
+        .separator("__")
+        .source(Some(variables.into_iter().collect()))
+}
+
+/// Reads a file of settings and makes its paths absolute or relative to where we are.
+fn read(file: &Path) -> Result<toml::Table> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // The error's own text quotes the line, which may hold a password.
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        anyhow!("{}, line {line}: {}", file.display(), error.message())
+    })?;
+    refuse_unknown_sections(file, &table)?;
+    let folder = file.parent().unwrap_or(Path::new(""));
+    for (section, key) in PATHS {
+        let value = table.get_mut(*section).and_then(|section| section.get_mut(*key));
+        if let Some(toml::Value::String(path)) = value
+            && !path.is_empty()
+        {
+            let resolved: PathBuf = folder.join(&*path);
+            resolved
+                .to_str()
+                .with_context(|| format!("{}: {section}.{key} is not UTF-8", file.display()))?
+                .clone_into(path);
+        }
+    }
+    Ok(table)
+}
+
+/// A section without a key in it leaves no trace in the merged settings, so it is looked at here.
+fn refuse_unknown_sections(file: &Path, table: &toml::Table) -> Result<()> {
+    let known: toml::Table = DEFAULTS.parse().context("the built-in defaults")?;
+    match table.keys().find(|section| !known.contains_key(*section)) {
+        None => Ok(()),
+        Some(unknown) => {
+            let known: Vec<_> = known.keys().map(String::as_str).collect();
+            bail!("{}: unknown section `{unknown}`, known are {}", file.display(), known.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_file(text: &str, variables: &[(&str, &str)]) -> Result<(Settings, Effective), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("site.toml");
+        fs::write(&file, text).unwrap();
+        let variables =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        load(Some(&file), &variables)
+            .map_err(|error| format!("{error:#}").replace(&folder.path().display().to_string(), ""))
+    }
+
+    #[test]
+    fn the_built_in_defaults_are_in_order() {
+        load(None, &Variables::new()).unwrap();
+    }
+
+    #[test]
+    fn an_example_for_production_is_in_order() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/production.toml");
+        load(Some(&file), &Variables::new()).unwrap();
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+        let text = "[inference]\nmodel_set = \"from-file\"\nqueue_length = 7\n";
+        let (settings, effective) = with_file(text, &[("PADAN__INFERENCE__QUEUE_LENGTH", "9")]).unwrap();
+        assert_eq!(settings.inference.model_set, "from-file");
+        assert_eq!(settings.inference.queue_length.get(), 9);
+        assert_eq!(effective.sources.len(), 3);
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_place() {
+        let error = with_file("[inference]\nmodel_sett = \"x\"\n", &[]).unwrap_err();
+        assert!(error.contains("/site.toml: inference"), "{error}");
+        assert!(error.contains("unknown field `model_sett`"), "{error}");
+        let error = with_file("[inferense]\n", &[]).unwrap_err();
+        assert!(error.contains("/site.toml") && error.contains("`inferense`"), "{error}");
+        let error =
+            with_file("", &[("PADAN__HTTP__PROT", "1"), ("PADAN__INFERENCE__DEVICE", "cpu")]).unwrap_err();
+        assert!(error.contains("PADAN__HTTP__PROT") && error.contains("`prot`"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_place() {
+        let error = with_file("[inference]\nqueue_length = \"many\"\n", &[]).unwrap_err();
+        assert!(error.contains("/site.toml") && error.contains("inference.queue_length"), "{error}");
+        let error = with_file("", &[("PADAN__INFERENCE__QUEUE_LENGTH", "many")]).unwrap_err();
+        assert!(error.contains("PADAN__INFERENCE__QUEUE_LENGTH"), "{error}");
+    }
+
+    #[test]
+    fn a_syntax_error_shows_its_line_and_not_its_text() {
+        let error = with_file("[store]\nurl = \"postgres://u:hidden@h/d\n", &[]).unwrap_err();
+        assert!(error.contains("/site.toml, line 2"), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
+
+    #[test]
+    fn paths_in_a_file_are_relative_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("site.toml");
+        fs::write(&file, "[clients]\nfile = \"clients.toml\"\n").unwrap();
+        let (settings, _) = load(Some(&file), &Variables::new()).unwrap();
+        assert_eq!(settings.clients.file.unwrap(), folder.path().join("clients.toml"));
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let text = "[registry]\nurls = [\"postgres://u:s3cret@replica/d\"]\n\
+                    [store]\nurl = \"postgres://u:s3cret@store/d\"\n";
+        let (_, effective) =
+            with_file(text, &[("PADAN__STORE__URL", "postgres://v:s3cret@other/d")]).unwrap();
+        let shown = effective.redacted().unwrap();
+        assert!(!shown.contains("s3cret"), "{shown}");
+        assert!(shown.contains("@replica/d") && shown.contains("@other/d"), "{shown}");
+    }
+}

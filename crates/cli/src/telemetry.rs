@@ -1,0 +1,79 @@
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::{self, MakeWriter},
+    util::SubscriberInitExt,
+};
+
+/// Section `[log]`: what the program writes to stderr about itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Levels by module, as `tracing` reads them: `info`, or `info,padan_registry=debug`.
+    filter: String,
+    /// One line of text or one JSON object an event.
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Starts to write events to stderr, so that stdout stays for data.
+pub(crate) fn start(config: &Config) -> Result<()> {
+    let Config { filter, format } = config;
+    let filter = EnvFilter::try_new(filter)
+        .with_context(|| format!("log.filter `{filter}` is no list of levels, such as `info`"))?;
+    let events = fmt::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        Format::Text => events.with_ansi(io::stderr().is_terminal()).finish().try_init(),
+        Format::Json => events.json().flatten_event(true).finish().try_init(),
+    }
+    .context("the log is started already")
+}
+
+/// For commands that speak to a person: only what went wrong.
+pub(crate) fn start_quietly() {
+    let filter = EnvFilter::new("warn");
+    let events = fmt::fmt().with_env_filter(filter).with_writer(Muteable).without_time();
+    // A second start is a mistake that costs nothing here.
+    let _ = events.with_ansi(io::stderr().is_terminal()).finish().try_init();
+}
+
+/// Keeps quiet, after [`start_quietly`], about what is provoked on purpose, for as long as the value lives.
+pub(crate) struct Muted(());
+
+static IS_MUTED: AtomicBool = AtomicBool::new(false);
+
+impl Muted {
+    pub(crate) fn begin() -> Self {
+        IS_MUTED.store(true, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Muted {
+    fn drop(&mut self) {
+        IS_MUTED.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Stderr, or nowhere.
+struct Muteable;
+
+impl MakeWriter<'_> for Muteable {
+    type Writer = Box<dyn Write>;
+
+    fn make_writer(&self) -> Self::Writer {
+        if IS_MUTED.load(Ordering::Relaxed) { Box::new(io::sink()) } else { Box::new(io::stderr()) }
+    }
+}

@@ -1,0 +1,14 @@
+//! The HTTP contract against the running service: the program itself, real models, a real PostgreSQL.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod outages;
+#[cfg(test)]
+mod photos;
+#[cfg(test)]
+mod served;
+#[cfg(test)]
+mod transport;
+#[cfg(test)]
+mod wrong_input;

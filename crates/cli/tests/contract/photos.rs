@@ -1,0 +1,69 @@
+use std::{fs, io::Cursor};
+
+use bytes::Bytes;
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
+
+use crate::served::project;
+
+/// The sample people's photos, and what can be done to a good one.
+pub(crate) struct Photos;
+
+impl Photos {
+    /// A file of the sample people.
+    pub(crate) fn read(name: &str) -> Bytes {
+        fs::read(project().join("people/images").join(name)).unwrap().into()
+    }
+
+    /// A selfie of Budi.
+    pub(crate) fn selfie() -> RgbImage {
+        image::load_from_memory(&Self::read("101_s1.jpg")).unwrap().to_rgb8()
+    }
+
+    pub(crate) fn png(picture: &RgbImage) -> Bytes {
+        encode(picture, ImageFormat::Png)
+    }
+
+    /// A wall.
+    pub(crate) fn without_face() -> Bytes {
+        Self::png(&RgbImage::from_fn(400, 400, |x, y| Rgb([(x / 4) as u8, (y / 4) as u8, 120])))
+    }
+
+    /// Two people side by side.
+    pub(crate) fn two_faces() -> Bytes {
+        let (one, other) =
+            (Self::selfie(), image::load_from_memory(&Self::read("110_s1.jpg")).unwrap().to_rgb8());
+        let mut both = RgbImage::new(one.width() + other.width(), one.height().max(other.height()));
+        imageops::replace(&mut both, &one, 0, 0);
+        imageops::replace(&mut both, &other, i64::from(one.width()), 0);
+        Self::png(&both)
+    }
+
+    /// The selfie, far away.
+    pub(crate) fn small_face() -> Bytes {
+        let selfie = Self::selfie();
+        let small = imageops::resize(&selfie, 54, 68, imageops::FilterType::Triangle);
+        let mut far = RgbImage::from_pixel(216, 270, *selfie.get_pixel(2, 2));
+        imageops::replace(&mut far, &small, 80, 100);
+        Self::png(&far)
+    }
+
+    /// The selfie out of focus.
+    pub(crate) fn blurred() -> Bytes {
+        Self::png(&imageops::blur(&Self::selfie(), 7.0))
+    }
+
+    /// The selfie with each value scaled and shifted.
+    pub(crate) fn exposed(factor: f32, offset: f32) -> Bytes {
+        let mut selfie = Self::selfie();
+        for value in selfie.iter_mut() {
+            *value = (f32::from(*value) * factor + offset).clamp(0.0, 255.0) as u8;
+        }
+        Self::png(&selfie)
+    }
+}
+
+fn encode(picture: &RgbImage, format: ImageFormat) -> Bytes {
+    let mut bytes = Cursor::new(Vec::new());
+    DynamicImage::ImageRgb8(picture.clone()).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner().into()
+}

@@ -1,0 +1,410 @@
+//! The service as an operator starts it: the program, its settings, databases and people of its own.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, Utc};
+use padan_domain::CitizenStatus;
+use padan_registry::{FurtherFields, SamplePerson, SampleRegistry};
+use padan_testing::TestDatabase;
+use reqwest::blocking::{Client, multipart};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::photos::Photos;
+
+/// A running service. It and its databases end with this value.
+pub(crate) struct Served {
+    process: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) registry: TestDatabase,
+    pub(crate) store: TestDatabase,
+    pub(crate) runtime: Runtime,
+    pub(crate) client: Client,
+    pub(crate) log: PathBuf,
+    _folder: TempDir,
+}
+
+/// An answer, as far as tests look at it.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) reason_code: String,
+    pub(crate) headers: reqwest::header::HeaderMap,
+    pub(crate) body: String,
+}
+
+/// The four fields of a face verification, changed field by field.
+#[derive(Clone)]
+pub(crate) struct Claim {
+    pub(crate) nik: String,
+    pub(crate) name: String,
+    pub(crate) date_of_birth: String,
+    pub(crate) photo: Bytes,
+}
+
+pub(crate) const BUDI: &str = "3174011403870000";
+pub(crate) const UNKNOWN: &str = "3174011403870099";
+pub(crate) const DECEASED: &str = "3201011106030000";
+pub(crate) const DUPLICATE: &str = "6171026404920000";
+pub(crate) const INACTIVE: &str = "3101010101900000";
+pub(crate) const WITHOUT_PORTRAIT: &str = "3101010202910000";
+pub(crate) const BROKEN_PORTRAIT: &str = "3101010303920000";
+pub(crate) const PORTRAIT_CHANGED: &str = "2026-01-05T03:04:05Z";
+
+/// User name, password and key of a client that may call.
+pub(crate) const CREDENTIALS: [&str; 3] = ["bank-user", "pass:word", "bank-key"];
+pub(crate) const DISABLED: [&str; 3] = ["shop-user", "shop-password", "shop-key"];
+pub(crate) const ELSEWHERE: [&str; 3] = ["branch-user", "branch-password", "branch-key"];
+
+impl Served {
+    /// With the default settings.
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With settings of its own, as TOML.
+    pub(crate) fn with(settings: &str) -> Self {
+        Self::start_as(settings, true, |_, _| {})
+    }
+
+    /// With a registry at an address where nobody answers.
+    pub(crate) fn without_registry() -> Self {
+        Self::start_as("", false, |text, registry| {
+            *text = text.replace(registry, "postgres://nobody@127.0.0.1:1/nowhere");
+        })
+    }
+
+    /// With a store at an address where nobody answers.
+    pub(crate) fn without_store() -> Self {
+        Self::start_as("", false, |text, _| {
+            let store = text.split("[store]\nurl = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+            *text = text.replace(&store, "postgres://nobody@127.0.0.1:1/nowhere");
+        })
+    }
+
+    fn start_as(settings: &str, until_ready: bool, bend: impl FnOnce(&mut String, &str)) -> Self {
+        let project = project();
+        assert!(
+            project.join(".deps/onnxruntime").is_dir() && project.join(".deps/models").is_dir(),
+            "ONNX Runtime and the models are missing: run `make deps`"
+        );
+        let runtime = Runtime::new().unwrap();
+        let (registry, store) = runtime.block_on(async {
+            let registry = TestDatabase::create().await;
+            fill(&registry).await;
+            (registry, TestDatabase::create().await)
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("padan.toml");
+        let (registry_url, store_url) = (registry.url(), store.url());
+        let mut text = format!(
+            "{settings}\n[log]\nformat = \"json\"\nfilter = \"info\"\n\n\
+             [clients]\nfile = \"clients.toml\"\n\n\
+             [registry]\nurls = [\"{registry_url}\"]\n\n\
+             [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\n",
+            "0123456789abcdef".repeat(4)
+        );
+        fs::write(folder.path().join("clients.toml"), clients()).unwrap();
+        fs::write(&file, &text).unwrap();
+        let migrated = padan(&project, &file, "migrate").output().unwrap();
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        bend(&mut text, &registry_url);
+        fs::write(&file, &text).unwrap();
+
+        let log = folder.path().join("log");
+        let mut process = padan(&project, &file, "serve")
+            .env("PADAN__HTTP__PORT", "0")
+            .env("PADAN__HTTP__ADMIN_PORT", "0")
+            .stderr(Stdio::from(fs::File::create(&log).unwrap()))
+            .spawn()
+            .unwrap();
+        let [address, admin] = listening(&log, &mut process);
+        let served = Self {
+            process,
+            address,
+            admin,
+            registry,
+            store,
+            runtime,
+            client: Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
+            log,
+            _folder: folder,
+        };
+        if until_ready {
+            served.wait_until_ready();
+        }
+        served
+    }
+
+    fn wait_until_ready(&self) {
+        let began = Instant::now();
+        while self.ask_operators("/readyz").0 != 200 {
+            assert!(began.elapsed() < Duration::from_mins(1), "{}", self.ask_operators("/readyz").1);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a claim as the client who may call.
+    pub(crate) fn verify(&self, claim: &Claim) -> Answer {
+        self.send(claim.form())
+    }
+
+    /// Sends a form to the face verification.
+    pub(crate) fn send(&self, form: multipart::Form) -> Answer {
+        self.send_to("/identity/v1/face-verification", form)
+    }
+
+    /// Sends a form to a path.
+    pub(crate) fn send_to(&self, path: &str, form: multipart::Form) -> Answer {
+        self.request("POST", path, CREDENTIALS).multipart(form).send().unwrap().into()
+    }
+
+    /// A request with credentials.
+    pub(crate) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        credentials: [&str; 3],
+    ) -> reqwest::blocking::RequestBuilder {
+        let [user, password, key] = credentials;
+        self.client
+            .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
+            .basic_auth(user, Some(password))
+            .header("x-api-key", key)
+    }
+
+    /// The status and the body of a GET on the operators' listener.
+    pub(crate) fn ask_operators(&self, path: &str) -> (u16, String) {
+        let response = self.client.get(format!("http://{}{path}", self.admin)).send().unwrap();
+        (response.status().as_u16(), response.text().unwrap())
+    }
+
+    /// A connection to the public listener.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let connection = TcpStream::connect(self.address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection
+    }
+
+    /// The id of the process, for signals.
+    pub(crate) fn process(&mut self) -> &mut Child {
+        &mut self.process
+    }
+
+    /// What the service has logged so far.
+    pub(crate) fn logged(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            eprintln!("the service logged:\n{}", self.logged());
+        }
+    }
+}
+
+impl Claim {
+    /// What is true of Budi, with a selfie of his.
+    pub(crate) fn true_one() -> Self {
+        Self {
+            nik: BUDI.to_owned(),
+            name: "Budi Santoso".to_owned(),
+            date_of_birth: "14-03-1987".to_owned(),
+            photo: Photos::read("101_s1.jpg"),
+        }
+    }
+
+    pub(crate) fn nik(mut self, nik: &str) -> Self {
+        nik.clone_into(&mut self.nik);
+        self
+    }
+
+    pub(crate) fn name(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
+    pub(crate) fn date_of_birth(mut self, date: &str) -> Self {
+        date.clone_into(&mut self.date_of_birth);
+        self
+    }
+
+    pub(crate) fn photo(mut self, photo: impl Into<Bytes>) -> Self {
+        self.photo = photo.into();
+        self
+    }
+
+    pub(crate) fn form(&self) -> multipart::Form {
+        text_fields(&[("nik", &self.nik), ("name", &self.name), ("date_of_birth", &self.date_of_birth)])
+            .part("face_image", file(&self.photo))
+    }
+}
+
+/// A form of text fields.
+pub(crate) fn text_fields(fields: &[(&str, &str)]) -> multipart::Form {
+    fields.iter().fold(multipart::Form::new(), |form, (name, value)| {
+        form.text((*name).to_owned(), (*value).to_owned())
+    })
+}
+
+/// A file as the Node SDK sends it.
+pub(crate) fn file(bytes: &[u8]) -> multipart::Part {
+    multipart::Part::bytes(bytes.to_vec()).file_name("blob").mime_str("application/octet-stream").unwrap()
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn assert(&self, status: u16, reason_code: &str, body: &str) {
+        assert_eq!((self.status, &*self.reason_code, &*self.body), (status, reason_code, body));
+    }
+
+    /// An answer of the two keys.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, status: u16, reason_code: &str, reason: &str) {
+        self.assert(
+            status,
+            reason_code,
+            &format!("{{\"verification_status\":false,\"reason\":\"{reason}\"}}"),
+        );
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    pub(crate) fn percentage(&self) -> f64 {
+        self.json()["result"]["face_image_percentage"].as_f64().unwrap()
+    }
+
+    /// The body with the percentage written as `P`.
+    pub(crate) fn without_percentage(&self) -> String {
+        let (head, tail) = self.body.split_once("face_image_percentage\":").unwrap();
+        let number = tail.trim_end_matches('}');
+        let decimals = number.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        assert!(decimals <= 2 && (1.0..=100.0).contains(&number.parse::<f64>().unwrap()), "{number}");
+        format!("{head}face_image_percentage\":P}}}}")
+    }
+}
+
+impl From<reqwest::blocking::Response> for Answer {
+    fn from(response: reqwest::blocking::Response) -> Self {
+        let headers = response.headers().clone();
+        let text = |name: &str| headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap();
+        assert!(!text("request-id").is_empty());
+        assert_eq!(text("content-type"), "application/json");
+        Self {
+            status: response.status().as_u16(),
+            reason_code: text("reason-code").to_owned(),
+            headers: headers.clone(),
+            body: response.text().unwrap(),
+        }
+    }
+}
+
+fn padan(project: &Path, settings: &Path, command: &str) -> Command {
+    let mut padan = Command::new(env!("CARGO_BIN_EXE_padan"));
+    padan
+        .args([command, "--config"])
+        .arg(settings)
+        .current_dir(project)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    padan
+}
+
+/// The two addresses, from the line of the log that tells them.
+fn listening(log: &Path, process: &mut Child) -> [SocketAddr; 2] {
+    let began = Instant::now();
+    loop {
+        let lines = BufReader::new(fs::File::open(log).unwrap()).lines().map_while(Result::ok);
+        for event in lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok()) {
+            if let (Some(port), Some(admin)) = (event["port"].as_u64(), event["admin_port"].as_u64()) {
+                return [port, admin]
+                    .map(|port| SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap())));
+            }
+        }
+        assert!(
+            process.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(90),
+            "the service does not start:\n{}",
+            fs::read_to_string(log).unwrap()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn clients() -> String {
+    let hash = |secret: &str| hex::encode(Sha256::digest(secret.as_bytes()));
+    let client = |name: &str, [user, password, key]: [&str; 3], more: &str| {
+        format!(
+            "[[client]]\nname = \"{name}\"\nusername = \"{user}\"\npassword_sha256 = \"{}\"\n\
+             api_key_sha256 = \"{}\"\n{more}\n",
+            hash(password),
+            hash(key)
+        )
+    };
+    client("bank", CREDENTIALS, "allowed_networks = [\"127.0.0.0/8\"]")
+        + &client("shop", DISABLED, "disabled = true")
+        + &client("branch", ELSEWHERE, "allowed_networks = [\"192.0.2.0/24\"]")
+}
+
+async fn fill(database: &TestDatabase) {
+    let mut registry = SampleRegistry::connect(&database.url().into()).await.unwrap();
+    registry.migrate().await.unwrap();
+    let budi = SamplePerson {
+        further: FurtherFields {
+            no_kk: Some("3174012002050001".to_owned()),
+            mother_maiden_name: Some("Siti Ma'rufah".to_owned()),
+            address: Some("Jl. Kebon Jeruk No. 7".to_owned()),
+            gender: Some("LAKI-LAKI".to_owned()),
+            city: Some("Jakarta Selatan".to_owned()),
+            rt: Some("003".to_owned()),
+            ..FurtherFields::default()
+        },
+        ..person(BUDI, "Budi Santoso", CitizenStatus::Active, Some("101_id.jpg"))
+    };
+    let garbage = (Bytes::from_static(b"no photo at all"), PORTRAIT_CHANGED.parse().unwrap());
+    for person in [
+        budi,
+        person(DECEASED, "Ir. I Gusti Ngurah Wirawan", CitizenStatus::Deceased, Some("141_id.jpg")),
+        person(DUPLICATE, "Siti Aminah", CitizenStatus::Duplicate, Some("142_id.jpg")),
+        person(INACTIVE, "Budi Santoso", CitizenStatus::Inactive, Some("101_id.jpg")),
+        person(WITHOUT_PORTRAIT, "Budi Santoso", CitizenStatus::Active, None),
+        SamplePerson {
+            portrait: Some(garbage),
+            ..person(BROKEN_PORTRAIT, "Budi Santoso", CitizenStatus::Active, None)
+        },
+    ] {
+        registry.put(&person).await.unwrap();
+    }
+}
+
+/// A person, born as Budi.
+pub(crate) fn person(nik: &str, name: &str, status: CitizenStatus, portrait: Option<&str>) -> SamplePerson {
+    let changed: DateTime<Utc> = PORTRAIT_CHANGED.parse().unwrap();
+    SamplePerson {
+        nik: nik.parse().unwrap(),
+        name: name.to_owned(),
+        date_of_birth: NaiveDate::from_ymd_opt(1987, 3, 14).unwrap(),
+        status,
+        further: FurtherFields::default(),
+        portrait: portrait.map(|file| (Photos::read(file), changed)),
+    }
+}
+
+pub(crate) fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}

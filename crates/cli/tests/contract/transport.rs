@@ -1,0 +1,245 @@
+//! How the running service takes bytes: bodies early, late, chunked, too long or cut off.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::served::{BUDI, Served};
+
+const MIB: usize = 1024 * 1024;
+/// Basic bank-user:pass:word and the key.
+const CREDENTIALS: &str = "Authorization: Basic YmFuay11c2VyOnBhc3M6d29yZA==\r\nx-api-key: bank-key\r\n";
+const FORM_TYPE: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
+const PATH: &str = "/identity/v1/verification";
+
+fn form() -> String {
+    part("nik", BUDI) + "--b--\r\n"
+}
+
+fn part(name: &str, value: &str) -> String {
+    format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+}
+
+fn head(path: &str, headers: &str) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: padan\r\n{headers}\r\n")
+}
+
+fn with_length(headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = head(PATH, &format!("{headers}{FORM_TYPE}Content-Length: {}\r\n", body.len()));
+    [head.as_bytes(), body].concat()
+}
+
+/// Reads one answer, by its Content-Length: its head and its body.
+fn read_answer(connection: &mut TcpStream) -> (String, String) {
+    let mut received = Vec::new();
+    let mut byte = [0];
+    while !received.ends_with(b"\r\n\r\n") {
+        assert_eq!(connection.read(&mut byte).unwrap(), 1, "cut off: {}", String::from_utf8_lossy(&received));
+        received.push(byte[0]);
+    }
+    let head = String::from_utf8(received).unwrap();
+    let mut body = vec![0; header(&head, "content-length").unwrap().parse().unwrap()];
+    connection.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
+}
+
+fn header(head: &str, name: &str) -> Option<String> {
+    head.lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.to_owned())
+}
+
+#[track_caller]
+fn assert_answer((head, body): &(String, String), status: u16, reason: &str) {
+    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}{body}");
+    assert_eq!(header(head, "reason-code").as_deref(), Some(reason), "{head}{body}");
+    assert!(header(head, "request-id").is_some() && body.starts_with('{'), "{head}{body}");
+}
+
+#[test]
+fn early_refusals_are_read_by_clients_that_still_send() {
+    let served = Served::start();
+    // 40 MiB without credentials: read, answered, and the connection goes on.
+    let mut connection = served.connect();
+    connection.write_all(&with_length("", &vec![b'x'; 40 * MIB])).unwrap();
+    assert_answer(&read_answer(&mut connection), 401, "UNAUTHORIZED");
+    connection.write_all(&with_length(CREDENTIALS, form().as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+    connection.write_all(&with_length(CREDENTIALS, &vec![b'x'; 17 * MIB])).unwrap();
+    assert_answer(&read_answer(&mut connection), 413, "BODY_TOO_LARGE");
+    connection.write_all(head("/nowhere", "Content-Length: 5\r\n").as_bytes()).unwrap();
+    connection.write_all(b"hello").unwrap();
+    assert_answer(&read_answer(&mut connection), 404, "NOT_FOUND");
+
+    // Who announces more than is drained gets an answer and a close.
+    let mut connection = served.connect();
+    let announced = head(PATH, &format!("{FORM_TYPE}Content-Length: {}\r\n", 200 * MIB));
+    connection.write_all(announced.as_bytes()).unwrap();
+    connection.write_all(&vec![b'x'; 65 * MIB]).unwrap();
+    let answer = read_answer(&mut connection);
+    assert_answer(&answer, 401, "UNAUTHORIZED");
+    assert_eq!(header(&answer.0, "connection").as_deref(), Some("close"));
+}
+
+#[test]
+fn sixteen_mebibytes_are_taken_and_not_a_byte_more() {
+    let served = Served::start();
+    let filled_to = |length: usize| {
+        let (start, end) = (part("nik", BUDI), part("filler", "|") + "--b--\r\n");
+        let filler = length - start.len() - end.len();
+        start + &end.replacen('|', &"x".repeat(filler + 1), 1)
+    };
+    let mut connection = served.connect();
+    connection.write_all(&with_length(CREDENTIALS, filled_to(16 * MIB).as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+    connection.write_all(&with_length(CREDENTIALS, filled_to(16 * MIB + 1).as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut connection), 413, "BODY_TOO_LARGE");
+
+    let chunked = |body: &str| {
+        let headers = format!("{CREDENTIALS}{FORM_TYPE}Transfer-Encoding: chunked\r\n");
+        let mut sent = head(PATH, &headers).into_bytes();
+        for chunk in body.as_bytes().chunks(100_000) {
+            sent.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+            sent.extend_from_slice(chunk);
+            sent.extend_from_slice(b"\r\n");
+        }
+        sent.extend_from_slice(b"0\r\n\r\n");
+        sent
+    };
+    connection.write_all(&chunked(&filled_to(16 * MIB))).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+    connection.write_all(&chunked(&filled_to(16 * MIB + 1))).unwrap();
+    assert_answer(&read_answer(&mut connection), 413, "BODY_TOO_LARGE");
+    connection.write_all(&chunked(&form())).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+}
+
+#[test]
+fn what_clients_do_with_a_connection() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    // A client that asks first.
+    let body = form();
+    let headers =
+        format!("{CREDENTIALS}{FORM_TYPE}Expect: 100-continue\r\nContent-Length: {}\r\n", body.len());
+    connection.write_all(head(PATH, &headers).as_bytes()).unwrap();
+    let mut interim = [0; 25];
+    connection.read_exact(&mut interim).unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    connection.write_all(body.as_bytes()).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+
+    // Doubled slashes, a client's own id, a scheme in lower case, a body byte by byte.
+    let credentials = CREDENTIALS.replace("Basic", "basic");
+    let headers =
+        format!("{credentials}{FORM_TYPE}x-request-id: order-7.a_B\r\nContent-Length: {}\r\n", body.len());
+    connection.set_nodelay(true).unwrap();
+    connection.write_all(head("//identity//v1/verification", &headers).as_bytes()).unwrap();
+    for byte in body.as_bytes() {
+        connection.write_all(&[*byte]).unwrap();
+    }
+    let answer = read_answer(&mut connection);
+    assert_answer(&answer, 200, "VERIFIED");
+    assert_eq!(header(&answer.0, "request-id").as_deref(), Some("order-7.a_B"));
+
+    for not_taken in ["two words", "x".repeat(65).as_str(), "a/b"] {
+        let headers = format!("x-request-id: {not_taken}\r\nContent-Length: 0\r\n");
+        connection.write_all(head(PATH, &headers).as_bytes()).unwrap();
+        let answer = read_answer(&mut connection);
+        assert_answer(&answer, 401, "UNAUTHORIZED");
+        assert_eq!(header(&answer.0, "request-id").unwrap().len(), 36);
+    }
+
+    // Two of the headers of which one is needed.
+    let doubled = format!("{CREDENTIALS}x-api-key: bank-key\r\n");
+    connection.write_all(&with_length(&doubled, body.as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut connection), 401, "UNAUTHORIZED");
+
+    // A HEAD request is told the method, without a body.
+    connection
+        .write_all(format!("HEAD {PATH} HTTP/1.1\r\nHost: padan\r\nConnection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
+
+    // Bytes that are no request.
+    let mut connection = served.connect();
+    connection.write_all(b"\x16\x03\x01 hello\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[test]
+fn bodies_that_are_cut_off_or_malformed() {
+    let served = Served::start();
+    let ask = |headers: &str, body: &[u8]| {
+        let mut connection = served.connect();
+        connection.write_all(head(PATH, &format!("{CREDENTIALS}{headers}")).as_bytes()).unwrap();
+        connection.write_all(body).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        read_answer(&mut connection)
+    };
+    let whole = form();
+    for body in ["", "--b", &whole[..30], &whole[..whole.len() - 5], "no form at all"] {
+        let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
+        assert_answer(&ask(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
+    }
+    // Less than announced; chunks that are none; no boundary.
+    let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
+    assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
+    let chunked = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
+    assert_answer(&ask(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
+    assert_answer(&ask(&chunked, b"zz\r\n"), 400, "MALFORMED_FORM");
+    let no_boundary = format!("Content-Type: multipart/form-data\r\nContent-Length: {}\r\n", whole.len());
+    assert_answer(&ask(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
+}
+
+#[test]
+fn slow_bodies_give_up_their_place_and_a_full_service_says_so() {
+    let served = Served::with("[http]\nmax_in_flight = 1\nbody_timeout_ms = 1500\n");
+    let mut slow = served.connect();
+    let body = form();
+    let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    slow.write_all(head(PATH, &headers).as_bytes()).unwrap();
+    slow.write_all(&body.as_bytes()[..10]).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+
+    let mut second = served.connect();
+    second.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
+    let full = read_answer(&mut second);
+    assert_answer(&full, 429, "OVERLOADED");
+    assert_eq!(header(&full.0, "retry-after").as_deref(), Some("1"));
+    assert_eq!(full.1, r#"{"verification_status":false,"reason":"Too many requests"}"#);
+
+    let late = read_answer(&mut slow);
+    assert_answer(&late, 408, "REQUEST_TIMEOUT");
+    assert_eq!(late.1, r#"{"verification_status":false,"reason":"Request timed out"}"#);
+    assert_eq!(slow.read(&mut [0; 8]).unwrap(), 0, "the connection ends");
+    second.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut second), 200, "VERIFIED");
+}
+
+#[test]
+fn requests_under_way_are_answered_before_the_end() {
+    let mut served = Served::start();
+    let mut connection = served.connect();
+    let body = form();
+    let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    connection.write_all(head(PATH, &headers).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let pid = rustix::process::Pid::from_child(served.process());
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    connection.write_all(body.as_bytes()).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+    let began = Instant::now();
+    while served.process().try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(15), "it does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

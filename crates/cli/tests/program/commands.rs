@@ -1,0 +1,91 @@
+//! The other commands, as an operator starts them.
+
+use std::fs;
+
+use crate::checkout::{Checkout, stderr, stdout};
+use serde_json::Value;
+
+#[test]
+fn compare_tells_a_match_from_none_and_from_an_unusable_image() {
+    let checkout = Checkout::new();
+    let portrait = "people/images/101_id.jpg";
+    let output = checkout.run(&["compare", portrait, "people/images/101_s1.jpg"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("match (VERIFIED)"), "{}", stdout(&output));
+
+    let output = checkout.run(&["compare", "--json", portrait, "people/images/118_s1.jpg"]);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let object: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(object["match"], false);
+    assert_eq!(object["reason_code"], "FACE_MISMATCH");
+    assert!(object["percentage"].as_f64().unwrap() < 75.0);
+    assert!(object["a"]["milliseconds"]["embed"].as_f64().unwrap() > 0.0);
+
+    fs::write(checkout.path("no-photo.jpg"), "not a photo").unwrap();
+    for (a, b, which) in [
+        (portrait, "no-photo.jpg", "image B"),
+        ("no-photo.jpg", portrait, "image A"),
+        (portrait, "nowhere.jpg", "image B"),
+    ] {
+        let output = checkout.run(&["compare", a, b]);
+        assert_eq!(output.status.code(), Some(3), "{a} {b}");
+        assert!(stderr(&output).contains(which), "{}", stderr(&output));
+    }
+    assert_eq!(checkout.run(&["compare", portrait]).status.code(), Some(2));
+}
+
+#[test]
+fn without_models_compare_says_what_brings_them() {
+    let checkout = Checkout::new();
+    fs::remove_file(checkout.path(".deps/models")).unwrap();
+    let portrait = "people/images/101_id.jpg";
+    let output = checkout.run(&["compare", portrait, portrait]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("padan models install sface"), "{}", stderr(&output));
+}
+
+#[test]
+fn config_check_names_the_unknown_key() {
+    let checkout = Checkout::new();
+    fs::write(checkout.path("site.toml"), "[http]\nprot = 1\n").unwrap();
+    let output = checkout.run(&["config", "check", "--config", "site.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        stderr(&output).contains("site.toml: http") && stderr(&output).contains("`prot`"),
+        "{}",
+        stderr(&output)
+    );
+    let output = checkout.run(&["config", "check"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("[inference]"));
+}
+
+#[test]
+fn the_doctor_says_what_is_missing_and_fails() {
+    let checkout = Checkout::new();
+    let output = checkout.run(&["doctor"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stdout(&output);
+    for line in
+        ["ok    settings", "FAIL  clients", "ok    models", "ok    device", "FAIL  registry", "FAIL  store"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn serve_refuses_the_credentials_of_the_demo() {
+    let checkout = Checkout::new();
+    let output = checkout.command(&["serve"]).env("PADAN__CLIENTS__DEMO", "true").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("clients.demo"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_command_beside_a_cluster_hands_on_its_exit_code() {
+    let checkout = Checkout::new();
+    let output = checkout.run(&["cluster", "--", "sh", "-c", "echo $PADAN_TEST_DATABASE_URL; exit 7"]);
+    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
+    assert!(stdout(&output).starts_with("postgres://cluster_owner:"));
+    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
+}

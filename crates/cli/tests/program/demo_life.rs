@@ -1,0 +1,105 @@
+//! A demo that stays: what it offers meanwhile, and how it ends.
+
+use std::{
+    fs,
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
+
+use crate::checkout::{Checkout, Demo, TIME_TO_END, noted, server_runs_in, stderr, stdout};
+use rustix::process::Signal;
+
+#[test]
+fn it_serves_and_ends_with_sigterm() {
+    let checkout = Checkout::new();
+    let mut demo = checkout.demo(&[]);
+    let (status, body) = demo.ask_operators("/readyz");
+    assert_eq!(status, 200, "{body}");
+
+    let settings = checkout.path(".deps/demo/padan.toml");
+    assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
+    let doctor = checkout.run(&["doctor", "--config", ".deps/demo/padan.toml"]);
+    assert!(doctor.status.success(), "{}", stdout(&doctor));
+    assert_eq!(stdout(&doctor).lines().filter(|line| line.starts_with("ok ")).count(), 7);
+    let check = checkout.run(&["config", "check", "--config", ".deps/demo/padan.toml"]);
+    assert!(check.status.success());
+    let text = fs::read_to_string(&settings).unwrap();
+    let password = text.split("cluster_owner:").nth(1).unwrap().split('@').next().unwrap();
+    assert!(!stdout(&check).contains(password));
+
+    let second = checkout.demo_once(&[]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(stderr(&second).contains("another `padan demo` runs in this checkout"), "{}", stderr(&second));
+    assert_eq!(demo.ask_operators("/readyz").0, 200, "the first goes on");
+
+    let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+    assert!(server_runs_in(&cluster));
+    demo.signal(Signal::TERM);
+    assert_eq!(demo.end(), Some(0));
+    assert!(!server_runs_in(&cluster) && !cluster.exists());
+    assert!(!checkout.path(".deps/demo").exists());
+    assert!(TcpStream::connect(("127.0.0.1", demo.port)).is_err());
+}
+
+#[test]
+fn ctrl_c_while_a_request_is_under_way_ends_it_in_time() {
+    let checkout = Checkout::new();
+    let mut demo = checkout.demo(&[]);
+    // A client that has announced a body and never sends it.
+    let mut idle = TcpStream::connect(("127.0.0.1", demo.port)).unwrap();
+    std::io::Write::write_all(
+        &mut idle,
+        b"POST /identity/v1/face-verification HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n",
+    )
+    .unwrap();
+    demo.signal(Signal::INT);
+    assert_eq!(demo.end(), Some(0));
+}
+
+#[test]
+fn a_signal_during_the_start_ends_it_too() {
+    let checkout = Checkout::new();
+    let mut process = checkout.command(&["demo", "--port", "0", "--admin-port", "0"]).spawn().unwrap();
+    let note = checkout.path(".deps/demo/cluster.where");
+    let began = Instant::now();
+    while !note.exists() {
+        assert!(began.elapsed() < TIME_TO_END && process.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let cluster = noted(&note);
+    let mut demo = Demo { process, port: 0, admin_port: 0 };
+    demo.signal(Signal::TERM);
+    assert_eq!(demo.end(), Some(1));
+    assert!(!cluster.exists() && !checkout.path(".deps/demo").exists());
+}
+
+#[test]
+fn a_killed_demo_is_cleared_away_by_the_next() {
+    let checkout = Checkout::new();
+    let mut demo = checkout.demo(&[]);
+    let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+    demo.signal(Signal::KILL);
+    assert_eq!(demo.end(), None);
+    let next = checkout.demo_once(&[]);
+    assert!(next.status.success(), "{}{}", stdout(&next), stderr(&next));
+    assert!(!server_runs_in(&cluster) && !cluster.exists());
+    assert!(!checkout.path(".deps/demo").exists());
+}
+
+#[test]
+fn a_cluster_out_of_reach_lies_elsewhere_and_the_checkout_says_where() {
+    let is_root = rustix::process::geteuid().is_root();
+    let deep = "deep".repeat(25);
+    for (checkout, is_elsewhere) in
+        [(Checkout::in_private_folder(), is_root), (Checkout::with_mode(&deep, 0o755), true)]
+    {
+        let mut demo = checkout.demo(&[]);
+        let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+        assert_eq!(cluster.starts_with("/var/tmp"), is_elsewhere, "{}", cluster.display());
+        assert_eq!(fs::metadata(&cluster).unwrap().permissions().mode() & 0o777, 0o700);
+        demo.signal(Signal::TERM);
+        assert_eq!(demo.end(), Some(0));
+        assert!(!cluster.exists());
+    }
+}

