@@ -12,8 +12,9 @@ complain() {
 # A crate's own arrows; what is not listed here is not allowed. The program may use every crate.
 promised() {
   case $1 in
-    padan-domain | padan-testing) ;;
-    padan-inference | padan-registry | padan-store) echo padan-domain ;;
+    padan-domain | padan-postgres | padan-testing) ;;
+    padan-inference) echo padan-domain ;;
+    padan-registry | padan-store) echo padan-domain padan-postgres ;;
     padan-evaluation) echo padan-domain padan-inference ;;
     padan-verification) echo padan-domain padan-inference padan-registry padan-store ;;
     padan-http-api) echo padan-domain padan-verification ;;
@@ -53,7 +54,7 @@ only_in() {
   done
 }
 only_in ort inference
-only_in sqlx registry store testing
+only_in sqlx postgres registry store testing
 only_in 'actix-[a-z-]+' http-api
 only_in anyhow cli
 

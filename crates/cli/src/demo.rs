@@ -36,6 +36,7 @@ use crate::{
     settings::{Settings, SettingsArguments},
     shutdown::Shutdown,
     telemetry::{self, Muted},
+    tls,
 };
 
 /// What is still computing when the demo ends gets so long before the process ends anyway.
@@ -145,6 +146,7 @@ impl Demo<'_> {
         let selfie: Bytes =
             fs::read(&cast.selfie).with_context(|| format!("cannot read {}", cast.selfie.display()))?.into();
         // A proxy of the environment has no business between us and ourselves.
+        tls::choose_cryptography();
         let client = reqwest::Client::builder().no_proxy().build()?;
         let mut rows = Vec::new();
         for exchange in Exchange::documented(cast, selfie) {

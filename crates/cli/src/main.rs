@@ -17,6 +17,7 @@ mod service;
 mod settings;
 mod shutdown;
 mod telemetry;
+mod tls;
 
 use std::process::ExitCode;
 

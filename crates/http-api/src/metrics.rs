@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use padan_verification::{Verifier, VerifierFigures};
+use padan_verification::{PoolFigures, Verifier, VerifierFigures};
 use prometheus::{
     CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
@@ -125,27 +125,12 @@ impl Metrics {
         self.workers.with_label_values(&["busy"]).set(whole(engine.busy));
         raise(&self.dropped.with_label_values(&["refused"]), engine.refused);
         raise(&self.dropped.with_label_values(&["expired"]), engine.expired);
-        for pool in &registry {
-            self.registry_in_turn.with_label_values(&[pool.name.as_str()]).set(pool.in_turn.into());
-            self.observe_pool(
-                "registry",
-                &PoolCounts {
-                    host: &pool.name,
-                    connections: [pool.max_connections, pool.connections, pool.idle, pool.in_use],
-                    attempts: [pool.acquisitions, pool.timeouts, pool.failures],
-                    wait: pool.acquire_wait,
-                },
-            );
+        for replica in &registry {
+            let name = replica.pool.name.as_str();
+            self.registry_in_turn.with_label_values(&[name]).set(replica.in_turn.into());
+            self.observe_pool("registry", &replica.pool);
         }
-        self.observe_pool(
-            "store",
-            &PoolCounts {
-                host: &store.name,
-                connections: [store.max_connections, store.connections, store.idle, store.in_use],
-                attempts: [store.acquisitions, store.timeouts, store.failures],
-                wait: store.acquire_wait,
-            },
-        );
+        self.observe_pool("store", &store);
         let identity = verifier.engine_identity();
         self.build
             .with_label_values(&[
@@ -157,15 +142,23 @@ impl Metrics {
             .set(1);
     }
 
-    fn observe_pool(&self, database: &str, pool: &PoolCounts<'_>) {
-        for (state, count) in ["max", "open", "idle", "in use"].into_iter().zip(pool.connections) {
-            self.connections.with_label_values(&[database, pool.host, state]).set(count.into());
+    fn observe_pool(&self, database: &str, pool: &PoolFigures) {
+        let host = pool.name.as_str();
+        for (state, count) in [
+            ("max", pool.max_connections),
+            ("open", pool.connections),
+            ("idle", pool.idle),
+            ("in use", pool.in_use),
+        ] {
+            self.connections.with_label_values(&[database, host, state]).set(count.into());
         }
-        for (end, count) in ["any", "timeout", "failure"].into_iter().zip(pool.attempts) {
-            raise(&self.database_attempts.with_label_values(&[database, pool.host, end]), count);
+        for (end, count) in
+            [("any", pool.acquisitions), ("timeout", pool.timeouts), ("failure", pool.failures)]
+        {
+            raise(&self.database_attempts.with_label_values(&[database, host, end]), count);
         }
-        let waited = self.database_wait.with_label_values(&[database, pool.host]);
-        waited.inc_by((pool.wait.as_secs_f64() - waited.get()).max(0.0));
+        let waited = self.database_wait.with_label_values(&[database, host]);
+        waited.inc_by((pool.acquire_wait.as_secs_f64() - waited.get()).max(0.0));
     }
 }
 
@@ -175,14 +168,6 @@ fn whole(count: usize) -> i64 {
 
 fn raise(counter: &IntCounter, to: u64) {
     counter.inc_by(to.saturating_sub(counter.get()));
-}
-
-/// The figures that both databases' pools have.
-struct PoolCounts<'a> {
-    host: &'a str,
-    connections: [u32; 4],
-    attempts: [u64; 3],
-    wait: Duration,
 }
 
 /// Makes a metric of one kind from its name, help and labels.

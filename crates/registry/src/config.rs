@@ -1,4 +1,4 @@
-use std::{num::NonZeroU32, time::Duration};
+use std::num::NonZeroU32;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -74,14 +74,6 @@ impl Config {
             ));
         }
         Ok(())
-    }
-
-    pub(crate) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
-    }
-
-    pub(crate) fn statement_timeout(&self) -> Duration {
-        Duration::from_millis(self.statement_timeout_ms)
     }
 }
 

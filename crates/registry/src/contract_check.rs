@@ -1,8 +1,9 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
+use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use crate::{RegistryError, citizen, civil_record, fault::Fault, portrait, replica::Replica};
+use crate::{RegistryError, citizen, civil_record, portrait, replica::Replica};
 
 /// The view's columns and their types, as PostgreSQL names them. Further columns do not disturb.
 const COLUMNS: &[(&str, &[&str])] = &[

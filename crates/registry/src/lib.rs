@@ -12,8 +12,7 @@
 //! hide. Only [`SampleRegistry`] writes, to the stand-in tables of demo and tests, over a connection of its
 //! own.
 //!
-//! **Architecture Invariant:** a look-up ends within its budget, whatever the network does. A connection
-//! whose answer was not awaited is closed and not returned to the pool.
+//! **Architecture Invariant:** a look-up ends within its budget, whatever the network does.
 //!
 //! **Architecture Invariant:** a row that breaks the contract is [`RegistryError::Inconsistent`], never a
 //! guess. No error text holds a value of a row.
@@ -23,9 +22,6 @@ mod civil_record;
 mod config;
 mod contract_check;
 mod error;
-mod fault;
-mod figures;
-mod lease;
 mod portrait;
 mod registry;
 mod replica;
@@ -35,7 +31,7 @@ pub use citizen::Citizen;
 pub use civil_record::{CivilRecord, FurtherFields};
 pub use config::Config;
 pub use error::RegistryError;
-pub use figures::PoolFigures;
 pub use portrait::Portrait;
 pub use registry::Registry;
+pub use replica::ReplicaFigures;
 pub use sample_registry::{SamplePerson, SampleRegistry};

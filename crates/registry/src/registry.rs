@@ -2,14 +2,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use padan_domain::NationalId;
+use padan_postgres::{Fault, Statement};
 use tokio::time::timeout;
 
 use crate::{
-    Citizen, CivilRecord, Config, PoolFigures, Portrait, RegistryError, citizen, civil_record,
-    contract_check,
-    fault::Fault,
-    portrait,
-    replica::{Query, Replica},
+    Citizen, CivilRecord, Config, Portrait, RegistryError, ReplicaFigures, citizen, civil_record,
+    contract_check, portrait, replica::Replica,
 };
 
 /// The civil registry, behind one or several replicas. Cheap to clone.
@@ -77,12 +75,12 @@ impl Registry {
         .await
     }
 
-    /// Figures of each replica's pool, in the order of the settings.
-    pub fn pools(&self) -> Vec<PoolFigures> {
+    /// Figures of each replica, in the order of the settings.
+    pub fn figures(&self) -> Vec<ReplicaFigures> {
         self.replicas.iter().map(Replica::figures).collect()
     }
 
-    async fn ask<A, T>(&self, query: Query<A, T>, argument: &A) -> Result<T, RegistryError> {
+    async fn ask<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
         let (in_turn, resting): (Vec<_>, Vec<_>) =
             self.replicas.iter().partition(|replica| replica.takes_its_turn());
         let attempts = async {

@@ -1,7 +1,9 @@
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
+use padan_postgres::Limits;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use sqlx::postgres::PgConnectOptions;
 
 use crate::{PersonKey, StoreError};
 
@@ -65,6 +67,24 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// How to connect, without the limits of the pool.
+    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
+        padan_postgres::connect_options(self.url.expose_secret())
+            .map_err(|error| StoreError::Config(format!("store.url: {error}")))
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            section: "store",
+            connect: Duration::from_millis(self.connect_timeout_ms),
+            statement: Duration::from_millis(self.statement_timeout_ms),
+            lock: Duration::from_millis(self.lock_timeout_ms),
+            idle: Duration::from_millis(self.idle_timeout_ms),
+            lifetime: Duration::from_millis(self.max_lifetime_ms),
+            max_connections: self.max_connections,
+        }
     }
 
     /// Reads the person key from where the settings say.

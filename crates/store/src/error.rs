@@ -1,3 +1,5 @@
+use padan_postgres::Fault;
+
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -28,20 +30,10 @@ impl StoreError {
     pub(crate) fn inconsistent(column: &'static str) -> Self {
         Self::Inconsistent { table: "store.face_template", column }
     }
+}
 
-    /// Judges an error of connecting or of a statement by its SQLSTATE.
-    pub(crate) fn of(error: &sqlx::Error) -> Self {
-        match error {
-            sqlx::Error::Database(database) => {
-                let code = database.code().unwrap_or_default();
-                let text = format!("{} (SQLSTATE {code})", database.message());
-                match &*code {
-                    // query_canceled by the statement timeout, lock_not_available
-                    "57014" | "55P03" => Self::Timeout(text),
-                    _ => Self::Unavailable(text),
-                }
-            }
-            other => Self::Unavailable(other.to_string()),
-        }
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        if fault.is_of_time() { Self::Timeout(fault.text) } else { Self::Unavailable(fault.text) }
     }
 }

@@ -21,17 +21,14 @@
 
 mod config;
 mod error;
-mod figures;
-mod lease;
 mod migrations;
 mod person_key;
-mod pool;
 mod store;
 mod template;
 
 pub use config::Config;
 pub use error::StoreError;
-pub use figures::PoolFigures;
+pub use padan_postgres::PoolFigures;
 pub use person_key::PersonKey;
 pub use store::Store;
 pub use template::{StoredTemplate, TemplateContent};

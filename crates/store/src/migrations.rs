@@ -1,15 +1,13 @@
 use std::collections::HashMap;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_postgres::{Fault, Pool};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection,
     migrate::{Migration, Migrator},
 };
 
-use crate::{
-    Config, StoreError,
-    pool::{Pool, connect_options},
-};
+use crate::{Config, StoreError};
 
 /// The store's schema, step by step.
 const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
@@ -18,13 +16,13 @@ const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 /// the service, and the lock by which two migrating processes exclude each other ends with the connection
 /// even when a migration fails.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
-    let options = connect_options(config)?.application_name("padan migrate").options([
+    let options = config.connect_options()?.application_name("padan migrate").options([
         ("statement_timeout", "0".to_owned()),
         ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
     ]);
-    let mut connection = options.connect().await.map_err(|error| StoreError::of(&error))?;
+    let mut connection = options.connect().await.map_err(|error| Fault::of(&error))?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
-    connection.close().await.map_err(|error| StoreError::of(&error))?;
+    connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))
 }
 

@@ -2,11 +2,11 @@ use std::{fmt, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ModelContractId, NationalId};
+use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    Config, PersonKey, PoolFigures, StoreError, StoredTemplate, migrations,
-    pool::Pool,
+    Config, PersonKey, StoreError, StoredTemplate, migrations,
     template::{self, TemplateKey},
 };
 
@@ -29,7 +29,7 @@ impl Store {
         config.validate()?;
         Ok(Self(Arc::new(Parts {
             person_key: config.read_person_key()?,
-            pool: Pool::new(config)?,
+            pool: Pool::new(config.connect_options()?, config.limits(), None),
             config: config.clone(),
         })))
     }
@@ -83,7 +83,7 @@ impl Store {
         template: &StoredTemplate,
     ) -> Result<(), StoreError> {
         let written = (self.key(nik, contract)?, template.into());
-        self.0.pool.run(template::keep, &written).await
+        Ok(self.0.pool.run(template::keep, &written).await?)
     }
 
     /// Figures of the pool.

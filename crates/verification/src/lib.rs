@@ -33,6 +33,7 @@ pub use config::{ClientsConfig, Config};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use hint::NikHint;
+pub use padan_store::PoolFigures;
 pub use readiness::Component;
 pub use timing::StepTimings;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -6,7 +6,7 @@ use padan_domain::{
 };
 use padan_inference::{Analysis, Engine, FaceError, Identity, WorkerFigures};
 use padan_registry::{Citizen, Registry};
-use padan_store::Store;
+use padan_store::{PoolFigures, Store};
 
 use crate::{
     BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, NikHint, StepTimings, VerificationError,
@@ -35,10 +35,10 @@ pub struct VerifierParts {
 pub struct VerifierFigures {
     /// The inference queue and its workers.
     pub engine: WorkerFigures,
-    /// The pools to the registry, one a URL.
-    pub registry: Vec<padan_registry::PoolFigures>,
+    /// The registry's replicas, one a URL.
+    pub registry: Vec<padan_registry::ReplicaFigures>,
     /// The pool to the store.
-    pub store: padan_store::PoolFigures,
+    pub store: PoolFigures,
 }
 
 /// What the engine computes with, in words for an operator.
@@ -116,7 +116,7 @@ impl Verifier {
     pub fn figures(&self) -> VerifierFigures {
         VerifierFigures {
             engine: self.0.engine.figures(),
-            registry: self.0.registry.pools(),
+            registry: self.0.registry.figures(),
             store: self.0.store.pool(),
         }
     }

@@ -18,6 +18,8 @@ use reqwest::{
     header::{CONTENT_RANGE, ETAG, IF_RANGE, RANGE},
 };
 
+use crate::tls;
+
 /// How many attempts in a row may bring nothing new.
 const ATTEMPTS: u32 = 5;
 /// Long enough for a slow proxy, short enough to come to the next source when there is no way out.
@@ -50,6 +52,7 @@ impl Network {
     }
 
     fn with_pause(pause: Duration) -> Result<Self> {
+        tls::choose_cryptography();
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(SILENCE)

@@ -53,12 +53,12 @@ async fn a_refused_replica_costs_little_once_and_nothing_afterwards() {
     let (citizen, first) = timed(registry.citizen(&nik())).await;
     assert!(citizen.unwrap().is_some());
     assert!(first < Duration::from_millis(400), "{first:?}");
-    let pools = registry.pools();
-    assert_eq!((pools[0].in_turn, pools[0].failures), (false, 1));
-    assert_eq!((pools[1].in_turn, pools[1].failures), (true, 0));
+    let replicas = registry.figures();
+    assert_eq!((replicas[0].in_turn, replicas[0].pool.failures), (false, 1));
+    assert_eq!((replicas[1].in_turn, replicas[1].pool.failures), (true, 0));
 
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
-    assert_eq!(registry.pools()[0].acquisitions, 1, "the refused one was not asked again");
+    assert_eq!(registry.figures()[0].pool.acquisitions, 1, "the refused one was not asked again");
 }
 
 #[tokio::test]
@@ -69,8 +69,11 @@ async fn a_silent_replica_costs_its_connect_timeout_once() {
     assert!(citizen.unwrap().is_some());
     assert!(first < Duration::from_secs(1), "{first:?}");
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
-    let pools = registry.pools();
-    assert_eq!((pools[0].acquisitions, pools[0].timeouts, pools[0].in_turn), (1, 1, false));
+    let replicas = registry.figures();
+    assert_eq!(
+        (replicas[0].pool.acquisitions, replicas[0].pool.timeouts, replicas[0].in_turn),
+        (1, 1, false)
+    );
 }
 
 #[tokio::test]
@@ -92,7 +95,7 @@ async fn an_error_names_each_replica_and_no_credentials() {
     let text = registry.citizen(&nik()).await.unwrap_err().to_string();
     assert!(addresses.iter().all(|address| text.contains(&address.to_string())), "{text}");
     let printed =
-        format!("{text} {registry:?} {:?} {:?}", registry.pools(), config(&["postgres://r:secret@h/d"]));
+        format!("{text} {registry:?} {:?} {:?}", registry.figures(), config(&["postgres://r:secret@h/d"]));
     assert!(!printed.contains("secret"), "{printed}");
 }
 
@@ -123,13 +126,13 @@ async fn a_slow_view_is_a_timeout_and_a_busy_pool_no_failure_of_the_replica() {
     let outcomes = tokio::join!(registry.citizen(&nik), registry.citizen(&nik));
     let error = outcomes.0.and(outcomes.1).unwrap_err();
     assert!(matches!(&error, RegistryError::Timeout(text) if text.contains("max_connections")), "{error}");
-    assert!(registry.pools()[0].in_turn);
+    assert!(registry.figures()[0].in_turn);
 
     slow_down(&fixture, "5").await;
     let (outcome, took) = timed(registry.citizen(&nik)).await;
     assert!(matches!(outcome, Err(RegistryError::Timeout(_))), "{outcome:?}");
     assert!(took < Duration::from_secs(1), "{took:?}");
-    assert!(!registry.pools()[0].in_turn);
+    assert!(!registry.figures()[0].in_turn);
 }
 
 async fn slow_down(fixture: &Fixture, seconds: &str) {
@@ -189,7 +192,7 @@ async fn a_network_that_was_silent_leaves_no_connection_stuck() {
         assert!(matches!(other, Err(RegistryError::Timeout(_))), "{other:?}");
         assert!(abandoned.is_err());
     }
-    let pool = &registry.pools()[0];
+    let pool = &registry.figures()[0].pool;
     assert_eq!((pool.in_use, pool.connections), (0, 0), "{pool:?}");
     network.thaw();
     assert!(registry.citizen(&nik).await.unwrap().is_some());
@@ -212,7 +215,7 @@ async fn the_first_replica_is_used_again_after_its_rest() {
     assert!(!from_first().await, "it rests");
     sleep(Duration::from_millis(400)).await;
     assert!(from_first().await);
-    assert!(registry.pools()[0].in_turn);
+    assert!(registry.figures()[0].in_turn);
 }
 
 #[tokio::test]
@@ -231,18 +234,18 @@ async fn a_value_that_the_view_cannot_convert_is_not_quoted() {
     let registry = fixture.registry();
     let text = registry.citizen(&nik()).await.unwrap_err().to_string();
     assert!(text.contains("SQLSTATE 22007") && !text.contains("Budi"), "{text}");
-    assert!(registry.pools()[0].in_turn, "a row is at fault, not the replica");
+    assert!(registry.figures()[0].in_turn, "a row is at fault, not the replica");
 }
 
 #[tokio::test]
 async fn figures_follow_the_pool() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
-    assert_eq!(registry.pools()[0].connections, 0, "nothing is opened before the first look-up");
+    assert_eq!(registry.figures()[0].pool.connections, 0, "nothing is opened before the first look-up");
     registry.citizen(&nik()).await.unwrap();
     // The connection goes back in the background.
     sleep(Duration::from_millis(100)).await;
-    let pool = registry.pools().remove(0);
+    let pool = registry.figures().remove(0).pool;
     assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));
     assert_eq!((pool.acquisitions, pool.timeouts, pool.failures), (1, 0, 0));
     assert!(pool.acquire_wait > Duration::ZERO);

@@ -50,7 +50,7 @@ async fn look_ups_at_the_same_time_get_their_own_person() {
         let (day, citizen) = lookup.await.unwrap();
         assert_eq!(citizen.date_of_birth.as_date().day(), day);
     }
-    assert!(registry.pools()[0].connections <= 2);
+    assert!(registry.figures()[0].pool.connections <= 2);
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn rows_that_break_the_contract_are_inconsistent() {
             assert_eq!(registry.civil_record(&nik()).await.unwrap_err(), expected, "{assignment}");
         }
     }
-    assert!(registry.pools()[0].in_turn, "a row is at fault, not the replica");
+    assert!(registry.figures()[0].in_turn, "a row is at fault, not the replica");
 }
 
 #[tokio::test]

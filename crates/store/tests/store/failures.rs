@@ -11,16 +11,22 @@ use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable
 const LIMIT: Duration = Duration::from_millis(800 + 500);
 
 #[tokio::test]
-async fn a_store_that_is_down_or_silent_fails_within_the_limit() {
-    for address in [refused_address().await, silent_address().await] {
+async fn a_store_that_is_silent_fails_within_the_limit_and_one_that_is_down_at_once() {
+    let failure = async |address| {
         let store = store(&format!("postgres://service:secret@{address}/store"));
         let begun = Instant::now();
         let error = store.template(&nik(), &contract()).await.unwrap_err();
-        assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
-        assert!(matches!(error, StoreError::Timeout(_)), "{error}");
         assert!(!format!("{error} {error:?} {store:?} {:?}", store.pool()).contains("secret"));
-        assert_eq!(store.pool().timeouts, 1);
-    }
+        (error, begun.elapsed(), store.pool())
+    };
+    let (silent, took, pool) = failure(silent_address().await).await;
+    assert!(matches!(silent, StoreError::Timeout(_)), "{silent}");
+    assert!(took < LIMIT, "{took:?}");
+    assert_eq!((pool.timeouts, pool.failures), (1, 0));
+    let (down, took, pool) = failure(refused_address().await).await;
+    assert!(matches!(down, StoreError::Unavailable(_)), "{down}");
+    assert!(took < LIMIT / 4, "{took:?}");
+    assert_eq!((pool.timeouts, pool.failures), (0, 1));
 }
 
 #[tokio::test]

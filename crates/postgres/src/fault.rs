@@ -1,24 +1,26 @@
 use std::borrow::Cow;
 
-/// Why one replica gave no answer.
+/// Why a server gave no answer.
 #[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) kind: FaultKind,
-    pub(crate) text: String,
+pub struct Fault {
+    /// What follows from it.
+    pub kind: FaultKind,
+    /// The reason in words, with the SQLSTATE where the server gave one.
+    pub text: String,
 }
 
 /// What follows from a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FaultKind {
-    /// The replica is down or unfit: it rests.
+pub enum FaultKind {
+    /// The server is down, or not fit for what it is asked.
     Down,
     /// The connection broke under the query: a new one may do.
     Lost,
-    /// The replica was too slow: it rests.
+    /// The server was too slow.
     TimedOut,
-    /// All connections were busy: the replica is well and does not rest.
+    /// All connections were busy; the server is well.
     Saturated,
-    /// The query or the row is at fault, not the replica, which does not rest.
+    /// The statement or the row is at fault, not the server.
     Query,
 }
 
@@ -28,7 +30,7 @@ impl Fault {
     }
 
     /// Judges an error of connecting or of a query by its SQLSTATE.
-    pub(crate) fn of(error: &sqlx::Error) -> Self {
+    pub fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
                 let code = database.code().unwrap_or(Cow::Borrowed("?"));
@@ -41,33 +43,21 @@ impl Fault {
                     code if code.starts_with("22") => FaultKind::Query,
                     _ => FaultKind::Down,
                 };
-                // The message of a data exception, raised within a site's own view, quotes the value.
-                let message = if kind == FaultKind::Query {
-                    "a value in the view cannot be converted"
-                } else {
-                    database.message()
-                };
+                // The message of a data exception quotes the value.
+                let message =
+                    if kind == FaultKind::Query { "a value cannot be converted" } else { database.message() };
                 Self::new(kind, format!("{message} (SQLSTATE {code})"))
             }
             sqlx::Error::Io(error) => Self::new(FaultKind::Lost, error.to_string()),
-            sqlx::Error::ColumnDecode { .. } => Self::new(
-                FaultKind::Query,
-                "a column of padan.citizen has another type than the contract says; `padan doctor` names it",
-            ),
+            sqlx::Error::ColumnDecode { index, .. } => {
+                Self::new(FaultKind::Query, format!("column {index} has another type than is expected"))
+            }
             other => Self::new(FaultKind::Down, other.to_string()),
         }
     }
 
-    /// Whether the replica should be tried last for a while.
-    pub(crate) fn rests(&self) -> bool {
-        match self.kind {
-            FaultKind::Down | FaultKind::Lost | FaultKind::TimedOut => true,
-            FaultKind::Saturated | FaultKind::Query => false,
-        }
-    }
-
     /// Whether the fault is one of time.
-    pub(crate) fn is_of_time(&self) -> bool {
+    pub fn is_of_time(&self) -> bool {
         matches!(self.kind, FaultKind::TimedOut | FaultKind::Saturated)
     }
 }
