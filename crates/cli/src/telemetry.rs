@@ -30,20 +30,27 @@ enum Format {
 
 /// Starts to write events to stderr, so that stdout stays for data.
 pub(crate) fn start(config: &Config) -> Result<()> {
-    let Config { filter, format } = config;
-    let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("log.filter `{filter}` is no list of levels, such as `info`"))?;
-    let events = fmt::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match format {
+    let events = fmt::fmt().with_env_filter(filter(config)?).with_writer(io::stderr);
+    match config.format {
         Format::Text => events.with_ansi(io::stderr().is_terminal()).finish().try_init(),
         Format::Json => events.json().flatten_event(true).finish().try_init(),
     }
     .context("the log is started already")
 }
 
+/// Whether the settings can be used.
+pub(crate) fn check(config: &Config) -> Result<()> {
+    filter(config).map(drop)
+}
+
+fn filter(Config { filter, .. }: &Config) -> Result<EnvFilter> {
+    EnvFilter::try_new(filter)
+        .with_context(|| format!("log.filter `{filter}` is no list of levels, such as `info`"))
+}
+
 /// For commands that speak to a person: only what went wrong.
 pub(crate) fn start_quietly() {
-    let filter = EnvFilter::new("warn");
+    let filter = EnvFilter::new("warn,actix_http=off");
     let events = fmt::fmt().with_env_filter(filter).with_writer(Muteable).without_time();
     // A second start is a mistake that costs nothing here.
     let _ = events.with_ansi(io::stderr().is_terminal()).finish().try_init();

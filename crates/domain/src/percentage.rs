@@ -30,11 +30,12 @@ impl Percentage {
     /// assert_eq!(Percentage::new(0.2).shown(), 1.0);
     /// ```
     pub fn shown(self) -> f64 {
-        // A value such as 82.04 is stored a hair below itself; multiplying first would truncate it to 82.03.
-        let hundredths = (self.0 * 100.0).floor();
-        let next = (hundredths + 1.0) / 100.0;
-        let shown = if next <= self.0 { next } else { hundredths / 100.0 };
-        shown.max(1.0)
+        // The product is rounded: it can lie a hair above or below a whole number that the value has not reached, or
+        // has. The largest number of hundredths that is not above the value counts.
+        let near = (self.0 * 100.0).floor();
+        let candidates = [near + 1.0, near, near - 1.0].map(|hundredths| hundredths / 100.0);
+        let shown = candidates.into_iter().find(|candidate| *candidate <= self.0);
+        shown.unwrap_or(0.0).max(1.0)
     }
 }
 
@@ -49,6 +50,17 @@ mod tests {
         assert!(Percentage::new(75.0).passes());
         assert!(!Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).passes());
         assert!((Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).shown() - 74.99).abs() < 1e-12);
+    }
+
+    #[test]
+    fn beside_every_hundredth_it_is_truncated() {
+        for hundredths in 101..=9_999_u32 {
+            let value = f64::from(hundredths) / 100.0;
+            let below = f64::from(hundredths - 1) / 100.0;
+            let shown = |value: f64| Percentage::new(value).shown();
+            let neighbours = [value.to_bits() - 1, value.to_bits(), value.to_bits() + 1].map(f64::from_bits);
+            assert_eq!(neighbours.map(shown), [below, value, value]);
+        }
     }
 
     proptest! {

@@ -36,10 +36,8 @@ impl Admission {
     }
 }
 
-/// The address at the other end of the connection. What headers say about it anybody can write.
+/// The address at the other end of the connection. What headers say about it anybody can write. One that was reset
+/// already has none, and nobody will read what is answered.
 fn peer(request: &HttpRequest) -> Result<IpAddr, Refusal> {
-    request
-        .peer_addr()
-        .map(|peer| peer.ip())
-        .ok_or_else(|| Refusal::internal("the connection has no peer address".into()))
+    request.peer_addr().map(|peer| peer.ip()).ok_or_else(|| Refusal::new(ReasonCode::MalformedForm))
 }

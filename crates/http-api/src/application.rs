@@ -103,6 +103,7 @@ fn operators_server(
 ) -> io::Result<(Server, SocketAddr)> {
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(operators::without_bodies))
             .app_data(web::Data::from(Arc::clone(&verifier)))
             .app_data(web::Data::from(Arc::clone(&metrics)))
             .app_data(web::Data::new(stopping.clone()))

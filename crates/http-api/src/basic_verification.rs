@@ -115,7 +115,9 @@ pub(crate) fn documented() -> Documented {
         description: "Judges what is claimed of a person against the civil registry, without a face. `nik` is \
                       required, any of the other fields may be sent. Texts are compared without regard to case, \
                       accents, punctuation and doubled spaces. The reason is the first failure in the order of \
-                      the fields; a field without a text of its own says `<field> does not match`.",
+                      the fields; a field without a text of its own says `<field> does not match`. A field that \
+                      the registry does not know is `null` and fails nothing: `verification_status` says that \
+                      nothing which could be compared differs, so look at the fields as well.",
         operation_id: "verifyFields",
         form: BasicField::ALL
             .iter()

@@ -1,25 +1,35 @@
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
+    pin::Pin,
     rc::Rc,
+    task::{Context, Poll},
 };
 
 use actix_web::{
     HttpMessage as _, HttpRequest,
-    dev::Payload,
+    body::{BodySize, BoxBody, MessageBody},
+    dev::{Payload, RequestHead},
     error::PayloadError,
-    http::header::CONTENT_LENGTH,
-    web::{Bytes, BytesMut},
+    http::{
+        Method,
+        header::{CONTENT_LENGTH, HeaderMap, HeaderValue, TRANSFER_ENCODING, UPGRADE},
+    },
+    web::Bytes,
 };
 use futures_util::StreamExt as _;
 use padan_domain::ReasonCode;
 
 use crate::{config::BodyLimits, refusal::Refusal};
 
-/// A request's body. It lives until the answer is written, so that what a handler left is drained.
+/// A request's body. It lives until the answer is encoded: what a handler left is drained, and a connection on which
+/// there is more to come is closed. Dropped earlier, the server would go on reading it, for as long as the client likes.
 pub(crate) struct Body {
     payload: RefCell<Payload>,
     state: Cell<State>,
     seen: Cell<u64>,
+    /// Where it ends, for a request whose body the server would take to last as long as the connection.
+    ends_after: Option<u64>,
     limits: BodyLimits,
 }
 
@@ -34,11 +44,12 @@ enum State {
 }
 
 impl Body {
-    pub(crate) fn new(payload: Payload, limits: BodyLimits) -> Rc<Self> {
+    pub(crate) fn new(payload: Payload, head: &RequestHead, limits: BodyLimits) -> Rc<Self> {
         Rc::new(Self {
             payload: RefCell::new(payload),
             state: Cell::new(State::Open),
             seen: Cell::new(0),
+            ends_after: is_taken_for_a_stream(head).then(|| announced(&head.headers).unwrap_or(0)),
             limits,
         })
     }
@@ -54,19 +65,23 @@ impl Body {
 
     /// Reads the whole body, within its limits of bytes and time.
     pub(crate) async fn read(&self, request: &HttpRequest) -> Result<Bytes, Refusal> {
-        let announced = request
-            .headers()
-            .get(CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let announced =
+            announced(request.headers()).map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         if announced.is_some_and(|announced| announced > self.limits.body_bytes) {
             return Err(Refusal::new(ReasonCode::BodyTooLarge));
         }
-        let mut whole = BytesMut::with_capacity(announced.unwrap_or_default());
+        let mut whole = Vec::with_capacity(announced.unwrap_or_default());
         let reading = async {
             while let Some(chunk) = self.next().await {
                 let chunk = chunk.map_err(|error| broken(&error))?;
-                if whole.len() + chunk.len() > self.limits.body_bytes {
+                let length = whole.len() + chunk.len();
+                if length > self.limits.body_bytes {
                     return Err(Refusal::new(ReasonCode::BodyTooLarge));
+                }
+                if length > whole.capacity() {
+                    // Doubled as usual, but never beyond what may come.
+                    let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
+                    whole.reserve_exact(roomy - whole.len());
                 }
                 whole.extend_from_slice(&chunk);
             }
@@ -77,7 +92,7 @@ impl Body {
             Err(Refusal::new(ReasonCode::RequestTimeout))
         });
         read?;
-        Ok(whole.freeze())
+        Ok(whole.into())
     }
 
     /// Reads on and throws away, up to a limit of bytes and time. Returns whether the end was reached; if not,
@@ -93,19 +108,55 @@ impl Body {
     }
 
     async fn next(&self) -> Option<Result<Bytes, PayloadError>> {
-        // Taken out while it is awaited; a reader that is dropped midway leaves a body without an end.
-        let mut payload = self.payload.replace(Payload::None);
-        let chunk = match self.state.get() {
-            State::Open => payload.next().await,
-            State::Ended | State::GivenUp => None,
-        };
-        self.payload.replace(payload);
+        if self.ends_after.is_some_and(|end| self.seen.get() >= end) {
+            self.state.set(State::Ended);
+        }
+        if self.state.get() != State::Open {
+            return None;
+        }
+        // Borrowed while it is polled only: a reader that is dropped midway leaves the payload where it is.
+        let mut chunk = poll_fn(|context| self.payload.borrow_mut().poll_next_unpin(context)).await;
+        if let (Some(end), Some(Ok(bytes))) = (self.ends_after, &mut chunk) {
+            bytes.truncate(usize::try_from(end - self.seen.get()).unwrap_or(usize::MAX));
+        }
         match &chunk {
             Some(Ok(bytes)) => self.seen.set(self.seen.get() + bytes.len() as u64),
             Some(Err(_)) => self.state.set(State::GivenUp),
             None => self.state.set(State::Ended),
         }
         chunk
+    }
+}
+
+/// Whether the server reads the body until the connection ends: it does so for these, which we do not speak.
+fn is_taken_for_a_stream(head: &RequestHead) -> bool {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
+    !is_chunked && (head.method == Method::CONNECT || head.headers.get_all(UPGRADE).any(is_websocket))
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A response's body that holds the request's until it is written to its end.
+pub(crate) struct Holding {
+    pub(crate) body: BoxBody,
+    pub(crate) _held: Rc<Body>,
+}
+
+impl MessageBody for Holding {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
     }
 }
 

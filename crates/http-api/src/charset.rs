@@ -2,18 +2,18 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 
-/// Reads text in the charset that its part names.
+/// Reads text in the charset that its part names; `None` when it is none in that charset.
 ///
 /// Without a charset, or with one that nobody knows, it is UTF-8; bytes that are not UTF-8 then are read as
 /// windows-1252, in which older clients write an accented letter.
-pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a, str>> {
     let named = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
     if let Some(encoding) = named {
-        return encoding.decode(bytes).0;
+        let (text, _, damaged) = encoding.decode(bytes);
+        return (!damaged).then_some(text);
     }
-    UTF_8
-        .decode_without_bom_handling_and_without_replacement(without_bom(bytes))
-        .unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(bytes).0)
+    let text = UTF_8.decode_without_bom_handling_and_without_replacement(without_bom(bytes));
+    Some(text.unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(bytes).0))
 }
 
 fn without_bom(bytes: &[u8]) -> &[u8] {
@@ -23,6 +23,16 @@ fn without_bom(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Cow<'a, str> {
+        super::decode(bytes, charset).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_in_its_charset_is_no_text() {
+        assert_eq!(super::decode(b"Ren\xe9", Some("utf-8")), None);
+        assert_eq!(super::decode(b"R\0e", Some("utf-16le")), None);
+    }
 
     #[test]
     fn the_parts_charset_counts() {

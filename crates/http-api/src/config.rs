@@ -57,6 +57,12 @@ pub(crate) struct BodyLimits {
     pub(crate) drain_time: Duration,
 }
 
+impl BodyLimits {
+    /// Where no body is expected.
+    pub(crate) const NONE: Self =
+        Self { body_bytes: 0, body_time: Duration::ZERO, drain_bytes: 0, drain_time: Duration::ZERO };
+}
+
 impl Config {
     pub(crate) fn public(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)

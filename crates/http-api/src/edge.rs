@@ -1,4 +1,5 @@
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     rc::Rc,
     sync::Arc,
@@ -10,7 +11,7 @@ use actix_web::{
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::ConnectionType,
+    http::{ConnectionType, StatusCode},
     middleware::Next,
 };
 use futures_util::FutureExt as _;
@@ -18,7 +19,7 @@ use tracing::Instrument as _;
 
 use crate::{
     answer::Report,
-    body::Body,
+    body::{Body, Holding},
     config::BodyLimits,
     metrics::{Answered, Metrics},
     notes::Notes,
@@ -51,11 +52,15 @@ impl Edge {
         next: Next<BoxBody>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let id = RequestId::of(request.headers());
-        let body = Body::new(request.take_payload(), self.limits);
-        let visit = Visit::new(self.metrics, routes::endpoint(request.path()), id.clone());
+        let payload = request.take_payload();
+        let body = Body::new(payload, request.head(), self.limits);
+        // What was offered instead of HTTP/1.1 is not taken up, and the server ends such a connection: say so.
+        let offers_another_protocol = request.head().upgrade();
+        let peer = request.peer_addr().map(|peer| peer.ip());
+        let mut visit = Visit::new(self.metrics, (routes::endpoint(request.path()), peer), id.clone());
         request.extensions_mut().insert(Rc::clone(&body));
         request.extensions_mut().insert(Rc::clone(&visit.notes));
-        let span = tracing::info_span!("request", %id);
+        let span = tracing::info_span!("request", id = id.loggable());
 
         let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind().await;
         let mut ending = match handled {
@@ -68,11 +73,19 @@ impl Edge {
             }
         };
         let report = ending.report();
-        let may_go_on = body.drain().await;
+        if let Ending::Answered(response) = &ending
+            && let Some(pattern) = response.request().match_pattern()
+        {
+            // The path as it was understood: letters of it may have been sent percent-encoded.
+            visit.endpoint = routes::endpoint(&pattern);
+        }
+        let may_go_on = body.drain().await && !offers_another_protocol;
         let response = ending.response_mut();
         response.headers_mut().insert(RequestId::HEADER, id.value());
         if !may_go_on {
             response.head_mut().set_connection_type(ConnectionType::Close);
+            let held = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
+            *response = held.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
         }
         visit.answered(response.status().as_u16(), &report);
         ending.into_result()
@@ -109,6 +122,7 @@ impl Ending {
 struct Visit {
     metrics: Arc<Metrics>,
     endpoint: &'static str,
+    peer: Option<IpAddr>,
     id: RequestId,
     notes: Rc<Notes>,
     started: Instant,
@@ -116,9 +130,9 @@ struct Visit {
 }
 
 impl Visit {
-    fn new(metrics: Arc<Metrics>, endpoint: &'static str, id: RequestId) -> Self {
+    fn new(metrics: Arc<Metrics>, (endpoint, peer): (&'static str, Option<IpAddr>), id: RequestId) -> Self {
         metrics.in_flight().inc();
-        Self { metrics, endpoint, id, notes: Rc::default(), started: Instant::now(), answered: false }
+        Self { metrics, endpoint, peer, id, notes: Rc::default(), started: Instant::now(), answered: false }
     }
 
     fn answered(mut self, status: u16, report: &Report) {
@@ -128,14 +142,18 @@ impl Visit {
         let steps = self.notes.steps();
         let answered = Answered { endpoint: self.endpoint, status, reason, took };
         self.metrics.answered(&answered, &steps);
-        let (id, endpoint, client) = (&self.id, self.endpoint, self.client());
-        let (ms, steps) = (milliseconds(took), in_milliseconds(&steps));
+        let (id, endpoint, client) = (self.id.loggable(), self.endpoint, self.client());
+        let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&steps), self.peer());
         if status >= 500 {
             let cause = report.cause.as_deref().unwrap_or("unknown");
-            tracing::error!(%id, endpoint, client, status, reason, ms, steps, cause, "answered");
+            tracing::error!(id, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
         } else {
-            tracing::info!(%id, endpoint, client, status, reason, ms, steps, "answered");
+            tracing::info!(id, endpoint, client, peer, status, reason, ms, steps, "answered");
         }
+    }
+
+    fn peer(&self) -> String {
+        self.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string())
     }
 
     fn client(&self) -> &str {
@@ -149,8 +167,9 @@ impl Drop for Visit {
         if !self.answered {
             self.metrics.abandoned(self.endpoint);
             let ms = milliseconds(self.started.elapsed());
-            let (id, endpoint, client) = (&self.id, self.endpoint, self.client());
-            tracing::info!(%id, endpoint, client, ms, "the client left before the answer");
+            let (id, endpoint, client, peer) =
+                (self.id.loggable(), self.endpoint, self.client(), self.peer());
+            tracing::info!(id, endpoint, client, peer, ms, "the client left before the answer");
         }
     }
 }

@@ -57,7 +57,9 @@ impl Form {
         };
         let parsed = match part.data.len() {
             0 => Err(FieldFault::Missing),
-            1..=Self::MAX_TEXT_BYTES => parse(&charset::decode(&part.data, part.charset.as_deref())),
+            1..=Self::MAX_TEXT_BYTES => charset::decode(&part.data, part.charset.as_deref())
+                .ok_or(FieldFault::Malformed)
+                .and_then(|text| parse(&text)),
             _ => Err(FieldFault::Malformed),
         };
         parsed.map(Some).map_err(|fault| fault.of(field))

@@ -6,11 +6,22 @@ use std::{
     },
 };
 
-use actix_web::{HttpResponse, http::header::CONTENT_TYPE, web};
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{ConnectionType, header::CONTENT_TYPE},
+    middleware::Next,
+    web,
+};
 use padan_verification::Verifier;
 use serde::Serialize;
 
-use crate::metrics::Metrics;
+use crate::{
+    body::{Body, Holding},
+    config::BodyLimits,
+    metrics::Metrics,
+};
 
 /// Whether a stop was asked for.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +50,22 @@ pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
         .route("/metrics", web::get().to(metrics))
         .route("/healthz", web::get().to(healthz))
         .route("/readyz", web::get().to(readyz));
+}
+
+/// Nothing here takes a body: a connection on which one comes is closed with the answer.
+pub(crate) async fn without_bodies(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let payload = request.take_payload();
+    let body = Body::new(payload, request.head(), BodyLimits::NONE);
+    let offers_another_protocol = request.head().upgrade();
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if offers_another_protocol || !body.drain().await {
+        response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        response = response.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
+    }
+    Ok(response)
 }
 
 async fn metrics(metrics: web::Data<Metrics>, verifier: web::Data<Verifier>) -> HttpResponse {

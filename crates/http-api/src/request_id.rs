@@ -28,6 +28,15 @@ impl RequestId {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static("-"))
     }
 
+    /// What the log shows: a client's own id that may be an identity number is not repeated there.
+    pub(crate) fn loggable(&self) -> &str {
+        const DIGITS_OF_A_NIK: usize = 16;
+        let may_be_a_nik =
+            |text: &str| text.len() >= DIGITS_OF_A_NIK && !text.contains(|c: char| !c.is_ascii_digit());
+        let digits = self.0.split(|c: char| !c.is_ascii_digit());
+        if digits.into_iter().any(may_be_a_nik) { "(digits)" } else { &self.0 }
+    }
+
     fn is_taken(text: &str) -> bool {
         (1..=Self::MAX_LENGTH).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
@@ -43,6 +52,18 @@ impl fmt::Display for RequestId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_be_an_identity_number_is_not_logged() {
+        for (sent, logged) in [
+            ("3174011403870000", "(digits)"),
+            ("bank-3174011403870000-1", "(digits)"),
+            ("317401140387000", "317401140387000"),
+            ("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8057"),
+        ] {
+            assert_eq!(RequestId(sent.into()).loggable(), logged);
+        }
+    }
 
     fn id(sent: &str) -> String {
         let mut headers = HeaderMap::new();

@@ -104,8 +104,9 @@ fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
     let (left, top) = (at.x.floor(), at.y.floor());
     let (right_share, lower_share) = ((at.x - left) as f32, (at.y - top) as f32);
     let (column, row) = (left as i64, top as i64);
-    let upper = [raster.pixel(column, row), raster.pixel(column + 1, row)];
-    let lower = [raster.pixel(column, row + 1), raster.pixel(column + 1, row + 1)];
+    let (next_column, next_row) = (column.saturating_add(1), row.saturating_add(1));
+    let upper = [raster.pixel(column, row), raster.pixel(next_column, row)];
+    let lower = [raster.pixel(column, next_row), raster.pixel(next_column, next_row)];
     std::array::from_fn(|channel| {
         let across = |[left, right]: [[u8; 3]; 2]| {
             f32::from(left[channel]) * (1.0 - right_share) + f32::from(right[channel]) * right_share

@@ -2,6 +2,8 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::StartError;
+
 /// The `[inference]` section. Defaults and the reasons for them stand in `config/default.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -86,13 +88,60 @@ pub struct DetectionConfig {
     pub sure_score: f32,
     /// The overlap (intersection over union) from which on two boxes are one face.
     pub max_overlap: f32,
-    /// The time that all looks after the first may take together, in milliseconds.
+    /// The time, in milliseconds, that further looks at a selfie may take: those after a first one that found nobody,
+    /// and those in other turns. The one that is under way when it ends is finished. Portraits of the registry have
+    /// all the time they need, since what comes of them is kept.
     pub retry_budget_ms: u64,
 }
 
 impl DetectionConfig {
     pub(crate) fn retry_budget(&self) -> Duration {
         Duration::from_millis(self.retry_budget_ms)
+    }
+}
+
+impl Config {
+    /// Refuses settings that cannot work, or would switch a rule off without saying so.
+    pub fn validate(&self) -> Result<(), StartError> {
+        const MOST_MEGAPIXELS: f64 = 1000.0;
+        const LARGEST_SIDE: u32 = 4096;
+        let (limits, detection, quality) = (&self.limits, &self.detection, &self.quality);
+        let numbers = [
+            ("limits.max_megapixels", limits.max_megapixels, 0.01..=MOST_MEGAPIXELS),
+            ("limits.max_side", limits.max_side.into(), 1.0..=65_535.0),
+            ("detection.min_score", detection.min_score.into(), 0.0..=1.0),
+            ("detection.sure_score", detection.sure_score.into(), 0.0..=1.0),
+            ("detection.max_overlap", detection.max_overlap.into(), 0.0..=1.0),
+            ("detection.side", detection.side.into(), 32.0..=LARGEST_SIDE.into()),
+            ("detection.close_up_side", detection.close_up_side.into(), 16.0..=f64::from(LARGEST_SIDE / 2)),
+            ("detection.fine_side", detection.fine_side.into(), 32.0..=LARGEST_SIDE.into()),
+            ("detection.refined_face", detection.refined_face.into(), 16.0..=detection.side.into()),
+            ("subject.max_second_share", self.subject.max_second_share, 0.0..=1.0),
+            ("quality.min_eye_distance", quality.min_eye_distance, 0.0..=10_000.0),
+            ("quality.min_sharpness", quality.min_sharpness, 0.0..=10.0),
+            ("quality.min_brightness", quality.min_brightness, 0.0..=255.0),
+            ("quality.max_overexposed", quality.max_overexposed, 0.0..=1.0),
+            ("quality.max_yaw", quality.max_yaw, 0.0..=10.0),
+            ("quality.min_pitch", quality.min_pitch, -10.0..=10.0),
+            ("quality.max_pitch", quality.max_pitch, -10.0..=10.0),
+            ("quality.max_roll", quality.max_roll, 0.0..=180.0),
+        ];
+        if let Some(folder) = &self.model_folder
+            && !folder.is_dir()
+        {
+            let text = format!("inference.model_folder: {} is no folder", folder.display());
+            return Err(StartError::Config(text));
+        }
+        // What is not a number lies in no range.
+        for (key, value, range) in numbers {
+            if !range.contains(&value) {
+                let (least, most) = (range.start(), range.end());
+                return Err(StartError::Config(format!(
+                    "inference.{key} is {value}: it must lie in {least} to {most}"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

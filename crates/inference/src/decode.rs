@@ -81,7 +81,8 @@ fn decoder_limits(limits: &Limits) -> DecoderLimits {
     const WIDEST_PIXEL: f64 = 8.0;
     const BESIDE_THE_PIXELS: u64 = 64 << 20;
     let mut bounds = DecoderLimits::no_limits();
-    bounds.max_alloc = Some((limits.max_megapixels * 1e6 * WIDEST_PIXEL) as u64 + BESIDE_THE_PIXELS);
+    bounds.max_alloc =
+        Some(((limits.max_megapixels * 1e6 * WIDEST_PIXEL) as u64).saturating_add(BESIDE_THE_PIXELS));
     bounds
 }
 

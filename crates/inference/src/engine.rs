@@ -11,7 +11,7 @@ use crate::{
     detector::Detector,
     embedder::Embedder,
     error::{FaceError, StartError},
-    manifest::{EmbedderFamily, Graph, Manifest, Task},
+    manifest::{EmbedderFamily, Graph, Manifest, Precision, Task},
     pipeline::{Pipeline, Role},
     runtime::{Model, Runtime},
     runtime_library,
@@ -103,6 +103,7 @@ impl Engine {
 /// What [`Engine::start`] does before it starts threads: the warm pipelines, one for each worker, and what they compute
 /// with. For measuring and evaluating step by step.
 pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
+    config.validate()?;
     let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
     let catalogue = Catalogue::load(&model_folders(config))?;
     let set = catalogue.set(&config.model_set)?;
@@ -152,8 +153,9 @@ fn build(
     let frame = match embedding.family {
         EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
     };
-    let detector_model = Model::new(&detector.name, &files.detector, detector_device(config.device));
-    let embedder_model = Model::new(&embedder.name, &files.embedder, config.device);
+    let detector_model =
+        Model::new(&detector.name, &files.detector, detector_device(config.device), precision(detector));
+    let embedder_model = Model::new(&embedder.name, &files.embedder, config.device, precision(embedder));
     let workers =
         config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     (0..workers)
@@ -172,6 +174,7 @@ fn build(
                 limits: config.limits,
                 subject: config.subject,
                 quality: config.quality,
+                retry_budget: config.detection.retry_budget(),
                 resizer: Resizer::new(),
             })
         })
@@ -184,6 +187,11 @@ fn detector_device(device: Device) -> Device {
         Device::OpenVino => Device::Cpu,
         other => other,
     }
+}
+
+/// What `OpenVINO` is to compute this model in; the other devices compute in what the file holds.
+fn precision(manifest: &Manifest) -> Precision {
+    manifest.openvino.as_ref().map_or(Precision::Fp32, |measured| measured.precision)
 }
 
 fn embedder_graph(manifest: &Manifest, device: Device) -> Graph {

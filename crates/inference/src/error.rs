@@ -79,6 +79,9 @@ impl From<PhotoFault> for FaceError {
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// A setting cannot work; the text names the key.
+    #[error("{0}")]
+    Config(String),
     /// No ONNX Runtime library was found.
     #[error("no ONNX Runtime library found in {}; run `make deps`, or set inference.runtime_library", list(.0))]
     RuntimeMissing(Vec<PathBuf>),

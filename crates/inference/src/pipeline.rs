@@ -13,6 +13,7 @@ use crate::{
     error::{FaceError, PhotoFault},
     geometry::Point,
     quality::Quality,
+    retries::Retries,
     subject::{self, Subject},
 };
 
@@ -31,6 +32,7 @@ pub struct Pipeline {
     pub(crate) embedder: Embedder,
     pub(crate) frame: [Point; 5],
     pub(crate) limits: Limits,
+    pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
     pub(crate) quality: QualityConfig,
     pub(crate) resizer: Resizer,
@@ -38,16 +40,27 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// All steps, with the rules that hold for this role.
-    pub(crate) fn analyse(&mut self, photo: &Photo, role: Role) -> Result<Analysis, FaceError> {
+    ///
+    /// Only retries look at the deadline: what is necessary takes a fraction of a second.
+    pub(crate) fn analyse(
+        &mut self,
+        photo: &Photo,
+        role: Role,
+        deadline: Instant,
+    ) -> Result<Analysis, FaceError> {
+        let mut retries = match role {
+            Role::Probe => Retries::within(self.retry_budget, deadline),
+            Role::Reference => Retries::unhurried(),
+        };
         let mut timings = Timings::default();
         let mut watch = Stopwatch::start();
 
         let picture = self.decode(photo)?;
         timings.decode = watch.lap();
 
-        let faces = self.detect(&picture)?;
+        let faces = self.detect(&picture, &mut retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
-        let subject = self.refine(&picture, subject)?;
+        let subject = self.refine(&picture, subject, &mut retries)?;
         if role == Role::Probe && subject.second_share > self.subject.max_second_share {
             return Err(PhotoFault::SeveralFaces.into());
         }
@@ -82,8 +95,8 @@ impl Pipeline {
     }
 
     /// All faces of a photo.
-    pub fn detect(&mut self, picture: &Picture) -> Result<Faces, FaceError> {
-        self.detector.find(picture, &mut self.resizer)
+    pub fn detect(&mut self, picture: &Picture, retries: &mut Retries) -> Result<Faces, FaceError> {
+        self.detector.find(picture, retries, &mut self.resizer)
     }
 
     /// The face that is meant; `None` when there is none.
@@ -92,8 +105,13 @@ impl Pipeline {
     }
 
     /// The subject's place, found once more at the size at which landmarks are placed best.
-    pub fn refine(&mut self, picture: &Picture, subject: Subject) -> Result<Subject, FaceError> {
-        self.detector.refine(picture, subject, &mut self.resizer)
+    pub fn refine(
+        &mut self,
+        picture: &Picture,
+        subject: Subject,
+        retries: &mut Retries,
+    ) -> Result<Subject, FaceError> {
+        self.detector.refine(picture, subject, retries, &mut self.resizer)
     }
 
     /// The crop that the embedder sees.

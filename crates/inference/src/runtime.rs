@@ -15,6 +15,7 @@ use ort::{
 use crate::{
     config::Device,
     error::{FaceError, StartError},
+    manifest::Precision,
 };
 
 /// The loaded library. One a process.
@@ -27,6 +28,7 @@ pub(crate) struct Model<'a> {
     pub(crate) name: &'a str,
     pub(crate) bytes: &'a [u8],
     pub(crate) device: Device,
+    pub(crate) precision: Precision,
     weights: PrepackedWeights,
 }
 
@@ -57,7 +59,7 @@ impl Runtime {
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
         let refused = |reason: String| StartError::Session { model: model.name.into(), reason };
         let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
-        let mut builder = match providers(model.device) {
+        let mut builder = match providers(model.device, model.precision) {
             providers if providers.is_empty() => builder,
             providers => builder.with_execution_providers(providers).map_err(|error| StartError::Device {
                 device: model.device.name(),
@@ -87,7 +89,7 @@ impl Runtime {
     }
 }
 
-fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
+fn providers(device: Device, precision: Precision) -> Vec<ExecutionProviderDispatch> {
     match device {
         Device::Cpu => Vec::new(),
         Device::Cuda => vec![ep::CUDA::default().build().error_on_failure()],
@@ -98,8 +100,13 @@ fn providers(device: Device) -> Vec<ExecutionProviderDispatch> {
             ]
         }
         Device::OpenVino => {
-            // The precision is named, since the provider would otherwise choose a lower one by the processor.
-            let settings = r#"{"CPU":{"INFERENCE_PRECISION_HINT":"f32","INFERENCE_NUM_THREADS":"1"}}"#;
+            // The precision is named, since the provider would otherwise choose one by the processor alone.
+            let hint = match precision {
+                Precision::Fp32 => "f32",
+                Precision::Bf16 => "bf16",
+            };
+            let settings =
+                format!(r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"1"}}}}"#);
             let provider = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(
                 ep::OpenVINO::default().with_device_type("CPU"),
                 "load_config",
@@ -126,8 +133,8 @@ fn hint(device: Device) -> &'static str {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn new(name: &'a str, bytes: &'a [u8], device: Device) -> Self {
-        Self { name, bytes, device, weights: PrepackedWeights::new() }
+    pub(crate) fn new(name: &'a str, bytes: &'a [u8], device: Device, precision: Precision) -> Self {
+        Self { name, bytes, device, precision, weights: PrepackedWeights::new() }
     }
 }
 

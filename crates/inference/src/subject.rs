@@ -2,7 +2,7 @@
 
 use crate::{
     detector::{Detection, Faces, View},
-    geometry::Point,
+    geometry::{Point, Rectangle},
 };
 
 /// The face that is meant, and how much company it has.
@@ -19,7 +19,19 @@ pub struct Subject {
 /// Chooses the largest and most central face: its area counts less the further its centre is from the photo's, down to
 /// a third in a corner.
 pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
-    let (at, face) = most_prominent(&faces.found, faces.view.size)?;
+    let (at, _) = most_prominent(&faces.found, faces.view.size)?;
+    subject(faces, at)
+}
+
+/// The face that stands in this place, if one overlaps it enough.
+pub(crate) fn at(faces: &Faces, place: &Rectangle, least_overlap: f64) -> Option<Subject> {
+    let overlaps = faces.found.iter().map(|face| face.rectangle.overlap(place)).enumerate();
+    let (at, _) = overlaps.filter(|(_, it)| *it >= least_overlap).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+    subject(faces, at)
+}
+
+fn subject(faces: &Faces, at: usize) -> Option<Subject> {
+    let face = *faces.found.get(at)?;
     let others = faces.found.iter().enumerate().filter(|(other, _)| *other != at);
     let largest = others.map(|(_, other)| other.rectangle.area()).fold(0.0, f64::max);
     let second_share = largest / face.rectangle.area();
@@ -39,7 +51,6 @@ fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<(u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Rectangle;
 
     fn face(x: f64, y: f64, side: f64) -> Detection {
         let rectangle = Rectangle { left: x - side / 2.0, top: y - side / 2.0, width: side, height: side };

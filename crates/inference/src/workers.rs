@@ -125,7 +125,7 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
         }
         let queued = queued_at.elapsed();
         counts.busy.fetch_add(1, Ordering::Relaxed);
-        let result = analyse(&mut pipeline, &photo, role, queued);
+        let result = analyse(&mut pipeline, &photo, (role, deadline), queued);
         counts.busy.fetch_sub(1, Ordering::Relaxed);
         let _ = answer.send(result);
     }
@@ -134,10 +134,10 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
 fn analyse(
     pipeline: &mut Pipeline,
     photo: &Photo,
-    role: Role,
+    (role, deadline): (Role, Instant),
     queued: Duration,
 ) -> Result<Analysis, FaceError> {
-    let result = catch_unwind(AssertUnwindSafe(|| pipeline.analyse(photo, role)));
+    let result = catch_unwind(AssertUnwindSafe(|| pipeline.analyse(photo, role, deadline)));
     let mut analysis =
         result.unwrap_or_else(|_| Err(FaceError::Broken("a panic within one photo".into())))?;
     analysis.timings.queued = queued;

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::Photo;
-use padan_inference::{Config, Pipeline};
+use padan_inference::{Config, Pipeline, Retries};
 
 /// The strict reading of JPEG turns away no photo that a camera made.
 #[test]
@@ -44,7 +44,7 @@ fn no_malformed_image_breaks_the_pipeline() {
         let began = Instant::now();
         if let Ok(picture) = pipeline.decode(&photo) {
             decoded += 1;
-            pipeline.detect(&picture).unwrap();
+            pipeline.detect(&picture, &mut Retries::unhurried()).unwrap();
         }
         let took = began.elapsed();
         assert!(took < Duration::from_secs(10), "{} took {took:?}", file.display());
@@ -55,7 +55,7 @@ fn no_malformed_image_breaks_the_pipeline() {
 
 fn embedding(pipeline: &mut Pipeline, photo: &Photo) -> Vec<f32> {
     let picture = pipeline.decode(photo).unwrap();
-    let subject = Pipeline::subject(&pipeline.detect(&picture).unwrap()).unwrap();
+    let subject = Pipeline::subject(&pipeline.detect(&picture, &mut Retries::unhurried()).unwrap()).unwrap();
     let crop = pipeline.align(&picture, &subject).unwrap();
     pipeline.embed(&crop).unwrap().as_slice().to_vec()
 }

@@ -43,9 +43,13 @@ impl Fault {
                     code if code.starts_with("22") => FaultKind::Query,
                     _ => FaultKind::Down,
                 };
-                // The message of a data exception quotes the value.
-                let message =
-                    if kind == FaultKind::Query { "a value cannot be converted" } else { database.message() };
+                // These messages quote values: a data exception, a violated constraint, a function's own exception and
+                // an internal error.
+                let message = match code.get(..2) {
+                    Some("22") => "a value cannot be converted",
+                    Some("23" | "P0" | "XX") => "the server refused; its log says why",
+                    _ => database.message(),
+                };
                 Self::new(kind, format!("{message} (SQLSTATE {code})"))
             }
             sqlx::Error::Io(error) => Self::new(FaultKind::Lost, error.to_string()),

@@ -180,6 +180,10 @@ impl Pool {
 
     async fn refused(&self) -> String {
         sleep(PATIENCE).await;
+        if self.counters.in_use.load(Relaxed) >= self.limits.max_connections.get() {
+            // The wait is for one of our own connections; asking would only open another one.
+            return pending().await;
+        }
         let host = self.options.get_host();
         let socket_folder = self.options.get_socket().and_then(|path| path.to_str());
         let connected = match socket_folder.or_else(|| host.starts_with('/').then_some(host)) {

@@ -27,6 +27,8 @@ pub struct Config {
     /// together it could not hold one attempt, which is refused at the start; with several URLs it should
     /// hold a failed attempt and a good one.
     pub lookup_timeout_ms: u64,
+    /// Bytes of a portrait that are fetched. A larger one counts as unusable. Each enrolment under way may hold that much.
+    pub max_portrait_bytes: NonZeroU32,
     /// Connections to each replica. Too few: look-ups queue and time out under load, seen in the wait
     /// figures. Too many: all instances together exhaust the server's `max_connections`.
     pub max_connections: NonZeroU32,

@@ -47,7 +47,7 @@ pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
     if let Ok(nobody) = "0000000000000000".parse::<NationalId>() {
         replica.ask(citizen::query, &nobody).await.map_err(failed)?;
         replica.ask(civil_record::query, &nobody).await.map_err(failed)?;
-        replica.ask(portrait::query, &nobody).await.map_err(failed)?;
+        replica.ask(portrait::query, &(nobody, 1)).await.map_err(failed)?;
     }
     Ok(())
 }

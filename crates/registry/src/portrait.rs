@@ -11,8 +11,8 @@ use crate::{RegistryError, citizen::parse_moment};
 /// A person's photo in the registry: an encoded file, not yet looked at.
 #[derive(Clone)]
 pub struct Portrait {
-    /// The file. Never empty; its format is whatever the registry keeps.
-    pub bytes: Bytes,
+    /// The file. Never empty; its format is whatever the registry keeps. `None` when it is larger than is fetched.
+    pub bytes: Option<Bytes>,
     /// When the photo last changed.
     pub updated_at: DateTime<Utc>,
 }
@@ -24,23 +24,24 @@ impl fmt::Debug for Portrait {
 }
 
 pub(crate) struct PortraitRow {
-    portrait: Vec<u8>,
+    portrait: Option<Vec<u8>>,
     portrait_updated_at: Option<String>,
 }
 
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,
-    nik: &'c NationalId,
+    (nik, most_bytes): &'c (NationalId, i32),
 ) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
     sqlx::query_as!(
         PortraitRow,
-        r#"SELECT portrait AS "portrait!",
+        r#"SELECT CASE WHEN octet_length(portrait) <= $2 THEN portrait END AS "portrait?",
                   portrait_updated_at::text AS "portrait_updated_at?"
              FROM padan.citizen
             WHERE nik = $1
               AND octet_length(portrait) > 0
             LIMIT 2"#,
-        nik.as_str()
+        nik.as_str(),
+        most_bytes
     )
     .fetch_all(connection)
     .boxed()
@@ -50,6 +51,9 @@ impl TryFrom<PortraitRow> for Portrait {
     type Error = RegistryError;
 
     fn try_from(row: PortraitRow) -> Result<Self, RegistryError> {
-        Ok(Self { bytes: row.portrait.into(), updated_at: parse_moment(row.portrait_updated_at.as_deref())? })
+        Ok(Self {
+            bytes: row.portrait.map(Bytes::from),
+            updated_at: parse_moment(row.portrait_updated_at.as_deref())?,
+        })
     }
 }

@@ -20,6 +20,7 @@ use crate::{
 pub struct Registry {
     replicas: Arc<[Replica]>,
     lookup_timeout: Duration,
+    max_portrait_bytes: i32,
 }
 
 impl Registry {
@@ -35,7 +36,11 @@ impl Registry {
             .enumerate()
             .map(|(index, url)| Replica::new(url, index + 1, config))
             .collect::<Result<_, _>>()?;
-        Ok(Self { replicas, lookup_timeout: Duration::from_millis(config.lookup_timeout_ms) })
+        Ok(Self {
+            replicas,
+            lookup_timeout: Duration::from_millis(config.lookup_timeout_ms),
+            max_portrait_bytes: i32::try_from(config.max_portrait_bytes.get()).unwrap_or(i32::MAX),
+        })
     }
 
     /// The person of a NIK: what every verification needs. `None` when the registry has no such NIK.
@@ -50,7 +55,7 @@ impl Registry {
 
     /// The photo of the person of a NIK. `None` when there is no such NIK, or it has no photo.
     pub async fn portrait(&self, nik: &NationalId) -> Result<Option<Portrait>, RegistryError> {
-        one(self.ask(portrait::query, nik).await?)
+        one(self.ask(portrait::query, &(nik.clone(), self.max_portrait_bytes)).await?)
     }
 
     /// Whether at least one replica answers, read-only, with a view that keeps the contract.

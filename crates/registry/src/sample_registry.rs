@@ -114,6 +114,15 @@ impl SampleRegistry {
             .map_err(|error| unavailable(&error))
     }
 
+    /// Removes everybody who is not among these.
+    pub async fn keep_only(&mut self, niks: &[&str]) -> Result<(), RegistryError> {
+        sqlx::query!("DELETE FROM civil_registry.person WHERE nik <> ALL($1::text[])", niks as &[&str])
+            .execute(&mut self.0)
+            .await
+            .map(drop)
+            .map_err(|error| unavailable(&error))
+    }
+
     /// How many people there are.
     pub async fn count(&mut self) -> Result<u64, RegistryError> {
         let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM civil_registry.person"#)

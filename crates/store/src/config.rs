@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{PersonKey, StoreError};
+use crate::{PersonKey, StoreError, TemplateKeys, secret};
 
 /// Settings of section `[store]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,9 +19,17 @@ pub struct Config {
     /// is embedded once more; the old rows stay behind unused.
     #[serde(default)]
     pub person_key: Option<SecretString>,
-    /// A file that holds the secret, for where secrets are mounted. It must not be readable by others.
+    /// A file that holds the secret, for where secrets are mounted. Let nobody but the service read it.
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
+    /// The keys that templates are encrypted with, 64 hexadecimal digits each, separated by commas or white space.
+    /// The first one seals, all open. Either this or `template_keys_file`. Without the key that sealed it, a
+    /// template cannot be read and its person's verification is answered 503.
+    #[serde(default)]
+    pub template_keys: Option<SecretString>,
+    /// A file that holds the keys, one a line. Let nobody but the service read it.
+    #[serde(default)]
+    pub template_keys_file: Option<PathBuf>,
     /// How long it may take to get a connection, new or from the pool. Too short: a busy moment becomes
     /// 503. Too long: requests pile up behind a store that is down.
     pub connect_timeout_ms: u64,
@@ -89,22 +97,15 @@ impl Config {
 
     /// Reads the person key from where the settings say.
     pub(crate) fn read_person_key(&self) -> Result<PersonKey, StoreError> {
-        match (&self.person_key, &self.person_key_file) {
-            (Some(key), None) => PersonKey::from_hex(key),
-            (None, Some(path)) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    StoreError::Config(format!("store.person_key_file, {}: {error}", path.display()))
-                })?;
-                PersonKey::from_hex(&text.into())
-            }
-            (Some(_), Some(_)) => Err(StoreError::Config(
-                "store.person_key and store.person_key_file are both set: keep one".into(),
-            )),
-            (None, None) => Err(StoreError::Config(
-                "store.person_key is not set: make one with `openssl rand -hex 32` and put it into \
-                 store.person_key_file or the environment variable PADAN__STORE__PERSON_KEY"
-                    .into(),
-            )),
-        }
+        let Self { person_key, person_key_file, .. } = self;
+        let text = secret::read("person_key", person_key.as_ref(), person_key_file.as_deref())?;
+        PersonKey::from_hex(&text)
+    }
+
+    /// Reads the template keys from where the settings say.
+    pub(crate) fn read_template_keys(&self) -> Result<TemplateKeys, StoreError> {
+        let Self { template_keys, template_keys_file, .. } = self;
+        let text = secret::read("template_keys", template_keys.as_ref(), template_keys_file.as_deref())?;
+        TemplateKeys::from_hex(&text)
     }
 }

@@ -4,12 +4,14 @@
 //! [`Store::template`] and keep with [`Store::keep_template`].
 //!
 //! What is there today: face templates, so that a person's second verification needs no second embedding of
-//! the portrait. Embeddings are stored as they are, not encrypted: whoever can read the table can compare
-//! faces with it, and access to this database must be restricted accordingly.
+//! the portrait.
 //!
 //! **Architecture Invariant:** the NIK is not in this database. A person is the HMAC-SHA-256 of the NIK
 //! under the [`PersonKey`], which never leaves the process. With another key every template is simply not
 //! found.
+//!
+//! **Architecture Invariant:** no embedding is in this database as it is: each is sealed under one of the
+//! [`TemplateKeys`], for its own row alone. A row moved to another person does not open.
 //!
 //! **Architecture Invariant:** a template belongs to one model contract and is only found under it.
 //!
@@ -23,12 +25,17 @@ mod config;
 mod error;
 mod migrations;
 mod person_key;
+mod rotation;
+mod secret;
 mod store;
 mod template;
+mod template_keys;
 
 pub use config::Config;
 pub use error::StoreError;
 pub use padan_postgres::PoolFigures;
 pub use person_key::PersonKey;
+pub use rotation::Resealed;
 pub use store::Store;
 pub use template::{StoredTemplate, TemplateContent};
+pub use template_keys::TemplateKeys;

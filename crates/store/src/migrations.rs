@@ -7,6 +7,8 @@ use sqlx::{
     migrate::{Migration, Migrator},
 };
 
+use tokio::time::timeout;
+
 use crate::{Config, StoreError};
 
 /// The store's schema, step by step.
@@ -20,7 +22,11 @@ pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
         ("statement_timeout", "0".to_owned()),
         ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
     ]);
-    let mut connection = options.connect().await.map_err(|error| Fault::of(&error))?;
+    let patience = config.limits().connect;
+    let connected = timeout(patience, options.connect())
+        .await
+        .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", patience.as_millis())))?;
+    let mut connection = connected.map_err(|error| Fault::of(&error))?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))

@@ -5,7 +5,7 @@ use padan_domain::NationalId;
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::Sha256;
 
-use crate::StoreError;
+use crate::{StoreError, secret};
 
 /// The secret that turns a NIK into the key of a person's rows. It cannot be turned back: NIKs are few
 /// enough to be tried one by one, but not without the secret.
@@ -16,17 +16,7 @@ impl PersonKey {
     /// Reads at least 64 hexadecimal digits (32 bytes), such as `openssl rand -hex 32` prints. White space
     /// around them is ignored.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
-        let refused = |text: &str| StoreError::Config(format!("store.person_key {text}"));
-        // The error of the hex crate quotes the digit.
-        let bytes = hex::decode(text.expose_secret().trim())
-            .map_err(|_| refused("is not an even number of hexadecimal digits"))?;
-        if bytes.len() < 32 {
-            return Err(refused("has fewer than 64 hexadecimal digits"));
-        }
-        if bytes.iter().all(|byte| *byte == bytes[0]) {
-            return Err(refused("is one byte repeated, which is no secret"));
-        }
-        Ok(Self(bytes.into()))
+        secret::decode("person_key", text.expose_secret().trim()).map(Self)
     }
 
     /// The key of a person's rows.

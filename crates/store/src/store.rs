@@ -6,8 +6,9 @@ use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    Config, PersonKey, StoreError, StoredTemplate, migrations,
-    template::{self, TemplateKey},
+    Config, PersonKey, Resealed, StoreError, StoredTemplate, TemplateKeys, migrations,
+    rotation::{self, Batch, Place},
+    template::{self, TemplateId, TemplateRow},
 };
 
 /// The service's own database. Cheap to clone.
@@ -17,11 +18,12 @@ pub struct Store(Arc<Parts>);
 struct Parts {
     config: Config,
     person_key: PersonKey,
+    template_keys: TemplateKeys,
     pool: Pool,
 }
 
 impl Store {
-    /// Checks the settings, reads the person key and prepares a pool. No connection is opened before the
+    /// Checks the settings, reads the keys and prepares a pool. No connection is opened before the
     /// first statement, so the database need not be up.
     ///
     /// Must be called within a Tokio runtime, which looks after the pool.
@@ -29,13 +31,14 @@ impl Store {
         config.validate()?;
         Ok(Self(Arc::new(Parts {
             person_key: config.read_person_key()?,
+            template_keys: config.read_template_keys()?,
             pool: Pool::new(config.connect_options()?, config.limits(), None),
             config: config.clone(),
         })))
     }
 
     /// Applies the migrations that are missing; does nothing when none is. Safe to run from several
-    /// processes at once: one works, the others wait.
+    /// processes at once: one works, the others wait, or give up after `migration_lock_timeout_ms` with nothing changed.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrations::run(&self.0.config).await
     }
@@ -70,20 +73,45 @@ impl Store {
         nik: &NationalId,
         contract: &ModelContractId,
     ) -> Result<Option<StoredTemplate>, StoreError> {
-        let key = self.key(nik, contract)?;
-        let row = self.0.pool.run(template::read, &key).await?;
-        row.map(StoredTemplate::try_from).transpose()
+        let id = self.template_id(nik, contract)?;
+        let row = self.0.pool.run(template::read, &id).await?;
+        row.map(|row| row.open(&id, &self.0.template_keys)).transpose()
     }
 
-    /// Keeps a template. One that came from an older photo than the one kept changes nothing.
+    /// Keeps a template. One that came from an older photo than one kept within the last hour
+    /// changes nothing.
     pub async fn keep_template(
         &self,
         nik: &NationalId,
         contract: &ModelContractId,
         template: &StoredTemplate,
     ) -> Result<(), StoreError> {
-        let written = (self.key(nik, contract)?, template.into());
+        let id = self.template_id(nik, contract)?;
+        let row = TemplateRow::seal(template, &id, &self.0.template_keys)?;
+        let written = (id, row);
         Ok(self.0.pool.run(template::keep, &written).await?)
+    }
+
+    /// Seals every template with the current key that another one seals, batch by batch, and reports after each.
+    ///
+    /// Services go on reading and writing meanwhile. Ended at any moment, nothing is lost, and the next run goes on
+    /// with what is left.
+    pub async fn reseal_templates(
+        &self,
+        mut after_each: impl AsyncFnMut(Resealed),
+    ) -> Result<Resealed, StoreError> {
+        let keys = &self.0.template_keys;
+        let mut so_far = Resealed::default();
+        let mut question = (keys.current_id().to_owned(), Place::start());
+        while let Some(batch) = Batch::of(self.0.pool.run(rotation::next, &question).await?, keys)? {
+            let replaced = self.0.pool.run(rotation::replace, &batch).await?;
+            so_far.resealed += replaced;
+            so_far.overtaken += batch.len() - replaced;
+            so_far.unopened += batch.unopened;
+            question.1 = batch.last;
+            after_each(so_far).await;
+        }
+        Ok(so_far)
     }
 
     /// Figures of the pool.
@@ -91,8 +119,8 @@ impl Store {
         self.0.pool.figures()
     }
 
-    fn key(&self, nik: &NationalId, contract: &ModelContractId) -> Result<TemplateKey, StoreError> {
-        Ok(TemplateKey { person: self.0.person_key.of(nik)?, contract: contract.as_str().to_owned() })
+    fn template_id(&self, nik: &NationalId, contract: &ModelContractId) -> Result<TemplateId, StoreError> {
+        Ok(TemplateId { person: self.0.person_key.of(nik)?, contract: contract.as_str().to_owned() })
     }
 }
 

@@ -3,7 +3,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::Embedding;
 use sqlx::PgConnection;
 
-use crate::StoreError;
+use crate::{StoreError, TemplateKeys, template_keys::Sealed};
 
 /// What is kept of a person's portrait under one model contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,55 +26,61 @@ pub enum TemplateContent {
 }
 
 /// Which template.
-pub(crate) struct TemplateKey {
+pub(crate) struct TemplateId {
     pub(crate) person: [u8; 32],
     pub(crate) contract: String,
 }
 
 pub(crate) struct TemplateRow {
     portrait_updated_at: DateTime<Utc>,
-    embedding: Option<Vec<u8>>,
+    key_id: Option<String>,
+    sealed: Option<Vec<u8>>,
     unusable_reason: Option<String>,
 }
 
 pub(crate) fn read<'c>(
     connection: &'c mut PgConnection,
-    key: &'c TemplateKey,
+    id: &'c TemplateId,
 ) -> BoxFuture<'c, sqlx::Result<Option<TemplateRow>>> {
     sqlx::query_as!(
         TemplateRow,
-        "SELECT portrait_updated_at, embedding, unusable_reason
+        "SELECT portrait_updated_at, key_id, sealed, unusable_reason
            FROM store.face_template
           WHERE person_key = $1
             AND contract_id = $2",
-        key.person.as_slice(),
-        key.contract
+        id.person.as_slice(),
+        id.contract
     )
     .fetch_optional(connection)
     .boxed()
 }
 
-/// Keeps a template unless a newer photo's is there. One of the same photo is replaced: limits may have
-/// changed since, and two instances that embedded it at the same time wrote the same.
+/// Keeps a template unless a newer photo's was written within the last hour: then this one comes from a replica that
+/// lags behind. One of the same photo is replaced: limits may have changed since, and two instances that embedded it
+/// at the same time wrote the same. One that is older for longer is the registry's own doing, such as a restored
+/// backup, and what the registry says now counts.
 pub(crate) fn keep<'c>(
     connection: &'c mut PgConnection,
-    (key, row): &'c (TemplateKey, TemplateRow),
+    (id, row): &'c (TemplateId, TemplateRow),
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
             "INSERT INTO store.face_template AS kept
-                    (person_key, contract_id, portrait_updated_at, embedding, unusable_reason)
-             VALUES ($1, $2, $3, $4, $5)
+                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (person_key, contract_id) DO UPDATE
              SET portrait_updated_at = excluded.portrait_updated_at,
-                 embedding = excluded.embedding,
+                 key_id = excluded.key_id,
+                 sealed = excluded.sealed,
                  unusable_reason = excluded.unusable_reason,
                  created_at = now()
-             WHERE kept.portrait_updated_at <= excluded.portrait_updated_at",
-            key.person.as_slice(),
-            key.contract,
+             WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
+                OR kept.created_at < now() - interval '1 hour'",
+            id.person.as_slice(),
+            id.contract,
             row.portrait_updated_at,
-            row.embedding.as_deref(),
+            row.key_id,
+            row.sealed.as_deref(),
             row.unusable_reason
         )
         .execute(connection)
@@ -84,28 +90,44 @@ pub(crate) fn keep<'c>(
     .boxed()
 }
 
-impl From<&StoredTemplate> for TemplateRow {
-    fn from(template: &StoredTemplate) -> Self {
-        let (embedding, unusable_reason) = match &template.content {
-            TemplateContent::Usable(embedding) => (Some(to_bytes(embedding)), None),
-            TemplateContent::Unusable(reason) => (None, Some(reason.clone())),
-        };
-        Self { portrait_updated_at: template.portrait_updated_at, embedding, unusable_reason }
+impl TemplateId {
+    /// What an embedding is bound to when it is sealed: its row, and the photo that it came from.
+    pub(crate) fn context(&self, portrait_updated_at: DateTime<Utc>) -> Vec<u8> {
+        let moment = portrait_updated_at.timestamp_micros().to_be_bytes();
+        [&b"padan template 1\0"[..], &self.person, self.contract.as_bytes(), &moment].concat()
     }
 }
 
-impl TryFrom<TemplateRow> for StoredTemplate {
-    type Error = StoreError;
-
-    fn try_from(row: TemplateRow) -> Result<Self, StoreError> {
-        let content = match (row.embedding, row.unusable_reason) {
-            (Some(bytes), None) => TemplateContent::Usable(
-                from_bytes(&bytes).ok_or_else(|| StoreError::inconsistent("embedding"))?,
-            ),
-            (None, Some(reason)) => TemplateContent::Unusable(reason),
-            (None, None) | (Some(_), Some(_)) => return Err(StoreError::inconsistent("unusable_reason")),
+impl TemplateRow {
+    pub(crate) fn seal(
+        template: &StoredTemplate,
+        id: &TemplateId,
+        keys: &TemplateKeys,
+    ) -> Result<Self, StoreError> {
+        let StoredTemplate { portrait_updated_at, content } = template;
+        let (sealed, unusable_reason) = match content {
+            TemplateContent::Usable(embedding) => {
+                let context = id.context(*portrait_updated_at);
+                (Some(keys.seal(&to_bytes(embedding), &context)?), None)
+            }
+            TemplateContent::Unusable(reason) => (None, Some(reason.clone())),
         };
-        Ok(Self { portrait_updated_at: row.portrait_updated_at, content })
+        let (key_id, sealed) = sealed.map(|Sealed { key_id, bytes }| (key_id, bytes)).unzip();
+        Ok(Self { portrait_updated_at: *portrait_updated_at, key_id, sealed, unusable_reason })
+    }
+
+    pub(crate) fn open(self, id: &TemplateId, keys: &TemplateKeys) -> Result<StoredTemplate, StoreError> {
+        let content = match (self.key_id, self.sealed, self.unusable_reason) {
+            (Some(key_id), Some(bytes), None) => {
+                let context = id.context(self.portrait_updated_at);
+                let plain = keys.open(&Sealed { key_id, bytes }, &context)?;
+                let embedding = plain.as_deref().and_then(from_bytes);
+                TemplateContent::Usable(embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?)
+            }
+            (None, None, Some(reason)) => TemplateContent::Unusable(reason),
+            _ => return Err(StoreError::inconsistent("unusable_reason")),
+        };
+        Ok(StoredTemplate { portrait_updated_at: self.portrait_updated_at, content })
     }
 }
 

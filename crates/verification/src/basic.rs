@@ -121,7 +121,8 @@ fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Opti
     }
 }
 
-/// The registry's text of a field; `None` when the view does not carry it or has nothing there.
+/// The registry's text of a field; `None` when the view does not carry it, or has nothing there but a placeholder
+/// such as `-`.
 fn recorded(fields: &FurtherFields, field: BasicField) -> Option<&str> {
     let text = match field {
         // These two are parsed values of the record and compared as such.
@@ -140,7 +141,7 @@ fn recorded(fields: &FurtherFields, field: BasicField) -> Option<&str> {
         BasicField::Rt => &fields.rt,
         BasicField::Rw => &fields.rw,
     };
-    text.as_deref()
+    text.as_deref().filter(|text| text.chars().any(char::is_alphanumeric))
 }
 
 #[cfg(test)]

@@ -85,6 +85,15 @@ pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> 
     Ok(table)
 }
 
+/// The parser's message, unless it is one that quotes a value: a secret may stand where a table should.
+fn without_values(message: &str) -> String {
+    if message.starts_with("invalid type") || message.starts_with("invalid value") {
+        "a value has another type than is expected".to_owned()
+    } else {
+        message.to_owned()
+    }
+}
+
 fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
     let text = fs::read_to_string(file)
         .map_err(|source| ClientsError::Unreadable { file: file.to_owned(), source })?;
@@ -92,7 +101,7 @@ fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
     let parsed: ClientsFile = toml::from_str(&text).map_err(|error| ClientsError::Malformed {
         file: file.to_owned(),
         line: error.span().map_or(1, |span| line_at(&text, span.start)),
-        message: error.message().to_owned(),
+        message: without_values(error.message()),
     })?;
     let mut table = ClientTable::new();
     let mut names = HashSet::new();

@@ -1,6 +1,6 @@
 use padan_domain::{BirthDate, Decision, NationalId, PersonName, Photo};
 
-use crate::{NikHint, StepTimings};
+use crate::StepTimings;
 
 /// What a client claims of a person, and the selfie.
 #[derive(Debug, Clone)]
@@ -20,8 +20,6 @@ pub struct FaceRequest {
 pub struct FaceOutcome {
     /// What the answer tells.
     pub decision: Decision,
-    /// What the NIK's digits suggest.
-    pub hint: NikHint,
     /// How long each step took.
     pub timings: StepTimings,
 }

@@ -4,22 +4,30 @@ use padan_domain::{BirthDate, NationalId};
 /// What the digits of a NIK suggest. It is kept for whoever looks into a case and never decides one: a NIK
 /// stays the same when a birth date is corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NikHint {
+pub(crate) struct NikHint {
     /// Whether the digits have the structure by which numbers are issued.
-    pub well_structured: bool,
+    well_structured: bool,
     /// Whether the digits agree with the date of birth that was sent.
-    pub agrees_with_date_of_birth: bool,
+    agrees_with_date_of_birth: bool,
 }
 
 impl NikHint {
     /// Reads the digits: day (a woman's plus 40), month and two-digit year stand at positions 7 to 12.
-    pub fn of(nik: &NationalId, date_of_birth: BirthDate) -> Self {
+    pub(crate) fn of(nik: &NationalId, date_of_birth: BirthDate) -> Self {
         let date = date_of_birth.as_date();
         let month_and_year = format!("{:02}{:02}", date.month(), date.year().rem_euclid(100));
         let agrees = [date.day(), date.day() + 40]
             .iter()
             .any(|day| nik.as_str().get(6..12) == Some(&format!("{day:02}{month_and_year}")));
         Self { well_structured: nik.is_well_structured(), agrees_with_date_of_birth: agrees }
+    }
+
+    /// Writes it to the log of the request, where there is something to be looked into.
+    pub(crate) fn note(self) {
+        let Self { well_structured, agrees_with_date_of_birth } = self;
+        if !(well_structured && agrees_with_date_of_birth) {
+            tracing::info!(well_structured, agrees_with_date_of_birth, "a NIK whose digits are unusual");
+        }
     }
 }
 

@@ -32,7 +32,6 @@ pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
-pub use hint::NikHint;
 pub use padan_store::PoolFigures;
 pub use readiness::Component;
 pub use timing::StepTimings;

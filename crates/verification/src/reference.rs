@@ -68,7 +68,10 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<TemplateContent, VerificationError> {
         let unusable = |fault: PhotoFault| TemplateContent::Unusable(fault.reason().as_str().to_owned());
-        let Ok(photo) = Photo::try_from(portrait.bytes) else {
+        let Some(bytes) = portrait.bytes else {
+            return Ok(unusable(PhotoFault::TooLarge));
+        };
+        let Ok(photo) = Photo::try_from(bytes) else {
             return Ok(unusable(PhotoFault::Unreadable));
         };
         match within(deadline, self.0.engine.reference(photo, deadline)).await {

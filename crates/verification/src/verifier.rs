@@ -9,8 +9,8 @@ use padan_registry::{Citizen, Registry};
 use padan_store::{PoolFigures, Store};
 
 use crate::{
-    BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, NikHint, StepTimings, VerificationError,
-    basic, error::Cause, timing::timed,
+    BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, StepTimings, VerificationError, basic,
+    error::Cause, hint::NikHint, timing::timed,
 };
 
 /// Verifies people. One is made at start and shared by all who serve.
@@ -86,7 +86,7 @@ impl Verifier {
         request: FaceRequest,
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
-        let hint = NikHint::of(&request.nik, request.date_of_birth);
+        NikHint::of(&request.nik, request.date_of_birth).note();
         let mut timings = StepTimings::default();
         let lookup = within(deadline, self.0.registry.citizen(&request.nik));
         let citizen =
@@ -95,7 +95,7 @@ impl Verifier {
             None => Judgement::UnknownNik,
             Some(citizen) => self.judge_known(&citizen, request, deadline, &mut timings).await?,
         };
-        Ok(FaceOutcome { decision: judge(judgement), hint, timings })
+        Ok(FaceOutcome { decision: judge(judgement), timings })
     }
 
     /// Verifies a person's claims without a face.

@@ -1,6 +1,6 @@
 use std::{
     fmt, fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
@@ -22,6 +22,8 @@ const NO_MATCH: u8 = 1;
 const UNUSABLE: u8 = 3;
 /// Nothing was compared, because models, runtime or settings are not in order.
 const NOT_COMPARED: u8 = 4;
+/// What a client of the service may send.
+const MOST_BYTES: u64 = 16 << 20;
 /// Nobody waits in a queue here; a slow machine may take its time.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -98,10 +100,14 @@ struct Flaw {
 
 /// Finds the face. The outer error is a fault of ours, the inner one of the photo.
 async fn look_at(engine: &Engine, file: &Path, as_reference: bool) -> Result<Result<Analysis, Flaw>> {
-    let bytes = match fs::read(file) {
-        Ok(bytes) => Bytes::from(bytes),
+    let bytes = match read(file) {
+        Ok(bytes) => bytes,
         Err(error) => return Ok(Err(Flaw { code: None, text: format!("it cannot be read: {error}") })),
     };
+    if bytes.len() as u64 > MOST_BYTES {
+        let text = format!("it is larger than {} MiB", MOST_BYTES >> 20);
+        return Ok(Err(Flaw { code: Some(ReasonCode::BodyTooLarge), text }));
+    }
     let Ok(photo) = Photo::try_from(bytes) else {
         let text = "it is neither PNG nor JPEG by its first bytes".to_owned();
         return Ok(Err(Flaw { code: Some(ReasonCode::UnsupportedImage), text }));
@@ -120,6 +126,16 @@ async fn look_at(engine: &Engine, file: &Path, as_reference: bool) -> Result<Res
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// The file's bytes, one more than allowed at most. Devices and pipes may never end, and are refused.
+fn read(file: &Path) -> io::Result<Bytes> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
 }
 
 fn tell_unusable(as_json: bool, which: &str, file: &Path, flaw: Flaw) -> Result<ExitCode> {

@@ -5,8 +5,16 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
+use padan_inference::{Catalogue, model_folders};
+use padan_registry::Registry;
+use padan_store::Store;
+use padan_verification::Clients;
+use tokio::runtime::Runtime;
 
-use crate::settings::SettingsArguments;
+use crate::{
+    settings::{Settings, SettingsArguments},
+    telemetry,
+};
 
 /// Check the settings and print those in force, secrets blotted out
 ///
@@ -19,12 +27,38 @@ pub(crate) struct ConfigCheckArguments {
 
 /// Prints the settings in force.
 pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitCode> {
-    let (_, effective) = arguments.settings.load()?;
+    let (settings, effective) = arguments.settings.load()?;
     let mut out = io::stdout().lock();
     for source in &effective.sources {
         writeln!(out, "# from {source}")?;
     }
     write!(out, "\n{}", effective.redacted()?)?;
-    eprintln!("The settings are in order. `padan doctor` tries them out.");
-    Ok(ExitCode::SUCCESS)
+    let faults = faults(&settings)?;
+    for fault in &faults {
+        eprintln!("padan: {fault}");
+    }
+    if faults.is_empty() {
+        eprintln!("The settings are in order. `padan doctor` tries them out.");
+    }
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What a start with these settings would stumble over, as far as it can be told without connecting to anything.
+fn faults(settings: &Settings) -> Result<Vec<String>> {
+    let runtime = Runtime::new()?;
+    let _entered = runtime.enter();
+    let model_set = || {
+        settings.inference.validate().map_err(|error| error.to_string())?;
+        let catalogue =
+            Catalogue::load(&model_folders(&settings.inference)).map_err(|error| error.to_string())?;
+        catalogue.set(&settings.inference.model_set).map(drop).map_err(|error| error.to_string())
+    };
+    let outcomes = [
+        telemetry::check(&settings.log).map_err(|error| format!("{error:#}")),
+        Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),
+        Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),
+        Store::new(&settings.store).map(drop).map_err(|error| error.to_string()),
+        model_set(),
+    ];
+    Ok(outcomes.into_iter().filter_map(Result::err).collect())
 }

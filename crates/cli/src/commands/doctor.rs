@@ -63,6 +63,7 @@ fn runtime(settings: &Settings) -> Result<String, String> {
 }
 
 fn models(settings: &Settings) -> Result<String, String> {
+    settings.inference.validate().map_err(|error| error.to_string())?;
     let find = || {
         let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
         let set = catalogue.set(&settings.inference.model_set)?;

@@ -14,7 +14,7 @@ use super::{
 const WORTH_A_BAR: usize = 200;
 
 /// Brings the people into the registry that the demo stands in for. A kept registry that was filled from the same
-/// list is left as it is, with whatever was changed in it since.
+/// list is left as it is, with whatever was changed in it since; from another list, it holds that list afterwards.
 pub(super) async fn load(people: &People, site: &Site) -> Result<()> {
     let mut registry = SampleRegistry::connect(&site.registry_url().into()).await?;
     registry.migrate().await.context("the sample registry could not be set up")?;
@@ -23,6 +23,8 @@ pub(super) async fn load(people: &People, site: &Site) -> Result<()> {
     if fs::read_to_string(site.loaded_note()).is_ok_and(|note| note == loaded) {
         return Ok(());
     }
+    let listed: Vec<_> = people.all.iter().map(|person| person.nik.as_str()).collect();
+    registry.keep_only(&listed).await?;
     let bar = progress_bar(people.all.len());
     for person in &people.all {
         registry.put(&sample(person, people)?).await?;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use crate::{private_cluster::PrivateCluster, settings::Settings};
 
@@ -23,7 +24,7 @@ pub(super) struct Site {
     loaded_note: PathBuf,
     registry_url: String,
     store_url: String,
-    person_key: String,
+    keys: [String; 2],
 }
 
 impl Site {
@@ -34,7 +35,7 @@ impl Site {
             loaded_note: cluster.folder().join("people-loaded"),
             registry_url: cluster.url(REGISTRY),
             store_url: cluster.url(STORE),
-            person_key: cluster.secret().repeat(2),
+            keys: ["person", "template"].map(|purpose| key_for(purpose, cluster.secret())),
         };
         site.write_ports(port, admin_port)?;
         Ok(site)
@@ -57,14 +58,15 @@ impl Site {
 
     /// Writes the settings with the ports in use. They hold passwords: only the owner may read them.
     pub(super) fn write_ports(&self, port: u16, admin_port: u16) -> Result<()> {
-        let Self { registry_url, store_url, person_key, .. } = self;
+        let Self { registry_url, store_url, keys: [person_key, template_keys], .. } = self;
         let text = format!(
             "# The settings of the running `padan demo`. They go when it ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
              admin_port = {admin_port}\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
              [clients]\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
-             [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n"
+             [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
+             template_keys = \"{template_keys}\"\n"
         );
         let write = || {
             fs::OpenOptions::new()
@@ -77,6 +79,11 @@ impl Site {
         };
         write().with_context(|| format!("cannot write {}", self.file.display()))
     }
+}
+
+/// A key of its own for each purpose, the same for as long as the cluster is kept.
+fn key_for(purpose: &str, secret: &str) -> String {
+    hex::encode(Sha256::new().chain_update(purpose).chain_update(secret).finalize())
 }
 
 /// The settings of an instance on free ports whose registry nobody answers for.

@@ -91,7 +91,7 @@ impl Claim {
         let preferred = self.folder.join(name_of(self.keeping));
         let note = note_in(&self.folder, self.keeping);
         let home = |root| Home { root, note: note.clone(), keeping: self.keeping };
-        if let Some(root) = noted(&note)
+        if let Some(root) = noted(&note).filter(|root| may_be_ours(root, &self.folder))
             && account.owns(&root)
         {
             return Ok(home(root));
@@ -246,11 +246,18 @@ fn noted(note: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(text.trim_end_matches('\n')))
 }
 
+/// Whether a cluster of ours can lie there: the note may be anybody's writing, and what it names is removed.
+fn may_be_ours(root: &Path, folder: &Path) -> bool {
+    let name = root.file_name().unwrap_or_default().to_string_lossy();
+    root.parent() == Some(folder)
+        || (root.parent() == Some(Path::new(PLACE_FOR_ALL)) && name.starts_with("padan-"))
+}
+
 /// The clusters that the notes in a claimed folder tell of.
 fn homes_in(folder: &Path) -> impl Iterator<Item = Home> {
     [Keeping::Thrown, Keeping::Kept].into_iter().filter_map(|keeping| {
         let note = note_in(folder, keeping);
-        let root = noted(&note)?;
+        let root = noted(&note).filter(|root| may_be_ours(root, folder))?;
         Some(Home { root, note, keeping })
     })
 }

@@ -20,6 +20,7 @@ const PATHS: &[(&str, &str)] = &[
     ("inference", "model_folder"),
     ("inference", "runtime_library"),
     ("store", "person_key_file"),
+    ("store", "template_keys_file"),
 ];
 
 /// Environment variables by name.

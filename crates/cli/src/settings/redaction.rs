@@ -5,14 +5,19 @@ const BLOT: &str = "(hidden)";
 
 /// Blots out passwords in URLs, and every text whose key says that it is a secret.
 ///
-/// The rule goes by names so that a section that gets a secret tomorrow is covered today: `..._key`, `...secret`,
+/// The rule goes by names so that a section that gets a secret tomorrow is covered today: `..._key`, `..._keys`, `...secret`,
 /// `...password` and `...token`.
 pub(super) fn redacted(table: Table) -> Table {
     table
         .into_iter()
         .map(|(key, value)| {
             let value = match value {
-                Value::String(text) if is_secret(&key) && !text.is_empty() => BLOT.into(),
+                Value::String(text) if text.is_empty() => Value::String(text),
+                Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Array(_)
+                    if is_secret(&key) =>
+                {
+                    BLOT.into()
+                }
                 other => without_passwords(other),
             };
             (key, value)
@@ -21,7 +26,7 @@ pub(super) fn redacted(table: Table) -> Table {
 }
 
 fn is_secret(key: &str) -> bool {
-    ["key", "secret", "password", "token"].iter().any(|word| key.ends_with(word))
+    ["key", "keys", "secret", "password", "token"].iter().any(|word| key.ends_with(word))
 }
 
 fn without_passwords(value: Value) -> Value {
@@ -69,10 +74,11 @@ mod tests {
     #[test]
     fn passwords_and_keys_are_blotted_out_at_any_depth() {
         let text = shown(
-            "urls = [\"postgres://a:s3@b/c\", \"plain\"]\nperson_key = \"s3\"\n[deep.er]\napi_token = \"s3\"\n\
+            "urls = [\"postgres://a:s3@b/c\", \"plain\"]\nperson_key = \"s3\"\ntemplate_keys = [\"s3\"]\n\
+             number_key = 9999\n[deep.er]\napi_token = \"s3\"\n\
              several = \"postgres://a:s3@b/c,postgres://d:s3@e/f\"\npath = \"/a/b\"\n",
         );
-        assert!(!text.contains("s3"), "{text}");
+        assert!(!text.contains("s3") && !text.contains("9999"), "{text}");
         for kept in ["postgres://a:(hidden)@b/c", "plain", "/a/b", "@e/f"] {
             assert!(text.contains(kept), "{text}");
         }

@@ -111,8 +111,9 @@ impl Served {
             "{settings}\n[log]\nformat = \"json\"\nfilter = \"info\"\n\n\
              [clients]\nfile = \"clients.toml\"\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
-             [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\n",
-            "0123456789abcdef".repeat(4)
+             [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n",
+            "0123456789abcdef".repeat(4),
+            "89abcdef01234567".repeat(4)
         );
         fs::write(folder.path().join("clients.toml"), clients()).unwrap();
         fs::write(&file, &text).unwrap();
@@ -187,6 +188,11 @@ impl Served {
     pub(crate) fn ask_operators(&self, path: &str) -> (u16, String) {
         let response = self.client.get(format!("http://{}{path}", self.admin)).send().unwrap();
         (response.status().as_u16(), response.text().unwrap())
+    }
+
+    /// The address of the operators' listener.
+    pub(crate) fn operators_address(&self) -> SocketAddr {
+        self.admin
     }
 
     /// A connection to the public listener.

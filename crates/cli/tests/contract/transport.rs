@@ -243,3 +243,73 @@ fn requests_under_way_are_answered_before_the_end() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+/// Until the connection ends; what arrived, and how long it took.
+fn until_closed(connection: &mut TcpStream) -> (String, Duration) {
+    let begun = Instant::now();
+    connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut received = Vec::new();
+    // A reset is an end as well.
+    match connection.read_to_end(&mut received) {
+        Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("still open: {error}"),
+        _ => {}
+    }
+    (String::from_utf8_lossy(&received).into_owned(), begun.elapsed())
+}
+
+#[test]
+fn a_connection_on_which_a_body_never_ends_is_closed_with_the_answer() {
+    let served = Served::with("[http]\ndrain_timeout_ms = 500\nbody_timeout_ms = 500\n");
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    for (headers, path, status) in [
+        (chunked.to_owned(), PATH, "401"),
+        (chunked.to_owned(), "/nowhere", "404"),
+        (format!("{CREDENTIALS}{FORM_TYPE}{chunked}"), PATH, "408"),
+        (format!("{FORM_TYPE}Content-Length: 1000\r\n"), PATH, "401"),
+    ] {
+        for trickle in [&b""[..], b"5\r\nabcde\r\n"] {
+            let mut connection = served.connect();
+            connection.write_all(head(path, &headers).as_bytes()).unwrap();
+            connection.write_all(trickle).unwrap();
+            let (received, took) = until_closed(&mut connection);
+            assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{received}");
+            assert!(received.contains("connection: close"), "{received}");
+            assert!(took < Duration::from_secs(8), "{path} {status}: {took:?}");
+        }
+    }
+    let mut operators = TcpStream::connect(served.operators_address()).unwrap();
+    operators.write_all(format!("GET /healthz HTTP/1.1\r\nHost: padan\r\n{chunked}\r\n").as_bytes()).unwrap();
+    let (received, took) = until_closed(&mut operators);
+    assert!(received.starts_with("HTTP/1.1 200 ") && took < Duration::from_secs(8), "{received} {took:?}");
+}
+
+#[test]
+fn a_protocol_that_is_offered_is_not_taken_up_and_the_client_can_tell() {
+    let served = Served::start();
+    let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    for offer in [h2c, "Connection: upgrade\r\nUpgrade: foo\r\n", "Upgrade: websocket\r\n"] {
+        let mut connection = served.connect();
+        let begun = Instant::now();
+        connection.write_all(&with_length(&format!("{CREDENTIALS}{offer}"), form().as_bytes())).unwrap();
+        let answer = read_answer(&mut connection);
+        assert_answer(&answer, 200, "VERIFIED");
+        assert_eq!(header(&answer.0, "connection").as_deref(), Some("close"), "{offer}: {}", answer.0);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{offer}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_path_is_counted_by_what_it_means() {
+    let served = Served::start();
+    let mut connection = served.connect();
+    let body = form();
+    let encoded = head(
+        "/identity/v1/%76erification",
+        &format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len()),
+    );
+    connection.write_all(encoded.as_bytes()).unwrap();
+    connection.write_all(body.as_bytes()).unwrap();
+    assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
+    let (_, metrics) = served.ask_operators("/metrics");
+    assert!(metrics.contains("endpoint=\"verification\",reason=\"VERIFIED\""), "{metrics}");
+}

@@ -55,9 +55,37 @@ fn config_check_names_the_unknown_key() {
         "{}",
         stderr(&output)
     );
-    let output = checkout.run(&["config", "check"]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stdout(&output).contains("[inference]"));
+}
+
+#[test]
+fn config_check_says_what_a_start_would_stumble_over() {
+    let checkout = Checkout::new();
+    fs::write(
+        checkout.path("site.toml"),
+        "[log]\nfilter = '=;!!'\n[inference]\nmodel_set = 'arcface'\n[store]\nurl = 'postgres://s@h/d'\nperson_key = 'abc'\n",
+    )
+    .unwrap();
+    let output = checkout.run(&["config", "check", "--config", "site.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("[inference]"), "the settings are shown all the same");
+    for fault in ["log.filter", "clients.file", "registry.urls", "store.person_key", "arcface"] {
+        assert!(stderr(&output).contains(fault), "{fault}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn compare_reads_files_and_not_more_than_a_client_may_send() {
+    let checkout = Checkout::new();
+    let portrait = "people/images/101_id.jpg";
+    for endless in ["/dev/zero", "people"] {
+        let output = checkout.run(&["compare", portrait, endless]);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    }
+    let large = fs::File::create(checkout.path("large.jpg")).unwrap();
+    large.set_len(17 << 20).unwrap();
+    let output = checkout.run(&["compare", portrait, "large.jpg"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("16 MiB"), "{}", stderr(&output));
 }
 
 #[test]

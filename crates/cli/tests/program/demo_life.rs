@@ -28,7 +28,8 @@ fn it_serves_and_ends_with_sigterm() {
     let password = text.split("cluster_owner:").nth(1).unwrap().split('@').next().unwrap();
     assert!(!stdout(&check).contains(password));
 
-    let second = checkout.demo_once(&[]);
+    let port = demo.port.to_string();
+    let second = checkout.run(&["demo", "--once", "--port", &port, "--admin-port", "0"]);
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("another `padan demo` runs in this checkout"), "{}", stderr(&second));
     assert_eq!(demo.ask_operators("/readyz").0, 200, "the first goes on");

@@ -97,3 +97,18 @@ fn a_kept_cluster_is_taken_up_again() {
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
     assert_eq!(identity(), first);
 }
+
+/// A shell that is set up for a real site must not lend its databases to the demo's client.
+#[test]
+fn the_environment_of_a_site_is_not_the_demos() {
+    let nowhere = "postgres://nobody@127.0.0.1:1/nowhere";
+    let checkout = Checkout::new();
+    let output = checkout
+        .command(&["demo", "--once", "--port", "0", "--admin-port", "0"])
+        .env("PADAN__STORE__URL", nowhere)
+        .env("PADAN__REGISTRY__URLS", nowhere)
+        .env("PADAN__HTTP__ADDRESS", "0.0.0.0")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
+}

@@ -1,7 +1,9 @@
 /// Titles that stand before a name, and in registers also behind it after a comma. Each is written in its
 /// parts: between two parts a space or a dot may stand or not.
-const HONORIFICS: &[&str] =
-    &["H", "HJ", "HJH", "K H", "T G H", "PDT", "PROF", "DR", "DRS", "DRA", "DRG", "DRH", "IR", "NS", "APT"];
+const HONORIFICS: &[&str] = &[
+    "H", "HJ", "HJH", "K H", "T G H", "PDT", "PROF", "DR", "DR H C", "DRS", "DRA", "DRG", "DRH", "IR", "NS",
+    "APT",
+];
 
 /// Words written out, which are titles before a name only: behind it they are names.
 const WORDS_BEFORE: &[&str] = &[
@@ -119,6 +121,7 @@ const DEGREES: &[&str] = &[
     "M -E I",
     "M E SY",
     "M ENG",
+    "M ENG SC",
     "M EPID",
     "M FARM",
     "M GZ",
@@ -176,6 +179,16 @@ const DEGREES: &[&str] = &[
     "SP OG",
     "SP P",
     "SP PD",
+    "SP PD KAI",
+    "SP PD KEMD",
+    "SP PD KGEH",
+    "SP PD KGER",
+    "SP PD KGH",
+    "SP PD KHOM",
+    "SP PD KKV",
+    "SP PD KP",
+    "SP PD KPTI",
+    "SP PD KR",
     "SP PK",
     "SP RAD",
     "SP S",

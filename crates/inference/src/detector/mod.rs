@@ -8,8 +8,6 @@ mod suppression;
 mod tests;
 mod yunet;
 
-use std::time::Instant;
-
 use fast_image_resize::Resizer;
 
 use crate::{
@@ -21,6 +19,7 @@ use crate::{
     manifest::{self, DetectorFamily, InputSize},
     orientation::Orientation,
     raster::Raster,
+    retries::Retries,
     runtime::Network,
     subject::{self, Subject},
 };
@@ -69,11 +68,25 @@ pub(crate) struct PixelScale {
     pub(crate) deviation: [f32; 3],
 }
 
+/// The overlap from which on boxes of two looks are of one face.
+const SAME_FACE: f64 = 0.2;
+
 impl View {
     fn new(picture: &Picture, quarter_turns: u16) -> Self {
         let turn = |orientation: Orientation, _| orientation.turned_clockwise();
         let orientation = (0..quarter_turns).fold(picture.orientation, turn);
         Self { orientation, quarter_turns, size: orientation.upright_size(picture.raster.size()) }
+    }
+
+    /// Where a part of the photo held so is seen after further clockwise quarters.
+    fn seen_turned(&self, part: Rectangle, turns: u16) -> Rectangle {
+        let (mut part, mut size) = (part, (f64::from(self.size.0), f64::from(self.size.1)));
+        for _ in 0..turns {
+            let Rectangle { left, top, width, height } = part;
+            part = Rectangle { left: size.1 - top - height, top: left, width: height, height: width };
+            size = (size.1, size.0);
+        }
+        part
     }
 }
 
@@ -111,12 +124,16 @@ impl Detector {
 
     /// Looks at the photo as a whole. Only when that finds nobody: closer, turned by each quarter, and larger for
     /// small faces, until one look finds somebody or the time for retries is spent.
-    pub(crate) fn find(&mut self, picture: &Picture, resizer: &mut Resizer) -> Result<Faces, FaceError> {
+    pub(crate) fn find(
+        &mut self,
+        picture: &Picture,
+        retries: &mut Retries,
+        resizer: &mut Resizer,
+    ) -> Result<Faces, FaceError> {
         let long_side = picture.raster.size().0.max(picture.raster.size().1);
         let mut looks = 0;
-        let mut retries_end = None;
         for (quarter_turns, side_and_frame) in self.attempts(long_side) {
-            if retries_end.is_some_and(|end| Instant::now() >= end) {
+            if looks > 0 && !retries.may_go_on() {
                 break;
             }
             let view = View::new(picture, quarter_turns);
@@ -126,7 +143,6 @@ impl Detector {
             if !found.is_empty() {
                 return Ok(Faces { found, view, looks });
             }
-            retries_end.get_or_insert_with(|| Instant::now() + self.config.retry_budget());
         }
         Ok(Faces { found: Vec::new(), view: View::new(picture, 0), looks })
     }
@@ -145,12 +161,13 @@ impl Detector {
     /// are small in its input hardly follow a roll of the head.
     ///
     /// The network also finds faces that lie on their side or on their head, but is less sure of them, and takes them
-    /// for upright. Where it is not sure, the photo is looked at in each other turn, and the surest one counts; these
-    /// looks are six at most, each no larger than the first.
+    /// for upright. Where it is not sure, the photo is looked at in each other turn, and the turn in which it is surest
+    /// of that face counts; these looks are six at most, and share the time for retries.
     pub(crate) fn refine(
         &mut self,
         picture: &Picture,
         subject: Subject,
+        retries: &mut Retries,
         resizer: &mut Resizer,
     ) -> Result<Subject, FaceError> {
         let mut surest = self.look_closer(picture, subject, resizer)?;
@@ -158,12 +175,16 @@ impl Detector {
             return Ok(surest);
         }
         for turns in 1..4 {
+            if !retries.may_go_on() {
+                break;
+            }
             let view = View::new(picture, (subject.view.quarter_turns + turns) % 4);
             let look = self.whole(picture, view, (self.config.side, self.config.side));
-            let looks = surest.looks + 1;
-            let faces = Faces { found: self.look(picture, &look, resizer)?, view, looks };
-            surest.looks = looks;
-            let Some(other) = subject::choose(&faces) else { continue };
+            let faces = Faces { found: self.look(picture, &look, resizer)?, view, looks: surest.looks + 1 };
+            surest.looks = faces.looks;
+            // The same head, not the one that would be chosen in this turn: who is meant is settled.
+            let head = subject.view.seen_turned(subject.face.rectangle, turns);
+            let Some(other) = subject::at(&faces, &head, SAME_FACE) else { continue };
             let other = self.look_closer(picture, other, resizer)?;
             let best = if other.face.score > surest.face.score { other } else { surest };
             surest = Subject { looks: other.looks, ..best };
@@ -189,7 +210,6 @@ impl Detector {
         subject: &Subject,
         resizer: &mut Resizer,
     ) -> Result<Option<Subject>, FaceError> {
-        const SAME_FACE: f64 = 0.2;
         let known = subject.face.rectangle;
         let scale = f64::from(self.config.refined_face) / known.area().sqrt();
         let window = (self.config.side, self.size);
@@ -199,10 +219,9 @@ impl Detector {
             return Ok(None);
         };
         let seen = self.look(picture, &look, resizer)?;
-        let overlap = |face: &Detection| face.rectangle.overlap(&known);
-        let same = seen.into_iter().filter(|face| overlap(face) >= SAME_FACE);
-        let nearest = same.max_by(|a, b| overlap(a).total_cmp(&overlap(b)));
-        Ok(nearest.map(|face| Subject { face, looks: subject.looks + 1, ..*subject }))
+        let faces = Faces { found: seen, view: subject.view, looks: subject.looks + 1 };
+        let same = subject::at(&faces, &known, SAME_FACE);
+        Ok(same.map(|seen| Subject { second_share: subject.second_share, ..seen }))
     }
 
     fn whole(&self, picture: &Picture, view: View, side_and_frame: (u32, u32)) -> Look {

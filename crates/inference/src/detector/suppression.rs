@@ -1,10 +1,13 @@
-use crate::detector::Detection;
+use crate::{detector::Detection, geometry::Rectangle};
 
 /// Greedy non-maximum suppression: of boxes that overlap by more than `max_overlap` only the best scored stays.
 ///
 /// The result is sorted by falling score. Boxes that are not finite, or empty, are dropped.
 pub(crate) fn suppress(mut faces: Vec<Detection>, max_overlap: f64) -> Vec<Detection> {
-    faces.retain(|face| face.rectangle.area().is_finite() && face.rectangle.area() > 0.0);
+    faces.retain(|face| {
+        let Rectangle { left, top, width, height } = face.rectangle;
+        [left, top, width, height].iter().all(|value| value.is_finite()) && width > 0.0 && height > 0.0
+    });
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::new();
     for face in faces {
@@ -20,7 +23,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::geometry::{Point, Rectangle};
+    use crate::geometry::Point;
 
     fn face(left: f64, score: f32) -> Detection {
         let rectangle = Rectangle { left, top: 0.0, width: 10.0, height: 10.0 };
@@ -37,7 +40,9 @@ mod tests {
     fn boxes_that_are_no_boxes_are_dropped() {
         let mut empty = face(0.0, 0.9);
         empty.rectangle.width = 0.0;
-        assert!(suppress(vec![empty, face(f64::NAN, 0.9)], 0.3).len() <= 1);
+        let mut endless = face(0.0, 0.9);
+        endless.rectangle.height = f64::INFINITY;
+        assert_eq!(suppress(vec![empty, endless, face(f64::NAN, 0.9)], 0.3), []);
     }
 
     proptest! {

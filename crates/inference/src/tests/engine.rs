@@ -104,3 +104,23 @@ fn a_device_that_is_not_there_stops_the_start() {
     assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
     assert!(error.to_string().contains("NVIDIA driver"), "{error}");
 }
+
+#[test]
+fn settings_that_cannot_work_are_refused_by_their_key() {
+    type Change = fn(&mut Config);
+    let changes: [(&str, Change); 8] = [
+        ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::NAN),
+        ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::INFINITY),
+        ("inference.limits.max_side", |config| config.limits.max_side = 0),
+        ("inference.detection.side", |config| config.detection.side = 0),
+        ("inference.detection.close_up_side", |config| config.detection.close_up_side = u32::MAX),
+        ("inference.detection.min_score", |config| config.detection.min_score = 1.1),
+        ("inference.subject.max_second_share", |config| config.subject.max_second_share = -0.1),
+        ("inference.quality.min_eye_distance", |config| config.quality.min_eye_distance = f64::NAN),
+    ];
+    for (key, change) in changes {
+        let error = refusal(change).to_string();
+        assert!(error.starts_with(key), "{error}");
+    }
+    assert!(config().validate().is_ok());
+}

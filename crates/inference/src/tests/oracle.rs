@@ -13,6 +13,7 @@ use crate::{
     detector::PixelScale,
     embedder::Embedder,
     geometry::Point,
+    manifest::Precision,
     orientation::Orientation,
     runtime::{Model, Runtime},
     runtime_library,
@@ -190,7 +191,7 @@ fn the_prepared_sface_is_the_published_one_but_faster() {
     let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
     let mut embedders = [Graph::Prepared, Graph::Original].map(|graph| {
         let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
-        let network = runtime.network(&Model::new("sface", &bytes, Device::Cpu)).unwrap();
+        let network = runtime.network(&Model::new("sface", &bytes, Device::Cpu, Precision::Fp32)).unwrap();
         Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
     });
     let crops: Vec<_> =
@@ -212,4 +213,26 @@ fn the_prepared_sface_is_the_published_one_but_faster() {
     }
     let share = least[0].as_secs_f64() / least[1].as_secs_f64();
     assert!(share <= 0.7, "prepared takes {share:.2} of the time: {least:?}");
+}
+
+/// Device `openvino` computes the same weights in another precision: the manifest's, measured to be good.
+#[test]
+fn openvino_gives_nearly_the_same_embedding() {
+    let config = config();
+    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let measured = set.embedder.openvino.unwrap();
+    let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
+    let mut embedders =
+        [(Device::Cpu, Graph::Prepared), (Device::OpenVino, measured.graph)].map(|(device, graph)| {
+            let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
+            let network = runtime.network(&Model::new("sface", &bytes, device, measured.precision)).unwrap();
+            Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
+        });
+    for file in ["selfie.png", "id_photo.png", "rotated.png"] {
+        let crop = crop_fixture(&config.limits, file);
+        let [plain, openvino] = embedders.each_mut().map(|embedder| embedder.embed(&crop).unwrap());
+        let cosine = plain.similarity(&openvino).unwrap().cosine();
+        assert!(cosine > 0.998, "{file}: {cosine}");
+    }
 }

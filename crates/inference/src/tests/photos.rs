@@ -1,5 +1,7 @@
 //! Photos as people send them: turned, close, far away, in company, badly lit.
 
+use std::time::{Duration, Instant};
+
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::{
@@ -7,6 +9,10 @@ use crate::{
     pipeline::Role,
     test_support::{config, fixture, photo, pipeline, workspace},
 };
+
+fn in_a_minute() -> Instant {
+    Instant::now() + Duration::from_mins(1)
+}
 
 fn person(file: &str) -> DynamicImage {
     image::open(workspace("people/images").join(file)).unwrap()
@@ -19,7 +25,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 }
 
 fn analyse(pipeline: &mut Pipeline, image: &DynamicImage) -> Result<Analysis, FaceError> {
-    pipeline.analyse(&photo(encoded(image, ImageFormat::Jpeg)), Role::Probe)
+    pipeline.analyse(&photo(encoded(image, ImageFormat::Jpeg)), Role::Probe, in_a_minute())
 }
 
 fn fault(pipeline: &mut Pipeline, image: &DynamicImage) -> PhotoFault {
@@ -42,12 +48,12 @@ impl Judge {
         let (mut pipelines, identity) = crate::load(&config()).unwrap();
         let mut pipeline = pipelines.remove(0);
         let bytes = std::fs::read(workspace("people/images").join(portrait)).unwrap();
-        let portrait = pipeline.analyse(&photo(bytes), Role::Reference).unwrap().embedding;
+        let portrait = pipeline.analyse(&photo(bytes), Role::Reference, in_a_minute()).unwrap().embedding;
         Self { pipeline, calibration: identity.calibration, portrait }
     }
 
     fn percentage(&mut self, bytes: Vec<u8>) -> f64 {
-        let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe).unwrap();
+        let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe, in_a_minute()).unwrap();
         self.calibration.percentage(self.portrait.similarity(&analysis.embedding).unwrap()).value()
     }
 
@@ -102,7 +108,11 @@ fn a_face_that_fills_the_frame_is_found() {
     let mut judge = Judge::of("114_id.jpg");
     let selfie = person("114_s1.jpg");
     let whole = judge.percentage_of(&selfie);
-    let face = judge.pipeline.analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe).unwrap().face;
+    let face = judge
+        .pipeline
+        .analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe, in_a_minute())
+        .unwrap()
+        .face;
     let part = |margin: f64| {
         let width = face.rectangle.width * (1.0 + 2.0 * margin);
         let height = face.rectangle.height * (1.0 + 2.0 * margin);
@@ -132,7 +142,7 @@ fn a_face_of_80_pixels_in_12_megapixels_is_found() {
     });
     imageops::overlay(&mut wall, &small.to_rgb8(), 2500, 1200);
     let photo = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
-    let analysis = pipeline.analyse(&photo, Role::Reference).unwrap();
+    let analysis = pipeline.analyse(&photo, Role::Reference, in_a_minute()).unwrap();
     assert!((analysis.face.rectangle.width - 80.0).abs() < 12.0, "{:?}", analysis.face);
     assert!(analysis.face.looks > 2, "the first look is too coarse for it");
 }
@@ -151,6 +161,36 @@ fn company_makes_a_selfie_ambiguous_and_passers_by_do_not() {
     assert_eq!(fault(&mut pipeline, &beside(432, 540)), PhotoFault::SeveralFaces);
     let analysis = analyse(&mut pipeline, &beside(144, 180)).unwrap();
     assert!(analysis.face.second_share > 0.0 && analysis.face.rectangle.centre().x < 432.0);
+}
+
+/// Upright, or with the photo turned, the one who lies across does not take the place of the one who is meant.
+#[test]
+fn a_bystander_held_otherwise_never_becomes_the_subject() {
+    let mut pipeline = pipeline(&config());
+    let (one, other) = (person("114_s3.jpg"), person("101_s1.jpg"));
+    let (width, height) = (one.width(), one.height());
+    for bystander in [other.rotate90(), other.rotate180(), other.rotate270()] {
+        let mut both = RgbImage::from_pixel(2 * width, height, Rgb([120, 120, 120]));
+        imageops::overlay(&mut both, &one.to_rgb8(), 0, 0);
+        let small = bystander.resize(width / 2, height / 2, imageops::FilterType::Lanczos3);
+        imageops::overlay(&mut both, &small.to_rgb8(), i64::from(width) + 20, 20);
+        let analysis = analyse(&mut pipeline, &DynamicImage::ImageRgb8(both)).unwrap();
+        assert_eq!(analysis.face.turned_degrees, 0);
+        assert!(analysis.face.rectangle.centre().x < f64::from(width), "{:?}", analysis.face);
+    }
+}
+
+#[test]
+fn a_selfie_has_a_bounded_time_for_retries_and_a_portrait_all_it_needs() {
+    let mut config = config();
+    config.detection.retry_budget_ms = 0;
+    let mut pipeline = pipeline(&config);
+    let lying = photo(fixture("odd/turned_90.jpg"));
+    let hurried = pipeline.analyse(&lying, Role::Probe, in_a_minute());
+    assert!(hurried.is_err() || hurried.is_ok_and(|analysis| analysis.face.looks <= 2));
+    let portrait = pipeline.analyse(&lying, Role::Reference, in_a_minute()).unwrap();
+    assert_eq!(portrait.face.turned_degrees, 270);
+    assert!(portrait.face.looks > 2);
 }
 
 #[test]

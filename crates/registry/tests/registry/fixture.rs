@@ -65,6 +65,7 @@ pub(crate) fn config(urls: &[&str]) -> Config {
         statement_timeout_ms: 600,
         lock_timeout_ms: 300,
         lookup_timeout_ms: 2500,
+        max_portrait_bytes: NonZeroU32::new(1000).unwrap(),
         max_connections: NonZeroU32::new(2).unwrap(),
         idle_timeout_ms: 60_000,
         max_lifetime_ms: 60_000,

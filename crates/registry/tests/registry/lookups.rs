@@ -27,7 +27,7 @@ async fn a_known_nik_gives_what_is_registered() {
     assert_eq!(citizen.portrait_updated_at, Some(moment));
 
     let portrait = registry.portrait(&nik()).await.unwrap().unwrap();
-    assert_eq!(&portrait.bytes[..], b"\xff\xd8\xff\xe0");
+    assert_eq!(portrait.bytes.as_deref(), Some(&b"\xff\xd8\xff\xe0"[..]));
     assert_eq!(portrait.updated_at, moment);
 }
 
@@ -204,4 +204,27 @@ async fn what_is_personal_does_not_print() {
     for secret in ["Budi", "BUDI", "1987", "3174", "JAKARTA", "255"] {
         assert!(!printed.contains(secret), "{printed}");
     }
+}
+
+#[tokio::test]
+async fn a_portrait_larger_than_is_fetched_is_there_and_has_no_bytes() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.registry();
+    for (bytes, fetched) in [(1000, true), (1001, false)] {
+        fixture.set(&format!("portrait = decode(repeat('00', {bytes}), 'hex')")).await;
+        let portrait = registry.portrait(&nik()).await.unwrap().unwrap();
+        assert_eq!(portrait.bytes.is_some(), fetched, "{bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_sample_registry_can_be_brought_down_to_a_list() {
+    let mut fixture = Fixture::new().await;
+    let mut other = person("Agus Wijaya");
+    other.nik = "3174011403870001".parse().unwrap();
+    fixture.sample.put(&other).await.unwrap();
+    assert_eq!(fixture.sample.count().await.unwrap(), 2);
+    fixture.sample.keep_only(&["3174011403870001", "3174011403879999"]).await.unwrap();
+    assert_eq!(fixture.sample.count().await.unwrap(), 1);
+    assert!(fixture.registry().citizen(&nik()).await.unwrap().is_none());
 }

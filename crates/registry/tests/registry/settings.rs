@@ -9,6 +9,7 @@ const SECTION: &str = "
     statement_timeout_ms = 1500
     lock_timeout_ms = 500
     lookup_timeout_ms = 4000
+    max_portrait_bytes = 16777216
     max_connections = 16
     idle_timeout_ms = 300000
     max_lifetime_ms = 1800000

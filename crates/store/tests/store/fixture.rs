@@ -18,6 +18,8 @@ pub(crate) fn config(url: &str) -> Config {
         url: url.into(),
         person_key: Some("0123456789abcdef".repeat(4).into()),
         person_key_file: None,
+        template_keys: Some("89abcdef01234567".repeat(4).into()),
+        template_keys_file: None,
         connect_timeout_ms: 600,
         statement_timeout_ms: 600,
         lock_timeout_ms: 300,

@@ -7,6 +7,7 @@ mod fixture;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod rotation;
 mod settings;
 #[cfg(test)]
 mod templates;

@@ -57,4 +57,6 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
     assert!(text.contains("store.url") && !text.contains("secret"), "{text}");
     assert!(refusal(&|config| config.statement_timeout_ms = 0).contains("store.statement_timeout_ms"));
     assert!(refusal(&|config| config.person_key = Some("abc".into())).contains("store.person_key"));
+    assert!(refusal(&|config| config.template_keys = Some("abc".into())).contains("store.template_keys"));
+    assert!(refusal(&|config| config.template_keys = None).contains("PADAN__STORE__TEMPLATE_KEYS"));
 }

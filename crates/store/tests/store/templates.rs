@@ -30,6 +30,24 @@ async fn an_older_photo_never_replaces_a_newer_one() {
 }
 
 #[tokio::test]
+async fn a_registry_that_went_back_in_time_is_followed_after_an_hour() {
+    let (database, store) = migrated().await;
+    let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
+    store.keep_template(&nik(), &contract(), &newer).await.unwrap();
+    let age = async |age| {
+        database
+            .execute(&format!("UPDATE store.face_template SET created_at = now() - interval '{age}'"))
+            .await;
+    };
+    age("59 minutes").await;
+    store.keep_template(&nik(), &contract(), &older).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
+    age("61 minutes").await;
+    store.keep_template(&nik(), &contract(), &older).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(older));
+}
+
+#[tokio::test]
 async fn templates_of_others_contracts_and_keys_are_not_found() {
     let (database, store) = migrated().await;
     store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
@@ -44,15 +62,17 @@ async fn templates_of_others_contracts_and_keys_are_not_found() {
 }
 
 #[tokio::test]
-async fn the_table_holds_no_nik() {
+async fn the_table_holds_no_nik_and_no_embedding() {
     let (database, store) = migrated().await;
     store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    let plain = hex::encode([0.6_f32, 0.8].map(f32::to_le_bytes).concat());
     let row = sqlx::query("SELECT kept::text, person_key FROM store.face_template AS kept")
         .fetch_one(&mut database.connect().await)
         .await
         .unwrap();
     let text: String = row.get(0);
     assert!(!text.contains(nik().as_str()) && !text.contains(&hex::encode(nik().as_str())), "{text}");
+    assert!(!text.contains(&plain[..8]) && !text.contains(&plain[8..]), "{text}");
     assert_eq!(row.get::<Vec<u8>, _>(1).len(), 32);
 }
 
@@ -76,30 +96,65 @@ async fn writers_at_the_same_time_leave_the_newest() {
 async fn rows_that_were_never_written_so_are_inconsistent() {
     let (database, store) = migrated().await;
     store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    // The constraints refuse most of these; a row that got past them must still not be believed.
+    // The constraints refuse some of these; a row that got past them must still not be believed.
     database
         .execute(
-            "ALTER TABLE store.face_template DROP CONSTRAINT embedding_is_whole_floats;
-             ALTER TABLE store.face_template DROP CONSTRAINT either_embedding_or_reason",
+            "ALTER TABLE store.face_template DROP CONSTRAINT sealed_is_whole_floats;
+             ALTER TABLE store.face_template DROP CONSTRAINT either_sealed_or_reason",
         )
         .await;
     for (assignment, column) in [
-        (r"embedding = ''", "embedding"),
-        (r"embedding = '\x0000803f00'", "embedding"),
-        (r"embedding = '\x0000c07f0000803f'", "embedding"),
-        (r"embedding = '\x0000807f0000803f'", "embedding"),
-        (r"embedding = '\x000000000000000000000000'", "embedding"),
-        (r"embedding = '\x0000404000008040'", "embedding"),
-        ("embedding = NULL", "unusable_reason"),
-        (r"embedding = '\x0000803f', unusable_reason = 'NO_FACE'", "unusable_reason"),
+        (r"sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)", "sealed"),
+        (r"sealed = substring(sealed for 32)", "sealed"),
+        (r"sealed = ''", "sealed"),
+        ("portrait_updated_at = portrait_updated_at + interval '1 microsecond'", "sealed"),
+        ("key_id = NULL", "unusable_reason"),
+        ("sealed = NULL", "unusable_reason"),
+        ("unusable_reason = 'NO_FACE'", "unusable_reason"),
     ] {
+        store.keep_template(&nik(), &contract(), &usable(JUNE, &[3.0, 4.0])).await.unwrap();
         database.execute(&format!("UPDATE store.face_template SET {assignment}")).await;
         let expected = StoreError::Inconsistent { table: "store.face_template", column };
         assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
+        database.execute(&format!("UPDATE store.face_template SET portrait_updated_at = '{MAY}'")).await;
     }
     let healed = usable(JUNE, &[3.0, 4.0]);
     store.keep_template(&nik(), &contract(), &healed).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(healed));
+}
+
+#[tokio::test]
+async fn a_template_does_not_open_in_another_row() {
+    let (database, store) = migrated().await;
+    let somebody_else = "3174011403870001".parse().unwrap();
+    for (nik, output) in [(&nik(), [3.0, 4.0]), (&somebody_else, [4.0, 3.0])] {
+        store.keep_template(nik, &contract(), &usable(MAY, &output)).await.unwrap();
+    }
+    database
+        .execute(
+            "UPDATE store.face_template AS a SET sealed = b.sealed
+               FROM store.face_template AS b WHERE a.person_key <> b.person_key",
+        )
+        .await;
+    let expected = StoreError::Inconsistent { table: "store.face_template", column: "sealed" };
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
+    assert_eq!(store.template(&somebody_else, &contract()).await.unwrap_err(), expected);
+}
+
+#[tokio::test]
+async fn a_row_sealed_with_a_key_that_is_gone_says_which() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    let mut config = config(&database.url());
+    config.template_keys = Some("76543210fedcba98".repeat(4).into());
+    let other = Store::new(&config).unwrap();
+    let error = other.template(&nik(), &contract()).await.unwrap_err();
+    let key_id: String = sqlx::query("SELECT key_id FROM store.face_template")
+        .fetch_one(&mut database.connect().await)
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(error, StoreError::UnknownKey(key_id));
 }
 
 #[tokio::test]
@@ -113,12 +168,15 @@ async fn the_constraints_refuse_nonsense() {
         "portrait_updated_at = 'infinity'",
         "portrait_updated_at = '-infinity'",
         "portrait_updated_at = '10000-01-01'",
-        r"embedding = ''",
-        r"embedding = '\x000000'",
-        "embedding = NULL",
+        r"sealed = ''",
+        "sealed = substring(sealed for 31)",
+        "sealed = NULL",
+        "key_id = NULL",
+        "key_id = 'ABCDEF01'",
         "unusable_reason = 'NO_FACE'",
-        "embedding = NULL, unusable_reason = ''",
-        "embedding = NULL, unusable_reason = 'Budi Santoso'",
+        "sealed = NULL, key_id = NULL, unusable_reason = ''",
+        "sealed = NULL, key_id = NULL, unusable_reason = 'Budi Santoso'",
+        "sealed = NULL, unusable_reason = 'NO_FACE'",
     ] {
         let statement = sqlx::AssertSqlSafe(format!("UPDATE store.face_template SET {assignment}"));
         let error = sqlx::query(statement).execute(&mut database.connect().await).await.unwrap_err();

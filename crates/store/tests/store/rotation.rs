@@ -1,0 +1,116 @@
+use std::future::pending;
+
+use padan_domain::NationalId;
+use padan_store::{Resealed, Store};
+use padan_testing::TestDatabase;
+use sqlx::Row as _;
+use tokio::sync::Notify;
+
+use crate::fixture::{JUNE, MAY, config, contract, migrated, unusable, usable};
+
+const OLD: &str = "89abcdef01234567";
+const NEW: &str = "76543210fedcba98";
+
+fn with_keys(database: &TestDatabase, keys: &[&str]) -> Store {
+    let mut config = config(&database.url());
+    config.template_keys = Some(keys.iter().map(|key| key.repeat(4)).collect::<Vec<_>>().join(",").into());
+    Store::new(&config).unwrap()
+}
+
+fn person(number: usize) -> NationalId {
+    format!("31740114{number:08}").parse().unwrap()
+}
+
+async fn fill(store: &Store, people: usize) {
+    for number in 0..people {
+        let template =
+            if number % 10 == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
+        store.keep_template(&person(number), &contract(), &template).await.unwrap();
+    }
+}
+
+async fn key_ids(database: &TestDatabase) -> Vec<Option<String>> {
+    let rows = sqlx::query("SELECT DISTINCT key_id FROM store.face_template WHERE sealed IS NOT NULL")
+        .fetch_all(&mut database.connect().await)
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn every_row_is_sealed_anew_and_says_the_same() {
+    let (database, old) = migrated().await;
+    fill(&old, 1200).await;
+    let before = key_ids(&database).await;
+    let both = with_keys(&database, &[NEW, OLD]);
+    let mut reports = Vec::new();
+    let done = both.reseal_templates(async |so_far| reports.push(so_far.resealed)).await.unwrap();
+    assert_eq!(done, Resealed { resealed: 1080, overtaken: 0, unopened: 0 });
+    assert_eq!(reports, [500, 1000, 1080]);
+    let after = key_ids(&database).await;
+    assert!(before.len() == 1 && after.len() == 1 && before != after, "{before:?} {after:?}");
+
+    let new = with_keys(&database, &[NEW]);
+    for number in [0, 8, 9, 1198] {
+        let expected =
+            if number == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
+        assert_eq!(new.template(&person(number), &contract()).await.unwrap(), Some(expected));
+    }
+    assert!(old.template(&person(0), &contract()).await.is_err(), "the old key is of no use any more");
+    let again = both.reseal_templates(async |_| ()).await.unwrap();
+    assert_eq!(again, Resealed::default());
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_is_gone_on_with() {
+    let (database, old) = migrated().await;
+    fill(&old, 1200).await;
+    let both = with_keys(&database, &[NEW, OLD]);
+    let first_batch = Notify::new();
+    let run = both.reseal_templates(async |_| {
+        first_batch.notify_one();
+        pending::<()>().await;
+    });
+    tokio::select! {
+        ended = run => panic!("it did not wait: {ended:?}"),
+        () = first_batch.notified() => {}
+    }
+    for number in [0, 600, 1190] {
+        assert!(both.template(&person(number), &contract()).await.unwrap().is_some(), "both keys are in use");
+    }
+    let rest = both.reseal_templates(async |_| ()).await.unwrap();
+    assert_eq!(rest.resealed, 580);
+}
+
+#[tokio::test]
+async fn rows_that_no_key_opens_are_left_and_counted() {
+    let (database, old) = migrated().await;
+    fill(&old, 5).await;
+    let neither = with_keys(&database, &[NEW]);
+    let done = neither.reseal_templates(async |_| ()).await.unwrap();
+    assert_eq!(done, Resealed { resealed: 0, overtaken: 0, unopened: 5 });
+    assert!(old.template(&person(0), &contract()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_template_written_meanwhile_is_not_overwritten() {
+    let (database, old) = migrated().await;
+    fill(&old, 600).await;
+    let both = with_keys(&database, &[NEW, OLD]);
+    let newer = usable(JUNE, &[9.0, 9.0]);
+    // A service that still seals with the old key writes between two batches, behind and before the walk.
+    let mut written = false;
+    both.reseal_templates(async |_| {
+        if !written {
+            written = true;
+            for number in 0..600 {
+                old.keep_template(&person(number), &contract(), &newer).await.unwrap();
+            }
+        }
+    })
+    .await
+    .unwrap();
+    for number in (0..600).step_by(7) {
+        assert_eq!(both.template(&person(number), &contract()).await.unwrap().as_ref(), Some(&newer));
+    }
+}
