@@ -12,7 +12,8 @@ use crate::{PersonKey, StoreError, TemplateKeys, secret};
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// `postgres://` URL of the database that the service owns. Wrong, or down: a verification of a known
-    /// NIK is answered 503. `padan migrate` needs a user who may create schemas; the service needs none.
+    /// NIK is answered 503. `padan migrate` needs a user who may create schemas and roles; the service one in the role
+    /// `padan_service`.
     pub url: SecretString,
     /// The secret under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits.
     /// Either this or `person_key_file`. Another key than before: no template is found and every portrait

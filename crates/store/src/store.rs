@@ -67,6 +67,11 @@ impl Store {
         Ok(())
     }
 
+    /// What the role may do beyond what the service needs, in words. Writes nothing.
+    pub async fn excess_privileges(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.0.pool.run(excess_privileges, &()).await?)
+    }
+
     /// The template of a person under a model contract. Whether it is stale is for the caller to judge.
     pub async fn template(
         &self,
@@ -128,6 +133,25 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.0.pool.name()).finish()
     }
+}
+
+fn excess_privileges<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
+    sqlx::query_scalar!(
+        r#"SELECT CASE WHEN role.rolsuper THEN ARRAY['is a superuser'] ELSE array_remove(ARRAY[
+                      CASE WHEN role.rolcreaterole OR role.rolcreatedb THEN 'may create roles or databases' END,
+                      CASE WHEN pg_has_role(kept.relowner, 'USAGE') THEN 'owns the tables' END,
+                      CASE WHEN has_table_privilege(kept.oid, 'DELETE') OR has_table_privilege(kept.oid, 'TRUNCATE')
+                           THEN 'may delete templates' END
+                  ], NULL) END AS "excess!"
+             FROM pg_roles AS role, pg_class AS kept
+            WHERE role.rolname = current_user
+              AND kept.oid = 'store.face_template'::regclass"#
+    )
+    .fetch_one(connection)
+    .boxed()
 }
 
 struct SessionRow {

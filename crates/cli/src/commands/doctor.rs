@@ -100,7 +100,15 @@ async fn store(settings: &Settings) -> Result<String, String> {
         .check()
         .await
         .map_err(|error| format!("{error}; check store.url, and run `padan migrate` on a new database"))?;
-    Ok("answers, takes writes, no migration is missing".to_owned())
+    let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
+    let state = "answers, takes writes, no migration is missing";
+    Ok(match excess.as_slice() {
+        [] => state.to_owned(),
+        excess => format!(
+            "{state}; but the role {}: the service needs no more than padan_service (deploy/store/roles.sql)",
+            excess.join(", ")
+        ),
+    })
 }
 
 /// The lines on stdout.

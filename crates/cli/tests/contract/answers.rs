@@ -5,10 +5,8 @@ use padan_registry::SampleRegistry;
 
 use crate::{
     photos::Photos,
-    served::{
-        BROKEN_PORTRAIT, BUDI, Claim, DECEASED, DUPLICATE, INACTIVE, Served, UNKNOWN, WITHOUT_PORTRAIT,
-        person, text_fields,
-    },
+    served::{Claim, Served, text_fields},
+    site::{BROKEN_PORTRAIT, BUDI, DECEASED, DUPLICATE, INACTIVE, UNKNOWN, WITHOUT_PORTRAIT, person},
 };
 
 #[test]
@@ -197,4 +195,41 @@ fn basic_verification_tells_of_what_was_sent() {
         "Invalid name format",
     );
     ask(&[("nik", BUDI), ("no_kk", "3174")]).assert_refused(400, "INVALID_FIELD", "Invalid no_kk format");
+}
+
+#[test]
+fn the_rules_of_a_site_are_followed() {
+    let names = "names = { jaro_winkler = { at_least = 0.95 } }";
+    let served = Served::with(&format!("[verification]\ncheck_nik_structure = true\n{names}\n"));
+    let claim = || Claim::true_one().photo(Photos::read("101_s1.jpg"));
+    assert_eq!(
+        served.verify(&claim().name("Budi Santosa")).reason_code,
+        "VERIFIED",
+        "one letter is forgiven"
+    );
+    assert_eq!(served.verify(&claim().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
+    let no_month = claim().nik("3174011413870000");
+    served.verify(&no_month).assert(
+        400,
+        "INVALID_NIK",
+        r#"{"verification_status":false,"reason":"Invalid NIK number format"}"#,
+    );
+}
+
+#[test]
+fn more_photos_than_may_wait_are_refused_and_the_rest_answered() {
+    let served = Served::with("[inference]\nworkers = 1\nqueue_length = 1\n");
+    assert_eq!(served.verify(&Claim::true_one()).status, 200, "from here on nobody is enrolled");
+    let answers: Vec<_> = std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..24).map(|_| scope.spawn(|| served.verify(&Claim::true_one()))).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+    });
+    let refused = answers.iter().filter(|answer| answer.status == 429).collect::<Vec<_>>();
+    assert!(!refused.is_empty() && answers.iter().any(|answer| answer.status == 200));
+    assert_eq!(answers.iter().filter(|answer| answer.status != 200).count(), refused.len());
+    for answer in refused {
+        assert_eq!(answer.reason_code, "OVERLOADED");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(served.verify(&Claim::true_one()).status, 200, "it serves again afterwards");
 }

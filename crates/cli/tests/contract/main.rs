@@ -9,6 +9,8 @@ mod photos;
 #[cfg(test)]
 mod served;
 #[cfg(test)]
+mod site;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod wrong_input;

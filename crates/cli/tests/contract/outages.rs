@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::served::{Claim, Served, UNKNOWN, text_fields};
+use crate::{
+    served::{Claim, Served, text_fields},
+    site::UNKNOWN,
+};
 
 const OUTAGE: &str = r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#;
 
@@ -76,7 +79,7 @@ fn the_operators_listener_tells_and_the_log_keeps_silent() {
     let served = Served::start();
     assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
     assert_eq!(served.verify(&Claim::true_one().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
-    let nowhere = served.request("POST", "/nowhere/3174011403870000?name=Budi", crate::served::CREDENTIALS);
+    let nowhere = served.request("POST", "/nowhere/3174011403870000?name=Budi", crate::site::CREDENTIALS);
     assert_eq!(nowhere.send().unwrap().status(), 404);
 
     let (status, metrics) = served.ask_operators("/metrics");

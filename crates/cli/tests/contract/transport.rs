@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::served::{BUDI, Served};
+use crate::{served::Served, site::BUDI};
 
 const MIB: usize = 1024 * 1024;
 /// Basic bank-user:pass:word and the key.
@@ -312,4 +312,27 @@ fn a_path_is_counted_by_what_it_means() {
     assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
     let (_, metrics) = served.ask_operators("/metrics");
     assert!(metrics.contains("endpoint=\"verification\",reason=\"VERIFIED\""), "{metrics}");
+}
+
+#[test]
+fn heads_that_never_end_or_are_too_large_are_cut_off() {
+    let served = Served::with("[http]\nhead_timeout_ms = 500\n");
+    let mut slow = served.connect();
+    slow.write_all(format!("POST {PATH} HTTP/1.1\r\nHost: pa").as_bytes()).unwrap();
+    let (received, took) = until_closed(&mut slow);
+    assert!(received.starts_with("HTTP/1.1 408 "), "{received}");
+    assert!(took < Duration::from_secs(8), "{took:?}");
+
+    let mut large = served.connect();
+    // The server may close before all of it is sent.
+    let _ = large.write_all(head(PATH, &format!("x-filler: {}\r\n", "x".repeat(1 << 20))).as_bytes());
+    let (received, _) = until_closed(&mut large);
+    assert!(received.is_empty() || received.starts_with("HTTP/1.1 431 "), "{received}");
+
+    let mut nonsense = served.connect();
+    nonsense.write_all(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").unwrap();
+    let (received, _) = until_closed(&mut nonsense);
+    assert!(received.starts_with("HTTP/1.1 400 "), "{received}");
+    assert!(served.verify(&crate::served::Claim::true_one()).status == 200, "others are served");
+    assert!(!served.logged().contains("ERROR"), "{}", served.logged());
 }

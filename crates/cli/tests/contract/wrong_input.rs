@@ -4,7 +4,8 @@ use reqwest::blocking::multipart::{Form, Part};
 
 use crate::{
     photos::Photos,
-    served::{Answer, BUDI, CREDENTIALS, Claim, DISABLED, ELSEWHERE, Served, UNKNOWN, file, text_fields},
+    served::{Answer, Claim, Served, file, text_fields},
+    site::{BUDI, CREDENTIALS, DISABLED, ELSEWHERE, UNKNOWN},
 };
 
 const FACE: &str = "/identity/v1/face-verification";

@@ -7,7 +7,10 @@ mod fixture;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod rotation;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod templates;

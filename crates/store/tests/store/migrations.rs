@@ -8,7 +8,10 @@ use crate::fixture::{MAY, contract, migrated, nik, store, usable};
 async fn what_is_missing_is_named_until_it_is_applied() {
     let database = TestDatabase::create().await;
     let store = store(&database.url());
-    assert_eq!(store.pending_migrations().await.unwrap(), ["0001 face template", "0002 sealed template"]);
+    assert_eq!(
+        store.pending_migrations().await.unwrap(),
+        ["0001 face template", "0002 sealed template", "0003 roles"]
+    );
     let error = store.check().await.unwrap_err().to_string();
     assert!(error.contains("0001 face template") && error.contains("padan migrate"), "{error}");
     let mut connection = database.connect().await;
@@ -59,7 +62,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 2);
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 3);
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();

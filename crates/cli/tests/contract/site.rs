@@ -1,0 +1,85 @@
+//! The people and the clients that a served site has.
+
+use bytes::Bytes;
+use chrono::{DateTime, NaiveDate, Utc};
+use padan_domain::CitizenStatus;
+use padan_registry::{FurtherFields, SamplePerson, SampleRegistry};
+use padan_testing::TestDatabase;
+use sha2::{Digest as _, Sha256};
+
+use crate::photos::Photos;
+
+pub(crate) const BUDI: &str = "3174011403870000";
+pub(crate) const UNKNOWN: &str = "3174011403870099";
+pub(crate) const DECEASED: &str = "3201011106030000";
+pub(crate) const DUPLICATE: &str = "6171026404920000";
+pub(crate) const INACTIVE: &str = "3101010101900000";
+pub(crate) const WITHOUT_PORTRAIT: &str = "3101010202910000";
+pub(crate) const BROKEN_PORTRAIT: &str = "3101010303920000";
+pub(crate) const PORTRAIT_CHANGED: &str = "2026-01-05T03:04:05Z";
+
+/// User name, password and key of a client that may call.
+pub(crate) const CREDENTIALS: [&str; 3] = ["bank-user", "pass:word", "bank-key"];
+pub(crate) const DISABLED: [&str; 3] = ["shop-user", "shop-password", "shop-key"];
+pub(crate) const ELSEWHERE: [&str; 3] = ["branch-user", "branch-password", "branch-key"];
+
+/// The file of clients.
+pub(crate) fn clients() -> String {
+    let hash = |secret: &str| hex::encode(Sha256::digest(secret.as_bytes()));
+    let client = |name: &str, [user, password, key]: [&str; 3], more: &str| {
+        format!(
+            "[[client]]\nname = \"{name}\"\nusername = \"{user}\"\npassword_sha256 = \"{}\"\n\
+             api_key_sha256 = \"{}\"\n{more}\n",
+            hash(password),
+            hash(key)
+        )
+    };
+    client("bank", CREDENTIALS, "allowed_networks = [\"127.0.0.0/8\"]")
+        + &client("shop", DISABLED, "disabled = true")
+        + &client("branch", ELSEWHERE, "allowed_networks = [\"192.0.2.0/24\"]")
+}
+
+/// Brings the people into the registry.
+pub(crate) async fn fill(database: &TestDatabase) {
+    let mut registry = SampleRegistry::connect(&database.url().into()).await.unwrap();
+    registry.migrate().await.unwrap();
+    let budi = SamplePerson {
+        further: FurtherFields {
+            no_kk: Some("3174012002050001".to_owned()),
+            mother_maiden_name: Some("Siti Ma'rufah".to_owned()),
+            address: Some("Jl. Kebon Jeruk No. 7".to_owned()),
+            gender: Some("LAKI-LAKI".to_owned()),
+            city: Some("Jakarta Selatan".to_owned()),
+            rt: Some("003".to_owned()),
+            ..FurtherFields::default()
+        },
+        ..person(BUDI, "Budi Santoso", CitizenStatus::Active, Some("101_id.jpg"))
+    };
+    let garbage = (Bytes::from_static(b"no photo at all"), PORTRAIT_CHANGED.parse().unwrap());
+    for person in [
+        budi,
+        person(DECEASED, "Ir. I Gusti Ngurah Wirawan", CitizenStatus::Deceased, Some("141_id.jpg")),
+        person(DUPLICATE, "Siti Aminah", CitizenStatus::Duplicate, Some("142_id.jpg")),
+        person(INACTIVE, "Budi Santoso", CitizenStatus::Inactive, Some("101_id.jpg")),
+        person(WITHOUT_PORTRAIT, "Budi Santoso", CitizenStatus::Active, None),
+        SamplePerson {
+            portrait: Some(garbage),
+            ..person(BROKEN_PORTRAIT, "Budi Santoso", CitizenStatus::Active, None)
+        },
+    ] {
+        registry.put(&person).await.unwrap();
+    }
+}
+
+/// A person, born as Budi.
+pub(crate) fn person(nik: &str, name: &str, status: CitizenStatus, portrait: Option<&str>) -> SamplePerson {
+    let changed: DateTime<Utc> = PORTRAIT_CHANGED.parse().unwrap();
+    SamplePerson {
+        nik: nik.parse().unwrap(),
+        name: name.to_owned(),
+        date_of_birth: NaiveDate::from_ymd_opt(1987, 3, 14).unwrap(),
+        status,
+        further: FurtherFields::default(),
+        portrait: portrait.map(|file| (Photos::read(file), changed)),
+    }
+}
