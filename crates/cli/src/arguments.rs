@@ -3,7 +3,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::{
-    commands::{cluster, compare, config_check, doctor, keys_rotate, migrate, serve},
+    commands::{
+        audit_export, audit_heads, audit_prune, audit_verify, cluster, compare, config_check, doctor,
+        keys_rotate, migrate, person_forget, serve, usage,
+    },
     demo, models,
 };
 
@@ -28,6 +31,13 @@ enum Command {
     /// Look after the keys of the store
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look into the audit trail
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    Usage(usage::UsageArguments),
+    /// Do what a person may ask for
+    #[command(subcommand)]
+    Person(PersonCommand),
     Models(models::ModelsArguments),
     Cluster(cluster::ClusterArguments),
 }
@@ -42,6 +52,19 @@ enum KeysCommand {
     Rotate(keys_rotate::KeysRotateArguments),
 }
 
+#[derive(Debug, Subcommand)]
+enum AuditCommand {
+    Export(audit_export::AuditExportArguments),
+    Verify(audit_verify::AuditVerifyArguments),
+    Heads(audit_heads::AuditHeadsArguments),
+    Prune(audit_prune::AuditPruneArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum PersonCommand {
+    Forget(person_forget::PersonForgetArguments),
+}
+
 impl Arguments {
     /// Runs the command. What went wrong is told on stderr.
     pub(crate) fn run(self) -> ExitCode {
@@ -53,6 +76,12 @@ impl Arguments {
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
+            Command::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),
+            Command::Audit(AuditCommand::Verify(arguments)) => audit_verify::run(&arguments),
+            Command::Audit(AuditCommand::Heads(arguments)) => audit_heads::run(&arguments),
+            Command::Audit(AuditCommand::Prune(arguments)) => audit_prune::run(&arguments),
+            Command::Usage(arguments) => usage::run(&arguments),
+            Command::Person(PersonCommand::Forget(arguments)) => person_forget::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
             Command::Cluster(arguments) => cluster::run(&arguments),
         };

@@ -1,9 +1,16 @@
 //! One module a command; the demo and the models have their own folders.
 
+pub(crate) mod audit_export;
+pub(crate) mod audit_heads;
+pub(crate) mod audit_prune;
+pub(crate) mod audit_verify;
 pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod config_check;
 pub(crate) mod doctor;
 pub(crate) mod keys_rotate;
 pub(crate) mod migrate;
+mod moment;
+pub(crate) mod person_forget;
 pub(crate) mod serve;
+pub(crate) mod usage;

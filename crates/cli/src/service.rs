@@ -30,12 +30,14 @@ pub(crate) fn build_for(
     store: Store,
     clients: Arc<Clients>,
 ) -> Result<Application> {
+    let clock = Clock::System;
     let verifier = Arc::new(Verifier::new(VerifierParts {
         registry: Registry::new(&settings.registry)?,
+        audit: Some(store.audit_trail(clock)),
         store,
         engine,
         config: settings.verification.clone(),
-        clock: Clock::System,
+        clock,
     }));
     let http = &settings.http;
     Application::build(http, verifier, clients).map_err(|error| match error.kind() {

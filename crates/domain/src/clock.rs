@@ -1,12 +1,16 @@
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
 use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
 
-/// Where the time comes from: the machine, or an instant that a test fixes.
+/// Where the time comes from: the machine, or an instant that a test fixes or moves.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
     /// The machine's clock.
     System,
     /// Always this instant.
     Fixed(DateTime<Utc>),
+    /// An instant that a test moves, in microseconds since 1970.
+    Moved(&'static AtomicI64),
 }
 
 impl Clock {
@@ -15,6 +19,9 @@ impl Clock {
         match self {
             Self::System => Utc::now(),
             Self::Fixed(instant) => *instant,
+            Self::Moved(instant) => {
+                DateTime::from_timestamp_micros(instant.load(Relaxed)).unwrap_or_default()
+            }
         }
     }
 

@@ -95,6 +95,8 @@ reason_codes! {
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
     /// The photo is neither PNG nor JPEG.
     UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";
+    /// Too many faces have failed for this person and client.
+    TooManyFailedFaces => "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK";
     /// The service is full.
     Overloaded => "OVERLOADED", "Too many requests";
     /// Something is wrong inside.

@@ -24,6 +24,7 @@ pub struct Application {
     public_address: SocketAddr,
     admin_address: SocketAddr,
     stopping: Stopping,
+    verifier: Arc<Verifier>,
 }
 
 impl Application {
@@ -33,8 +34,9 @@ impl Application {
         let stopping = Stopping::default();
         let (public, public_address) =
             public_server(config, Arc::clone(&verifier), clients, Arc::clone(&metrics))?;
-        let (operators, admin_address) = operators_server(config, verifier, metrics, stopping.clone())?;
-        Ok(Self { public, operators, public_address, admin_address, stopping })
+        let (operators, admin_address) =
+            operators_server(config, Arc::clone(&verifier), metrics, stopping.clone())?;
+        Ok(Self { public, operators, public_address, admin_address, stopping, verifier })
     }
 
     /// The port of the public listener.
@@ -48,7 +50,7 @@ impl Application {
     }
 
     /// Serves until `shutdown` is ready; then takes no more connections, lets requests end within the
-    /// configured time, and returns. `/readyz` says that it is stopping meanwhile.
+    /// configured time, finishes the audit trail and returns. `/readyz` says that it is stopping meanwhile.
     pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (public, operators) = (self.public.handle(), self.operators.handle());
         let stop = async {
@@ -58,6 +60,7 @@ impl Application {
             operators.stop(false).await;
         };
         let (served, observed, ()) = tokio::join!(self.public, self.operators, stop);
+        self.verifier.finish().await;
         served.and(observed)
     }
 }

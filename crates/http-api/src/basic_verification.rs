@@ -48,6 +48,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::Overloaded,
     ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
+    ReasonCode::StoreUnavailable,
 ];
 
 /// The answer when the registry was asked.
@@ -74,23 +75,34 @@ pub(crate) async fn handle(
     let _place = admission.admit(&request)?;
     let known: Vec<_> = BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect();
     let form = Form::read(&request, &known).await?;
-    let parsed = parse(&form, &verifier)?;
+    let notes = Notes::of(&request);
+    let parsed = parse(&form, &verifier, &notes)?;
     let sent: Vec<_> = parsed.claims.iter().map(FieldValue::field).collect();
     match verifier.verify_fields(parsed, verifier.deadline()).await {
         Ok(outcome) => {
-            Notes::of(&request).took(&outcome.timings);
+            notes.took(&outcome.timings);
+            notes.found(|findings| findings.fields = told(outcome.nik, &outcome.fields));
             Ok(respond(outcome.reason, &BasicAnswer::from(outcome)))
         }
-        Err(error) if error.outage().is_some() => {
-            let told = BasicAnswer::from(BasicOutcome::unavailable(error.reason(), &sent));
-            Ok(respond_with_cause(error.reason(), &told, Some(error.in_words())))
-        }
+        Err(error) if error.outage().is_some() => Ok(outage(error.reason(), error.in_words(), &sent)),
         Err(error) => Err(error.into()),
     }
 }
 
-fn parse(form: &Form, verifier: &Verifier) -> Result<BasicRequest, Refusal> {
+/// The answer when a database cannot answer: nothing is told of the fields that were sent.
+pub(crate) fn outage(reason: ReasonCode, cause: String, sent: &[BasicField]) -> HttpResponse {
+    let told = BasicAnswer::from(BasicOutcome::unavailable(reason, sent));
+    respond_with_cause(reason, &told, Some(cause))
+}
+
+fn told(nik: Option<bool>, fields: &[(BasicField, Option<bool>)]) -> Vec<(&'static str, Option<bool>)> {
+    let fields = fields.iter().map(|(field, matches)| (field.as_str(), *matches));
+    [("nik", nik)].into_iter().chain(fields).collect()
+}
+
+fn parse(form: &Form, verifier: &Verifier, notes: &Notes) -> Result<BasicRequest, Refusal> {
     let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+    notes.found(|findings| findings.nik = Some(nik.clone()));
     let mut claims = Vec::new();
     for field in BasicField::ALL {
         let claim = form.optional(field.as_str(), |text| {
@@ -103,7 +115,13 @@ fn parse(form: &Form, verifier: &Verifier) -> Result<BasicRequest, Refusal> {
         })?;
         claims.extend(claim);
     }
-    Ok(BasicRequest { nik, claims })
+    let request = BasicRequest { nik, claims };
+    notes.found(|findings| {
+        findings.nik_plausible = request.nik_is_plausible();
+        let unjudged: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
+        findings.fields = told(None, &unjudged);
+    });
+    Ok(request)
 }
 
 /// The endpoint in the documents.

@@ -59,6 +59,7 @@ impl Edge {
         let peer = request.peer_addr().map(|peer| peer.ip());
         let mut visit = Visit::new(self.metrics, (routes::endpoint(request.path()), peer), id.clone());
         request.extensions_mut().insert(Rc::clone(&body));
+        request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(Rc::clone(&visit.notes));
         let span = tracing::info_span!("request", id = id.loggable());
 

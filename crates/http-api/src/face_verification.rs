@@ -2,7 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use padan_domain::{
     CitizenStatus, Decision, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode, judge,
 };
-use padan_verification::{FaceRequest, Verifier};
+use padan_verification::{FaceOutcome, FaceRequest, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{ToSchema, openapi::ObjectBuilder};
@@ -11,7 +11,7 @@ use crate::{
     admission::Admission,
     answer::{respond, respond_with_cause},
     form::Form,
-    notes::Notes,
+    notes::{Findings, Notes},
     openapi::{Documented, photo_field, text_field},
     percentage_number::PercentageNumber,
     refusal::Refusal,
@@ -52,6 +52,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::BodyTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
+    ReasonCode::TooManyFailedFaces,
     ReasonCode::Overloaded,
     ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
@@ -95,30 +96,47 @@ pub(crate) async fn handle(
 ) -> Result<HttpResponse, Refusal> {
     let _place = admission.admit(&request)?;
     let form = Form::read(&request, &["nik", "name", "date_of_birth", "face_image"]).await?;
-    let parsed = parse(&form, &verifier)?;
+    let notes = Notes::of(&request);
+    let parsed = parse(&form, &verifier, &notes)?;
     match verifier.verify_face(parsed, verifier.deadline()).await {
         Ok(outcome) => {
-            Notes::of(&request).took(&outcome.timings);
+            notes.took(&outcome.timings);
+            notes.found(|findings| note(findings, &outcome));
             Ok(respond(outcome.decision.reason, &FaceAnswer::from(&outcome.decision)))
         }
         Err(error) => match error.outage() {
-            Some(decision) => {
-                let told = FaceAnswer::from(&decision);
-                Ok(respond_with_cause(decision.reason, &told, Some(error.in_words())))
-            }
+            Some(decision) => Ok(outage(decision.reason, error.in_words())),
             None => Err(error.into()),
         },
     }
 }
 
-fn parse(form: &Form, verifier: &Verifier) -> Result<FaceRequest, Refusal> {
-    Ok(FaceRequest {
-        nik: form.required("nik", |text| Ok(verifier.national_id(text)?))?,
+/// The answer when a database cannot answer: nothing is told.
+pub(crate) fn outage(reason: ReasonCode, cause: String) -> HttpResponse {
+    respond_with_cause(reason, &FaceAnswer::from(&Decision::unavailable(reason)), Some(cause))
+}
+
+fn note(findings: &mut Findings, outcome: &FaceOutcome) {
+    let results = outcome.decision.results;
+    findings.fields =
+        vec![("nik", results.nik), ("name", results.name), ("date_of_birth", results.date_of_birth)];
+    findings.percentage = results.face_image_percentage;
+    findings.compared_under.clone_from(&outcome.compared_under);
+}
+
+fn parse(form: &Form, verifier: &Verifier, notes: &Notes) -> Result<FaceRequest, Refusal> {
+    let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+    notes.found(|findings| findings.nik = Some(nik.clone()));
+    let request = FaceRequest {
+        client: notes.client().cloned().ok_or_else(|| Refusal::new(ReasonCode::Unauthorized))?,
+        nik,
         name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
         date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
         photo: Photo::try_from(form.required_file("face_image")?)
             .map_err(|_| Refusal::new(ReasonCode::UnsupportedImage))?,
-    })
+    };
+    notes.found(|findings| findings.nik_plausible = Some(request.nik_is_plausible()));
+    Ok(request)
 }
 
 /// The endpoint in the documents.

@@ -10,6 +10,9 @@
 //! `Request-Id`, there a panic becomes a 500, there the rest of the body is drained, and there it is logged
 //! and counted, once.
 //!
+//! **Architecture Invariant:** the answer to a client who was let in leaves a verification endpoint through `audit.rs`,
+//! after its row in the audit trail is durable.
+//!
 //! **Architecture Invariant:** which status a reason has is one `match` in `status.rs`, without a wildcard.
 //!
 //! **Architecture Invariant:** logs and metrics hold no field of a request, no path that was not found, no
@@ -18,6 +21,7 @@
 mod admission;
 mod answer;
 mod application;
+mod audit;
 mod basic_verification;
 mod body;
 mod charset;

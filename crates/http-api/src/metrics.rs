@@ -3,10 +3,10 @@ use std::{
     time::Duration,
 };
 
-use padan_verification::{PoolFigures, Verifier, VerifierFigures};
+use padan_verification::{AuditFigures, PoolFigures, Verifier, VerifierFigures};
 use prometheus::{
-    CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Counter, CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Declares metrics as fields; a field's doc is the help text of its metric.
@@ -62,6 +62,12 @@ metrics! {
     database_wait: CounterVec = "padan_database_wait_seconds_total", ["database", "host"];
     /// Whether a replica of the registry is tried in its turn (1) or rests after a failure (0).
     registry_in_turn: IntGaugeVec = "padan_registry_in_turn", ["host"];
+    /// Rows of the audit trail since the start, by outcome: durable, failed.
+    audit_rows: IntCounterVec = "padan_audit_rows_total", ["outcome"];
+    /// Commits that made rows of the audit trail durable; rows divided by it is how many share one.
+    audit_commits: IntCounter = "padan_audit_commits_total", [];
+    /// Seconds that commits of the audit trail took since the start.
+    audit_commit_time: Counter = "padan_audit_commit_seconds_total", [];
     /// Always 1; the labels say what runs.
     build: IntGaugeVec = "padan_build_info", ["version", "model_set", "model_contract", "device"];
 }
@@ -118,7 +124,7 @@ impl Metrics {
     fn observe(&self, verifier: &Verifier) {
         // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
         let _one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
-        let VerifierFigures { engine, registry, store } = verifier.figures();
+        let VerifierFigures { engine, registry, store, audit } = verifier.figures();
         self.queued.set(whole(engine.queued));
         self.queue_length.set(whole(engine.queue_length));
         self.workers.with_label_values(&["all"]).set(whole(engine.workers));
@@ -131,6 +137,13 @@ impl Metrics {
             self.observe_pool("registry", &replica.pool);
         }
         self.observe_pool("store", &store);
+        if let Some(AuditFigures { rows, commits, failed, commit_time }) = audit {
+            raise(&self.audit_rows.with_label_values(&["durable"]), rows);
+            raise(&self.audit_rows.with_label_values(&["failed"]), failed);
+            raise(&self.audit_commits, commits);
+            let grown = commit_time.as_secs_f64() - self.audit_commit_time.get();
+            self.audit_commit_time.inc_by(grown.max(0.0));
+        }
         let identity = verifier.engine_identity();
         self.build
             .with_label_values(&[
@@ -178,6 +191,18 @@ trait Declare: Sized {
 impl Declare for IntCounterVec {
     fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
         Self::new(Opts::new(name, help), labels)
+    }
+}
+
+impl Declare for IntCounter {
+    fn declare(name: &str, help: &str, _labels: &[&str]) -> Result<Self, prometheus::Error> {
+        Self::with_opts(Opts::new(name, help))
+    }
+}
+
+impl Declare for Counter {
+    fn declare(name: &str, help: &str, _labels: &[&str]) -> Result<Self, prometheus::Error> {
+        Self::with_opts(Opts::new(name, help))
     }
 }
 

@@ -5,13 +5,25 @@ use std::{
 };
 
 use actix_web::{HttpMessage as _, HttpRequest};
-use padan_verification::{ClientName, StepTimings};
+use padan_domain::NationalId;
+use padan_verification::{ClientName, ComparedUnder, StepTimings};
 
 /// What a handler learns of its request and the edge logs and counts. It survives a panic of the handler.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     client: OnceCell<ClientName>,
     steps: RefCell<Vec<(&'static str, Duration)>>,
+    findings: RefCell<Findings>,
+}
+
+/// What the audit trail is told of a request, as far as it got.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Findings {
+    pub(crate) nik: Option<NationalId>,
+    pub(crate) nik_plausible: Option<bool>,
+    pub(crate) fields: Vec<(&'static str, Option<bool>)>,
+    pub(crate) percentage: Option<f64>,
+    pub(crate) compared_under: Option<ComparedUnder>,
 }
 
 impl Notes {
@@ -29,6 +41,15 @@ impl Notes {
     /// Notes how long the steps took.
     pub(crate) fn took(&self, timings: &StepTimings) {
         self.steps.replace(timings.steps());
+    }
+
+    /// Notes what was found out.
+    pub(crate) fn found(&self, note: impl FnOnce(&mut Findings)) {
+        note(&mut self.findings.borrow_mut());
+    }
+
+    pub(crate) fn findings(&self) -> Findings {
+        self.findings.borrow().clone()
     }
 
     pub(crate) fn client(&self) -> Option<&ClientName> {

@@ -22,6 +22,7 @@ pub(crate) struct Refusal {
     reason: ReasonCode,
     text: Cow<'static, str>,
     allow: Option<&'static str>,
+    retry_seconds: Option<u64>,
     cause: Option<String>,
 }
 
@@ -33,7 +34,7 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"padan\", 
 impl Refusal {
     /// A refusal with the reason's own text.
     pub(crate) fn new(reason: ReasonCode) -> Self {
-        Self { reason, text: reason.reason().into(), allow: None, cause: None }
+        Self { reason, text: reason.reason().into(), allow: None, retry_seconds: None, cause: None }
     }
 
     /// A field that was not sent, or was sent empty.
@@ -95,7 +96,12 @@ impl From<MalformedMultipart> for Refusal {
 impl From<VerificationError> for Refusal {
     fn from(error: VerificationError) -> Self {
         let reason = error.reason();
-        Self { cause: status_of(reason).is_server_error().then(|| error.in_words()), ..Self::new(reason) }
+        let retry_seconds = match &error {
+            VerificationError::TooManyFailedFaces(wait) => Some(wait.as_secs() + 1),
+            _ => None,
+        };
+        let cause = status_of(reason).is_server_error().then(|| error.in_words());
+        Self { retry_seconds, cause, ..Self::new(reason) }
     }
 }
 
@@ -110,6 +116,9 @@ impl ResponseError for Refusal {
         let header: Option<(HeaderName, HeaderValue)> = match self.reason {
             ReasonCode::Unauthorized => Some((WWW_AUTHENTICATE, CHALLENGE)),
             ReasonCode::Overloaded => Some((RETRY_AFTER, RETRY_SECONDS)),
+            _ if self.retry_seconds.is_some() => {
+                self.retry_seconds.map(|seconds| (RETRY_AFTER, HeaderValue::from(seconds)))
+            }
             _ => self.allow.map(|methods| (ALLOW, HeaderValue::from_static(methods))),
         };
         if let Some((name, value)) = header {

@@ -1,9 +1,9 @@
 use std::future::{Ready, ready};
 
-use actix_web::{Route, guard, web};
+use actix_web::{Route, guard, middleware::from_fn, web};
 use padan_domain::ReasonCode;
 
-use crate::{basic_verification, docs_page, face_verification, openapi, refusal::Refusal};
+use crate::{audit, basic_verification, docs_page, face_verification, openapi, refusal::Refusal};
 
 /// The public paths and the names by which logs and metrics know them.
 const ENDPOINTS: [(&str, &str); 4] = [
@@ -21,8 +21,14 @@ pub(crate) fn endpoint(path: &str) -> &'static str {
 /// Mounts the public endpoints.
 pub(crate) fn public(config: &mut web::ServiceConfig) {
     config
-        .service(only_post(face_verification::PATH, web::post().to(face_verification::handle)))
-        .service(only_post(basic_verification::PATH, web::post().to(basic_verification::handle)))
+        .service(
+            only_post(face_verification::PATH, web::post().to(face_verification::handle))
+                .wrap(from_fn(audit::audited)),
+        )
+        .service(
+            only_post(basic_verification::PATH, web::post().to(basic_verification::handle))
+                .wrap(from_fn(audit::audited)),
+        )
         .service(only_get(openapi::PATH, get().to(openapi::handle)))
         .service(only_get(docs_page::PATH, get().to(docs_page::handle)))
         .default_service(web::to(not_found));

@@ -1,5 +1,6 @@
 use padan_domain::{Anchor, Calibration};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::{digest::FileDigest, manifest::ModelError, model_set::ModelSet};
 
@@ -71,6 +72,15 @@ impl CalibrationFile {
         // Parsing has checked this; a file made by hand in code has not been parsed.
         self.scale()
             .map_err(|error| ModelError::Calibration { place: self.set.clone(), reason: error.to_string() })
+    }
+
+    /// Tells calibrations apart: 16 hexadecimal digits of a hash over the points of the scale.
+    pub fn id(&self) -> String {
+        let points = self.anchors.iter().flat_map(|anchor| [anchor.cosine, anchor.percentage]);
+        let hash = points.fold(Sha256::new().chain_update(b"padan calibration 1\0"), |hash, number| {
+            hash.chain_update(number.to_bits().to_be_bytes())
+        });
+        hex::encode(&hash.finalize()[..8])
     }
 
     fn scale(&self) -> Result<Calibration, padan_domain::InvalidCalibration> {

@@ -34,6 +34,8 @@ pub struct Identity {
     pub contract: ModelContractId,
     /// What its similarities mean.
     pub calibration: Calibration,
+    /// Tells calibrations apart.
+    pub calibration_id: String,
     /// Where the embedder runs.
     pub device: Device,
     /// The ONNX Runtime library.
@@ -107,7 +109,7 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
     let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
     let catalogue = Catalogue::load(&model_folders(config))?;
     let set = catalogue.set(&config.model_set)?;
-    let calibration = catalogue.calibration(&set)?.calibration()?;
+    let calibration = catalogue.calibration(&set)?;
     let graph = embedder_graph(&set.embedder, config.device);
     let files = Files {
         detector: catalogue.locate(&set, &set.detector, Graph::Prepared)?.bytes,
@@ -121,7 +123,8 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
     let identity = Identity {
         model_set: config.model_set.clone(),
         contract: set.contract(),
-        calibration,
+        calibration_id: calibration.id(),
+        calibration: calibration.calibration()?,
         device: config.device,
         runtime_library,
     };

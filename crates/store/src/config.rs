@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{PersonKey, StoreError, TemplateKeys, secret};
+use crate::{AuditKeys, PersonKey, StoreError, TemplateKeys, secret};
 
 /// Settings of section `[store]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -31,6 +31,17 @@ pub struct Config {
     /// A file that holds the keys, one a line. Let nobody but the service read it.
     #[serde(default)]
     pub template_keys_file: Option<PathBuf>,
+    /// The keys that chain the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
+    /// one signs, all verify. Either this or `audit_keys_file`. Without the key that signed it, a row cannot be
+    /// verified; whoever has it can forge one.
+    #[serde(default)]
+    pub audit_keys: Option<SecretString>,
+    /// A file that holds the keys, one a line. Let nobody but the service and the auditor read it.
+    #[serde(default)]
+    pub audit_keys_file: Option<PathBuf>,
+    /// How long an answer waits for its row in the audit trail to be durable. Too short: a slow disk becomes 503. Too
+    /// long: callers wait for a store that is down.
+    pub audit_timeout_ms: u64,
     /// How long it may take to get a connection, new or from the pool. Too short: a busy moment becomes
     /// 503. Too long: requests pile up behind a store that is down.
     pub connect_timeout_ms: u64,
@@ -62,6 +73,7 @@ impl Config {
             return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
         }
         for (key, value) in [
+            ("audit_timeout_ms", self.audit_timeout_ms),
             ("connect_timeout_ms", self.connect_timeout_ms),
             ("statement_timeout_ms", self.statement_timeout_ms),
             ("lock_timeout_ms", self.lock_timeout_ms),
@@ -96,6 +108,11 @@ impl Config {
         }
     }
 
+    /// How long an answer waits for its audit row.
+    pub(crate) fn audit_timeout(&self) -> Duration {
+        Duration::from_millis(self.audit_timeout_ms)
+    }
+
     /// Reads the person key from where the settings say.
     pub(crate) fn read_person_key(&self) -> Result<PersonKey, StoreError> {
         let Self { person_key, person_key_file, .. } = self;
@@ -108,5 +125,12 @@ impl Config {
         let Self { template_keys, template_keys_file, .. } = self;
         let text = secret::read("template_keys", template_keys.as_ref(), template_keys_file.as_deref())?;
         TemplateKeys::from_hex(&text)
+    }
+
+    /// Reads the audit keys from where the settings say.
+    pub(crate) fn read_audit_keys(&self) -> Result<AuditKeys, StoreError> {
+        let Self { audit_keys, audit_keys_file, .. } = self;
+        let text = secret::read("audit_keys", audit_keys.as_ref(), audit_keys_file.as_deref())?;
+        AuditKeys::from_hex(&text)
     }
 }

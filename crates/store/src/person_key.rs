@@ -19,6 +19,11 @@ impl PersonKey {
         secret::decode("person_key", text.expose_secret().trim()).map(Self)
     }
 
+    /// The version of the key, by which rows of the audit trail say how their person was hashed.
+    pub(crate) fn id(&self) -> String {
+        secret::id_of("person_key", &self.0)
+    }
+
     /// The key of a person's rows.
     pub(crate) fn of(&self, nik: &NationalId) -> Result<[u8; 32], StoreError> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())

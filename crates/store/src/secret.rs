@@ -3,8 +3,16 @@
 use std::{fs, path::Path};
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use sha2::{Digest, Sha256};
 
 use crate::StoreError;
+
+/// A key, and the id by which rows name it.
+#[derive(Clone)]
+pub(crate) struct NamedKey {
+    pub(crate) id: String,
+    pub(crate) bytes: SecretSlice<u8>,
+}
 
 /// A secret of the settings: the text itself, or what the named file holds.
 pub(crate) fn read(
@@ -26,6 +34,29 @@ pub(crate) fn read(
             name.to_uppercase()
         ))),
     }
+}
+
+/// Keys in hexadecimal digits, separated by commas or white space; at least one, none twice.
+pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKey>, StoreError> {
+    let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
+    let mut keys: Vec<NamedKey> = Vec::new();
+    let digits = text.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
+    for digits in digits.filter(|digits| !digits.is_empty()) {
+        let bytes = decode(name, digits)?;
+        let key = NamedKey { id: id_of(name, &bytes), bytes };
+        if keys.iter().any(|known| known.id == key.id) {
+            return Err(refused("names a key twice"));
+        }
+        keys.push(key);
+    }
+    if keys.is_empty() { Err(refused("is empty")) } else { Ok(keys) }
+}
+
+/// Tells keys apart and nothing else: a key of 256 random bits cannot be found from its digest.
+pub(crate) fn id_of(name: &str, key: &SecretSlice<u8>) -> String {
+    let purpose = format!("padan {}\0", name.trim_end_matches('s').replace('_', " "));
+    let digest = Sha256::new().chain_update(purpose).chain_update(key.expose_secret());
+    hex::encode(&digest.finalize()[..4])
 }
 
 /// The bytes of a key in hexadecimal digits; 32 at least.

@@ -1,12 +1,15 @@
 use std::{fmt, sync::Arc};
 
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_domain::{ModelContractId, NationalId};
+use padan_domain::{Clock, ModelContractId, NationalId};
 use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    Config, PersonKey, Resealed, StoreError, StoredTemplate, TemplateKeys, migrations,
+    AuditKeys, AuditTrail, Config, Forgotten, PersonKey, Resealed, StoreError, StoredTemplate, TemplateKeys,
+    attempts::{self, Failures},
+    forgetting, migrations,
     rotation::{self, Batch, Place},
     template::{self, TemplateId, TemplateRow},
 };
@@ -19,7 +22,8 @@ struct Parts {
     config: Config,
     person_key: PersonKey,
     template_keys: TemplateKeys,
-    pool: Pool,
+    audit_keys: AuditKeys,
+    pool: Arc<Pool>,
 }
 
 impl Store {
@@ -32,7 +36,8 @@ impl Store {
         Ok(Self(Arc::new(Parts {
             person_key: config.read_person_key()?,
             template_keys: config.read_template_keys()?,
-            pool: Pool::new(config.connect_options()?, config.limits(), None),
+            audit_keys: config.read_audit_keys()?,
+            pool: Arc::new(Pool::new(config.connect_options()?, config.limits(), None)),
             config: config.clone(),
         })))
     }
@@ -62,7 +67,9 @@ impl Store {
             return Err(refused("it takes no writes: a standby, or a read-only role".into()));
         }
         if !session.permitted {
-            return Err(refused("the role may not read and write store.face_template".into()));
+            return Err(refused(
+                "the role may not read and write what the service keeps (padan_service may)".into(),
+            ));
         }
         Ok(())
     }
@@ -119,6 +126,45 @@ impl Store {
         Ok(so_far)
     }
 
+    /// Starts to write the audit trail, in a chain of its own. One a process is enough. Must be called within a Tokio
+    /// runtime.
+    pub fn audit_trail(&self, clock: Clock) -> AuditTrail {
+        let Parts { pool, audit_keys, person_key, config, .. } = &*self.0;
+        AuditTrail::start(
+            Arc::clone(pool),
+            (audit_keys.clone(), person_key.clone()),
+            clock,
+            config.audit_timeout(),
+        )
+    }
+
+    /// When the last but so many of a client's faces for a person failed since a moment: `None` when fewer did.
+    pub async fn failed_face(
+        &self,
+        nik: &NationalId,
+        client: &str,
+        since: DateTime<Utc>,
+        most: u32,
+    ) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let person = self.0.person_key.of(nik)?;
+        let failures = Failures { person, client: client.to_owned(), since, most: most.into() };
+        Ok(self.0.pool.run(attempts::last_but, &failures).await?)
+    }
+
+    /// Destroys the person's templates and takes the person out of the audit trail, whose rows stay. Before that a row
+    /// says that it will be done, by whom and to how many rows.
+    pub async fn forget(
+        &self,
+        nik: &NationalId,
+        by: &str,
+        trail: &AuditTrail,
+    ) -> Result<Forgotten, StoreError> {
+        let person = self.0.person_key.of(nik)?;
+        let concerned = self.0.pool.run(forgetting::count, &person).await?;
+        trail.announce_forgetting(concerned.rows, by).await?;
+        Ok(self.0.pool.run(forgetting::forget, &(person, Some(concerned.until))).await?)
+    }
+
     /// Figures of the pool.
     pub fn pool(&self) -> PoolFigures {
         self.0.pool.figures()
@@ -144,7 +190,11 @@ fn excess_privileges<'c>(
                       CASE WHEN role.rolcreaterole OR role.rolcreatedb THEN 'may create roles or databases' END,
                       CASE WHEN pg_has_role(kept.relowner, 'USAGE') THEN 'owns the tables' END,
                       CASE WHEN has_table_privilege(kept.oid, 'DELETE') OR has_table_privilege(kept.oid, 'TRUNCATE')
-                           THEN 'may delete templates' END
+                           THEN 'may delete templates' END,
+                      CASE WHEN has_any_column_privilege('store.audit_event', 'UPDATE')
+                             OR has_table_privilege('store.audit_event', 'DELETE')
+                             OR has_table_privilege('store.audit_event', 'TRUNCATE')
+                           THEN 'may change or delete audit rows' END
                   ], NULL) END AS "excess!"
              FROM pg_roles AS role, pg_class AS kept
             WHERE role.rolname = current_user
@@ -165,7 +215,8 @@ fn session<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sq
         r#"SELECT current_setting('transaction_read_only') = 'on' AS "read_only!",
                   has_table_privilege('store.face_template', 'SELECT')
                   AND has_table_privilege('store.face_template', 'INSERT')
-                  AND has_table_privilege('store.face_template', 'UPDATE') AS "permitted!""#
+                  AND has_table_privilege('store.face_template', 'UPDATE')
+                  AND has_table_privilege('store.audit_event', 'INSERT') AS "permitted!""#
     )
     .fetch_one(connection)
     .boxed()

@@ -5,9 +5,11 @@ use aes_gcm::{
     aead::{Aead, Generate, KeyInit, Nonce, Payload},
 };
 use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
 
-use crate::{StoreError, secret};
+use crate::{
+    StoreError,
+    secret::{self, NamedKey},
+};
 
 /// The keys that face templates are encrypted with: AES-256 in Galois/counter mode, a random nonce of 96 bits a row.
 ///
@@ -37,20 +39,8 @@ const NONCE: usize = 12;
 impl TemplateKeys {
     /// Reads keys of 64 hexadecimal digits, separated by commas or white space, the one that seals first.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
-        let refused = |text: &str| StoreError::Config(format!("store.template_keys {text}"));
-        let mut keys: Vec<TemplateKey> = Vec::new();
-        let digits = text.expose_secret().split(|c: char| c == ',' || c.is_whitespace());
-        for digits in digits.filter(|digits| !digits.is_empty()) {
-            let key = TemplateKey::from_hex(digits)?;
-            if keys.iter().any(|known| known.id == key.id) {
-                return Err(refused("names a key twice"));
-            }
-            keys.push(key);
-        }
-        if keys.is_empty() {
-            return Err(refused("is empty"));
-        }
-        Ok(Self(keys))
+        let keys = secret::decode_list("template_keys", text)?;
+        Ok(Self(keys.iter().map(TemplateKey::new).collect::<Result<_, _>>()?))
     }
 
     /// The id of the key that seals.
@@ -82,14 +72,11 @@ impl TemplateKeys {
 }
 
 impl TemplateKey {
-    fn from_hex(digits: &str) -> Result<Self, StoreError> {
-        let bytes = secret::decode("template_keys", digits)?;
-        let cipher = Aes256Gcm::new_from_slice(bytes.expose_secret()).map_err(|_| {
+    fn new(key: &NamedKey) -> Result<Self, StoreError> {
+        let cipher = Aes256Gcm::new_from_slice(key.bytes.expose_secret()).map_err(|_| {
             StoreError::Config("store.template_keys holds a key that is not 64 hexadecimal digits".into())
         })?;
-        // Tells keys apart and nothing else: a key of 256 random bits cannot be found from its digest.
-        let digest = Sha256::new().chain_update(b"padan template key\0").chain_update(bytes.expose_secret());
-        Ok(Self { id: hex::encode(&digest.finalize()[..4]), cipher })
+        Ok(Self { id: key.id.clone(), cipher })
     }
 }
 

@@ -1,4 +1,4 @@
-use std::{env, str::FromStr, thread};
+use std::{env, process::Command, str::FromStr, thread};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
@@ -101,6 +101,35 @@ impl TestDatabase {
         let outcome = meanwhile.await;
         self.on_server(format!("ALTER DATABASE {name}_gone RENAME TO {name}")).await;
         self.on_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+        outcome
+    }
+
+    /// What `pg_dump` writes of the database.
+    ///
+    /// # Panics
+    ///
+    /// When there is no `pg_dump`, or it fails.
+    pub fn dump(&self) -> String {
+        // The URL as sqlx writes it has parameters that are sqlx's own.
+        let url = self.url();
+        let url = url.split('?').next().unwrap_or_default();
+        let dumped = Command::new("pg_dump").arg("--dbname").arg(url).output();
+        let dumped = dumped.unwrap_or_else(|error| panic!("pg_dump: {error}; install postgresql-client"));
+        let complaints = String::from_utf8_lossy(&dumped.stderr);
+        assert!(dumped.status.success(), "pg_dump: {complaints}");
+        String::from_utf8_lossy(&dumped.stdout).into_owned()
+    }
+
+    /// Holds a table locked against readers for as long as `meanwhile` takes.
+    ///
+    /// # Panics
+    ///
+    /// When the server refuses.
+    pub async fn locked_during<T>(&self, table: &str, meanwhile: impl Future<Output = T>) -> T {
+        let mut locker = self.connect().await;
+        execute(&mut locker, format!("BEGIN; LOCK {table}")).await;
+        let outcome = meanwhile.await;
+        execute(&mut locker, "COMMIT".to_owned()).await;
         outcome
     }
 

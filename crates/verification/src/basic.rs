@@ -1,7 +1,7 @@
 use padan_domain::{BirthDate, CitizenStatus, NameRule, NationalId, PersonName, ReasonCode};
 use padan_registry::{CivilRecord, FurtherFields};
 
-use crate::{BasicField, FieldText, StepTimings};
+use crate::{BasicField, FieldText, StepTimings, hint};
 
 /// What a client claims of a person, without a face.
 #[derive(Debug, Clone)]
@@ -39,6 +39,17 @@ pub struct BasicOutcome {
     pub fields: Vec<(BasicField, Option<bool>)>,
     /// How long each step took.
     pub timings: StepTimings,
+}
+
+impl BasicRequest {
+    /// Whether the digits of the NIK are what one expects of them and of the date of birth, if one was sent. It decides
+    /// nothing.
+    pub fn nik_is_plausible(&self) -> Option<bool> {
+        self.claims.iter().find_map(|claim| match claim {
+            FieldValue::DateOfBirth(date) => Some(hint::is_plausible(&self.nik, *date)),
+            _ => None,
+        })
+    }
 }
 
 impl FieldValue {

@@ -1,4 +1,8 @@
-use std::{num::NonZeroU64, path::PathBuf, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+    time::Duration,
+};
 
 use padan_domain::NameRule;
 use serde::Deserialize;
@@ -16,8 +20,22 @@ pub struct Config {
     /// Whether a NIK must have the structure by which numbers are issued. Numbers in use may break it, so
     /// turning it on refuses real people.
     pub check_nik_structure: bool,
+    /// Against trying faces out: how many may fail.
+    pub failed_faces: FailedFaces,
     /// How long `/readyz` waits for each database, in milliseconds.
     pub readiness_timeout_ms: NonZeroU64,
+}
+
+/// How many faces of one client may fail for one person within a time. Too few: people with a bad camera are turned
+/// away. Too many: a photo can be bettered until it passes.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedFaces {
+    /// So many fail, then the next one is refused with 429; 0 is no limit. Requests under way at the same time are
+    /// not counted yet.
+    pub most: u32,
+    /// Within so many seconds.
+    pub window_seconds: NonZeroU32,
 }
 
 impl Config {

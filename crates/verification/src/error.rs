@@ -1,4 +1,4 @@
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use padan_domain::ReasonCode;
 use padan_inference::PhotoFault;
@@ -6,7 +6,7 @@ use padan_inference::PhotoFault;
 /// Why a request has no outcome.
 ///
 /// When several happen at once the first in this order is told, so that the same request gets the same answer:
-/// the registry, the store, the photo, a full service, a fault inside.
+/// the registry, the store, too many trials, the photo, a full service, a fault inside.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
     /// The registry cannot answer in time, or answers with what it must not hold.
@@ -15,6 +15,9 @@ pub enum VerificationError {
     /// The service's own database cannot answer in time, or answers with what it must not hold.
     #[error("the store cannot answer")]
     StoreUnavailable(#[source] Cause),
+    /// Too many faces have failed for this person and client lately; how long to wait.
+    #[error("too many faces have failed for this person and client")]
+    TooManyFailedFaces(Duration),
     /// The photo cannot be judged.
     #[error("the photo cannot be judged: {}", .0.reason())]
     Photo(PhotoFault),
@@ -35,6 +38,7 @@ impl VerificationError {
         match self {
             Self::RegistryUnavailable(_) => ReasonCode::RegistryUnavailable,
             Self::StoreUnavailable(_) => ReasonCode::StoreUnavailable,
+            Self::TooManyFailedFaces(_) => ReasonCode::TooManyFailedFaces,
             Self::Photo(fault) => fault.reason(),
             Self::Busy => ReasonCode::Overloaded,
             Self::Internal(_) => ReasonCode::Internal,
@@ -51,9 +55,10 @@ impl VerificationError {
         match self {
             Self::RegistryUnavailable(_) => 0,
             Self::StoreUnavailable(_) => 1,
-            Self::Photo(_) => 2,
-            Self::Busy => 3,
-            Self::Internal(_) => 4,
+            Self::TooManyFailedFaces(_) => 2,
+            Self::Photo(_) => 3,
+            Self::Busy => 4,
+            Self::Internal(_) => 5,
         }
     }
 }

@@ -1,34 +1,20 @@
 use chrono::Datelike;
 use padan_domain::{BirthDate, NationalId};
 
-/// What the digits of a NIK suggest. It is kept for whoever looks into a case and never decides one: a NIK
-/// stays the same when a birth date is corrected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct NikHint {
-    /// Whether the digits have the structure by which numbers are issued.
-    well_structured: bool,
-    /// Whether the digits agree with the date of birth that was sent.
-    agrees_with_date_of_birth: bool,
+/// Whether the digits of a NIK have the structure by which numbers are issued and agree with a date of birth: day (a
+/// woman's plus 40), month and two-digit year stand at positions 7 to 12.
+///
+/// It is kept for whoever looks into a case and never decides one: a NIK stays the same when a birth date is corrected.
+pub(crate) fn is_plausible(nik: &NationalId, date_of_birth: BirthDate) -> bool {
+    nik.is_well_structured() && agrees(nik, date_of_birth)
 }
 
-impl NikHint {
-    /// Reads the digits: day (a woman's plus 40), month and two-digit year stand at positions 7 to 12.
-    pub(crate) fn of(nik: &NationalId, date_of_birth: BirthDate) -> Self {
-        let date = date_of_birth.as_date();
-        let month_and_year = format!("{:02}{:02}", date.month(), date.year().rem_euclid(100));
-        let agrees = [date.day(), date.day() + 40]
-            .iter()
-            .any(|day| nik.as_str().get(6..12) == Some(&format!("{day:02}{month_and_year}")));
-        Self { well_structured: nik.is_well_structured(), agrees_with_date_of_birth: agrees }
-    }
-
-    /// Writes it to the log of the request, where there is something to be looked into.
-    pub(crate) fn note(self) {
-        let Self { well_structured, agrees_with_date_of_birth } = self;
-        if !(well_structured && agrees_with_date_of_birth) {
-            tracing::info!(well_structured, agrees_with_date_of_birth, "a NIK whose digits are unusual");
-        }
-    }
+fn agrees(nik: &NationalId, date_of_birth: BirthDate) -> bool {
+    let date = date_of_birth.as_date();
+    let month_and_year = format!("{:02}{:02}", date.month(), date.year().rem_euclid(100));
+    [date.day(), date.day() + 40]
+        .iter()
+        .any(|day| nik.as_str().get(6..12) == Some(&format!("{day:02}{month_and_year}")))
 }
 
 #[cfg(test)]
@@ -39,7 +25,7 @@ mod tests {
 
     fn agrees(nik: &str, born: &str) -> bool {
         let born = BirthDate::parse(born, &Clock::System).unwrap();
-        NikHint::of(&nik.parse().unwrap(), born).agrees_with_date_of_birth
+        super::agrees(&nik.parse().unwrap(), born)
     }
 
     #[test]
@@ -49,5 +35,15 @@ mod tests {
         assert!(agrees("3273060101070000", "01-01-2007"), "the century is not written");
         assert!(!agrees("3174011403870000", "15-03-1987"));
         assert!(!agrees("3174011403870000", "14-03-1988"));
+    }
+
+    #[test]
+    fn a_number_without_the_usual_structure_is_not_plausible() {
+        let plausible = |nik: &str| {
+            let born = BirthDate::parse("14-03-1987", &Clock::System).unwrap();
+            is_plausible(&nik.parse().unwrap(), born)
+        };
+        assert!(plausible("3174011403870001"));
+        assert!(!plausible("0074011403870001"), "no province has this number");
     }
 }

@@ -9,9 +9,12 @@
 //! **Architecture Invariant:** registry, store and inference meet here and nowhere else. A photo of the
 //! registry becomes a template here, once, and is compared under its own model contract only.
 //!
+//! **Architecture Invariant:** an outcome is told only after [`Verifier::audit`] has made its row durable.
+//!
 //! **Architecture Invariant:** no personal datum leaves in an error or a log line. Errors carry causes of the
 //! databases and of the runtime, never a field of the request.
 
+mod audit;
 mod basic;
 mod basic_field;
 mod clients;
@@ -29,10 +32,10 @@ pub use basic::{BasicOutcome, BasicRequest, FieldValue};
 pub use basic_field::{BasicField, FieldText, InvalidFieldText};
 pub use clients::{AuthError, ClientName, Clients, Credentials};
 pub use clients_file::ClientsError;
-pub use config::{ClientsConfig, Config};
+pub use config::{ClientsConfig, Config, FailedFaces};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
-pub use padan_store::PoolFigures;
+pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};
 pub use readiness::Component;
 pub use timing::StepTimings;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

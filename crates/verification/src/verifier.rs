@@ -6,11 +6,11 @@ use padan_domain::{
 };
 use padan_inference::{Analysis, Engine, FaceError, Identity, WorkerFigures};
 use padan_registry::{Citizen, Registry};
-use padan_store::{PoolFigures, Store};
+use padan_store::{AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 
 use crate::{
     BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, StepTimings, VerificationError, basic,
-    error::Cause, hint::NikHint, timing::timed,
+    error::Cause, timing::timed,
 };
 
 /// Verifies people. One is made at start and shared by all who serve.
@@ -23,6 +23,8 @@ pub struct VerifierParts {
     pub registry: Registry,
     /// The service's own database.
     pub store: Store,
+    /// Where requests are recorded; `None` only to measure what recording costs.
+    pub audit: Option<AuditTrail>,
     /// The models.
     pub engine: Engine,
     /// Section `[verification]`.
@@ -39,6 +41,8 @@ pub struct VerifierFigures {
     pub registry: Vec<padan_registry::ReplicaFigures>,
     /// The pool to the store.
     pub store: PoolFigures,
+    /// The audit trail.
+    pub audit: Option<AuditFigures>,
 }
 
 /// What the engine computes with, in words for an operator.
@@ -86,16 +90,24 @@ impl Verifier {
         request: FaceRequest,
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
-        NikHint::of(&request.nik, request.date_of_birth).note();
         let mut timings = StepTimings::default();
         let lookup = within(deadline, self.0.registry.citizen(&request.nik));
-        let citizen =
-            timed(&mut timings.registry, lookup).await.map_err(VerificationError::RegistryUnavailable)?;
+        let (citizen, trial) = tokio::join!(
+            timed(&mut timings.registry, lookup),
+            self.refuse_trial(&request.client, &request.nik, deadline)
+        );
+        let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
+        trial?;
         let judgement = match citizen {
             None => Judgement::UnknownNik,
             Some(citizen) => self.judge_known(&citizen, request, deadline, &mut timings).await?,
         };
-        Ok(FaceOutcome { decision: judge(judgement), timings })
+        let compared = matches!(judgement, Judgement::Known { face: FaceJudgement::Compared(_), .. });
+        let compared_under = compared.then(|| {
+            let Identity { contract, calibration_id, .. } = self.0.engine.identity();
+            ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
+        });
+        Ok(FaceOutcome { decision: judge(judgement), compared_under, timings })
     }
 
     /// Verifies a person's claims without a face.
@@ -118,6 +130,7 @@ impl Verifier {
             engine: self.0.engine.figures(),
             registry: self.0.registry.figures(),
             store: self.0.store.pool(),
+            audit: self.0.audit.as_ref().map(AuditTrail::figures),
         }
     }
 
@@ -227,7 +240,7 @@ impl VerificationError {
             Self::RegistryUnavailable(_) | Self::StoreUnavailable(_) => {
                 Some(Decision::unavailable(self.reason()))
             }
-            Self::Photo(_) | Self::Busy | Self::Internal(_) => None,
+            Self::TooManyFailedFaces(_) | Self::Photo(_) | Self::Busy | Self::Internal(_) => None,
         }
     }
 }

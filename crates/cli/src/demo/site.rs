@@ -24,7 +24,7 @@ pub(super) struct Site {
     loaded_note: PathBuf,
     registry_url: String,
     store_url: String,
-    keys: [String; 2],
+    keys: [String; 3],
 }
 
 impl Site {
@@ -35,7 +35,7 @@ impl Site {
             loaded_note: cluster.folder().join("people-loaded"),
             registry_url: cluster.url(REGISTRY),
             store_url: cluster.url(STORE),
-            keys: ["person", "template"].map(|purpose| key_for(purpose, cluster.secret())),
+            keys: ["person", "template", "audit"].map(|purpose| key_for(purpose, cluster.secret())),
         };
         site.write_ports(port, admin_port)?;
         Ok(site)
@@ -58,7 +58,7 @@ impl Site {
 
     /// Writes the settings with the ports in use. They hold passwords: only the owner may read them.
     pub(super) fn write_ports(&self, port: u16, admin_port: u16) -> Result<()> {
-        let Self { registry_url, store_url, keys: [person_key, template_keys], .. } = self;
+        let Self { registry_url, store_url, keys: [person_key, template_keys, audit_keys], .. } = self;
         let text = format!(
             "# The settings of the running `padan demo`. They go when it ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
@@ -66,7 +66,7 @@ impl Site {
              [clients]\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
-             template_keys = \"{template_keys}\"\n"
+             template_keys = \"{template_keys}\"\naudit_keys = \"{audit_keys}\"\n"
         );
         let write = || {
             fs::OpenOptions::new()

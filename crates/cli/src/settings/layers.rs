@@ -19,6 +19,7 @@ const PATHS: &[(&str, &str)] = &[
     ("clients", "file"),
     ("inference", "model_folder"),
     ("inference", "runtime_library"),
+    ("store", "audit_keys_file"),
     ("store", "person_key_file"),
     ("store", "template_keys_file"),
 ];

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod photos;

@@ -48,7 +48,16 @@ fn a_store_that_cannot_answer_is_a_503_where_it_is_needed() {
         "STORE_UNAVAILABLE",
         OUTAGE,
     );
-    assert_eq!(served.verify(&Claim::true_one().nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
+    // What cannot be recorded is not told, even where the store was not asked for anything else.
+    served.verify(&Claim::true_one().nik(UNKNOWN)).assert(503, "STORE_UNAVAILABLE", OUTAGE);
+    served.verify(&Claim::true_one().nik("1")).assert(503, "STORE_UNAVAILABLE", OUTAGE);
+    served
+        .send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN), ("name", "Budi")]))
+        .assert(
+            503,
+            "STORE_UNAVAILABLE",
+            r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null}}"#,
+        );
     let (status, body) = served.ask_operators("/readyz");
     let readiness: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &readiness["components"]["registry"]), (503, &"ok".into()), "{body}");

@@ -5,13 +5,14 @@ use std::{
     io::{BufRead as _, BufReader},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use padan_testing::TestDatabase;
 use reqwest::blocking::{Client, ClientBuilder, multipart};
+use rustix::process::{Pid, Signal};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -31,6 +32,7 @@ pub(crate) struct Served {
     pub(crate) runtime: Runtime,
     pub(crate) client: Client,
     pub(crate) log: PathBuf,
+    file: PathBuf,
     _folder: TempDir,
 }
 
@@ -96,9 +98,11 @@ impl Served {
             "{settings}\n[log]\nformat = \"json\"\n\n\
              [clients]\nfile = \"clients.toml\"\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
-             [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n",
+             [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n\
+             audit_keys = \"{}\"\n",
             "0123456789abcdef".repeat(4),
-            "89abcdef01234567".repeat(4)
+            "89abcdef01234567".repeat(4),
+            "456789abcdef0123".repeat(4)
         );
         fs::write(folder.path().join("clients.toml"), clients()).unwrap();
         fs::write(&file, &text).unwrap();
@@ -108,13 +112,7 @@ impl Served {
         fs::write(&file, &text).unwrap();
 
         let log = folder.path().join("log");
-        let mut process = padan(&project, &file, "serve")
-            .env("PADAN__HTTP__PORT", "0")
-            .env("PADAN__HTTP__ADMIN_PORT", "0")
-            .stderr(Stdio::from(fs::File::create(&log).unwrap()))
-            .spawn()
-            .unwrap();
-        let [address, admin] = listening(&log, &mut process);
+        let (process, [address, admin]) = launch(&project, &file, &log);
         let served = Self {
             process,
             address,
@@ -124,6 +122,7 @@ impl Served {
             runtime,
             client: http_client().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
             log,
+            file,
             _folder: folder,
         };
         if until_ready {
@@ -190,6 +189,35 @@ impl Served {
     /// The id of the process, for signals.
     pub(crate) fn process(&mut self) -> &mut Child {
         &mut self.process
+    }
+
+    /// Sends the process a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Ends the process as a power failure would.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Starts another process with the same settings and databases after [`kill`](Self::kill).
+    pub(crate) fn start_again(&mut self) {
+        (self.process, [self.address, self.admin]) = launch(&project(), &self.file, &self.log);
+        self.wait_until_ready();
+    }
+
+    /// Runs another command of the program with the same settings.
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_padan"))
+            .args(words)
+            .arg("--config")
+            .arg(&self.file)
+            .current_dir(project())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// What the service has logged so far.
@@ -321,6 +349,17 @@ fn padan(project: &Path, settings: &Path, command: &str) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     padan
+}
+
+fn launch(project: &Path, settings: &Path, log: &Path) -> (Child, [SocketAddr; 2]) {
+    let mut process = padan(project, settings, "serve")
+        .env("PADAN__HTTP__PORT", "0")
+        .env("PADAN__HTTP__ADMIN_PORT", "0")
+        .stderr(Stdio::from(fs::File::create(log).unwrap()))
+        .spawn()
+        .unwrap();
+    let addresses = listening(log, &mut process);
+    (process, addresses)
 }
 
 /// The two addresses, from the line of the log that tells them.

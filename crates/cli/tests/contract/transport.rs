@@ -177,26 +177,41 @@ fn what_clients_do_with_a_connection() {
 #[test]
 fn bodies_that_are_cut_off_or_malformed() {
     let served = Served::start();
-    let ask = |headers: &str, body: &[u8]| {
+    let ask_of = |served: &Served, headers: &str, body: &[u8], cut: bool| {
         let mut connection = served.connect();
         connection.write_all(head(PATH, &format!("{CREDENTIALS}{headers}")).as_bytes()).unwrap();
         connection.write_all(body).unwrap();
-        connection.shutdown(Shutdown::Write).unwrap();
+        if cut {
+            connection.shutdown(Shutdown::Write).unwrap();
+        }
         read_answer(&mut connection)
     };
+    let ask = |headers: &str, body: &[u8]| ask_of(&served, headers, body, false);
     let whole = form();
     for body in ["", "--b", &whole[..30], &whole[..whole.len() - 5], "no form at all"] {
         let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
         assert_answer(&ask(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
     }
-    // Less than announced; chunks that are none; no boundary.
-    let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
-    assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
+    // Chunks that are none: the server takes the connection for broken, with an answer of its own or none.
     let chunked = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
-    assert_answer(&ask(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
-    assert_answer(&ask(&chunked, b"zz\r\n"), 400, "MALFORMED_FORM");
+    let mut broken = served.connect();
+    broken.write_all(head(PATH, &format!("{CREDENTIALS}{chunked}")).as_bytes()).unwrap();
+    broken.write_all(b"zz\r\n").unwrap();
+    let (answered, _) = until_closed(&mut broken);
+    assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 400"), "{answered}");
     let no_boundary = format!("Content-Type: multipart/form-data\r\nContent-Length: {}\r\n", whole.len());
     assert_answer(&ask(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
+    let recorded = String::from_utf8(served.command(&["usage", "--csv"]).stdout).unwrap();
+    assert!(
+        recorded.contains("verification,MALFORMED_FORM,7"),
+        "the broken one has a row as well: {recorded}"
+    );
+    // Less than announced, from a client that closes its side and waits for the answer.
+    let patient = Served::with("[http]\nstop_when_client_leaves = false\n");
+    let ask = |headers: &str, body: &[u8]| ask_of(&patient, headers, body, true);
+    let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
+    assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
+    assert_answer(&ask(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The store against a real PostgreSQL: what it keeps, how its schema comes to be, and how it fails.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fixture;

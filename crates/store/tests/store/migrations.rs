@@ -1,8 +1,8 @@
-use padan_store::StoreError;
+use padan_store::{Store, StoreError};
 use padan_testing::TestDatabase;
 use sqlx::Row as _;
 
-use crate::fixture::{MAY, contract, migrated, nik, store, usable};
+use crate::fixture::{MAY, config, contract, migrated, nik, store, usable};
 
 #[tokio::test]
 async fn what_is_missing_is_named_until_it_is_applied() {
@@ -10,7 +10,7 @@ async fn what_is_missing_is_named_until_it_is_applied() {
     let store = store(&database.url());
     assert_eq!(
         store.pending_migrations().await.unwrap(),
-        ["0001 face template", "0002 sealed template", "0003 roles"]
+        ["0001 face template", "0002 sealed template", "0003 roles", "0004 audit"]
     );
     let error = store.check().await.unwrap_err().to_string();
     assert!(error.contains("0001 face template") && error.contains("padan migrate"), "{error}");
@@ -27,8 +27,12 @@ async fn what_is_missing_is_named_until_it_is_applied() {
 #[tokio::test]
 async fn migrating_again_or_all_at_once_changes_nothing() {
     let database = TestDatabase::create().await;
-    let url = database.url();
-    let stores = [store(&url), store(&url), store(&url)];
+    let patient = || {
+        let mut config = config(&database.url());
+        config.migration_lock_timeout_ms = 10_000;
+        Store::new(&config).unwrap()
+    };
+    let stores = [patient(), patient(), patient()];
     let (one, two, three) = tokio::join!(stores[0].migrate(), stores[1].migrate(), stores[2].migrate());
     one.and(two).and(three).unwrap();
     stores[0].keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
@@ -62,7 +66,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 3);
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 4);
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();
@@ -78,13 +82,15 @@ async fn it_shares_a_database_with_the_registry_and_keeps_to_its_schema() {
     store.check().await.unwrap();
     let tables = sqlx::query(
         "SELECT string_agg(schemaname || '.' || tablename, ' ' ORDER BY schemaname, tablename)
-           FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+           FROM pg_tables
+          WHERE schemaname NOT IN ('pg_catalog', 'information_schema') AND tablename NOT LIKE 'audit_event_2%'",
     )
     .fetch_one(&mut database.connect().await)
     .await
     .unwrap();
     assert_eq!(
         tables.get::<String, _>(0),
-        "civil_registry.person store._sqlx_migrations store.face_template"
+        "civil_registry.person store._sqlx_migrations store.audit_anchor store.audit_chain store.audit_event \
+         store.audit_head store.face_template store.usage_day"
     );
 }

@@ -1,7 +1,12 @@
+use padan_domain::Clock;
+use padan_store::{AuditFilter, AuditLog};
 use padan_testing::TestDatabase;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
-use crate::fixture::{MAY, contract, migrated, nik, store, usable};
+use crate::{
+    audit::event,
+    fixture::{MAY, config, contract, migrated, nik, store, usable},
+};
 
 /// A user of a site's own, in one of the roles.
 async fn user_in(database: &TestDatabase, role: &str) -> String {
@@ -35,6 +40,13 @@ async fn the_services_role_is_enough_and_no_more() {
     service.check().await.unwrap();
     service.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     assert!(service.template(&nik(), &contract()).await.unwrap().is_some());
+    service
+        .audit_trail(Clock::Fixed("2031-05-06T07:08:09Z".parse().unwrap()))
+        .record(event("a"))
+        .await
+        .unwrap();
+    let since = "2031-05-06T07:00:00Z".parse().unwrap();
+    assert!(service.failed_face(&nik(), "bank", since, 1).await.unwrap().is_some());
     assert_eq!(service.excess_privileges().await.unwrap(), Vec::<String>::new());
     assert_eq!(owner.excess_privileges().await.unwrap(), ["is a superuser"]);
     for refusal in refusals(
@@ -45,6 +57,18 @@ async fn the_services_role_is_enough_and_no_more() {
             "TRUNCATE store.face_template",
             "DROP TABLE store.face_template",
             "CREATE TABLE store.mine (x int)",
+            "UPDATE store.audit_event SET reason = 'VERIFIED'",
+            "UPDATE store.audit_event_2031_05 SET reason = 'VERIFIED'",
+            "DELETE FROM store.audit_event",
+            "DELETE FROM store.audit_event_2031_05",
+            "TRUNCATE store.audit_event",
+            "DROP TABLE store.audit_event_2031_05",
+            "ALTER TABLE store.audit_event DETACH PARTITION store.audit_event_2031_05",
+            "SELECT request_id FROM store.audit_event",
+            "UPDATE store.audit_chain SET seen = ''",
+            "DELETE FROM store.audit_head",
+            "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac FROM store.audit_chain",
+            "SELECT store.drop_audit_month('audit_event_2031_05')",
             "UPDATE store._sqlx_migrations SET success = false",
         ],
     )
@@ -61,11 +85,19 @@ async fn more_than_the_service_needs_is_told() {
     let (database, _) = migrated().await;
     let operator = user_in(&database, "padan_operator").await;
     let excess = store(&database.url_as(&operator)).excess_privileges().await.unwrap();
-    assert_eq!(excess, ["may delete templates"]);
+    assert_eq!(excess, ["may delete templates", "may change or delete audit rows"]);
     database.execute(&format!("ALTER ROLE {operator} CREATEROLE")).await;
     database.execute(&format!("ALTER TABLE store.face_template OWNER TO {operator}")).await;
     let excess = store(&database.url_as(&operator)).excess_privileges().await.unwrap();
-    assert_eq!(excess, ["may create roles or databases", "owns the tables", "may delete templates"]);
+    assert_eq!(
+        excess,
+        [
+            "may create roles or databases",
+            "owns the tables",
+            "may delete templates",
+            "may change or delete audit rows"
+        ]
+    );
     drop_user(&database, &operator).await;
 }
 
@@ -73,9 +105,49 @@ async fn more_than_the_service_needs_is_told() {
 async fn the_auditors_role_reads_no_template() {
     let (database, _) = migrated().await;
     let user = user_in(&database, "padan_auditor").await;
+    let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
+    assert_eq!(log.verify(Vec::new()).await.unwrap().faults, []);
+    assert_eq!(log.usage(&AuditFilter::default()).await.unwrap(), []);
+    assert_eq!(log.heads().await.unwrap(), []);
+    assert!(log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.is_err());
+    drop(log);
     for refusal in refusals(&database, &user, &["SELECT FROM store.face_template"]).await {
         assert!(refusal.contains("permission denied"), "{refusal}");
     }
+    drop_user(&database, &user).await;
+}
+
+#[tokio::test]
+async fn the_operators_role_forgets_and_prunes_and_rewrites_nothing() {
+    let (database, owner) = migrated().await;
+    let user = user_in(&database, "padan_operator").await;
+    owner
+        .audit_trail(Clock::Fixed("2024-05-06T07:08:09Z".parse().unwrap()))
+        .record(event("a"))
+        .await
+        .unwrap();
+    let operator = store(&database.url_as(&user));
+    let trail = operator.audit_trail(Clock::System);
+    trail.record(event("b")).await.unwrap();
+    let gone = operator.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(gone.audit_rows, 2);
+    let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
+    assert_eq!(log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap(), ["audit_event_2024_05"]);
+    for refusal in refusals(
+        &database,
+        &user,
+        &[
+            "UPDATE store.audit_event SET reason = 'VERIFIED'",
+            "DELETE FROM store.audit_event",
+            "DELETE FROM store.audit_anchor",
+            "UPDATE store.audit_chain SET seen = ''",
+        ],
+    )
+    .await
+    {
+        assert!(refusal.contains("permission denied"), "{refusal}");
+    }
+    drop((operator, trail, log));
     drop_user(&database, &user).await;
 }
 

@@ -4,6 +4,7 @@ use crate::fixture::config;
 
 const SECTION: &str = "
     url = 'postgres://service@one/store'
+    audit_timeout_ms = 2000
     connect_timeout_ms = 1000
     statement_timeout_ms = 1500
     lock_timeout_ms = 1000
@@ -58,5 +59,7 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
     assert!(refusal(&|config| config.statement_timeout_ms = 0).contains("store.statement_timeout_ms"));
     assert!(refusal(&|config| config.person_key = Some("abc".into())).contains("store.person_key"));
     assert!(refusal(&|config| config.template_keys = Some("abc".into())).contains("store.template_keys"));
+    assert!(refusal(&|config| config.audit_keys = Some("abc".into())).contains("store.audit_keys"));
+    assert!(refusal(&|config| config.audit_timeout_ms = 0).contains("store.audit_timeout_ms"));
     assert!(refusal(&|config| config.template_keys = None).contains("PADAN__STORE__TEMPLATE_KEYS"));
 }

@@ -1,0 +1,33 @@
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::Result;
+use clap::Args;
+use padan_store::AuditLog;
+use tokio::runtime::Runtime;
+
+use crate::{settings::SettingsArguments, telemetry};
+
+/// Print the last known head of each chain of the audit trail
+///
+/// Keep what it prints where nobody who can change the database can reach it, and give it to
+/// `padan audit verify --heads` later.
+#[derive(Debug, Args)]
+pub(crate) struct AuditHeadsArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+/// Prints a head a line.
+pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitCode> {
+    let settings = arguments.settings.settings()?;
+    telemetry::start(&settings.log)?;
+    let heads = Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.heads().await })?;
+    let mut out = io::stdout().lock();
+    for head in heads {
+        writeln!(out, "{head}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

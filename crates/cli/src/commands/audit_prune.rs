@@ -1,0 +1,90 @@
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    str::FromStr,
+};
+
+use anyhow::{Context as _, Error, Result, bail};
+use chrono::{DateTime, Days, Months, Utc};
+use clap::Args;
+use padan_store::AuditLog;
+use tokio::runtime::Runtime;
+
+use crate::{settings::SettingsArguments, telemetry};
+
+/// Delete the months of the audit trail that are wholly older than an age
+///
+/// Each chain that loses rows gets a signed anchor, so that `padan audit verify` knows that they were pruned and not
+/// stolen; how many calls a client had made stays in `padan usage`. Needs a user in the role `padan_operator`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditPruneArguments {
+    #[command(flatten)]
+    settings: SettingsArguments,
+    /// The age: `730days`, `24months` or `5years`
+    #[arg(long, value_name = "AGE")]
+    older_than: Age,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Age {
+    Days(u64),
+    Months(u32),
+}
+
+/// Prunes and names the months.
+pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
+    let settings = arguments.settings.settings()?;
+    telemetry::start(&settings.log)?;
+    let before = arguments.older_than.before(Utc::now()).context("--older-than lies before all calendars")?;
+    let months =
+        Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.prune(before).await })?;
+    let mut out = io::stdout().lock();
+    for month in &months {
+        writeln!(out, "{month}")?;
+    }
+    eprintln!("{} months deleted; what is younger than {before} stays.", months.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Age {
+    fn before(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Days(days) => now.checked_sub_days(Days::new(days)),
+            Self::Months(months) => now.checked_sub_months(Months::new(months)),
+        }
+    }
+}
+
+impl FromStr for Age {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+        let count: u32 = text[..text.len() - unit.len()].parse().unwrap_or(0);
+        match (count, unit.trim()) {
+            (1.., "d" | "day" | "days") => Ok(Self::Days(count.into())),
+            (1.., "month" | "months") => Ok(Self::Months(count)),
+            (1..=1000, "y" | "year" | "years") => Ok(Self::Months(count * 12)),
+            _ => bail!("write 730days, 24months or 5years"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_counted_on_the_calendar() {
+        let before = |age: &str| {
+            let now = "2026-03-31T12:00:00Z".parse().unwrap();
+            age.parse::<Age>().unwrap().before(now).unwrap().to_rfc3339()
+        };
+        assert_eq!(before("1month"), "2026-02-28T12:00:00+00:00");
+        assert_eq!(before("31days"), "2026-02-28T12:00:00+00:00");
+        assert_eq!(before("5 years"), "2021-03-31T12:00:00+00:00");
+        for wrong in ["", "0days", "days", "12", "12h", "-1days", "99999999999years", "5000years"] {
+            assert!(wrong.parse::<Age>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use std::str::FromStr;
+
+use anyhow::{Error, bail};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+
+/// A moment on the command line: RFC 3339, or the beginning of a day in Asia/Jakarta as `yyyy-mm-dd`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment(DateTime<Utc>);
+
+impl Moment {
+    /// The moment.
+    pub(crate) fn into_inner(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+impl FromStr for Moment {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        const SECONDS_EAST: i32 = 7 * 3600;
+        if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self(moment.to_utc()));
+        }
+        let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
+        let midnight = day
+            .zip(FixedOffset::east_opt(SECONDS_EAST))
+            .and_then(|(day, jakarta)| day.and_time(NaiveTime::MIN).and_local_timezone(jakarta).single());
+        match midnight {
+            Some(moment) => Ok(Self(moment.to_utc())),
+            None => bail!("write 2026-11-24 or 2026-11-24T08:30:00+07:00"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_begins_at_midnight_in_jakarta() {
+        let utc = |text: &str| text.parse::<Moment>().unwrap().into_inner().to_rfc3339();
+        assert_eq!(utc("2026-11-24"), "2026-11-23T17:00:00+00:00");
+        assert_eq!(utc("2026-11-24T08:30:00+07:00"), "2026-11-24T01:30:00+00:00");
+        for wrong in ["", "24-11-2026", "2026-11-24T08:30:00", "2026-11-241", "2026-02-30"] {
+            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+        }
+    }
+}

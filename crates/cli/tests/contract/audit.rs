@@ -1,0 +1,315 @@
+//! The audit trail of the running service: every answer has its row, whatever happens to process and database.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io::Write as _,
+    process::Output,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    photos::Photos,
+    served::{Answer, Claim, Served, text_fields},
+    site::{BROKEN_PORTRAIT, BUDI, CREDENTIALS, DECEASED, UNKNOWN},
+};
+
+const OUTAGE: &str = r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#;
+/// A registry status is answered without inference, so that many requests fit into a second.
+const QUICK: &str = DECEASED;
+
+fn text(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Ends the load with the test, also when that fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
+/// The rows of the trail by request id.
+fn rows(served: &Served, filter: &[&str]) -> BTreeMap<String, Value> {
+    let exported = text(&served.command(&[&["audit", "export", "--format", "jsonl"], filter].concat()));
+    exported
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|row: &Value| row["kind"] == "request")
+        .map(|row| (row["request_id"].as_str().unwrap().to_owned(), row))
+        .collect()
+}
+
+fn assert_verified(served: &Served) {
+    let verified = served.command(&["audit", "verify"]);
+    assert!(verified.status.success(), "{verified:?}");
+}
+
+/// Sends a claim under an id of its own; an error when the connection breaks.
+fn send(served: &Served, id: &str, claim: &Claim) -> reqwest::Result<Answer> {
+    let request = served.request("POST", "/identity/v1/face-verification", CREDENTIALS);
+    request.header("x-request-id", id).multipart(claim.form()).send().map(Answer::from)
+}
+
+#[test]
+fn every_outcome_has_its_row() {
+    let served = Served::start();
+    let claim = Claim::true_one();
+    let mut expected = BTreeMap::new();
+    for (id, claim) in [
+        ("verified", claim.clone()),
+        ("name", claim.clone().name("Agus Wijaya")),
+        ("unknown", claim.clone().nik(UNKNOWN)),
+        ("deceased", claim.clone().nik(DECEASED)),
+        ("no-reference", claim.clone().nik(BROKEN_PORTRAIT)),
+        ("malformed", claim.clone().nik("1")),
+        ("born", claim.clone().date_of_birth("1987-03-14")),
+        ("face", claim.clone().photo(Photos::read("110_s1.jpg"))),
+        ("no-face", claim.clone().photo(Photos::without_face())),
+        ("no-photo", claim.clone().photo(b"GIF89a".as_slice())),
+    ] {
+        expected.insert(id.to_owned(), send(&served, id, &claim).unwrap());
+    }
+    let other = |id: &str| {
+        served.request("POST", "/identity/v1/verification", CREDENTIALS).header("x-request-id", id)
+    };
+    let fields = text_fields(&[("nik", BUDI), ("name", "Budi Santoso"), ("city", "Bandung")]);
+    expected.insert("basic".into(), other("basic").multipart(fields).send().unwrap().into());
+    expected.insert("no-form".into(), other("no-form").body("{}").send().unwrap().into());
+    let stranger =
+        served.request("POST", "/identity/v1/face-verification", ["bank-user", "wrong", "bank-key"]);
+    assert_eq!(stranger.header("x-request-id", "stranger").send().unwrap().status(), 401);
+
+    let rows = rows(&served, &[]);
+    let reasons =
+        |reason: &dyn Fn(&String) -> String| expected.keys().map(|id| (id.clone(), reason(id))).collect();
+    let answered: BTreeMap<String, String> = reasons(&|id| expected[id].reason_code.clone());
+    let recorded: BTreeMap<String, String> =
+        rows.iter().map(|(id, row)| (id.clone(), row["reason"].as_str().unwrap().to_owned())).collect();
+    assert_eq!(recorded, answered);
+    assert!(rows.values().all(|row| row["client"] == "bank" && row["milliseconds"].as_f64().unwrap() >= 0.0));
+
+    let (verified, basic) = (&rows["verified"], &rows["basic"]);
+    assert_eq!(verified["percentage"].as_f64(), Some(expected["verified"].percentage()));
+    assert_eq!(verified["fields"], serde_json::json!({"nik": true, "name": true, "date_of_birth": true}));
+    assert_eq!(verified["nik_plausible"], true);
+    assert_eq!(verified["contract_id"].as_str().unwrap().len(), 16);
+    assert_eq!(verified["calibration_id"].as_str().unwrap().len(), 16);
+    assert_eq!(verified["endpoint"], "face-verification");
+    assert_eq!(rows["name"]["fields"]["name"], false);
+    assert_eq!(
+        (&rows["unknown"]["percentage"], &rows["unknown"]["contract_id"]),
+        (&0.0.into(), &Value::Null)
+    );
+    assert_eq!(rows["malformed"]["person_key"], Value::Null);
+    assert_eq!((&basic["endpoint"], &basic["fields"]["city"]), (&"verification".into(), &false.into()));
+    assert_eq!(verified["person_key"], basic["person_key"]);
+    assert_ne!(verified["person_key"], rows["unknown"]["person_key"]);
+    assert_verified(&served);
+    let used = text(&served.command(&["usage", "--csv"]));
+    let day = (chrono::Utc::now() + chrono::TimeDelta::hours(7)).date_naive();
+    assert!(used.lines().any(|line| line == format!("bank,{day},face-verification,VERIFIED,1")), "{used}");
+    assert_eq!(used.lines().count(), 1 + expected.len());
+}
+
+#[test]
+fn a_dump_of_the_store_tells_nothing_of_a_person() {
+    let served = Served::start();
+    let claim = Claim::true_one();
+    for (id, claim) in [
+        ("all", claim.clone()),
+        ("3174011403870000", claim.clone().name("Agus Wijaya")),
+        ("order-3174011403870000", claim.clone().nik(BROKEN_PORTRAIT).date_of_birth("02-11-1994")),
+        ("c", claim.clone().nik(UNKNOWN)),
+        ("d", claim.photo(Photos::read("110_s1.jpg"))),
+    ] {
+        assert_eq!(send(&served, id, &claim).unwrap().status, 200);
+    }
+    let dump = served.store.dump();
+    assert_eq!(dump.matches("face-verification").count(), 5, "{dump}");
+    let niks = [BUDI, UNKNOWN, BROKEN_PORTRAIT];
+    let spelled = niks.iter().flat_map(|nik| [(*nik).to_owned(), hex::encode(nik)]);
+    let others =
+        ["budi", "santoso", "agus", "wijaya", "14-03-1987", "1987-03-14", "02-11-1994", "1994-11-02", "jfif"];
+    let lower = dump.to_lowercase();
+    for word in spelled.chain(others.map(str::to_owned)) {
+        assert!(!lower.contains(&word), "the store holds {word}");
+    }
+}
+
+#[test]
+fn a_client_who_leaves_has_a_row_all_the_same() {
+    let served = Served::start();
+    let credentials = "authorization: Basic YmFuay11c2VyOnBhc3M6d29yZA==\r\nx-api-key: bank-key\r\n";
+    let form = format!("--b\r\ncontent-disposition: form-data; name=\"nik\"\r\n\r\n{BUDI}\r\n--b--\r\n");
+    let length = form.len();
+    let request = format!(
+        "POST /identity/v1/verification HTTP/1.1\r\nhost: padan\r\n{credentials}x-request-id: gone\r\n\
+         content-type: multipart/form-data; boundary=b\r\ncontent-length: {length}\r\n\r\n{form}"
+    );
+    // As long as the registry's table is locked no outcome is there.
+    served.runtime.block_on(served.registry.locked_during("civil_registry.person", async {
+        let mut connection = served.connect();
+        connection.write_all(request.as_bytes()).unwrap();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        drop(connection);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }));
+    let began = Instant::now();
+    loop {
+        if let Some(row) = rows(&served, &[]).get("gone") {
+            assert_eq!((&row["reason"], &row["fields"]["nik"]), (&"UNANSWERED".into(), &Value::Null));
+            assert_eq!(row["person_key"].as_str().unwrap().len(), 64);
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(10), "no row");
+    }
+}
+
+#[test]
+fn twenty_kills_under_load_lose_no_row_of_an_answer() {
+    let mut served = Served::with("[http]\nworkers = 2\n");
+    let answered = Mutex::new(HashMap::new());
+    let number = AtomicUsize::new(0);
+    for kill in 0..20 {
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !over.load(Relaxed) {
+                        let id = format!("request-{}", number.fetch_add(1, Relaxed));
+                        let nik = if id.ends_with('7') { BUDI } else { QUICK };
+                        if let Ok(answer) = send(&served, &id, &Claim::true_one().nik(nik)) {
+                            answered.lock().unwrap().insert(id, answer.reason_code);
+                        }
+                    }
+                });
+            }
+            thread::sleep(Duration::from_millis(150 + 37 * (kill % 5)));
+            let _ends = Ends(&over);
+            served.signal(Signal::KILL);
+        });
+        served.kill();
+        served.start_again();
+    }
+    let (answered, rows) = (answered.into_inner().unwrap(), rows(&served, &[]));
+    assert!(answered.len() > 200, "{} answers are no load", answered.len());
+    for (id, reason) in &answered {
+        let row = rows.get(id).unwrap_or_else(|| panic!("{id} was answered {reason} and has no row"));
+        assert_eq!(row["reason"], **reason, "{id}");
+    }
+    assert_verified(&served);
+
+    served.runtime.block_on(served.store.execute(
+        "UPDATE store.audit_event SET reason = 'VERIFIED' WHERE ctid = (SELECT ctid FROM store.audit_event LIMIT 1)
+            AND reason <> 'VERIFIED'
+            OR request_id = 'request-3'",
+    ));
+    let verified = served.command(&["audit", "verify"]);
+    assert_eq!(verified.status.code(), Some(1), "{verified:?}");
+    assert!(String::from_utf8(verified.stdout).unwrap().contains("it was changed"));
+}
+
+#[test]
+fn a_store_that_stops_in_mid_load_fails_requests_and_loses_nothing() {
+    let served = Served::start();
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    let answers = Mutex::new(Vec::new());
+    let (number, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut back = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    let id = format!("load-{}", number.fetch_add(1, Relaxed));
+                    let nik = if id.ends_with('7') { BUDI } else { QUICK };
+                    let began = Instant::now();
+                    let answer = send(&served, &id, &Claim::true_one().nik(nik)).unwrap();
+                    answers.lock().unwrap().push((id, answer, began, Instant::now()));
+                }
+            });
+        }
+        thread::sleep(Duration::from_millis(500));
+        let _ends = Ends(&over);
+        served.runtime.block_on(async {
+            served.store.gone_during(tokio::time::sleep(Duration::from_secs(3))).await;
+        });
+        back = Instant::now();
+        thread::sleep(Duration::from_secs(6));
+    });
+    let (answers, rows) = (answers.into_inner().unwrap(), rows(&served, &[]));
+    let mut failed = 0;
+    for (id, answer, began, ended) in &answers {
+        let took = *ended - *began;
+        // Getting a connection, a statement and the audit row each have a second or two.
+        assert!(took < Duration::from_secs(6), "{id} took {took:?}");
+        if answer.status == 503 {
+            failed += 1;
+            answer.assert(503, "STORE_UNAVAILABLE", OUTAGE);
+            assert!(*began < back + Duration::from_secs(5), "{id} failed long after the store was back");
+        } else {
+            assert_eq!(
+                rows.get(id).map(|row| &row["reason"]),
+                Some(&answer.reason_code.clone().into()),
+                "{id}"
+            );
+        }
+    }
+    assert!(failed > 0, "the store was never missed");
+    assert!(
+        answers.iter().filter(|(_, _, began, _)| *began > back).any(|(_, answer, ..)| answer.status == 200)
+    );
+    assert_verified(&served);
+}
+
+#[test]
+fn faces_are_not_tried_out_and_others_are_not_locked_out() {
+    let served = Served::with("[verification]\nfailed_faces = { most = 3, window_seconds = 60 }\n");
+    let stranger = Claim::true_one().photo(Photos::read("110_s1.jpg"));
+    for _ in 0..2 {
+        assert_eq!(served.verify(&stranger).reason_code, "FACE_MISMATCH");
+    }
+    assert_eq!(served.verify(&stranger.clone().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
+    let refused = served.verify(&Claim::true_one());
+    refused.assert_refused(429, "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK");
+    let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((50..=61).contains(&wait), "{wait}");
+    assert_eq!(served.verify(&Claim::true_one().nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
+    // A refusal is counted and not recorded, so it does not prolong itself.
+    assert_eq!(rows(&served, &["--nik", BUDI]).len(), 3);
+    let forgotten = served.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    assert!(forgotten.status.success(), "{forgotten:?}");
+    assert!(rows(&served, &["--nik", BUDI]).is_empty());
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    assert_eq!(rows(&served, &["--client", "bank"]).len(), 5);
+    assert_verified(&served);
+}
+
+#[test]
+fn heads_are_in_the_log_and_a_cut_that_the_database_hides_is_found_with_them() {
+    let mut served = Served::start();
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    // The head is noted when the service ends in order.
+    served.signal(Signal::TERM);
+    assert!(served.process().wait().unwrap().success());
+    assert!(served.logged().contains("audit head"), "{}", served.logged());
+    let log = served.log.to_str().unwrap().to_owned();
+    let verify = |served: &Served| served.command(&["audit", "verify", "--heads", &log]);
+    assert!(verify(&served).status.success(), "{:?}", verify(&served));
+    served
+        .runtime
+        .block_on(served.store.execute("DELETE FROM store.audit_event; DELETE FROM store.audit_head"));
+    let found = verify(&served);
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    assert!(String::from_utf8(found.stdout).unwrap().contains("it was written and is gone"));
+}

@@ -1,0 +1,127 @@
+use std::{rc::Rc, thread, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::StatusCode,
+    middleware::Next,
+    web,
+};
+use padan_domain::ReasonCode;
+use padan_verification::{AuditEvent, BasicField, Verifier};
+
+use crate::{
+    answer::Report,
+    basic_verification, face_verification,
+    notes::{Findings, Notes},
+    request_id::RequestId,
+    routes,
+    status::status_of,
+};
+
+/// What a row says when its request got no answer, because the client left.
+const UNANSWERED: &str = "UNANSWERED";
+
+/// Stands around a verification endpoint: the answer to a client who was let in is held back until its row in the
+/// audit trail is durable. When it cannot be, the documented 503 is answered instead, and what was found out is not told.
+pub(crate) async fn audited(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(verifier) = request.app_data::<web::Data<Verifier>>().cloned() else {
+        return next.call(request).await;
+    };
+    let mut draft = Draft::of(&request, verifier);
+    let mut response = next.call(request).await?;
+    let reported = response.response().extensions().get::<Report>().map(|report| report.reason);
+    let Some(reason) = reported.filter(|reason| draft.is_due(*reason)) else {
+        draft.ended = true;
+        return Ok(response);
+    };
+    // From here on the row is on its way, and a client who leaves has it all the same.
+    draft.ended = true;
+    if let Some(event) = draft.event(reason.as_str())
+        && let Err(error) = draft.verifier.audit(event).await
+        && status_of(reason) != StatusCode::SERVICE_UNAVAILABLE
+    {
+        *response.response_mut() = draft.outage(error.in_words());
+    }
+    Ok(response)
+}
+
+/// A row that is not written yet. Dropped before its request ended, it is written without anybody waiting.
+struct Draft {
+    verifier: web::Data<Verifier>,
+    notes: Rc<Notes>,
+    id: String,
+    endpoint: &'static str,
+    started: Instant,
+    ended: bool,
+}
+
+impl Draft {
+    fn of(request: &ServiceRequest, verifier: web::Data<Verifier>) -> Self {
+        let pattern = request.match_pattern();
+        Self {
+            verifier,
+            notes: Notes::of(request.request()),
+            id: request
+                .extensions()
+                .get::<RequestId>()
+                .map_or_else(String::new, |id| id.loggable().to_owned()),
+            endpoint: routes::endpoint(pattern.as_deref().unwrap_or_default()),
+            started: Instant::now(),
+            ended: false,
+        }
+    }
+
+    /// Whether an ending is recorded: 401 and 429 are counted only.
+    fn is_due(&self, reason: ReasonCode) -> bool {
+        let counted_only = [StatusCode::UNAUTHORIZED, StatusCode::TOO_MANY_REQUESTS];
+        self.notes.client().is_some() && !counted_only.contains(&status_of(reason))
+    }
+
+    fn event(&self, reason: &'static str) -> Option<AuditEvent> {
+        let client = self.notes.client()?.to_string();
+        let Findings { nik, nik_plausible, fields, percentage, compared_under } = self.notes.findings();
+        Some(AuditEvent {
+            request_id: self.id.clone(),
+            client,
+            endpoint: self.endpoint,
+            reason,
+            nik,
+            nik_plausible,
+            fields,
+            percentage,
+            compared_under,
+            took: self.started.elapsed(),
+        })
+    }
+
+    fn outage(&self, cause: String) -> HttpResponse {
+        let reason = ReasonCode::StoreUnavailable;
+        if self.endpoint == routes::endpoint(face_verification::PATH) {
+            return face_verification::outage(reason, cause);
+        }
+        let fields = self.notes.findings().fields;
+        let sent: Vec<_> = BasicField::ALL
+            .iter()
+            .filter(|field| fields.iter().any(|(name, _)| *name == field.as_str()))
+            .copied()
+            .collect();
+        basic_verification::outage(reason, cause, &sent)
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        // A handler that broke down is answered 500 further out.
+        let reason = if thread::panicking() { ReasonCode::Internal.as_str() } else { UNANSWERED };
+        if !self.ended
+            && let Some(event) = self.event(reason)
+        {
+            self.verifier.audit_unanswered(event);
+        }
+    }
+}

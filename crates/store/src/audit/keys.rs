@@ -1,0 +1,96 @@
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::Sha256;
+
+use crate::{
+    StoreError,
+    secret::{self, NamedKey},
+};
+
+/// The keys that sign the audit trail. The first one signs, all verify, so that a key can be exchanged: put the new one
+/// first and keep the old one for as long as its rows are kept.
+#[derive(Clone)]
+pub struct AuditKeys(Vec<NamedKey>);
+
+/// An HMAC over fields, each with its length, so that no two lists of fields are the same bytes.
+pub(super) struct Signature(Hmac<Sha256>);
+
+impl AuditKeys {
+    /// Reads keys of 64 hexadecimal digits, separated by commas or white space, the one that signs first.
+    pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
+        secret::decode_list("audit_keys", text).map(Self)
+    }
+
+    /// The id of the key that signs.
+    pub(super) fn current_id(&self) -> &str {
+        &self.0[0].id
+    }
+
+    /// Begins a signature for a purpose under the key of an id; `None` when there is no such key.
+    pub(super) fn signature(&self, key_id: &str, purpose: &str) -> Option<Signature> {
+        let key = self.0.iter().find(|key| key.id == key_id)?;
+        let mac = Hmac::new_from_slice(key.bytes.expose_secret()).ok()?;
+        Some(Signature(mac).with(Some(purpose.as_bytes())))
+    }
+}
+
+impl Signature {
+    /// Covers a field; what is absent differs from what is empty.
+    pub(super) fn with(mut self, field: Option<&[u8]>) -> Self {
+        self.0.update(&[u8::from(field.is_some())]);
+        let bytes = field.unwrap_or_default();
+        self.0.update(&(bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    pub(super) fn text(self, field: Option<&str>) -> Self {
+        self.with(field.map(str::as_bytes))
+    }
+
+    pub(super) fn integer(self, field: i64) -> Self {
+        self.with(Some(&field.to_be_bytes()))
+    }
+
+    pub(super) fn float(self, field: Option<f64>) -> Self {
+        self.with(field.map(|number| number.to_bits().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice))
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.0.finalize().into_bytes().to_vec()
+    }
+}
+
+impl fmt::Debug for AuditKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|key| &key.id)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_do_not_run_into_each_other() {
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let sign = |fields: &[Option<&str>]| {
+            let begun = keys.signature(keys.current_id(), "test").unwrap();
+            fields.iter().fold(begun, |signature, field| signature.text(*field)).finish()
+        };
+        let different = [
+            sign(&[Some("ab"), Some("c")]),
+            sign(&[Some("a"), Some("bc")]),
+            sign(&[Some("abc"), None]),
+            sign(&[Some("abc"), Some("")]),
+            sign(&[Some("abc")]),
+        ];
+        for (index, one) in different.iter().enumerate() {
+            assert!(different[index + 1..].iter().all(|other| other != one));
+        }
+        assert!(keys.signature("00000000", "test").is_none());
+        assert!(!format!("{keys:?}").contains("0123456789abcdef"));
+    }
+}

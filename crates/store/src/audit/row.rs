@@ -1,0 +1,258 @@
+use aes_gcm::{Aes128Gcm, Key, aead::Generate as _};
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use super::{AuditEvent, AuditHead, AuditKeys, keys::Signature};
+use crate::{PersonKey, StoreError};
+
+/// A row of the audit trail, as it lies in the table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditRow {
+    /// When the request was decided.
+    pub at: DateTime<Utc>,
+    /// The chain.
+    pub writer: Uuid,
+    /// The number in the chain, from 1.
+    pub sequence: i64,
+    /// `request`, or `forget` for a person who was forgotten.
+    pub kind: String,
+    /// The request's id.
+    pub request_id: Option<String>,
+    /// The client's name.
+    pub client: Option<String>,
+    /// The endpoint's name.
+    pub endpoint: Option<String>,
+    /// The reason code.
+    pub reason: String,
+    /// The keyed hash of the NIK; `None` when there was none, or the person was forgotten.
+    pub person_key: Option<Vec<u8>>,
+    /// The version of the key under which the NIK was hashed.
+    pub person_key_id: Option<String>,
+    /// What keeps the seal from being tried out.
+    pub person_salt: Option<Vec<u8>>,
+    /// The hash over salt and person that the row's HMAC covers.
+    pub person_seal: Option<Vec<u8>>,
+    /// Whether the digits of the NIK are what one expects.
+    pub nik_plausible: Option<bool>,
+    /// What was told of each field, as a JSON object.
+    pub fields: String,
+    /// The similarity as it was shown.
+    pub percentage: Option<f64>,
+    /// The model contract under which faces were compared.
+    pub contract_id: Option<String>,
+    /// The calibration that gave the percentage.
+    pub calibration_id: Option<String>,
+    /// Milliseconds until the outcome.
+    pub milliseconds: f64,
+    /// The audit key.
+    pub key_id: String,
+    /// The HMAC over the row and its predecessor's.
+    pub mac: Vec<u8>,
+}
+
+/// The beginning of a chain, as it lies in its table.
+#[derive(Debug, Clone)]
+pub(crate) struct ChainRow {
+    pub(crate) writer: Uuid,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) previous_writer: Option<Uuid>,
+    pub(crate) previous_sequence: Option<i64>,
+    pub(crate) previous_mac: Option<Vec<u8>>,
+    pub(crate) seen: String,
+    pub(crate) unrecorded: i64,
+    pub(crate) key_id: String,
+    pub(crate) mac: Vec<u8>,
+}
+
+/// A person in a row: the key by which rows are found, and the seal that stays when the person is forgotten.
+struct Person {
+    key: Vec<u8>,
+    key_id: String,
+    salt: Vec<u8>,
+    seal: Vec<u8>,
+}
+
+impl AuditRow {
+    /// A row of a request, not yet signed.
+    pub(super) fn of(
+        event: &AuditEvent,
+        place: (DateTime<Utc>, Uuid, i64),
+        key: &PersonKey,
+    ) -> Result<Self, StoreError> {
+        let person = event.nik.as_ref().map(|nik| Person::new(key.of(nik)?, key.id())).transpose()?;
+        let fields = event.fields.iter().map(|(name, matches)| {
+            let value = matches.map_or("null", |matches| if matches { "true" } else { "false" });
+            format!("\"{name}\":{value}")
+        });
+        let fields = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
+        let mut row = Self::blank("request", place, event.reason);
+        row.fields = fields;
+        row.request_id = Some(event.request_id.clone());
+        row.client = Some(event.client.clone());
+        row.endpoint = Some(event.endpoint.to_owned());
+        row.nik_plausible = event.nik_plausible;
+        row.percentage = event.percentage;
+        row.milliseconds = event.took.as_micros() as f64 / 1000.0;
+        if let Some(models) = &event.compared_under {
+            row.contract_id = Some(models.contract.as_str().to_owned());
+            row.calibration_id = Some(models.calibration.clone());
+        }
+        if let Some(Person { key, key_id, salt, seal }) = person {
+            (row.person_key, row.person_key_id) = (Some(key), Some(key_id));
+            (row.person_salt, row.person_seal) = (Some(salt), Some(seal));
+        }
+        Ok(row)
+    }
+
+    /// A row that says how many rows are about to lose their person, and whose request it was.
+    pub(super) fn of_forgetting(rows: i64, by: &str, place: (DateTime<Utc>, Uuid, i64)) -> Self {
+        let mut row = Self::blank("forget", place, "FORGOTTEN");
+        row.client = Some(by.to_owned());
+        row.fields = format!("{{\"rows\":{rows}}}");
+        row
+    }
+
+    fn blank(kind: &str, (at, writer, sequence): (DateTime<Utc>, Uuid, i64), reason: &str) -> Self {
+        Self {
+            at,
+            writer,
+            sequence,
+            kind: kind.to_owned(),
+            request_id: None,
+            client: None,
+            endpoint: None,
+            reason: reason.to_owned(),
+            person_key: None,
+            person_key_id: None,
+            person_salt: None,
+            person_seal: None,
+            nik_plausible: None,
+            fields: "{}".to_owned(),
+            percentage: None,
+            contract_id: None,
+            calibration_id: None,
+            milliseconds: 0.0,
+            key_id: String::new(),
+            mac: Vec::new(),
+        }
+    }
+
+    /// Signs the row as the next one of its chain.
+    pub(super) fn signed(mut self, previous: &[u8], keys: &AuditKeys) -> Result<Self, StoreError> {
+        keys.current_id().clone_into(&mut self.key_id);
+        self.mac = self.computed_mac(previous, keys).ok_or_else(unsigned)?;
+        Ok(self)
+    }
+
+    /// What the row's HMAC must be; `None` when its key is not among the keys.
+    pub(super) fn computed_mac(&self, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
+        let signature = keys
+            .signature(&self.key_id, "padan audit row 1")?
+            .with(Some(previous))
+            .with(Some(self.writer.as_bytes()))
+            .integer(self.sequence)
+            .integer(self.at.timestamp_micros())
+            .text(Some(&self.kind))
+            .text(self.request_id.as_deref())
+            .text(self.client.as_deref())
+            .text(self.endpoint.as_deref())
+            .text(Some(&self.reason))
+            .text(self.person_key_id.as_deref())
+            .with(self.person_seal.as_deref())
+            .with(self.nik_plausible.map(u8::from).as_ref().map(std::slice::from_ref))
+            .text(Some(&self.fields))
+            .float(self.percentage)
+            .text(self.contract_id.as_deref())
+            .text(self.calibration_id.as_deref())
+            .float(Some(self.milliseconds));
+        Some(signature.finish())
+    }
+
+    /// Whether the person in the row is the one that was sealed, or was forgotten.
+    pub(super) fn person_is_sealed(&self) -> bool {
+        match (&self.person_key, &self.person_salt, &self.person_seal) {
+            (Some(key), Some(salt), Some(sealed)) => seal(key, salt) == *sealed,
+            (None, None, _) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the row was about a person who has been forgotten since.
+    pub(super) fn is_forgotten(&self) -> bool {
+        self.person_key.is_none() && self.person_seal.is_some()
+    }
+
+    /// How many rows a row of the kind `forget` announces.
+    pub(super) fn announced(&self) -> i64 {
+        let number = self.fields.strip_prefix("{\"rows\":").and_then(|rest| rest.strip_suffix('}'));
+        number.filter(|_| self.kind == "forget").and_then(|number| number.parse().ok()).unwrap_or_default()
+    }
+
+    pub(super) fn head(&self) -> AuditHead {
+        AuditHead { writer: self.writer, sequence: self.sequence, mac: self.mac.clone() }
+    }
+}
+
+impl ChainRow {
+    /// Signs the beginning.
+    pub(super) fn signed(mut self, keys: &AuditKeys) -> Result<Self, StoreError> {
+        keys.current_id().clone_into(&mut self.key_id);
+        self.mac = self.computed_mac(keys).ok_or_else(unsigned)?;
+        Ok(self)
+    }
+
+    /// What its HMAC must be; `None` when its key is not among the keys.
+    pub(super) fn computed_mac(&self, keys: &AuditKeys) -> Option<Vec<u8>> {
+        let signature = keys
+            .signature(&self.key_id, "padan audit chain 1")?
+            .with(Some(self.writer.as_bytes()))
+            .integer(self.started_at.timestamp_micros())
+            .with(self.previous_writer.as_ref().map(|writer| writer.as_bytes().as_slice()))
+            .integer(self.previous_sequence.unwrap_or_default())
+            .with(self.previous_mac.as_deref())
+            .text(Some(&self.seen))
+            .integer(self.unrecorded);
+        Some(signature.finish())
+    }
+
+    /// The heads that the beginning vouches for.
+    pub(super) fn vouched(&self) -> Vec<AuditHead> {
+        let previous = match (self.previous_writer, self.previous_sequence, &self.previous_mac) {
+            (Some(writer), Some(sequence), Some(mac)) => {
+                Some(AuditHead { writer, sequence, mac: mac.clone() })
+            }
+            _ => None,
+        };
+        self.seen.lines().filter_map(AuditHead::find_in).chain(previous).collect()
+    }
+
+    pub(super) fn head(&self) -> AuditHead {
+        AuditHead { writer: self.writer, sequence: 0, mac: self.mac.clone() }
+    }
+}
+
+/// The signature of an anchor, which stands in for rows that were pruned.
+pub(super) fn anchor_signature(head: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
+    let begun = keys.signature(key_id, "padan audit anchor 1")?;
+    let signature: Signature =
+        begun.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac));
+    Some(signature.finish())
+}
+
+pub(super) fn unsigned() -> StoreError {
+    StoreError::Config("store.audit_keys holds a key that cannot sign".into())
+}
+
+impl Person {
+    fn new(key: [u8; 32], key_id: String) -> Result<Self, StoreError> {
+        let salt = Key::<Aes128Gcm>::try_generate()
+            .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
+        Ok(Self { key: key.to_vec(), key_id, seal: seal(&key, &salt), salt: salt.to_vec() })
+    }
+}
+
+fn seal(key: &[u8], salt: &[u8]) -> Vec<u8> {
+    let hash = Sha256::new().chain_update(b"padan audit person 1\0").chain_update(salt).chain_update(key);
+    hash.finalize().to_vec()
+}

@@ -1,0 +1,197 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use padan_domain::Clock;
+use padan_postgres::Pool;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    AuditEvent, AuditKeys,
+    writer::{Entry, Writer},
+};
+use crate::{PersonKey, StoreError};
+
+/// Writes the audit trail. Clones write to the same chain.
+///
+/// Requests that come while a commit is under way share the next one; one that comes alone waits for nobody.
+#[derive(Clone)]
+pub struct AuditTrail {
+    messages: mpsc::Sender<Message>,
+    patience: Duration,
+    counters: Arc<Counters>,
+}
+
+/// What the trail has done since its start.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AuditFigures {
+    /// Rows that are durable.
+    pub rows: u64,
+    /// Commits that made them so.
+    pub commits: u64,
+    /// Rows that could not be written.
+    pub failed: u64,
+    /// How long commits took, together.
+    pub commit_time: Duration,
+}
+
+#[derive(Default)]
+struct Counters {
+    rows: AtomicU64,
+    commits: AtomicU64,
+    failed: AtomicU64,
+    commit_micros: AtomicU64,
+}
+
+enum Message {
+    Entry(Entry, oneshot::Sender<Result<(), StoreError>>),
+    /// All that was said before is to be written, and the head noted.
+    Finish(oneshot::Sender<()>),
+}
+
+/// Rows that one commit takes.
+const BATCH: usize = 256;
+/// Requests that may wait for a commit; further ones wait for a place, within their time.
+const QUEUE: usize = 4096;
+/// How often heads are noted.
+const HEADS: Duration = Duration::from_mins(1);
+
+impl AuditTrail {
+    /// Starts to write. Must be called within a Tokio runtime, which does the writing. Nothing is written before the
+    /// first entry, so the store need not be up.
+    pub(crate) fn start(
+        pool: Arc<Pool>,
+        (keys, person_key): (AuditKeys, PersonKey),
+        clock: Clock,
+        patience: Duration,
+    ) -> Self {
+        let writer = Writer::new(pool, keys, person_key, clock);
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let counters = Arc::<Counters>::default();
+        tokio::spawn(write_all(writer, receiver, Arc::clone(&counters)));
+        Self { messages: sender, patience, counters }
+    }
+
+    /// Returns once the row is durable; an error when it is not within the limit, or cannot be.
+    pub async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
+        self.write(Entry::Request(event)).await
+    }
+
+    /// Has the row written without waiting for it: nobody is there to be answered.
+    pub fn note(&self, event: AuditEvent) {
+        let (done, _) = oneshot::channel();
+        if self.messages.try_send(Message::Entry(Entry::Request(event), done)).is_err() {
+            self.counters.failed.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The row that announces that a person will be forgotten.
+    pub(crate) async fn announce_forgetting(&self, rows: i64, by: &str) -> Result<(), StoreError> {
+        self.write(Entry::Forgetting { rows, by: by.to_owned() }).await
+    }
+
+    /// Writes what is waiting and notes the head, within the limit. To be called before the process ends.
+    pub async fn finish(&self) {
+        let finished = async {
+            let (done, finished) = oneshot::channel();
+            if self.messages.send(Message::Finish(done)).await.is_ok() {
+                let _ = finished.await;
+            }
+        };
+        if timeout(self.patience, finished).await.is_err() {
+            tracing::warn!("the head of the audit trail could not be noted in time");
+        }
+    }
+
+    /// What the trail has done since its start.
+    pub fn figures(&self) -> AuditFigures {
+        AuditFigures {
+            rows: self.counters.rows.load(Relaxed),
+            commits: self.counters.commits.load(Relaxed),
+            failed: self.counters.failed.load(Relaxed),
+            commit_time: Duration::from_micros(self.counters.commit_micros.load(Relaxed)),
+        }
+    }
+
+    async fn write(&self, entry: Entry) -> Result<(), StoreError> {
+        let written = async {
+            let (done, written) = oneshot::channel();
+            self.messages.send(Message::Entry(entry, done)).await.map_err(|_| ended())?;
+            written.await.map_err(|_| ended())?
+        };
+        let limit = self.patience.as_millis();
+        timeout(self.patience, written).await.unwrap_or_else(|_| {
+            Err(StoreError::Timeout(format!("the audit row was not durable within {limit} ms")))
+        })
+    }
+}
+
+fn ended() -> StoreError {
+    StoreError::Unavailable("nobody writes the audit trail any more".into())
+}
+
+async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, counters: Arc<Counters>) {
+    let mut heads = interval(HEADS);
+    heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut waiting = Vec::new();
+    loop {
+        tokio::select! {
+            received = messages.recv_many(&mut waiting, BATCH) => {
+                if received == 0 {
+                    return;
+                }
+                commit(&mut writer, waiting.drain(..), &counters).await;
+            }
+            _ = heads.tick() => writer.note_head().await,
+        }
+    }
+}
+
+async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, counters: &Counters) {
+    let (mut entries, mut waiting, mut finished) = (Vec::new(), Vec::new(), Vec::new());
+    for message in messages {
+        match message {
+            Message::Entry(entry, done) => {
+                entries.push(entry);
+                waiting.push(done);
+            }
+            Message::Finish(done) => finished.push(done),
+        }
+    }
+    if !entries.is_empty() {
+        let began = Instant::now();
+        let written = writer.write(&entries).await;
+        if let Err(error) = &written {
+            tracing::error!(rows = entries.len(), "the audit trail could not be written: {error}");
+            counters.failed.fetch_add(entries.len() as u64, Relaxed);
+        } else {
+            counters.rows.fetch_add(entries.len() as u64, Relaxed);
+            counters.commits.fetch_add(1, Relaxed);
+            counters.commit_micros.fetch_add(began.elapsed().as_micros() as u64, Relaxed);
+        }
+        for done in waiting {
+            // Whoever left needs no answer.
+            let _ = done.send(written.clone());
+        }
+    }
+    if !finished.is_empty() {
+        writer.note_head().await;
+        for done in finished {
+            let _ = done.send(());
+        }
+    }
+}
+
+impl fmt::Debug for AuditTrail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AuditTrail").field(&self.figures()).finish()
+    }
+}

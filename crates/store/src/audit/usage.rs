@@ -1,0 +1,68 @@
+use chrono::NaiveDate;
+use padan_postgres::Fault;
+use sqlx::PgConnection;
+
+use super::AuditFilter;
+use crate::StoreError;
+
+/// How many calls a client made on a day with one outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageRow {
+    /// The client's name.
+    pub client: String,
+    /// The day in Asia/Jakarta.
+    pub day: NaiveDate,
+    /// The endpoint's name.
+    pub endpoint: String,
+    /// The reason code.
+    pub reason: String,
+    /// How many.
+    pub calls: i64,
+}
+
+/// Counts the rows that are there, and adds what was counted when others were pruned. Those are whole days.
+pub(super) async fn read(
+    connection: &mut PgConnection,
+    filter: &AuditFilter,
+) -> Result<Vec<UsageRow>, StoreError> {
+    let rows = sqlx::query_as!(
+        UsageRow,
+        r#"SELECT client AS "client!", day AS "day!", endpoint AS "endpoint!", reason AS "reason!",
+                  sum(calls)::bigint AS "calls!"
+             FROM (SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date AS day, endpoint, reason, count(*) AS calls
+                     FROM store.audit_event
+                    WHERE kind = 'request'
+                      AND at >= coalesce($2::timestamptz, '-infinity')
+                      AND at < coalesce($3::timestamptz, 'infinity')
+                    GROUP BY 1, 2, 3, 4
+                    UNION ALL
+                   SELECT client, day, endpoint, reason, calls
+                     FROM store.usage_day
+                    WHERE day >= coalesce(($2::timestamptz AT TIME ZONE 'Asia/Jakarta')::date, '-infinity')
+                      AND day < coalesce(($3::timestamptz AT TIME ZONE 'Asia/Jakarta')::date, 'infinity')) AS counted
+            WHERE $1::text IS NULL OR client = $1
+            GROUP BY 1, 2, 3, 4
+            ORDER BY 1, 2, 3, 4"#,
+        filter.client,
+        filter.from,
+        filter.to
+    );
+    Ok(rows.fetch_all(connection).await.map_err(|error| Fault::of(&error))?)
+}
+
+/// Counts a month that is about to be dropped. A day may lie in two months, since months are those of UTC.
+pub(super) async fn keep(connection: &mut PgConnection, month: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)
+         SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date, endpoint, reason, count(*)
+           FROM store.audit_event
+          WHERE tableoid = to_regclass('store.' || quote_ident($1))
+            AND kind = 'request'
+          GROUP BY 1, 2, 3, 4
+         ON CONFLICT (client, day, endpoint, reason) DO UPDATE SET calls = kept.calls + excluded.calls",
+        month
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}

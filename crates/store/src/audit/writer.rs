@@ -1,0 +1,164 @@
+use std::{collections::HashSet, sync::Arc};
+
+use chrono::{DateTime, Datelike as _, DurationRound as _, TimeDelta, Utc};
+use padan_domain::Clock;
+use padan_postgres::Pool;
+use uuid::Uuid;
+
+use super::{
+    AuditEvent, AuditHead, AuditKeys, AuditRow,
+    row::ChainRow,
+    statements::{Rows, append, begin_chain, ensure_month, note_head, recent_heads},
+};
+use crate::{PersonKey, StoreError};
+
+/// What writes rows: one chain after the other, never two at once.
+pub(super) struct Writer {
+    pool: Arc<Pool>,
+    keys: AuditKeys,
+    person_key: PersonKey,
+    clock: Clock,
+    chain: Option<Chain>,
+    previous: Option<AuditHead>,
+    unrecorded: i64,
+    months: HashSet<(i32, u32)>,
+    noted: Option<AuditHead>,
+}
+
+/// A chain that is being written, as far as it is durable.
+#[derive(Clone)]
+struct Chain {
+    head: AuditHead,
+    at: DateTime<Utc>,
+}
+
+/// What is to be written.
+pub(super) enum Entry {
+    /// A request.
+    Request(AuditEvent),
+    /// A person is about to be forgotten: the number of rows that this concerns, and who has it done.
+    Forgetting { rows: i64, by: String },
+}
+
+/// A new chain vouches for the heads of chains that were written to in this time: those of a process that was killed,
+/// whose last rows no head tells of.
+const VOUCHED: TimeDelta = TimeDelta::minutes(15);
+/// More processes than this do not share a store.
+const MOST_VOUCHED: i64 = 256;
+/// A clock may be set back so far before a new chain is begun, in which the true time is written.
+const SLIP: TimeDelta = TimeDelta::seconds(1);
+
+impl Writer {
+    pub(super) fn new(pool: Arc<Pool>, keys: AuditKeys, person_key: PersonKey, clock: Clock) -> Self {
+        Self {
+            pool,
+            keys,
+            person_key,
+            clock,
+            chain: None,
+            previous: None,
+            unrecorded: 0,
+            months: HashSet::new(),
+            noted: None,
+        }
+    }
+
+    /// Makes entries durable, all or none. Whether rows of a commit that failed are there nobody knows: what follows
+    /// is a new chain, which begins with what is known.
+    pub(super) async fn write(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let written = self.append(entries).await;
+        if written.is_err() {
+            self.end_chain();
+            // A partition may have gone with a database that was restored.
+            self.months.clear();
+            self.unrecorded += i64::try_from(entries.len()).unwrap_or(i64::MAX);
+        }
+        written
+    }
+
+    /// Tells the log how far the chain has come, and the store as well, unless it was told already.
+    pub(super) async fn note_head(&mut self) {
+        let Some(Chain { head, .. }) = &self.chain else { return };
+        if self.noted.as_ref() == Some(head) {
+            return;
+        }
+        let AuditHead { writer, sequence, mac } = head;
+        tracing::info!(%writer, sequence, mac = hex::encode(mac), "audit head");
+        match self.pool.run(note_head, head).await {
+            Ok(()) => self.noted = Some(head.clone()),
+            Err(fault) => tracing::warn!("the head of the audit trail is in the log alone: {}", fault.text),
+        }
+    }
+
+    async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+        let now = self.now();
+        if self.chain.as_ref().is_some_and(|chain| chain.at > now + SLIP) {
+            self.end_chain();
+        }
+        self.ensure_month(now).await?;
+        let mut chain = match self.chain.clone() {
+            Some(chain) => chain,
+            None => self.begin_chain(now).await?,
+        };
+        // Within a chain the time never goes back, so that the order of time is that of the chain.
+        chain.at = chain.at.max(now);
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let place = (chain.at, chain.head.writer, chain.head.sequence + 1);
+            let row = match entry {
+                Entry::Request(event) => AuditRow::of(event, place, &self.person_key)?,
+                Entry::Forgetting { rows, by } => AuditRow::of_forgetting(*rows, by, place),
+            };
+            let row = row.signed(&chain.head.mac, &self.keys)?;
+            chain.head = row.head();
+            rows.push(row);
+        }
+        self.pool.run(append, &Rows(rows)).await?;
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    async fn begin_chain(&mut self, now: DateTime<Utc>) -> Result<Chain, StoreError> {
+        let seen = self.pool.run(recent_heads, &(now - VOUCHED, MOST_VOUCHED)).await?;
+        let seen: Vec<_> = seen.iter().map(ToString::to_string).collect();
+        let previous = self.previous.clone();
+        let beginning = ChainRow {
+            writer: Uuid::now_v7(),
+            started_at: now,
+            previous_writer: previous.as_ref().map(|head| head.writer),
+            previous_sequence: previous.as_ref().map(|head| head.sequence),
+            previous_mac: previous.map(|head| head.mac),
+            seen: seen.join("\n"),
+            unrecorded: self.unrecorded,
+            key_id: String::new(),
+            mac: Vec::new(),
+        }
+        .signed(&self.keys)?;
+        self.pool.run(begin_chain, &beginning).await?;
+        self.unrecorded = 0;
+        let chain = Chain { head: beginning.head(), at: now };
+        self.chain = Some(chain.clone());
+        Ok(chain)
+    }
+
+    fn end_chain(&mut self) {
+        if let Some(Chain { head, .. }) = self.chain.take() {
+            self.previous = Some(head);
+        }
+    }
+
+    async fn ensure_month(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let month = (now.year(), now.month());
+        if !self.months.contains(&month) {
+            self.pool.run(ensure_month, &now).await?;
+            self.months.insert(month);
+        }
+        Ok(())
+    }
+
+    /// Now, in microseconds, as PostgreSQL keeps it.
+    fn now(&self) -> DateTime<Utc> {
+        let now = self.clock.now();
+        now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+}

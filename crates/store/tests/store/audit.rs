@@ -1,0 +1,416 @@
+//! The audit trail: what is written, that it is found when somebody changes it, and what happens when it cannot be.
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use padan_domain::Clock;
+use padan_store::{
+    AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
+    ComparedUnder, Store, StoreError,
+};
+use padan_testing::TestDatabase;
+
+use crate::fixture::{MAY, config, contract, migrated, nik, usable};
+
+pub(crate) fn event(request_id: &str) -> AuditEvent {
+    AuditEvent {
+        request_id: request_id.to_owned(),
+        client: "bank".to_owned(),
+        endpoint: "face-verification",
+        reason: "FACE_MISMATCH",
+        nik: Some(nik()),
+        nik_plausible: Some(true),
+        fields: vec![("nik", Some(true)), ("name", Some(false)), ("date_of_birth", None)],
+        percentage: Some(42.04),
+        compared_under: Some(ComparedUnder { contract: contract(), calibration: "0123456789abcdef".into() }),
+        took: Duration::from_micros(27_449),
+    }
+}
+
+fn at(moment: &str) -> Clock {
+    Clock::Fixed(moment.parse().unwrap())
+}
+
+/// A clock, and how to set it.
+fn movable(moment: &str) -> (Clock, impl Fn(&str)) {
+    let micros = |moment: &str| moment.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
+    let instant: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(micros(moment))));
+    (Clock::Moved(instant), move |moment: &str| instant.store(micros(moment), Relaxed))
+}
+
+pub(crate) async fn exported(database: &TestDatabase, filter: &AuditFilter) -> Vec<AuditRow> {
+    let mut rows = Vec::new();
+    let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
+    let taken: Result<(), ()> = log
+        .export(filter, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    taken.unwrap();
+    rows
+}
+
+pub(crate) async fn verified(database: &TestDatabase, known: Vec<AuditHead>) -> AuditReport {
+    AuditLog::open(&config(&database.url())).await.unwrap().verify(known).await.unwrap()
+}
+
+/// A trail of five rows, `a` to `e`, whose head was noted.
+async fn five(store: &Store) -> AuditTrail {
+    let trail = store.audit_trail(Clock::System);
+    for id in ["a", "b", "c", "d", "e"] {
+        trail.record(event(id)).await.unwrap();
+    }
+    trail.finish().await;
+    trail
+}
+
+#[tokio::test]
+async fn a_row_says_all_that_it_was_told_and_no_nik() {
+    let (database, store) = migrated().await;
+    let began = chrono::Utc::now();
+    five(&store).await;
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert_eq!(rows.iter().map(|row| row.request_id.as_deref().unwrap()).collect::<String>(), "abcde");
+    assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let row = &rows[0];
+    assert!(row.at >= began - chrono::TimeDelta::milliseconds(1) && row.at <= chrono::Utc::now());
+    assert_eq!((&*row.kind, &*row.reason, row.percentage), ("request", "FACE_MISMATCH", Some(42.04)));
+    assert_eq!((row.client.as_deref(), row.endpoint.as_deref()), (Some("bank"), Some("face-verification")));
+    assert_eq!(row.fields, r#"{"nik":true,"name":false,"date_of_birth":null}"#);
+    assert_eq!((row.milliseconds, row.nik_plausible), (27.449, Some(true)));
+    assert_eq!(row.contract_id.as_deref(), Some(contract().as_str()));
+    assert_eq!(row.calibration_id.as_deref(), Some("0123456789abcdef"));
+    // printf 3174011403870000 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0123456789abcdef...
+    assert_eq!(
+        hex::encode(row.person_key.as_ref().unwrap()),
+        "7a774364477e6c56b89838fd02cad572f1c93aee27fe4cdf89baec422bd7ea89"
+    );
+    // The first four bytes of SHA-256 over `padan person key`, a zero byte and the key, computed in Python.
+    assert_eq!(row.person_key_id.as_deref(), Some("99634b9a"));
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.rows, report.chains, report.faults), (5, 1, vec![]));
+}
+
+#[tokio::test]
+async fn filters_choose_by_person_client_and_time() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(at("2026-03-04T05:06:07Z"));
+    trail.record(event("a")).await.unwrap();
+    trail.record(AuditEvent { client: "shop".into(), ..event("b") }).await.unwrap();
+    trail.record(AuditEvent { nik: None, ..event("c") }).await.unwrap();
+    store.audit_trail(at("2026-03-04T06:00:00Z")).record(event("d")).await.unwrap();
+    let chosen = async |filter: AuditFilter| {
+        let rows = exported(&database, &filter).await;
+        rows.into_iter().map(|row| row.request_id.unwrap()).collect::<String>()
+    };
+    let all = AuditFilter::default;
+    assert_eq!(chosen(all()).await, "abcd");
+    assert_eq!(chosen(AuditFilter { nik: Some(nik()), ..all() }).await, "abd");
+    assert_eq!(chosen(AuditFilter { client: Some("shop".into()), ..all() }).await, "b");
+    let six = "2026-03-04T06:00:00Z".parse().ok();
+    assert_eq!(chosen(AuditFilter { from: six, ..all() }).await, "d");
+    assert_eq!(chosen(AuditFilter { to: six, ..all() }).await, "abc");
+}
+
+#[tokio::test]
+async fn requests_at_the_same_time_share_a_commit() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    let ids: Vec<_> = (0..300).map(|number| number.to_string()).collect();
+    let recorded = futures_util::future::join_all(ids.iter().map(|id| trail.record(event(id)))).await;
+    assert!(recorded.iter().all(Result::is_ok));
+    let figures = trail.figures();
+    assert_eq!((figures.rows, figures.failed), (300, 0));
+    assert!(figures.commits < 30, "{figures:?}");
+    assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 300);
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+}
+
+#[tokio::test]
+async fn whatever_is_changed_by_hand_is_found() {
+    let (database, store) = migrated().await;
+    five(&store).await;
+    let found = async |statement: &str, undo: &str| {
+        database.execute(statement).await;
+        let report = verified(&database, Vec::new()).await;
+        database.execute(undo).await;
+        assert_eq!(verified(&database, Vec::new()).await.faults, [], "after {undo}");
+        report.faults
+    };
+    for (column, value, was) in [
+        ("reason", "'VERIFIED'", "'FACE_MISMATCH'"),
+        ("percentage", "99", "42.04"),
+        ("client", "'shop'", "'bank'"),
+        ("request_id", "'x'", "'c'"),
+        ("fields", "'{}'", r#"'{"nik":true,"name":false,"date_of_birth":null}'"#),
+        ("milliseconds", "1", "27.449"),
+        ("nik_plausible", "null", "true"),
+        ("kind", "'forget'", "'request'"),
+        ("contract_id", "null", &format!("'{}'", contract().as_str())),
+    ] {
+        let set = |value| format!("UPDATE store.audit_event SET {column} = {value} WHERE sequence = 3");
+        let faults = found(&set(value), &set(was)).await;
+        assert!(
+            matches!(&faults[..], [AuditFault::Changed(place)] if place.sequence == 3),
+            "{column}: {faults:?}"
+        );
+    }
+    let faults = found(
+        "UPDATE store.audit_event SET at = at + interval '1 microsecond' WHERE sequence = 5",
+        "UPDATE store.audit_event SET at = at - interval '1 microsecond' WHERE sequence = 5",
+    )
+    .await;
+    assert!(matches!(&faults[..], [AuditFault::Changed(_)]), "{faults:?}");
+    let flip = "UPDATE store.audit_event
+                   SET person_key = set_byte(person_key, 0, get_byte(person_key, 0) # 1) WHERE sequence = 2";
+    let faults = found(flip, flip).await;
+    assert!(matches!(&faults[..], [AuditFault::PersonChanged(_)]), "{faults:?}");
+    let faults = found(
+        "CREATE TABLE held AS SELECT * FROM store.audit_event WHERE sequence IN (2, 3);
+         DELETE FROM store.audit_event WHERE sequence IN (2, 3)",
+        "INSERT INTO store.audit_event SELECT * FROM held; DROP TABLE held",
+    )
+    .await;
+    assert!(
+        matches!(&faults[..], [AuditFault::Missing(first, 4), AuditFault::Changed(_)] if first.sequence == 2)
+            || matches!(&faults[..], [AuditFault::Missing(first, 4)] if first.sequence == 2),
+        "{faults:?}"
+    );
+    let faults = found(
+        "CREATE TABLE held AS SELECT * FROM store.audit_chain; DELETE FROM store.audit_chain",
+        "INSERT INTO store.audit_chain SELECT * FROM held; DROP TABLE held",
+    )
+    .await;
+    assert!(matches!(&faults[..], [AuditFault::NoBeginning(_), ..]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_was_cut_off_is_found_by_the_head() {
+    let (database, store) = migrated().await;
+    five(&store).await;
+    let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
+    let heads = log.heads().await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [5]);
+    database.execute("DELETE FROM store.audit_event WHERE sequence > 3").await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::CutOff(place)] if place.sequence == 5), "{faults:?}");
+    // Whoever cuts off the rows can take the head from the store as well, and the log still has it.
+    database.execute("DELETE FROM store.audit_head").await;
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+    let faults = verified(&database, heads).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::CutOff(_)]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_later_chain_vouches_for_the_end_of_one_that_was_killed() {
+    let (database, store) = migrated().await;
+    let killed = store.audit_trail(Clock::System);
+    killed.record(event("a")).await.unwrap();
+    killed.record(event("b")).await.unwrap();
+    let next = store.audit_trail(Clock::System);
+    next.record(event("c")).await.unwrap();
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.rows, report.chains, report.faults), (3, 2, vec![]));
+    database.execute("DELETE FROM store.audit_event WHERE request_id = 'b'").await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::CutOff(place)] if place.sequence == 2), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_was_made_without_the_key_is_found() {
+    let (database, store) = migrated().await;
+    five(&store).await;
+    database
+        .execute(
+            "INSERT INTO store.audit_event
+             SELECT at + interval '1 second', writer, 6, kind, 'forged', client, endpoint, 'VERIFIED', person_key,
+                    person_key_id, person_salt, person_seal, nik_plausible, fields, percentage, contract_id,
+                    calibration_id, milliseconds, key_id, sha256(mac)
+               FROM store.audit_event WHERE sequence = 5",
+        )
+        .await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::Changed(place)] if place.sequence == 6), "{faults:?}");
+    let mut other = config(&database.url());
+    other.audit_keys = Some("00112233445566778899aabbccddeeff".repeat(2).into());
+    let report = AuditLog::open(&other).await.unwrap().verify(Vec::new()).await.unwrap();
+    assert!(report.faults.iter().any(|fault| matches!(fault, AuditFault::UnknownKey(..))), "{report:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_goes_away_fails_in_time_and_loses_nothing() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    trail.record(event("a")).await.unwrap();
+    let began = Instant::now();
+    let failed = database.gone_during(trail.record(event("b"))).await.unwrap_err();
+    assert!(matches!(failed, StoreError::Unavailable(_) | StoreError::Timeout(_)), "{failed}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    trail.record(event("c")).await.unwrap();
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.chains, report.unrecorded, report.faults), (2, 1, vec![]));
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert_eq!(rows.iter().map(|row| row.request_id.as_deref().unwrap()).collect::<String>(), "ac");
+    assert_eq!(trail.figures().failed, 1);
+    // A database that was restored from before the outage lacks a row that was acknowledged.
+    database.execute("DELETE FROM store.audit_event WHERE request_id = 'a'").await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::CutOff(_)]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_locked_table_is_a_timeout_and_what_was_answered_503_is_known() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    trail.record(event("a")).await.unwrap();
+    let mut locker = database.connect().await;
+    sqlx::Executor::execute(&mut locker, "BEGIN; LOCK store.audit_event").await.unwrap();
+    let began = Instant::now();
+    let (one, other) = tokio::join!(trail.record(event("b")), trail.record(event("c")));
+    assert!(
+        matches!((&one, &other), (Err(StoreError::Timeout(_)), Err(StoreError::Timeout(_)))),
+        "{one:?} {other:?}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    sqlx::Executor::execute(&mut locker, "COMMIT").await.unwrap();
+    trail.record(event("d")).await.unwrap();
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.unrecorded, report.faults), (2, vec![]));
+}
+
+#[tokio::test]
+async fn a_forgotten_person_is_in_no_row_and_the_chain_holds() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    let trail = five(&store).await;
+    trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("f") }).await.unwrap();
+    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!((gone.templates, gone.audit_rows), (1, 5));
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    let of_person = AuditFilter { nik: Some(nik()), ..AuditFilter::default() };
+    assert_eq!(exported(&database, &of_person).await, []);
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert_eq!(rows.iter().filter(|row| row.person_key.is_some()).count(), 1);
+    let last = rows.last().unwrap();
+    assert_eq!((&*last.kind, &*last.reason, last.client.as_deref()), ("forget", "FORGOTTEN", Some("dpo")));
+    assert_eq!(last.fields, r#"{"rows":5}"#);
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.rows, report.forgotten, report.faults), (7, 5, vec![]));
+    // Nobody takes a person out of a row unseen.
+    database
+        .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE request_id = 'f'")
+        .await;
+    assert_eq!(verified(&database, Vec::new()).await.faults, [AuditFault::Unannounced(6, 5)]);
+}
+
+#[tokio::test]
+async fn pruned_months_leave_anchors_and_their_usage() {
+    let (database, store) = migrated().await;
+    // One chain over all three months, and one that lies in January whole.
+    let (clock, set) = movable("2024-01-31T20:00:00Z");
+    let trail = store.audit_trail(clock);
+    for id in ["a", "b"] {
+        trail.record(event(id)).await.unwrap();
+    }
+    store.audit_trail(at("2024-01-05T00:00:00Z")).record(event("short")).await.unwrap();
+    for (moment, ids) in [("2024-02-10T00:00:00Z", ["c", "d"]), ("2026-01-01T00:00:00Z", ["e", "f"])] {
+        set(moment);
+        for id in ids {
+            trail.record(event(id)).await.unwrap();
+        }
+    }
+    let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
+    let usage = log.usage(&AuditFilter::default()).await.unwrap();
+    let days: Vec<_> = usage.iter().map(|row| (row.day.to_string(), row.calls)).collect();
+    // Twenty hours UTC are three in the morning of the next day in Jakarta.
+    assert_eq!(
+        days,
+        [
+            ("2024-01-05".into(), 1),
+            ("2024-02-01".into(), 2),
+            ("2024-02-10".into(), 2),
+            ("2026-01-01".into(), 2)
+        ]
+    );
+    let before = "2024-03-01T00:00:00Z".parse().unwrap();
+    assert_eq!(log.prune(before).await.unwrap(), ["audit_event_2024_01", "audit_event_2024_02"]);
+    assert_eq!(log.prune(before).await.unwrap(), Vec::<String>::new());
+    assert_eq!(log.usage(&AuditFilter::default()).await.unwrap(), usage);
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.rows, report.chains, report.pruned, report.faults), (2, 1, 2, vec![]));
+    // A chain goes on after its beginning was pruned.
+    trail.record(event("g")).await.unwrap();
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+    // Without the anchor, or with one that somebody made, the missing rows show.
+    database
+        .execute("CREATE TABLE held AS SELECT * FROM store.audit_anchor; DELETE FROM store.audit_anchor")
+        .await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(faults.iter().any(|fault| matches!(fault, AuditFault::Missing(..))), "{faults:?}");
+    database.execute("INSERT INTO store.audit_anchor SELECT writer, sequence, mac, pruned_at, key_id, sha256(signature) FROM held").await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(faults.iter().any(|fault| matches!(fault, AuditFault::AnchorForged(_))), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_no_machine_has_is_refused_and_the_next_month_is_made_when_it_comes() {
+    let (database, store) = migrated().await;
+    let refused = store.audit_trail(at("1970-01-01T00:00:00Z")).record(event("a")).await;
+    assert!(refused.is_err());
+    store.audit_trail(at("2031-05-06T07:08:09Z")).record(event("b")).await.unwrap();
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].at.to_rfc3339(), "2031-05-06T07:08:09+00:00");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_begins_a_new_chain_at_the_true_time() {
+    let (database, store) = migrated().await;
+    let (clock, set) = movable("2030-01-01T00:00:00Z");
+    let trail = store.audit_trail(clock);
+    trail.record(event("a")).await.unwrap();
+    set("2026-11-24T00:00:00Z");
+    trail.record(event("b")).await.unwrap();
+    // By less than a second it only stands still.
+    set("2026-11-23T23:59:59.500Z");
+    trail.record(event("c")).await.unwrap();
+    let rows = exported(&database, &AuditFilter::default()).await;
+    let times: Vec<_> =
+        rows.iter().map(|row| (row.request_id.as_deref().unwrap(), row.at.to_rfc3339())).collect();
+    assert_eq!(
+        times,
+        [
+            ("b", "2026-11-24T00:00:00+00:00".to_owned()),
+            ("c", "2026-11-24T00:00:00+00:00".to_owned()),
+            ("a", "2030-01-01T00:00:00+00:00".to_owned()),
+        ]
+    );
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.chains, report.unrecorded, report.faults), (2, 0, vec![]));
+}
+
+#[tokio::test]
+async fn failed_faces_are_counted_by_person_client_and_time() {
+    let (_database, store) = migrated().await;
+    let trail = store.audit_trail(at("2026-03-04T05:00:00Z"));
+    for id in ["a", "b"] {
+        trail.record(event(id)).await.unwrap();
+    }
+    trail.record(AuditEvent { percentage: Some(75.0), reason: "VERIFIED", ..event("c") }).await.unwrap();
+    trail.record(AuditEvent { percentage: Some(0.0), compared_under: None, ..event("d") }).await.unwrap();
+    let since = "2026-03-04T04:00:00Z".parse().unwrap();
+    let when =
+        async |client: &str, since, most| store.failed_face(&nik(), client, since, most).await.unwrap();
+    assert_eq!(when("bank", since, 2).await.unwrap().to_rfc3339(), "2026-03-04T05:00:00+00:00");
+    assert_eq!(
+        when("bank", since, 3).await,
+        None,
+        "a face that passed and one that was not compared do not count"
+    );
+    assert_eq!(when("shop", since, 1).await, None);
+    assert_eq!(when("bank", "2026-03-04T05:00:00Z".parse().unwrap(), 1).await, None);
+}
