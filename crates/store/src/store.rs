@@ -1,7 +1,7 @@
 use std::{fmt, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::{Clock, ModelContractId, NationalId};
 use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
@@ -72,6 +72,11 @@ impl Store {
             ));
         }
         Ok(())
+    }
+
+    /// Settings of the server by which what it has committed can be lost, in words. Writes nothing.
+    pub async fn forgetfulness(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.0.pool.run(forgetfulness, &()).await?)
     }
 
     /// What the role may do beyond what the service needs, in words. Writes nothing.
@@ -201,6 +206,22 @@ fn excess_privileges<'c>(
               AND kept.oid = 'store.face_template'::regclass"#
     )
     .fetch_one(connection)
+    .boxed()
+}
+
+fn forgetfulness<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
+    sqlx::query_scalar!(
+        r#"SELECT array_agg(name || ' is off' ORDER BY name) AS "found!"
+             FROM pg_settings
+            WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+              AND setting = 'off'
+           HAVING count(*) > 0"#
+    )
+    .fetch_optional(connection)
+    .map_ok(Option::unwrap_or_default)
     .boxed()
 }
 

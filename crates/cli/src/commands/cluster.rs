@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// Its exit code is ours. The PostgreSQL is stopped and removed at the end.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArguments {
+    /// Wait for the disk at each commit, as a server does that is to survive a power failure
+    #[arg(long)]
+    durable: bool,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, num_args = 1..)]
     command: Vec<OsString>,
@@ -33,7 +36,7 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();
     let mut shutdown = Shutdown::of_a_terminal()?;
-    let cluster = PrivateCluster::start(Claim::throw_away(&deps_folder()?)?, &[])?;
+    let cluster = PrivateCluster::start(Claim::throw_away(&deps_folder()?, arguments.durable)?, &[])?;
     let status = runtime.block_on(run_beside(&cluster, &arguments.command, &mut shutdown))?;
     Ok(exit_code(status))
 }

@@ -101,14 +101,19 @@ async fn store(settings: &Settings) -> Result<String, String> {
         .await
         .map_err(|error| format!("{error}; check store.url, and run `padan migrate` on a new database"))?;
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
-    let state = "answers, takes writes, no migration is missing";
-    Ok(match excess.as_slice() {
-        [] => state.to_owned(),
-        excess => format!(
-            "{state}; but the role {}: the service needs no more than padan_service (deploy/store/roles.sql)",
+    let forgetful = store.forgetfulness().await.map_err(|error| error.to_string())?;
+    let mut said = vec!["answers, takes writes, no migration is missing".to_owned()];
+    if !excess.is_empty() {
+        said.push(format!(
+            "but the role {}: the service needs no more than padan_service (deploy/store/roles.sql)",
             excess.join(", ")
-        ),
-    })
+        ));
+    }
+    if !forgetful.is_empty() {
+        let settings = forgetful.join(", ");
+        said.push(format!("but {settings}: a power failure can lose audit rows of answers that were given"));
+    }
+    Ok(said.join("; "))
 }
 
 /// The lines on stdout.

@@ -29,6 +29,7 @@ pub(crate) enum Keeping {
 pub(crate) struct Claim {
     folder: PathBuf,
     keeping: Keeping,
+    waits_for_disk: bool,
     /// A throw-away claim has a lock file of its own, which goes with it.
     remove_lock: bool,
     _lock: File,
@@ -39,6 +40,7 @@ pub(super) struct Home {
     root: PathBuf,
     note: PathBuf,
     keeping: Keeping,
+    waits_for_disk: bool,
 }
 
 impl Claim {
@@ -57,11 +59,13 @@ impl Claim {
                 home.remove(&account)?;
             }
         }
-        Ok(Some(Self { folder, keeping, remove_lock: false, _lock: lock }))
+        let waits_for_disk = keeping == Keeping::Kept;
+        Ok(Some(Self { folder, keeping, waits_for_disk, remove_lock: false, _lock: lock }))
     }
 
-    /// Claims a new folder below `deps/clusters`, after removing those there whose process died.
-    pub(crate) fn throw_away(deps: &Path) -> Result<Self> {
+    /// Claims a new folder below `deps/clusters`, after removing those there whose process died. The server waits for the
+    /// disk where that is what somebody wants to measure.
+    pub(crate) fn throw_away(deps: &Path, waits_for_disk: bool) -> Result<Self> {
         let clusters = deps.join("clusters");
         create_folders(&clusters)?;
         let gate_path = deps.join("clusters.lock");
@@ -78,7 +82,7 @@ impl Claim {
         let Some(lock) = lock(&lock_of(&folder))? else {
             bail!("{} is locked although it is new", folder.display());
         };
-        Ok(Self { folder, keeping: Keeping::Thrown, remove_lock: true, _lock: lock })
+        Ok(Self { folder, keeping: Keeping::Thrown, waits_for_disk, remove_lock: true, _lock: lock })
     }
 
     /// The claimed folder.
@@ -90,7 +94,8 @@ impl Claim {
     pub(super) fn home(&self, account: &Account) -> Result<Home> {
         let preferred = self.folder.join(name_of(self.keeping));
         let note = note_in(&self.folder, self.keeping);
-        let home = |root| Home { root, note: note.clone(), keeping: self.keeping };
+        let Self { keeping, waits_for_disk, .. } = *self;
+        let home = |root| Home { root, note: note.clone(), keeping, waits_for_disk };
         if let Some(root) = noted(&note).filter(|root| may_be_ours(root, &self.folder))
             && account.owns(&root)
         {
@@ -145,6 +150,10 @@ impl Home {
 
     pub(super) fn keeping(&self) -> Keeping {
         self.keeping
+    }
+
+    pub(super) fn waits_for_disk(&self) -> bool {
+        self.waits_for_disk
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -258,7 +267,7 @@ fn homes_in(folder: &Path) -> impl Iterator<Item = Home> {
     [Keeping::Thrown, Keeping::Kept].into_iter().filter_map(|keeping| {
         let note = note_in(folder, keeping);
         let root = noted(&note).filter(|root| may_be_ours(root, folder))?;
-        Some(Home { root, note, keeping })
+        Some(Home { root, note, keeping, waits_for_disk: keeping == Keeping::Kept })
     })
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Pid;
 
 use super::{
-    Account, Home, Keeping, Programs,
+    Account, Home, Programs,
     leftover::{self, PidFile},
 };
 
@@ -36,8 +36,8 @@ const SETTINGS: &[&str] = &[
     "log_timezone=UTC",
     "logging_collector=off",
 ];
-/// Further settings where nothing has to survive a crash of the machine.
-const SETTINGS_WHEN_THROWN_AWAY: &[&str] = &["fsync=off", "full_page_writes=off", "synchronous_commit=off"];
+/// Further settings where nothing has to survive a crash of the machine. What was committed survives one of the server.
+const SETTINGS_WITHOUT_DISK: &[&str] = &["fsync=off", "full_page_writes=off"];
 
 /// The server process. It is stopped when dropped.
 pub(super) struct Postmaster {
@@ -104,10 +104,7 @@ fn spawn(programs: &Programs, account: &Account, home: &Home, port: u16) -> Resu
     // An orphaned server ends at once but in order: a fast shutdown.
     let mut command = account.command(&programs.postgres(), home.root(), "INT");
     command.arg("-D").arg(home.data()).args(["-p", &port.to_string()]).arg("-k").arg(home.socket_folder());
-    let further = match home.keeping() {
-        Keeping::Thrown => SETTINGS_WHEN_THROWN_AWAY,
-        Keeping::Kept => &[],
-    };
+    let further = if home.waits_for_disk() { &[] } else { SETTINGS_WITHOUT_DISK };
     for setting in SETTINGS.iter().chain(further) {
         command.args(["-c", setting]);
     }
