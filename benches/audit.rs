@@ -115,7 +115,7 @@ fn serve(settings: &Settings, engine: &Engine, store: &Store, audited: bool) -> 
         registry: Registry::new(&settings.registry).expect("the registry's settings work"),
         store: store.clone(),
         audit: audited.then(|| store.audit_trail(clock)),
-        engine: engine.clone(),
+        engine: engine.clone().into(),
         config: settings.verification.clone(),
         clock,
     });

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit_export, audit_heads, audit_prune, audit_verify, cluster, compare, config_check, doctor,
-        keys_rotate, migrate, person_forget, serve, usage,
+        audit_export, audit_heads, audit_prune, audit_verify, cluster, compare, config_check, doctor, enroll,
+        keys_rotate, migrate, person_forget, serve, templates_prune, usage,
     },
     demo, models,
 };
@@ -28,6 +28,10 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Doctor(doctor::DoctorArguments),
+    Enroll(enroll::EnrollArguments),
+    /// Look after the face templates
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
     /// Look after the keys of the store
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -50,6 +54,11 @@ enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
     Rotate(keys_rotate::KeysRotateArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum TemplatesCommand {
+    Prune(templates_prune::TemplatesPruneArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +85,8 @@ impl Arguments {
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
+            Command::Enroll(arguments) => enroll::run(&arguments),
+            Command::Templates(TemplatesCommand::Prune(arguments)) => templates_prune::run(&arguments),
             Command::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),
             Command::Audit(AuditCommand::Verify(arguments)) => audit_verify::run(&arguments),
             Command::Audit(AuditCommand::Heads(arguments)) => audit_heads::run(&arguments),

@@ -11,6 +11,7 @@
 mod arguments;
 mod commands;
 mod demo;
+mod following;
 mod models;
 mod private_cluster;
 mod service;

@@ -6,6 +6,7 @@
 //! **Architecture Invariant:** nothing stands under a model's final name that was not checked before, and
 //! nothing half written ever does.
 
+mod activate;
 mod archive;
 mod download;
 mod folder;
@@ -24,8 +25,9 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use padan_inference::{Catalogue, model_folders};
+use tokio::runtime::Runtime;
 
-use crate::settings::SettingsArguments;
+use crate::{service, settings::SettingsArguments};
 
 /// Show, install and verify the model files
 #[derive(Debug, Args)]
@@ -39,6 +41,7 @@ enum ModelsCommand {
     List(ListArguments),
     Install(InstallArguments),
     Verify(VerifyArguments),
+    Activate(ActivateArguments),
 }
 
 /// Show every model with its licence, origin and digests, and whether it is installed
@@ -80,6 +83,21 @@ struct VerifyArguments {
     settings: SettingsArguments,
 }
 
+/// Make a model set the one that every service uses
+///
+/// Enrol everybody for it first: `padan enroll --model SET`. Services that run take it up within seconds, without a
+/// restart and without an error.
+#[derive(Debug, Args)]
+struct ActivateArguments {
+    /// The model set
+    set: String,
+    /// Activate it although not everybody was enrolled for it
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
 /// Runs the command. Not to be called on a thread of an asynchronous runtime: downloads block.
 pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
     match &arguments.command {
@@ -94,6 +112,14 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
         ModelsCommand::Verify(arguments) => {
             let catalogue = catalogue(&folders(&arguments.settings)?)?;
             verify::verify(&catalogue, arguments.set.as_deref(), &mut io::stdout().lock())
+        }
+        ModelsCommand::Activate(arguments) => {
+            let settings = arguments.settings.settings()?;
+            let catalogue = catalogue(&model_folders(&settings.inference))?;
+            Runtime::new()?.block_on(async {
+                let store = service::open_store(&settings)?;
+                activate::activate(&catalogue, &store, &arguments.set, arguments.force).await
+            })
         }
     }
 }

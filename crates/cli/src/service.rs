@@ -6,15 +6,25 @@ use padan_http_api::Application;
 use padan_inference::Engine;
 use padan_registry::Registry;
 use padan_store::Store;
-use padan_verification::{Clients, Verifier, VerifierParts};
+use padan_verification::{Clients, EngineInUse, Verifier, VerifierParts};
 
-use crate::settings::Settings;
+use crate::{following::follow_active_model, settings::Settings};
 
 /// Loads the models and warms them, which takes a moment of every core.
 pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
     let config = settings.inference.clone();
     let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
     Ok(engine)
+}
+
+/// Names the active model set in the settings, if one was activated. A store that is down leaves what they say: a
+/// service takes the active one up when it is back.
+pub(crate) async fn use_active_model(settings: &mut Settings, store: &Store) {
+    match store.active_model().await {
+        Ok(Some(active)) => settings.inference.model_set = active.model_set,
+        Ok(None) => {}
+        Err(error) => tracing::warn!("which model is active is not known yet: {error}"),
+    }
 }
 
 /// Puts the service together and takes its two ports.
@@ -31,6 +41,8 @@ pub(crate) fn build_for(
     clients: Arc<Clients>,
 ) -> Result<Application> {
     let clock = Clock::System;
+    let engine = EngineInUse::new(engine);
+    follow_active_model(settings, store.clone(), engine.clone());
     let verifier = Arc::new(Verifier::new(VerifierParts {
         registry: Registry::new(&settings.registry)?,
         audit: Some(store.audit_trail(clock)),

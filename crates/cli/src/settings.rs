@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) registry: padan_registry::Config,
     /// The service's own database.
     pub(crate) store: padan_store::Config,
+    /// Enrolment ahead of the first verification.
+    pub(crate) enrolment: padan_verification::EnrolmentConfig,
     /// The models and where they run.
     pub(crate) inference: padan_inference::Config,
 }

@@ -14,26 +14,36 @@
 mod birth_date;
 mod calibration;
 mod citizen;
+mod client_name;
+mod client_rules;
 mod clock;
 mod decision;
 mod embedding;
 mod model_contract;
 mod national_id;
+mod nik_prefix;
 mod percentage;
 mod person_name;
 mod photo;
+mod quota_period;
 mod reason_code;
 mod redacted;
 
 pub use birth_date::{BirthDate, InvalidBirthDate};
 pub use calibration::{Anchor, Calibration, InvalidCalibration};
 pub use citizen::CitizenStatus;
+pub use client_name::{ClientName, InvalidClientName, InvalidUsername, Username, WELL_KNOWN_CREDENTIALS};
+pub use client_rules::{
+    ClientRules, Endpoint, InvalidNetwork, InvalidRequestRate, RequestRate, UnknownEndpoint, parse_network,
+};
 pub use clock::Clock;
 pub use decision::{Decision, FaceJudgement, FieldResults, Judgement, judge};
 pub use embedding::{Embedding, InvalidEmbedding, Similarity};
-pub use model_contract::ModelContractId;
+pub use model_contract::{InvalidModelContractId, ModelContractId};
 pub use national_id::{InvalidNationalId, NationalId};
+pub use nik_prefix::{InvalidNikPrefix, NikPrefix, NikRange};
 pub use percentage::Percentage;
 pub use person_name::{InvalidPersonName, NameRule, PersonName};
 pub use photo::{Photo, PhotoFormat, UnknownPhotoFormat};
+pub use quota_period::{QuotaPeriod, QuotaSpan};
 pub use reason_code::ReasonCode;

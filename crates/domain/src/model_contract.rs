@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// Identifies what an embedding means: embeddings are comparable only under the same contract.
 ///
@@ -6,6 +6,11 @@ use std::fmt;
 /// an embedding: file digests, colour order, normalisation, landmark frame, length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ModelContractId(Box<str>);
+
+/// The text is not exactly 16 lower-case hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a model contract's id is exactly 16 lower-case hexadecimal digits")]
+pub struct InvalidModelContractId;
 
 impl ModelContractId {
     /// Takes the digest of the manifests' meaning.
@@ -17,6 +22,18 @@ impl ModelContractId {
     /// The 16 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl FromStr for ModelContractId {
+    type Err = InvalidModelContractId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == 16 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidModelContractId)
+        }
     }
 }
 
@@ -36,5 +53,14 @@ mod tests {
         digest[0] = 0xab;
         digest[7] = 0x01;
         assert_eq!(ModelContractId::from_digest(&digest).to_string(), "ab00000000000001");
+    }
+
+    #[test]
+    fn its_text_is_read_back() {
+        let id = ModelContractId::from_digest(&[0xab; 32]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "ab", "AB00000000000001", "ab0000000000000g", "ab000000000000011"] {
+            assert_eq!(text.parse::<ModelContractId>(), Err(InvalidModelContractId), "{text}");
+        }
     }
 }

@@ -99,6 +99,12 @@ reason_codes! {
     TooManyFailedFaces => "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK";
     /// The service is full.
     Overloaded => "OVERLOADED", "Too many requests";
+    /// The client's requests come faster than its rate allows.
+    RateLimited => "RATE_LIMITED", "Request rate exceeded";
+    /// The client's quota of the day or the month is used up.
+    QuotaExceeded => "QUOTA_EXCEEDED", "Quota exceeded";
+    /// Too many wrong credentials came from the caller's address.
+    TooManyFailures => "TOO_MANY_FAILURES", "Too many failed credentials";
     /// Something is wrong inside.
     Internal => "INTERNAL", "Internal server error";
     /// The registry cannot answer.

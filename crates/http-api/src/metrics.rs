@@ -145,11 +145,13 @@ impl Metrics {
             self.audit_commit_time.inc_by(grown.max(0.0));
         }
         let identity = verifier.engine_identity();
+        // The model may have been exchanged.
+        self.build.reset();
         self.build
             .with_label_values(&[
                 env!("CARGO_PKG_VERSION"),
-                identity.model_set,
-                identity.contract,
+                identity.model_set.as_str(),
+                identity.contract.as_str(),
                 identity.device,
             ])
             .set(1);

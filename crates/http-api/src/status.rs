@@ -37,7 +37,11 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         ReasonCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ReasonCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ReasonCode::UnsupportedMediaType | ReasonCode::UnsupportedImage => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        ReasonCode::TooManyFailedFaces | ReasonCode::Overloaded => StatusCode::TOO_MANY_REQUESTS,
+        ReasonCode::TooManyFailedFaces
+        | ReasonCode::Overloaded
+        | ReasonCode::RateLimited
+        | ReasonCode::QuotaExceeded
+        | ReasonCode::TooManyFailures => StatusCode::TOO_MANY_REQUESTS,
         ReasonCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
     }

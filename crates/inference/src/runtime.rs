@@ -1,9 +1,13 @@
 //! ONNX Runtime behind the few words that the rest needs. The only file that names `ort`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use ndarray::Array4;
 use ort::{
+    environment::Environment,
     ep::{self, ExecutionProviderDispatch},
     session::{
         Session,
@@ -18,10 +22,15 @@ use crate::{
     manifest::Precision,
 };
 
-/// The loaded library. One a process.
+/// The loaded library. One a process, however many engines there are.
+#[derive(Clone)]
 pub(crate) struct Runtime {
-    environment: ort::environment::Environment,
+    library: Arc<Path>,
+    environment: Arc<Environment>,
 }
+
+/// What this process has loaded: a second environment is not allowed.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 /// A model's sessions: made once a worker, with the packed weights shared between them.
 pub(crate) struct Model<'a> {
@@ -42,9 +51,17 @@ pub(crate) struct Network {
 pub(crate) struct Outputs<'a>(Vec<(&'a str, &'a [f32])>);
 
 impl Runtime {
-    /// Loads the library. The environment lives as long as the process.
+    /// Loads the library, or takes the one that is loaded. The environment lives as long as the process.
     pub(crate) fn load(library: &Path) -> Result<Self, StartError> {
         let unusable = |reason: String| StartError::RuntimeUnusable { library: library.into(), reason };
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = &*loaded {
+            if *loaded.library != *library {
+                let other = loaded.library.display();
+                return Err(unusable(format!("{other} is loaded, and a process has one")));
+            }
+            return Ok(loaded.clone());
+        }
         let builder = ort::init_from(library).map_err(|error| unusable(error.to_string()))?;
         let environment = builder
             .with_name("padan")
@@ -52,7 +69,9 @@ impl Runtime {
             .build()
             .map_err(|error| unusable(error.to_string()))?;
         environment.set_log_level(ort::logging::LogLevel::Error);
-        Ok(Self { environment })
+        let runtime = Self { library: library.into(), environment: Arc::new(environment) };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
     }
 
     /// Builds a session on the model's device, or says why that device cannot be used.

@@ -1,10 +1,12 @@
 //! The replica of the civil registry, read only: a NIK in, what the registry knows about the person out.
 //!
 //! Enter through [`Registry::new`] and ask [`Registry::citizen`], [`Registry::portrait`] or, for basic
-//! verification, [`Registry::civil_record`]. [`Registry::check`] says whether the site's view keeps the
+//! verification, [`Registry::civil_record`]; whoever walks over everybody asks [`Registry::next_range`] and
+//! [`Registry::roster`]. [`Registry::check`] says whether the site's view keeps the
 //! contract.
 //!
-//! **Architecture Invariant:** one view is read, `padan.citizen`, by equality on the NIK. Which tables stand
+//! **Architecture Invariant:** one view is read, `padan.citizen`, by equality on the NIK or, for enrolment, in the NIK's
+//! order from a NIK onwards, so that an index serves either. Which tables stand
 //! behind it is the site's business: `deploy/registry` shows how to map them.
 //!
 //! **Architecture Invariant:** [`Registry`] never writes. Each connection asks for read-only transactions
@@ -25,6 +27,7 @@ mod error;
 mod portrait;
 mod registry;
 mod replica;
+mod roster;
 mod sample_registry;
 
 pub use citizen::Citizen;
@@ -34,4 +37,5 @@ pub use error::RegistryError;
 pub use portrait::Portrait;
 pub use registry::Registry;
 pub use replica::ReplicaFigures;
+pub use roster::RosterEntry;
 pub use sample_registry::{SamplePerson, SampleRegistry};

@@ -85,7 +85,7 @@ impl Registry {
         self.replicas.iter().map(Replica::figures).collect()
     }
 
-    async fn ask<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
+    pub(crate) async fn ask<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
         let (in_turn, resting): (Vec<_>, Vec<_>) =
             self.replicas.iter().partition(|replica| replica.takes_its_turn());
         let attempts = async {

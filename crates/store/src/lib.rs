@@ -4,8 +4,15 @@
 //! [`Store::template`] and keep with [`Store::keep_template`]. [`Store::audit_trail`] writes what was asked and answered;
 //! [`AuditLog`] reads it.
 //!
-//! What is there: face templates, so that a person's second verification needs no second embedding of
-//! the portrait, and the audit trail.
+//! What is there: face templates, so that a person's second verification needs no second embedding of the portrait; the
+//! audit trail; the clients who may call ([`Store::clients`], [`Store::add_client`]), and how much of their quotas is
+//! used ([`Store::take_quota`]). [`Store::enrolment`] is how the processes that enrol everybody share that work and go
+//! on after a kill, and [`Store::active_model`] says which model set services are to use.
+//!
+//! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. One is generated here
+//! ([`ClientSecret`]), shown once and forgotten.
+//!
+//! **Architecture Invariant:** what processes take of a quota is together never more than the quota.
 //!
 //! **Architecture Invariant:** the NIK is not in this database. A person is the HMAC-SHA-256 of the NIK
 //! under the [`PersonKey`], which never leaves the process. With another key every template is simply not
@@ -25,29 +32,45 @@
 //! **Architecture Invariant:** this crate does not know the registry. Whether a template is stale is judged
 //! by whoever knows both.
 
+mod active_model;
 mod attempts;
 mod audit;
+mod client;
+mod client_change;
+mod client_secret;
 mod config;
+mod enrolment;
 mod error;
 mod forgetting;
 mod migrations;
 mod person_key;
+mod pruning;
+mod quota;
 mod rotation;
 mod secret;
 mod store;
 mod template;
+mod template_batch;
 mod template_keys;
 
+pub use active_model::ActiveModel;
 pub use audit::{
     AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog, AuditReport, AuditRow,
     AuditTrail, ComparedUnder, UsageRow,
 };
+pub use client::StoredClient;
+pub use client_change::{NewClient, Rotation};
+pub use client_secret::{ClientSecret, KeptSecret};
 pub use config::Config;
+pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
 pub use forgetting::Forgotten;
 pub use padan_postgres::PoolFigures;
 pub use person_key::PersonKey;
+pub use pruning::{Pruned, Pruning};
+pub use quota::{QuotaAsk, QuotaGrant};
 pub use rotation::Resealed;
 pub use store::Store;
 pub use template::{StoredTemplate, TemplateContent};
+pub use template_batch::KeptTemplate;
 pub use template_keys::TemplateKeys;

@@ -11,19 +11,19 @@ use crate::{
     attempts::{self, Failures},
     forgetting, migrations,
     rotation::{self, Batch, Place},
-    template::{self, TemplateId, TemplateRow},
+    template::{self, TemplateId},
 };
 
 /// The service's own database. Cheap to clone.
 #[derive(Clone)]
-pub struct Store(Arc<Parts>);
+pub struct Store(pub(crate) Arc<Parts>);
 
-struct Parts {
+pub(crate) struct Parts {
     config: Config,
-    person_key: PersonKey,
-    template_keys: TemplateKeys,
+    pub(crate) person_key: PersonKey,
+    pub(crate) template_keys: TemplateKeys,
     audit_keys: AuditKeys,
-    pool: Arc<Pool>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 impl Store {
@@ -71,6 +71,9 @@ impl Store {
                 "the role may not read and write what the service keeps (padan_service may)".into(),
             ));
         }
+        if !self.may_read_clients().await? {
+            return Err(refused("the role may not read store.client or not count in store.quota_use".into()));
+        }
         Ok(())
     }
 
@@ -103,10 +106,7 @@ impl Store {
         contract: &ModelContractId,
         template: &StoredTemplate,
     ) -> Result<(), StoreError> {
-        let id = self.template_id(nik, contract)?;
-        let row = TemplateRow::seal(template, &id, &self.0.template_keys)?;
-        let written = (id, row);
-        Ok(self.0.pool.run(template::keep, &written).await?)
+        self.keep_templates(&[(nik.clone(), template.clone())], contract).await
     }
 
     /// Seals every template with the current key that another one seals, batch by batch, and reports after each.
@@ -170,12 +170,21 @@ impl Store {
         Ok(self.0.pool.run(forgetting::forget, &(person, Some(concerned.until))).await?)
     }
 
+    /// The pool, for statements that have files of their own.
+    pub(crate) fn connections(&self) -> &Pool {
+        &self.0.pool
+    }
+
     /// Figures of the pool.
     pub fn pool(&self) -> PoolFigures {
         self.0.pool.figures()
     }
 
-    fn template_id(&self, nik: &NationalId, contract: &ModelContractId) -> Result<TemplateId, StoreError> {
+    pub(crate) fn template_id(
+        &self,
+        nik: &NationalId,
+        contract: &ModelContractId,
+    ) -> Result<TemplateId, StoreError> {
         Ok(TemplateId { person: self.0.person_key.of(nik)?, contract: contract.as_str().to_owned() })
     }
 }

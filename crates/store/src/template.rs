@@ -25,6 +25,16 @@ pub enum TemplateContent {
     Unusable(String),
 }
 
+impl StoredTemplate {
+    /// Why there is no embedding; `None` when there is one.
+    pub fn unusable_reason(&self) -> Option<&str> {
+        match &self.content {
+            TemplateContent::Usable(_) => None,
+            TemplateContent::Unusable(reason) => Some(reason),
+        }
+    }
+}
+
 /// Which template.
 pub(crate) struct TemplateId {
     pub(crate) person: [u8; 32],
@@ -32,10 +42,10 @@ pub(crate) struct TemplateId {
 }
 
 pub(crate) struct TemplateRow {
-    portrait_updated_at: DateTime<Utc>,
-    key_id: Option<String>,
-    sealed: Option<Vec<u8>>,
-    unusable_reason: Option<String>,
+    pub(crate) portrait_updated_at: DateTime<Utc>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) unusable_reason: Option<String>,
 }
 
 pub(crate) fn read<'c>(
@@ -52,41 +62,6 @@ pub(crate) fn read<'c>(
         id.contract
     )
     .fetch_optional(connection)
-    .boxed()
-}
-
-/// Keeps a template unless a newer photo's was written within the last hour: then this one comes from a replica that
-/// lags behind. One of the same photo is replaced: limits may have changed since, and two instances that embedded it
-/// at the same time wrote the same. One that is older for longer is the registry's own doing, such as a restored
-/// backup, and what the registry says now counts.
-pub(crate) fn keep<'c>(
-    connection: &'c mut PgConnection,
-    (id, row): &'c (TemplateId, TemplateRow),
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.face_template AS kept
-                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (person_key, contract_id) DO UPDATE
-             SET portrait_updated_at = excluded.portrait_updated_at,
-                 key_id = excluded.key_id,
-                 sealed = excluded.sealed,
-                 unusable_reason = excluded.unusable_reason,
-                 created_at = now()
-             WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
-                OR kept.created_at < now() - interval '1 hour'",
-            id.person.as_slice(),
-            id.contract,
-            row.portrait_updated_at,
-            row.key_id,
-            row.sealed.as_deref(),
-            row.unusable_reason
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
     .boxed()
 }
 

@@ -104,6 +104,17 @@ impl TestDatabase {
         outcome
     }
 
+    /// The texts of a query's only column.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    pub async fn texts(&self, query: &str) -> Vec<String> {
+        let rows =
+            sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_all(&mut self.connect().await).await;
+        rows.unwrap_or_else(|error| panic!("a test's own query failed: {error}"))
+    }
+
     /// What `pg_dump` writes of the database.
     ///
     /// # Panics

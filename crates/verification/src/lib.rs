@@ -1,7 +1,8 @@
 //! The use cases: verify one request, know the clients who may ask, say whether the service is ready.
 //!
 //! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests
-//! and return outcomes with the time each step took. [`Clients`] answers who is calling.
+//! and return outcomes with the time each step took. [`Clients`] answers who is calling. [`Enrolment`] gives everybody a
+//! template ahead of the first verification.
 //!
 //! **Architecture Invariant:** nothing here knows HTTP. A caller gets a `Decision` or a [`VerificationError`]
 //! and says it in its own protocol.
@@ -20,9 +21,12 @@ mod basic_field;
 mod clients;
 mod clients_file;
 mod config;
+mod engine_in_use;
+mod enrolment;
 mod error;
 mod face;
 mod hint;
+mod pace;
 mod readiness;
 mod reference;
 mod timing;
@@ -33,6 +37,8 @@ pub use basic_field::{BasicField, FieldText, InvalidFieldText};
 pub use clients::{AuthError, ClientName, Clients, Credentials};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFaces};
+pub use engine_in_use::EngineInUse;
+pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};

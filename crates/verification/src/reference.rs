@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 use padan_domain::{Embedding, NationalId, Photo};
-use padan_inference::{FaceError, PhotoFault};
+use padan_inference::{Engine, FaceError, PhotoFault};
 use padan_registry::Portrait;
 use padan_store::{StoredTemplate, TemplateContent};
 
@@ -19,6 +19,7 @@ impl Verifier {
     /// portrait is embedded and kept, an unusable one as well, so that neither is looked at twice.
     pub(crate) async fn reference(
         &self,
+        engine: &Engine,
         nik: &NationalId,
         portrait_updated_at: Option<DateTime<Utc>>,
         deadline: Instant,
@@ -27,11 +28,11 @@ impl Verifier {
         let Some(portrait_updated_at) = portrait_updated_at else {
             return Ok(None);
         };
-        let lookup = within(deadline, self.0.store.template(nik, self.0.engine.contract()));
+        let lookup = within(deadline, self.0.store.template(nik, engine.contract()));
         let kept = timed(&mut timings.template, lookup).await.map_err(VerificationError::StoreUnavailable)?;
         match kept {
             Some(kept) if kept.portrait_updated_at == portrait_updated_at => Ok(usable(kept.content)),
-            Some(_) | None => self.enrol(nik, deadline, timings).await,
+            Some(_) | None => self.enrol(engine, nik, deadline, timings).await,
         }
     }
 
@@ -39,6 +40,7 @@ impl Verifier {
     /// was looked up; what is there now counts, under its own time.
     async fn enrol(
         &self,
+        engine: &Engine,
         nik: &NationalId,
         deadline: Instant,
         timings: &mut StepTimings,
@@ -51,36 +53,38 @@ impl Verifier {
         };
         let template = StoredTemplate {
             portrait_updated_at: portrait.updated_at,
-            content: timed(&mut timings.enrolment, self.template_of(portrait, deadline)).await?,
+            content: timed(&mut timings.enrolment, template_of(engine, portrait, deadline)).await?,
         };
         // A store that takes no writes is an outage like any other: were it passed over, every request would
         // silently embed the portrait again.
-        let keep = self.0.store.keep_template(nik, self.0.engine.contract(), &template);
+        let keep = self.0.store.keep_template(nik, engine.contract(), &template);
         timed(&mut timings.keeping, within(deadline, keep))
             .await
             .map_err(VerificationError::StoreUnavailable)?;
         Ok(usable(template.content))
     }
+}
 
-    async fn template_of(
-        &self,
-        portrait: Portrait,
-        deadline: Instant,
-    ) -> Result<TemplateContent, VerificationError> {
-        let unusable = |fault: PhotoFault| TemplateContent::Unusable(fault.reason().as_str().to_owned());
-        let Some(bytes) = portrait.bytes else {
-            return Ok(unusable(PhotoFault::TooLarge));
-        };
-        let Ok(photo) = Photo::try_from(bytes) else {
-            return Ok(unusable(PhotoFault::Unreadable));
-        };
-        match within(deadline, self.0.engine.reference(photo, deadline)).await {
-            Ok(analysis) => Ok(TemplateContent::Usable(analysis.embedding)),
-            Err(cause) => match cause.downcast_ref::<FaceError>() {
-                Some(FaceError::Rejected(fault)) => Ok(unusable(*fault)),
-                Some(_) | None => Err(face_error(cause)),
-            },
-        }
+/// What is kept of a portrait: its embedding, or why it gives none. A portrait is analysed without regard to time, so
+/// that what is kept of it does not depend on load; past the deadline nothing is kept.
+pub(crate) async fn template_of(
+    engine: &Engine,
+    portrait: Portrait,
+    deadline: Instant,
+) -> Result<TemplateContent, VerificationError> {
+    let unusable = |fault: PhotoFault| TemplateContent::Unusable(fault.reason().as_str().to_owned());
+    let Some(bytes) = portrait.bytes else {
+        return Ok(unusable(PhotoFault::TooLarge));
+    };
+    let Ok(photo) = Photo::try_from(bytes) else {
+        return Ok(unusable(PhotoFault::Unreadable));
+    };
+    match within(deadline, engine.reference(photo, deadline)).await {
+        Ok(analysis) => Ok(TemplateContent::Usable(analysis.embedding)),
+        Err(cause) => match cause.downcast_ref::<FaceError>() {
+            Some(FaceError::Rejected(fault)) => Ok(unusable(*fault)),
+            Some(_) | None => Err(face_error(cause)),
+        },
     }
 }
 

@@ -9,8 +9,8 @@ use padan_registry::{Citizen, Registry};
 use padan_store::{AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 
 use crate::{
-    BasicOutcome, BasicRequest, Config, FaceOutcome, FaceRequest, StepTimings, VerificationError, basic,
-    error::Cause, timing::timed,
+    BasicOutcome, BasicRequest, Config, EngineInUse, FaceOutcome, FaceRequest, StepTimings,
+    VerificationError, basic, error::Cause, timing::timed,
 };
 
 /// Verifies people. One is made at start and shared by all who serve.
@@ -26,7 +26,7 @@ pub struct VerifierParts {
     /// Where requests are recorded; `None` only to measure what recording costs.
     pub audit: Option<AuditTrail>,
     /// The models.
-    pub engine: Engine,
+    pub engine: EngineInUse,
     /// Section `[verification]`.
     pub config: Config,
     /// Where the date comes from.
@@ -46,12 +46,12 @@ pub struct VerifierFigures {
 }
 
 /// What the engine computes with, in words for an operator.
-#[derive(Debug, Clone, Copy)]
-pub struct EngineIdentity<'a> {
+#[derive(Debug, Clone)]
+pub struct EngineIdentity {
     /// The model set's name.
-    pub model_set: &'a str,
+    pub model_set: String,
     /// The contract under which embeddings are compared.
-    pub contract: &'a str,
+    pub contract: String,
     /// The device.
     pub device: &'static str,
 }
@@ -91,6 +91,8 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
+        // One engine from here to the end: reference and selfie are embedded under the same contract.
+        let engine = self.0.engine.current();
         let lookup = within(deadline, self.0.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, lookup),
@@ -100,11 +102,11 @@ impl Verifier {
         trial?;
         let judgement = match citizen {
             None => Judgement::UnknownNik,
-            Some(citizen) => self.judge_known(&citizen, request, deadline, &mut timings).await?,
+            Some(citizen) => self.judge_known(&engine, &citizen, request, deadline, &mut timings).await?,
         };
         let compared = matches!(judgement, Judgement::Known { face: FaceJudgement::Compared(_), .. });
         let compared_under = compared.then(|| {
-            let Identity { contract, calibration_id, .. } = self.0.engine.identity();
+            let Identity { contract, calibration_id, .. } = engine.identity();
             ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
         });
         Ok(FaceOutcome { decision: judge(judgement), compared_under, timings })
@@ -127,7 +129,7 @@ impl Verifier {
     /// Figures for an operator.
     pub fn figures(&self) -> VerifierFigures {
         VerifierFigures {
-            engine: self.0.engine.figures(),
+            engine: self.0.engine.current().figures(),
             registry: self.0.registry.figures(),
             store: self.0.store.pool(),
             audit: self.0.audit.as_ref().map(AuditTrail::figures),
@@ -135,13 +137,19 @@ impl Verifier {
     }
 
     /// What the engine computes with.
-    pub fn engine_identity(&self) -> EngineIdentity<'_> {
-        let Identity { model_set, contract, device, .. } = self.0.engine.identity();
-        EngineIdentity { model_set, contract: contract.as_str(), device: device.name() }
+    pub fn engine_identity(&self) -> EngineIdentity {
+        let engine = self.0.engine.current();
+        let Identity { model_set, contract, device, .. } = engine.identity();
+        EngineIdentity {
+            model_set: model_set.clone(),
+            contract: contract.as_str().to_owned(),
+            device: device.name(),
+        }
     }
 
     async fn judge_known(
         &self,
+        engine: &Engine,
         citizen: &Citizen,
         request: FaceRequest,
         deadline: Instant,
@@ -150,7 +158,7 @@ impl Verifier {
         let name = request.name.matches(&citizen.name, self.0.config.names);
         let date_of_birth = request.date_of_birth == citizen.date_of_birth;
         let face = if citizen.status == CitizenStatus::Active {
-            self.compare_faces(citizen, request, deadline, timings).await?
+            self.compare_faces(engine, citizen, request, deadline, timings).await?
         } else {
             FaceJudgement::NoReference
         };
@@ -159,6 +167,7 @@ impl Verifier {
 
     async fn compare_faces(
         &self,
+        engine: &Engine,
         citizen: &Citizen,
         request: FaceRequest,
         deadline: Instant,
@@ -166,33 +175,34 @@ impl Verifier {
     ) -> Result<FaceJudgement, VerificationError> {
         let mut enrolment = StepTimings::default();
         let (reference, probe) = tokio::join!(
-            self.reference(&request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
-            self.probe(request.photo, deadline),
+            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
+            probe(engine, request.photo, deadline),
         );
         let (reference, probe) = both(reference, probe)?;
         *timings = StepTimings { registry: timings.registry, probe: Some(probe.timings), ..enrolment };
-        reference
-            .map_or(Ok(FaceJudgement::NoReference), |reference| self.compared(&reference, &probe.embedding))
+        reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
+            compared(engine, &reference, &probe.embedding)
+        })
     }
+}
 
-    async fn probe(
-        &self,
-        photo: padan_domain::Photo,
-        deadline: Instant,
-    ) -> Result<Analysis, VerificationError> {
-        match within(deadline, self.0.engine.probe(photo, deadline)).await {
-            Ok(analysis) => Ok(analysis),
-            Err(cause) => Err(face_error(cause)),
-        }
-    }
+async fn probe(
+    engine: &Engine,
+    photo: padan_domain::Photo,
+    deadline: Instant,
+) -> Result<Analysis, VerificationError> {
+    within(deadline, engine.probe(photo, deadline)).await.map_err(face_error)
+}
 
-    fn compared(&self, reference: &Embedding, probe: &Embedding) -> Result<FaceJudgement, VerificationError> {
-        let similarity = reference.similarity(probe).ok_or_else(|| {
-            VerificationError::Internal("embeddings of one model contract differ in length".into())
-        })?;
-        let percentage = self.0.engine.calibration().percentage(similarity);
-        Ok(FaceJudgement::Compared(percentage))
-    }
+fn compared(
+    engine: &Engine,
+    reference: &Embedding,
+    probe: &Embedding,
+) -> Result<FaceJudgement, VerificationError> {
+    let similarity = reference.similarity(probe).ok_or_else(|| {
+        VerificationError::Internal("embeddings of one model contract differ in length".into())
+    })?;
+    Ok(FaceJudgement::Compared(engine.calibration().percentage(similarity)))
 }
 
 /// Awaits a step until the deadline.

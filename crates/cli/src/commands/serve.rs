@@ -46,6 +46,9 @@ async fn serve(settings: &Settings) -> Result<()> {
     let clients = Arc::new(Clients::load(&settings.clients)?);
     let store = service::open_store(settings)?;
     refuse_pending_migrations(&store).await?;
+    let mut settings = settings.clone();
+    service::use_active_model(&mut settings, &store).await;
+    let settings = &settings;
     let engine = tokio::select! {
         engine = service::start_engine(settings) => engine?,
         _ = shutdown.requested() => return Ok(()),

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     photos::Photos,
-    served::{Answer, Claim, Served, text_fields},
+    served::{Answer, Claim, Ends, Served, text_fields},
     site::{BROKEN_PORTRAIT, BUDI, CREDENTIALS, DECEASED, UNKNOWN},
 };
 
@@ -28,15 +28,6 @@ const QUICK: &str = DECEASED;
 fn text(output: &Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// Ends the load with the test, also when that fails.
-struct Ends<'a>(&'a AtomicBool);
-
-impl Drop for Ends<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
 }
 
 /// The rows of the trail by request id.

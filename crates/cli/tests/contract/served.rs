@@ -6,6 +6,7 @@ use std::{
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -33,7 +34,16 @@ pub(crate) struct Served {
     pub(crate) client: Client,
     pub(crate) log: PathBuf,
     file: PathBuf,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// Ends a load with the test, also when that fails.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
 }
 
 /// An answer, as far as tests look at it.
@@ -123,7 +133,7 @@ impl Served {
             client: http_client().no_proxy().timeout(Duration::from_mins(1)).build().unwrap(),
             log,
             file,
-            _folder: folder,
+            folder,
         };
         if until_ready {
             served.wait_until_ready();
@@ -210,14 +220,26 @@ impl Served {
 
     /// Runs another command of the program with the same settings.
     pub(crate) fn command(&self, words: &[&str]) -> Output {
+        self.start_command(words).wait_with_output().unwrap()
+    }
+
+    /// The same in the background.
+    pub(crate) fn start_command(&self, words: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_padan"))
             .args(words)
             .arg("--config")
             .arg(&self.file)
             .current_dir(project())
             .stdin(Stdio::null())
-            .output()
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
             .unwrap()
+    }
+
+    /// A folder of its own, which goes with the test.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What the service has logged so far.

@@ -10,7 +10,14 @@ async fn what_is_missing_is_named_until_it_is_applied() {
     let store = store(&database.url());
     assert_eq!(
         store.pending_migrations().await.unwrap(),
-        ["0001 face template", "0002 sealed template", "0003 roles", "0004 audit"]
+        [
+            "0001 face template",
+            "0002 sealed template",
+            "0003 roles",
+            "0004 audit",
+            "0005 enrolment",
+            "0006 clients"
+        ]
     );
     let error = store.check().await.unwrap_err().to_string();
     assert!(error.contains("0001 face template") && error.contains("padan migrate"), "{error}");
@@ -66,7 +73,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 4);
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 6);
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();
@@ -90,7 +97,8 @@ async fn it_shares_a_database_with_the_registry_and_keeps_to_its_schema() {
     .unwrap();
     assert_eq!(
         tables.get::<String, _>(0),
-        "civil_registry.person store._sqlx_migrations store.audit_anchor store.audit_chain store.audit_event \
-         store.audit_head store.face_template store.usage_day"
+        "civil_registry.person store._sqlx_migrations store.active_model store.audit_anchor store.audit_chain \
+         store.audit_event store.audit_head store.client store.enrolment_range store.enrolment_run \
+         store.face_template store.quota_use store.usage_day"
     );
 }

@@ -1,0 +1,107 @@
+use std::{fmt, str::FromStr, sync::Arc};
+
+/// The name by which a client is known in logs, metrics, quotas and audit: 1 to 64 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ClientName(Arc<str>);
+
+/// The user name that a client presents: 1 to 128 visible ASCII characters without a colon, and none that everybody
+/// knows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Username(Box<str>);
+
+/// Why a text is no name of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("name must be 1 to 64 visible ASCII characters, since logs and metrics show it")]
+pub struct InvalidClientName;
+
+/// Why a text is no user name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUsername {
+    /// It is empty, too long, or cannot be sent as a user name of Basic authentication.
+    #[error("username must be 1 to 128 visible ASCII characters without a colon")]
+    Malformed,
+    /// It is one that the public SDKs or the demo come with.
+    #[error("username is a built-in default that everybody knows; choose another")]
+    WellKnown,
+}
+
+/// The credentials that the public SDKs come with, and those of the demo. Whoever knows the SDKs knows them.
+pub const WELL_KNOWN_CREDENTIALS: [&str; 4] =
+    ["default-username", "default-password", "default-api-key", "demo"];
+
+impl ClientName {
+    /// The name of the one client of `padan demo`.
+    pub fn of_the_demo() -> Self {
+        Self("demo".into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ClientName {
+    type Err = InvalidClientName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_visible(text, 64) { Ok(Self(text.into())) } else { Err(InvalidClientName) }
+    }
+}
+
+impl fmt::Display for ClientName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Username {
+    /// The user name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Username {
+    type Err = InvalidUsername;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !is_visible(text, 128) || text.contains(':') {
+            Err(InvalidUsername::Malformed)
+        } else if WELL_KNOWN_CREDENTIALS.contains(&text) {
+            Err(InvalidUsername::WellKnown)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+fn is_visible(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_short_and_visible() {
+        for name in ["bank", "a", "Bank:Jakarta/2", &"x".repeat(64)] {
+            assert_eq!(name.parse::<ClientName>().unwrap().as_str(), name);
+        }
+        for name in ["", "two words", "tab\t", "bänk", &"x".repeat(65)] {
+            assert!(name.parse::<ClientName>().is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn usernames_can_be_sent_and_are_not_known_to_everybody() {
+        assert_eq!("bank-user".parse::<Username>().unwrap().as_str(), "bank-user");
+        for username in ["", "a:b", "two words", &"x".repeat(129)] {
+            assert_eq!(username.parse::<Username>(), Err(InvalidUsername::Malformed), "{username:?}");
+        }
+        for username in ["default-username", "default-password", "default-api-key", "demo"] {
+            assert_eq!(username.parse::<Username>(), Err(InvalidUsername::WellKnown));
+        }
+    }
+}

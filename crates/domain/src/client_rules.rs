@@ -1,0 +1,201 @@
+use std::{
+    fmt,
+    net::IpAddr,
+    num::{NonZeroU32, NonZeroU64},
+    str::FromStr,
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use crate::QuotaPeriod;
+
+/// What a client may do: from where, on which endpoints, how fast and how often.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ClientRules {
+    /// The networks that it may call from; none means any.
+    pub networks: Vec<IpNet>,
+    /// The endpoints that it may call; `None` means all, those of later versions too.
+    pub endpoints: Option<Vec<Endpoint>>,
+    /// How fast it may call; `None` means without a limit.
+    pub rate: Option<RequestRate>,
+    /// Requests a day; `None` means without a limit.
+    pub daily_quota: Option<NonZeroU32>,
+    /// Requests a calendar month; `None` means without a limit.
+    pub monthly_quota: Option<NonZeroU32>,
+}
+
+/// An endpoint for which a client needs permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// Name, date of birth and face against the registry.
+    FaceVerification,
+    /// Text fields against the registry.
+    Verification,
+}
+
+/// Requests a second in the long run, and how many may come at once. One process counts by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RequestRate {
+    per_second: f64,
+    burst: NonZeroU32,
+}
+
+/// The rate lies outside of what can be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("requests per second must lie in 0.001 to 100000, and the burst in 1 to 1000000")]
+pub struct InvalidRequestRate;
+
+/// The text names no endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an endpoint is face-verification or verification")]
+pub struct UnknownEndpoint;
+
+/// The text is neither an address nor a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be addresses or networks such as 10.0.0.0/8")]
+pub struct InvalidNetwork;
+
+impl ClientRules {
+    /// Whether a caller's address is one of the client's.
+    pub fn admits(&self, peer: IpAddr) -> bool {
+        // A listener on [::] sees IPv4 callers as mapped addresses.
+        let peer = peer.to_canonical();
+        self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether the client may call an endpoint.
+    pub fn permits(&self, endpoint: Endpoint) -> bool {
+        self.endpoints.as_ref().is_none_or(|endpoints| endpoints.contains(&endpoint))
+    }
+
+    /// The quota of a period.
+    pub fn quota(&self, period: QuotaPeriod) -> Option<NonZeroU32> {
+        match period {
+            QuotaPeriod::Day => self.daily_quota,
+            QuotaPeriod::Month => self.monthly_quota,
+        }
+    }
+}
+
+/// Reads a network in CIDR notation, or a single address as the network of itself. Bits beyond the prefix are cleared.
+pub fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
+    let of_one = |text: &str| text.parse().map(|address: IpAddr| IpNet::from(address));
+    text.parse::<IpNet>().or_else(|_| of_one(text)).map(|network| network.trunc()).map_err(|_| InvalidNetwork)
+}
+
+impl Endpoint {
+    /// Every endpoint.
+    pub const ALL: [Self; 2] = [Self::FaceVerification, Self::Verification];
+
+    /// The name in settings, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FaceVerification => "face-verification",
+            Self::Verification => "verification",
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = UnknownEndpoint;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == text).ok_or(UnknownEndpoint)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl RequestRate {
+    /// A rate. Without a burst, as many as one second's requests may come at once.
+    ///
+    /// ```
+    /// use padan_domain::RequestRate;
+    /// assert_eq!(RequestRate::new(2.5, None)?.burst().get(), 3);
+    /// assert!(RequestRate::new(0.0, None).is_err());
+    /// # Ok::<(), padan_domain::InvalidRequestRate>(())
+    /// ```
+    pub fn new(per_second: f64, burst: Option<u32>) -> Result<Self, InvalidRequestRate> {
+        if !(0.001..=100_000.0).contains(&per_second) {
+            return Err(InvalidRequestRate);
+        }
+        let burst = burst.unwrap_or(per_second.ceil() as u32);
+        let burst = NonZeroU32::new(burst).filter(|burst| burst.get() <= 1_000_000);
+        Ok(Self { per_second, burst: burst.ok_or(InvalidRequestRate)? })
+    }
+
+    /// Requests a second in the long run.
+    pub fn per_second(&self) -> f64 {
+        self.per_second
+    }
+
+    /// Requests that may come at once.
+    pub fn burst(&self) -> NonZeroU32 {
+        self.burst
+    }
+
+    /// The time after which one more request is allowed; ten microseconds at least.
+    pub fn interval(&self) -> Duration {
+        let nanoseconds = NonZeroU64::new((1e9 / self.per_second) as u64).unwrap_or(NonZeroU64::MIN);
+        Duration::from_nanos(nanoseconds.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(networks: &[&str]) -> ClientRules {
+        let networks = networks.iter().map(|text| parse_network(text).unwrap()).collect();
+        ClientRules { networks, ..ClientRules::default() }
+    }
+
+    #[test]
+    fn networks_bound_a_client() {
+        let rules = from(&["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
+        let admits = |peer: &str| rules.admits(peer.parse().unwrap());
+        assert!(admits("10.200.3.4"));
+        assert!(admits("192.0.2.7"));
+        assert!(admits("2001:db8::1"));
+        assert!(admits("::ffff:10.1.1.1"), "a mapped address is an IPv4 address");
+        assert!(!admits("11.0.0.1"));
+        assert!(!admits("192.0.2.8"));
+        assert!(from(&[]).admits("11.0.0.1".parse().unwrap()));
+        assert_eq!(parse_network("10.1.2.3/8").unwrap().to_string(), "10.0.0.0/8");
+        for text in ["", "10.0.0.0/33", "10.0.0", "example.org"] {
+            assert_eq!(parse_network(text), Err(InvalidNetwork), "{text}");
+        }
+    }
+
+    #[test]
+    fn endpoints_bound_a_client() {
+        assert!(Endpoint::ALL.into_iter().all(|endpoint| ClientRules::default().permits(endpoint)));
+        let rules = ClientRules { endpoints: Some(vec![Endpoint::Verification]), ..ClientRules::default() };
+        assert!(rules.permits(Endpoint::Verification) && !rules.permits(Endpoint::FaceVerification));
+        assert_eq!("verification".parse(), Ok(Endpoint::Verification));
+        assert_eq!("everything".parse::<Endpoint>(), Err(UnknownEndpoint));
+    }
+
+    #[test]
+    fn rates_that_cannot_be_kept_are_refused() {
+        assert_eq!(RequestRate::new(4.0, None).unwrap().interval(), Duration::from_millis(250));
+        assert_eq!(RequestRate::new(0.5, None).unwrap().burst().get(), 1);
+        assert_eq!(RequestRate::new(0.001, Some(1_000_000)).unwrap().interval(), Duration::from_secs(1000));
+        for (per_second, burst) in [
+            (f64::NAN, None),
+            (f64::INFINITY, None),
+            (-1.0, None),
+            (0.0, None),
+            (100_001.0, None),
+            (1.0, Some(0)),
+            (1.0, Some(1_000_001)),
+        ] {
+            assert_eq!(RequestRate::new(per_second, burst), Err(InvalidRequestRate), "{per_second}");
+        }
+    }
+}

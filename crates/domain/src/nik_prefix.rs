@@ -1,0 +1,90 @@
+use std::str::FromStr;
+
+use crate::{NationalId, redacted::debug_as_name};
+
+/// The first eight digits of NIKs: a region and a day of birth. It names some hundred people and nobody in particular.
+///
+/// Where everybody is walked over, this is how far the walk has come: it says so without anybody's NIK.
+///
+/// ```
+/// use padan_domain::{NationalId, NikPrefix};
+/// let nik: NationalId = "3174011403870000".parse()?;
+/// assert_eq!(NikPrefix::of(&nik).as_str(), "31740114");
+/// # Ok::<(), padan_domain::InvalidNationalId>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NikPrefix(Box<str>);
+
+debug_as_name!(NikPrefix);
+
+/// The text is not exactly eight ASCII digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a prefix of a NIK is exactly 8 ASCII digits")]
+pub struct InvalidNikPrefix;
+
+/// All NIKs from one prefix to another, both included.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NikRange {
+    /// The least prefix.
+    pub first: NikPrefix,
+    /// The greatest prefix; the same as the first in a range of one.
+    pub last: NikPrefix,
+}
+
+const DIGITS: usize = 8;
+
+impl NikPrefix {
+    /// The prefix that a NIK begins with.
+    pub fn of(nik: &NationalId) -> Self {
+        Self(nik.as_str()[..DIGITS].into())
+    }
+
+    /// The eight digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The greatest text that a NIK with this prefix can be.
+    pub fn greatest_nik(&self) -> String {
+        format!("{}99999999", self.0)
+    }
+}
+
+impl FromStr for NikPrefix {
+    type Err = InvalidNikPrefix;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() == DIGITS && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidNikPrefix)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_nik_of_a_prefix_lies_between_it_and_its_greatest() {
+        let prefix: NikPrefix = "31740114".parse().unwrap();
+        for nik in ["3174011400000000", "3174011403870000", "3174011499999999"] {
+            assert_eq!(NikPrefix::of(&nik.parse().unwrap()), prefix);
+            assert!(prefix.as_str() < nik && nik <= prefix.greatest_nik().as_str());
+        }
+        assert!(prefix.greatest_nik().as_str() < "3174011500000000");
+    }
+
+    #[test]
+    fn what_is_not_eight_digits_is_refused() {
+        for text in ["", "3174011", "317401140", "3174011x", "٣١٧٤"] {
+            assert_eq!(text.parse::<NikPrefix>(), Err(InvalidNikPrefix), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_digit() {
+        assert_eq!(format!("{:?}", "31740114".parse::<NikPrefix>().unwrap()), "NikPrefix");
+    }
+}

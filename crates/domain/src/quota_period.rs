@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use chrono::{Datelike as _, Days, FixedOffset, Months, NaiveDate, NaiveTime};
+
+use crate::Clock;
+
+/// The time over which a quota is counted, by the calendar of Asia/Jakarta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QuotaPeriod {
+    /// From midnight to midnight.
+    Day,
+    /// From the first of a month to the first of the next.
+    Month,
+}
+
+/// One day or one month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaSpan {
+    /// Which of the two it is.
+    pub period: QuotaPeriod,
+    /// Its first day in Asia/Jakarta.
+    pub starts_on: NaiveDate,
+}
+
+impl QuotaPeriod {
+    /// Both, the shorter one first.
+    pub const ALL: [Self; 2] = [Self::Day, Self::Month];
+
+    /// The word in the database and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+
+    /// The one that the clock is in.
+    pub fn current(self, clock: &Clock) -> QuotaSpan {
+        let today = clock.today_in_jakarta();
+        let starts_on = match self {
+            Self::Day => today,
+            Self::Month => today.with_day(1).unwrap_or(today),
+        };
+        QuotaSpan { period: self, starts_on }
+    }
+}
+
+impl QuotaSpan {
+    /// How long it lasts from now on, at least a second. At the end of the calendar, where there is no next one, a day.
+    pub fn remaining(&self, clock: &Clock) -> Duration {
+        const A_DAY: Duration = Duration::from_hours(24);
+        const SECONDS_EAST: i32 = 7 * 3600;
+        let next = match self.period {
+            QuotaPeriod::Day => self.starts_on.checked_add_days(Days::new(1)),
+            QuotaPeriod::Month => self.starts_on.checked_add_months(Months::new(1)),
+        };
+        let midnight = next
+            .zip(FixedOffset::east_opt(SECONDS_EAST))
+            .and_then(|(next, jakarta)| next.and_time(NaiveTime::MIN).and_local_timezone(jakarta).single());
+        let left = midnight.map(|midnight| midnight.signed_duration_since(clock.now()));
+        left.map_or(A_DAY, |left| left.to_std().unwrap_or_default().max(Duration::from_secs(1)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(text: &str) -> Clock {
+        Clock::Fixed(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_day_ends_at_midnight_in_jakarta() {
+        let before = clock("2026-11-23T16:59:50Z");
+        let today = QuotaPeriod::Day.current(&before);
+        assert_eq!(today.starts_on.to_string(), "2026-11-23");
+        assert_eq!(today.remaining(&before), Duration::from_secs(10));
+        let after = clock("2026-11-23T17:00:00Z");
+        assert_eq!(QuotaPeriod::Day.current(&after).starts_on.to_string(), "2026-11-24");
+        assert_eq!(QuotaPeriod::Day.current(&after).remaining(&after), Duration::from_hours(24));
+    }
+
+    #[test]
+    fn a_month_ends_at_its_last_midnight() {
+        let last = clock("2027-02-28T16:00:00Z");
+        let month = QuotaPeriod::Month.current(&last);
+        assert_eq!(month.starts_on.to_string(), "2027-02-01");
+        assert_eq!(month.remaining(&last), Duration::from_hours(1));
+        let next = clock("2027-02-28T17:00:00Z");
+        assert_eq!(QuotaPeriod::Month.current(&next).starts_on.to_string(), "2027-03-01");
+        let december = clock("2026-12-31T16:59:59Z");
+        assert_eq!(QuotaPeriod::Month.current(&december).remaining(&december), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn clocks_that_are_far_off_or_jump_do_no_harm() {
+        for now in [chrono::DateTime::<chrono::Utc>::MIN_UTC, chrono::DateTime::<chrono::Utc>::MAX_UTC] {
+            let clock = Clock::Fixed(now);
+            for period in QuotaPeriod::ALL {
+                assert!(period.current(&clock).remaining(&clock) >= Duration::from_secs(1));
+            }
+        }
+        let today = QuotaPeriod::Day.current(&clock("2026-11-23T05:00:00Z"));
+        assert_eq!(today.remaining(&clock("2030-01-01T00:00:00Z")), Duration::from_secs(1));
+    }
+}

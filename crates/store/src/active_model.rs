@@ -1,0 +1,87 @@
+//! The model set that every service is to use.
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::ModelContractId;
+use sqlx::PgConnection;
+
+use crate::{Store, StoreError};
+
+/// What was activated last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActiveModel {
+    /// The name of the model set.
+    pub model_set: String,
+    /// What its embeddings mean. A set of that name with another contract is not the one that was meant.
+    pub contract: ModelContractId,
+    /// When.
+    pub activated_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// The active model set; `None` when none was activated and each service uses that of its settings.
+    pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
+        let row = self.0.pool.run(read, &()).await?;
+        row.map(ActiveModel::try_from).transpose()
+    }
+
+    /// Makes a model set the active one. Services follow within seconds.
+    pub async fn activate_model(
+        &self,
+        model_set: &str,
+        contract: &ModelContractId,
+    ) -> Result<(), StoreError> {
+        let active = (model_set.to_owned(), contract.as_str().to_owned());
+        Ok(self.0.pool.run(write, &active).await?)
+    }
+}
+
+struct ActiveRow {
+    model_set: String,
+    contract_id: String,
+    activated_at: DateTime<Utc>,
+}
+
+impl TryFrom<ActiveRow> for ActiveModel {
+    type Error = StoreError;
+
+    fn try_from(row: ActiveRow) -> Result<Self, StoreError> {
+        let contract = row.contract_id.parse();
+        Ok(Self {
+            model_set: row.model_set,
+            contract: contract.map_err(|_| StoreError::Inconsistent {
+                table: "store.active_model",
+                column: "contract_id",
+            })?,
+            activated_at: row.activated_at,
+        })
+    }
+}
+
+fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<ActiveRow>>> {
+    sqlx::query_as!(ActiveRow, "SELECT model_set, contract_id, activated_at FROM store.active_model")
+        .fetch_optional(connection)
+        .boxed()
+}
+
+fn write<'c>(
+    connection: &'c mut PgConnection,
+    (model_set, contract): &'c (String, String),
+) -> BoxFuture<'c, sqlx::Result<()>> {
+    async move {
+        sqlx::query!(
+            "INSERT INTO store.active_model (model_set, contract_id)
+             VALUES ($1, $2)
+             ON CONFLICT (only_row) DO UPDATE
+             SET model_set = excluded.model_set,
+                 contract_id = excluded.contract_id,
+                 activated_at = now()",
+            model_set,
+            contract
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+    .boxed()
+}

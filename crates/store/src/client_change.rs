@@ -1,0 +1,212 @@
+//! What an operator does to clients. The service itself may not.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{ClientName, ClientRules, Username};
+use sqlx::PgConnection;
+
+use crate::{ClientSecret, Store, StoreError};
+
+/// A client to be added.
+#[derive(Debug)]
+pub struct NewClient {
+    /// Its name, which no other client has.
+    pub name: ClientName,
+    /// Its user name, which no other client has.
+    pub username: Username,
+    /// Its password.
+    pub password: ClientSecret,
+    /// Its key.
+    pub api_key: ClientSecret,
+    /// What it may do.
+    pub rules: ClientRules,
+}
+
+/// New secrets for a client.
+#[derive(Debug)]
+pub struct Rotation {
+    /// The client.
+    pub name: ClientName,
+    /// A new password, or `None` to keep the one it has.
+    pub password: Option<ClientSecret>,
+    /// A new key, or `None` to keep the one it has.
+    pub api_key: Option<ClientSecret>,
+    /// How long what is replaced stays good. What an earlier rotation replaced ends at once.
+    pub keep_old: Duration,
+}
+
+impl Store {
+    /// Adds a client. `false` when its name or its user name is taken.
+    pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
+        Ok(self.connections().run(add, client).await?)
+    }
+
+    /// Replaces what a client may do. `false` when there is none of that name.
+    pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
+        let change = (name.clone(), rules.clone());
+        Ok(self.connections().run(set_rules, &change).await?)
+    }
+
+    /// Disables a client, or lets it call again. `false` when there is none of that name.
+    pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
+        let change = (name.clone(), disabled);
+        Ok(self.connections().run(set_disabled, &change).await?)
+    }
+
+    /// Gives a client new secrets. `false` when there is none of that name.
+    pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
+        Ok(self.connections().run(rotate, rotation).await?)
+    }
+
+    /// Removes a client. What it used of its quotas stays. `false` when there is none of that name.
+    pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
+        Ok(self.connections().run(remove, name).await?)
+    }
+}
+
+/// Rules in the types of the columns.
+struct RuleColumns {
+    networks: Vec<String>,
+    endpoints: Option<Vec<String>>,
+    requests_per_second: Option<f64>,
+    burst: Option<i32>,
+    daily_quota: Option<i64>,
+    monthly_quota: Option<i64>,
+}
+
+impl From<&ClientRules> for RuleColumns {
+    fn from(rules: &ClientRules) -> Self {
+        let names = |endpoints: &Vec<padan_domain::Endpoint>| {
+            endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect()
+        };
+        Self {
+            networks: rules.networks.iter().map(|network| network.trunc().to_string()).collect(),
+            endpoints: rules.endpoints.as_ref().map(names),
+            requests_per_second: rules.rate.map(|rate| rate.per_second()),
+            burst: rules.rate.and_then(|rate| i32::try_from(rate.burst().get()).ok()),
+            daily_quota: rules.daily_quota.map(|quota| quota.get().into()),
+            monthly_quota: rules.monthly_quota.map(|quota| quota.get().into()),
+        }
+    }
+}
+
+fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture<'c, sqlx::Result<bool>> {
+    async move {
+        let rules = RuleColumns::from(&client.rules);
+        let (password, api_key) = (client.password.sha256(), client.api_key.sha256());
+        let done = sqlx::query!(
+            "INSERT INTO store.client
+                    (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
+                     requests_per_second, burst, daily_quota, monthly_quota)
+             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10)
+             ON CONFLICT DO NOTHING",
+            client.name.as_str(),
+            client.username.as_str(),
+            password.as_slice(),
+            api_key.as_slice(),
+            &rules.networks,
+            rules.endpoints.as_deref(),
+            rules.requests_per_second,
+            rules.burst,
+            rules.daily_quota,
+            rules.monthly_quota
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+    .boxed()
+}
+
+fn set_rules<'c>(
+    connection: &'c mut PgConnection,
+    (name, rules): &'c (ClientName, ClientRules),
+) -> BoxFuture<'c, sqlx::Result<bool>> {
+    async move {
+        let rules = RuleColumns::from(rules);
+        let done = sqlx::query!(
+            "UPDATE store.client
+                SET allowed_networks = $2::text[]::cidr[],
+                    endpoints = $3,
+                    requests_per_second = $4,
+                    burst = $5,
+                    daily_quota = $6,
+                    monthly_quota = $7,
+                    changed_at = now()
+              WHERE name = $1",
+            name.as_str(),
+            &rules.networks,
+            rules.endpoints.as_deref(),
+            rules.requests_per_second,
+            rules.burst,
+            rules.daily_quota,
+            rules.monthly_quota
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+    .boxed()
+}
+
+fn set_disabled<'c>(
+    connection: &'c mut PgConnection,
+    (name, disabled): &'c (ClientName, bool),
+) -> BoxFuture<'c, sqlx::Result<bool>> {
+    async move {
+        let done = sqlx::query!(
+            "UPDATE store.client SET disabled = $2, changed_at = now() WHERE name = $1",
+            name.as_str(),
+            disabled
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+    .boxed()
+}
+
+fn rotate<'c>(connection: &'c mut PgConnection, rotation: &'c Rotation) -> BoxFuture<'c, sqlx::Result<bool>> {
+    async move {
+        let password = rotation.password.as_ref().map(ClientSecret::sha256);
+        let api_key = rotation.api_key.as_ref().map(ClientSecret::sha256);
+        let done = sqlx::query!(
+            "UPDATE store.client
+                SET password_sha256 = COALESCE($2, password_sha256),
+                    previous_password_sha256 =
+                        CASE WHEN $2::bytea IS NULL THEN previous_password_sha256
+                             WHEN $4::float8 > 0 THEN password_sha256 END,
+                    previous_password_valid_until =
+                        CASE WHEN $2::bytea IS NULL THEN previous_password_valid_until
+                             WHEN $4::float8 > 0 THEN now() + make_interval(secs => $4::float8) END,
+                    api_key_sha256 = COALESCE($3, api_key_sha256),
+                    previous_api_key_sha256 =
+                        CASE WHEN $3::bytea IS NULL THEN previous_api_key_sha256
+                             WHEN $4::float8 > 0 THEN api_key_sha256 END,
+                    previous_api_key_valid_until =
+                        CASE WHEN $3::bytea IS NULL THEN previous_api_key_valid_until
+                             WHEN $4::float8 > 0 THEN now() + make_interval(secs => $4::float8) END,
+                    changed_at = now()
+              WHERE name = $1",
+            rotation.name.as_str(),
+            password.as_ref().map(<[u8; 32]>::as_slice),
+            api_key.as_ref().map(<[u8; 32]>::as_slice),
+            rotation.keep_old.as_secs_f64()
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+    .boxed()
+}
+
+fn remove<'c>(connection: &'c mut PgConnection, name: &'c ClientName) -> BoxFuture<'c, sqlx::Result<bool>> {
+    async move {
+        let done = sqlx::query!("DELETE FROM store.client WHERE name = $1", name.as_str())
+            .execute(connection)
+            .await?;
+        Ok(done.rows_affected() == 1)
+    }
+    .boxed()
+}

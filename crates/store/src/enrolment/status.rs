@@ -1,0 +1,87 @@
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::ModelContractId;
+use sqlx::PgConnection;
+
+use super::{Checkpoint, EnrolmentTally};
+use crate::StoreError;
+
+/// How far the enrolment under one model contract has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolmentStatus {
+    /// The model contract.
+    pub contract: ModelContractId,
+    /// The name of the model set, where the run was begun.
+    pub model_set: String,
+    /// Up to where ranges have been given out.
+    pub checkpoint: Checkpoint,
+    /// When the present run, or the last one, began.
+    pub started_at: DateTime<Utc>,
+    /// When it came to its end; `None` while it is under way.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// When a run last came to its end; `None` when none has.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// The people of the ranges that this run has done.
+    pub tally: EnrolmentTally,
+    /// Ranges in progress, or left behind by processes that ended.
+    pub open_ranges: u64,
+    /// Processes at work.
+    pub processes: u64,
+}
+
+pub(super) struct StatusRow {
+    contract_id: String,
+    model_set: String,
+    reached: String,
+    started_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    completed_at: Option<DateTime<Utc>>,
+    templates: i64,
+    unusable: i64,
+    failed: i64,
+    open_ranges: i64,
+    processes: i64,
+}
+
+impl TryFrom<StatusRow> for EnrolmentStatus {
+    type Error = StoreError;
+
+    fn try_from(row: StatusRow) -> Result<Self, StoreError> {
+        let broken = |column| StoreError::Inconsistent { table: "store.enrolment_run", column };
+        let whole = |count: i64, column| u64::try_from(count).map_err(|_| broken(column));
+        Ok(Self {
+            contract: row.contract_id.parse().map_err(|_| broken("contract_id"))?,
+            model_set: row.model_set,
+            checkpoint: row.reached.try_into()?,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            completed_at: row.completed_at,
+            tally: EnrolmentTally {
+                templates: whole(row.templates, "templates")?,
+                unusable: whole(row.unusable, "unusable")?,
+                failed: whole(row.failed, "failed")?,
+            },
+            open_ranges: whole(row.open_ranges, "reached")?,
+            processes: whole(row.processes, "reached")?,
+        })
+    }
+}
+
+pub(super) fn all<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Vec<StatusRow>>> {
+    sqlx::query_as!(
+        StatusRow,
+        r#"SELECT run.contract_id, model_set, reached, started_at, finished_at, completed_at,
+                  templates, unusable, failed,
+                  count(open.first_prefix) AS "open_ranges!",
+                  count(DISTINCT open.leased_by) FILTER (WHERE open.lease_until >= now()) AS "processes!"
+             FROM store.enrolment_run AS run
+             LEFT JOIN store.enrolment_range AS open ON open.contract_id = run.contract_id
+            GROUP BY run.contract_id
+            ORDER BY started_at DESC, run.contract_id"#
+    )
+    .fetch_all(connection)
+    .boxed()
+}
