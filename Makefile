@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench lint fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check lint fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +21,12 @@ test-shared: ## the tests that read the photo collections in ../shared
 
 bench: deps ## the benchmarks; ARGS=NAME runs those whose name contains it
 	@scripts/bench.sh $(ARGS)
+
+bench-audit: deps ## what the audit trail costs, with a disk that is waited for
+	@scripts/padan.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
+
+enroll-check: deps ## enrol 20,000 generated people and kill it twice; takes a quarter of an hour
+	@scripts/enroll-check.sh
 
 lint: ## format, clippy and the promised arrows between crates
 	@scripts/lint.sh

@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit_export, audit_heads, audit_prune, audit_verify, cluster, compare, config_check, doctor, enroll,
-        keys_rotate, migrate, person_forget, serve, templates_prune, usage,
+        audit_export, audit_heads, audit_prune, audit_verify, client, cluster, compare, config_check, doctor,
+        enroll, keys_rotate, migrate, person_forget, serve, templates_prune, usage,
     },
     demo, models,
 };
@@ -28,6 +28,7 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Doctor(doctor::DoctorArguments),
+    Client(client::ClientArguments),
     Enroll(enroll::EnrollArguments),
     /// Look after the face templates
     #[command(subcommand)]
@@ -85,6 +86,7 @@ impl Arguments {
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
+            Command::Client(arguments) => client::run(&arguments),
             Command::Enroll(arguments) => enroll::run(&arguments),
             Command::Templates(TemplatesCommand::Prune(arguments)) => templates_prune::run(&arguments),
             Command::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),

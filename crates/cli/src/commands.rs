@@ -4,6 +4,7 @@ pub(crate) mod audit_export;
 pub(crate) mod audit_heads;
 pub(crate) mod audit_prune;
 pub(crate) mod audit_verify;
+pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod config_check;

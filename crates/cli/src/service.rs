@@ -29,7 +29,7 @@ pub(crate) async fn use_active_model(settings: &mut Settings, store: &Store) {
 
 /// Puts the service together and takes its two ports.
 pub(crate) fn build(settings: &Settings, engine: Engine, store: Store) -> Result<Application> {
-    let clients = Clients::load(&settings.clients)?;
+    let clients = Clients::load_with_store(&settings.clients, &store)?;
     build_for(settings, engine, store, Arc::new(clients))
 }
 

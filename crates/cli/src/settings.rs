@@ -26,7 +26,7 @@ pub(crate) struct SettingsArguments {
     /// A TOML file of settings [default: that of `$PADAN_CONFIG`, else none]
     ///
     /// What it does not set keeps its default; `PADAN__SECTION__KEY` in the environment wins over both.
-    #[arg(long = "config", value_name = "FILE")]
+    #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
 }
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
-use chrono::{DateTime, FixedOffset, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 /// Where the time comes from: the machine, or an instant that a test fixes or moves.
 #[derive(Debug, Clone, Copy)]
@@ -11,6 +11,14 @@ pub enum Clock {
     Fixed(DateTime<Utc>),
     /// An instant that a test moves, in microseconds since 1970.
     Moved(&'static AtomicI64),
+}
+
+/// How far Western Indonesian Time is ahead: without daylight saving since 1964.
+const JAKARTA: TimeDelta = TimeDelta::hours(7);
+
+/// When a day begins in Asia/Jakarta; `None` at the end of the calendar.
+pub fn midnight_in_jakarta(day: NaiveDate) -> Option<DateTime<Utc>> {
+    Some(day.and_time(NaiveTime::MIN).checked_sub_signed(JAKARTA)?.and_utc())
 }
 
 impl Clock {
@@ -26,13 +34,10 @@ impl Clock {
     }
 
     /// The current date in Asia/Jakarta, which decides whether a date of birth lies in the future.
-    ///
-    /// Western Indonesian Time has been UTC+7 without daylight saving since 1964.
     pub fn today_in_jakarta(&self) -> NaiveDate {
-        const SECONDS_EAST: i32 = 7 * 3600;
-        let now = self.now();
-        FixedOffset::east_opt(SECONDS_EAST)
-            .map_or(now.date_naive(), |jakarta| now.with_timezone(&jakarta).date_naive())
+        let now = self.now().naive_utc();
+        // At the end of the calendar there is no later day.
+        now.checked_add_signed(JAKARTA).unwrap_or(now).date()
     }
 }
 

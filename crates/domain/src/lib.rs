@@ -36,7 +36,7 @@ pub use client_name::{ClientName, InvalidClientName, InvalidUsername, Username, 
 pub use client_rules::{
     ClientRules, Endpoint, InvalidNetwork, InvalidRequestRate, RequestRate, UnknownEndpoint, parse_network,
 };
-pub use clock::Clock;
+pub use clock::{Clock, midnight_in_jakarta};
 pub use decision::{Decision, FaceJudgement, FieldResults, Judgement, judge};
 pub use embedding::{Embedding, InvalidEmbedding, Similarity};
 pub use model_contract::{InvalidModelContractId, ModelContractId};

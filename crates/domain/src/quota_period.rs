@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-use chrono::{Datelike as _, Days, FixedOffset, Months, NaiveDate, NaiveTime};
+use chrono::{Datelike as _, Days, Months, NaiveDate};
 
-use crate::Clock;
+use crate::{Clock, midnight_in_jakarta};
 
 /// The time over which a quota is counted, by the calendar of Asia/Jakarta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,14 +49,11 @@ impl QuotaSpan {
     /// How long it lasts from now on, at least a second. At the end of the calendar, where there is no next one, a day.
     pub fn remaining(&self, clock: &Clock) -> Duration {
         const A_DAY: Duration = Duration::from_hours(24);
-        const SECONDS_EAST: i32 = 7 * 3600;
         let next = match self.period {
             QuotaPeriod::Day => self.starts_on.checked_add_days(Days::new(1)),
             QuotaPeriod::Month => self.starts_on.checked_add_months(Months::new(1)),
         };
-        let midnight = next
-            .zip(FixedOffset::east_opt(SECONDS_EAST))
-            .and_then(|(next, jakarta)| next.and_time(NaiveTime::MIN).and_local_timezone(jakarta).single());
+        let midnight = next.and_then(midnight_in_jakarta);
         let left = midnight.map(|midnight| midnight.signed_duration_since(clock.now()));
         left.map_or(A_DAY, |left| left.to_std().unwrap_or_default().max(Duration::from_secs(1)))
     }

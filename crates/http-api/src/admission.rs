@@ -1,13 +1,13 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::HttpRequest;
-use padan_domain::ReasonCode;
-use padan_verification::{AuthError, Clients};
+use padan_domain::{Endpoint, ReasonCode};
+use padan_verification::{AdmissionError, Clients};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{credentials::PresentedCredentials, notes::Notes, refusal::Refusal};
 
-/// Lets requests in: the right client first, then a free place.
+/// Lets requests in: the right client first, then a free place, then the client's quota.
 #[derive(Clone)]
 pub(crate) struct Admission {
     clients: Arc<Clients>,
@@ -26,13 +26,33 @@ impl Admission {
         Self { clients, places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))) }
     }
 
-    /// Tells who calls and takes a place, before a byte of the body is read.
-    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<Place, Refusal> {
-        let presented = PresentedCredentials::of(request.headers()).ok_or(AuthError::Unauthorized)?;
-        let client = self.clients.authenticate(presented.as_credentials(), peer(request)?)?;
-        Notes::of(request).called_by(client);
+    /// Tells who calls, takes a place and counts the request, before a byte of the body is read.
+    pub(crate) async fn admit(&self, request: &HttpRequest, endpoint: Endpoint) -> Result<Place, Refusal> {
+        let presented = PresentedCredentials::of(request.headers()).ok_or(AdmissionError::Unauthorized)?;
+        let notes = Notes::of(request);
+        let identified = self.clients.identify(presented.as_credentials(), peer(request)?, endpoint).await;
+        let client = match identified {
+            Ok(client) => client,
+            Err(error) => {
+                if let AdmissionError::Forbidden(client) | AdmissionError::RateLimited(client, _) = &error {
+                    notes.called_by(client.clone());
+                }
+                return Err(error.into());
+            }
+        };
+        notes.called_by(client.clone());
         let permit = Arc::clone(&self.places).try_acquire_owned();
-        Ok(Place { _permit: permit.map_err(|_| Refusal::new(ReasonCode::Overloaded))? })
+        let place = Place { _permit: permit.map_err(|_| Refusal::new(ReasonCode::Overloaded))? };
+        match self.clients.count(&client).await {
+            Ok(quota) => notes.has_left(quota),
+            Err(error) => {
+                if let AdmissionError::QuotaExceeded(_, quota) = &error {
+                    notes.has_left(Some(*quota));
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(place)
     }
 }
 

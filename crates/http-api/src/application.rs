@@ -25,6 +25,7 @@ pub struct Application {
     admin_address: SocketAddr,
     stopping: Stopping,
     verifier: Arc<Verifier>,
+    clients: Arc<Clients>,
 }
 
 impl Application {
@@ -33,10 +34,10 @@ impl Application {
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
         let stopping = Stopping::default();
         let (public, public_address) =
-            public_server(config, Arc::clone(&verifier), clients, Arc::clone(&metrics))?;
+            public_server(config, Arc::clone(&verifier), Arc::clone(&clients), Arc::clone(&metrics))?;
         let (operators, admin_address) =
             operators_server(config, Arc::clone(&verifier), metrics, stopping.clone())?;
-        Ok(Self { public, operators, public_address, admin_address, stopping, verifier })
+        Ok(Self { public, operators, public_address, admin_address, stopping, verifier, clients })
     }
 
     /// The port of the public listener.
@@ -50,7 +51,8 @@ impl Application {
     }
 
     /// Serves until `shutdown` is ready; then takes no more connections, lets requests end within the
-    /// configured time, finishes the audit trail and returns. `/readyz` says that it is stopping meanwhile.
+    /// configured time, finishes the audit trail, hands back unused quota and
+    /// returns. `/readyz` says that it is stopping meanwhile.
     pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (public, operators) = (self.public.handle(), self.operators.handle());
         let stop = async {
@@ -61,6 +63,7 @@ impl Application {
         };
         let (served, observed, ()) = tokio::join!(self.public, self.operators, stop);
         self.verifier.finish().await;
+        self.clients.finish().await;
         served.and(observed)
     }
 }

@@ -4,7 +4,10 @@ use actix_web::{
     Error, HttpMessage as _, HttpResponse,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
     middleware::Next,
     web,
 };
@@ -34,20 +37,26 @@ pub(crate) async fn audited(
     };
     let mut draft = Draft::of(&request, verifier);
     let mut response = next.call(request).await?;
-    let reported = response.response().extensions().get::<Report>().map(|report| report.reason);
-    let Some(reason) = reported.filter(|reason| draft.is_due(*reason)) else {
-        draft.ended = true;
-        return Ok(response);
-    };
     // From here on the row is on its way, and a client who leaves has it all the same.
     draft.ended = true;
-    if let Some(event) = draft.event(reason.as_str())
-        && let Err(error) = draft.verifier.audit(event).await
-        && status_of(reason) != StatusCode::SERVICE_UNAVAILABLE
-    {
-        *response.response_mut() = draft.outage(error.in_words());
+    let report = response.response().extensions().get::<Report>().cloned();
+    if let Some(instead) = draft.settle(report).await {
+        *response.response_mut() = instead;
     }
+    tell_quota(&draft.notes, response.headers_mut());
     Ok(response)
+}
+
+/// Tells a client with quotas how it stands with the one that is nearest to its end.
+fn tell_quota(notes: &Notes, headers: &mut HeaderMap) {
+    let Some(quota) = notes.quota() else { return };
+    for (name, value) in [
+        ("ratelimit-limit", quota.limit),
+        ("ratelimit-remaining", quota.remaining),
+        ("ratelimit-reset", quota.reset.as_secs() + 1),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
 }
 
 /// A row that is not written yet. Dropped before its request ended, it is written without anybody waiting.
@@ -73,6 +82,22 @@ impl Draft {
             endpoint: routes::endpoint(pattern.as_deref().unwrap_or_default()),
             started: Instant::now(),
             ended: false,
+        }
+    }
+
+    /// Makes the row durable, and returns what is answered instead when it cannot be.
+    async fn settle(&self, report: Option<Report>) -> Option<HttpResponse> {
+        let Report { reason, cause } = report?;
+        if reason == ReasonCode::StoreUnavailable && self.notes.client().is_none() {
+            // Who calls is not known, so there is nobody to record; the answer has the form of this endpoint.
+            return Some(self.outage(cause.unwrap_or_default()));
+        }
+        let event = self.event(reason.as_str()).filter(|_| self.is_due(reason))?;
+        match (reason, self.verifier.audit(event).await) {
+            (ReasonCode::StoreUnavailable, _) => Some(self.outage(cause.unwrap_or_default())),
+            // Nothing was told that would have to be recorded first.
+            (ReasonCode::RegistryUnavailable, _) | (_, Ok(())) => None,
+            (_, Err(error)) => Some(self.outage(error.in_words())),
         }
     }
 

@@ -1,5 +1,5 @@
 use actix_web::{HttpRequest, HttpResponse, web};
-use padan_domain::{PersonName, ReasonCode};
+use padan_domain::{Endpoint, PersonName, ReasonCode};
 use padan_verification::{BasicField, BasicOutcome, BasicRequest, FieldText, FieldValue, Verifier};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
@@ -45,6 +45,9 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::RequestTimeout,
     ReasonCode::BodyTooLarge,
     ReasonCode::UnsupportedMediaType,
+    ReasonCode::TooManyFailures,
+    ReasonCode::RateLimited,
+    ReasonCode::QuotaExceeded,
     ReasonCode::Overloaded,
     ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
@@ -72,7 +75,7 @@ pub(crate) async fn handle(
     admission: web::Data<Admission>,
     verifier: web::Data<Verifier>,
 ) -> Result<HttpResponse, Refusal> {
-    let _place = admission.admit(&request)?;
+    let _place = admission.admit(&request, Endpoint::Verification).await?;
     let known: Vec<_> = BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect();
     let form = Form::read(&request, &known).await?;
     let notes = Notes::of(&request);

@@ -1,6 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use padan_domain::{
-    CitizenStatus, Decision, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode, judge,
+    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode,
+    judge,
 };
 use padan_verification::{FaceOutcome, FaceRequest, Verifier};
 use serde::Serialize;
@@ -53,6 +54,9 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
     ReasonCode::TooManyFailedFaces,
+    ReasonCode::TooManyFailures,
+    ReasonCode::RateLimited,
+    ReasonCode::QuotaExceeded,
     ReasonCode::Overloaded,
     ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
@@ -94,7 +98,7 @@ pub(crate) async fn handle(
     admission: web::Data<Admission>,
     verifier: web::Data<Verifier>,
 ) -> Result<HttpResponse, Refusal> {
-    let _place = admission.admit(&request)?;
+    let _place = admission.admit(&request, Endpoint::FaceVerification).await?;
     let form = Form::read(&request, &["nik", "name", "date_of_birth", "face_image"]).await?;
     let notes = Notes::of(&request);
     let parsed = parse(&form, &verifier, &notes)?;

@@ -1,12 +1,12 @@
 use std::{
-    cell::{OnceCell, RefCell},
+    cell::{Cell, OnceCell, RefCell},
     rc::Rc,
     time::Duration,
 };
 
 use actix_web::{HttpMessage as _, HttpRequest};
 use padan_domain::NationalId;
-use padan_verification::{ClientName, ComparedUnder, StepTimings};
+use padan_verification::{ClientName, ComparedUnder, QuotaState, StepTimings};
 
 /// What a handler learns of its request and the edge logs and counts. It survives a panic of the handler.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(crate) struct Notes {
     client: OnceCell<ClientName>,
     steps: RefCell<Vec<(&'static str, Duration)>>,
     findings: RefCell<Findings>,
+    quota: Cell<Option<QuotaState>>,
 }
 
 /// What the audit trail is told of a request, as far as it got.
@@ -41,6 +42,15 @@ impl Notes {
     /// Notes how long the steps took.
     pub(crate) fn took(&self, timings: &StepTimings) {
         self.steps.replace(timings.steps());
+    }
+
+    /// Notes how the client stands with its quotas.
+    pub(crate) fn has_left(&self, quota: Option<QuotaState>) {
+        self.quota.set(quota);
+    }
+
+    pub(crate) fn quota(&self) -> Option<QuotaState> {
+        self.quota.get()
     }
 
     /// Notes what was found out.

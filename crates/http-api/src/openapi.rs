@@ -81,10 +81,13 @@ fn info() -> Info {
              `x-request-id`; it is kept when it is at most 64 characters of `A-Z a-z 0-9 . _ -`.\n\n\
              A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order; text is read \
              in the charset of its part, UTF-8 without one. A photo's format is told by its bytes. Problems are \
-             reported in the order: credentials, a full service, size and form of the body, the text fields in \
+             reported in the order: credentials, the client's rate, a full service, the client's quota, size and form of the body, the text fields in \
              their order, the photo's format, the registry, the photo's content.\n\n\
-             429 is answered when the service is full as well; `Retry-After` says in how many seconds to try \
-             again. 503 means that the registry or the service's own database cannot answer.\n\n\
+             429 is answered when a rate or a quota is used up, when too many wrong credentials came from an \
+             address, when too many faces have failed for a person, and when the service is full; `Retry-After` says \
+             in how many seconds to try again. Answers to a client with a daily or monthly quota carry \
+             `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the one that is nearest to its \
+             end; days and months are those of Asia/Jakarta. 503 means that the registry or the service's own database cannot answer.\n\n\
              ## Reason codes\n\n{}",
             reason_table()
         )))
@@ -166,6 +169,10 @@ fn response(documented: &Documented, status: u16, reasons: &[ReasonCode]) -> Res
         .description(codes)
         .content("application/json", content)
         .header("Request-Id", text_header("The id under which the request is known."))
+        .header(
+            "RateLimit-Remaining",
+            text_header("Requests that are left of the quota nearest to its end; with RateLimit-Limit and RateLimit-Reset, for a client with quotas."),
+        )
         .header(
             "Reason-Code",
             HeaderBuilder::new().schema(Some(Ref::from_schema_name("ReasonCode"))).build(),

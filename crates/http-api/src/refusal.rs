@@ -8,7 +8,7 @@ use actix_web::{
     },
 };
 use padan_domain::ReasonCode;
-use padan_verification::{AuthError, VerificationError};
+use padan_verification::{AdmissionError, VerificationError};
 
 use crate::{
     answer::{ErrorBody, Report, respond_with_cause},
@@ -78,12 +78,22 @@ impl Refusal {
     }
 }
 
-impl From<AuthError> for Refusal {
-    fn from(error: AuthError) -> Self {
-        Self::new(match error {
-            AuthError::Unauthorized => ReasonCode::Unauthorized,
-            AuthError::Forbidden => ReasonCode::Forbidden,
-        })
+impl From<AdmissionError> for Refusal {
+    fn from(error: AdmissionError) -> Self {
+        let cause = error.to_string();
+        let (reason, wait) = match error {
+            AdmissionError::Unauthorized => (ReasonCode::Unauthorized, None),
+            AdmissionError::Forbidden(_) => (ReasonCode::Forbidden, None),
+            AdmissionError::TooManyFailures(wait) => (ReasonCode::TooManyFailures, Some(wait)),
+            AdmissionError::RateLimited(_, wait) => (ReasonCode::RateLimited, Some(wait)),
+            AdmissionError::QuotaExceeded(_, state) => (ReasonCode::QuotaExceeded, Some(state.reset)),
+            AdmissionError::StoreUnavailable(_) => (ReasonCode::StoreUnavailable, None),
+        };
+        Self {
+            retry_seconds: wait.map(|wait| wait.as_secs() + 1),
+            cause: status_of(reason).is_server_error().then_some(cause),
+            ..Self::new(reason)
+        }
     }
 }
 

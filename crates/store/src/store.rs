@@ -208,7 +208,10 @@ fn excess_privileges<'c>(
                       CASE WHEN has_any_column_privilege('store.audit_event', 'UPDATE')
                              OR has_table_privilege('store.audit_event', 'DELETE')
                              OR has_table_privilege('store.audit_event', 'TRUNCATE')
-                           THEN 'may change or delete audit rows' END
+                           THEN 'may change or delete audit rows' END,
+                      CASE WHEN has_table_privilege('store.client', 'INSERT')
+                             OR has_table_privilege('store.client', 'UPDATE')
+                           THEN 'may change clients' END
                   ], NULL) END AS "excess!"
              FROM pg_roles AS role, pg_class AS kept
             WHERE role.rolname = current_user

@@ -1,21 +1,37 @@
 use std::{
     collections::HashMap,
     fmt,
-    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
-use ipnet::IpNet;
+use chrono::{DateTime, Utc};
+use padan_domain::{ClientName, ClientRules, Clock};
+use padan_store::{KeptSecret, Store};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::{ClientsConfig, ClientsError, clients_file};
+use crate::{
+    ClientsConfig, ClientsError,
+    admission::{KnownGood, Rates},
+    clients_file,
+    failed_credentials::Guesses,
+    quotas::Quotas,
+    stored_clients::StoredClients,
+};
 
-/// The clients who may call, read from a file and replaced as a whole when it is read again.
+/// The clients who may call: those of a file, which is replaced as a whole when it is read again, and those of the store,
+/// which are read every few seconds. Where both have a user name, the file's counts.
 #[derive(Debug)]
 pub struct Clients {
     config: ClientsConfig,
+    clock: Clock,
     table: RwLock<Arc<ClientTable>>,
+    pub(crate) stored: Option<Arc<StoredClients>>,
+    pub(crate) quotas: Option<Quotas>,
+    pub(crate) guesses: Guesses,
+    pub(crate) known_good: KnownGood,
+    pub(crate) rates: Rates,
 }
 
 /// What a caller presents, as the bytes that arrived.
@@ -29,19 +45,14 @@ pub struct Credentials<'a> {
     pub api_key: &'a [u8],
 }
 
-/// The name by which a client is known in logs, metrics and audit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientName(Arc<str>);
-
-/// Why a caller is not let in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum AuthError {
-    /// Unknown user, wrong password or wrong key; which of them is not told.
-    #[error("missing or wrong credentials")]
-    Unauthorized,
-    /// The credentials are right, and the client is disabled or calls from outside its networks.
-    #[error("the client is disabled or calls from outside its networks")]
-    Forbidden,
+/// What the credentials are.
+pub(crate) enum Found {
+    /// Those of this client.
+    Right(Box<Client>),
+    /// Those of nobody.
+    Wrong,
+    /// Nobody's in the file, and what the store has is not known.
+    Unknown,
 }
 
 /// A SHA-256 digest of a secret.
@@ -50,25 +61,44 @@ pub(crate) type SecretDigest = [u8; 32];
 /// Clients by user name.
 pub(crate) type ClientTable = HashMap<Box<[u8]>, Client>;
 
-/// One client as the file has it.
+/// One client.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     pub(crate) name: ClientName,
-    pub(crate) password: SecretDigest,
-    pub(crate) api_key: SecretDigest,
+    pub(crate) password: KeptSecret,
+    pub(crate) api_key: KeptSecret,
     pub(crate) disabled: bool,
-    pub(crate) networks: Vec<IpNet>,
+    pub(crate) rules: ClientRules,
 }
 
 impl Clients {
-    /// Reads the configured file.
+    /// Reads the configured file, if there is one. The store's clients are not asked for.
     pub fn load(config: &ClientsConfig) -> Result<Self, ClientsError> {
         let table = clients_file::read(config)?;
-        Ok(Self { config: config.clone(), table: RwLock::new(Arc::new(table)) })
+        Ok(Self {
+            config: config.clone(),
+            clock: Clock::System,
+            table: RwLock::new(Arc::new(table)),
+            stored: None,
+            quotas: None,
+            guesses: Guesses::new(config.failed_credentials),
+            known_good: KnownGood::new(),
+            rates: Rates::default(),
+        })
     }
 
-    /// Reads the file again and returns the number of clients. When it cannot be read, or is not in order,
-    /// the clients stay as they were.
+    /// The file's clients and those of the store, which are read from now on. Must be called within a Tokio runtime.
+    pub fn load_with_store(config: &ClientsConfig, store: &Store) -> Result<Self, ClientsError> {
+        let loaded = Self::load(config)?;
+        let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
+        let stored = Arc::new(StoredClients::new(store.clone(), seconds(config.stale_seconds)));
+        stored.keep_reading(seconds(config.refresh_seconds));
+        let quotas = Quotas::new(store.clone(), loaded.clock);
+        Ok(Self { stored: Some(stored), quotas: Some(quotas), ..loaded })
+    }
+
+    /// Reads the file again and returns the number of clients in it. When it cannot be read, or is not in order, the
+    /// clients stay as they were.
     pub fn reload(&self) -> Result<usize, ClientsError> {
         let table = clients_file::read(&self.config)?;
         let count = table.len();
@@ -76,55 +106,49 @@ impl Clients {
         Ok(count)
     }
 
-    /// How many clients there are.
-    pub fn count(&self) -> usize {
-        self.current().len()
+    /// How many clients the file has.
+    pub fn count_in_file(&self) -> usize {
+        self.of_file().len()
     }
 
-    /// Tells who calls. Takes the same time for an unknown user as for a wrong password or key.
-    pub fn authenticate(&self, presented: Credentials<'_>, peer: IpAddr) -> Result<ClientName, AuthError> {
+    /// Looks who has these credentials. Takes the same time for an unknown user as for a wrong password or key.
+    pub(crate) fn find(&self, presented: Credentials<'_>) -> Found {
+        let of_file = self.of_file();
+        let of_store = self.stored.as_ref().map(|stored| stored.current());
+        let known =
+            of_file.get(presented.username).or_else(|| of_store.as_ref()?.as_ref()?.get(presented.username));
         // The comparison runs against this when nobody has the name. No secret hashes to zeros.
-        const NOBODY: SecretDigest = [0; 32];
-        let table = self.current();
-        let client = table.get(presented.username);
+        let nobody = KeptSecret::new([0; 32]);
         let (password, api_key) =
-            client.map_or((&NOBODY, &NOBODY), |client| (&client.password, &client.api_key));
-        let equal = digest(presented.password).ct_eq(password) & digest(presented.api_key).ct_eq(api_key);
-        match client {
-            Some(client) if bool::from(equal) => client.admit(peer),
-            Some(_) | None => Err(AuthError::Unauthorized),
+            known.map_or((&nobody, &nobody), |client| (&client.password, &client.api_key));
+        let now = self.clock.now();
+        let equal = matches(password, presented.password, now) & matches(api_key, presented.api_key, now);
+        match known {
+            Some(client) if bool::from(equal) => Found::Right(Box::new(client.clone())),
+            None if matches!(of_store, Some(None)) => Found::Unknown,
+            Some(_) | None => Found::Wrong,
         }
     }
 
-    fn current(&self) -> Arc<ClientTable> {
+    /// What a client may do.
+    pub(crate) fn rules_of(&self, name: &ClientName) -> Option<ClientRules> {
+        let of = |table: &ClientTable| {
+            table.values().find(|client| client.name == *name).map(|client| client.rules.clone())
+        };
+        of(&self.of_file()).or_else(|| of(&*self.stored.as_ref()?.current()?))
+    }
+
+    fn of_file(&self) -> Arc<ClientTable> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Client {
-    fn admit(&self, peer: IpAddr) -> Result<ClientName, AuthError> {
-        // A listener on [::] sees IPv4 callers as mapped addresses.
-        let peer = peer.to_canonical();
-        let inside = self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&peer));
-        if inside && !self.disabled { Ok(self.name.clone()) } else { Err(AuthError::Forbidden) }
-    }
-}
-
-impl ClientName {
-    pub(crate) fn new(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClientName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// Whether a secret is the present one or, for as long as that is good, the one before.
+fn matches(kept: &KeptSecret, presented: &[u8], now: DateTime<Utc>) -> Choice {
+    let presented = digest(presented);
+    let (previous, is_good) =
+        kept.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
+    presented.ct_eq(&kept.current) | (presented.ct_eq(&previous) & Choice::from(u8::from(is_good)))
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -140,13 +164,16 @@ pub(crate) fn digest(secret: &[u8]) -> SecretDigest {
 
 #[cfg(test)]
 mod tests {
+    use padan_domain::Endpoint;
+
     use super::*;
+    use crate::{AdmissionError, FailedCredentials};
 
     fn clients(text: &str) -> (tempfile::TempDir, Clients) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clients.toml");
         std::fs::write(&file, text).unwrap();
-        let config = ClientsConfig { file: Some(file), demo: false };
+        let config = ClientsConfig { file: Some(file), ..ClientsConfig::default() };
         let clients = Clients::load(&config).unwrap();
         (folder, clients)
     }
@@ -167,10 +194,12 @@ mod tests {
         password: &str,
         key: &str,
         peer: &str,
-    ) -> Result<String, AuthError> {
+    ) -> Result<String, AdmissionError> {
         let presented =
             Credentials { username: user.as_bytes(), password: password.as_bytes(), api_key: key.as_bytes() };
-        clients.authenticate(presented, peer.parse().unwrap()).map(|name| name.to_string())
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let identified = clients.identify(presented, peer.parse().unwrap(), Endpoint::Verification);
+        runtime.block_on(identified).map(|name| name.to_string())
     }
 
     #[test]
@@ -185,7 +214,7 @@ mod tests {
             ("bank-user", "", ""),
             ("", "", ""),
         ] {
-            assert_eq!(ask(&clients, user, password, key, here), Err(AuthError::Unauthorized));
+            assert_eq!(ask(&clients, user, password, key, here), Err(AdmissionError::Unauthorized));
         }
     }
 
@@ -193,21 +222,61 @@ mod tests {
     fn only_right_credentials_learn_that_a_client_is_disabled() {
         let (_folder, clients) = clients(&entry("shop", "disabled = true"));
         let ask = |key| ask(&clients, "shop-user", "pass:word", key, "127.0.0.1");
-        assert_eq!(ask("shop"), Err(AuthError::Forbidden));
-        assert_eq!(ask("wrong"), Err(AuthError::Unauthorized));
+        assert_eq!(ask("shop"), Err(AdmissionError::Forbidden("shop".parse().unwrap())));
+        assert_eq!(ask("wrong"), Err(AdmissionError::Unauthorized));
     }
 
     #[test]
-    fn networks_bound_a_client() {
-        let (_folder, clients) =
-            clients(&entry("bank", "allowed_networks = [\"10.0.0.0/8\", \"192.0.2.7\", \"2001:db8::/32\"]"));
-        let ask = |peer| ask(&clients, "bank-user", "pass:word", "bank", peer).is_ok();
-        assert!(ask("10.200.3.4"));
-        assert!(ask("192.0.2.7"));
-        assert!(ask("2001:db8::1"));
-        assert!(ask("::ffff:10.1.1.1"), "a mapped address is an IPv4 address");
-        assert!(!ask("11.0.0.1"));
-        assert!(!ask("192.0.2.8"));
+    fn networks_and_endpoints_bound_a_client() {
+        let (_folder, clients) = clients(
+            &(entry("bank", "allowed_networks = [\"10.0.0.0/8\"]")
+                + &entry("shop", "endpoints = [\"face-verification\"]")),
+        );
+        let ask = |name: &str, peer| ask(&clients, &format!("{name}-user"), "pass:word", name, peer);
+        assert!(ask("bank", "10.200.3.4").is_ok());
+        assert!(matches!(ask("bank", "11.0.0.1"), Err(AdmissionError::Forbidden(_))));
+        assert!(matches!(ask("shop", "11.0.0.1"), Err(AdmissionError::Forbidden(_))));
+    }
+
+    #[test]
+    fn a_rate_allows_a_burst_and_then_says_how_long_to_wait() {
+        let (_folder, clients) = clients(&entry("bank", "requests_per_second = 0.5\nburst = 2"));
+        let ask = || ask(&clients, "bank-user", "pass:word", "bank", "127.0.0.1");
+        assert!(ask().is_ok() && ask().is_ok());
+        let Err(AdmissionError::RateLimited(_, wait)) = ask() else { panic!("the third is one too many") };
+        assert!(wait > Duration::from_millis(1500) && wait <= Duration::from_secs(2), "{wait:?}");
+    }
+
+    #[test]
+    fn who_guesses_is_slowed_down_and_who_works_at_the_same_address_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clients.toml");
+        std::fs::write(&file, entry("bank", "") + &entry("shop", "")).unwrap();
+        let failed_credentials = FailedCredentials { burst: 3, seconds_apart: 60 };
+        let config = ClientsConfig { file: Some(file), failed_credentials, ..ClientsConfig::default() };
+        let clients = Clients::load(&config).unwrap();
+        let ask = |name: &str, key, peer| ask(&clients, &format!("{name}-user"), "pass:word", key, peer);
+        assert!(ask("bank", "bank", "192.0.2.1").is_ok());
+        for _ in 0..4 {
+            assert_eq!(ask("bank", "guess", "192.0.2.1"), Err(AdmissionError::Unauthorized));
+        }
+        assert!(matches!(ask("bank", "guess", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
+        assert!(ask("bank", "bank", "192.0.2.1").is_ok(), "whoever worked before goes on");
+        assert!(matches!(ask("shop", "shop", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
+        assert!(ask("shop", "shop", "192.0.2.2").is_ok());
+        assert!(ask("shop", "shop", "192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn the_secret_before_is_good_until_its_time() {
+        let until: DateTime<Utc> = "2026-11-24T00:00:00Z".parse().unwrap();
+        let kept = KeptSecret { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
+        let before = until - chrono::TimeDelta::seconds(1);
+        let good = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
+        assert!(good(b"new", before) && good(b"new", until));
+        assert!(good(b"old", before) && !good(b"old", until));
+        assert!(!good(b"other", before));
+        assert!(!bool::from(matches(&KeptSecret::new(digest(b"new")), b"old", before)));
     }
 
     #[test]
@@ -226,9 +295,10 @@ mod tests {
 
     #[test]
     fn the_demo_client_exists_in_the_demo_only() {
-        let demo = Clients::load(&ClientsConfig { file: None, demo: true }).unwrap();
+        let demo = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() }).unwrap();
         assert_eq!(ask(&demo, "demo", "demo", "demo", "127.0.0.1").unwrap(), "demo");
-        assert!(matches!(Clients::load(&ClientsConfig::default()), Err(ClientsError::NoFile)));
+        let nobody = Clients::load(&ClientsConfig::default()).unwrap();
+        assert_eq!(ask(&nobody, "demo", "demo", "demo", "127.0.0.1"), Err(AdmissionError::Unauthorized));
     }
 
     #[test]

@@ -1,23 +1,25 @@
 use std::{
     collections::HashSet,
     fs, io,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
-use ipnet::IpNet;
+use padan_domain::{
+    ClientName, ClientRules, InvalidUsername, RequestRate, UnknownEndpoint, Username, WELL_KNOWN_CREDENTIALS,
+    parse_network,
+};
+use padan_store::KeptSecret;
 use serde::Deserialize;
 
 use crate::{
-    ClientName, ClientsConfig,
+    ClientsConfig,
     clients::{Client, ClientTable, SecretDigest, digest},
 };
 
 /// Why the clients could not be read. No variant holds a secret or its digest.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientsError {
-    /// No file is configured.
-    #[error("clients.file is not set, so nobody could call the service; name a TOML file of clients")]
-    NoFile,
     /// The file cannot be read.
     #[error("the clients' file {} cannot be read: {source}", file.display())]
     Unreadable {
@@ -48,10 +50,6 @@ pub enum ClientsError {
     },
 }
 
-/// The built-in credentials of the public SDKs. Whoever knows the SDKs knows them.
-const SDK_DEFAULTS: [&str; 3] = ["default-username", "default-password", "default-api-key"];
-const DEMO: &str = "demo";
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClientsFile {
@@ -70,17 +68,21 @@ struct Entry {
     disabled: bool,
     #[serde(default)]
     allowed_networks: Vec<String>,
+    endpoints: Option<Vec<String>>,
+    requests_per_second: Option<f64>,
+    burst: Option<u32>,
+    daily_quota: Option<NonZeroU32>,
+    monthly_quota: Option<NonZeroU32>,
 }
 
 /// Reads the configured clients, and the demo's own when it is asked for.
 pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> {
     let mut table = match &config.file {
         Some(file) => read_file(file)?,
-        None if config.demo => ClientTable::new(),
-        None => return Err(ClientsError::NoFile),
+        None => ClientTable::new(),
     };
     if config.demo {
-        table.insert(DEMO.as_bytes().into(), demo_client());
+        table.insert((*b"demo").into(), demo_client());
     }
     Ok(table)
 }
@@ -113,7 +115,7 @@ fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
         if !names.insert(entry.name.clone()) {
             return Err(refused("another client has the same name"));
         }
-        if !keys.insert(client.api_key) {
+        if !keys.insert(client.api_key.current) {
             return Err(refused("another client has the same API key; generate one for each"));
         }
         if table.insert(entry.username.as_bytes().into(), client).is_some() {
@@ -125,16 +127,18 @@ fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
 
 impl Entry {
     fn check(&self) -> Result<Client, &'static str> {
-        let printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if self.name.is_empty() || self.name.len() > 64 || !printable(&self.name) {
-            return Err("name must be 1 to 64 visible ASCII characters, since logs and metrics show it");
-        }
-        if self.username.is_empty() || self.username.contains(':') || !printable(&self.username) {
-            return Err("username must be visible ASCII characters without a colon");
-        }
-        if SDK_DEFAULTS.contains(&self.username.as_str()) || self.username == DEMO {
-            return Err("username is a built-in default that everybody knows; choose another");
-        }
+        let name = self
+            .name
+            .parse()
+            .map_err(|_| "name must be 1 to 64 visible ASCII characters, since logs and metrics show it")?;
+        self.username.parse::<Username>().map_err(|error| match error {
+            InvalidUsername::Malformed => {
+                "username must be 1 to 128 visible ASCII characters without a colon"
+            }
+            InvalidUsername::WellKnown => {
+                "username is a built-in default that everybody knows; choose another"
+            }
+        })?;
         let password = secret(&self.password_sha256)
             .ok_or("password_sha256 must be the SHA-256 of the password as 64 hexadecimal digits")?;
         let api_key = secret(&self.api_key_sha256)
@@ -145,24 +149,47 @@ impl Entry {
         if password == api_key {
             return Err("password and API key are the same; generate both");
         }
-        let networks = self.allowed_networks.iter().map(|text| network(text)).collect::<Option<_>>();
         Ok(Client {
-            name: ClientName::new(&self.name),
-            password,
-            api_key,
+            name,
+            password: KeptSecret::new(password),
+            api_key: KeptSecret::new(api_key),
             disabled: self.disabled,
-            networks: networks.ok_or("allowed_networks must be addresses or networks such as 10.0.0.0/8")?,
+            rules: self.rules()?,
+        })
+    }
+
+    fn rules(&self) -> Result<ClientRules, &'static str> {
+        let networks = self.allowed_networks.iter().map(|text| parse_network(text)).collect::<Result<_, _>>();
+        let endpoints = self.endpoints.as_ref().map(|names| names.iter().map(|name| name.parse()).collect());
+        let rate =
+            match (self.requests_per_second, self.burst) {
+                (None, None) => None,
+                (None, Some(_)) => return Err("burst needs requests_per_second beside it"),
+                (Some(per_second), burst) => Some(RequestRate::new(per_second, burst).map_err(
+                    |_| "requests_per_second must lie in 0.001 to 100000, and burst in 1 to 1000000",
+                )?),
+            };
+        Ok(ClientRules {
+            networks: networks
+                .map_err(|_| "allowed_networks must be addresses or networks such as 10.0.0.0/8")?,
+            endpoints: endpoints
+                .transpose()
+                .map_err(|_: UnknownEndpoint| "endpoints must be face-verification or verification")?,
+            rate,
+            daily_quota: self.daily_quota,
+            monthly_quota: self.monthly_quota,
         })
     }
 }
 
 fn demo_client() -> Client {
+    let secret = KeptSecret::new(digest(b"demo"));
     Client {
-        name: ClientName::new(DEMO),
-        password: digest(DEMO.as_bytes()),
-        api_key: digest(DEMO.as_bytes()),
+        name: ClientName::of_the_demo(),
+        password: secret.clone(),
+        api_key: secret,
         disabled: false,
-        networks: Vec::new(),
+        rules: ClientRules::default(),
     }
 }
 
@@ -173,12 +200,7 @@ fn secret(hexadecimal: &str) -> Option<SecretDigest> {
 }
 
 fn is_well_known(secret: &SecretDigest) -> bool {
-    SDK_DEFAULTS.iter().chain(&[DEMO, ""]).any(|known| digest(known.as_bytes()) == *secret)
-}
-
-/// A network, or a single address as the network of itself.
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse().ok().map(|address: std::net::IpAddr| IpNet::from(address)))
+    WELL_KNOWN_CREDENTIALS.iter().chain(&[""]).any(|known| digest(known.as_bytes()) == *secret)
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
@@ -204,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clients.toml");
         fs::write(&file, text).unwrap();
-        let config = ClientsConfig { file: Some(file), demo: false };
+        let config = ClientsConfig { file: Some(file), ..ClientsConfig::default() };
         read(&config).unwrap_err().to_string()
     }
 
@@ -256,11 +278,19 @@ mod tests {
         assert!(error(&entry("a", "a", A, A)).contains("generate both"));
         let network = entry("a", "a", A, B) + "allowed_networks = [\"10.0.0.0/33\"]\n";
         assert!(error(&network).contains("allowed_networks"));
+        for (line, told) in [
+            ("endpoints = [\"match\"]", "endpoints must be"),
+            ("burst = 5", "needs requests_per_second"),
+            ("requests_per_second = 0.0", "0.001 to 100000"),
+            ("daily_quota = 0", "another type"),
+        ] {
+            assert!(error(&(entry("a", "a", A, B) + line + "\n")).contains(told), "{line}");
+        }
     }
 
     #[test]
     fn a_missing_file_is_named() {
-        let config = ClientsConfig { file: Some("/nowhere/clients.toml".into()), demo: false };
+        let config = ClientsConfig { file: Some("/nowhere/clients.toml".into()), ..ClientsConfig::default() };
         assert!(read(&config).unwrap_err().to_string().contains("/nowhere/clients.toml"));
     }
 }

@@ -7,6 +7,8 @@ use std::{
 use padan_domain::NameRule;
 use serde::Deserialize;
 
+use crate::FailedCredentials;
+
 /// Section `[verification]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,8 +51,18 @@ impl Config {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClientsConfig {
-    /// The TOML file that lists the clients. Without it nobody could call the service, so a start is refused.
+    /// A TOML file that lists clients, beside those that `padan client` keeps in the store.
     pub file: Option<PathBuf>,
+    /// How often the store's clients are read. A change bites after so many seconds at most.
+    #[serde(default)]
+    pub refresh_seconds: u32,
+    /// For how many seconds what was read of them is believed while the store does not answer. Then who calls is not
+    /// known, and the answer is 503.
+    #[serde(default)]
+    pub stale_seconds: u32,
+    /// Against guessing: how many wrong credentials an address may send.
+    #[serde(default)]
+    pub failed_credentials: FailedCredentials,
     /// Admits a client `demo` with password `demo` and key `demo`. Set by `padan demo` and by nothing else:
     /// these credentials are public.
     #[serde(default)]

@@ -15,6 +15,7 @@
 //! **Architecture Invariant:** no personal datum leaves in an error or a log line. Errors carry causes of the
 //! databases and of the runtime, never a field of the request.
 
+mod admission;
 mod audit;
 mod basic;
 mod basic_field;
@@ -25,23 +26,30 @@ mod engine_in_use;
 mod enrolment;
 mod error;
 mod face;
+mod failed_credentials;
 mod hint;
 mod pace;
+mod quotas;
 mod readiness;
 mod reference;
+mod stored_clients;
 mod timing;
 mod verifier;
 
+pub use admission::AdmissionError;
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
 pub use basic_field::{BasicField, FieldText, InvalidFieldText};
-pub use clients::{AuthError, ClientName, Clients, Credentials};
+pub use clients::{Clients, Credentials};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFaces};
 pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
+pub use failed_credentials::FailedCredentials;
+pub use padan_domain::ClientName;
 pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};
+pub use quotas::QuotaState;
 pub use readiness::Component;
 pub use timing::StepTimings;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
 fn examine(settings: &Settings, report: &mut Report) -> Result<()> {
     report.line(
         "clients",
-        Clients::load(&settings.clients).map(|clients| format!("{} known", clients.count())),
+        Clients::load(&settings.clients).map(|clients| format!("{} in the file", clients.count_in_file())),
     )?;
     report.line("runtime", runtime(settings))?;
     report.line("models", models(settings))?;
@@ -102,7 +102,14 @@ async fn store(settings: &Settings) -> Result<String, String> {
         .map_err(|error| format!("{error}; check store.url, and run `padan migrate` on a new database"))?;
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
     let forgetful = store.forgetfulness().await.map_err(|error| error.to_string())?;
-    let mut said = vec!["answers, takes writes, no migration is missing".to_owned()];
+    let clients = store.clients().await.map_err(|error| error.to_string())?.len();
+    if clients == 0 && settings.clients.file.is_none() && !settings.clients.demo {
+        return Err(
+            "it has no client, and clients.file names none: nobody can call (`padan client add NAME`)".into(),
+        );
+    }
+    let mut said =
+        vec!["answers, takes writes, no migration is missing".to_owned(), format!("{clients} clients")];
     if !excess.is_empty() {
         said.push(format!(
             "but the role {}: the service needs no more than padan_service (deploy/store/roles.sql)",

@@ -1,7 +1,8 @@
 use std::str::FromStr;
 
 use anyhow::{Error, bail};
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use padan_domain::midnight_in_jakarta;
 
 /// A moment on the command line: RFC 3339, or the beginning of a day in Asia/Jakarta as `yyyy-mm-dd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,16 +19,12 @@ impl FromStr for Moment {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        const SECONDS_EAST: i32 = 7 * 3600;
         if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
             return Ok(Self(moment.to_utc()));
         }
         let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
-        let midnight = day
-            .zip(FixedOffset::east_opt(SECONDS_EAST))
-            .and_then(|(day, jakarta)| day.and_time(NaiveTime::MIN).and_local_timezone(jakarta).single());
-        match midnight {
-            Some(moment) => Ok(Self(moment.to_utc())),
+        match day.and_then(midnight_in_jakarta) {
+            Some(moment) => Ok(Self(moment)),
             None => bail!("write 2026-11-24 or 2026-11-24T08:30:00+07:00"),
         }
     }

@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     if settings.clients.demo {
         bail!(
             "clients.demo admits credentials that everybody knows, which is for `padan demo` alone: set it to \
-             false and name a file of clients in clients.file"
+             false and add clients with `padan client add`"
         );
     }
     Runtime::new()?.block_on(serve(&settings))?;
@@ -43,8 +43,8 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
 
 async fn serve(settings: &Settings) -> Result<()> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
-    let clients = Arc::new(Clients::load(&settings.clients)?);
     let store = service::open_store(settings)?;
+    let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
     refuse_pending_migrations(&store).await?;
     let mut settings = settings.clone();
     service::use_active_model(&mut settings, &store).await;

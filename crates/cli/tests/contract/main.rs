@@ -5,6 +5,8 @@ mod answers;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod outages;

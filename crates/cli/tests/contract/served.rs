@@ -37,6 +37,19 @@ pub(crate) struct Served {
     folder: TempDir,
 }
 
+/// A second process beside a [`Served`]. It ends with this value.
+pub(crate) struct Another {
+    process: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Drop for Another {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// Ends a load with the test, also when that fails.
 pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
 
@@ -104,9 +117,10 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("padan.toml");
         let (registry_url, store_url) = (registry.url(), store.url());
+        let clients_section =
+            if settings.contains("[clients]") { "" } else { "[clients]\nfile = \"clients.toml\"\n\n" };
         let mut text = format!(
-            "{settings}\n[log]\nformat = \"json\"\n\n\
-             [clients]\nfile = \"clients.toml\"\n\n\
+            "{settings}\n[log]\nformat = \"json\"\n\n{clients_section}\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n\
              audit_keys = \"{}\"\n",
@@ -142,9 +156,17 @@ impl Served {
     }
 
     fn wait_until_ready(&self) {
+        self.wait_until_ready_at(self.admin);
+    }
+
+    fn wait_until_ready_at(&self, admin: SocketAddr) {
         let began = Instant::now();
-        while self.ask_operators("/readyz").0 != 200 {
-            assert!(began.elapsed() < Duration::from_mins(1), "{}", self.ask_operators("/readyz").1);
+        loop {
+            let answer = self.client.get(format!("http://{admin}/readyz")).send().unwrap();
+            if answer.status() == 200 {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_mins(1), "{}", answer.text().unwrap());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -171,9 +193,19 @@ impl Served {
         path: &str,
         credentials: [&str; 3],
     ) -> reqwest::blocking::RequestBuilder {
+        self.request_at(self.address, (method, path), credentials)
+    }
+
+    /// The same to another process.
+    pub(crate) fn request_at(
+        &self,
+        address: SocketAddr,
+        (method, path): (&str, &str),
+        credentials: [&str; 3],
+    ) -> reqwest::blocking::RequestBuilder {
         let [user, password, key] = credentials;
         self.client
-            .request(method.parse().unwrap(), format!("http://{}{path}", self.address))
+            .request(method.parse().unwrap(), format!("http://{address}{path}"))
             .basic_auth(user, Some(password))
             .header("x-api-key", key)
     }
@@ -216,6 +248,15 @@ impl Served {
     pub(crate) fn start_again(&mut self) {
         (self.process, [self.address, self.admin]) = launch(&project(), &self.file, &self.log);
         self.wait_until_ready();
+    }
+
+    /// Starts a second process with the same settings and databases.
+    pub(crate) fn another(&self) -> Another {
+        let log = self.folder.path().join("log-of-another");
+        let (process, [address, admin]) = launch(&project(), &self.file, &log);
+        let another = Another { process, address };
+        self.wait_until_ready_at(admin);
+        another
     }
 
     /// Runs another command of the program with the same settings.

@@ -68,7 +68,7 @@ fn config_check_says_what_a_start_would_stumble_over() {
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("[inference]"), "the settings are shown all the same");
-    for fault in ["log.filter", "clients.file", "registry.urls", "store.person_key", "arcface"] {
+    for fault in ["log.filter", "registry.urls", "store.person_key", "arcface"] {
         assert!(stderr(&output).contains(fault), "{fault}: {}", stderr(&output));
     }
 }
@@ -95,7 +95,7 @@ fn the_doctor_says_what_is_missing_and_fails() {
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);
     for line in
-        ["ok    settings", "FAIL  clients", "ok    models", "ok    device", "FAIL  registry", "FAIL  store"]
+        ["ok    settings", "ok    clients", "ok    models", "ok    device", "FAIL  registry", "FAIL  store"]
     {
         assert!(said.contains(line), "{said}");
     }

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
+mod enrolment;
+#[cfg(test)]
 mod failures;
 #[cfg(test)]
 mod fixture;

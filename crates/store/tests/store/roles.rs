@@ -67,6 +67,10 @@ async fn the_services_role_is_enough_and_no_more() {
             "SELECT request_id FROM store.audit_event",
             "UPDATE store.audit_chain SET seen = ''",
             "DELETE FROM store.audit_head",
+            "UPDATE store.client SET disabled = false",
+            "INSERT INTO store.client (name) VALUES ('mine')",
+            "UPDATE store.active_model SET model_set = 'mine'",
+            "SELECT FROM store.enrolment_run",
             "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac FROM store.audit_chain",
             "SELECT store.drop_audit_month('audit_event_2031_05')",
             "UPDATE store._sqlx_migrations SET success = false",
@@ -85,7 +89,7 @@ async fn more_than_the_service_needs_is_told() {
     let (database, _) = migrated().await;
     let operator = user_in(&database, "padan_operator").await;
     let excess = store(&database.url_as(&operator)).excess_privileges().await.unwrap();
-    assert_eq!(excess, ["may delete templates", "may change or delete audit rows"]);
+    assert_eq!(excess, ["may delete templates", "may change or delete audit rows", "may change clients"]);
     database.execute(&format!("ALTER ROLE {operator} CREATEROLE")).await;
     database.execute(&format!("ALTER TABLE store.face_template OWNER TO {operator}")).await;
     let excess = store(&database.url_as(&operator)).excess_privileges().await.unwrap();
@@ -95,7 +99,8 @@ async fn more_than_the_service_needs_is_told() {
             "may create roles or databases",
             "owns the tables",
             "may delete templates",
-            "may change or delete audit rows"
+            "may change or delete audit rows",
+            "may change clients"
         ]
     );
     drop_user(&database, &operator).await;

@@ -1,0 +1,113 @@
+use std::io::{self, Write as _};
+
+use anyhow::Result;
+use padan_domain::{ClientName, Clock, QuotaPeriod, Username};
+use padan_store::{ClientSecret, Store, StoredClient};
+use serde_json::{Map, Value, json};
+
+/// Prints new secrets, on stdout so that they can be piped to where they are kept.
+pub(super) fn secrets(
+    name: &ClientName,
+    username: Option<&Username>,
+    (password, api_key): (Option<&ClientSecret>, Option<&ClientSecret>),
+    as_json: bool,
+) -> Result<()> {
+    let lines: Vec<(&str, &str)> = [
+        Some(("name", name.as_str())),
+        username.map(|username| ("username", username.as_str())),
+        password.map(|password| ("password", password.reveal())),
+        api_key.map(|api_key| ("api_key", api_key.reveal())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let mut out = io::stdout().lock();
+    if as_json {
+        let object: Map<String, Value> =
+            lines.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+        writeln!(out, "{}", Value::Object(object))?;
+    } else {
+        for (key, value) in lines {
+            writeln!(out, "{key:<9} {value}")?;
+        }
+    }
+    eprintln!("The secrets are shown this once; what is kept of them is a hash.");
+    Ok(())
+}
+
+/// Prints a line a client.
+pub(super) fn list(clients: &[StoredClient], as_json: bool) -> Result<()> {
+    let mut out = io::stdout().lock();
+    for client in clients {
+        if as_json {
+            writeln!(out, "{}", Value::Object(described(client)))?;
+        } else {
+            let state = if client.disabled { "disabled" } else { "enabled" };
+            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, in_words(client))?;
+        }
+    }
+    if clients.is_empty() {
+        eprintln!("The store has no client: `padan client add NAME` adds one.");
+    }
+    Ok(())
+}
+
+/// Prints a client with what it has used.
+pub(super) async fn one(store: &Store, client: &StoredClient, clock: &Clock, as_json: bool) -> Result<()> {
+    let mut object = described(client);
+    for period in QuotaPeriod::ALL {
+        let used = store.quota_used(&client.name, period.current(clock)).await?;
+        object.insert(format!("used_this_{}", period.as_str()), used.into());
+    }
+    let mut out = io::stdout().lock();
+    if as_json {
+        writeln!(out, "{}", Value::Object(object))?;
+        return Ok(());
+    }
+    for (key, value) in object {
+        let text = match value {
+            Value::String(text) => text,
+            Value::Null => "-".to_owned(),
+            other => other.to_string(),
+        };
+        writeln!(out, "{key:<20} {text}")?;
+    }
+    Ok(())
+}
+
+fn described(client: &StoredClient) -> Map<String, Value> {
+    let rules = &client.rules;
+    let endpoints =
+        rules.endpoints.as_ref().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let object = json!({
+        "name": client.name.as_str(),
+        "username": client.username.as_str(),
+        "disabled": client.disabled,
+        "networks": rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "endpoints": endpoints,
+        "requests_per_second": rules.rate.map(|rate| rate.per_second()),
+        "burst": rules.rate.map(|rate| rate.burst()),
+        "daily_quota": rules.daily_quota,
+        "monthly_quota": rules.monthly_quota,
+        "old_password_until": client.password.previous.map(|(_, until)| until.to_rfc3339()),
+        "old_api_key_until": client.api_key.previous.map(|(_, until)| until.to_rfc3339()),
+        "created_at": client.created_at.to_rfc3339(),
+        "changed_at": client.changed_at.to_rfc3339(),
+    });
+    match object {
+        Value::Object(object) => object,
+        _ => Map::new(),
+    }
+}
+
+fn in_words(client: &StoredClient) -> String {
+    let rules = &client.rules;
+    let networks = rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let parts = [
+        (!networks.is_empty()).then(|| format!("from {networks}")),
+        rules.rate.map(|rate| format!("{}/s burst {}", rate.per_second(), rate.burst())),
+        rules.daily_quota.map(|quota| format!("{quota} a day")),
+        rules.monthly_quota.map(|quota| format!("{quota} a month")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}

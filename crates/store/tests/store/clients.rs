@@ -1,0 +1,98 @@
+//! Clients and quotas.
+
+use std::time::Duration;
+
+use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, RequestRate};
+use padan_store::{ClientSecret, NewClient, QuotaAsk, Rotation, Store};
+
+use crate::fixture::migrated;
+
+fn name() -> ClientName {
+    "bank".parse().unwrap()
+}
+
+fn new_client(name: &str, username: &str) -> NewClient {
+    NewClient {
+        name: name.parse().unwrap(),
+        username: username.parse().unwrap(),
+        password: ClientSecret::generate().unwrap(),
+        api_key: ClientSecret::generate().unwrap(),
+        rules: ClientRules {
+            networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            endpoints: Some(vec!["verification".parse().unwrap()]),
+            rate: Some(RequestRate::new(2.5, Some(7)).unwrap()),
+            daily_quota: 1000.try_into().ok(),
+            monthly_quota: None,
+        },
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_as_it_was_added_and_its_names_are_its_own() {
+    let (_database, store) = migrated().await;
+    let added = new_client("bank", "bank-user");
+    assert!(store.add_client(&added).await.unwrap());
+    let kept = store.client(&name()).await.unwrap().unwrap();
+    assert_eq!((kept.username, kept.rules, kept.disabled), (added.username, added.rules, false));
+    assert!(!store.add_client(&new_client("bank", "other-user")).await.unwrap());
+    assert!(!store.add_client(&new_client("other", "bank-user")).await.unwrap());
+    assert_eq!(store.clients().await.unwrap().len(), 1);
+    assert!(store.client(&"other".parse().unwrap()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn changes_touch_what_they_name() {
+    let (_database, store) = migrated().await;
+    store.add_client(&new_client("bank", "bank-user")).await.unwrap();
+    let before = store.client(&name()).await.unwrap().unwrap();
+    assert!(store.set_client_disabled(&name(), true).await.unwrap());
+    assert!(store.set_client_rules(&name(), &ClientRules::default()).await.unwrap());
+    let rotation = Rotation {
+        name: name(),
+        password: ClientSecret::generate().ok(),
+        api_key: None,
+        keep_old: Duration::from_hours(1),
+    };
+    assert!(store.rotate_client(&rotation).await.unwrap());
+    let after = store.client(&name()).await.unwrap().unwrap();
+    assert_eq!((after.disabled, after.rules), (true, ClientRules::default()));
+    assert_eq!(after.password.previous.unwrap().0, before.password.current);
+    assert_ne!(after.password.current, before.password.current);
+    assert!(after.api_key == before.api_key);
+    let at_once = Rotation { keep_old: Duration::ZERO, ..rotation };
+    assert!(store.rotate_client(&at_once).await.unwrap());
+    assert!(store.client(&name()).await.unwrap().unwrap().password.previous.is_none());
+    assert!(store.remove_client(&name()).await.unwrap());
+    assert!(!store.remove_client(&name()).await.unwrap());
+    assert!(!store.set_client_disabled(&name(), true).await.unwrap());
+}
+
+fn ask(quota: u32) -> QuotaAsk {
+    let clock = Clock::Fixed("2026-11-24T05:00:00Z".parse().unwrap());
+    QuotaAsk { client: name(), span: QuotaPeriod::Day.current(&clock), quota: quota.try_into().unwrap() }
+}
+
+async fn take_all(store: &Store, quota: u32) -> u64 {
+    let mut taken = 0;
+    loop {
+        match store.take_quota(&ask(quota)).await.unwrap().granted {
+            0 => return taken,
+            granted => taken += u64::from(granted),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_processes_take_at_the_same_time_is_the_quota() {
+    for quota in [1, 7, 250, 1000] {
+        let (_database, store) = migrated().await;
+        let (one, two, three) =
+            tokio::join!(take_all(&store, quota), take_all(&store, quota), take_all(&store, quota));
+        assert_eq!(one + two + three, u64::from(quota));
+        let span = ask(quota).span;
+        assert_eq!(store.quota_used(&name(), span).await.unwrap(), u64::from(quota));
+        store.return_quota(&name(), span, 1).await.unwrap();
+        assert_eq!(store.take_quota(&ask(quota)).await.unwrap().granted, 1);
+        assert_eq!(store.take_quota(&ask(quota)).await.unwrap().granted, 0);
+    }
+}
