@@ -57,6 +57,15 @@ CREATE INDEX audit_event_of_person ON store.audit_event (person_key, at);
 CREATE INDEX audit_event_of_failed_face ON store.audit_event (person_key, client, at)
     WHERE percentage < 75 AND contract_id IS NOT NULL;
 
+-- The last row of a chain, for a new chain to vouch for.
+CREATE INDEX audit_event_of_chain ON store.audit_event (writer, sequence);
+
+-- Chains that have ended and whose last rows a later chain vouches for: the next one need not look at them again.
+CREATE TABLE store.audit_end (
+    writer   uuid   NOT NULL PRIMARY KEY,
+    sequence bigint NOT NULL
+);
+
 -- The last row of a chain as of a moment. The same is written to the service's log, where it is out of the reach of
 -- whoever can change this database.
 CREATE TABLE store.audit_head (
@@ -98,6 +107,8 @@ COMMENT ON COLUMN store.audit_chain.seen IS
     'Heads of other chains as this process found them: writer, sequence and mac of each, one a line.';
 COMMENT ON COLUMN store.audit_chain.unrecorded IS
     'Requests since the previous chain that were answered 503 because their rows could not be written.';
+COMMENT ON TABLE store.audit_end IS
+    'Chains that nobody goes on with, and their last rows, for which a later chain vouches.';
 COMMENT ON TABLE store.audit_event IS
     'One row for every authenticated request to a verification endpoint, and one for every person forgotten.';
 COMMENT ON COLUMN store.audit_event.at IS
@@ -120,7 +131,9 @@ COMMENT ON COLUMN store.audit_event.mac IS
     'HMAC-SHA-256 over the row and its predecessor''s mac, under the audit key key_id.';
 
 -- Makes the partition of the month in which a moment lies, if it is missing. The service may call it and create nothing
--- else.
+-- else. The table is made by itself and attached, which waits for nobody who reads or writes the trail and lets nobody
+-- wait: made as a partition at once, it would wait for every reader, and everybody else behind it. It is empty when it
+-- is attached, so that nothing is scanned. Nobody has a right to a partition; rights are those to the whole.
 CREATE FUNCTION store.ensure_audit_month(moment timestamptz) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -134,9 +147,14 @@ BEGIN
     IF to_regclass('store.' || part) IS NOT NULL THEN
         RETURN;
     END IF;
-    -- Two processes at the same turn of the month: the second finds it made.
+    -- Two processes at the same turn of the month: the second finds it made. It asks the table, since what to_regclass
+    -- has not found it remembers.
     PERFORM pg_advisory_xact_lock(hashtextextended('padan audit months', 0));
-    EXECUTE format('CREATE TABLE IF NOT EXISTS store.%I PARTITION OF store.audit_event FOR VALUES FROM (%L) TO (%L)',
+    IF EXISTS (SELECT FROM pg_class WHERE relnamespace = 'store'::regnamespace AND relname = part) THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE TABLE store.%I (LIKE store.audit_event INCLUDING ALL)', part);
+    EXECUTE format('ALTER TABLE store.audit_event ATTACH PARTITION store.%I FOR VALUES FROM (%L) TO (%L)',
                    part, first, next);
 END $$;
 
@@ -177,10 +195,14 @@ REVOKE ALL ON FUNCTION store.ensure_audit_month, store.audit_months_before, stor
 GRANT EXECUTE ON FUNCTION store.ensure_audit_month TO padan_service, padan_operator;
 GRANT EXECUTE ON FUNCTION store.audit_months_before, store.drop_audit_month TO padan_operator;
 
-GRANT INSERT ON store.audit_chain, store.audit_event, store.audit_head TO padan_service, padan_operator;
+GRANT INSERT ON store.audit_chain, store.audit_event, store.audit_head, store.audit_end
+   TO padan_service, padan_operator;
 GRANT SELECT (at, writer, sequence, mac, client, person_key, percentage, contract_id) ON store.audit_event
    TO padan_service;
-GRANT SELECT ON store.audit_chain, store.audit_event, store.audit_head, store.audit_anchor
+-- For vouching for other chains.
+GRANT SELECT (writer, started_at, mac) ON store.audit_chain TO padan_service;
+GRANT SELECT ON store.audit_end TO padan_service;
+GRANT SELECT ON store.audit_chain, store.audit_event, store.audit_head, store.audit_end, store.audit_anchor
    TO padan_operator, padan_auditor;
 GRANT INSERT ON store.audit_anchor TO padan_operator;
 GRANT SELECT, INSERT, UPDATE ON store.usage_day TO padan_operator;

@@ -3,36 +3,62 @@
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{AuditHead, AuditRow, row::ChainRow};
 
 type Answer<'c, T> = BoxFuture<'c, sqlx::Result<T>>;
 
-/// Heads of chains that were written to since a moment, the newest chains first: what a new chain vouches for.
-pub(super) fn recent_heads<'c>(
-    connection: &'c mut PgConnection,
-    (since, most): &'c (DateTime<Utc>, i64),
-) -> Answer<'c, Vec<AuditHead>> {
+/// The last rows of the chains that have not ended, the newest chains first: what a new chain vouches for. It takes a
+/// look-up in an index a chain, however many rows there are.
+pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, most: &'c i64) -> Answer<'c, Vec<OpenHead>> {
     sqlx::query_as!(
-        AuditHead,
-        "SELECT writer, sequence, mac
-           FROM (SELECT DISTINCT ON (writer) writer, sequence, mac, at
-                   FROM store.audit_event
-                  WHERE at >= $1
-                  ORDER BY writer, sequence DESC) AS head
-          ORDER BY at DESC
-          LIMIT $2",
-        since,
+        OpenHead,
+        r#"SELECT open.writer AS "writer!",
+                  coalesce(last.sequence, 0) AS "sequence!",
+                  coalesce(last.mac, open.mac) AS "mac!",
+                  coalesce(last.at, open.started_at) AS "at!"
+             FROM (SELECT writer, started_at, mac
+                     FROM store.audit_chain AS chain
+                    WHERE NOT EXISTS (SELECT FROM store.audit_end AS ended WHERE ended.writer = chain.writer)
+                    ORDER BY started_at DESC
+                    LIMIT $1) AS open
+             LEFT JOIN LATERAL (SELECT sequence, mac, at
+                                  FROM store.audit_event AS event
+                                 WHERE event.writer = open.writer
+                                   AND event.at >= open.started_at
+                                 ORDER BY sequence DESC
+                                 LIMIT 1) AS last ON true
+            ORDER BY open.started_at DESC"#,
         most
     )
     .fetch_all(connection)
     .boxed()
 }
 
-pub(super) fn begin_chain<'c>(connection: &'c mut PgConnection, row: &'c ChainRow) -> Answer<'c, ()> {
+/// The last row of a chain, or its beginning, and when it was written.
+pub(super) struct OpenHead {
+    pub(super) writer: Uuid,
+    pub(super) sequence: i64,
+    pub(super) mac: Vec<u8>,
+    pub(super) at: DateTime<Utc>,
+}
+
+/// Writes the beginning of a chain, and which chains it vouches for that nobody goes on with.
+pub(super) fn begin_chain<'c>(
+    connection: &'c mut PgConnection,
+    (row, ended): &'c (ChainRow, Vec<AuditHead>),
+) -> Answer<'c, ()> {
     async move {
+        let writers: Vec<_> = ended.iter().map(|head| head.writer).collect();
+        let sequences: Vec<_> = ended.iter().map(|head| head.sequence).collect();
         sqlx::query!(
-            "INSERT INTO store.audit_chain (writer, started_at, previous_writer, previous_sequence, previous_mac, seen,
+            "WITH ended AS (
+                 INSERT INTO store.audit_end (writer, sequence)
+                 SELECT * FROM unnest($10::uuid[], $11::bigint[])
+                 ON CONFLICT DO NOTHING
+             )
+             INSERT INTO store.audit_chain (writer, started_at, previous_writer, previous_sequence, previous_mac, seen,
                     unrecorded, key_id, mac)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             row.writer,
@@ -43,7 +69,9 @@ pub(super) fn begin_chain<'c>(connection: &'c mut PgConnection, row: &'c ChainRo
             row.seen,
             row.unrecorded,
             row.key_id,
-            row.mac
+            row.mac,
+            &writers,
+            &sequences
         )
         .execute(connection)
         .await

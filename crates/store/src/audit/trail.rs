@@ -61,7 +61,7 @@ enum Message {
 const BATCH: usize = 256;
 /// Requests that may wait for a commit; further ones wait for a place, within their time.
 const QUEUE: usize = 4096;
-/// How often heads are noted.
+/// How often heads are noted, and the next month looked after.
 const HEADS: Duration = Duration::from_mins(1);
 
 impl AuditTrail {
@@ -142,6 +142,7 @@ async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, co
     let mut heads = interval(HEADS);
     heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut waiting = Vec::new();
+    let mut looked_ahead = false;
     loop {
         tokio::select! {
             received = messages.recv_many(&mut waiting, BATCH) => {
@@ -149,8 +150,15 @@ async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, co
                     return;
                 }
                 commit(&mut writer, waiting.drain(..), &counters).await;
+                if !looked_ahead {
+                    looked_ahead = true;
+                    writer.look_ahead();
+                }
             }
-            _ = heads.tick() => writer.note_head().await,
+            _ = heads.tick() => {
+                writer.note_head().await;
+                writer.look_ahead();
+            }
         }
     }
 }

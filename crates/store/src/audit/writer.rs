@@ -1,6 +1,9 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use chrono::{DateTime, Datelike as _, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, DurationRound as _, Months, TimeDelta, Utc};
 use padan_domain::Clock;
 use padan_postgres::Pool;
 use uuid::Uuid;
@@ -8,7 +11,7 @@ use uuid::Uuid;
 use super::{
     AuditEvent, AuditHead, AuditKeys, AuditRow,
     row::ChainRow,
-    statements::{Rows, append, begin_chain, ensure_month, note_head, recent_heads},
+    statements::{OpenHead, Rows, append, begin_chain, ensure_month, note_head, open_heads},
 };
 use crate::{PersonKey, StoreError};
 
@@ -21,7 +24,7 @@ pub(super) struct Writer {
     chain: Option<Chain>,
     previous: Option<AuditHead>,
     unrecorded: i64,
-    months: HashSet<(i32, u32)>,
+    months: Arc<Mutex<HashSet<Month>>>,
     noted: Option<AuditHead>,
 }
 
@@ -32,6 +35,9 @@ struct Chain {
     at: DateTime<Utc>,
 }
 
+/// A month for which rows can be written: its year and its number.
+type Month = (i32, u32);
+
 /// What is to be written.
 pub(super) enum Entry {
     /// A request.
@@ -40,11 +46,12 @@ pub(super) enum Entry {
     Forgetting { rows: i64, by: String },
 }
 
-/// A new chain vouches for the heads of chains that were written to in this time: those of a process that was killed,
-/// whose last rows no head tells of.
-const VOUCHED: TimeDelta = TimeDelta::minutes(15);
-/// More processes than this do not share a store.
-const MOST_VOUCHED: i64 = 256;
+/// A chain that rested for so long is not gone on with: a new one begins. So others can tell which chains have ended.
+const RESTED: TimeDelta = TimeDelta::days(1);
+/// A chain that rested for so long has ended, even if the clock of its process is late.
+const ENDED: TimeDelta = TimeDelta::days(2);
+/// How many chains a new one vouches for, the newest; more processes do not share a store.
+const MOST_VOUCHED: i64 = 1000;
 /// A clock may be set back so far before a new chain is begun, in which the true time is written.
 const SLIP: TimeDelta = TimeDelta::seconds(1);
 
@@ -58,7 +65,7 @@ impl Writer {
             chain: None,
             previous: None,
             unrecorded: 0,
-            months: HashSet::new(),
+            months: Arc::default(),
             noted: None,
         }
     }
@@ -70,7 +77,7 @@ impl Writer {
         if written.is_err() {
             self.end_chain();
             // A partition may have gone with a database that was restored.
-            self.months.clear();
+            self.known_months().clear();
             self.unrecorded += i64::try_from(entries.len()).unwrap_or(i64::MAX);
         }
         written
@@ -90,9 +97,29 @@ impl Writer {
         }
     }
 
+    /// Has the next month made while there is time, so that no row has to wait for it. Waits for nothing: what fails is
+    /// tried again with the next call, and in the end by the first row of the month.
+    pub(super) fn look_ahead(&self) {
+        let Some(ahead) = self.now().checked_add_months(Months::new(1)) else { return };
+        if self.chain.is_none() || self.known_months().contains(&month_of(ahead)) {
+            return;
+        }
+        let (pool, months) = (Arc::clone(&self.pool), Arc::clone(&self.months));
+        tokio::spawn(async move {
+            match pool.run(ensure_month, &ahead).await {
+                Ok(()) => {
+                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(month_of(ahead));
+                }
+                Err(fault) => {
+                    tracing::warn!("the next month of the audit trail is not made yet: {}", fault.text);
+                }
+            }
+        });
+    }
+
     async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let now = self.now();
-        if self.chain.as_ref().is_some_and(|chain| chain.at > now + SLIP) {
+        if self.chain.as_ref().is_some_and(|chain| chain.at > now + SLIP || chain.at < now - RESTED) {
             self.end_chain();
         }
         self.ensure_month(now).await?;
@@ -119,8 +146,15 @@ impl Writer {
     }
 
     async fn begin_chain(&mut self, now: DateTime<Utc>) -> Result<Chain, StoreError> {
-        let seen = self.pool.run(recent_heads, &(now - VOUCHED, MOST_VOUCHED)).await?;
-        let seen: Vec<_> = seen.iter().map(ToString::to_string).collect();
+        let found = self.pool.run(open_heads, &MOST_VOUCHED).await?;
+        let (mut seen, mut ended) = (Vec::with_capacity(found.len()), Vec::new());
+        for OpenHead { writer, sequence, mac, at } in found {
+            let head = AuditHead { writer, sequence, mac };
+            seen.push(head.to_string());
+            if at < now - ENDED {
+                ended.push(head);
+            }
+        }
         let previous = self.previous.clone();
         let beginning = ChainRow {
             writer: Uuid::now_v7(),
@@ -134,9 +168,10 @@ impl Writer {
             mac: Vec::new(),
         }
         .signed(&self.keys)?;
-        self.pool.run(begin_chain, &beginning).await?;
+        let head = beginning.head();
+        self.pool.run(begin_chain, &(beginning, ended)).await?;
         self.unrecorded = 0;
-        let chain = Chain { head: beginning.head(), at: now };
+        let chain = Chain { head, at: now };
         self.chain = Some(chain.clone());
         Ok(chain)
     }
@@ -148,12 +183,15 @@ impl Writer {
     }
 
     async fn ensure_month(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let month = (now.year(), now.month());
-        if !self.months.contains(&month) {
+        if !self.known_months().contains(&month_of(now)) {
             self.pool.run(ensure_month, &now).await?;
-            self.months.insert(month);
+            self.known_months().insert(month_of(now));
         }
         Ok(())
+    }
+
+    fn known_months(&self) -> MutexGuard<'_, HashSet<Month>> {
+        self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Now, in microseconds, as PostgreSQL keeps it.
@@ -161,4 +199,8 @@ impl Writer {
         let now = self.clock.now();
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
     }
+}
+
+fn month_of(moment: DateTime<Utc>) -> Month {
+    (moment.year(), moment.month())
 }

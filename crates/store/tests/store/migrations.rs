@@ -98,7 +98,7 @@ async fn it_shares_a_database_with_the_registry_and_keeps_to_its_schema() {
     assert_eq!(
         tables.get::<String, _>(0),
         "civil_registry.person store._sqlx_migrations store.active_model store.audit_anchor store.audit_chain \
-         store.audit_event store.audit_head store.client store.enrolment_range store.enrolment_run \
+         store.audit_end store.audit_event store.audit_head store.client store.enrolment_range store.enrolment_run \
          store.face_template store.quota_use store.usage_day"
     );
 }

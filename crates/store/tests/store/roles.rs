@@ -137,7 +137,9 @@ async fn the_operators_role_forgets_and_prunes_and_rewrites_nothing() {
     let gone = operator.forget(&nik(), "dpo", &trail).await.unwrap();
     assert_eq!(gone.audit_rows, 2);
     let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
-    assert_eq!(log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap(), ["audit_event_2024_05"]);
+    // The month after it may have been made already.
+    let pruned = log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    assert_eq!(pruned[0], "audit_event_2024_05");
     for refusal in refusals(
         &database,
         &user,
