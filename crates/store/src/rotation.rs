@@ -6,12 +6,16 @@ use sqlx::PgConnection;
 
 use crate::{StoreError, TemplateKeys, template::TemplateId, template_keys::Sealed};
 
+/// How many rows one statement looks at, which bounds its time whatever it finds.
+const PAGE: i64 = 2000;
 /// How many rows one statement rewrites.
-const BATCH: i64 = 500;
+const BATCH: usize = 500;
 
 /// What a walk over the templates has done so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resealed {
+    /// Rows looked at, those with an embedding and those without.
+    pub seen: u64,
     /// Rows that are sealed with the current key now and were not before.
     pub resealed: u64,
     /// Rows that the service wrote anew in the meantime; they carry the current key if the service does.
@@ -27,10 +31,17 @@ pub(crate) struct Place {
     contract: String,
 }
 
-/// Templates of one batch: what they were, and what they become.
-pub(crate) struct Batch {
+/// Rows that follow each other: what is to be sealed anew among them, in batches.
+pub(crate) struct Page {
     pub(crate) last: Place,
+    pub(crate) seen: u64,
     pub(crate) unopened: u64,
+    pub(crate) batches: Vec<Batch>,
+}
+
+/// Templates that one statement rewrites: what they were, and what they become.
+#[derive(Default)]
+pub(crate) struct Batch {
     people: Vec<Vec<u8>>,
     contracts: Vec<String>,
     found: Vec<Vec<u8>>,
@@ -38,12 +49,20 @@ pub(crate) struct Batch {
     key_id: String,
 }
 
-pub(crate) struct SealedRow {
+/// A row; what it holds only when another key than the current one seals it.
+pub(crate) struct PageRow {
     person_key: Vec<u8>,
     contract_id: String,
     portrait_updated_at: DateTime<Utc>,
-    key_id: String,
-    sealed: Vec<u8>,
+    key_id: Option<String>,
+    sealed: Option<Vec<u8>>,
+}
+
+struct SealedRow {
+    person_key: Vec<u8>,
+    contract_id: String,
+    portrait_updated_at: DateTime<Utc>,
+    found: Sealed,
 }
 
 impl Place {
@@ -53,68 +72,86 @@ impl Place {
     }
 }
 
-impl Batch {
-    /// Opens the rows and seals them with the current key; `None` when there are none.
-    pub(crate) fn of(rows: Vec<SealedRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
+impl Page {
+    /// Opens the rows of other keys and seals them with the current one; `None` when there are no rows at all.
+    pub(crate) fn of(rows: Vec<PageRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
         let Some(last) = rows.last() else { return Ok(None) };
-        let mut batch = Self {
+        let mut page = Self {
             last: Place { person: last.person_key.clone(), contract: last.contract_id.clone() },
+            seen: rows.len() as u64,
             unopened: 0,
-            people: Vec::new(),
-            contracts: Vec::new(),
-            found: Vec::new(),
-            sealed: Vec::new(),
-            key_id: keys.current_id().to_owned(),
+            batches: Vec::new(),
         };
-        for row in rows {
-            batch.add(row, keys)?;
+        for row in rows.into_iter().filter_map(PageRow::of_another_key) {
+            page.add(row, keys)?;
         }
-        Ok(Some(batch))
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.people.len() as u64
+        Ok(Some(page))
     }
 
     fn add(&mut self, row: SealedRow, keys: &TemplateKeys) -> Result<(), StoreError> {
-        let SealedRow { person_key, contract_id, portrait_updated_at, key_id, sealed } = row;
+        let SealedRow { person_key, contract_id, portrait_updated_at, found } = row;
         let Ok(person) = <[u8; 32]>::try_from(person_key.as_slice()) else {
             self.unopened += 1;
             return Ok(());
         };
         let context = TemplateId { person, contract: contract_id.clone() }.context(portrait_updated_at);
-        let found = Sealed { key_id, bytes: sealed };
         match keys.open(&found, &context) {
             Ok(Some(plain)) => {
-                self.sealed.push(keys.seal(&plain, &context)?.bytes);
-                self.people.push(person_key);
-                self.contracts.push(contract_id);
-                self.found.push(found.bytes);
+                let sealed = keys.seal(&plain, &context)?;
+                let batch = self.open_batch(sealed.key_id);
+                batch.sealed.push(sealed.bytes);
+                batch.people.push(person_key);
+                batch.contracts.push(contract_id);
+                batch.found.push(found.bytes);
             }
             Ok(None) | Err(StoreError::UnknownKey(_)) => self.unopened += 1,
             Err(error) => return Err(error),
         }
         Ok(())
     }
+
+    /// The batch that is not full yet.
+    fn open_batch(&mut self, key_id: String) -> &mut Batch {
+        if self.batches.last().is_none_or(|batch| batch.people.len() == BATCH) {
+            self.batches.push(Batch { key_id, ..Batch::default() });
+        }
+        let last = self.batches.len() - 1;
+        &mut self.batches[last]
+    }
 }
 
-/// The next rows that another key than the current one seals.
+impl PageRow {
+    fn of_another_key(self) -> Option<SealedRow> {
+        let Self { person_key, contract_id, portrait_updated_at, key_id, sealed } = self;
+        let found = Sealed { key_id: key_id?, bytes: sealed? };
+        Some(SealedRow { person_key, contract_id, portrait_updated_at, found })
+    }
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> u64 {
+        self.people.len() as u64
+    }
+}
+
+/// The next rows, whichever key seals them: looking for those of other keys alone would go over the whole table once
+/// most rows have the current one.
 pub(crate) fn next<'c>(
     connection: &'c mut PgConnection,
     (current, after): &'c (String, Place),
-) -> BoxFuture<'c, sqlx::Result<Vec<SealedRow>>> {
+) -> BoxFuture<'c, sqlx::Result<Vec<PageRow>>> {
     sqlx::query_as!(
-        SealedRow,
-        r#"SELECT person_key, contract_id, portrait_updated_at, key_id AS "key_id!", sealed AS "sealed!"
-             FROM store.face_template
-            WHERE (person_key, contract_id) > ($1, $2)
-              AND key_id <> $3
-            ORDER BY person_key, contract_id
-            LIMIT $4"#,
+        PageRow,
+        "SELECT person_key, contract_id, portrait_updated_at, key_id,
+                CASE WHEN key_id <> $3 THEN sealed END AS sealed
+           FROM store.face_template
+          WHERE (person_key, contract_id) > ($1, $2)
+          ORDER BY person_key, contract_id
+          LIMIT $4",
         after.person.as_slice(),
         after.contract,
         current,
-        BATCH
+        PAGE
     )
     .fetch_all(connection)
     .boxed()

@@ -10,7 +10,7 @@ use crate::{
     AuditKeys, AuditTrail, Config, Forgotten, PersonKey, Resealed, StoreError, StoredTemplate, TemplateKeys,
     attempts::{self, Failures},
     forgetting, migrations,
-    rotation::{self, Batch, Place},
+    rotation::{self, Page, Place},
     template::{self, TemplateId},
 };
 
@@ -109,7 +109,8 @@ impl Store {
         self.keep_templates(&[(nik.clone(), template.clone())], contract).await
     }
 
-    /// Seals every template with the current key that another one seals, batch by batch, and reports after each.
+    /// Seals every template with the current key that another one seals, batch by batch, and reports after each, and after
+    /// each page where nothing is left to do.
     ///
     /// Services go on reading and writing meanwhile. Ended at any moment, nothing is lost, and the next run goes on
     /// with what is left.
@@ -120,13 +121,19 @@ impl Store {
         let keys = &self.0.template_keys;
         let mut so_far = Resealed::default();
         let mut question = (keys.current_id().to_owned(), Place::start());
-        while let Some(batch) = Batch::of(self.0.pool.run(rotation::next, &question).await?, keys)? {
-            let replaced = self.0.pool.run(rotation::replace, &batch).await?;
-            so_far.resealed += replaced;
-            so_far.overtaken += batch.len() - replaced;
-            so_far.unopened += batch.unopened;
-            question.1 = batch.last;
-            after_each(so_far).await;
+        while let Some(page) = Page::of(self.0.pool.run(rotation::next, &question).await?, keys)? {
+            so_far.seen += page.seen;
+            so_far.unopened += page.unopened;
+            for batch in &page.batches {
+                let replaced = self.0.pool.run(rotation::replace, batch).await?;
+                so_far.resealed += replaced;
+                so_far.overtaken += batch.len() - replaced;
+                after_each(so_far).await;
+            }
+            question.1 = page.last;
+            if page.batches.is_empty() {
+                after_each(so_far).await;
+            }
         }
         Ok(so_far)
     }

@@ -36,7 +36,8 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
         let began = Instant::now();
         let report = async |so_far: Resealed| {
             let rows = so_far.resealed + so_far.overtaken + so_far.unopened;
-            progress.set_message(format!("{} templates sealed anew", so_far.resealed));
+            progress
+                .set_message(format!("{} templates looked at, {} sealed anew", so_far.seen, so_far.resealed));
             progress.tick();
             let due = Duration::from_secs_f64(rows as f64 / f64::from(arguments.rate));
             sleep(due.saturating_sub(began.elapsed())).await;
@@ -44,7 +45,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
         anyhow::Ok(store.reseal_templates(report).await?)
     })?;
     progress.finish_and_clear();
-    let Resealed { resealed, overtaken, unopened } = done;
+    let Resealed { resealed, overtaken, unopened, .. } = done;
     eprintln!("{resealed} templates sealed anew; {overtaken} were written by a service in the meantime.");
     if unopened > 0 {
         eprintln!(
