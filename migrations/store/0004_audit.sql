@@ -10,6 +10,7 @@ CREATE TABLE store.audit_chain (
     previous_mac      bytea,
     seen              text        NOT NULL,
     unrecorded        bigint      NOT NULL,
+    person_key_id     text        NOT NULL,
     key_id            text        NOT NULL,
     mac               bytea       NOT NULL,
     CONSTRAINT previous_is_whole
@@ -37,6 +38,8 @@ CREATE TABLE store.audit_event (
     contract_id    text,
     calibration_id text,
     milliseconds   double precision NOT NULL,
+    forget_key_id  text,
+    forget_mac     bytea,
     key_id         text             NOT NULL,
     mac            bytea            NOT NULL,
     PRIMARY KEY (at, writer, sequence),
@@ -48,7 +51,10 @@ CREATE TABLE store.audit_event (
     -- Forgetting a person takes key and salt away; the seal stays, since the chain is over it.
     CONSTRAINT person_is_whole
         CHECK (num_nonnulls(person_key, person_salt) IN (0, 2)
-           AND (person_key IS NULL OR num_nonnulls(person_seal, person_key_id) = 2))
+           AND (person_key IS NULL OR num_nonnulls(person_seal, person_key_id) = 2)),
+    CONSTRAINT forgetting_is_whole
+        CHECK (num_nonnulls(forget_key_id, forget_mac) IN (0, 2)
+           AND num_nonnulls(forget_mac, person_key) < 2)
 ) PARTITION BY RANGE (at);
 
 -- Who asked about a person.
@@ -107,6 +113,8 @@ COMMENT ON COLUMN store.audit_chain.seen IS
     'Heads of other chains as this process found them: writer, sequence and mac of each, one a line.';
 COMMENT ON COLUMN store.audit_chain.unrecorded IS
     'Requests since the previous chain that were answered 503 because their rows could not be written.';
+COMMENT ON COLUMN store.audit_chain.person_key_id IS
+    'The version of the key under which the chain names persons.';
 COMMENT ON TABLE store.audit_end IS
     'Chains that nobody goes on with, and their last rows, for which a later chain vouches.';
 COMMENT ON TABLE store.audit_event IS
@@ -127,6 +135,8 @@ COMMENT ON COLUMN store.audit_event.fields IS
     'What was told of each field, as a JSON object of true, false and null.';
 COMMENT ON COLUMN store.audit_event.percentage IS
     'The similarity as it was shown.';
+COMMENT ON COLUMN store.audit_event.forget_mac IS
+    'HMAC-SHA-256 that the person was forgotten on purpose, under the audit key forget_key_id; null otherwise.';
 COMMENT ON COLUMN store.audit_event.mac IS
     'HMAC-SHA-256 over the row and its predecessor''s mac, under the audit key key_id.';
 
@@ -208,7 +218,7 @@ GRANT INSERT ON store.audit_anchor TO padan_operator;
 GRANT SELECT, INSERT, UPDATE ON store.usage_day TO padan_operator;
 GRANT SELECT ON store.usage_day TO padan_auditor;
 -- For forgetting a person.
-GRANT UPDATE (person_key, person_salt) ON store.audit_event TO padan_operator;
+GRANT UPDATE (person_key, person_salt, forget_key_id, forget_mac) ON store.audit_event TO padan_operator;
 
 DO $$ BEGIN
     PERFORM store.ensure_audit_month(now()), store.ensure_audit_month(now() + interval '1 month');

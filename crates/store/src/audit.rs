@@ -7,7 +7,9 @@
 
 mod checker;
 mod export;
+mod forgetting;
 mod keys;
+mod person_keys_in_use;
 mod retention;
 mod row;
 mod statements;
@@ -22,7 +24,10 @@ use uuid::Uuid;
 
 pub use checker::{AuditFault, AuditReport};
 pub use export::{AuditFilter, AuditLog};
+pub use forgetting::Forgotten;
+pub(crate) use forgetting::{Forgetting, STEP};
 pub use keys::AuditKeys;
+pub(crate) use person_keys_in_use::person_keys_besides;
 pub use row::AuditRow;
 pub use trail::{AuditFigures, AuditTrail};
 pub use usage::UsageRow;

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{AuditKeys, PersonKey, StoreError, TemplateKeys, secret};
+use crate::{AuditKeys, PersonKeys, StoreError, TemplateKeys, secret};
 
 /// Settings of section `[store]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -15,12 +15,13 @@ pub struct Config {
     /// NIK is answered 503. `padan migrate` needs a user who may create schemas and roles; the service one in the role
     /// `padan_service`.
     pub url: SecretString,
-    /// The secret under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits.
-    /// Either this or `person_key_file`. Another key than before: no template is found and every portrait
-    /// is embedded once more; the old rows stay behind unused.
+    /// The secrets under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits each, separated
+    /// by commas or white space. Either this or `person_key_file`. Rows are written under the first one; the others are
+    /// those of before, so that `padan audit export --nik` and `padan person forget` find what was written under them.
+    /// Another first key than before: no template is found and every portrait is embedded once more.
     #[serde(default)]
     pub person_key: Option<SecretString>,
-    /// A file that holds the secret, for where secrets are mounted. Let nobody but the service read it.
+    /// A file that holds the secrets, one a line, for where secrets are mounted. Let nobody but the service read it.
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
     /// The keys that templates are encrypted with, 64 hexadecimal digits each, separated by commas or white space.
@@ -113,11 +114,11 @@ impl Config {
         Duration::from_millis(self.audit_timeout_ms)
     }
 
-    /// Reads the person key from where the settings say.
-    pub(crate) fn read_person_key(&self) -> Result<PersonKey, StoreError> {
+    /// Reads the person keys from where the settings say.
+    pub(crate) fn read_person_keys(&self) -> Result<PersonKeys, StoreError> {
         let Self { person_key, person_key_file, .. } = self;
         let text = secret::read("person_key", person_key.as_ref(), person_key_file.as_deref())?;
-        PersonKey::from_hex(&text)
+        PersonKeys::from_hex(&text)
     }
 
     /// Reads the template keys from where the settings say.

@@ -15,8 +15,8 @@
 //! **Architecture Invariant:** what processes take of a quota is together never more than the quota.
 //!
 //! **Architecture Invariant:** the NIK is not in this database. A person is the HMAC-SHA-256 of the NIK
-//! under the [`PersonKey`], which never leaves the process. With another key every template is simply not
-//! found.
+//! under the first of the [`PersonKeys`], which never leave the process. With another key every template is simply not
+//! found; the audit trail is looked through under all of them.
 //!
 //! **Architecture Invariant:** no embedding is in this database as it is: each is sealed under one of the
 //! [`TemplateKeys`], for its own row alone. A row moved to another person does not open.
@@ -41,9 +41,8 @@ mod client_secret;
 mod config;
 mod enrolment;
 mod error;
-mod forgetting;
 mod migrations;
-mod person_key;
+mod person_keys;
 mod pruning;
 mod quota;
 mod rotation;
@@ -56,7 +55,7 @@ mod template_keys;
 pub use active_model::ActiveModel;
 pub use audit::{
     AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog, AuditReport, AuditRow,
-    AuditTrail, ComparedUnder, UsageRow,
+    AuditTrail, ComparedUnder, Forgotten, UsageRow,
 };
 pub use client::StoredClient;
 pub use client_change::{NewClient, Rotation};
@@ -64,9 +63,8 @@ pub use client_secret::{ClientSecret, KeptSecret};
 pub use config::Config;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
-pub use forgetting::Forgotten;
 pub use padan_postgres::PoolFigures;
-pub use person_key::PersonKey;
+pub use person_keys::PersonKeys;
 pub use pruning::{Pruned, Pruning};
 pub use quota::{QuotaAsk, QuotaGrant};
 pub use rotation::Resealed;

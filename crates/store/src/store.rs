@@ -7,9 +7,10 @@ use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    AuditKeys, AuditTrail, Config, Forgotten, PersonKey, Resealed, StoreError, StoredTemplate, TemplateKeys,
+    AuditKeys, AuditTrail, Config, Forgotten, PersonKeys, Resealed, StoreError, StoredTemplate, TemplateKeys,
     attempts::{self, Failures},
-    forgetting, migrations,
+    audit::{Forgetting, STEP, person_keys_besides},
+    migrations,
     rotation::{self, Page, Place},
     template::{self, TemplateId},
 };
@@ -20,7 +21,7 @@ pub struct Store(pub(crate) Arc<Parts>);
 
 pub(crate) struct Parts {
     config: Config,
-    pub(crate) person_key: PersonKey,
+    pub(crate) person_keys: PersonKeys,
     pub(crate) template_keys: TemplateKeys,
     audit_keys: AuditKeys,
     pub(crate) pool: Arc<Pool>,
@@ -34,7 +35,7 @@ impl Store {
     pub fn new(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
         Ok(Self(Arc::new(Parts {
-            person_key: config.read_person_key()?,
+            person_keys: config.read_person_keys()?,
             template_keys: config.read_template_keys()?,
             audit_keys: config.read_audit_keys()?,
             pool: Arc::new(Pool::new(config.connect_options()?, config.limits(), None)),
@@ -141,10 +142,10 @@ impl Store {
     /// Starts to write the audit trail, in a chain of its own. One a process is enough. Must be called within a Tokio
     /// runtime.
     pub fn audit_trail(&self, clock: Clock) -> AuditTrail {
-        let Parts { pool, audit_keys, person_key, config, .. } = &*self.0;
+        let Parts { pool, audit_keys, person_keys, config, .. } = &*self.0;
         AuditTrail::start(
             Arc::clone(pool),
-            (audit_keys.clone(), person_key.clone()),
+            (audit_keys.clone(), person_keys.clone()),
             clock,
             config.audit_timeout(),
         )
@@ -158,23 +159,36 @@ impl Store {
         since: DateTime<Utc>,
         most: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let person = self.0.person_key.of(nik)?;
+        let person = self.0.person_keys.of(nik)?;
         let failures = Failures { person, client: client.to_owned(), since, most: most.into() };
         Ok(self.0.pool.run(attempts::last_but, &failures).await?)
     }
 
-    /// Destroys the person's templates and takes the person out of the audit trail, whose rows stay. Before that a row
-    /// says that it will be done, by whom and to how many rows.
+    /// Destroys the person's templates and takes the person out of the audit trail, whose rows stay, whichever of the
+    /// person keys they were written under. Rows say that it was done, by whom and to how many rows; each is there if and
+    /// only if what it says was done. Nothing is written when there is nothing about the person.
     pub async fn forget(
         &self,
         nik: &NationalId,
         by: &str,
         trail: &AuditTrail,
     ) -> Result<Forgotten, StoreError> {
-        let person = self.0.person_key.of(nik)?;
-        let concerned = self.0.pool.run(forgetting::count, &person).await?;
-        trail.announce_forgetting(concerned.rows, by).await?;
-        Ok(self.0.pool.run(forgetting::forget, &(person, Some(concerned.until))).await?)
+        let forgetting = Forgetting { people: self.0.person_keys.all_of(nik)?, by: by.to_owned() };
+        let mut so_far = Forgotten::default();
+        loop {
+            let gone = trail.forget(&forgetting).await?;
+            so_far.templates += gone.templates;
+            so_far.audit_rows += gone.audit_rows;
+            if gone.audit_rows < STEP {
+                return Ok(so_far);
+            }
+        }
+    }
+
+    /// The ids of person keys that are not among the settings' and under which rows of the audit trail were written: a
+    /// person is not found there.
+    pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.0.pool.run(person_keys_besides, &self.0.person_keys.ids()).await?)
     }
 
     /// The pool, for statements that have files of their own.
@@ -192,7 +206,7 @@ impl Store {
         nik: &NationalId,
         contract: &ModelContractId,
     ) -> Result<TemplateId, StoreError> {
-        Ok(TemplateId { person: self.0.person_key.of(nik)?, contract: contract.as_str().to_owned() })
+        Ok(TemplateId { person: self.0.person_keys.of(nik)?, contract: contract.as_str().to_owned() })
     }
 }
 

@@ -31,7 +31,7 @@ impl Store {
     ) -> Result<Vec<Option<KeptTemplate>>, StoreError> {
         let people = niks
             .iter()
-            .map(|nik| Ok(self.0.person_key.of(nik)?.to_vec()))
+            .map(|nik| Ok(self.0.person_keys.of(nik)?.to_vec()))
             .collect::<Result<_, StoreError>>()?;
         let question: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
         let rows = self.0.pool.run(kept, &question).await?;

@@ -21,7 +21,7 @@ use crate::{settings::SettingsArguments, telemetry};
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Rows about the person of this NIK; needs `store.person_key`
+    /// Rows about the person of this NIK; needs `store.person_key`, with the keys of before
     #[arg(long)]
     nik: Option<String>,
     /// Rows of this client
@@ -84,6 +84,9 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
     let mut rows = 0_u64;
     let written = Runtime::new()?.block_on(async {
         let mut log = AuditLog::open(&settings.store).await?;
+        if filter.nik.is_some() {
+            tell_unknown_person_keys(&log.unknown_person_keys().await?);
+        }
         let mut sheet = Sheet::begin(arguments.format)?;
         let written = log
             .export(&filter, |row| {
@@ -103,6 +106,17 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
     }
 }
 
+/// Says that a person is not looked for everywhere, when that is so.
+pub(super) fn tell_unknown_person_keys(ids: &[String]) {
+    if !ids.is_empty() {
+        eprintln!(
+            "There are rows under the person keys {}, which store.person_key does not hold: nobody is found there. Add \
+             these keys behind the first one.",
+            ids.join(", ")
+        );
+    }
+}
+
 /// What goes to stdout.
 enum Sheet {
     Csv(Box<csv::Writer<io::Stdout>>),
@@ -110,12 +124,12 @@ enum Sheet {
 }
 
 impl Sheet {
-    fn begin(format: Format) -> Result<Self> {
+    fn begin(format: Format) -> io::Result<Self> {
         Ok(match format {
             Format::Jsonl => Self::Lines(BufWriter::new(io::stdout())),
             Format::Csv => {
                 let mut sheet = csv::Writer::from_writer(io::stdout());
-                sheet.write_record(COLUMNS)?;
+                sheet.write_record(COLUMNS).map_err(io_error)?;
                 Self::Csv(Box::new(sheet))
             }
         })
@@ -136,7 +150,7 @@ impl Sheet {
                     Value::String(text) => text,
                     other => other.to_string(),
                 });
-                sheet.write_record(texts).map_err(io::Error::from)
+                sheet.write_record(texts).map_err(io_error)
             }
         }
     }
@@ -146,6 +160,14 @@ impl Sheet {
             Self::Lines(mut out) => out.flush(),
             Self::Csv(mut sheet) => sheet.flush(),
         }
+    }
+}
+
+/// The error below, whose kind says whether the reader has gone; what the crate converts it to says so no more.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -3,14 +3,16 @@ use std::{env, process::ExitCode};
 use anyhow::{Result, bail};
 use clap::Args;
 use padan_domain::{Clock, NationalId};
+use padan_store::Forgotten;
 use tokio::runtime::Runtime;
 
+use super::audit_export::tell_unknown_person_keys;
 use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Destroy what the service keeps about a person
 ///
 /// Deletes the face templates of all models and takes the person out of the audit trail: its rows stay, and nobody can
-/// tell any more whom they were about. Before that a row is written that says so. The registry is not touched: as long
+/// tell any more whom they were about. A row is written together with it that says so. The registry is not touched: as long
 /// as it has the person, the next verification makes a template again. Needs a user in the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct PersonForgetArguments {
@@ -30,13 +32,19 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
     telemetry::start(&settings.log)?;
     let Ok(nik) = arguments.nik.parse::<NationalId>() else { bail!("--nik is not 16 digits") };
     let by = arguments.by.clone().unwrap_or_else(user);
-    let gone = Runtime::new()?.block_on(async {
+    let (gone, unknown) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings)?;
         let trail = store.audit_trail(Clock::System);
         let gone = store.forget(&nik, &by, &trail).await?;
         trail.finish().await;
-        anyhow::Ok(gone)
+        let unknown = store.unknown_person_keys().await?;
+        anyhow::Ok((gone, unknown))
     })?;
+    tell_unknown_person_keys(&unknown);
+    if gone == Forgotten::default() {
+        eprintln!("Nothing was found about this person.");
+        return Ok(ExitCode::SUCCESS);
+    }
     eprintln!(
         "{} templates deleted; {} rows of the audit trail no longer say whom they were about.",
         gone.templates, gone.audit_rows

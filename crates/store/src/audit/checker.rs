@@ -50,6 +50,8 @@ pub enum AuditFault {
     AnchorForged(Uuid),
     /// A row was signed with a key that is not among the audit keys.
     UnknownKey(Place, String),
+    /// The row has lost its person, and whoever took it out had no audit key.
+    PersonRemoved(Place),
     /// More rows have lost their person than were announced: how many have, and how many were.
     Unannounced(u64, i64),
 }
@@ -109,7 +111,7 @@ pub(super) async fn verify(
             AuditRow,
             "SELECT at, writer, sequence, kind, request_id, client, endpoint, reason, person_key, person_key_id,
                     person_salt, person_seal, nik_plausible, fields, percentage, contract_id, calibration_id,
-                    milliseconds, key_id, mac
+                    milliseconds, forget_key_id, forget_mac, key_id, mac
                FROM store.audit_event
               ORDER BY at, writer, sequence"
         )
@@ -163,7 +165,8 @@ impl Checker<'_> {
     async fn read_beginnings(&mut self, view: &mut PgConnection) -> Result<(), StoreError> {
         let rows = sqlx::query_as!(
             ChainRow,
-            "SELECT writer, started_at, previous_writer, previous_sequence, previous_mac, seen, unrecorded, key_id, mac
+            "SELECT writer, started_at, previous_writer, previous_sequence, previous_mac, seen, unrecorded,
+                    person_key_id, key_id, mac
                FROM store.audit_chain
               ORDER BY started_at"
         );
@@ -187,7 +190,9 @@ impl Checker<'_> {
     fn follow(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         self.announced += row.announced();
-        self.report.forgotten += u64::from(row.is_forgotten());
+        if row.is_forgotten() {
+            self.follow_forgotten(row);
+        }
         let before = self.before(row);
         match row.computed_mac(&before, self.keys) {
             None => self.found(AuditFault::UnknownKey(Place::of(row), row.key_id.clone())),
@@ -202,6 +207,17 @@ impl Checker<'_> {
         }
         // What the row carries counts for the next one, so that one changed row is one fault.
         self.followed.insert(row.writer, Followed { sequence: row.sequence, mac: row.mac.clone() });
+    }
+
+    fn follow_forgotten(&mut self, row: &AuditRow) {
+        match row.forgetting_is_signed(self.keys) {
+            Some(true) => self.report.forgotten += 1,
+            Some(false) => self.found(AuditFault::PersonRemoved(Place::of(row))),
+            None => {
+                let key_id = row.forget_key_id.clone().unwrap_or_default();
+                self.found(AuditFault::UnknownKey(Place::of(row), key_id));
+            }
+        }
     }
 
     /// The HMAC that the row is chained to. When rows are missing before it, it cannot be known.
@@ -237,7 +253,9 @@ impl Checker<'_> {
         for (writer, sequence) in cut_off {
             self.found(AuditFault::CutOff(Place { writer, sequence, at: None, request_id: None }));
         }
-        if self.report.forgotten > self.announced.unsigned_abs() && self.anchors.is_empty() {
+        // A row is never younger than its announcement, so a month that is pruned takes no announcement away of which a
+        // row is left.
+        if self.report.forgotten > self.announced.unsigned_abs() {
             self.found(AuditFault::Unannounced(self.report.forgotten, self.announced));
         }
         self.report.chains = self.followed.len() as u64;
@@ -281,6 +299,9 @@ impl fmt::Display for AuditFault {
         match self {
             Self::Changed(place) => write!(f, "{place}: it was changed"),
             Self::PersonChanged(place) => write!(f, "{place}: its person was changed"),
+            Self::PersonRemoved(place) => {
+                write!(f, "{place}: its person was taken out, and not by forgetting")
+            }
             Self::Missing(first, next) => {
                 write!(f, "{first}: it is missing, and the next one there is {next}")
             }

@@ -7,7 +7,9 @@ use padan_postgres::Fault;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::timeout;
 
-use super::{AuditHead, AuditKeys, AuditReport, AuditRow, UsageRow, checker, retention, usage};
+use super::{
+    AuditHead, AuditKeys, AuditReport, AuditRow, UsageRow, checker, person_keys_besides, retention, usage,
+};
 use crate::{Config, StoreError};
 
 /// The audit trail as its reader sees it: to export, to verify, to prune. Needs the keys of neither templates nor, unless
@@ -51,8 +53,8 @@ impl AuditLog {
         filter: &AuditFilter,
         mut take: impl FnMut(AuditRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
-        let person = match &filter.nik {
-            Some(nik) => Some(self.config.read_person_key()?.of(nik)?.to_vec()),
+        let people = match &filter.nik {
+            Some(nik) => Some(self.config.read_person_keys()?.all_of(nik)?),
             None => None,
         };
         let mut rows = pin!(
@@ -60,14 +62,14 @@ impl AuditLog {
                 AuditRow,
                 "SELECT at, writer, sequence, kind, request_id, client, endpoint, reason, person_key, person_key_id,
                         person_salt, person_seal, nik_plausible, fields, percentage, contract_id, calibration_id,
-                        milliseconds, key_id, mac
+                        milliseconds, forget_key_id, forget_mac, key_id, mac
                    FROM store.audit_event
-                  WHERE ($1::bytea IS NULL OR person_key = $1)
+                  WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
                     AND ($2::text IS NULL OR client = $2)
                     AND at >= coalesce($3::timestamptz, '-infinity')
                     AND at < coalesce($4::timestamptz, 'infinity')
                   ORDER BY at, writer, sequence",
-                person,
+                people.as_deref(),
                 filter.client,
                 filter.from,
                 filter.to
@@ -80,6 +82,14 @@ impl AuditLog {
             }
         }
         Ok(Ok(()))
+    }
+
+    /// The ids of person keys that are not among the settings' and under which there are rows: a person is not found
+    /// there.
+    pub async fn unknown_person_keys(&mut self) -> Result<Vec<String>, StoreError> {
+        let known = self.config.read_person_keys()?.ids();
+        let found = person_keys_besides(&mut self.connection, &known).await;
+        Ok(found.map_err(|error| Fault::of(&error))?)
     }
 
     /// Verifies every row against its chain, and every chain against the heads that are known of it: those in the

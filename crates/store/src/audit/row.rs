@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{AuditEvent, AuditHead, AuditKeys, keys::Signature};
-use crate::{PersonKey, StoreError};
+use crate::{PersonKeys, StoreError};
 
 /// A row of the audit trail, as it lies in the table.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,10 @@ pub struct AuditRow {
     pub calibration_id: Option<String>,
     /// Milliseconds until the outcome.
     pub milliseconds: f64,
+    /// The audit key that says that the person was forgotten on purpose.
+    pub forget_key_id: Option<String>,
+    /// The HMAC under that key.
+    pub forget_mac: Option<Vec<u8>>,
     /// The audit key.
     pub key_id: String,
     /// The HMAC over the row and its predecessor's.
@@ -61,6 +65,7 @@ pub(crate) struct ChainRow {
     pub(crate) previous_mac: Option<Vec<u8>>,
     pub(crate) seen: String,
     pub(crate) unrecorded: i64,
+    pub(crate) person_key_id: String,
     pub(crate) key_id: String,
     pub(crate) mac: Vec<u8>,
 }
@@ -78,9 +83,10 @@ impl AuditRow {
     pub(super) fn of(
         event: &AuditEvent,
         place: (DateTime<Utc>, Uuid, i64),
-        key: &PersonKey,
+        keys: &PersonKeys,
     ) -> Result<Self, StoreError> {
-        let person = event.nik.as_ref().map(|nik| Person::new(key.of(nik)?, key.id())).transpose()?;
+        let person =
+            event.nik.as_ref().map(|nik| Person::new(keys.of(nik)?, keys.current_id())).transpose()?;
         let fields = event.fields.iter().map(|(name, matches)| {
             let value = matches.map_or("null", |matches| if matches { "true" } else { "false" });
             format!("\"{name}\":{value}")
@@ -105,8 +111,8 @@ impl AuditRow {
         Ok(row)
     }
 
-    /// A row that says how many rows are about to lose their person, and whose request it was.
-    pub(super) fn of_forgetting(rows: i64, by: &str, place: (DateTime<Utc>, Uuid, i64)) -> Self {
+    /// A row that says how many rows have lost their person, and whose request it was.
+    pub(super) fn of_forgetting(rows: usize, by: &str, place: (DateTime<Utc>, Uuid, i64)) -> Self {
         let mut row = Self::blank("forget", place, "FORGOTTEN");
         row.client = Some(by.to_owned());
         row.fields = format!("{{\"rows\":{rows}}}");
@@ -133,6 +139,8 @@ impl AuditRow {
             contract_id: None,
             calibration_id: None,
             milliseconds: 0.0,
+            forget_key_id: None,
+            forget_mac: None,
             key_id: String::new(),
             mac: Vec::new(),
         }
@@ -183,6 +191,12 @@ impl AuditRow {
         self.person_key.is_none() && self.person_seal.is_some()
     }
 
+    /// Whether the row lost its person by somebody who has the key `forget_key_id`; `None` when it is not among the keys.
+    pub(super) fn forgetting_is_signed(&self, keys: &AuditKeys) -> Option<bool> {
+        let (Some(key_id), Some(mac)) = (&self.forget_key_id, &self.forget_mac) else { return Some(false) };
+        Some(forgetting_signature(&self.head(), key_id, keys)? == *mac)
+    }
+
     /// How many rows a row of the kind `forget` announces.
     pub(super) fn announced(&self) -> i64 {
         let number = self.fields.strip_prefix("{\"rows\":").and_then(|rest| rest.strip_suffix('}'));
@@ -212,7 +226,8 @@ impl ChainRow {
             .integer(self.previous_sequence.unwrap_or_default())
             .with(self.previous_mac.as_deref())
             .text(Some(&self.seen))
-            .integer(self.unrecorded);
+            .integer(self.unrecorded)
+            .text(Some(&self.person_key_id));
         Some(signature.finish())
     }
 
@@ -234,10 +249,17 @@ impl ChainRow {
 
 /// The signature of an anchor, which stands in for rows that were pruned.
 pub(super) fn anchor_signature(head: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
-    let begun = keys.signature(key_id, "padan audit anchor 1")?;
-    let signature: Signature =
-        begun.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac));
-    Some(signature.finish())
+    Some(sign_head(keys.signature(key_id, "padan audit anchor 1")?, head))
+}
+
+/// The signature that a row carries which lost its person on purpose. It says nothing about the person, so that rows
+/// of one person cannot be told from those of others who were forgotten.
+pub(super) fn forgetting_signature(row: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
+    Some(sign_head(keys.signature(key_id, "padan audit forgetting 1")?, row))
+}
+
+fn sign_head(begun: Signature, head: &AuditHead) -> Vec<u8> {
+    begun.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac)).finish()
 }
 
 pub(super) fn unsigned() -> StoreError {
@@ -245,10 +267,15 @@ pub(super) fn unsigned() -> StoreError {
 }
 
 impl Person {
-    fn new(key: [u8; 32], key_id: String) -> Result<Self, StoreError> {
+    fn new(key: [u8; 32], key_id: &str) -> Result<Self, StoreError> {
         let salt = Key::<Aes128Gcm>::try_generate()
             .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
-        Ok(Self { key: key.to_vec(), key_id, seal: seal(&key, &salt), salt: salt.to_vec() })
+        Ok(Self {
+            key: key.to_vec(),
+            key_id: key_id.to_owned(),
+            seal: seal(&key, &salt),
+            salt: salt.to_vec(),
+        })
     }
 }
 

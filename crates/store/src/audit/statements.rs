@@ -59,8 +59,8 @@ pub(super) fn begin_chain<'c>(
                  ON CONFLICT DO NOTHING
              )
              INSERT INTO store.audit_chain (writer, started_at, previous_writer, previous_sequence, previous_mac, seen,
-                    unrecorded, key_id, mac)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                    unrecorded, key_id, mac, person_key_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $12)",
             row.writer,
             row.started_at,
             row.previous_writer,
@@ -71,7 +71,8 @@ pub(super) fn begin_chain<'c>(
             row.key_id,
             row.mac,
             &writers,
-            &sequences
+            &sequences,
+            row.person_key_id
         )
         .execute(connection)
         .await

@@ -14,11 +14,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use super::{
-    AuditEvent, AuditKeys,
-    writer::{Entry, Writer},
-};
-use crate::{PersonKey, StoreError};
+use super::{AuditEvent, AuditKeys, Forgetting, Forgotten, writer::Writer};
+use crate::{PersonKeys, StoreError};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///
@@ -52,10 +49,13 @@ struct Counters {
 }
 
 enum Message {
-    Entry(Entry, oneshot::Sender<Result<(), StoreError>>),
+    Request(AuditEvent, Answer<()>),
+    Forget(Forgetting, Answer<Forgotten>),
     /// All that was said before is to be written, and the head noted.
     Finish(oneshot::Sender<()>),
 }
+
+type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Rows that one commit takes.
 const BATCH: usize = 256;
@@ -69,11 +69,11 @@ impl AuditTrail {
     /// first entry, so the store need not be up.
     pub(crate) fn start(
         pool: Arc<Pool>,
-        (keys, person_key): (AuditKeys, PersonKey),
+        (keys, person_keys): (AuditKeys, PersonKeys),
         clock: Clock,
         patience: Duration,
     ) -> Self {
-        let writer = Writer::new(pool, keys, person_key, clock);
+        let writer = Writer::new(pool, keys, person_keys, clock);
         let (sender, receiver) = mpsc::channel(QUEUE);
         let counters = Arc::<Counters>::default();
         tokio::spawn(write_all(writer, receiver, Arc::clone(&counters)));
@@ -82,20 +82,21 @@ impl AuditTrail {
 
     /// Returns once the row is durable; an error when it is not within the limit, or cannot be.
     pub async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.write(Entry::Request(event)).await
+        self.ask(|done| Message::Request(event, done)).await
     }
 
     /// Has the row written without waiting for it: nobody is there to be answered.
     pub fn note(&self, event: AuditEvent) {
         let (done, _) = oneshot::channel();
-        if self.messages.try_send(Message::Entry(Entry::Request(event), done)).is_err() {
+        if self.messages.try_send(Message::Request(event, done)).is_err() {
             self.counters.failed.fetch_add(1, Relaxed);
         }
     }
 
-    /// The row that announces that a person will be forgotten.
-    pub(crate) async fn announce_forgetting(&self, rows: i64, by: &str) -> Result<(), StoreError> {
-        self.write(Entry::Forgetting { rows, by: by.to_owned() }).await
+    /// Forgets a part of what there is about a person: [`STEP`](super::STEP) rows at most.
+    pub(crate) async fn forget(&self, forgetting: &Forgetting) -> Result<Forgotten, StoreError> {
+        let forgetting = forgetting.clone();
+        self.ask(|done| Message::Forget(forgetting, done)).await
     }
 
     /// Writes what is waiting and notes the head, within the limit. To be called before the process ends.
@@ -121,14 +122,14 @@ impl AuditTrail {
         }
     }
 
-    async fn write(&self, entry: Entry) -> Result<(), StoreError> {
-        let written = async {
-            let (done, written) = oneshot::channel();
-            self.messages.send(Message::Entry(entry, done)).await.map_err(|_| ended())?;
-            written.await.map_err(|_| ended())?
+    async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, StoreError> {
+        let answered = async {
+            let (done, answered) = oneshot::channel();
+            self.messages.send(message(done)).await.map_err(|_| ended())?;
+            answered.await.map_err(|_| ended())?
         };
         let limit = self.patience.as_millis();
-        timeout(self.patience, written).await.unwrap_or_else(|_| {
+        timeout(self.patience, answered).await.unwrap_or_else(|_| {
             Err(StoreError::Timeout(format!("the audit row was not durable within {limit} ms")))
         })
     }
@@ -164,24 +165,26 @@ async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, co
 }
 
 async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, counters: &Counters) {
-    let (mut entries, mut waiting, mut finished) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut events, mut waiting) = (Vec::new(), Vec::new());
+    let (mut forgettings, mut finished) = (Vec::new(), Vec::new());
     for message in messages {
         match message {
-            Message::Entry(entry, done) => {
-                entries.push(entry);
+            Message::Request(event, done) => {
+                events.push(event);
                 waiting.push(done);
             }
+            Message::Forget(forgetting, done) => forgettings.push((forgetting, done)),
             Message::Finish(done) => finished.push(done),
         }
     }
-    if !entries.is_empty() {
+    if !events.is_empty() {
         let began = Instant::now();
-        let written = writer.write(&entries).await;
+        let written = writer.write(&events).await;
         if let Err(error) = &written {
-            tracing::error!(rows = entries.len(), "the audit trail could not be written: {error}");
-            counters.failed.fetch_add(entries.len() as u64, Relaxed);
+            tracing::error!(rows = events.len(), "the audit trail could not be written: {error}");
+            counters.failed.fetch_add(events.len() as u64, Relaxed);
         } else {
-            counters.rows.fetch_add(entries.len() as u64, Relaxed);
+            counters.rows.fetch_add(events.len() as u64, Relaxed);
             counters.commits.fetch_add(1, Relaxed);
             counters.commit_micros.fetch_add(began.elapsed().as_micros() as u64, Relaxed);
         }
@@ -189,6 +192,9 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
             // Whoever left needs no answer.
             let _ = done.send(written.clone());
         }
+    }
+    for (forgetting, done) in forgettings {
+        let _ = done.send(writer.forget(forgetting).await);
     }
     if !finished.is_empty() {
         writer.note_head().await;

@@ -9,17 +9,18 @@ use padan_postgres::Pool;
 use uuid::Uuid;
 
 use super::{
-    AuditEvent, AuditHead, AuditKeys, AuditRow,
+    AuditEvent, AuditHead, AuditKeys, AuditRow, Forgetting, Forgotten,
+    forgetting::{Done, Step, forget},
     row::ChainRow,
     statements::{OpenHead, Rows, append, begin_chain, ensure_month, note_head, open_heads},
 };
-use crate::{PersonKey, StoreError};
+use crate::{PersonKeys, StoreError};
 
 /// What writes rows: one chain after the other, never two at once.
 pub(super) struct Writer {
     pool: Arc<Pool>,
     keys: AuditKeys,
-    person_key: PersonKey,
+    person_keys: PersonKeys,
     clock: Clock,
     chain: Option<Chain>,
     previous: Option<AuditHead>,
@@ -38,14 +39,6 @@ struct Chain {
 /// A month for which rows can be written: its year and its number.
 type Month = (i32, u32);
 
-/// What is to be written.
-pub(super) enum Entry {
-    /// A request.
-    Request(AuditEvent),
-    /// A person is about to be forgotten: the number of rows that this concerns, and who has it done.
-    Forgetting { rows: i64, by: String },
-}
-
 /// A chain that rested for so long is not gone on with: a new one begins. So others can tell which chains have ended.
 const RESTED: TimeDelta = TimeDelta::days(1);
 /// A chain that rested for so long has ended, even if the clock of its process is late.
@@ -56,11 +49,11 @@ const MOST_VOUCHED: i64 = 1000;
 const SLIP: TimeDelta = TimeDelta::seconds(1);
 
 impl Writer {
-    pub(super) fn new(pool: Arc<Pool>, keys: AuditKeys, person_key: PersonKey, clock: Clock) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, keys: AuditKeys, person_keys: PersonKeys, clock: Clock) -> Self {
         Self {
             pool,
             keys,
-            person_key,
+            person_keys,
             clock,
             chain: None,
             previous: None,
@@ -70,17 +63,24 @@ impl Writer {
         }
     }
 
-    /// Makes entries durable, all or none. Whether rows of a commit that failed are there nobody knows: what follows
-    /// is a new chain, which begins with what is known.
-    pub(super) async fn write(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
-        let written = self.append(entries).await;
+    /// Makes the rows of requests durable, all or none. Whether rows of a commit that failed are there nobody knows: what
+    /// follows is a new chain, which begins with what is known.
+    pub(super) async fn write(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let written = self.append(events).await;
         if written.is_err() {
-            self.end_chain();
-            // A partition may have gone with a database that was restored.
-            self.known_months().clear();
-            self.unrecorded += i64::try_from(entries.len()).unwrap_or(i64::MAX);
+            self.give_up();
+            self.unrecorded += i64::try_from(events.len()).unwrap_or(i64::MAX);
         }
         written
+    }
+
+    /// Forgets a part of what there is about a person, together with the row that says so.
+    pub(super) async fn forget(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
+        let forgotten = self.forget_in_chain(forgetting).await;
+        if forgotten.is_err() {
+            self.give_up();
+        }
+        forgotten
     }
 
     /// Tells the log how far the chain has come, and the store as well, unless it was told already.
@@ -117,7 +117,30 @@ impl Writer {
         });
     }
 
-    async fn append(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
+    async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let mut chain = self.chain_for_now().await?;
+        let mut rows = Vec::with_capacity(events.len());
+        for event in events {
+            let place = (chain.at, chain.head.writer, chain.head.sequence + 1);
+            let row = AuditRow::of(event, place, &self.person_keys)?.signed(&chain.head.mac, &self.keys)?;
+            chain.head = row.head();
+            rows.push(row);
+        }
+        self.pool.run(append, &Rows(rows)).await?;
+        self.chain = Some(chain);
+        Ok(())
+    }
+
+    async fn forget_in_chain(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
+        let Chain { head, at } = self.chain_for_now().await?;
+        let step = Step { forgetting, at, head, keys: self.keys.clone() };
+        let Done { gone, head } = self.pool.run(forget, &step).await??;
+        self.chain = Some(Chain { head, at });
+        Ok(gone)
+    }
+
+    /// The chain to go on with, and the time of its next rows, for which there is a month.
+    async fn chain_for_now(&mut self) -> Result<Chain, StoreError> {
         let now = self.now();
         if self.chain.as_ref().is_some_and(|chain| chain.at > now + SLIP || chain.at < now - RESTED) {
             self.end_chain();
@@ -129,20 +152,7 @@ impl Writer {
         };
         // Within a chain the time never goes back, so that the order of time is that of the chain.
         chain.at = chain.at.max(now);
-        let mut rows = Vec::with_capacity(entries.len());
-        for entry in entries {
-            let place = (chain.at, chain.head.writer, chain.head.sequence + 1);
-            let row = match entry {
-                Entry::Request(event) => AuditRow::of(event, place, &self.person_key)?,
-                Entry::Forgetting { rows, by } => AuditRow::of_forgetting(*rows, by, place),
-            };
-            let row = row.signed(&chain.head.mac, &self.keys)?;
-            chain.head = row.head();
-            rows.push(row);
-        }
-        self.pool.run(append, &Rows(rows)).await?;
-        self.chain = Some(chain);
-        Ok(())
+        Ok(chain)
     }
 
     async fn begin_chain(&mut self, now: DateTime<Utc>) -> Result<Chain, StoreError> {
@@ -164,6 +174,7 @@ impl Writer {
             previous_mac: previous.map(|head| head.mac),
             seen: seen.join("\n"),
             unrecorded: self.unrecorded,
+            person_key_id: self.person_keys.current_id().to_owned(),
             key_id: String::new(),
             mac: Vec::new(),
         }
@@ -174,6 +185,12 @@ impl Writer {
         let chain = Chain { head, at: now };
         self.chain = Some(chain.clone());
         Ok(chain)
+    }
+
+    fn give_up(&mut self) {
+        self.end_chain();
+        // A partition may have gone with a database that was restored.
+        self.known_months().clear();
     }
 
     fn end_chain(&mut self) {

@@ -8,7 +8,7 @@ use std::{
 use padan_domain::Clock;
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
-    ComparedUnder, Store, StoreError,
+    ComparedUnder, Config, Forgotten, Store, StoreError,
 };
 use padan_testing::TestDatabase;
 
@@ -337,7 +337,7 @@ async fn a_row_that_was_made_without_the_key_is_found() {
             "INSERT INTO store.audit_event
              SELECT at + interval '1 second', writer, 6, kind, 'forged', client, endpoint, 'VERIFIED', person_key,
                     person_key_id, person_salt, person_seal, nik_plausible, fields, percentage, contract_id,
-                    calibration_id, milliseconds, key_id, sha256(mac)
+                    calibration_id, milliseconds, NULL, NULL, key_id, sha256(mac)
                FROM store.audit_event WHERE sequence = 5",
         )
         .await;
@@ -408,11 +408,130 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_holds() {
     assert_eq!(last.fields, r#"{"rows":5}"#);
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.rows, report.forgotten, report.faults), (7, 5, vec![]));
-    // Nobody takes a person out of a row unseen.
+    // Nobody takes a person out of a row unseen, not even with what another row has for it.
     database
         .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE request_id = 'f'")
         .await;
-    assert_eq!(verified(&database, Vec::new()).await.faults, [AuditFault::Unannounced(6, 5)]);
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::PersonRemoved(place)] if place.sequence == 6), "{faults:?}");
+    database
+        .execute(
+            "UPDATE store.audit_event AS f SET forget_key_id = a.forget_key_id, forget_mac = a.forget_mac
+               FROM store.audit_event AS a WHERE f.request_id = 'f' AND a.request_id = 'a'",
+        )
+        .await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_person_is_forgotten_together_with_its_announcement_or_not_at_all() {
+    let (database, store) = migrated().await;
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    let trail = five(&store).await;
+    let mut locker = database.connect().await;
+    sqlx::Executor::execute(
+        &mut locker,
+        "BEGIN; SELECT FROM store.audit_event WHERE sequence = 3 FOR UPDATE",
+    )
+    .await
+    .unwrap();
+    let failed = store.forget(&nik(), "dpo", &trail).await;
+    assert!(matches!(failed, Err(StoreError::Timeout(_))), "{failed:?}");
+    sqlx::Executor::execute(&mut locker, "COMMIT").await.unwrap();
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert!(rows.iter().all(|row| row.kind == "request" && row.person_key.is_some()), "{rows:?}");
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    // Somebody who takes a person out finds no announcement to hide behind.
+    database
+        .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE sequence = 2")
+        .await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn a_person_of_many_rows_is_forgotten_in_steps_and_nobody_leaves_no_trace() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    let ids: Vec<_> = (0..1100).map(|number| number.to_string()).collect();
+    let recorded = futures_util::future::join_all(ids.iter().map(|id| trail.record(event(id)))).await;
+    assert!(recorded.iter().all(Result::is_ok));
+    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(gone.audit_rows, 1100);
+    let said = "SELECT fields FROM store.audit_event WHERE kind = 'forget' ORDER BY sequence";
+    assert_eq!(database.texts(said).await, [r#"{"rows":500}"#, r#"{"rows":500}"#, r#"{"rows":100}"#]);
+    assert_eq!(store.forget(&nik(), "dpo", &trail).await.unwrap(), Forgotten::default());
+    assert_eq!(database.texts(said).await.len(), 3, "what was not done is not announced");
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.rows, report.forgotten, report.faults), (1103, 1100, vec![]));
+}
+
+#[tokio::test]
+async fn forgetting_that_nobody_announced_is_found_after_months_were_pruned() {
+    let (database, store) = migrated().await;
+    let (clock, set) = movable("2024-01-31T20:00:00Z");
+    let trail = store.audit_trail(clock);
+    trail.record(event("a")).await.unwrap();
+    set("2024-02-01T10:00:00Z");
+    trail.record(event("b")).await.unwrap();
+    trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("c") }).await.unwrap();
+    set("2024-02-01T11:00:00Z");
+    assert_eq!(store.forget(&nik(), "dpo", &trail).await.unwrap().audit_rows, 2);
+    let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
+    let pruned = log.prune("2024-02-01T00:00:00Z".parse().unwrap()).await.unwrap();
+    assert_eq!(pruned, ["audit_event_2024_01"]);
+    // Of the two rows that were announced one is pruned, which gives nobody a row to take the person out of.
+    let report = verified(&database, Vec::new()).await;
+    assert_eq!((report.forgotten, report.faults), (1, vec![]));
+    database
+        .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE request_id = 'c'")
+        .await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
+    // Whoever has the key can sign, and still not without an announcement.
+    database
+        .execute("DELETE FROM store.audit_event WHERE kind = 'forget' OR request_id = 'c'; DELETE FROM store.audit_head")
+        .await;
+    assert_eq!(verified(&database, Vec::new()).await.faults, [AuditFault::Unannounced(1, 0)]);
+}
+
+#[tokio::test]
+async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
+    const OLD: &str = "0123456789abcdef";
+    const NEW: &str = "fedcba9876543210";
+    let (database, old) = migrated().await;
+    old.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    five(&old).await;
+    let with = |keys: &[&str]| {
+        let keys: Vec<_> = keys.iter().map(|key| key.repeat(4)).collect();
+        Config { person_key: Some(keys.join("\n").into()), ..config(&database.url()) }
+    };
+    let filter = AuditFilter { nik: Some(nik()), ..AuditFilter::default() };
+    let found = async |config: &Config| {
+        let (mut log, mut found) = (AuditLog::open(config).await.unwrap(), 0);
+        let taken: Result<(), ()> = log
+            .export(&filter, |_| {
+                found += 1;
+                Ok(())
+            })
+            .await
+            .unwrap();
+        taken.unwrap();
+        (found, log.unknown_person_keys().await.unwrap())
+    };
+    let (new, both) = (with(&[NEW]), with(&[NEW, OLD]));
+    assert_eq!(found(&new).await, (0, vec!["99634b9a".to_owned()]));
+    assert_eq!(found(&both).await, (5, vec![]));
+    let store = Store::new(&both).unwrap();
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_none(), "it is made again");
+    let trail = store.audit_trail(Clock::System);
+    trail.record(event("f")).await.unwrap();
+    assert_eq!(found(&new).await.0, 1, "new rows are under the first key");
+    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(gone, Forgotten { templates: 1, audit_rows: 6 });
+    assert_eq!(found(&both).await, (0, vec![]));
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
 }
 
 #[tokio::test]
