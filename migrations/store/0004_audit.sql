@@ -180,9 +180,11 @@ CREATE FUNCTION store.audit_months_before(moment timestamptz) RETURNS SETOF text
      ORDER BY relname
 $$;
 
--- Drops a month, once every chain in it has an anchor at or after its last row there.
+-- Drops a month, once every chain in it has an anchor at or after its last row there. It needs the trail for itself for a
+-- moment, and whoever wants to write waits behind it, so it waits no longer than nobody notices: whoever calls it does
+-- so again later when somebody reads. What it looks at before takes a look-up a chain.
 CREATE FUNCTION store.drop_audit_month(part text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
 DECLARE
     loose bigint;
 BEGIN
@@ -191,9 +193,17 @@ BEGIN
         RAISE '% is no month of the audit trail', part;
     END IF;
     EXECUTE format(
-        'SELECT count(*) FROM (SELECT writer, max(sequence) AS last FROM store.%I GROUP BY writer) AS chain
+        'WITH RECURSIVE chain AS (
+             (SELECT writer, sequence FROM store.%1$I ORDER BY writer DESC, sequence DESC LIMIT 1)
+             UNION ALL
+             SELECT earlier.writer, earlier.sequence
+               FROM chain
+              CROSS JOIN LATERAL (SELECT writer, sequence FROM store.%1$I AS event WHERE event.writer < chain.writer
+                                   ORDER BY event.writer DESC, event.sequence DESC LIMIT 1) AS earlier
+         )
+         SELECT count(*) FROM chain
           WHERE NOT EXISTS (SELECT FROM store.audit_anchor AS anchor
-                             WHERE anchor.writer = chain.writer AND anchor.sequence >= chain.last)', part)
+                             WHERE anchor.writer = chain.writer AND anchor.sequence >= chain.sequence)', part)
        INTO loose;
     IF loose > 0 THEN
         RAISE '% chains of % have no anchor', loose, part;
@@ -201,9 +211,18 @@ BEGIN
     EXECUTE format('DROP TABLE store.%I', part);
 END $$;
 
-REVOKE ALL ON FUNCTION store.ensure_audit_month, store.audit_months_before, store.drop_audit_month FROM PUBLIC;
+-- Drops the heads that an anchor stands in for.
+CREATE FUNCTION store.drop_audit_heads() RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM store.audit_head AS head
+     WHERE EXISTS (SELECT FROM store.audit_anchor AS anchor
+                    WHERE anchor.writer = head.writer AND anchor.sequence >= head.sequence)
+$$;
+
+REVOKE ALL ON FUNCTION store.ensure_audit_month, store.audit_months_before, store.drop_audit_month,
+    store.drop_audit_heads FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION store.ensure_audit_month TO padan_service, padan_operator;
-GRANT EXECUTE ON FUNCTION store.audit_months_before, store.drop_audit_month TO padan_operator;
+GRANT EXECUTE ON FUNCTION store.audit_months_before, store.drop_audit_month, store.drop_audit_heads TO padan_operator;
 
 GRANT INSERT ON store.audit_chain, store.audit_event, store.audit_head, store.audit_end
    TO padan_service, padan_operator;

@@ -1,6 +1,9 @@
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use padan_postgres::Fault;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, Postgres, Transaction, error::DatabaseError};
+use tokio::time::sleep;
 
 use super::{
     AuditHead, AuditKeys,
@@ -8,6 +11,11 @@ use super::{
     usage,
 };
 use crate::StoreError;
+
+/// How long somebody who reads the trail is waited for.
+const PATIENCE: Duration = Duration::from_mins(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Month by month, each in a transaction of its own: anchors first, then the rows go.
 pub(super) async fn prune(
@@ -50,11 +58,39 @@ pub(super) async fn prune(
             .map_err(fault)?;
         }
         usage::keep(&mut transaction, month).await.map_err(fault)?;
-        sqlx::query!("SELECT store.drop_audit_month($1)", month)
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(fault)?;
+        drop_month(&mut transaction, month).await?;
         transaction.commit().await.map_err(fault)?;
+        // It holds up nobody, and needs no haste: the heads of what was pruned mean nothing any more.
+        sqlx::query!("SELECT store.drop_audit_heads()").fetch_one(&mut *connection).await.map_err(fault)?;
     }
     Ok(months)
+}
+
+/// Drops the month when nobody reads the trail. Whoever writes waits behind the one who wants to drop, which is why a
+/// try is short and the next one takes its time.
+async fn drop_month(transaction: &mut Transaction<'_, Postgres>, month: &str) -> Result<(), StoreError> {
+    let began = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let mut attempt = transaction.begin().await.map_err(|error| Fault::of(&error))?;
+        match sqlx::query!("SELECT store.drop_audit_month($1)", month).fetch_one(&mut *attempt).await {
+            Ok(_) => return Ok(attempt.commit().await.map_err(|error| Fault::of(&error))?),
+            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => {
+                attempt.rollback().await.map_err(|error| Fault::of(&error))?;
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(error) if is_locked(&error) => {
+                return Err(StoreError::Timeout(format!(
+                    "{month} stays, since somebody reads the audit trail: prune again when that is over"
+                )));
+            }
+            Err(error) => return Err(Fault::of(&error).into()),
+        }
+    }
+}
+
+fn is_locked(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.as_deref() == Some("55P03")
 }

@@ -573,6 +573,41 @@ async fn pruned_months_leave_anchors_and_their_usage() {
 }
 
 #[tokio::test]
+async fn pruning_waits_for_a_reader_and_nobody_waits_for_it() {
+    let (database, store) = migrated().await;
+    let (clock, set) = movable("2024-01-31T20:00:00Z");
+    let trail = store.audit_trail(clock);
+    trail.record(event("a")).await.unwrap();
+    trail.finish().await;
+    set("2026-03-01T00:00:00Z");
+    trail.record(event("b")).await.unwrap();
+    trail.finish().await;
+    let mut reader = database.connect().await;
+    sqlx::Executor::execute(&mut reader, "BEGIN; SELECT FROM store.audit_event").await.unwrap();
+    let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
+    let before = "2024-02-01T00:00:00Z".parse().unwrap();
+    let pruning = async { log.prune(before).await };
+    let recording = async {
+        let mut slowest = Duration::ZERO;
+        for number in 0..60 {
+            let began = Instant::now();
+            trail.record(event(&number.to_string())).await.unwrap();
+            slowest = slowest.max(began.elapsed());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        sqlx::Executor::execute(&mut reader, "COMMIT").await.unwrap();
+        slowest
+    };
+    let (pruned, slowest) = tokio::join!(pruning, recording);
+    assert_eq!(pruned.unwrap(), ["audit_event_2024_01"]);
+    assert!(slowest < Duration::from_millis(250), "a row waited {slowest:?}");
+    // The head of what was pruned has gone with it, and the others are there.
+    let heads = log.heads().await.unwrap();
+    assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [1]);
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+}
+
+#[tokio::test]
 async fn a_clock_that_no_machine_has_is_refused_and_the_next_month_is_made_when_it_comes() {
     let (database, store) = migrated().await;
     let refused = store.audit_trail(at("1970-01-01T00:00:00Z")).record(event("a")).await;
