@@ -69,3 +69,4 @@ COMMENT ON TABLE store.active_model IS
 GRANT SELECT ON store.active_model TO padan_service;
 GRANT SELECT, INSERT, UPDATE ON store.active_model TO padan_operator;
 GRANT SELECT, INSERT, UPDATE, DELETE ON store.enrolment_run, store.enrolment_range TO padan_operator;
+GRANT SELECT ON store.active_model, store.enrolment_run, store.enrolment_range TO padan_auditor;

@@ -90,6 +90,7 @@ COMMENT ON COLUMN store.quota_use.granted IS
 GRANT SELECT ON store.client TO padan_service;
 GRANT SELECT, INSERT, UPDATE ON store.quota_use TO padan_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON store.client, store.quota_use TO padan_operator;
-GRANT SELECT (name, username, disabled, allowed_networks, endpoints, requests_per_second, burst, daily_quota,
+-- Everything but the hashes.
+GRANT SELECT (name, username, previous_password_valid_until, previous_api_key_valid_until, disabled, allowed_networks, endpoints, requests_per_second, burst, daily_quota,
               monthly_quota, created_at, changed_at) ON store.client TO padan_auditor;
 GRANT SELECT ON store.quota_use TO padan_auditor;

@@ -22,6 +22,8 @@ pub enum FaultKind {
     Saturated,
     /// The statement or the row is at fault, not the server.
     Query,
+    /// The role may not do it.
+    Forbidden,
 }
 
 impl Fault {
@@ -39,6 +41,8 @@ impl Fault {
                     "57014" | "55P03" => FaultKind::TimedOut,
                     // admin_shutdown, crash_shutdown, a conflict with recovery on a hot standby
                     "57P01" | "57P02" | "40001" => FaultKind::Lost,
+                    // insufficient_privilege
+                    "42501" => FaultKind::Forbidden,
                     code if code.starts_with("08") => FaultKind::Lost,
                     code if code.starts_with("22") => FaultKind::Query,
                     _ => FaultKind::Down,

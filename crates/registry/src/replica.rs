@@ -107,7 +107,7 @@ impl Replica {
 /// connections are busy because it serves well.
 fn rests(fault: &Fault) -> bool {
     match fault.kind {
-        FaultKind::Down | FaultKind::Lost | FaultKind::TimedOut => true,
+        FaultKind::Down | FaultKind::Lost | FaultKind::TimedOut | FaultKind::Forbidden => true,
         FaultKind::Saturated | FaultKind::Query => false,
     }
 }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
+use padan_postgres::Pool;
 use sqlx::PgConnection;
 
 use crate::{Store, StoreError};
@@ -21,8 +22,7 @@ pub struct ActiveModel {
 impl Store {
     /// The active model set; `None` when none was activated and each service uses that of its settings.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
-        let row = self.0.pool.run(read, &()).await?;
-        row.map(ActiveModel::try_from).transpose()
+        active_in(&self.0.pool).await
     }
 
     /// Makes a model set the active one. Services follow within seconds.
@@ -34,6 +34,11 @@ impl Store {
         let active = (model_set.to_owned(), contract.as_str().to_owned());
         Ok(self.0.pool.run(write, &active).await?)
     }
+}
+
+pub(crate) async fn active_in(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
+    let row = pool.run(read, &()).await?;
+    row.map(ActiveModel::try_from).transpose()
 }
 
 struct ActiveRow {

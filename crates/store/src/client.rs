@@ -48,7 +48,7 @@ impl Store {
 }
 
 /// The error for a row that breaks what the table's constraints promise.
-fn inconsistent(column: &'static str) -> StoreError {
+pub(crate) fn inconsistent(column: &'static str) -> StoreError {
     StoreError::Inconsistent { table: "store.client", column }
 }
 
@@ -100,23 +100,31 @@ impl TryFrom<ClientRow> for StoredClient {
 
 impl ClientRow {
     fn rules(&self) -> Result<ClientRules, StoreError> {
-        let networks = self.allowed_networks.iter().map(|text| parse_network(text));
-        let rate = self.requests_per_second.map(|per_second| {
-            let burst = self.burst.and_then(|burst| u32::try_from(burst).ok());
-            RequestRate::new(per_second, burst).map_err(|_| inconsistent("requests_per_second"))
-        });
-        Ok(ClientRules {
-            networks: networks.collect::<Result<_, _>>().map_err(|_| inconsistent("allowed_networks"))?,
-            // A newer program may have granted what this one does not know.
-            endpoints: self
-                .endpoints
-                .as_ref()
-                .map(|names| names.iter().filter_map(|name| name.parse().ok()).collect()),
-            rate: rate.transpose()?,
-            daily_quota: quota(self.daily_quota).map_err(|()| inconsistent("daily_quota"))?,
-            monthly_quota: quota(self.monthly_quota).map_err(|()| inconsistent("monthly_quota"))?,
-        })
+        let rate = (self.requests_per_second, self.burst);
+        rules(&self.allowed_networks, self.endpoints.as_deref(), rate, (self.daily_quota, self.monthly_quota))
     }
+}
+
+/// Rules as the columns have them.
+pub(crate) fn rules(
+    networks: &[String],
+    endpoints: Option<&[String]>,
+    (requests_per_second, burst): (Option<f64>, Option<i32>),
+    (daily_quota, monthly_quota): (Option<i64>, Option<i64>),
+) -> Result<ClientRules, StoreError> {
+    let networks = networks.iter().map(|text| parse_network(text));
+    let rate = requests_per_second.map(|per_second| {
+        let burst = burst.and_then(|burst| u32::try_from(burst).ok());
+        RequestRate::new(per_second, burst).map_err(|_| inconsistent("requests_per_second"))
+    });
+    Ok(ClientRules {
+        networks: networks.collect::<Result<_, _>>().map_err(|_| inconsistent("allowed_networks"))?,
+        // A newer program may have granted what this one does not know.
+        endpoints: endpoints.map(|names| names.iter().filter_map(|name| name.parse().ok()).collect()),
+        rate: rate.transpose()?,
+        daily_quota: quota(daily_quota).map_err(|()| inconsistent("daily_quota"))?,
+        monthly_quota: quota(monthly_quota).map_err(|()| inconsistent("monthly_quota"))?,
+    })
 }
 
 fn kept(current: &[u8], previous: Option<(&[u8], DateTime<Utc>)>) -> Option<KeptSecret> {

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use padan_domain::{ModelContractId, NikPrefix, NikRange};
+use padan_postgres::Pool;
 use uuid::Uuid;
 
 mod statements;
@@ -57,9 +58,14 @@ impl Store {
 
     /// Every enrolment that there is, the last begun first.
     pub async fn enrolments(&self) -> Result<Vec<EnrolmentStatus>, StoreError> {
-        let rows = self.0.pool.run(status::all, &()).await?;
-        rows.into_iter().map(EnrolmentStatus::try_from).collect()
+        all_in(&self.0.pool).await
     }
+}
+
+/// Every enrolment that there is, the last begun first.
+pub(crate) async fn all_in(pool: &Pool) -> Result<Vec<EnrolmentStatus>, StoreError> {
+    let rows = pool.run(status::all, &()).await?;
+    rows.into_iter().map(EnrolmentStatus::try_from).collect()
 }
 
 impl EnrolmentLedger {

@@ -1,4 +1,4 @@
-use padan_postgres::Fault;
+use padan_postgres::{Fault, FaultKind};
 
 /// Why the store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database did not answer in time. Answered with the documented 503.
     #[error("the store did not answer in time: {0}")]
     Timeout(String),
+    /// The user of `store.url` may not do it. Answered with the documented 503.
+    #[error("the user of store.url may not do this (deploy/store/roles.sql shows the roles): {0}")]
+    Forbidden(String),
     /// A row breaks an invariant of ours: somebody else wrote to the table, or a disk did.
     #[error("the store is inconsistent: {table}.{column} holds what was never written there")]
     Inconsistent {
@@ -37,6 +40,10 @@ impl StoreError {
 
 impl From<Fault> for StoreError {
     fn from(fault: Fault) -> Self {
-        if fault.is_of_time() { Self::Timeout(fault.text) } else { Self::Unavailable(fault.text) }
+        match fault.kind {
+            FaultKind::TimedOut | FaultKind::Saturated => Self::Timeout(fault.text),
+            FaultKind::Forbidden => Self::Forbidden(fault.text),
+            FaultKind::Down | FaultKind::Lost | FaultKind::Query => Self::Unavailable(fault.text),
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Enter through [`Store::new`], bring the schema up to date with [`Store::migrate`], then ask
 //! [`Store::template`] and keep with [`Store::keep_template`]. [`Store::audit_trail`] writes what was asked and answered;
-//! [`AuditLog`] reads it.
+//! [`AuditLog`] reads it. [`Overview`] is for whoever looks into the rest and has no key.
 //!
 //! What is there: face templates, so that a person's second verification needs no second embedding of the portrait; the
 //! audit trail; the clients who may call ([`Store::clients`], [`Store::add_client`]), and how much of their quotas is
@@ -37,12 +37,15 @@ mod attempts;
 mod audit;
 mod client;
 mod client_change;
+mod client_profile;
 mod client_secret;
 mod config;
 mod enrolment;
 mod error;
 mod migrations;
+mod overview;
 mod person_keys;
+mod privileges;
 mod pruning;
 mod quota;
 mod rotation;
@@ -59,10 +62,12 @@ pub use audit::{
 };
 pub use client::StoredClient;
 pub use client_change::{NewClient, Rotation};
+pub use client_profile::ClientProfile;
 pub use client_secret::{ClientSecret, KeptSecret};
 pub use config::Config;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
+pub use overview::Overview;
 pub use padan_postgres::PoolFigures;
 pub use person_keys::PersonKeys;
 pub use pruning::{Pruned, Pruning};

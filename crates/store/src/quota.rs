@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, QuotaSpan};
+use padan_postgres::Pool;
 use sqlx::PgConnection;
 
 use crate::{Store, StoreError};
@@ -64,10 +65,14 @@ impl Store {
 
     /// How much of a quota is used or set aside by running processes.
     pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
-        let used = self.connections().run(used, &(client.clone(), span)).await?;
-        u64::try_from(used.unwrap_or_default())
-            .map_err(|_| StoreError::Inconsistent { table: "store.quota_use", column: "used" })
+        used_of(self.connections(), client, span).await
     }
+}
+
+pub(crate) async fn used_of(pool: &Pool, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
+    let used = pool.run(used, &(client.clone(), span)).await?;
+    u64::try_from(used.unwrap_or_default())
+        .map_err(|_| StoreError::Inconsistent { table: "store.quota_use", column: "used" })
 }
 
 struct GrantRow {

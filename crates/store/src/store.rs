@@ -83,11 +83,6 @@ impl Store {
         Ok(self.0.pool.run(forgetfulness, &()).await?)
     }
 
-    /// What the role may do beyond what the service needs, in words. Writes nothing.
-    pub async fn excess_privileges(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(excess_privileges, &()).await?)
-    }
-
     /// The template of a person under a model contract. Whether it is stale is for the caller to judge.
     pub async fn template(
         &self,
@@ -216,32 +211,6 @@ impl fmt::Debug for Store {
     }
 }
 
-fn excess_privileges<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
-    sqlx::query_scalar!(
-        r#"SELECT CASE WHEN role.rolsuper THEN ARRAY['is a superuser'] ELSE array_remove(ARRAY[
-                      CASE WHEN role.rolcreaterole OR role.rolcreatedb THEN 'may create roles or databases' END,
-                      CASE WHEN pg_has_role(kept.relowner, 'USAGE') THEN 'owns the tables' END,
-                      CASE WHEN has_table_privilege(kept.oid, 'DELETE') OR has_table_privilege(kept.oid, 'TRUNCATE')
-                           THEN 'may delete templates' END,
-                      CASE WHEN has_any_column_privilege('store.audit_event', 'UPDATE')
-                             OR has_table_privilege('store.audit_event', 'DELETE')
-                             OR has_table_privilege('store.audit_event', 'TRUNCATE')
-                           THEN 'may change or delete audit rows' END,
-                      CASE WHEN has_table_privilege('store.client', 'INSERT')
-                             OR has_table_privilege('store.client', 'UPDATE')
-                           THEN 'may change clients' END
-                  ], NULL) END AS "excess!"
-             FROM pg_roles AS role, pg_class AS kept
-            WHERE role.rolname = current_user
-              AND kept.oid = 'store.face_template'::regclass"#
-    )
-    .fetch_one(connection)
-    .boxed()
-}
-
 fn forgetfulness<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),
@@ -270,7 +239,12 @@ fn session<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sq
                   has_table_privilege('store.face_template', 'SELECT')
                   AND has_table_privilege('store.face_template', 'INSERT')
                   AND has_table_privilege('store.face_template', 'UPDATE')
-                  AND has_table_privilege('store.audit_event', 'INSERT') AS "permitted!""#
+                  AND has_table_privilege('store.audit_event', 'INSERT')
+                  AND has_table_privilege('store.audit_chain', 'INSERT')
+                  AND has_column_privilege('store.audit_chain', 'mac', 'SELECT')
+                  AND has_table_privilege('store.audit_end', 'INSERT')
+                  AND has_table_privilege('store.audit_end', 'SELECT')
+                  AND has_table_privilege('store.audit_head', 'INSERT') AS "permitted!""#
     )
     .fetch_one(connection)
     .boxed()

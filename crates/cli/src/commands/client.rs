@@ -9,7 +9,7 @@ use std::{num::NonZeroU32, process::ExitCode, str::FromStr, time::Duration};
 use anyhow::{Error, Result, bail};
 use clap::{Args, Subcommand};
 use padan_domain::{ClientName, ClientRules, Clock, Endpoint, RequestRate, Username, parse_network};
-use padan_store::{ClientSecret, NewClient, Rotation, Store};
+use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
 
 use crate::{service, settings::SettingsArguments, telemetry};
@@ -17,7 +17,7 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// Look after the clients who may call
 ///
 /// Their secrets are 256 random bits, shown once and kept as hashes. Services take a change up within seconds. What changes
-/// something needs a user in the role `padan_operator`.
+/// something needs a user in the role `padan_operator`; looking needs no key, and `padan_auditor` is enough.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArguments {
     #[command(subcommand)]
@@ -134,25 +134,30 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     Runtime::new()?.block_on(async {
-        let store = service::open_store(&settings)?;
+        let open_store = || service::open_store(&settings);
         match &arguments.command {
-            ClientCommand::Add(add) => add_client(&store, add).await?,
-            ClientCommand::List { json } => show::list(&store.clients().await?, *json)?,
+            ClientCommand::Add(add) => add_client(&open_store()?, add).await?,
+            ClientCommand::List { json } => {
+                show::list(&Overview::open(&settings.store)?.clients().await?, *json)?;
+            }
             ClientCommand::Show { name, json } => {
+                let store = Overview::open(&settings.store)?;
                 let Some(client) = store.client(name).await? else { bail!("there is no client {name}") };
                 show::one(&store, &client, &Clock::System, *json).await?;
             }
             ClientCommand::Set { name, rules } => {
-                said(store.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;
+                said(open_store()?.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;
             }
             ClientCommand::Disable { name } => {
-                said(store.set_client_disabled(name, true).await?, name, "disabled")?;
+                said(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
             }
             ClientCommand::Enable { name } => {
-                said(store.set_client_disabled(name, false).await?, name, "enabled")?;
+                said(open_store()?.set_client_disabled(name, false).await?, name, "enabled")?;
             }
-            ClientCommand::Rotate(rotate) => rotate_client(&store, rotate).await?,
-            ClientCommand::Remove { name } => said(store.remove_client(name).await?, name, "removed")?,
+            ClientCommand::Rotate(rotate) => rotate_client(&open_store()?, rotate).await?,
+            ClientCommand::Remove { name } => {
+                said(open_store()?.remove_client(name).await?, name, "removed")?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -13,7 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::NationalId;
 use padan_registry::Registry;
-use padan_store::{EnrolmentStatus, EnrolmentTally, Store};
+use padan_store::{EnrolmentStatus, EnrolmentTally, Overview};
 use padan_verification::{Enrolled, Enrolment, EnrolmentNews};
 use tokio::{runtime::Runtime, sync::watch};
 
@@ -46,7 +46,7 @@ pub(crate) struct EnrollArguments {
     /// Append people without a template to this file, with the reason: `nik,reason`
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
     failures: PathBuf,
-    /// Only print how far enrolments are
+    /// Only print how far enrolments are; `padan_auditor` may
     #[arg(long)]
     status: bool,
 }
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     if arguments.status {
-        return Runtime::new()?.block_on(async { print_status(&service::open_store(&settings)?).await });
+        return Runtime::new()?.block_on(async { print_status(&Overview::open(&settings.store)?).await });
     }
     // Threads inherit it, so it comes before the first one.
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -127,7 +127,7 @@ fn summarise(enrolled: &Enrolled, took: Duration, listed: u64, failures: &Path) 
     }
 }
 
-async fn print_status(store: &Store) -> Result<ExitCode> {
+async fn print_status(store: &Overview) -> Result<ExitCode> {
     let mut out = io::stdout().lock();
     let active = store.active_model().await?;
     match &active {
@@ -148,7 +148,8 @@ async fn print_status(store: &Store) -> Result<ExitCode> {
         };
         writeln!(
             out,
-            "{model_set}, contract {contract}: begun {}, {state}; {} templates, {} without a usable face, {} failed",
+            "{model_set}, contract {contract}: begun {}, {state}; in the ranges that are done {} templates, {} without a \
+             usable face, {} failed",
             started_at.format("%F %T UTC"),
             tally.templates,
             tally.unusable,

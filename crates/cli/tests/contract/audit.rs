@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     process::Output,
     sync::{
         Mutex,
@@ -284,6 +284,38 @@ fn faces_are_not_tried_out_and_others_are_not_locked_out() {
     assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
     assert_eq!(rows(&served, &["--client", "bank"]).len(), 5);
     assert_verified(&served);
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_is_no_error() {
+    let served = Served::start();
+    assert_eq!(served.verify(&Claim::true_one().nik(QUICK)).status, 200);
+    // More than a pipe holds.
+    served.runtime.block_on(served.store.execute(
+        "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
+         SELECT at, writer, 1 + number, kind, reason, fields, milliseconds, key_id, mac
+           FROM store.audit_event, generate_series(1, 5000) AS number",
+    ));
+    for format in ["csv", "jsonl"] {
+        let mut export = served.start_command(&["audit", "export", "--format", format]);
+        let mut first = String::new();
+        BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        assert!(first.contains("request_id"), "{first}");
+        let ended = export.wait_with_output().unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success() && !said.contains("pipe"), "{format}: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_forgotten() {
+    let served = Served::start();
+    let forgotten = served.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
+    assert!(forgotten.status.success(), "{forgotten:?}");
+    let said = String::from_utf8(forgotten.stderr).unwrap();
+    assert!(said.contains("Nothing was found about this person"), "{said}");
+    let announced = "SELECT fields FROM store.audit_event WHERE kind = 'forget'";
+    assert!(served.runtime.block_on(served.store.texts(announced)).is_empty());
 }
 
 #[test]

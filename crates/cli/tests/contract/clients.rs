@@ -62,6 +62,19 @@ fn header(answer: &Answer, name: &str) -> u64 {
 }
 
 #[test]
+fn the_doctor_tells_of_missing_clients_and_of_rights_beyond_need() {
+    let served = Served::with("[clients]\nrefresh_seconds = 1\n");
+    let looked = served.command(&["doctor"]);
+    let said = String::from_utf8(looked.stdout).unwrap();
+    assert_eq!(looked.status.code(), Some(1), "{said}");
+    assert!(said.contains("it has no client") && said.contains("is a superuser"), "{said}");
+    add(&served, "telco", &[]);
+    let looked = served.command(&["doctor"]);
+    let said = String::from_utf8(looked.stdout).unwrap();
+    assert!(looked.status.success() && said.contains("is a superuser"), "{said}");
+}
+
+#[test]
 fn a_client_comes_changes_and_goes() {
     let served = Served::with("[clients]\nrefresh_seconds = 1\n");
     let first = add(&served, "telco", &[]);

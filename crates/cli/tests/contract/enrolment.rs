@@ -91,6 +91,7 @@ fn a_run_that_was_killed_twice_is_gone_on_with_and_nobody_is_embedded_twice() {
     assert!(list.lines().skip(1).all(|line| line == format!("{BROKEN_PORTRAIT},IMAGE_UNREADABLE")), "{list}");
     let status = String::from_utf8(served.command(&["enroll", "--status"]).stdout).unwrap();
     assert!(status.contains("sface") && status.contains("finished"), "{status}");
+    assert!(status.contains("in the ranges that are done"), "{status}");
     // Everybody is done; one portrait that changed is looked at again, and one that is unusable is not.
     served.runtime.block_on(served.registry.execute(
         "UPDATE civil_registry.person SET portrait_updated_at = now() WHERE nik = '3174011403870000'",

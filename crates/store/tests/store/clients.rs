@@ -11,7 +11,7 @@ fn name() -> ClientName {
     "bank".parse().unwrap()
 }
 
-fn new_client(name: &str, username: &str) -> NewClient {
+pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
     NewClient {
         name: name.parse().unwrap(),
         username: username.parse().unwrap(),

@@ -99,7 +99,7 @@ async fn a_role_that_may_not_write_is_told_so() {
     let standby = crate::fixture::store(&database.url_as(&role)).check().await.unwrap_err().to_string();
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert!(checked.contains("may not read and write"), "{checked}");
-    assert!(matches!(kept, Err(StoreError::Unavailable(_))), "{kept:?}");
+    assert!(matches!(kept, Err(StoreError::Forbidden(_))), "{kept:?}");
     assert!(standby.contains("takes no writes"), "{standby}");
     store.check().await.unwrap();
 }

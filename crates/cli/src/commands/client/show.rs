@@ -2,7 +2,7 @@ use std::io::{self, Write as _};
 
 use anyhow::Result;
 use padan_domain::{ClientName, Clock, QuotaPeriod, Username};
-use padan_store::{ClientSecret, Store, StoredClient};
+use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
 /// Prints new secrets, on stdout so that they can be piped to where they are kept.
@@ -36,7 +36,7 @@ pub(super) fn secrets(
 }
 
 /// Prints a line a client.
-pub(super) fn list(clients: &[StoredClient], as_json: bool) -> Result<()> {
+pub(super) fn list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
     let mut out = io::stdout().lock();
     for client in clients {
         if as_json {
@@ -53,7 +53,12 @@ pub(super) fn list(clients: &[StoredClient], as_json: bool) -> Result<()> {
 }
 
 /// Prints a client with what it has used.
-pub(super) async fn one(store: &Store, client: &StoredClient, clock: &Clock, as_json: bool) -> Result<()> {
+pub(super) async fn one(
+    store: &Overview,
+    client: &ClientProfile,
+    clock: &Clock,
+    as_json: bool,
+) -> Result<()> {
     let mut object = described(client);
     for period in QuotaPeriod::ALL {
         let used = store.quota_used(&client.name, period.current(clock)).await?;
@@ -75,7 +80,7 @@ pub(super) async fn one(store: &Store, client: &StoredClient, clock: &Clock, as_
     Ok(())
 }
 
-fn described(client: &StoredClient) -> Map<String, Value> {
+fn described(client: &ClientProfile) -> Map<String, Value> {
     let rules = &client.rules;
     let endpoints =
         rules.endpoints.as_ref().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -89,8 +94,8 @@ fn described(client: &StoredClient) -> Map<String, Value> {
         "burst": rules.rate.map(|rate| rate.burst()),
         "daily_quota": rules.daily_quota,
         "monthly_quota": rules.monthly_quota,
-        "old_password_until": client.password.previous.map(|(_, until)| until.to_rfc3339()),
-        "old_api_key_until": client.api_key.previous.map(|(_, until)| until.to_rfc3339()),
+        "old_password_until": client.old_password_until.map(|until| until.to_rfc3339()),
+        "old_api_key_until": client.old_api_key_until.map(|until| until.to_rfc3339()),
         "created_at": client.created_at.to_rfc3339(),
         "changed_at": client.changed_at.to_rfc3339(),
     });
@@ -100,7 +105,7 @@ fn described(client: &StoredClient) -> Map<String, Value> {
     }
 }
 
-fn in_words(client: &StoredClient) -> String {
+fn in_words(client: &ClientProfile) -> String {
     let rules = &client.rules;
     let networks = rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let parts = [

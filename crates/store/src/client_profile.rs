@@ -1,0 +1,87 @@
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{ClientName, ClientRules, Username};
+use sqlx::PgConnection;
+
+use crate::{
+    StoreError,
+    client::{inconsistent, rules},
+};
+
+/// A client as whoever looks into the store sees it: without the hashes of its secrets.
+#[derive(Debug, Clone)]
+pub struct ClientProfile {
+    /// Its name.
+    pub name: ClientName,
+    /// What it presents as its user name.
+    pub username: Username,
+    /// Until when the password before the last rotation is good.
+    pub old_password_until: Option<DateTime<Utc>>,
+    /// Until when the key before the last rotation is good.
+    pub old_api_key_until: Option<DateTime<Utc>>,
+    /// Whether it may not call at present.
+    pub disabled: bool,
+    /// What it may do otherwise.
+    pub rules: ClientRules,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub changed_at: DateTime<Utc>,
+}
+
+pub(crate) struct ProfileRow {
+    name: String,
+    username: String,
+    previous_password_valid_until: Option<DateTime<Utc>>,
+    previous_api_key_valid_until: Option<DateTime<Utc>>,
+    disabled: bool,
+    allowed_networks: Vec<String>,
+    endpoints: Option<Vec<String>>,
+    requests_per_second: Option<f64>,
+    burst: Option<i32>,
+    daily_quota: Option<i64>,
+    monthly_quota: Option<i64>,
+    created_at: DateTime<Utc>,
+    changed_at: DateTime<Utc>,
+}
+
+impl TryFrom<ProfileRow> for ClientProfile {
+    type Error = StoreError;
+
+    fn try_from(row: ProfileRow) -> Result<Self, StoreError> {
+        let rate = (row.requests_per_second, row.burst);
+        let quotas = (row.daily_quota, row.monthly_quota);
+        Ok(Self {
+            name: row.name.parse().map_err(|_| inconsistent("name"))?,
+            username: row.username.parse().map_err(|_| inconsistent("username"))?,
+            old_password_until: row.previous_password_valid_until,
+            old_api_key_until: row.previous_api_key_valid_until,
+            disabled: row.disabled,
+            rules: rules(&row.allowed_networks, row.endpoints.as_deref(), rate, quotas)?,
+            created_at: row.created_at,
+            changed_at: row.changed_at,
+        })
+    }
+}
+
+/// The client of a name, or all.
+pub(crate) struct Wanted(pub(crate) Option<ClientName>);
+
+/// Clients, by name.
+pub(crate) fn profiles<'c>(
+    connection: &'c mut PgConnection,
+    Wanted(name): &'c Wanted,
+) -> BoxFuture<'c, sqlx::Result<Vec<ProfileRow>>> {
+    sqlx::query_as!(
+        ProfileRow,
+        r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", endpoints,
+                  requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
+             FROM store.client
+            WHERE name = coalesce($1, name)
+            ORDER BY name"#,
+        name.as_ref().map(ClientName::as_str)
+    )
+    .fetch_all(connection)
+    .boxed()
+}
