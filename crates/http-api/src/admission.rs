@@ -31,8 +31,8 @@ impl Admission {
         let presented = PresentedCredentials::of(request.headers()).ok_or(AdmissionError::Unauthorized)?;
         let notes = Notes::of(request);
         let identified = self.clients.identify(presented.as_credentials(), peer(request)?, endpoint).await;
-        let client = match identified {
-            Ok(client) => client,
+        let caller = match identified {
+            Ok(caller) => caller,
             Err(error) => {
                 if let AdmissionError::Forbidden(client) | AdmissionError::RateLimited(client, _) = &error {
                     notes.called_by(client.clone());
@@ -40,10 +40,10 @@ impl Admission {
                 return Err(error.into());
             }
         };
-        notes.called_by(client.clone());
+        notes.called_by(caller.name.clone());
         let permit = Arc::clone(&self.places).try_acquire_owned();
         let place = Place { _permit: permit.map_err(|_| Refusal::new(ReasonCode::Overloaded))? };
-        match self.clients.count(&client).await {
+        match self.clients.count(&caller).await {
             Ok(quota) => notes.has_left(quota),
             Err(error) => {
                 if let AdmissionError::QuotaExceeded(_, quota) = &error {

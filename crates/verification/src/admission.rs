@@ -1,19 +1,6 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    net::IpAddr,
-    num::NonZeroU32,
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{net::IpAddr, time::Duration};
 
-use governor::{
-    DefaultDirectRateLimiter, Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use padan_domain::{ClientName, Endpoint, RequestRate};
-use sha2::Sha256;
+use padan_domain::{ClientName, ClientRules, Endpoint};
 
 use crate::{
     Clients, Credentials,
@@ -45,62 +32,59 @@ pub enum AdmissionError {
     StoreUnavailable(String),
 }
 
-/// The rates of clients, counted by this process alone.
-#[derive(Default)]
-pub(crate) struct Rates(Mutex<HashMap<ClientName, (RequestRate, DefaultDirectRateLimiter)>>);
-
-/// Credentials that were right lately, by a hash under a key that no other process has: whoever works is not locked out
-/// by whoever guesses from the same address.
-pub(crate) struct KnownGood {
-    key: [u8; 32],
-    seen: Mutex<HashMap<[u8; 32], Instant>>,
+/// A client who was let in, with what it may do as of then.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Its name.
+    pub name: ClientName,
+    rules: ClientRules,
 }
 
-/// For how long credentials that were right are listened to from an address that guesses.
-const REMEMBERED: Duration = Duration::from_hours(1);
-/// Clients that are remembered so.
-const MOST_REMEMBERED: usize = 10_000;
-
 impl Clients {
-    /// Lets a request in: the right credentials, from where and for what the client may call. What it is allowed to use is
-    /// not counted yet: see [`count`](Self::count).
+    /// Lets a request in: the right credentials, no faster than the client may, from where and for what it may call. What
+    /// it is allowed to use is not counted yet: see [`count`](Self::count).
+    ///
+    /// Right credentials are listened to whoever else guesses at the same address: behind a balancer all clients share
+    /// one. Wrong ones of an address that guesses cost no look into the store; a client who was added a moment ago and
+    /// calls from there gets in when the store's clients are read next, a few seconds later.
     pub async fn identify(
         &self,
         presented: Credentials<'_>,
         peer: IpAddr,
         endpoint: Endpoint,
-    ) -> Result<ClientName, AdmissionError> {
-        let fingerprint = self.known_good.fingerprint(&presented);
-        if let Some(wait) = self.guesses.blocked(peer)
-            && !self.known_good.contains(&fingerprint)
-        {
-            return Err(AdmissionError::TooManyFailures(wait));
-        }
-        let found = match self.find(presented) {
-            Found::Right(client) => Some(client),
-            Found::Wrong | Found::Unknown => self.find_again(presented).await?,
+    ) -> Result<Caller, AdmissionError> {
+        let blocked = self.guesses.blocked(peer);
+        let found = match (self.find(presented), blocked) {
+            (Found::Right(client), _) => Some(client),
+            (Found::Wrong, Some(wait)) => return Err(AdmissionError::TooManyFailures(wait)),
+            // Whether they are wrong is not known, and this is not the caller to find out for.
+            (Found::Unknown, Some(_)) => return Err(AdmissionError::clients_unknown()),
+            (Found::Wrong | Found::Unknown, None) => self.find_again(presented).await?,
         };
         let Some(client) = found else {
-            self.known_good.forget(&fingerprint);
             self.guesses.note(peer);
             return Err(AdmissionError::Unauthorized);
         };
-        self.known_good.remember(fingerprint);
         let Client { name, disabled, rules, .. } = *client;
-        if disabled || !rules.admits(peer) || !rules.permits(endpoint) {
-            return Err(AdmissionError::Forbidden(name));
-        }
-        if let Some(wait) = rules.rate.and_then(|rate| self.rates.check(&name, rate)) {
+        let username = presented.username;
+        if let Some(wait) = rules.rate.and_then(|rate| self.rates.call(username, rate)) {
             return Err(AdmissionError::RateLimited(name, wait));
         }
-        Ok(name)
+        if disabled || !rules.admits(peer) || !rules.permits(endpoint) {
+            // Each is recorded, which costs more than to ask for it.
+            return Err(match self.rates.refusal(username) {
+                Some(wait) => AdmissionError::RateLimited(name, wait),
+                None => AdmissionError::Forbidden(name),
+            });
+        }
+        Ok(Caller { name, rules })
     }
 
     /// Counts a request that was let in against the client's quotas.
-    pub async fn count(&self, client: &ClientName) -> Result<Option<QuotaState>, AdmissionError> {
-        let (Some(quotas), Some(rules)) = (&self.quotas, self.rules_of(client)) else { return Ok(None) };
-        quotas.take(client, &rules).await.map_err(|error| match error {
-            QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(client.clone(), state),
+    pub async fn count(&self, caller: &Caller) -> Result<Option<QuotaState>, AdmissionError> {
+        let (Some(quotas), Caller { name, rules }) = (&self.quotas, caller) else { return Ok(None) };
+        quotas.take(name, rules).await.map_err(|error| match error {
+            QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(name.clone(), state),
             QuotaError::Store(error) => AdmissionError::StoreUnavailable(in_words(&error)),
         })
     }
@@ -119,79 +103,16 @@ impl Clients {
         match self.find(presented) {
             Found::Right(client) => Ok(Some(client)),
             Found::Wrong => Ok(None),
-            Found::Unknown => Err(AdmissionError::StoreUnavailable(looked.map_or_else(
-                |error| in_words(&error),
-                |()| "the clients of the store could not be read a moment ago".to_owned(),
-            ))),
+            Found::Unknown => Err(match looked {
+                Err(error) => AdmissionError::StoreUnavailable(in_words(&error)),
+                Ok(()) => AdmissionError::clients_unknown(),
+            }),
         }
     }
 }
 
-impl Rates {
-    /// How long the client has to wait; `None` when it may call now.
-    fn check(&self, client: &ClientName, rate: RequestRate) -> Option<Duration> {
-        let mut rates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || (rate, RateLimiter::direct(quota(rate)));
-        let (known, limiter) = rates.entry(client.clone()).or_insert_with(fresh);
-        if *known != rate {
-            (*known, *limiter) = fresh();
-        }
-        let refused = limiter.check().err()?;
-        Some(refused.wait_time_from(DefaultClock::default().now()))
-    }
-}
-
-fn quota(rate: RequestRate) -> Quota {
-    let fastest = Quota::per_second(NonZeroU32::MAX);
-    Quota::with_period(rate.interval()).unwrap_or(fastest).allow_burst(rate.burst())
-}
-
-impl KnownGood {
-    pub(crate) fn new() -> Self {
-        let mut key = [0; 32];
-        // Without random numbers the key is known, and so is what it protects: which credentials were right, to whoever
-        // reads this process's memory and has them already.
-        let _ = getrandom::fill(&mut key);
-        Self { key, seen: Mutex::default() }
-    }
-
-    fn fingerprint(&self, presented: &Credentials<'_>) -> [u8; 32] {
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return [0; 32] };
-        for field in [presented.username, presented.password, presented.api_key] {
-            mac.update(&(field.len() as u64).to_be_bytes());
-            mac.update(field);
-        }
-        mac.finalize().into_bytes().into()
-    }
-
-    fn contains(&self, fingerprint: &[u8; 32]) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(fingerprint).is_some_and(|at| at.elapsed() < REMEMBERED)
-    }
-
-    fn remember(&self, fingerprint: [u8; 32]) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST_REMEMBERED {
-            seen.retain(|_, at| at.elapsed() < REMEMBERED);
-        }
-        if seen.len() < MOST_REMEMBERED || seen.contains_key(&fingerprint) {
-            seen.insert(fingerprint, Instant::now());
-        }
-    }
-
-    fn forget(&self, fingerprint: &[u8; 32]) {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(fingerprint);
-    }
-}
-
-impl fmt::Debug for KnownGood {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KnownGood")
-    }
-}
-
-impl fmt::Debug for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Rates")
+impl AdmissionError {
+    fn clients_unknown() -> Self {
+        Self::StoreUnavailable("the clients of the store could not be read a moment ago".to_owned())
     }
 }

@@ -12,11 +12,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
-    ClientsConfig, ClientsError,
-    admission::{KnownGood, Rates},
-    clients_file,
-    failed_credentials::Guesses,
-    quotas::Quotas,
+    ClientsConfig, ClientsError, clients_file, failed_credentials::Guesses, quotas::Quotas, rates::Rates,
     stored_clients::StoredClients,
 };
 
@@ -30,7 +26,6 @@ pub struct Clients {
     pub(crate) stored: Option<Arc<StoredClients>>,
     pub(crate) quotas: Option<Quotas>,
     pub(crate) guesses: Guesses,
-    pub(crate) known_good: KnownGood,
     pub(crate) rates: Rates,
 }
 
@@ -82,8 +77,7 @@ impl Clients {
             stored: None,
             quotas: None,
             guesses: Guesses::new(config.failed_credentials),
-            known_good: KnownGood::new(),
-            rates: Rates::default(),
+            rates: Rates::new(config.refusals),
         })
     }
 
@@ -130,14 +124,6 @@ impl Clients {
         }
     }
 
-    /// What a client may do.
-    pub(crate) fn rules_of(&self, name: &ClientName) -> Option<ClientRules> {
-        let of = |table: &ClientTable| {
-            table.values().find(|client| client.name == *name).map(|client| client.rules.clone())
-        };
-        of(&self.of_file()).or_else(|| of(&*self.stored.as_ref()?.current()?))
-    }
-
     fn of_file(&self) -> Arc<ClientTable> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -167,7 +153,7 @@ mod tests {
     use padan_domain::Endpoint;
 
     use super::*;
-    use crate::{AdmissionError, FailedCredentials};
+    use crate::{AdmissionError, Allowance};
 
     fn clients(text: &str) -> (tempfile::TempDir, Clients) {
         let folder = tempfile::tempdir().unwrap();
@@ -199,7 +185,7 @@ mod tests {
             Credentials { username: user.as_bytes(), password: password.as_bytes(), api_key: key.as_bytes() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let identified = clients.identify(presented, peer.parse().unwrap(), Endpoint::Verification);
-        runtime.block_on(identified).map(|name| name.to_string())
+        runtime.block_on(identified).map(|caller| caller.name.to_string())
     }
 
     #[test]
@@ -252,19 +238,48 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clients.toml");
         std::fs::write(&file, entry("bank", "") + &entry("shop", "")).unwrap();
-        let failed_credentials = FailedCredentials { burst: 3, seconds_apart: 60 };
+        let failed_credentials = Allowance { burst: 3, seconds_apart: 60 };
         let config = ClientsConfig { file: Some(file), failed_credentials, ..ClientsConfig::default() };
         let clients = Clients::load(&config).unwrap();
         let ask = |name: &str, key, peer| ask(&clients, &format!("{name}-user"), "pass:word", key, peer);
-        assert!(ask("bank", "bank", "192.0.2.1").is_ok());
         for _ in 0..4 {
             assert_eq!(ask("bank", "guess", "192.0.2.1"), Err(AdmissionError::Unauthorized));
         }
-        assert!(matches!(ask("bank", "guess", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
-        assert!(ask("bank", "bank", "192.0.2.1").is_ok(), "whoever worked before goes on");
-        assert!(matches!(ask("shop", "shop", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
-        assert!(ask("shop", "shop", "192.0.2.2").is_ok());
-        assert!(ask("shop", "shop", "192.0.2.1").is_ok());
+        for name in ["bank", "nobody"] {
+            assert!(matches!(ask(name, "guess", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
+        }
+        // Also who has not called before, as after a restart.
+        assert!(ask("bank", "bank", "192.0.2.1").is_ok() && ask("shop", "shop", "192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn who_is_refused_again_and_again_is_told_to_slow_down() {
+        let text = entry("closed", "disabled = true") + &entry("bank", "");
+        let (folder, _) = clients(&text);
+        let file = Some(folder.path().join("clients.toml"));
+        let refusals = Allowance { burst: 3, seconds_apart: 60 };
+        let clients = Clients::load(&ClientsConfig { file, refusals, ..ClientsConfig::default() }).unwrap();
+        let ask = |name: &str| ask(&clients, &format!("{name}-user"), "pass:word", name, "192.0.2.1");
+        for _ in 0..3 {
+            assert!(matches!(ask("closed"), Err(AdmissionError::Forbidden(_))));
+        }
+        let Err(AdmissionError::RateLimited(_, wait)) = ask("closed") else { panic!("one refusal too many") };
+        assert!(wait > Duration::from_secs(50), "{wait:?}");
+        assert!((0..9).all(|_| ask("bank").is_ok()), "who is not refused is not slowed down");
+    }
+
+    #[test]
+    fn a_rate_holds_for_who_is_refused_as_well() {
+        let (_folder, clients) = clients(&entry(
+            "shop",
+            "disabled = true
+requests_per_second = 0.5
+burst = 2",
+        ));
+        let ask = || ask(&clients, "shop-user", "pass:word", "shop", "127.0.0.1");
+        assert!(matches!(ask(), Err(AdmissionError::Forbidden(_))));
+        assert!(matches!(ask(), Err(AdmissionError::Forbidden(_))));
+        assert!(matches!(ask(), Err(AdmissionError::RateLimited(..))));
     }
 
     #[test]

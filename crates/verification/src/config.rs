@@ -7,7 +7,7 @@ use std::{
 use padan_domain::NameRule;
 use serde::Deserialize;
 
-use crate::FailedCredentials;
+use crate::Allowance;
 
 /// Section `[verification]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -60,9 +60,15 @@ pub struct ClientsConfig {
     /// known, and the answer is 503.
     #[serde(default)]
     pub stale_seconds: u32,
-    /// Against guessing: how many wrong credentials an address may send.
+    /// Against guessing: how many wrong credentials an address may send. Too few: typing errors in an office behind one
+    /// address are answered 429 for moments. Too many: guesses come fast, though none of 256 random bits ever hits.
     #[serde(default)]
-    pub failed_credentials: FailedCredentials,
+    pub failed_credentials: Allowance,
+    /// How often a client is told, and recorded, that it may not do what it asks for; beyond that it is told to slow
+    /// down, and counted only. Too few: a misconfigured client learns late what is wrong. Too many: one that was
+    /// disabled fills the audit trail.
+    #[serde(default)]
+    pub refusals: Allowance,
     /// Admits a client `demo` with password `demo` and key `demo`. Set by `padan demo` and by nothing else:
     /// these credentials are public.
     #[serde(default)]

@@ -1,30 +1,19 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    num::NonZeroU32,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use governor::{
-    Quota, RateLimiter,
+    RateLimiter,
     clock::{Clock as _, DefaultClock},
     state::keyed::HashMapStateStore,
 };
-use serde::Deserialize;
 
-/// How many wrong credentials an address may send. Too few: an office behind one address locks itself out for moments
-/// by typing errors. Too many: guesses come fast, though none of 256 random bits ever hits.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FailedCredentials {
-    /// So many at once; 0 is no limit.
-    pub burst: u32,
-    /// Then one in so many seconds.
-    pub seconds_apart: u32,
-}
+use crate::Allowance;
 
-/// Slows down who guesses: an address that sent too many wrong credentials is not listened to for a while.
+/// Slows down who guesses: wrong credentials of an address that sent too many are not looked into for a while.
 pub(crate) struct Guesses {
     limiter: Option<RateLimiter<Address, HashMapStateStore<Address>, DefaultClock>>,
     blocked: Mutex<HashMap<Address, Instant>>,
@@ -38,15 +27,11 @@ struct Address(IpAddr);
 const MOST: usize = 65_536;
 
 impl Guesses {
-    pub(crate) fn new(limit: FailedCredentials) -> Self {
-        let quota = NonZeroU32::new(limit.burst).and_then(|burst| {
-            let apart = Duration::from_secs(limit.seconds_apart.max(1).into());
-            Some(Quota::with_period(apart)?.allow_burst(burst))
-        });
-        Self { limiter: quota.map(RateLimiter::hashmap), blocked: Mutex::default() }
+    pub(crate) fn new(limit: Allowance) -> Self {
+        Self { limiter: limit.quota().map(RateLimiter::hashmap), blocked: Mutex::default() }
     }
 
-    /// For how long the address is not listened to.
+    /// For how long wrong credentials of the address are not listened to.
     pub(crate) fn blocked(&self, peer: IpAddr) -> Option<Duration> {
         let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         let until = blocked.get(&Address::of(peer))?;
@@ -99,7 +84,7 @@ mod tests {
 
     #[test]
     fn an_address_is_slowed_down_and_its_neighbour_is_not() {
-        let guesses = Guesses::new(FailedCredentials { burst: 3, seconds_apart: 3 });
+        let guesses = Guesses::new(Allowance { burst: 3, seconds_apart: 3 });
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         for _ in 0..3 {
             guesses.note(one);
@@ -114,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_ipv6_network_are_one() {
-        let guesses = Guesses::new(FailedCredentials { burst: 1, seconds_apart: 3 });
+        let guesses = Guesses::new(Allowance { burst: 1, seconds_apart: 3 });
         guesses.note("2001:db8::1".parse().unwrap());
         guesses.note("2001:db8::2".parse().unwrap());
         assert!(guesses.blocked("2001:db8::3".parse().unwrap()).is_some());
@@ -123,7 +108,7 @@ mod tests {
 
     #[test]
     fn without_a_limit_nobody_is_slowed_down() {
-        let guesses = Guesses::new(FailedCredentials::default());
+        let guesses = Guesses::new(Allowance::default());
         for _ in 0..1000 {
             guesses.note("192.0.2.1".parse().unwrap());
         }

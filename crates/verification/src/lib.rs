@@ -16,6 +16,7 @@
 //! databases and of the runtime, never a field of the request.
 
 mod admission;
+mod allowance;
 mod audit;
 mod basic;
 mod basic_field;
@@ -30,13 +31,15 @@ mod failed_credentials;
 mod hint;
 mod pace;
 mod quotas;
+mod rates;
 mod readiness;
 mod reference;
 mod stored_clients;
 mod timing;
 mod verifier;
 
-pub use admission::AdmissionError;
+pub use admission::{AdmissionError, Caller};
+pub use allowance::Allowance;
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
 pub use basic_field::{BasicField, FieldText, InvalidFieldText};
 pub use clients::{Clients, Credentials};
@@ -46,7 +49,6 @@ pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
-pub use failed_credentials::FailedCredentials;
 pub use padan_domain::ClientName;
 pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};
 pub use quotas::QuotaState;

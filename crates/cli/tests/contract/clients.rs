@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     served::{Answer, Served, text_fields},
-    site::{BUDI, CREDENTIALS},
+    site::{BUDI, CREDENTIALS, DISABLED},
 };
 
 /// A client's user name, password and key.
@@ -187,19 +187,35 @@ fn what_is_not_used_of_a_quota_is_handed_back_at_the_end() {
 #[test]
 fn who_guesses_is_slowed_down_and_locks_nobody_out() {
     let served = Served::with(
-        "[clients]\nfile = \"clients.toml\"\nfailed_credentials = { burst = 5, seconds_apart = 60 }\n",
+        "[clients]\nfile = \"clients.toml\"\nrefresh_seconds = 1\nfailed_credentials = { burst = 5, seconds_apart = 60 }\n",
     );
     let working = CREDENTIALS.map(ToOwned::to_owned);
-    assert_eq!(ask(&served, &working).reason_code, "VERIFIED");
     let guess = [working[0].clone(), "guess".to_owned(), working[2].clone()];
     let codes: Vec<_> = (0..8).map(|_| ask(&served, &guess).reason_code).collect();
     assert_eq!(codes.iter().filter(|code| *code == "UNAUTHORIZED").count(), 6, "{codes:?}");
     let refused = ask(&served, &guess);
     refused.assert_refused(429, "TOO_MANY_FAILURES", "Too many failed credentials");
     assert!((1..=61).contains(&header(&refused, "retry-after")));
-    assert_eq!(ask(&served, &working).reason_code, "VERIFIED");
+    assert_eq!(ask(&served, &working).reason_code, "VERIFIED", "who has not called before is let in as well");
     let (_, metrics) = served.ask_operators("/metrics");
     assert!(metrics.contains(r#"reason="TOO_MANY_FAILURES",status="429"} 3"#), "{metrics}");
+    let added = add(&served, "telco", &[]);
+    wait_for(&served, &added, "VERIFIED");
+}
+
+#[test]
+fn who_is_refused_again_and_again_does_not_fill_the_audit_trail() {
+    let served = Served::start();
+    let closed = DISABLED.map(ToOwned::to_owned);
+    let answers: Vec<_> = (0..60).map(|_| ask(&served, &closed)).collect();
+    answers[0].assert_refused(403, "FORBIDDEN", "Client is not allowed");
+    let refused = answers.last().unwrap();
+    refused.assert_refused(429, "RATE_LIMITED", "Request rate exceeded");
+    assert!((1..=4).contains(&header(refused, "retry-after")));
+    let forbidden = answers.iter().filter(|answer| answer.status == 403).count();
+    assert!((20..30).contains(&forbidden), "{forbidden}");
+    let used = String::from_utf8(served.command(&["usage", "--csv"]).stdout).unwrap();
+    assert!(used.contains(&format!("verification,FORBIDDEN,{forbidden}")), "{used}");
 }
 
 #[test]

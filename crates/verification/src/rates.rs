@@ -1,0 +1,65 @@
+use std::{
+    collections::HashMap,
+    fmt,
+    num::NonZeroU32,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use governor::{
+    DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+    state::keyed::HashMapStateStore,
+};
+use padan_domain::RequestRate;
+
+use crate::Allowance;
+
+/// The rates of clients, counted by this process alone. Clients are told apart by user name: one of the file and one of
+/// the store may bear the same name.
+pub(crate) struct Rates {
+    calls: Mutex<HashMap<Username, (RequestRate, DefaultDirectRateLimiter)>>,
+    refusals: Option<RateLimiter<Username, HashMapStateStore<Username>, DefaultClock>>,
+}
+
+/// The bytes that arrived; only those of a client are counted.
+type Username = Box<[u8]>;
+
+impl Rates {
+    /// So many refusals of one client are recorded.
+    pub(crate) fn new(refusals: Allowance) -> Self {
+        Self { calls: Mutex::default(), refusals: refusals.quota().map(RateLimiter::hashmap) }
+    }
+
+    /// Counts a call. How long the client has to wait; `None` when it may call now.
+    pub(crate) fn call(&self, username: &[u8], rate: RequestRate) -> Option<Duration> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || (rate, RateLimiter::direct(quota(rate)));
+        let (known, limiter) = calls.entry(username.into()).or_insert_with(fresh);
+        if *known != rate {
+            (*known, *limiter) = fresh();
+        }
+        limiter.check().err().map(|refused| wait(&refused))
+    }
+
+    /// Counts a refusal. How long the client has to wait when it has been refused too often; `None` when it may be told
+    /// why once more.
+    pub(crate) fn refusal(&self, username: &[u8]) -> Option<Duration> {
+        self.refusals.as_ref()?.check_key(&username.into()).err().map(|refused| wait(&refused))
+    }
+}
+
+fn wait(refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> Duration {
+    refused.wait_time_from(DefaultClock::default().now())
+}
+
+fn quota(rate: RequestRate) -> Quota {
+    let fastest = Quota::per_second(NonZeroU32::MAX);
+    Quota::with_period(rate.interval()).unwrap_or(fastest).allow_burst(rate.burst())
+}
+
+impl fmt::Debug for Rates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rates")
+    }
+}
