@@ -68,6 +68,8 @@ metrics! {
     audit_commits: IntCounter = "padan_audit_commits_total", [];
     /// Seconds that commits of the audit trail took since the start.
     audit_commit_time: Counter = "padan_audit_commit_seconds_total", [];
+    /// Face templates that could not be read since the start, and were made anew: a key is missing, or rows are damaged.
+    unreadable_templates: IntCounter = "padan_templates_unreadable_total", [];
     /// Always 1; the labels say what runs.
     build: IntGaugeVec = "padan_build_info", ["version", "model_set", "model_contract", "device"];
 }
@@ -124,7 +126,8 @@ impl Metrics {
     fn observe(&self, verifier: &Verifier) {
         // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
         let _one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
-        let VerifierFigures { engine, registry, store, audit } = verifier.figures();
+        let VerifierFigures { engine, registry, store, audit, unreadable_templates } = verifier.figures();
+        raise(&self.unreadable_templates, unreadable_templates);
         self.queued.set(whole(engine.queued));
         self.queue_length.set(whole(engine.queue_length));
         self.workers.with_label_values(&["all"]).set(whole(engine.workers));

@@ -25,8 +25,9 @@ pub struct Config {
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
     /// The keys that templates are encrypted with, 64 hexadecimal digits each, separated by commas or white space.
-    /// The first one seals, all open. Either this or `template_keys_file`. Without the key that sealed it, a
-    /// template cannot be read and its person's verification is answered 503.
+    /// The first one seals, all open. Either this or `template_keys_file`. A template whose key is not among them
+    /// cannot be read: the portrait is embedded once more, by the next verification or `padan enroll`. A process that
+    /// lacks the key with which the others seal does so each time they have, and they for its.
     #[serde(default)]
     pub template_keys: Option<SecretString>,
     /// A file that holds the keys, one a line. Let nobody but the service read it.

@@ -20,7 +20,7 @@ pub enum StoreError {
         /// The column.
         column: &'static str,
     },
-    /// A row was sealed with a key that is not among `store.template_keys`. Answered with the documented 503.
+    /// A row was sealed with a key that is not among `store.template_keys`. The person's template is made anew.
     #[error("a template was sealed with the key {0}, which store.template_keys does not hold")]
     UnknownKey(String),
     /// The migrations in the database are not those of this program; the text says which.

@@ -8,7 +8,7 @@ use padan_domain::{ModelContractId, NationalId};
 use sqlx::PgConnection;
 
 use crate::{
-    Store, StoreError, StoredTemplate,
+    Store, StoreError, StoredTemplate, TemplateKeys,
     template::{TemplateId, TemplateRow},
 };
 
@@ -19,6 +19,8 @@ pub struct KeptTemplate {
     pub portrait_updated_at: DateTime<Utc>,
     /// Why there is no embedding; `None` when there is one.
     pub unusable_reason: Option<String>,
+    /// Whether the key that sealed the embedding is among `store.template_keys`; without it nobody can read it.
+    pub has_key: bool,
 }
 
 impl Store {
@@ -36,7 +38,8 @@ impl Store {
         let question: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
         let rows = self.0.pool.run(kept, &question).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.person_key.clone(), row)).collect();
-        Ok(question.0.iter().map(|person| found.remove(person).map(KeptTemplate::from)).collect())
+        let keys = &self.0.template_keys;
+        Ok(question.0.iter().map(|person| found.remove(person).map(|row| row.judge(keys))).collect())
     }
 
     /// Keeps templates of several people, each at most once among them, in one statement: all are kept or none. One
@@ -89,12 +92,17 @@ impl TemplateBatch {
 struct KeptRow {
     person_key: Vec<u8>,
     portrait_updated_at: DateTime<Utc>,
+    key_id: Option<String>,
     unusable_reason: Option<String>,
 }
 
-impl From<KeptRow> for KeptTemplate {
-    fn from(row: KeptRow) -> Self {
-        Self { portrait_updated_at: row.portrait_updated_at, unusable_reason: row.unusable_reason }
+impl KeptRow {
+    fn judge(self, keys: &TemplateKeys) -> KeptTemplate {
+        KeptTemplate {
+            portrait_updated_at: self.portrait_updated_at,
+            unusable_reason: self.unusable_reason,
+            has_key: self.key_id.is_none_or(|id| keys.has(&id)),
+        }
     }
 }
 
@@ -104,7 +112,7 @@ fn kept<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Vec<KeptRow>>> {
     sqlx::query_as!(
         KeptRow,
-        "SELECT person_key, portrait_updated_at, unusable_reason
+        "SELECT person_key, portrait_updated_at, key_id, unusable_reason
            FROM store.face_template
           WHERE person_key = ANY($1)
             AND contract_id = $2",

@@ -48,6 +48,11 @@ impl TemplateKeys {
         &self.0[0].id
     }
 
+    /// Whether a key of this id is among them.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        self.0.iter().any(|key| key.id == id)
+    }
+
     /// Encrypts under the current key. It opens again with the same `context` only.
     pub(crate) fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Sealed, StoreError> {
         let TemplateKey { id, cipher } = &self.0[0];

@@ -304,7 +304,7 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
         }
     }
 
-    /// Whoever has a fresh template is counted; whoever has none is to be embedded.
+    /// Whoever has a fresh template that can be read is counted; whoever has none is to be embedded.
     fn sort(
         &mut self,
         entry: RosterEntry,
@@ -317,13 +317,15 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
                 counted.failed += 1;
                 self.without_template(&entry.nik, "REGISTRY_INCONSISTENT");
             }
-            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment => match kept.unusable_reason {
-                None => counted.templates += 1,
-                Some(reason) => {
-                    counted.unusable += 1;
-                    self.without_template(&entry.nik, &reason);
+            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment && kept.has_key => {
+                match kept.unusable_reason {
+                    None => counted.templates += 1,
+                    Some(reason) => {
+                        counted.unusable += 1;
+                        self.without_template(&entry.nik, &reason);
+                    }
                 }
-            },
+            }
             (Some(_), _) => stale.push(entry),
         }
     }

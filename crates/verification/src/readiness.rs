@@ -14,10 +14,12 @@ pub struct Component {
 impl Verifier {
     /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists.
     pub async fn readiness(&self) -> Vec<Component> {
-        let patience = Duration::from_millis(self.0.config.readiness_timeout_ms.get());
+        let patience = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
         let deadline = Instant::now() + patience;
-        let (registry, store) =
-            tokio::join!(within(deadline, self.0.registry.check()), within(deadline, self.0.store.check()),);
+        let (registry, store) = tokio::join!(
+            within(deadline, self.parts.registry.check()),
+            within(deadline, self.parts.store.check()),
+        );
         vec![
             Component { name: "models", state: Ok(()) },
             Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },

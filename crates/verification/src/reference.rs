@@ -1,13 +1,14 @@
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use chrono::{DateTime, Utc};
 use padan_domain::{Embedding, NationalId, Photo};
 use padan_inference::{Engine, FaceError, PhotoFault};
 use padan_registry::Portrait;
-use padan_store::{StoredTemplate, TemplateContent};
+use padan_store::{StoreError, StoredTemplate, TemplateContent};
 
 use crate::{
     StepTimings, VerificationError, Verifier,
+    error::Cause,
     timing::timed,
     verifier::{face_error, within},
 };
@@ -15,8 +16,8 @@ use crate::{
 impl Verifier {
     /// The person's reference embedding; `None` when the registry has no photo or none with a usable face.
     ///
-    /// The kept template serves while it was made of the portrait that the registry has now. Otherwise the
-    /// portrait is embedded and kept, an unusable one as well, so that neither is looked at twice.
+    /// The kept template serves while it was made of the portrait that the registry has now. Otherwise, and when it
+    /// cannot be read, the portrait is embedded and kept, an unusable one as well, so that neither is looked at twice.
     pub(crate) async fn reference(
         &self,
         engine: &Engine,
@@ -28,11 +29,24 @@ impl Verifier {
         let Some(portrait_updated_at) = portrait_updated_at else {
             return Ok(None);
         };
-        let lookup = within(deadline, self.0.store.template(nik, engine.contract()));
-        let kept = timed(&mut timings.template, lookup).await.map_err(VerificationError::StoreUnavailable)?;
+        let lookup = within(deadline, self.parts.store.template(nik, engine.contract()));
+        let kept = timed(&mut timings.template, lookup).await.or_else(|cause| self.pass_over(cause))?;
         match kept {
             Some(kept) if kept.portrait_updated_at == portrait_updated_at => Ok(usable(kept.content)),
             Some(_) | None => self.enrol(engine, nik, deadline, timings).await,
+        }
+    }
+
+    /// Takes a template that cannot be read for none: its key was lost or is not configured here, or the row was damaged.
+    /// The registry still has the portrait, and to make the template anew costs less than to turn the person away.
+    fn pass_over(&self, cause: Cause) -> Result<Option<StoredTemplate>, VerificationError> {
+        match cause.downcast_ref::<StoreError>() {
+            Some(fault @ (StoreError::UnknownKey(_) | StoreError::Inconsistent { .. })) => {
+                tracing::warn!("a face template is made anew: {fault}");
+                self.unreadable_templates.fetch_add(1, Ordering::Relaxed);
+                Ok(None)
+            }
+            Some(_) | None => Err(VerificationError::StoreUnavailable(cause)),
         }
     }
 
@@ -45,7 +59,7 @@ impl Verifier {
         deadline: Instant,
         timings: &mut StepTimings,
     ) -> Result<Option<Embedding>, VerificationError> {
-        let fetch = within(deadline, self.0.registry.portrait(nik));
+        let fetch = within(deadline, self.parts.registry.portrait(nik));
         let portrait =
             timed(&mut timings.portrait, fetch).await.map_err(VerificationError::RegistryUnavailable)?;
         let Some(portrait) = portrait else {
@@ -57,7 +71,7 @@ impl Verifier {
         };
         // A store that takes no writes is an outage like any other: were it passed over, every request would
         // silently embed the portrait again.
-        let keep = self.0.store.keep_template(nik, engine.contract(), &template);
+        let keep = self.parts.store.keep_template(nik, engine.contract(), &template);
         timed(&mut timings.keeping, within(deadline, keep))
             .await
             .map_err(VerificationError::StoreUnavailable)?;

@@ -1,4 +1,10 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
 use padan_domain::{
     BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
@@ -15,7 +21,10 @@ use crate::{
 
 /// Verifies people. One is made at start and shared by all who serve.
 #[derive(Clone)]
-pub struct Verifier(pub(crate) Arc<VerifierParts>);
+pub struct Verifier {
+    pub(crate) parts: Arc<VerifierParts>,
+    pub(crate) unreadable_templates: Arc<AtomicU64>,
+}
 
 /// What a verifier is made of.
 pub struct VerifierParts {
@@ -43,6 +52,8 @@ pub struct VerifierFigures {
     pub store: PoolFigures,
     /// The audit trail.
     pub audit: Option<AuditFigures>,
+    /// Templates that could not be read, and were made anew.
+    pub unreadable_templates: u64,
 }
 
 /// What the engine computes with, in words for an operator.
@@ -59,18 +70,18 @@ pub struct EngineIdentity {
 impl Verifier {
     /// Puts the parts together.
     pub fn new(parts: VerifierParts) -> Self {
-        Self(Arc::new(parts))
+        Self { parts: Arc::new(parts), unreadable_templates: Arc::default() }
     }
 
     /// When a request that starts now must have its outcome.
     pub fn deadline(&self) -> Instant {
-        Instant::now() + self.0.config.budget()
+        Instant::now() + self.parts.config.budget()
     }
 
     /// Reads a NIK; its structure counts where the settings say so.
     pub fn national_id(&self, text: &str) -> Result<NationalId, InvalidNationalId> {
         let nik: NationalId = text.parse()?;
-        if self.0.config.check_nik_structure && !nik.is_well_structured() {
+        if self.parts.config.check_nik_structure && !nik.is_well_structured() {
             return Err(InvalidNationalId);
         }
         Ok(nik)
@@ -78,7 +89,7 @@ impl Verifier {
 
     /// Reads a date of birth, by today's date in Jakarta.
     pub fn birth_date(&self, text: &str) -> Result<BirthDate, InvalidBirthDate> {
-        BirthDate::parse(text, &self.0.clock)
+        BirthDate::parse(text, &self.parts.clock)
     }
 
     /// Verifies a person's claims and selfie.
@@ -92,8 +103,8 @@ impl Verifier {
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
         // One engine from here to the end: reference and selfie are embedded under the same contract.
-        let engine = self.0.engine.current();
-        let lookup = within(deadline, self.0.registry.citizen(&request.nik));
+        let engine = self.parts.engine.current();
+        let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, lookup),
             self.refuse_trial(&request.client, &request.nik, deadline)
@@ -119,26 +130,27 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<BasicOutcome, VerificationError> {
         let mut timings = StepTimings::default();
-        let lookup = within(deadline, self.0.registry.civil_record(&request.nik));
+        let lookup = within(deadline, self.parts.registry.civil_record(&request.nik));
         let record =
             timed(&mut timings.registry, lookup).await.map_err(VerificationError::RegistryUnavailable)?;
-        let judged = basic::judge_fields(record.as_ref(), &request, self.0.config.names);
+        let judged = basic::judge_fields(record.as_ref(), &request, self.parts.config.names);
         Ok(BasicOutcome { timings, ..judged })
     }
 
     /// Figures for an operator.
     pub fn figures(&self) -> VerifierFigures {
         VerifierFigures {
-            engine: self.0.engine.current().figures(),
-            registry: self.0.registry.figures(),
-            store: self.0.store.pool(),
-            audit: self.0.audit.as_ref().map(AuditTrail::figures),
+            engine: self.parts.engine.current().figures(),
+            registry: self.parts.registry.figures(),
+            store: self.parts.store.pool(),
+            audit: self.parts.audit.as_ref().map(AuditTrail::figures),
+            unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
         }
     }
 
     /// What the engine computes with.
     pub fn engine_identity(&self) -> EngineIdentity {
-        let engine = self.0.engine.current();
+        let engine = self.parts.engine.current();
         let Identity { model_set, contract, device, .. } = engine.identity();
         EngineIdentity {
             model_set: model_set.clone(),
@@ -155,7 +167,7 @@ impl Verifier {
         deadline: Instant,
         timings: &mut StepTimings,
     ) -> Result<Judgement, VerificationError> {
-        let name = request.name.matches(&citizen.name, self.0.config.names);
+        let name = request.name.matches(&citizen.name, self.parts.config.names);
         let date_of_birth = request.date_of_birth == citizen.date_of_birth;
         let face = if citizen.status == CitizenStatus::Active {
             self.compare_faces(engine, citizen, request, deadline, timings).await?

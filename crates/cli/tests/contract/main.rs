@@ -17,6 +17,8 @@ mod served;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
+mod template_keys;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod wrong_input;

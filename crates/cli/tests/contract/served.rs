@@ -35,6 +35,7 @@ pub(crate) struct Served {
     pub(crate) log: PathBuf,
     file: PathBuf,
     folder: TempDir,
+    home: PathBuf,
 }
 
 /// A second process beside a [`Served`]. It ends with this value.
@@ -84,25 +85,35 @@ impl Served {
 
     /// With settings of its own, as TOML.
     pub(crate) fn with(settings: &str) -> Self {
-        Self::start_as(settings, true, |_, _| {})
+        Self::in_home(project(), settings)
+    }
+
+    /// With a folder to be started in, where models and runtime are looked for.
+    pub(crate) fn in_home(home: PathBuf, settings: &str) -> Self {
+        Self::start_as(home, settings, true, |_, _| {})
     }
 
     /// With a registry at an address where nobody answers.
     pub(crate) fn without_registry() -> Self {
-        Self::start_as("", false, |text, registry| {
+        Self::start_as(project(), "", false, |text, registry| {
             *text = text.replace(registry, "postgres://nobody@127.0.0.1:1/nowhere");
         })
     }
 
     /// With a store at an address where nobody answers.
     pub(crate) fn without_store() -> Self {
-        Self::start_as("", false, |text, _| {
+        Self::start_as(project(), "", false, |text, _| {
             let store = text.split("[store]\nurl = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
             *text = text.replace(&store, "postgres://nobody@127.0.0.1:1/nowhere");
         })
     }
 
-    fn start_as(settings: &str, until_ready: bool, bend: impl FnOnce(&mut String, &str)) -> Self {
+    fn start_as(
+        home: PathBuf,
+        settings: &str,
+        until_ready: bool,
+        bend: impl FnOnce(&mut String, &str),
+    ) -> Self {
         let project = project();
         assert!(
             project.join(".deps/onnxruntime").is_dir() && project.join(".deps/models").is_dir(),
@@ -136,7 +147,7 @@ impl Served {
         fs::write(&file, &text).unwrap();
 
         let log = folder.path().join("log");
-        let (process, [address, admin]) = launch(&project, &file, &log);
+        let (process, [address, admin]) = launch(&home, &file, &log);
         let served = Self {
             process,
             address,
@@ -148,6 +159,7 @@ impl Served {
             log,
             file,
             folder,
+            home,
         };
         if until_ready {
             served.wait_until_ready();
@@ -246,14 +258,21 @@ impl Served {
 
     /// Starts another process with the same settings and databases after [`kill`](Self::kill).
     pub(crate) fn start_again(&mut self) {
-        (self.process, [self.address, self.admin]) = launch(&project(), &self.file, &self.log);
+        (self.process, [self.address, self.admin]) = launch(&self.home, &self.file, &self.log);
         self.wait_until_ready();
+    }
+
+    /// Changes the file of settings, for whatever starts next.
+    pub(crate) fn change_settings(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(&self.file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&self.file, text.replace(from, to)).unwrap();
     }
 
     /// Starts a second process with the same settings and databases.
     pub(crate) fn another(&self) -> Another {
         let log = self.folder.path().join("log-of-another");
-        let (process, [address, admin]) = launch(&project(), &self.file, &log);
+        let (process, [address, admin]) = launch(&self.home, &self.file, &log);
         let another = Another { process, address };
         self.wait_until_ready_at(admin);
         another
