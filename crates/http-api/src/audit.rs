@@ -43,6 +43,7 @@ pub(crate) async fn audited(
     if let Some(instead) = draft.settle(report).await {
         *response.response_mut() = instead;
     }
+    draft.notes.ends_trial();
     tell_quota(&draft.notes, response.headers_mut());
     Ok(response)
 }

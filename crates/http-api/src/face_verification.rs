@@ -106,6 +106,7 @@ pub(crate) async fn handle(
         Ok(outcome) => {
             notes.took(&outcome.timings);
             notes.found(|findings| note(findings, &outcome));
+            notes.holds(outcome.trial);
             Ok(respond(outcome.decision.reason, &FaceAnswer::from(&outcome.decision)))
         }
         Err(error) => match error.outage() {

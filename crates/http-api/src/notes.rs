@@ -6,15 +6,16 @@ use std::{
 
 use actix_web::{HttpMessage as _, HttpRequest};
 use padan_domain::NationalId;
-use padan_verification::{ClientName, ComparedUnder, QuotaState, StepTimings};
+use padan_verification::{ClientName, ComparedUnder, QuotaState, StepTimings, Trial};
 
 /// What a handler learns of its request and the edge logs and counts. It survives a panic of the handler.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Notes {
     client: OnceCell<ClientName>,
     steps: RefCell<Vec<(&'static str, Duration)>>,
     findings: RefCell<Findings>,
     quota: Cell<Option<QuotaState>>,
+    trial: Cell<Option<Trial>>,
 }
 
 /// What the audit trail is told of a request, as far as it got.
@@ -51,6 +52,16 @@ impl Notes {
 
     pub(crate) fn quota(&self) -> Option<QuotaState> {
         self.quota.get()
+    }
+
+    /// Keeps a trial under way, until [`ends_trial`](Self::ends_trial) or the end of the request.
+    pub(crate) fn holds(&self, trial: Option<Trial>) {
+        self.trial.set(trial);
+    }
+
+    /// The outcome is durable.
+    pub(crate) fn ends_trial(&self) {
+        self.trial.set(None);
     }
 
     /// Notes what was found out.

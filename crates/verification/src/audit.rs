@@ -1,10 +1,6 @@
-use std::time::Instant;
-
-use chrono::TimeDelta;
-use padan_domain::NationalId;
 use padan_store::AuditEvent;
 
-use crate::{ClientName, VerificationError, Verifier, verifier::within};
+use crate::{VerificationError, Verifier};
 
 impl Verifier {
     /// Makes the row of a request durable. Only then may its answer leave; when it fails, nothing that was found out
@@ -29,29 +25,6 @@ impl Verifier {
     pub async fn finish(&self) {
         if let Some(trail) = &self.parts.audit {
             trail.finish().await;
-        }
-    }
-
-    /// Refuses a client for whom too many faces have failed for this person lately.
-    pub(crate) async fn refuse_trial(
-        &self,
-        client: &ClientName,
-        nik: &NationalId,
-        deadline: Instant,
-    ) -> Result<(), VerificationError> {
-        let limit = self.parts.config.failed_faces;
-        if limit.most == 0 {
-            return Ok(());
-        }
-        let now = self.parts.clock.now();
-        let window = TimeDelta::seconds(limit.window_seconds.get().into());
-        let lookup = self.parts.store.failed_face(nik, client.as_str(), now - window, limit.most);
-        match within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)? {
-            None => Ok(()),
-            Some(failed) => {
-                let wait = (failed + window - now).to_std().unwrap_or_default();
-                Err(VerificationError::TooManyFailedFaces(wait))
-            }
         }
     }
 }

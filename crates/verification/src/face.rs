@@ -1,7 +1,7 @@
 use padan_domain::{BirthDate, Decision, NationalId, PersonName, Photo};
 use padan_store::ComparedUnder;
 
-use crate::{ClientName, StepTimings, hint};
+use crate::{ClientName, StepTimings, Trial, hint};
 
 /// What a client claims of a person, and the selfie.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl FaceRequest {
 }
 
 /// The outcome of a face verification.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FaceOutcome {
     /// What the answer tells.
     pub decision: Decision,
@@ -34,4 +34,6 @@ pub struct FaceOutcome {
     pub compared_under: Option<ComparedUnder>,
     /// How long each step took.
     pub timings: StepTimings,
+    /// To be kept until the outcome is durable in the audit trail.
+    pub trial: Option<Trial>,
 }

@@ -36,6 +36,7 @@ mod readiness;
 mod reference;
 mod stored_clients;
 mod timing;
+mod trials;
 mod verifier;
 
 pub use admission::{AdmissionError, Caller};
@@ -54,4 +55,5 @@ pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};
 pub use quotas::QuotaState;
 pub use readiness::Component;
 pub use timing::StepTimings;
+pub use trials::Trial;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -16,13 +16,14 @@ use padan_store::{AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 
 use crate::{
     BasicOutcome, BasicRequest, Config, EngineInUse, FaceOutcome, FaceRequest, StepTimings,
-    VerificationError, basic, error::Cause, timing::timed,
+    VerificationError, basic, error::Cause, timing::timed, trials::Trials,
 };
 
 /// Verifies people. One is made at start and shared by all who serve.
 #[derive(Clone)]
 pub struct Verifier {
     pub(crate) parts: Arc<VerifierParts>,
+    pub(crate) trials: Trials,
     pub(crate) unreadable_templates: Arc<AtomicU64>,
 }
 
@@ -70,7 +71,7 @@ pub struct EngineIdentity {
 impl Verifier {
     /// Puts the parts together.
     pub fn new(parts: VerifierParts) -> Self {
-        Self { parts: Arc::new(parts), unreadable_templates: Arc::default() }
+        Self { parts: Arc::new(parts), trials: Trials::default(), unreadable_templates: Arc::default() }
     }
 
     /// When a request that starts now must have its outcome.
@@ -107,10 +108,10 @@ impl Verifier {
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, lookup),
-            self.refuse_trial(&request.client, &request.nik, deadline)
+            self.begin_trial(&request.client, &request.nik, deadline)
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
-        trial?;
+        let trial = trial?;
         let judgement = match citizen {
             None => Judgement::UnknownNik,
             Some(citizen) => self.judge_known(&engine, &citizen, request, deadline, &mut timings).await?,
@@ -120,7 +121,7 @@ impl Verifier {
             let Identity { contract, calibration_id, .. } = engine.identity();
             ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
         });
-        Ok(FaceOutcome { decision: judge(judgement), compared_under, timings })
+        Ok(FaceOutcome { decision: judge(judgement), compared_under, timings, trial })
     }
 
     /// Verifies a person's claims without a face.

@@ -308,6 +308,30 @@ fn a_reader_who_has_seen_enough_is_no_error() {
 }
 
 #[test]
+fn faces_are_not_tried_out_by_asking_all_at_once() {
+    const MOST: usize = 4;
+    let served = Served::with("[verification]\nfailed_faces = { most = 4, window_seconds = 60 }\n");
+    let stranger = Claim::true_one().photo(Photos::read("110_s1.jpg"));
+    let told = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..30 {
+            scope.spawn(|| told.lock().unwrap().push(served.verify(&stranger).reason_code));
+        }
+    });
+    let count = |code: &str| told.lock().unwrap().iter().filter(|told| *told == code).count();
+    let (answered, refused) = (count("FACE_MISMATCH"), count("TOO_MANY_FAILED_FACES"));
+    assert!((1..=MOST).contains(&answered), "{answered} of {MOST}");
+    assert_eq!(answered + refused, 30);
+    // A trial that did not fail gives its place back.
+    let other = Claim::true_one().nik(BUDI);
+    let forgotten = served.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    assert!(forgotten.status.success(), "{forgotten:?}");
+    for _ in 0..3 * MOST {
+        assert_eq!(served.verify(&other).reason_code, "VERIFIED");
+    }
+}
+
+#[test]
 fn what_is_not_there_is_not_forgotten() {
     let served = Served::start();
     let forgotten = served.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
