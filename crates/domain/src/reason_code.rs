@@ -49,7 +49,7 @@ reason_codes! {
     FaceMismatch => "FACE_MISMATCH", "Selfie image does not pass the threshold";
     /// The NIK is not 16 digits.
     InvalidNik => "INVALID_NIK", "Invalid NIK number format";
-    /// The name is not text of a length that a name has.
+    /// The name has no letter, or is longer than a name is.
     InvalidName => "INVALID_NAME", "Invalid name format";
     /// The date is not `dd-mm-yyyy`, no day of the calendar, or in the future.
     InvalidDob => "INVALID_DOB", "Invalid date_of_birth format";

@@ -9,7 +9,8 @@ use encoding_rs::{Encoding, UTF_8, WINDOWS_1252};
 pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a, str>> {
     let named = charset.and_then(|label| Encoding::for_label(label.as_bytes()));
     if let Some(encoding) = named {
-        let (text, _, damaged) = encoding.decode(bytes);
+        // The byte order mark of another charset does not overrule the one that was named.
+        let (text, damaged) = encoding.decode_with_bom_removal(bytes);
         return (!damaged).then_some(text);
     }
     let text = UTF_8.decode_without_bom_handling_and_without_replacement(without_bom(bytes));
@@ -40,6 +41,12 @@ mod tests {
         assert_eq!(decode(b"Ren\xe9", Some("iso-8859-1")), "René");
         assert_eq!(decode("René".as_bytes(), Some("utf-8")), "René");
         assert_eq!(decode(b"R\0e\0n\0\xe9\0", Some("utf-16le")), "René");
+        assert_eq!(decode(b"\xef\xbb\xbfBudi", Some("utf-8")), "Budi");
+        assert_eq!(decode(b"\xff\xfeR\0", Some("utf-16")), "R");
+        // The marks of UTF-8 and of UTF-16 are letters in another charset.
+        assert_eq!(decode(b"\xef\xbb\xbfBudi", Some("iso-8859-1")), "ï»¿Budi");
+        assert_eq!(decode(b"\xff\xfeBudi", Some("iso-8859-1")), "ÿþBudi");
+        assert_eq!(super::decode(b"\xff\xfeB\0", Some("utf-8")), None);
     }
 
     #[test]

@@ -45,8 +45,8 @@ impl Form {
         self.optional(field, parse)?.ok_or_else(|| FieldFault::Missing.of(field))
     }
 
-    /// Reads a text field that may be there. Sent but empty is refused: a claim that cannot be compared must
-    /// not pass as one that was not made.
+    /// Reads a text field that may be there. One that was sent goes to its parser whatever is in it: a claim that cannot
+    /// be compared must not pass as one that was not made.
     pub(crate) fn optional<T>(
         &self,
         field: &str,
@@ -56,8 +56,7 @@ impl Form {
             return Ok(None);
         };
         let parsed = match part.data.len() {
-            0 => Err(FieldFault::Missing),
-            1..=Self::MAX_TEXT_BYTES => charset::decode(&part.data, part.charset.as_deref())
+            0..=Self::MAX_TEXT_BYTES => charset::decode(&part.data, part.charset.as_deref())
                 .ok_or(FieldFault::Malformed)
                 .and_then(|text| parse(&text)),
             _ => Err(FieldFault::Malformed),
@@ -81,7 +80,7 @@ impl Form {
 /// What is wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldFault {
-    /// Not sent, or nothing in it.
+    /// Not sent, or nothing in it to compare.
     Missing,
     /// Not of the field's form.
     Malformed,
@@ -115,8 +114,7 @@ impl From<InvalidBirthDate> for FieldFault {
 impl From<InvalidPersonName> for FieldFault {
     fn from(error: InvalidPersonName) -> Self {
         match error {
-            InvalidPersonName::Empty => Self::Missing,
-            InvalidPersonName::TooLong => Self::Malformed,
+            InvalidPersonName::Empty | InvalidPersonName::TooLong => Self::Malformed,
         }
     }
 }
@@ -172,10 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn missing_and_empty_fields_are_named() {
-        let form = form(&[("nik", "")]).unwrap();
-        assert_eq!(reason(form.required("nik", any)), "nik is required");
-        assert_eq!(reason(form.optional("nik", any)), "nik is required");
+    fn what_was_not_sent_is_missing_and_what_was_sent_empty_is_for_its_parser() {
+        let form = form(&[("nik", ""), ("city", "")]).unwrap();
+        let nik = |text: &str| Ok(text.parse::<padan_domain::NationalId>()?);
+        assert_eq!(reason(form.required("nik", nik)), "Invalid NIK number format");
+        assert_eq!(reason(form.optional("nik", nik)), "Invalid NIK number format");
+        assert_eq!(reason(form.required("city", any)), "city is required");
         assert_eq!(reason(form.required("name", any)), "name is required");
         assert_eq!(reason(form.required_file("face_image")), "face_image is required");
         assert_eq!(form.optional("name", any).unwrap(), None);

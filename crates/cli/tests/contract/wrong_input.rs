@@ -22,13 +22,10 @@ fn fields_that_are_missing_or_malformed() {
     missing(text_fields(&[("nik", BUDI), ("date_of_birth", "x")]).part("face_image", file(b"x")), "name");
     missing(text_fields(&[("nik", BUDI), ("name", "Budi")]).part("face_image", file(b"x")), "date_of_birth");
     missing(text_fields(&[("nik", BUDI), ("name", "Budi"), ("date_of_birth", "14-03-1987")]), "face_image");
-    missing(Claim::true_one().nik("").form(), "nik");
-    missing(Claim::true_one().name("").form(), "name");
-    missing(Claim::true_one().name(" . ").form(), "name");
-    missing(Claim::true_one().date_of_birth("").form(), "date_of_birth");
     missing(Claim::true_one().photo(b"".as_slice()).form(), "face_image");
 
     for nik in [
+        "",
         "317401140387000",
         "31740114038700000",
         "317401140387000x",
@@ -45,7 +42,8 @@ fn fields_that_are_missing_or_malformed() {
         );
     }
     let tomorrow = (chrono::Utc::now() + chrono::TimeDelta::hours(31)).format("%d-%m-%Y").to_string();
-    for date in ["14/03/1987", "1987-03-14", "14-3-1987", "31-02-1990", "29-02-1900", "00-00-0000", &tomorrow]
+    for date in
+        ["", "14/03/1987", "1987-03-14", "14-3-1987", "31-02-1990", "29-02-1900", "00-00-0000", &tomorrow]
     {
         served.verify(&Claim::true_one().date_of_birth(date)).assert_refused(
             400,
@@ -53,16 +51,23 @@ fn fields_that_are_missing_or_malformed() {
             "Invalid date_of_birth format",
         );
     }
-    served.verify(&Claim::true_one().name(&"x".repeat(257))).assert_refused(
-        400,
-        "INVALID_NAME",
-        "Invalid name format",
-    );
+    for name in ["", " . ", "--", &"x".repeat(257)] {
+        served.verify(&Claim::true_one().name(name)).assert_refused(
+            400,
+            "INVALID_NAME",
+            "Invalid name format",
+        );
+    }
+    let basic = |field: &str| {
+        served.send_to("/identity/v1/verification", text_fields(&[("nik", BUDI), (field, "")])).body_reason()
+    };
+    assert_eq!(basic("date_of_birth"), "Invalid date_of_birth format");
+    assert_eq!(basic("city"), "city is required");
 
     // The order: nik, name, date of birth, photo.
     let all_wrong = Claim::true_one().nik("x").name("").date_of_birth("x").photo(b"x".as_slice());
     assert_eq!(served.verify(&all_wrong).reason_code, "INVALID_NIK");
-    assert_eq!(served.verify(&all_wrong.clone().nik(BUDI)).body_reason(), "name is required");
+    assert_eq!(served.verify(&all_wrong.clone().nik(BUDI)).body_reason(), "Invalid name format");
     assert_eq!(served.verify(&all_wrong.clone().nik(BUDI).name("B")).reason_code, "INVALID_DOB");
     let only_photo = all_wrong.nik(BUDI).name("B").date_of_birth("14-03-1987");
     assert_eq!(served.verify(&only_photo).reason_code, "UNSUPPORTED_IMAGE");
