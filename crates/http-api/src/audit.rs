@@ -16,7 +16,9 @@ use padan_verification::{AuditEvent, BasicField, Verifier};
 
 use crate::{
     answer::Report,
-    basic_verification, face_verification,
+    basic_verification,
+    body::Body,
+    face_verification,
     notes::{Findings, Notes},
     request_id::RequestId,
     routes,
@@ -64,6 +66,7 @@ fn tell_quota(notes: &Notes, headers: &mut HeaderMap) {
 struct Draft {
     verifier: web::Data<Verifier>,
     notes: Rc<Notes>,
+    body: Option<Rc<Body>>,
     id: String,
     endpoint: &'static str,
     started: Instant,
@@ -76,6 +79,7 @@ impl Draft {
         Self {
             verifier,
             notes: Notes::of(request.request()),
+            body: Body::of(request.request()).ok(),
             id: request
                 .extensions()
                 .get::<RequestId>()
@@ -94,6 +98,11 @@ impl Draft {
             return Some(self.outage(cause.unwrap_or_default()));
         }
         let event = self.event(reason.as_str()).filter(|_| self.is_due(reason))?;
+        if self.body.as_ref().is_some_and(|body| body.is_broken()) {
+            // Nothing was found out, and there is no time: an answer that waits here never leaves.
+            self.verifier.audit_without_waiting(event);
+            return None;
+        }
         match (reason, self.verifier.audit(event).await) {
             (ReasonCode::StoreUnavailable, _) => Some(self.outage(cause.unwrap_or_default())),
             // Nothing was told that would have to be recorded first.
@@ -147,7 +156,7 @@ impl Drop for Draft {
         if !self.ended
             && let Some(event) = self.event(reason)
         {
-            self.verifier.audit_unanswered(event);
+            self.verifier.audit_without_waiting(event);
         }
     }
 }

@@ -41,6 +41,8 @@ enum State {
     Ended,
     /// Nothing more of it will come in time.
     GivenUp,
+    /// Its transfer is not in order.
+    Broken,
 }
 
 impl Body {
@@ -107,6 +109,12 @@ impl Body {
         self.state.get() == State::Ended
     }
 
+    /// Whether its transfer is not in order, such as chunks that are none. The server takes such a connection for closed:
+    /// what is not answered at once is not answered at all.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.state.get() == State::Broken
+    }
+
     async fn next(&self) -> Option<Result<Bytes, PayloadError>> {
         if self.ends_after.is_some_and(|end| self.seen.get() >= end) {
             self.state.set(State::Ended);
@@ -121,7 +129,7 @@ impl Body {
         }
         match &chunk {
             Some(Ok(bytes)) => self.seen.set(self.seen.get() + bytes.len() as u64),
-            Some(Err(_)) => self.state.set(State::GivenUp),
+            Some(Err(_)) => self.state.set(State::Broken),
             None => self.state.set(State::Ended),
         }
         chunk

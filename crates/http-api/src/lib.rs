@@ -11,7 +11,8 @@
 //! and counted, once.
 //!
 //! **Architecture Invariant:** the answer to a client who was let in leaves a verification endpoint through `audit.rs`,
-//! after its row in the audit trail is durable.
+//! after its row in the audit trail is durable; only a body whose chunks are none is refused before, since the server
+//! leaves no time.
 //!
 //! **Architecture Invariant:** which status a reason has is one `match` in `status.rs`, without a wildcard.
 //!

@@ -14,8 +14,8 @@ impl Verifier {
         }
     }
 
-    /// Has the row of a request written whose caller is gone: nobody waits for it.
-    pub fn audit_unanswered(&self, event: AuditEvent) {
+    /// Has the row of a request written without waiting for it: the caller is gone, or is told nothing that was found out.
+    pub fn audit_without_waiting(&self, event: AuditEvent) {
         if let Some(trail) = &self.parts.audit {
             trail.note(event);
         }

@@ -192,19 +192,31 @@ fn bodies_that_are_cut_off_or_malformed() {
         let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
         assert_answer(&ask(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
     }
-    // Chunks that are none: the server takes the connection for broken, with an answer of its own or none.
+    // Chunks that are none: an answer, and a close.
     let chunked = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
-    let mut broken = served.connect();
-    broken.write_all(head(PATH, &format!("{CREDENTIALS}{chunked}")).as_bytes()).unwrap();
-    broken.write_all(b"zz\r\n").unwrap();
-    let (answered, _) = until_closed(&mut broken);
-    assert!(answered.is_empty() || answered.starts_with("HTTP/1.1 400"), "{answered}");
+    let chunked_head = head(PATH, &format!("{CREDENTIALS}{chunked}"));
+    for (together, apart) in [
+        ("", "zz\r\nabc\r\n"),
+        ("", "5\r\n--b\r\n\r\nzz\r\nabc\r\n"),
+        ("zz\r\nabc\r\n", ""),
+        ("", "fffffffffffffffff\r\n"),
+    ] {
+        let mut broken = served.connect();
+        broken.write_all((chunked_head.clone() + together).as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        broken.write_all(apart.as_bytes()).unwrap();
+        let answer = read_answer(&mut broken);
+        assert_answer(&answer, 400, "MALFORMED_FORM");
+        assert_eq!(answer.1, r#"{"verification_status":false,"reason":"Malformed multipart form"}"#);
+        assert_eq!(header(&answer.0, "connection").as_deref(), Some("close"), "{}", answer.0);
+        until_closed(&mut broken);
+    }
     let no_boundary = format!("Content-Type: multipart/form-data\r\nContent-Length: {}\r\n", whole.len());
     assert_answer(&ask(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
     let recorded = String::from_utf8(served.command(&["usage", "--csv"]).stdout).unwrap();
     assert!(
-        recorded.contains("verification,MALFORMED_FORM,7"),
-        "the broken one has a row as well: {recorded}"
+        recorded.contains("verification,MALFORMED_FORM,10"),
+        "the broken ones have rows as well: {recorded}"
     );
     // Less than announced, from a client that closes its side and waits for the answer.
     let patient = Served::with("[http]\nstop_when_client_leaves = false\n");
