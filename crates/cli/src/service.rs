@@ -17,6 +17,30 @@ pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
     Ok(engine)
 }
 
+/// Loads the active model, or the configured one when the active one cannot be used: it may not be installed here, and
+/// a service that restarts must not go down over an activation that one which runs survives. The active one is tried
+/// again while the other serves.
+pub(crate) async fn start_engine_in_use(settings: &Settings, store: &Store) -> Result<Engine> {
+    let mut active = settings.clone();
+    use_active_model(&mut active, store).await;
+    let set = &active.inference.model_set;
+    match start_engine(&active).await {
+        Err(error) if *set != settings.inference.model_set => {
+            let configured = &settings.inference.model_set;
+            let engine = start_engine(settings).await.with_context(|| {
+                format!(
+                    "neither the active model {set} ({error:#}) nor the configured {configured} can be used"
+                )
+            })?;
+            tracing::error!(
+                "the active model {set} cannot be used, and the configured {configured} serves: {error:#}"
+            );
+            Ok(engine)
+        }
+        started => started,
+    }
+}
+
 /// Names the active model set in the settings, if one was activated. A store that is down leaves what they say: a
 /// service takes the active one up when it is back.
 pub(crate) async fn use_active_model(settings: &mut Settings, store: &Store) {

@@ -70,6 +70,8 @@ metrics! {
     audit_commit_time: Counter = "padan_audit_commit_seconds_total", [];
     /// Face templates that could not be read since the start, and were made anew: a key is missing, or rows are damaged.
     unreadable_templates: IntCounter = "padan_templates_unreadable_total", [];
+    /// Whether another model than the active one serves (1), because that one cannot be used here.
+    model_behind: IntGauge = "padan_model_behind", [];
     /// Always 1; the labels say what runs.
     build: IntGaugeVec = "padan_build_info", ["version", "model_set", "model_contract", "device"];
 }
@@ -126,8 +128,10 @@ impl Metrics {
     fn observe(&self, verifier: &Verifier) {
         // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
         let _one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
-        let VerifierFigures { engine, registry, store, audit, unreadable_templates } = verifier.figures();
+        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_behind } =
+            verifier.figures();
         raise(&self.unreadable_templates, unreadable_templates);
+        self.model_behind.set(model_behind.into());
         self.queued.set(whole(engine.queued));
         self.queue_length.set(whole(engine.queue_length));
         self.workers.with_label_values(&["all"]).set(whole(engine.workers));

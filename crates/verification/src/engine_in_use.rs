@@ -1,26 +1,42 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use padan_inference::Engine;
 
 /// The engine that serves now. It can be exchanged while requests are under way: each goes on with the one it began
 /// with, and that one ends with its last request.
 #[derive(Clone)]
-pub struct EngineInUse(Arc<RwLock<Engine>>);
+pub struct EngineInUse {
+    engine: Arc<RwLock<Engine>>,
+    behind: Arc<AtomicBool>,
+}
 
 impl EngineInUse {
     /// Begins with an engine.
     pub fn new(engine: Engine) -> Self {
-        Self(Arc::new(RwLock::new(engine)))
+        Self { engine: Arc::new(RwLock::new(engine)), behind: Arc::default() }
     }
 
     /// The engine for a request, from its beginning to its end.
     pub fn current(&self) -> Engine {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes whether another model than this one should serve, and cannot. Returns whether that is news.
+    pub fn set_behind(&self, behind: bool) -> bool {
+        self.behind.swap(behind, Ordering::Relaxed) != behind
+    }
+
+    /// Whether another model than this one should serve, and cannot.
+    pub fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
     }
 
     /// Lets requests that come from now on use another engine.
     pub fn replace(&self, engine: Engine) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
     }
 }
 

@@ -55,6 +55,8 @@ pub struct VerifierFigures {
     pub audit: Option<AuditFigures>,
     /// Templates that could not be read, and were made anew.
     pub unreadable_templates: u64,
+    /// Whether another model than the active one serves, because that one cannot be used.
+    pub model_behind: bool,
 }
 
 /// What the engine computes with, in words for an operator.
@@ -146,6 +148,7 @@ impl Verifier {
             store: self.parts.store.pool(),
             audit: self.parts.audit.as_ref().map(AuditTrail::figures),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
+            model_behind: self.parts.engine.is_behind(),
         }
     }
 

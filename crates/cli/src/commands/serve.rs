@@ -46,11 +46,8 @@ async fn serve(settings: &Settings) -> Result<()> {
     let store = service::open_store(settings)?;
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
     refuse_pending_migrations(&store).await?;
-    let mut settings = settings.clone();
-    service::use_active_model(&mut settings, &store).await;
-    let settings = &settings;
     let engine = tokio::select! {
-        engine = service::start_engine(settings) => engine?,
+        engine = service::start_engine_in_use(settings, &store) => engine?,
         _ = shutdown.requested() => return Ok(()),
     };
     let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     photos::Photos,
-    served::{Claim, Ends, Served},
+    served::{Claim, Ends, Served, project},
     site::BROKEN_PORTRAIT,
 };
 
@@ -187,4 +187,46 @@ fn a_model_is_exchanged_under_load_without_an_error() {
     assert!(String::from_utf8(kept.stderr).unwrap().contains("is in use"));
     // A service that starts anew begins with the active model.
     assert_eq!(served.verify(&Claim::true_one().photo(Photos::read("101_s2.jpg"))).status, 200);
+}
+
+#[test]
+fn a_service_that_lacks_the_active_model_goes_on_and_follows_when_it_is_installed() {
+    let (home, deps) = (tempfile::tempdir().unwrap(), project().join(".deps"));
+    let own = home.path().join(".deps");
+    fs::create_dir_all(own.join("models")).unwrap();
+    std::os::unix::fs::symlink(deps.join("onnxruntime"), own.join("onnxruntime")).unwrap();
+    let install =
+        |file: &str| fs::copy(deps.join("models").join(file), own.join("models").join(file)).unwrap();
+    for file in ["sface.onnx", "yunet.onnx"] {
+        install(file);
+    }
+    let mut served = Served::in_home(home.path().to_owned(), SETTINGS);
+    let behind = |served: &Served| served.ask_operators("/metrics").1.contains("padan_model_behind 1");
+    let told = |served: &Served| served.logged().matches("the active model cannot be used").count();
+    let wait_until = |happens: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !happens() {
+            assert!(began.elapsed() < Duration::from_mins(1), "it does not happen");
+            thread::sleep(Duration::from_millis(200));
+        }
+    };
+    // On another machine the model is there.
+    finished(enroll(&served, &["--model", "mobilefacenet"]));
+    assert!(!behind(&served));
+    let activated = served.command(&["models", "activate", "mobilefacenet"]);
+    assert!(activated.status.success(), "{activated:?}");
+    wait_until(&|| behind(&served));
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    assert_eq!(served.ask_operators("/readyz").0, 200);
+    assert_eq!(told(&served), 1);
+
+    served.kill();
+    served.start_again();
+    assert!(served.logged().contains("and the configured sface serves"), "{}", served.logged());
+    wait_until(&|| behind(&served));
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    install("mobilefacenet.onnx");
+    wait_until(&|| !behind(&served));
+    assert!(served.ask_operators("/metrics").1.contains("model_set=\"mobilefacenet\""));
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
 }
