@@ -2,28 +2,36 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::HttpRequest;
 use padan_domain::{Endpoint, ReasonCode};
-use padan_verification::{AdmissionError, Clients};
+use padan_verification::{AdmissionError, ClientName, Clients};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::{credentials::PresentedCredentials, notes::Notes, refusal::Refusal};
+use crate::{
+    credentials::PresentedCredentials,
+    notes::Notes,
+    refusal::Refusal,
+    shares::{Part, Shares},
+};
 
-/// Lets requests in: the right client first, then a free place, then the client's quota.
+/// Lets requests in: the right client first, then a free place of the client's share, then the client's quota.
 #[derive(Clone)]
 pub(crate) struct Admission {
     clients: Arc<Clients>,
     places: Arc<Semaphore>,
+    shares: Arc<Shares>,
 }
 
 /// A place, free again when it is dropped.
 #[must_use]
 pub(crate) struct Place {
     _permit: OwnedSemaphorePermit,
+    _part: Part,
 }
 
 impl Admission {
-    /// Admits the clients, `places` requests at a time.
-    pub(crate) fn new(clients: Arc<Clients>, places: usize) -> Self {
-        Self { clients, places: Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS))) }
+    /// Admits the clients, `places` requests at a time, of which one client may have `most_of_one`.
+    pub(crate) fn new(clients: Arc<Clients>, places: usize, most_of_one: usize) -> Self {
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { clients, places, shares: Shares::new(most_of_one) }
     }
 
     /// Tells who calls, takes a place and counts the request, before a byte of the body is read.
@@ -41,8 +49,7 @@ impl Admission {
             }
         };
         notes.called_by(caller.name.clone());
-        let permit = Arc::clone(&self.places).try_acquire_owned();
-        let place = Place { _permit: permit.map_err(|_| Refusal::new(ReasonCode::Overloaded))? };
+        let place = self.place(&caller.name).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))?;
         match self.clients.count(&caller).await {
             Ok(quota) => notes.has_left(quota),
             Err(error) => {
@@ -53,6 +60,13 @@ impl Admission {
             }
         }
         Ok(place)
+    }
+
+    /// A free place, of those that the client may have; `None` when there is none.
+    fn place(&self, client: &ClientName) -> Option<Place> {
+        let part = self.shares.take(client)?;
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        Some(Place { _permit: permit, _part: part })
     }
 }
 

@@ -74,7 +74,7 @@ fn public_server(
     clients: Arc<Clients>,
     metrics: Arc<Metrics>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let admission = Admission::new(clients, config.max_in_flight.get());
+    let admission = Admission::new(clients, config.max_in_flight.get(), config.most_of_one_client());
     let edge = Edge { metrics, limits: config.body_limits() };
     let server = HttpServer::new(move || {
         let edge = edge.clone();

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Section `[http]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +28,10 @@ pub struct Config {
     /// Requests whose form is read or judged at a time; more are refused with 429. Each may hold a body, so
     /// this times `body_limit_bytes` bounds the memory.
     pub max_in_flight: NonZeroUsize,
+    /// The share of them that one client may have, above 0 to 1; beyond it that client is refused with 429. Small: a
+    /// client alone is refused while places are free. 1: a client with slow bodies shuts everybody out.
+    #[serde(deserialize_with = "share")]
+    pub client_share: f64,
     /// The longest body taken. A longer one is answered with 413.
     pub body_limit_bytes: NonZeroUsize,
     /// How long a body may take to arrive. A slower one is answered with 408.
@@ -64,6 +68,19 @@ impl BodyLimits {
 }
 
 impl Config {
+    /// Requests in flight that one client may have.
+    pub(crate) fn most_of_one_client(&self) -> usize {
+        // Small and positive: the rounding of the conversion is wanted.
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a number of places that memory bounds"
+        )]
+        let most = (self.max_in_flight.get() as f64 * self.client_share).round() as usize;
+        most.max(1)
+    }
+
     pub(crate) fn public(&self) -> SocketAddr {
         SocketAddr::new(self.address, self.port)
     }
@@ -79,5 +96,14 @@ impl Config {
             drain_bytes: self.drain_limit_bytes.get(),
             drain_time: Duration::from_millis(self.drain_timeout_ms.get()),
         }
+    }
+}
+
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let value = f64::deserialize(deserializer)?;
+    if value > 0.0 && value <= 1.0 {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("{value} does not lie above 0 and up to 1")))
     }
 }

@@ -42,6 +42,7 @@ mod percentage_number;
 mod refusal;
 mod request_id;
 mod routes;
+mod shares;
 mod status;
 
 pub use application::Application;

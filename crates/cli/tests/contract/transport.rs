@@ -252,6 +252,41 @@ fn slow_bodies_give_up_their_place_and_a_full_service_says_so() {
 }
 
 #[test]
+fn a_client_with_slow_bodies_leaves_places_to_others() {
+    let served = Served::with("[http]\nmax_in_flight = 4\nclient_share = 0.5\n");
+    let added = served.command(&["client", "add", "telco", "--json"]);
+    let telco: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    let body = form();
+    let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    let mut slow: Vec<_> = (0..2)
+        .map(|_| {
+            let mut slow = served.connect();
+            slow.write_all(head(PATH, &headers).as_bytes()).unwrap();
+            slow
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(300));
+    let mut third = served.connect();
+    third.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
+    let full = read_answer(&mut third);
+    assert_answer(&full, 429, "OVERLOADED");
+    assert_eq!(header(&full.0, "retry-after").as_deref(), Some("1"));
+    let other = ["username", "password", "api_key"].map(|key| telco[key].as_str().unwrap());
+    let asked = served
+        .request("POST", PATH, other)
+        .multipart(crate::served::text_fields(&[("nik", BUDI)]))
+        .send()
+        .unwrap();
+    assert_eq!(asked.status(), 200, "others find a place");
+    for slow in &mut slow {
+        slow.write_all(body.as_bytes()).unwrap();
+        assert_answer(&read_answer(slow), 200, "VERIFIED");
+    }
+    third.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
+    assert_answer(&read_answer(&mut third), 200, "VERIFIED");
+}
+
+#[test]
 fn requests_under_way_are_answered_before_the_end() {
     let mut served = Served::start();
     let mut connection = served.connect();
