@@ -83,7 +83,7 @@ impl Draft {
             id: request
                 .extensions()
                 .get::<RequestId>()
-                .map_or_else(String::new, |id| id.loggable().to_owned()),
+                .map_or_else(String::new, |id| id.recorded().to_owned()),
             endpoint: routes::endpoint(pattern.as_deref().unwrap_or_default()),
             started: Instant::now(),
             ended: false,

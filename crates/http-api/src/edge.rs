@@ -61,7 +61,7 @@ impl Edge {
         request.extensions_mut().insert(Rc::clone(&body));
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(Rc::clone(&visit.notes));
-        let span = tracing::info_span!("request", id = id.loggable());
+        let span = tracing::info_span!("request", id = id.recorded());
 
         let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind().await;
         let mut ending = match handled {
@@ -82,7 +82,7 @@ impl Edge {
         }
         let may_go_on = body.drain().await && !offers_another_protocol;
         let response = ending.response_mut();
-        response.headers_mut().insert(RequestId::HEADER, id.value());
+        id.tell(response.headers_mut());
         if !may_go_on {
             response.head_mut().set_connection_type(ConnectionType::Close);
             let held = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
@@ -143,7 +143,7 @@ impl Visit {
         let steps = self.notes.steps();
         let answered = Answered { endpoint: self.endpoint, status, reason, took };
         self.metrics.answered(&answered, &steps);
-        let (id, endpoint, client) = (self.id.loggable(), self.endpoint, self.client());
+        let (id, endpoint, client) = (self.id.recorded(), self.endpoint, self.client());
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&steps), self.peer());
         if status >= 500 {
             let cause = report.cause.as_deref().unwrap_or("unknown");
@@ -169,7 +169,7 @@ impl Drop for Visit {
             self.metrics.abandoned(self.endpoint);
             let ms = milliseconds(self.started.elapsed());
             let (id, endpoint, client, peer) =
-                (self.id.loggable(), self.endpoint, self.client(), self.peer());
+                (self.id.recorded(), self.endpoint, self.client(), self.peer());
             tracing::info!(id, endpoint, client, peer, ms, "the client left before the answer");
         }
     }

@@ -78,7 +78,9 @@ fn info() -> Info {
         .description(Some(format!(
             "Verifies identities against the Indonesian civil registry.\n\n\
              Every answer carries `Request-Id` and `Reason-Code`. A request may bring its own id in \
-             `x-request-id`; it is kept when it is at most 64 characters of `A-Z a-z 0-9 . _ -`.\n\n\
+             `x-request-id`; it is kept when it is at most 64 characters of `A-Z a-z 0-9 . _ -`. One with sixteen digits in a row, \
+             which may be a NIK, is answered and not recorded: `Recorded-Request-Id` then has the id under which \
+             the service's records have the request.\n\n\
              A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order; text is read \
              in the charset of its part, UTF-8 without one. A photo's format is told by its bytes. Problems are \
              reported in the order: credentials, the client's rate, a full service, the client's quota, size and form of the body, the text fields in \

@@ -343,6 +343,19 @@ fn what_is_not_there_is_not_forgotten() {
 }
 
 #[test]
+fn an_id_that_may_hold_a_nik_is_echoed_and_recorded_under_another() {
+    let served = Served::start();
+    let answer = send(&served, "order-3174011403870000", &Claim::true_one()).unwrap();
+    assert_eq!(answer.headers["request-id"], "order-3174011403870000");
+    let recorded = answer.headers["recorded-request-id"].to_str().unwrap();
+    assert_eq!(rows(&served, &[])[recorded]["reason"], "VERIFIED");
+    let logged = served.logged();
+    assert!(logged.contains(recorded) && !logged.contains(BUDI), "{logged}");
+    let answer = send(&served, "order-7", &Claim::true_one()).unwrap();
+    assert!(!answer.headers.contains_key("recorded-request-id"));
+}
+
+#[test]
 fn heads_are_in_the_log_and_a_cut_that_the_database_hides_is_found_with_them() {
     let mut served = Served::start();
     assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
