@@ -33,8 +33,8 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailedFaces {
-    /// So many fail, then the next one is refused with 429; 0 is no limit. A process counts the trials that it has under
-    /// way as failed until they end, and does not see those of others: asked all at once, each process lets so many in.
+    /// So many fail, then the next one is refused with 429; 0 is no limit. A process has no more trials under way than
+    /// could still fail, and does not see those of others: asked all at once, each process lets so many in.
     pub most: u32,
     /// Within so many seconds.
     pub window_seconds: NonZeroU32,

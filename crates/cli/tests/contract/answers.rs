@@ -9,7 +9,7 @@ use crate::{
     site::{BROKEN_PORTRAIT, BUDI, DECEASED, DUPLICATE, INACTIVE, UNKNOWN, WITHOUT_PORTRAIT, person},
 };
 
-/// Many faces for one person at the same time, which the limit of failed faces would refuse.
+/// Many faces for one person at the same time, which the limit of failed faces would let wait for each other.
 const ALL_AT_ONCE: &str = "[verification]\nfailed_faces = { most = 0, window_seconds = 900 }\n";
 
 #[test]
@@ -120,7 +120,7 @@ fn a_portrait_that_changes_is_embedded_anew() {
 
 #[test]
 fn the_same_selfie_gives_the_same_percentage_on_every_connection() {
-    let served = Served::with(ALL_AT_ONCE);
+    let served = Served::start();
     let claim = Claim::true_one();
     let alone = served.verify(&claim).percentage();
     std::thread::scope(|scope| {
