@@ -43,6 +43,14 @@ need_compiler() {
   command -v cc >/dev/null || apt_install "a C compiler" gcc libc6-dev
 }
 
+# libjpeg-turbo is built from source by its crate.
+need_jpeg_tools() {
+  command -v cmake >/dev/null || apt_install "cmake" cmake make
+  case "$(uname -m)" in
+    x86_64) command -v nasm >/dev/null || apt_install "nasm" nasm ;;
+  esac
+}
+
 need_cargo() {
   command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or newer, with rustup or from your system"
 }
@@ -155,6 +163,7 @@ need_checkers() {
 
 need_cargo
 need_compiler
+need_jpeg_tools
 need_postgres
 need_runtime
 cargo build --release --quiet --package padan

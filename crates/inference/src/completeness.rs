@@ -5,18 +5,30 @@ use crate::error::PhotoFault;
 
 const END_OF_IMAGE: u8 = 0xd9;
 const START_OF_SCAN: u8 = 0xda;
+const APP1: u8 = 0xe1;
+const APP14: u8 = 0xee;
+
+/// What a JPEG's segments tell beside its pixels.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct WholeJpeg<'a> {
+    /// The EXIF, which tells how the camera was held.
+    pub(crate) exif: Option<&'a [u8]>,
+    /// Adobe's programs write what is left of the light instead of the inks.
+    pub(crate) inverted_cmyk: bool,
+}
 
 /// Walks a JPEG's segments and entropy-coded data to its end marker. What follows that marker is ignored: cameras
-/// append films and maps.
-pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<(), PhotoFault> {
+/// append films and maps. Whether the data between the markers is whole is for the decoder to say.
+pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<WholeJpeg<'_>, PhotoFault> {
     const AFTER_START_OF_IMAGE: usize = 2;
     let mut at = AFTER_START_OF_IMAGE;
     let mut scans = 0;
+    let mut whole = WholeJpeg::default();
     loop {
         let marker = next_marker(bytes, &mut at)?;
         match marker {
             END_OF_IMAGE => {
-                return if scans > 0 { Ok(()) } else { Err(PhotoFault::Unreadable) };
+                return if scans > 0 { Ok(whole) } else { Err(PhotoFault::Unreadable) };
             }
             // Restart markers, a stray start of image and TEM have no length.
             0x01 | 0xd0..=0xd8 => {}
@@ -25,6 +37,12 @@ pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<(), PhotoFault> {
                 let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
                 if length < 2 || at + length > bytes.len() {
                     return Err(PhotoFault::Unreadable);
+                }
+                let content = &bytes[at + 2..at + length];
+                match marker {
+                    APP1 => whole.exif = whole.exif.or(content.strip_prefix(b"Exif\0\0")),
+                    APP14 => whole.inverted_cmyk |= content.starts_with(b"Adobe"),
+                    _ => {}
                 }
                 at += length;
                 scans += usize::from(marker == START_OF_SCAN);
@@ -81,7 +99,15 @@ mod tests {
     const SCAN: &[u8] = b"\xff\xd8\xff\xda\x00\x04ab\x12\xff\x00\x34\xff\xd0\x56";
 
     fn jpeg(tail: &[u8]) -> Result<(), PhotoFault> {
-        check_jpeg(&[SCAN, tail].concat())
+        check_jpeg(&[SCAN, tail].concat()).map(|_| ())
+    }
+
+    #[test]
+    fn exif_and_adobes_mark_are_found_and_the_first_exif_counts() {
+        let head = b"\xff\xd8\xff\xe1\x00\x0aExif\0\0MM\xff\xe1\x00\x0aExif\0\0II\xff\xee\x00\x07Adobe";
+        let file = [&head[..], &SCAN[2..], b"\xff\xd9"].concat();
+        assert_eq!(check_jpeg(&file), Ok(WholeJpeg { exif: Some(b"MM"), inverted_cmyk: true }));
+        assert_eq!(check_jpeg(&[SCAN, b"\xff\xd9"].concat()), Ok(WholeJpeg::default()));
     }
 
     #[test]

@@ -7,12 +7,15 @@ use image::{
     metadata::Orientation as ExifOrientation,
 };
 use padan_domain::{Photo, PhotoFormat};
-use zune_jpeg::{
-    JpegDecoder,
-    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
-};
+use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
-use crate::{completeness, config::Limits, error::PhotoFault, orientation::Orientation, raster::Raster};
+use crate::{
+    completeness::{self, WholeJpeg},
+    config::Limits,
+    error::PhotoFault,
+    orientation::Orientation,
+    raster::Raster,
+};
 
 /// A decoded photo and the way to hold it.
 pub struct Picture {
@@ -29,23 +32,38 @@ pub(crate) fn decode(photo: &Photo, limits: &Limits) -> Result<Picture, PhotoFau
     }
 }
 
+/// Scans of a progressive JPEG; encoders make about ten, and each costs a pass over the whole photo.
+const MOST_SCANS: u32 = 100;
+
 fn decode_jpeg(bytes: &[u8], limits: &Limits) -> Result<Picture, PhotoFault> {
-    // Strictly: otherwise what is missing or damaged is filled up in grey.
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(usize::from(u16::MAX))
-        .set_max_height(usize::from(u16::MAX))
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    decoder.decode_headers().map_err(|_| PhotoFault::Unreadable)?;
-    let (width, height) = decoder.dimensions().ok_or(PhotoFault::Unreadable)?;
-    let (width, height) = (width as u32, height as u32);
+    let unreadable = |_: turbojpeg::Error| PhotoFault::Unreadable;
+    let mut decoder = Decompressor::new().map_err(unreadable)?;
+    decoder.set_scan_limit(MOST_SCANS).map_err(unreadable)?;
+    let head = decoder.read_header(bytes).map_err(unreadable)?;
+    let (width, height) = (head.width as u32, head.height as u32);
     check_size((width, height), limits)?;
-    completeness::check_jpeg(bytes)?;
-    let rgb = decoder.decode().map_err(|_| PhotoFault::Unreadable)?;
-    let orientation = orientation(decoder.exif().map(Vec::as_slice));
+    let WholeJpeg { exif, inverted_cmyk } = completeness::check_jpeg(bytes)?;
+    let in_ink = matches!(head.colorspace, Colorspace::CMYK | Colorspace::YCCK);
+    let format = if in_ink { PixelFormat::CMYK } else { PixelFormat::RGB };
+    let pitch = head.width * format.size();
+    let mut pixels = vec![0; pitch * head.height];
+    // What is missing or damaged the decoder fills up in grey, with a warning, which counts as an error here.
+    let image = Image { pixels: &mut pixels[..], width: head.width, pitch, height: head.height, format };
+    decoder.decompress(bytes, image).map_err(unreadable)?;
+    let rgb = if in_ink { rgb_of_ink(&pixels, inverted_cmyk) } else { pixels };
     let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
-    Ok(Picture { raster, orientation })
+    Ok(Picture { raster, orientation: orientation(exif) })
+}
+
+/// Four inks to three lights: what is left of each light by its ink and by black. Adobe's files hold what is left instead of
+/// the inks.
+fn rgb_of_ink(pixels: &[u8], inverted: bool) -> Vec<u8> {
+    let left = |ink: u8| u16::from(if inverted { ink } else { 255 - ink });
+    let mut rgb = Vec::with_capacity(pixels.len() / 4 * 3);
+    for ink in pixels.chunks_exact(4) {
+        rgb.extend([ink[0], ink[1], ink[2]].map(|colour| ((left(colour) * left(ink[3]) + 127) / 255) as u8));
+    }
+    rgb
 }
 
 fn decode_png(bytes: &[u8], limits: &Limits) -> Result<Picture, PhotoFault> {

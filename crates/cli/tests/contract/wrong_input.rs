@@ -120,6 +120,8 @@ fn photos_that_cannot_be_judged() {
     };
     unreadable(selfie.slice(..selfie.len() / 2));
     unreadable(selfie.slice(..selfie.len() - 100));
+    // Cut off, and given the end marker of a whole file.
+    unreadable([&selfie[..selfie.len() / 2], b"\xff\xd9"].concat().into());
     unreadable(b"\xff\xd8\xff\xe0 no photo".as_slice().into());
     let png = Photos::png(&Photos::selfie());
     unreadable(png.slice(..png.len() - 400));

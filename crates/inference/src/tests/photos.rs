@@ -147,6 +147,27 @@ fn a_face_of_80_pixels_in_12_megapixels_is_found() {
     assert!(analysis.face.looks > 2, "the first look is too coarse for it");
 }
 
+/// Whatever part of the pixels is missing, an end marker behind it does not make the file whole.
+#[test]
+fn a_jpeg_of_which_a_part_is_missing_is_unreadable() {
+    let pipeline = pipeline(&config());
+    let baseline = std::fs::read(workspace("people/images/101_s1.jpg")).unwrap();
+    let progressive = fixture("odd/progressive.jpg");
+    let is_read = |bytes: Vec<u8>| pipeline.decode(&photo(bytes)).is_ok();
+    for file in [&baseline, &progressive] {
+        assert!(is_read(file.clone()));
+        for percent in [30, 60, 80, 95, 99] {
+            let cut = [&file[..file.len() * percent / 100], b"\xff\xd9"].concat();
+            assert!(!is_read(cut), "{percent} % of {} bytes", file.len());
+        }
+    }
+    let middle = baseline.len() / 2;
+    assert!(
+        !is_read([&baseline[..middle], &baseline[middle + 3000..]].concat()),
+        "3,000 bytes from the middle"
+    );
+}
+
 #[test]
 fn company_makes_a_selfie_ambiguous_and_passers_by_do_not() {
     let mut pipeline = pipeline(&config());
