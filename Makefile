@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check lint fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check evaluate calibrate lint fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ bench-audit: deps ## what the audit trail costs, with a disk that is waited for
 
 enroll-check: deps ## enrol 20,000 generated people and kill it twice; takes a quarter of an hour
 	@scripts/enroll-check.sh
+
+evaluate: ## error rates on the photos in ../shared/faces, checked by NumPy
+	@scripts/evaluate.sh
+
+calibrate: ## make the scales of percentages anew from the photos in ../shared/faces
+	@scripts/calibrate.sh
 
 lint: ## format, clippy and the promised arrows between crates
 	@scripts/lint.sh

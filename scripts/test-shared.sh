@@ -14,13 +14,5 @@ for test in crates/*/tests/shared_*; do
 done
 cargo nextest run --workspace --release "${targets[@]}"
 
-# The plain pipeline's packages are made anew only when what is asked for has changed.
-oracle=$deps/oracle-venv
-if ! cmp -s tools/oracle/requirements.txt "$oracle/requirements.txt"; then
-  say "installing the oracle's Python packages into .deps/oracle-venv"
-  rm -rf -- "$oracle"
-  python3 -m venv "$oracle" || fail "python3 cannot make a virtual environment: install its venv module (python3-venv)"
-  "$oracle/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r tools/oracle/requirements.txt
-  cp tools/oracle/requirements.txt "$oracle/"
-fi
-"$oracle/bin/python" -B tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv
+scripts/oracle-venv.sh
+"$deps/oracle-venv/bin/python" -B tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv

@@ -4,8 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     commands::{
-        audit_export, audit_heads, audit_prune, audit_verify, client, cluster, compare, config_check, doctor,
-        enroll, keys_rotate, migrate, person_forget, serve, templates_prune, usage,
+        audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
+        compare, config_check, doctor, enroll, evaluate, keys_rotate, migrate, person_forget, serve,
+        templates_prune, usage,
     },
     demo, models,
 };
@@ -44,12 +45,22 @@ enum Command {
     #[command(subcommand)]
     Person(PersonCommand),
     Models(models::ModelsArguments),
+    Evaluate(evaluate::EvaluateArguments),
+    Calibrate(calibrate::CalibrateArguments),
+    /// Look at the scale of percentages
+    #[command(subcommand)]
+    Calibration(CalibrationCommand),
     Cluster(cluster::ClusterArguments),
 }
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     Check(config_check::ConfigCheckArguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum CalibrationCommand {
+    Show(calibration_show::CalibrationShowArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +107,9 @@ impl Arguments {
             Command::Usage(arguments) => usage::run(&arguments),
             Command::Person(PersonCommand::Forget(arguments)) => person_forget::run(&arguments),
             Command::Models(arguments) => models::run(&arguments),
+            Command::Evaluate(arguments) => evaluate::run(&arguments),
+            Command::Calibrate(arguments) => calibrate::run(&arguments),
+            Command::Calibration(CalibrationCommand::Show(arguments)) => calibration_show::run(&arguments),
             Command::Cluster(arguments) => cluster::run(&arguments),
         };
         outcome.unwrap_or_else(|error| {

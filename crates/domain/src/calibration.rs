@@ -78,7 +78,23 @@ impl Calibration {
 
     /// The cosine from which on a face passes.
     pub fn pass_cosine(&self) -> f64 {
-        self.0.iter().find(|a| a.percentage >= Percentage::PASS_MARK.value()).map_or(1.0, |a| a.cosine)
+        self.cosine(Percentage::PASS_MARK)
+    }
+
+    /// The lowest cosine that has this percentage.
+    pub fn cosine(&self, percentage: Percentage) -> f64 {
+        let wanted = percentage.value();
+        let above = self.0.partition_point(|anchor| anchor.percentage < wanted);
+        match (above.checked_sub(1).map(|below| self.0[below]), self.0.get(above)) {
+            // 0 % is had by every cosine below the first anchor, and nothing is above 100 %.
+            (None, _) => -1.0,
+            (Some(_), None) => 1.0,
+            (Some(_), Some(at)) if at.percentage == wanted => at.cosine,
+            (Some(below), Some(above)) => {
+                let share = (wanted - below.percentage) / (above.percentage - below.percentage);
+                below.cosine + share * (above.cosine - below.cosine)
+            }
+        }
     }
 
     /// The points that the map goes through, in increasing order.
@@ -118,6 +134,15 @@ mod tests {
         let below = Similarity::from_cosine(f64::from_bits(0.44_f64.to_bits() - 1));
         assert!(!map.percentage(below).passes());
         assert!(map.percentage(Similarity::from_cosine(0.44)).passes());
+    }
+
+    #[test]
+    fn a_percentage_is_found_again_at_its_cosine() {
+        let map = calibration(&[(0.0, 0.0), (0.44, 75.0), (0.9, 100.0)]).unwrap();
+        assert_eq!(map.cosine(Percentage::PASS_MARK), 0.44);
+        assert!((map.cosine(Percentage::new(37.5)) - 0.22).abs() < 1e-12);
+        assert_eq!(map.cosine(Percentage::new(100.0)), 0.9);
+        assert_eq!(map.cosine(Percentage::new(0.0)), -1.0);
     }
 
     proptest! {

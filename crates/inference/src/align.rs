@@ -116,8 +116,11 @@ fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
 }
 
 impl AlignedFace {
+    /// Pixels a side.
+    pub const SIDE: usize = CROP_SIDE;
+
     /// Red, green and blue in turn, row by row.
-    pub(crate) fn rgb(&self) -> &[f32] {
+    pub fn rgb(&self) -> &[f32] {
         &self.rgb
     }
 

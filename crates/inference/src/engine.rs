@@ -12,6 +12,7 @@ use crate::{
     embedder::Embedder,
     error::{FaceError, StartError},
     manifest::{EmbedderFamily, Graph, Manifest, Precision, Task},
+    model_set::ModelSet,
     pipeline::{Pipeline, Role},
     runtime::{Model, Runtime},
     runtime_library,
@@ -105,21 +106,10 @@ impl Engine {
 /// What [`Engine::start`] does before it starts threads: the warm pipelines, one for each worker, and what they compute
 /// with. For measuring and evaluating step by step.
 pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
-    config.validate()?;
-    let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
-    let catalogue = Catalogue::load(&model_folders(config))?;
-    let set = catalogue.set(&config.model_set)?;
-    let calibration = catalogue.calibration(&set)?;
-    let graph = embedder_graph(&set.embedder, config.device);
-    let files = Files {
-        detector: catalogue.locate(&set, &set.detector, Graph::Prepared)?.bytes,
-        embedder: catalogue.locate(&set, &set.embedder, graph)?.bytes,
-    };
-    let runtime = Runtime::load(&runtime_library)?;
-    let pipelines = build(&runtime, config, (&set.detector, &set.embedder), &files)?;
-    for manifest in [&set.detector, &set.embedder] {
-        tracing::info!(model = %manifest.name, licence = %manifest.licence, origin = %manifest.origin, "model loaded");
-    }
+    let wanted = Wanted::find(config)?;
+    let calibration = wanted.catalogue.calibration(&wanted.set)?;
+    let pipelines = wanted.pipelines(config)?;
+    let Wanted { set, runtime_library, .. } = wanted;
     let identity = Identity {
         model_set: config.model_set.clone(),
         contract: set.contract(),
@@ -129,6 +119,45 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
         runtime_library,
     };
     Ok((pipelines, identity))
+}
+
+/// The same for a model set that has no calibration, such as one that is to be calibrated.
+pub fn load_uncalibrated(config: &Config) -> Result<(Vec<Pipeline>, ModelSet), StartError> {
+    let wanted = Wanted::find(config)?;
+    let pipelines = wanted.pipelines(config)?;
+    Ok((pipelines, wanted.set))
+}
+
+/// What the settings name.
+struct Wanted {
+    runtime_library: PathBuf,
+    catalogue: Catalogue,
+    set: ModelSet,
+}
+
+impl Wanted {
+    fn find(config: &Config) -> Result<Self, StartError> {
+        config.validate()?;
+        let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
+        let catalogue = Catalogue::load(&model_folders(config))?;
+        let set = catalogue.set(&config.model_set)?;
+        Ok(Self { runtime_library, catalogue, set })
+    }
+
+    fn pipelines(&self, config: &Config) -> Result<Vec<Pipeline>, StartError> {
+        let Self { runtime_library, catalogue, set } = self;
+        let graph = embedder_graph(&set.embedder, config.device);
+        let files = Files {
+            detector: catalogue.locate(set, &set.detector, Graph::Prepared)?.bytes,
+            embedder: catalogue.locate(set, &set.embedder, graph)?.bytes,
+        };
+        let runtime = Runtime::load(runtime_library)?;
+        let pipelines = build(&runtime, config, (&set.detector, &set.embedder), &files)?;
+        for manifest in [&set.detector, &set.embedder] {
+            tracing::info!(model = %manifest.name, licence = %manifest.licence, origin = %manifest.origin, "model loaded");
+        }
+        Ok(pipelines)
+    }
 }
 
 /// Where model files are looked for, in order: the configured folder, `$PADAN_MODELS`, `./.deps/models`.

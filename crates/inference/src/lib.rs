@@ -45,13 +45,16 @@ mod workers;
 
 pub use align::AlignedFace;
 pub use analysis::{Analysis, Face, Timings};
-pub use calibration_file::{CalibrationFile, MeasuredAnchor};
+pub use calibration_file::{
+    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPoint, CalibrationSource, GroupRate,
+    PassMark, Rate,
+};
 pub use catalogue::{Catalogue, ModelFile};
 pub use config::{Config, DetectionConfig, Device, Limits, QualityConfig, SubjectConfig};
 pub use decode::Picture;
 pub use detector::Faces;
 pub use digest::{FileDigest, InvalidDigest};
-pub use engine::{Engine, Identity, load, model_folders};
+pub use engine::{Engine, Identity, load, load_uncalibrated, model_folders};
 pub use error::{FaceError, PhotoFault, StartError};
 pub use geometry::{Point, Rectangle};
 pub use manifest::{

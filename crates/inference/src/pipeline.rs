@@ -52,17 +52,50 @@ impl Pipeline {
             Role::Probe => Retries::within(self.retry_budget, deadline),
             Role::Reference => Retries::unhurried(),
         };
+        self.look(photo, &mut retries, &mut |fault| match role {
+            Role::Probe => Err(fault.into()),
+            Role::Reference => Ok(()),
+        })
+    }
+
+    /// All steps as for a portrait, and the rule that would turn the photo away as a selfie. For evaluating both at once.
+    pub fn examine(&mut self, photo: &Photo) -> Result<(Analysis, Option<PhotoFault>), FaceError> {
+        let mut broken = None;
+        let analysis = self.look(photo, &mut Retries::unhurried(), &mut |fault| {
+            broken.get_or_insert(fault);
+            Ok(())
+        })?;
+        Ok((analysis, broken))
+    }
+
+    /// The crop of the face that is meant, for looking at it.
+    pub fn crop(&mut self, photo: &Photo) -> Result<AlignedFace, FaceError> {
+        let mut retries = Retries::unhurried();
+        let picture = self.decode(photo)?;
+        let faces = self.detect(&picture, &mut retries)?;
+        let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
+        let subject = self.refine(&picture, subject, &mut retries)?;
+        self.align(&picture, &subject)
+    }
+
+    /// All steps. `judge` is told of each rule that the photo breaks, and ends it or does not.
+    fn look(
+        &mut self,
+        photo: &Photo,
+        retries: &mut Retries,
+        judge: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
+    ) -> Result<Analysis, FaceError> {
         let mut timings = Timings::default();
         let mut watch = Stopwatch::start();
 
         let picture = self.decode(photo)?;
         timings.decode = watch.lap();
 
-        let faces = self.detect(&picture, &mut retries)?;
+        let faces = self.detect(&picture, retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
-        let subject = self.refine(&picture, subject, &mut retries)?;
-        if role == Role::Probe && subject.second_share > self.subject.max_second_share {
-            return Err(PhotoFault::SeveralFaces.into());
+        let subject = self.refine(&picture, subject, retries)?;
+        if subject.second_share > self.subject.max_second_share {
+            judge(PhotoFault::SeveralFaces)?;
         }
         timings.detect = watch.lap();
 
@@ -70,9 +103,7 @@ impl Pipeline {
         timings.align = watch.lap();
 
         let quality = Quality::measure(&crop, &subject.face.landmarks);
-        if role == Role::Probe {
-            quality.check(&self.quality)?;
-        }
+        quality.check(&self.quality).or_else(&mut *judge)?;
         timings.quality = watch.lap();
 
         let embedding = self.embed(&crop)?;

@@ -17,7 +17,8 @@ pub struct Subject {
 }
 
 /// Chooses the largest and most central face: its area counts less the further its centre is from the photo's, down to
-/// a third in a corner.
+/// a ninth in a corner. The square was chosen on LFW's DevTrain, where it finds who is meant in more photos than the
+/// plain distance and does no worse than its fourth power.
 pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
     let (at, _) = most_prominent(&faces.found, faces.view.size)?;
     subject(faces, at)
@@ -42,7 +43,8 @@ fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<(u
     let middle = Point { x: f64::from(width) / 2.0, y: f64::from(height) / 2.0 };
     let reach = 1.5 * middle.distance(Point { x: 0.0, y: 0.0 });
     let weight = |face: &Detection| {
-        face.rectangle.area() * (1.0 - face.rectangle.centre().distance(middle) / reach).max(0.01)
+        let nearness = (1.0 - face.rectangle.centre().distance(middle) / reach).max(0.01);
+        face.rectangle.area() * nearness.powi(2)
     };
     let (at, face) = faces.iter().enumerate().max_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)))?;
     Some((at, *face))

@@ -5,3 +5,4 @@ mod checkout;
 mod commands;
 mod demo_life;
 mod demo_once;
+mod evaluation;

@@ -1,0 +1,171 @@
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use padan_domain::Calibration;
+use padan_evaluation::{Evaluated, Evaluation, Figures, crops, evaluate, report, worst_pairs};
+
+use crate::{
+    commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
+    telemetry,
+};
+
+/// Measure on labelled photos how often a model set is wrong
+///
+/// Needs no database and no service. Without --gates the largest, most central face of each photo counts, whatever its
+/// quality. A photo without a face matches nobody. The same photos give the same figures.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateArguments {
+    #[command(flatten)]
+    photos: LabelledPhotosArguments,
+    /// Also show the figures under the service's rules: quality, and one face that could be meant
+    #[arg(long)]
+    gates: bool,
+    /// Write report.html, its pictures as SVG, and evaluation.json into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Write the figures and scores for programs
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// Evaluates, prints a table and writes what was asked for.
+pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
+    telemetry::start_quietly();
+    let photos = arguments.photos.measure()?;
+    let scale = photos.calibration()?;
+    let calibration = scale.calibration()?;
+    let model = photos.model(&scale);
+    let evaluated = evaluate(&photos.labelled, &photos.measured, (model, &calibration), arguments.gates);
+    print(&mut io::stdout().lock(), &evaluated.evaluation)?;
+    if let Some(file) = &arguments.json {
+        write_json(file, &evaluated.evaluation)?;
+    }
+    if let Some(folder) = &arguments.out {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        write_json(&folder.join("evaluation.json"), &evaluated.evaluation)?;
+        write_report(
+            folder,
+            &format!("Evaluation of {}", photos.set.name()),
+            &photos,
+            (&evaluated, &calibration),
+        )?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the page and its pictures into a folder.
+pub(crate) fn write_report(
+    folder: &std::path::Path,
+    title: &str,
+    photos: &LabelledPhotos,
+    (evaluated, calibration): (&Evaluated, &Calibration),
+) -> Result<()> {
+    let pairs = worst_pairs(&photos.labelled, evaluated);
+    let crops = crops(&photos.labelled, &pairs, &mut photos.pipeline()?)?;
+    let made = report(title, &photos.labelled, evaluated, calibration, &crops)?;
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    for plot in &made.plots {
+        write(&format!("{}.svg", plot.name), &plot.svg)?;
+    }
+    write("report.html", &made.html)?;
+    eprintln!("The report is {}.", folder.join("report.html").display());
+    Ok(())
+}
+
+fn write_json(file: &std::path::Path, evaluation: &Evaluation) -> Result<()> {
+    let write = || {
+        let mut out = io::BufWriter::new(fs::File::create(file)?);
+        serde_json::to_writer_pretty(&mut out, evaluation)?;
+        out.flush()
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
+    let counts = &evaluation.counts;
+    let persons = counts.identities.map_or("unknown".to_owned(), |count| count.to_string());
+    writeln!(out, "model      {}, contract {}", evaluation.model, evaluation.engine.contract)?;
+    writeln!(out, "photos     {} of {persons} persons", counts.photos)?;
+    writeln!(out, "pairs      {} of one person, {} of two", counts.genuine, counts.impostor)?;
+    if let Some(all) = counts.all_impostor {
+        writeln!(out, "           among all photos: {} of one person, {all} of two", counts.all_genuine)?;
+    }
+    writeln!(out, "failed     {} photos without a face", evaluation.failures_to_acquire.len())?;
+    writeln!(out, "speed      {:.1} photos a second", evaluation.images_per_second)?;
+    print_figures(out, "\nno rule but that a face is found", &evaluation.figures)?;
+    if let Some(gated) = &evaluation.with_gates {
+        print_figures(out, "\nwith the service's rules", gated)?;
+    }
+    writeln!(out, "\n  percentage  cosine   FMR       missed %")?;
+    for mark in &evaluation.marks {
+        let fmr = mark.fmr.map_or("unknown".to_owned(), |fmr| format!("{:.2e}", fmr.value));
+        writeln!(
+            out,
+            "  {:<10}  {:.4}   {fmr:<8}  {:.3} ({:.3} to {:.3})",
+            mark.percentage,
+            mark.cosine,
+            mark.fnmr.value * 100.0,
+            mark.fnmr.low * 100.0,
+            mark.fnmr.high * 100.0
+        )?;
+    }
+    for group in &evaluation.groups {
+        writeln!(
+            out,
+            "  {}: {} persons, {} pairs of two, FMR at 75 %: {:.2e} ({:.2e} to {:.2e})",
+            group.name,
+            group.persons,
+            group.impostor_pairs,
+            group.fmr_at_pass_mark.value,
+            group.fmr_at_pass_mark.low,
+            group.fmr_at_pass_mark.high
+        )?;
+    }
+    Ok(())
+}
+
+fn print_figures(out: &mut impl Write, head: &str, figures: &Figures) -> Result<()> {
+    let accuracy = &figures.accuracy;
+    let how = if accuracy.folds.is_empty() {
+        "at the best threshold".to_owned()
+    } else {
+        format!("± {:.3} over {} folds", accuracy.std * 100.0, accuracy.folds.len())
+    };
+    writeln!(out, "{head}, {} photos without an embedding", figures.photos_failed)?;
+    writeln!(
+        out,
+        "  accuracy {:.3} % {how}, AUC {:.4} %, EER {:.3} %",
+        accuracy.mean * 100.0,
+        figures.auc * 100.0,
+        figures.eer * 100.0
+    )?;
+    writeln!(
+        out,
+        "  FMR    cosine   missed, listed pairs %     missed, all pairs %    (thresholds from {})",
+        figures.thresholds_from
+    )?;
+    for point in &figures.fnmr_at_fmr {
+        writeln!(
+            out,
+            "  {:<5}  {:.4}   {:.3} ({:.3} to {:.3})     {:.3} ({:.3} to {:.3})",
+            format!("{:e}", point.fmr),
+            point.cosine,
+            point.fnmr.fnmr * 100.0,
+            point.fnmr.low * 100.0,
+            point.fnmr.high * 100.0,
+            point.all_genuine.value * 100.0,
+            point.all_genuine.low * 100.0,
+            point.all_genuine.high * 100.0
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Measuring on labelled photos, here the rendered people: `padan evaluate`, `calibrate` and `calibration show`.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs};
+
+use serde_json::Value;
+
+use crate::checkout::{Checkout, stderr, stdout};
+
+/// A list of who is on which photo: the number that the file's name begins with.
+fn list_of_people(checkout: &Checkout) -> (usize, usize) {
+    let mut photos: Vec<_> = fs::read_dir(checkout.path("people/images"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    photos.sort();
+    let mut list = "path,identity\n".to_owned();
+    let mut persons: BTreeMap<&str, usize> = BTreeMap::new();
+    for photo in &photos {
+        let person = photo.split('_').next().unwrap();
+        *persons.entry(person).or_default() += 1;
+        writeln!(list, "people/images/{photo},{person}").unwrap();
+    }
+    fs::write(checkout.path("list.csv"), list).unwrap();
+    let pairs_of_one = persons.values().map(|count| count * (count - 1) / 2).sum();
+    (photos.len(), pairs_of_one)
+}
+
+#[test]
+fn an_evaluation_says_what_it_found_to_people_and_to_programs() {
+    let checkout = Checkout::new();
+    let (photos, pairs_of_one) = list_of_people(&checkout);
+    let arguments =
+        ["evaluate", "--identities", "list.csv", "--gates", "--out", "out", "--json", "figures.json"];
+    let output = checkout.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("with the service's rules"), "{}", stdout(&output));
+
+    let figures: Value = serde_json::from_slice(&fs::read(checkout.path("figures.json")).unwrap()).unwrap();
+    let scores = figures["scores"].as_array().unwrap();
+    let cosines = |same: bool| {
+        let of_kind = scores.iter().filter(move |score| score["same"] == same);
+        of_kind.map(|score| score["cosine"].as_f64().unwrap()).collect::<Vec<_>>()
+    };
+    let (genuine, impostors) = (cosines(true), cosines(false));
+    assert_eq!(genuine.len(), pairs_of_one);
+    assert_eq!(genuine.len() + impostors.len(), photos * (photos - 1) / 2, "every pair is of one kind");
+    assert_eq!(figures["pairs"], scores.len());
+    assert_eq!(figures["model"], "sface");
+    assert_eq!(figures["failures_to_acquire"].as_array().unwrap().len(), 0);
+    assert!(figures["images_per_second"].as_f64().unwrap() > 0.0);
+    for (rate, point) in figures["fnmr_at_fmr"].as_object().unwrap() {
+        let (rate, cosine): (f64, _) = (rate.parse().unwrap(), point["cosine"].as_f64().unwrap());
+        let reaching =
+            impostors.iter().filter(|other| **other >= cosine).count() as f64 / impostors.len() as f64;
+        assert!(reaching <= rate, "{reaching} of the impostors reach the cosine of {rate}");
+        let missed = genuine.iter().filter(|other| **other < cosine).count() as f64 / genuine.len() as f64;
+        assert!((missed - point["fnmr"].as_f64().unwrap()).abs() < 1e-12);
+        assert!(point["low"].as_f64().unwrap() <= missed && missed <= point["high"].as_f64().unwrap());
+    }
+    assert!(figures["fnmr_at_fmr"].get("1e-6").is_none(), "so few pairs tell nothing about one in a million");
+
+    let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
+    assert!(page.contains("The highest cosines of two persons"));
+    assert!(!page.contains("src=\"http") && !page.contains("href="), "the page needs no network");
+    for plot in ["roc", "det", "scores", "percentage"] {
+        let svg = fs::read_to_string(checkout.path(&format!("out/{plot}.svg"))).unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("<polyline"), "{plot}");
+    }
+    let again = checkout.run(&["evaluate", "--identities", "list.csv", "--json", "again.json"]);
+    assert_eq!(again.status.code(), Some(0));
+    let again: Value = serde_json::from_slice(&fs::read(checkout.path("again.json")).unwrap()).unwrap();
+    for key in ["accuracy", "auc", "eer", "fnmr_at_fmr", "scores", "marks"] {
+        assert_eq!(again[key], figures[key], "{key} is the same each time");
+    }
+}
+
+#[test]
+fn photos_without_a_face_are_listed_and_match_nobody() {
+    let checkout = Checkout::new();
+    let pairs = "path_a,path_b,same\npeople/images/101_id.jpg,no-photo.jpg,1\n\
+                 people/images/101_id.jpg,people/images/101_s1.jpg,1\npeople/images/101_id.jpg,nowhere.jpg,0\n";
+    fs::write(checkout.path("pairs.csv"), pairs).unwrap();
+    fs::write(checkout.path("no-photo.jpg"), "not a photo").unwrap();
+    let output = checkout.run(&["evaluate", "--pairs", "pairs.csv", "--root", ".", "--json", "figures.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let figures: Value = serde_json::from_slice(&fs::read(checkout.path("figures.json")).unwrap()).unwrap();
+    let reasons: Vec<_> =
+        figures["failures_to_acquire"].as_array().unwrap().iter().map(|f| &f["reason"]).collect();
+    assert_eq!(reasons[0], "NEITHER_PNG_NOR_JPEG");
+    assert!(reasons[1].as_str().unwrap().starts_with("UNREADABLE_FILE"), "{reasons:?}");
+    assert_eq!(figures["scores"][0]["cosine"], -1.0);
+    assert_eq!(figures["scores"][0]["percentage"], 0.0);
+    // Of three pairs, the genuine one whose photo failed is wrong wherever the impostor pair is right.
+    assert!((figures["accuracy"]["mean"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn labels_that_cannot_be_used_are_told_before_any_photo_is_read() {
+    let checkout = Checkout::new();
+    for (arguments, told) in [
+        (&["evaluate"][..], "--identities"),
+        (&["evaluate", "--pairs", "pairs.csv"], "--root"),
+        (&["evaluate", "--identities", "nowhere"], "nowhere cannot be read"),
+        (&["evaluate", "--identities", "people", "--model", "arcface"], "arcface"),
+    ] {
+        let output = checkout.run(arguments);
+        assert!(!output.status.success());
+        assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_scale_from_too_few_people_is_refused_and_the_one_in_use_can_be_read() {
+    let checkout = Checkout::new();
+    list_of_people(&checkout);
+    let output = checkout.run(&["calibrate", "--identities", "list.csv", "--write", "new.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("takes 100000 pairs of two persons"), "{}", stderr(&output));
+    assert!(!checkout.path("new.toml").exists());
+
+    let output = checkout.run(&["calibration", "show"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = stdout(&output);
+    for part in ["the pass mark", "a false match rate of 1 in 100", "* beyond the data", "utk"] {
+        assert!(shown.contains(part), "no {part:?} in {shown}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Confidence intervals by drawing persons anew.
+//!
+//! Pairs that share a person are not independent, so persons are drawn, with replacement, and not pairs: a person who is
+//! drawn twice counts twice, and a pair counts as often as the product of its two persons.
+
+use std::collections::HashMap;
+
+use padan_inference::Rate;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rayon::prelude::*;
+
+use crate::{cross_pairs::CrossPairs, labelled::Labelled, metrics::quantile};
+
+/// Draws an interval is made from.
+const REPLICATES: u64 = 1000;
+
+/// The persons who are drawn, and which photos each has.
+pub(crate) struct Bootstrap<'a> {
+    labelled: &'a Labelled,
+    /// How many photos of each identity take part, by identity and source.
+    photos: HashMap<usize, (f64, usize)>,
+    persons: usize,
+}
+
+/// How often each person was drawn.
+type Weights = Vec<f64>;
+
+impl<'a> Bootstrap<'a> {
+    /// For the photos that `takes_part` names: those with an embedding, of a group.
+    pub(crate) fn new(labelled: &'a Labelled, takes_part: impl Fn(usize) -> bool) -> Self {
+        let mut photos: HashMap<usize, (f64, usize)> = HashMap::new();
+        for (_, photo) in labelled.photos.iter().enumerate().filter(|(at, _)| takes_part(*at)) {
+            photos.entry(photo.identity).or_insert((0.0, photo.source)).0 += 1.0;
+        }
+        let persons = labelled.photos.iter().map(|photo| photo.identity + 1).max().unwrap_or(0);
+        Self { labelled, photos, persons }
+    }
+
+    /// The share of genuine pairs whose cosine is below a threshold.
+    pub(crate) fn fnmr(&self, genuine: &[(usize, usize, f64)], threshold: f64) -> Rate {
+        self.rate(|weights| self.missed(genuine, threshold, weights))
+    }
+
+    /// The share of impostor pairs whose cosine reaches a threshold.
+    pub(crate) fn fmr(&self, cross: &CrossPairs, threshold: f64) -> Rate {
+        let reaching = cross.tail().partition_point(|pair| f64::from(pair.cosine) >= threshold);
+        if cross.tail().len() as u64 != cross.total() && reaching == cross.tail().len() {
+            // More pairs reach it than are kept one by one, and so many need no interval.
+            let value = cross.fmr(threshold);
+            return Rate { value, low: value, high: value };
+        }
+        self.rate(|weights| {
+            let matched = cross.tail()[..reaching].iter();
+            let matched = matched.fold(0.0, |sum, pair| sum + self.weight(weights, pair.a, pair.b));
+            share(matched, self.impostors(weights))
+        })
+    }
+
+    /// The share of genuine pairs that is missed at the threshold which this share of impostor pairs reaches. The threshold
+    /// is found anew in each draw.
+    pub(crate) fn fnmr_at_fmr(
+        &self,
+        genuine: &[(usize, usize, f64)],
+        cross: &CrossPairs,
+        (fmr, cosine): (f64, f64),
+    ) -> Rate {
+        let kept = cross.tail();
+        let drawn = |weights: &Weights| {
+            let most = fmr * self.impostors(weights);
+            let mut reached = 0.0;
+            let first_below = kept.iter().find(|pair| {
+                reached += self.weight(weights, pair.a, pair.b);
+                reached > most
+            });
+            self.missed(genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
+        };
+        Rate { value: self.missed(genuine, cosine, &vec![1.0; self.persons]), ..self.rate(drawn) }
+    }
+
+    fn rate(&self, figure: impl Fn(&Weights) -> f64 + Sync) -> Rate {
+        let value = figure(&vec![1.0; self.persons]);
+        let mut drawn: Vec<_> =
+            (0..REPLICATES).into_par_iter().map(|draw| figure(&self.draw(draw))).collect();
+        drawn.sort_by(f64::total_cmp);
+        let at = |share| quantile(&drawn, share).unwrap_or(value);
+        Rate { value, low: at(0.025), high: at(0.975) }
+    }
+
+    fn draw(&self, seed: u64) -> Weights {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut identities: Vec<_> = self.photos.keys().copied().collect();
+        identities.sort_unstable();
+        let mut weights = vec![0.0; self.persons];
+        for _ in 0..identities.len() {
+            weights[identities[random.random_range(0..identities.len())]] += 1.0;
+        }
+        weights
+    }
+
+    fn weight(&self, weights: &Weights, a: u32, b: u32) -> f64 {
+        let identity = |at: u32| self.labelled.photos[at as usize].identity;
+        weights[identity(a)] * weights[identity(b)]
+    }
+
+    fn missed(&self, genuine: &[(usize, usize, f64)], threshold: f64, weights: &Weights) -> f64 {
+        let (missed, all) = genuine.iter().fold((0.0, 0.0), |(missed, all), (a, _, cosine)| {
+            let weight = weights[self.labelled.photos[*a].identity];
+            (if *cosine < threshold { missed + weight } else { missed }, all + weight)
+        });
+        share(missed, all)
+    }
+
+    /// How many impostor pairs a draw has: within each source all pairs but those of one person.
+    fn impostors(&self, weights: &Weights) -> f64 {
+        let mut sums = vec![(0.0, 0.0); self.labelled.sources.len()];
+        for (identity, (photos, source)) in &self.photos {
+            let count = photos * weights[*identity];
+            let (all, own) = &mut sums[*source];
+            *all += count;
+            *own += count * count;
+        }
+        sums.into_iter().map(|(all, own): (f64, f64)| (all * all - own) / 2.0).sum()
+    }
+}
+
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}

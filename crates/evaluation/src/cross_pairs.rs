@@ -1,0 +1,358 @@
+//! Every photo of one person against every photo of another.
+
+use std::collections::{HashMap, HashSet};
+
+use ndarray::{Array2, ArrayView2, Axis, Slice};
+use padan_domain::Embedding;
+use rayon::prelude::*;
+
+use crate::labelled::Labelled;
+
+/// The cosines of all impostor pairs among some photos. The pairs share photos, so they are correlated.
+#[derive(Debug)]
+pub struct CrossPairs {
+    /// How many pairs lie in each step of [`STEP`], from -1 up.
+    histogram: Vec<u64>,
+    total: u64,
+    sum: f64,
+    /// The pairs with the highest cosines, highest first, as many as are kept.
+    tail: Vec<TailPair>,
+}
+
+/// An impostor pair with a high cosine.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TailPair {
+    /// One photo, as an index.
+    pub a: u32,
+    /// The other.
+    pub b: u32,
+    /// Their cosine.
+    pub cosine: f32,
+}
+
+/// How finely cosines are counted.
+const STEP: f64 = 1e-4;
+const STEPS: usize = 20_001;
+/// Pairs that are kept one by one: 24 MB.
+const MOST_KEPT: u64 = 2_000_000;
+/// Photos a block: two blocks and their cosines stay in a processor's cache.
+const BLOCK: usize = 512;
+
+/// Which photos are compared, and what they are to each other.
+struct Rows {
+    photos: Vec<u32>,
+    /// Identity and source of each.
+    labels: Vec<(usize, usize)>,
+    vectors: Array2<f32>,
+}
+
+impl CrossPairs {
+    /// Compares all photos that have an embedding; photos of different sources are not compared. `among` says which
+    /// photos take part.
+    pub fn compute(
+        labelled: &Labelled,
+        embeddings: &[Option<&Embedding>],
+        among: impl Fn(usize) -> bool,
+    ) -> Self {
+        let rows = Rows::new(labelled, embeddings, among);
+        let blocks = rows.blocks();
+        let mut counted =
+            (blocks.par_iter()).map(|block| rows.count(block)).reduce(Counted::empty, Counted::plus);
+        let left_out = rows.left_out(labelled);
+        for (a, b) in &left_out {
+            counted.remove(rows.cosine(*a, *b));
+        }
+        let floor = counted.floor_of_tail();
+        let left_out: HashSet<_> = left_out.into_iter().collect();
+        let mut tail: Vec<_> =
+            (blocks.par_iter()).flat_map_iter(|block| rows.above(block, floor, &left_out)).collect();
+        tail.par_sort_unstable_by(|x, y| y.cosine.total_cmp(&x.cosine).then((x.a, x.b).cmp(&(y.a, y.b))));
+        Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
+    }
+
+    /// Pairs with these cosines, of nobody in particular.
+    #[cfg(test)]
+    pub(crate) fn of_cosines(cosines: impl Iterator<Item = f32>) -> Self {
+        let mut counted = Counted::empty();
+        let mut tail: Vec<_> = (cosines.inspect(|cosine| counted.add(*cosine)))
+            .map(|cosine| TailPair { a: 0, b: 0, cosine })
+            .collect();
+        tail.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
+        Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
+    }
+
+    /// How many pairs there are.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The mean cosine; 0 without pairs.
+    pub fn mean(&self) -> f64 {
+        if self.total == 0 { 0.0 } else { self.sum / self.total as f64 }
+    }
+
+    /// The pairs with the highest cosines, highest first.
+    pub fn tail(&self) -> &[TailPair] {
+        &self.tail
+    }
+
+    /// How many pairs reach a cosine.
+    pub fn reaching(&self, cosine: f64) -> u64 {
+        if self.tail.last().is_some_and(|last| f64::from(last.cosine) <= cosine) {
+            return self.tail.partition_point(|pair| f64::from(pair.cosine) >= cosine) as u64;
+        }
+        let whole = step_of(cosine) + 1;
+        let above: u64 = self.histogram.iter().skip(whole).sum();
+        // Within a step the pairs are taken as spread evenly.
+        let within = self.histogram.get(whole - 1).map_or(0.0, |count| *count as f64);
+        let share = (whole as f64 * STEP - 1.0 - cosine) / STEP;
+        above + (within * share.clamp(0.0, 1.0)).round() as u64
+    }
+
+    /// The share of pairs that reach a cosine: the false match rate with that threshold.
+    pub fn fmr(&self, cosine: f64) -> f64 {
+        if self.total == 0 { 0.0 } else { self.reaching(cosine) as f64 / self.total as f64 }
+    }
+
+    /// The lowest threshold that at most this share of the pairs reaches; `None` without data for it: a rate that no
+    /// three pairs would make up cannot be told.
+    pub fn cosine_at(&self, fmr: f64) -> Option<f64> {
+        let may_reach = fmr * self.total as f64;
+        if may_reach < 3.0 - 1e-9 {
+            return None;
+        }
+        let most = (may_reach + 1e-9).floor() as usize;
+        if let Some(one_too_many) = self.tail.get(most) {
+            // Pairs with the same cosine stay together, below the threshold.
+            let above = self.tail.partition_point(|pair| pair.cosine > one_too_many.cosine);
+            let excluded = f64::from(one_too_many.cosine);
+            let last = above.checked_sub(1).map(|last| f64::from(self.tail[last].cosine));
+            return Some(last.map_or(excluded.next_up(), |last| f64::midpoint(last, excluded)));
+        }
+        let mut above = 0;
+        for (step, count) in self.histogram.iter().enumerate().rev() {
+            if above + count > most as u64 {
+                let share = (most as u64 - above) as f64 / *count as f64;
+                return Some((step as f64 + 1.0 - share) * STEP - 1.0);
+            }
+            above += count;
+        }
+        Some(-1.0)
+    }
+
+    /// Counts for a picture: pairs in each of `bins` equal steps from `from` to `to`.
+    pub fn binned(&self, from: f64, to: f64, bins: usize) -> Vec<f64> {
+        let mut binned = vec![0.0; bins];
+        for (step, count) in self.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let cosine = (step as f64 + 0.5) * STEP - 1.0;
+            let bin = ((cosine - from) / (to - from) * bins as f64).floor();
+            if bin >= 0.0 && (bin as usize) < bins {
+                binned[bin as usize] += *count as f64;
+            }
+        }
+        binned
+    }
+}
+
+fn step_of(cosine: f64) -> usize {
+    (((cosine + 1.0) / STEP).floor().max(0.0) as usize).min(STEPS - 1)
+}
+
+impl Rows {
+    fn new(labelled: &Labelled, embeddings: &[Option<&Embedding>], among: impl Fn(usize) -> bool) -> Self {
+        let taking_part = (embeddings.iter().enumerate())
+            .filter_map(|(at, embedding)| embedding.filter(|_| among(at)).map(|embedding| (at, embedding)));
+        let (mut photos, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut length = 0;
+        for (at, embedding) in taking_part {
+            let photo = &labelled.photos[at];
+            photos.push(at as u32);
+            labels.push((photo.identity, photo.source));
+            length = embedding.as_slice().len();
+            values.extend_from_slice(embedding.as_slice());
+        }
+        let vectors = Array2::from_shape_vec((photos.len(), length), values).unwrap_or_default();
+        Self { photos, labels, vectors }
+    }
+
+    /// Pairs of blocks of rows, each with its first rows.
+    fn blocks(&self) -> Vec<(usize, usize)> {
+        let starts = || (0..self.photos.len()).step_by(BLOCK);
+        starts().flat_map(|a| starts().filter(move |b| *b >= a).map(move |b| (a, b))).collect()
+    }
+
+    /// Calls `see` with both rows and the cosine of every impostor pair of a block.
+    fn visit(&self, (first, second): (usize, usize), mut see: impl FnMut(usize, usize, f32)) {
+        let rows = |from: usize| -> ArrayView2<'_, f32> {
+            self.vectors.slice_axis(Axis(0), Slice::from(from..(from + BLOCK).min(self.photos.len())))
+        };
+        let cosines = rows(first).dot(&rows(second).t());
+        for (i, line) in cosines.outer_iter().enumerate() {
+            let a = first + i;
+            let (identity, source) = self.labels[a];
+            for (j, cosine) in line.iter().enumerate() {
+                let b = second + j;
+                let (other, from) = self.labels[b];
+                if b > a && other != identity && from == source {
+                    see(a, b, *cosine);
+                }
+            }
+        }
+    }
+
+    fn count(&self, block: &(usize, usize)) -> Counted {
+        let mut counted = Counted::empty();
+        self.visit(*block, |_, _, cosine| counted.add(cosine));
+        counted
+    }
+
+    fn above(&self, block: &(usize, usize), floor: f64, left_out: &HashSet<(usize, usize)>) -> Vec<TailPair> {
+        let mut found = Vec::new();
+        self.visit(*block, |a, b, cosine| {
+            if f64::from(cosine) >= floor && !left_out.contains(&(a, b)) {
+                found.push(TailPair { a: self.photos[a], b: self.photos[b], cosine });
+            }
+        });
+        found
+    }
+
+    /// The rows of pairs that are not to be compared.
+    fn left_out(&self, labelled: &Labelled) -> Vec<(usize, usize)> {
+        let rows: HashMap<&str, usize> = (self.photos.iter().enumerate())
+            .map(|(row, at)| (labelled.photos[*at as usize].name.as_str(), row))
+            .collect();
+        let pairs: HashSet<_> = (labelled.left_out.entries.iter())
+            .filter_map(|entry| Some((*rows.get(entry.path.as_str())?, *rows.get(entry.with.as_deref()?)?)))
+            .map(|(a, b)| (a.min(b), a.max(b)))
+            .filter(|(a, b)| self.labels[*a].0 != self.labels[*b].0 && self.labels[*a].1 == self.labels[*b].1)
+            .collect();
+        pairs.into_iter().collect()
+    }
+
+    fn cosine(&self, a: usize, b: usize) -> f32 {
+        self.vectors.row(a).dot(&self.vectors.row(b))
+    }
+}
+
+struct Counted {
+    histogram: Vec<u64>,
+    total: u64,
+    sum: f64,
+}
+
+impl Counted {
+    fn empty() -> Self {
+        Self { histogram: vec![0; STEPS], total: 0, sum: 0.0 }
+    }
+
+    fn add(&mut self, cosine: f32) {
+        self.histogram[step_of(cosine.into())] += 1;
+        self.total += 1;
+        self.sum += f64::from(cosine);
+    }
+
+    fn remove(&mut self, cosine: f32) {
+        // A product over blocks may round to the neighbouring step; what is taken out there is missing here.
+        let step = step_of(cosine.into());
+        let near = [step, step + 1, step.saturating_sub(1)];
+        if let Some(step) = near.into_iter().find(|step| self.histogram.get(*step).is_some_and(|n| *n > 0)) {
+            self.histogram[step] -= 1;
+            self.total -= 1;
+            self.sum -= f64::from(cosine);
+        }
+    }
+
+    fn plus(mut self, other: Self) -> Self {
+        for (mine, theirs) in self.histogram.iter_mut().zip(other.histogram) {
+            *mine += theirs;
+        }
+        Self { histogram: self.histogram, total: self.total + other.total, sum: self.sum + other.sum }
+    }
+
+    /// The cosine from which on pairs are kept one by one.
+    fn floor_of_tail(&self) -> f64 {
+        let mut above = 0;
+        for (step, count) in self.histogram.iter().enumerate().rev() {
+            above += count;
+            if above > MOST_KEPT {
+                return (step as f64 + 1.0) * STEP - 1.0;
+            }
+        }
+        // One step below all.
+        -1.0 - STEP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{LabelledPhoto, LeftOut, LeftOutEntry};
+
+    /// Photos at these angles in degrees, each with its identity and source: cosines are those of the angles between them.
+    fn photos(angles: &[(f64, usize, usize)]) -> (Labelled, Vec<Embedding>) {
+        let photos = angles.iter().enumerate().map(|(at, (_, identity, source))| LabelledPhoto {
+            file: "".into(),
+            name: at.to_string(),
+            source: *source,
+            identity: *identity,
+            group: None,
+        });
+        let labelled =
+            Labelled { photos: photos.collect(), sources: vec!["s".into(); 2], ..Labelled::default() };
+        let embedding = |degrees: f64| {
+            let (sine, cosine) = degrees.to_radians().sin_cos();
+            Embedding::from_output(&[cosine as f32, sine as f32]).unwrap()
+        };
+        (labelled, angles.iter().map(|(degrees, _, _)| embedding(*degrees)).collect())
+    }
+
+    fn compute(labelled: &Labelled, embeddings: &[Embedding]) -> CrossPairs {
+        let embeddings: Vec<_> = embeddings.iter().map(Some).collect();
+        CrossPairs::compute(labelled, &embeddings, |_| true)
+    }
+
+    #[test]
+    fn only_two_persons_of_one_source_are_a_pair() {
+        let (labelled, embeddings) = photos(&[(0.0, 0, 0), (10.0, 0, 0), (60.0, 1, 0), (90.0, 2, 1)]);
+        let cross = compute(&labelled, &embeddings);
+        assert_eq!(cross.total(), 2);
+        let found: Vec<_> = cross.tail().iter().map(|pair| (pair.a, pair.b)).collect();
+        assert_eq!(found, [(1, 2), (0, 2)], "50 degrees before 60");
+        assert!((cross.mean() - f64::midpoint(0.642_787_6, 0.5)).abs() < 1e-6);
+        assert_eq!([cross.reaching(0.7), cross.reaching(0.6), cross.reaching(0.5 - 1e-6)], [0, 1, 2]);
+        assert_eq!(cross.cosine_at(0.5), None, "one pair tells no rate");
+    }
+
+    #[test]
+    fn a_pair_that_is_left_out_is_not_counted() {
+        let (mut labelled, embeddings) = photos(&[(0.0, 0, 0), (30.0, 1, 0), (90.0, 2, 0)]);
+        labelled.left_out = LeftOut {
+            entries: vec![LeftOutEntry {
+                path: "1".into(),
+                with: Some("0".into()),
+                reason: "one person".into(),
+            }],
+            ..LeftOut::default()
+        };
+        let cross = compute(&labelled, &embeddings);
+        assert_eq!(cross.total(), 2);
+        assert_eq!(cross.tail().iter().map(|pair| (pair.a, pair.b)).collect::<Vec<_>>(), [(1, 2), (0, 2)]);
+        assert!((cross.fmr(0.4) - 0.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_counts_of_steps_and_the_kept_pairs_agree_over_many_blocks() {
+        let angles: Vec<_> = (0..1300).map(|n| (f64::from(n) * 137.508 % 360.0, n as usize, 0)).collect();
+        let (labelled, embeddings) = photos(&angles);
+        let cross = compute(&labelled, &embeddings);
+        assert_eq!(cross.total(), 1300 * 1299 / 2);
+        assert_eq!(cross.tail().len() as u64, cross.total());
+        let by_steps: u64 = cross.histogram.iter().skip(step_of(0.5)).sum();
+        assert_eq!(by_steps, cross.reaching(0.5));
+        // Evenly spread angles: a third of them lies within 60 degrees of any.
+        assert!((cross.fmr(0.5) - 1.0 / 3.0).abs() < 1e-2, "{}", cross.fmr(0.5));
+        let cosine = cross.cosine_at(1e-3).unwrap();
+        let reaching = cross.reaching(cosine) as f64 / cross.total() as f64;
+        assert!(reaching <= 1e-3 && reaching > 0.99e-3, "{reaching}");
+    }
+}

@@ -1,0 +1,67 @@
+use crate::cross_pairs::CrossPairs;
+
+/// The false match rate over the cosine, beyond the data as a straight line of its logarithm.
+#[derive(Debug)]
+pub(crate) struct FmrCurve<'a> {
+    pairs: &'a CrossPairs,
+    /// The lowest rate that the data tells, and its cosine.
+    last: (f64, f64),
+    /// How much the cosine rises while the rate falls to a tenth, over the last two decades of the data.
+    rise: f64,
+}
+
+impl<'a> FmrCurve<'a> {
+    /// The data reaches down to the rate that so many pairs make up.
+    pub(crate) fn new(pairs: &'a CrossPairs, least_pairs: f64) -> Self {
+        let lowest = least_pairs / pairs.total().max(1) as f64;
+        let at = |rate: f64| pairs.cosine_at(rate.min(1.0)).unwrap_or(-1.0);
+        let last = (lowest, at(lowest));
+        // A line that does not rise would never come to a lower rate.
+        let rise = ((last.1 - at(lowest * 100.0)) / 2.0).max(1e-4);
+        Self { pairs, last, rise }
+    }
+
+    /// The cosine at a rate.
+    pub(crate) fn cosine(&self, rate: f64) -> f64 {
+        if rate >= self.last.0 {
+            return self.pairs.cosine_at(rate).unwrap_or(self.last.1);
+        }
+        self.last.1 + self.rise * (self.last.0 / rate).log10()
+    }
+
+    /// The rate at a cosine.
+    pub(crate) fn fmr(&self, cosine: f64) -> f64 {
+        if cosine <= self.last.1 {
+            return self.pairs.fmr(cosine).max(self.last.0);
+        }
+        self.last.0 * 10_f64.powf(-(cosine - self.last.1) / self.rise)
+    }
+
+    /// Whether a cosine lies beyond the data.
+    pub(crate) fn is_extrapolated(&self, cosine: f64) -> bool {
+        cosine > self.last.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beyond_the_data_a_decade_is_as_wide_as_in_its_last_two() {
+        // The cosine is (decades from 1) / 10, so 1e6 pairs fall by ten each 0.1 of cosine.
+        let pairs = CrossPairs::of_cosines(
+            (1..=1_000_000_u32).map(|rank| (6.0 - f64::from(rank).log10()) as f32 / 10.0),
+        );
+        let curve = FmrCurve::new(&pairs, 10.0);
+        for (rate, cosine) in [(1e-2, 0.2), (1e-4, 0.4), (1e-5, 0.5), (1e-6, 0.6), (1e-8, 0.8)] {
+            assert!((curve.cosine(rate) - cosine).abs() < 1e-2, "{rate}: {}", curve.cosine(rate));
+            assert!(
+                (curve.fmr(cosine).log10() - rate.log10()).abs() < 0.06,
+                "{cosine}: {}",
+                curve.fmr(cosine)
+            );
+        }
+        assert!(!curve.is_extrapolated(0.49) && curve.is_extrapolated(0.51));
+    }
+}

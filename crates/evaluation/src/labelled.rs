@@ -1,0 +1,526 @@
+//! Photos with the names of who is on them, and the pairs that are to be compared.
+
+use std::{
+    collections::{HashMap, HashSet},
+    ffi::OsStr,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use serde::Deserialize;
+
+use crate::left_out::LeftOut;
+
+/// Labelled photos. Photos of one source are compared with each other, and with those of no other source.
+#[derive(Debug, Default)]
+pub struct Labelled {
+    /// Every photo once.
+    pub photos: Vec<LabelledPhoto>,
+    /// The pairs that were listed, or drawn.
+    pub pairs: Vec<LabelledPair>,
+    /// The names of the sources.
+    pub sources: Vec<String>,
+    /// The names of the groups of people.
+    pub groups: Vec<String>,
+    /// Where the identities come from; `None` when only the listed pairs tell who is whom.
+    pub identities_from: Option<&'static str>,
+    /// The photos and pairs that were left out because their labels are known to be wrong.
+    pub left_out: LeftOut,
+    /// Source and name of the photos among them.
+    pub(crate) left_out_photos: Vec<(usize, String)>,
+}
+
+/// A photo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelledPhoto {
+    /// Where it is.
+    pub file: PathBuf,
+    /// How the list calls it.
+    pub name: String,
+    /// Its source, as an index.
+    pub source: usize,
+    /// Who is on it, as a number that no other source has. Where identities are not known, photos that a genuine pair
+    /// joins have the same.
+    pub identity: usize,
+    /// The group of people, as an index.
+    pub group: Option<usize>,
+}
+
+/// Two photos, as indices, and whether they show the same person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelledPair {
+    /// The one.
+    pub a: usize,
+    /// The other.
+    pub b: usize,
+    /// Whether they show one person: a genuine pair. Else it is an impostor pair.
+    pub same: bool,
+    /// The part of a cross-validation that it belongs to.
+    pub fold: Option<usize>,
+    /// The group of people, as an index.
+    pub group: Option<usize>,
+}
+
+/// Why labels cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// A list or folder cannot be read.
+    #[error("{} cannot be read: {source}", place.display())]
+    Unreadable {
+        /// The list or folder.
+        place: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A list is not a table of the columns that it needs.
+    #[error("{}: {reason}", place.display())]
+    Malformed {
+        /// The list.
+        place: PathBuf,
+        /// What is wrong, with the line.
+        reason: String,
+    },
+    /// There is nothing to compare.
+    #[error("{} holds no two photos to compare: {wanted}", place.display())]
+    Nothing {
+        /// The list or folder.
+        place: PathBuf,
+        /// What would be needed.
+        wanted: &'static str,
+    },
+}
+
+/// The file in a folder that says who is on which photo.
+const IDENTITY_LIST: &str = "identity.csv";
+/// Impostor pairs are drawn; the same photos give the same pairs.
+const SEED: u64 = 20_260_101;
+
+#[derive(Deserialize)]
+struct PairRow {
+    path_a: String,
+    path_b: String,
+    same: String,
+    fold: Option<String>,
+    group: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct IdentityRow {
+    path: String,
+    identity: String,
+    group: Option<String>,
+}
+
+impl Labelled {
+    /// Reads a list of pairs: columns `path_a`, `path_b`, `same` (1 or 0), and optionally `fold` and `group`. Paths are
+    /// below `root`.
+    ///
+    /// Who is on a photo is told by `root/identity.csv` (`path`, `identity` and optionally `group`), or by the photo's
+    /// folder where that agrees with every pair of the list.
+    pub fn from_pairs(list: &Path, root: &Path, left_out: LeftOut) -> Result<Self, LabelError> {
+        let mut labelled = Self { sources: vec![name_of(list)], left_out, ..Self::default() };
+        let mut photos = Names::default();
+        let (mut folds, mut groups) = (Names::default(), Names::default());
+        for (line, row) in rows::<PairRow>(list)? {
+            if labelled.left_out.has_pair(&row.path_a, &row.path_b) {
+                continue;
+            }
+            let same = match row.same.trim() {
+                "1" | "true" => true,
+                "0" | "false" => false,
+                other => {
+                    let reason = format!("line {line}: same is {other:?}, and must be 1 or 0");
+                    return Err(LabelError::Malformed { place: list.into(), reason });
+                }
+            };
+            let [a, b] = [&row.path_a, &row.path_b].map(|name| photos.index(name));
+            let fold = row.fold.filter(|fold| !fold.is_empty()).map(|fold| folds.index(&fold));
+            let group = row.group.filter(|group| !group.is_empty()).map(|group| groups.index(&group));
+            labelled.pairs.push(LabelledPair { a, b, same, fold, group });
+        }
+        if labelled.pairs.is_empty() {
+            let wanted = "a row is path_a, path_b, same";
+            return Err(LabelError::Nothing { place: list.into(), wanted });
+        }
+        labelled.photos = (photos.names.into_iter())
+            .map(|name| LabelledPhoto { file: root.join(&name), name, source: 0, identity: 0, group: None })
+            .collect();
+        labelled.groups = groups.names;
+        labelled.identify(root)?;
+        Ok(labelled)
+    }
+
+    /// Reads folders in which each person has a folder, or lists of `path`, `identity` and optionally `group`, whose paths
+    /// are below the list's own folder. A folder may hold such a list as `identity.csv`. Each is a source.
+    ///
+    /// All genuine pairs are compared, and so many impostor pairs of each source, drawn from all.
+    pub fn from_identities(
+        sources: &[PathBuf],
+        impostor_pairs: usize,
+        left_out: LeftOut,
+    ) -> Result<Self, LabelError> {
+        let mut labelled = Self { left_out, identities_from: Some("folder names"), ..Self::default() };
+        let (mut identities, mut groups) = (Names::default(), Names::default());
+        for place in sources {
+            let first = labelled.photos.len();
+            let source = labelled.sources.len();
+            labelled.sources.push(name_of(place));
+            let listed = place.join(IDENTITY_LIST);
+            let found = if place.is_file() {
+                labelled.identities_from = Some("an identity list");
+                listed_photos(place)?
+            } else if listed.is_file() {
+                labelled.identities_from = Some("an identity list");
+                listed_photos(&listed)?
+            } else {
+                photos_in_folders(place)?
+            };
+            for (file, name, identity, group) in found {
+                if labelled.left_out.has_photo(&name) {
+                    labelled.left_out_photos.push((source, name));
+                    continue;
+                }
+                let identity = identities.index(&format!("{source}/{identity}"));
+                let group = group.map(|group| groups.index(&group));
+                labelled.photos.push(LabelledPhoto { file, name, source, identity, group });
+            }
+            if labelled.photos.len() < first + 2 {
+                let wanted = "a folder for each person with photos in it, or a list path,identity";
+                return Err(LabelError::Nothing { place: place.clone(), wanted });
+            }
+            labelled.draw_pairs(first, impostor_pairs);
+        }
+        labelled.groups = groups.names;
+        Ok(labelled)
+    }
+
+    /// Whether two photos may be compared as an impostor pair: of one source, of two persons, and not known as wrong.
+    pub fn are_impostors(&self, a: usize, b: usize) -> bool {
+        let (one, other) = (&self.photos[a], &self.photos[b]);
+        one.source == other.source
+            && one.identity != other.identity
+            && !self.left_out.has_pair(&one.name, &other.name)
+    }
+
+    /// How many persons there are.
+    pub fn persons(&self) -> usize {
+        self.photos.iter().map(|photo| photo.identity).collect::<HashSet<_>>().len()
+    }
+
+    /// All pairs of photos of one person, listed or not.
+    pub fn all_genuine_pairs(&self) -> Vec<(usize, usize)> {
+        let mut photos_of: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (at, photo) in self.photos.iter().enumerate() {
+            photos_of.entry(photo.identity).or_default().push(at);
+        }
+        let mut pairs: Vec<_> = (photos_of.values())
+            .flat_map(|photos| {
+                photos.iter().enumerate().flat_map(|(at, a)| photos[at + 1..].iter().map(|b| (*a, *b)))
+            })
+            .filter(|(a, b)| !self.left_out.has_pair(&self.photos[*a].name, &self.photos[*b].name))
+            .collect();
+        pairs.sort_unstable();
+        pairs
+    }
+
+    /// What was left out, in words, each with its source.
+    pub fn left_out_by_source(&self) -> Vec<(usize, String)> {
+        let photos = self.photos.iter().map(|photo| (photo.source, photo.name.as_str()));
+        let left_out = self.left_out_photos.iter().map(|(source, name)| (*source, name.as_str()));
+        let sources: HashMap<_, _> = photos.chain(left_out).map(|(source, name)| (name, source)).collect();
+        let described = self.left_out.entries.iter().filter_map(|entry| {
+            let source = *sources.get(entry.path.as_str())?;
+            let path = name_of(Path::new(&entry.path));
+            let what = match &entry.with {
+                Some(with) => format!("{path} with {}", name_of(Path::new(with))),
+                None => path,
+            };
+            Some((source, format!("{what}: {}", entry.reason)))
+        });
+        described.collect()
+    }
+
+    /// Finds out who is on the photos of a list of pairs.
+    fn identify(&mut self, root: &Path) -> Result<(), LabelError> {
+        let list = root.join(IDENTITY_LIST);
+        let mut identities = Names::default();
+        if list.is_file() {
+            let mut groups = Names { numbers: HashMap::new(), names: std::mem::take(&mut self.groups) };
+            groups.numbers = groups.names.iter().cloned().zip(0..).collect();
+            let known: HashMap<_, _> =
+                rows::<IdentityRow>(&list)?.into_iter().map(|(_, row)| (row.path.clone(), row)).collect();
+            for photo in &mut self.photos {
+                let Some(row) = known.get(&photo.name) else {
+                    let reason = format!("{} of the list of pairs is not in it", photo.name);
+                    return Err(LabelError::Malformed { place: list, reason });
+                };
+                photo.identity = identities.index(&row.identity);
+                photo.group = row.group.as_ref().filter(|group| !group.is_empty()).map(|g| groups.index(g));
+            }
+            self.groups = groups.names;
+            self.identities_from = Some("an identity list");
+            return Ok(());
+        }
+        let folder_of = |photo: &LabelledPhoto| {
+            Path::new(&photo.name).parent().map(|folder| folder.to_string_lossy().into_owned())
+        };
+        let folders: Vec<_> = self.photos.iter().map(folder_of).map(Option::unwrap_or_default).collect();
+        if self.pairs.iter().all(|pair| pair.same == (folders[pair.a] == folders[pair.b])) {
+            for (photo, folder) in self.photos.iter_mut().zip(&folders) {
+                photo.identity = identities.index(folder);
+            }
+            self.identities_from = Some("folder names");
+        } else {
+            self.join_by_pairs();
+        }
+        Ok(())
+    }
+
+    /// Photos that genuine pairs join are of one person; that others are of another is not known beyond the list.
+    fn join_by_pairs(&mut self) {
+        let mut leaders: Vec<usize> = (0..self.photos.len()).collect();
+        let find = |leaders: &[usize], mut at: usize| {
+            while leaders[at] != at {
+                at = leaders[at];
+            }
+            at
+        };
+        for pair in self.pairs.iter().filter(|pair| pair.same) {
+            let (a, b) = (find(&leaders, pair.a), find(&leaders, pair.b));
+            leaders[a.max(b)] = a.min(b);
+        }
+        for at in 0..self.photos.len() {
+            self.photos[at].identity = find(&leaders, at);
+        }
+    }
+
+    /// All genuine pairs of the photos from `first` on, and impostor pairs: all, or so many drawn evenly.
+    fn draw_pairs(&mut self, first: usize, impostor_pairs: usize) {
+        let pair = |a: usize, b: usize, same: bool| LabelledPair { a, b, same, fold: None, group: None };
+        let genuine = self.all_genuine_pairs().into_iter().filter(|(a, _)| *a >= first);
+        let mut pairs: Vec<_> = genuine.map(|(a, b)| pair(a, b, true)).collect();
+        let count = self.photos.len() - first;
+        let all = count * (count - 1) / 2;
+        if all <= impostor_pairs {
+            let each =
+                (first..self.photos.len()).flat_map(|a| (a + 1..self.photos.len()).map(move |b| (a, b)));
+            pairs.extend(each.filter(|(a, b)| self.are_impostors(*a, *b)).map(|(a, b)| pair(a, b, false)));
+        } else {
+            let mut random = StdRng::seed_from_u64(SEED);
+            let mut drawn = HashSet::new();
+            // A collection of one person's photos has no impostors; it is not looked for them for ever.
+            for _ in 0..impostor_pairs.saturating_mul(8) {
+                let (a, b) =
+                    (random.random_range(first..first + count), random.random_range(first..first + count));
+                let (a, b) = (a.min(b), a.max(b));
+                if a != b && self.are_impostors(a, b) && drawn.insert((a, b)) {
+                    pairs.push(pair(a, b, false));
+                }
+                if drawn.len() == impostor_pairs {
+                    break;
+                }
+            }
+        }
+        for pair in &mut pairs {
+            let (a, b) = (self.photos[pair.a].group, self.photos[pair.b].group);
+            pair.group = a.filter(|_| a == b);
+        }
+        self.pairs.append(&mut pairs);
+    }
+}
+
+/// Names in the order in which they came, each with its index.
+#[derive(Default)]
+struct Names {
+    numbers: HashMap<String, usize>,
+    names: Vec<String>,
+}
+
+impl Names {
+    fn index(&mut self, name: &str) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), self.names.len() - 1);
+        self.names.len() - 1
+    }
+}
+
+type Found = (PathBuf, String, String, Option<String>);
+
+fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
+    let folder = list.parent().unwrap_or(Path::new("."));
+    let found = rows::<IdentityRow>(list)?.into_iter().map(|(_, row)| {
+        (folder.join(&row.path), row.path, row.identity, row.group.filter(|group| !group.is_empty()))
+    });
+    Ok(found.collect())
+}
+
+fn photos_in_folders(root: &Path) -> Result<Vec<Found>, LabelError> {
+    let mut found = Vec::new();
+    for person in entries(root)?.into_iter().filter(|path| path.is_dir()) {
+        for file in entries(&person)?.into_iter().filter(|path| is_photo(path)) {
+            let (person, name) =
+                (name_of(&person), file.strip_prefix(root).unwrap_or(&file).to_string_lossy());
+            found.push((file.clone(), name.into_owned(), person, None));
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the name ends as those of photos do.
+fn is_photo(path: &Path) -> bool {
+    let extension = path.extension().map(OsStr::to_ascii_lowercase);
+    extension.is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension == *known))
+}
+
+/// What is in a folder, in the order of names, so that the same photos always give the same pairs.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
+    let unreadable = |source| LabelError::Unreadable { place: folder.into(), source };
+    let paths = fs::read_dir(folder).map_err(unreadable)?.map(|entry| Ok(entry?.path()));
+    let mut paths: Vec<_> = paths.collect::<io::Result<_>>().map_err(unreadable)?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// The last part of a path without its extension.
+fn name_of(path: &Path) -> String {
+    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The rows of a list with a head, each with its line.
+pub(crate) fn rows<T: serde::de::DeserializeOwned>(list: &Path) -> Result<Vec<(u64, T)>, LabelError> {
+    let file =
+        fs::File::open(list).map_err(|source| LabelError::Unreadable { place: list.into(), source })?;
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(io::BufReader::new(file));
+    let malformed =
+        |error: csv::Error| LabelError::Malformed { place: list.into(), reason: error.to_string() };
+    let head = reader.headers().map_err(malformed)?.clone();
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(malformed)?;
+        let line = record.position().map_or(0, csv::Position::line);
+        rows.push((line, record.deserialize(Some(&head)).map_err(malformed)?));
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let file = folder.path().join(name);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, text).unwrap();
+        }
+        folder
+    }
+
+    fn from_pairs(files: &[(&str, &str)]) -> Result<Labelled, LabelError> {
+        let folder = folder(files);
+        Labelled::from_pairs(&folder.path().join("pairs.csv"), folder.path(), LeftOut::default())
+    }
+
+    #[test]
+    fn folders_tell_who_is_who_when_they_agree_with_the_pairs() {
+        let labelled = from_pairs(&[(
+            "pairs.csv",
+            "path_a,path_b,same\nann/1.jpg,ann/2.jpg,1\nann/1.jpg,bob/1.jpg,0\n",
+        )])
+        .unwrap();
+        assert_eq!(labelled.identities_from, Some("folder names"));
+        assert_eq!((labelled.photos.len(), labelled.persons()), (3, 2));
+        assert!(labelled.are_impostors(0, 2) && !labelled.are_impostors(0, 1));
+    }
+
+    #[test]
+    fn folders_that_contradict_the_pairs_tell_nothing() {
+        let labelled = from_pairs(&[(
+            "pairs.csv",
+            "path_a,path_b,same,fold\nx/1.jpg,x/2.jpg,1,a\nx/2.jpg,x/3.jpg,1,a\nx/1.jpg,x/4.jpg,0,b\n",
+        )])
+        .unwrap();
+        assert_eq!(labelled.identities_from, None);
+        assert_eq!(labelled.persons(), 2, "genuine pairs join 1, 2 and 3");
+        assert_eq!(
+            labelled.pairs.iter().map(|pair| pair.fold).collect::<Vec<_>>(),
+            [Some(0), Some(0), Some(1)]
+        );
+        assert_eq!(labelled.all_genuine_pairs(), [(0, 1), (0, 2), (1, 2)]);
+    }
+
+    #[test]
+    fn a_list_of_identities_counts_before_folders() {
+        let labelled = from_pairs(&[
+            ("pairs.csv", "path_a,path_b,same\n1.jpg,2.jpg,1\n1.jpg,3.jpg,0\n"),
+            ("identity.csv", "path,identity,group\n1.jpg,ann,x\n2.jpg,ann,x\n3.jpg,bob,y\n"),
+        ])
+        .unwrap();
+        assert_eq!(labelled.identities_from, Some("an identity list"));
+        assert_eq!(labelled.groups, ["x", "y"]);
+        assert_eq!(
+            labelled.photos.iter().map(|photo| photo.group).collect::<Vec<_>>(),
+            [Some(0), Some(0), Some(1)]
+        );
+        let missing = from_pairs(&[
+            ("pairs.csv", "path_a,path_b,same\n1.jpg,2.jpg,1\n"),
+            ("identity.csv", "path,identity\n1.jpg,ann\n"),
+        ]);
+        assert!(missing.unwrap_err().to_string().contains("2.jpg of the list of pairs is not in it"));
+    }
+
+    #[test]
+    fn a_malformed_list_is_told_with_its_place() {
+        let error = |text: &str| from_pairs(&[("pairs.csv", text)]).unwrap_err().to_string();
+        assert!(error("path_a,path_b,same\n1.jpg,2.jpg,maybe\n").contains("line 2: same is \"maybe\""));
+        assert!(error("a,b\n1.jpg,2.jpg\n").contains("missing field `path_a`"));
+        assert!(error("path_a,path_b,same\n").contains("no two photos"));
+    }
+
+    #[test]
+    fn persons_have_folders_and_sources_are_not_mixed() {
+        let (one, other) = (
+            folder(&[("ann/1.jpg", ""), ("ann/2.PNG", ""), ("ann/notes.txt", ""), ("bob/1.jpeg", "")]),
+            folder(&[("list.csv", "path,identity,group\na.jpg,ann,x\nb.jpg,eve,x\n")]),
+        );
+        let sources = [one.path().to_owned(), other.path().join("list.csv")];
+        let labelled = Labelled::from_identities(&sources, 100, LeftOut::default()).unwrap();
+        let names: Vec<_> = labelled.photos.iter().map(|photo| photo.name.as_str()).collect();
+        assert_eq!(names, ["ann/1.jpg", "ann/2.PNG", "bob/1.jpeg", "a.jpg", "b.jpg"]);
+        assert_eq!(labelled.persons(), 4, "ann of one source is not ann of the other");
+        let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b, pair.same)).collect();
+        assert_eq!(pairs, [(0, 1, true), (0, 2, false), (1, 2, false), (3, 4, false)]);
+        assert_eq!(labelled.pairs[3].group, Some(0));
+    }
+
+    #[test]
+    fn drawn_pairs_are_the_same_each_time_and_as_many_as_asked_for() {
+        let files: Vec<_> = (0..40).map(|n| (format!("p{n}/1.jpg"), "")).collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        let folder = folder(&files);
+        let drawn =
+            || Labelled::from_identities(&[folder.path().into()], 50, LeftOut::default()).unwrap().pairs;
+        assert_eq!(drawn().len(), 50);
+        assert_eq!(drawn(), drawn());
+    }
+
+    #[test]
+    fn what_is_left_out_is_compared_with_nothing_and_told() {
+        let photos = folder(&[
+            ("list.csv", "path,identity\na.jpg,ann\nb.jpg,bob\nc.jpg,cid\nd.jpg,dan\n"),
+            ("wrong.csv", "path,with,reason\nd.jpg,,another person\nb.jpg,a.jpg,twins\n"),
+        ]);
+        let left_out = LeftOut::read(&photos.path().join("wrong.csv")).unwrap();
+        let labelled = Labelled::from_identities(&[photos.path().join("list.csv")], 100, left_out).unwrap();
+        let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
+        assert_eq!(pairs, [(0, 2), (1, 2)]);
+        let told = labelled.left_out_by_source();
+        assert_eq!(told, [(0, "d: another person".to_owned()), (0, "b with a: twins".to_owned())]);
+    }
+}

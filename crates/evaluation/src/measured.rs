@@ -1,0 +1,168 @@
+//! Every photo through the face pipeline, once.
+
+use std::{
+    fs,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use padan_domain::{Embedding, Photo};
+use padan_inference::{FaceError, PhotoFault, Pipeline, Quality, Timings};
+
+use crate::labelled::LabelledPhoto;
+
+/// What came of one photo.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// A face was found and embedded.
+    Face(Box<FaceFound>),
+    /// Nothing that could be compared was found. It counts as matching nobody.
+    Failed {
+        /// The word for the reason, such as `NO_FACE`.
+        reason: String,
+    },
+}
+
+/// The face that is meant.
+#[derive(Debug, Clone)]
+pub struct FaceFound {
+    /// Its embedding.
+    pub embedding: Embedding,
+    /// How good it is.
+    pub quality: Quality,
+    /// The rule of the service that would turn this photo away as a selfie.
+    pub broken_rule: Option<PhotoFault>,
+}
+
+/// All photos.
+#[derive(Debug)]
+pub struct Measured {
+    /// In the order of the photos.
+    pub outcomes: Vec<Outcome>,
+    /// From the first photo to the last, all cores at work.
+    pub wall: Duration,
+    /// The mean time of each step, over the photos with a face.
+    pub mean: Timings,
+}
+
+/// The engine failed, which is no fault of a photo.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{photo}: {reason}")]
+pub struct EngineFailed {
+    photo: String,
+    reason: String,
+}
+
+/// Embeds every photo, a thread for each pipeline. `done` is told how many photos are done so far.
+///
+/// Only embeddings and figures are kept: some kilobytes a photo.
+pub fn measure(
+    photos: &[LabelledPhoto],
+    pipelines: Vec<Pipeline>,
+    done: &(impl Fn(usize) + Sync),
+) -> Result<Measured, EngineFailed> {
+    let began = Instant::now();
+    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; photos.len()]);
+    let sums = Mutex::new((Timings::default(), 0_u32));
+    thread::scope(|scope| {
+        let threads: Vec<_> = (pipelines.into_iter())
+            .map(|mut pipeline| {
+                let (next, finished, outcomes, sums) = (&next, &finished, &outcomes, &sums);
+                scope.spawn(move || {
+                    loop {
+                        let at = next.fetch_add(1, Relaxed);
+                        let Some(photo) = photos.get(at) else { return Ok(()) };
+                        let (outcome, timings) = examine(&mut pipeline, photo).inspect_err(|_| {
+                            // The others need not go on.
+                            next.store(photos.len(), Relaxed);
+                        })?;
+                        if let Some(timings) = timings {
+                            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
+                            *sums = (sum(sums.0, timings), sums.1 + 1);
+                        }
+                        outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
+                        done(finished.fetch_add(1, Relaxed) + 1);
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().try_for_each(|thread| match thread.join() {
+            Ok(ended) => ended,
+            Err(panic) => std::panic::resume_unwind(panic),
+        })
+    })?;
+    let (sum, count) = sums.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(Measured {
+        outcomes: outcomes.into_iter().flatten().collect(),
+        wall: began.elapsed(),
+        mean: mean(sum, count.max(1)),
+    })
+}
+
+fn examine(
+    pipeline: &mut Pipeline,
+    photo: &LabelledPhoto,
+) -> Result<(Outcome, Option<Timings>), EngineFailed> {
+    let failed = |reason: &str| Ok((Outcome::Failed { reason: reason.to_owned() }, None));
+    let bytes = match fs::read(&photo.file) {
+        Ok(bytes) => Bytes::from(bytes),
+        Err(error) => return failed(&format!("UNREADABLE_FILE: {error}")),
+    };
+    let Ok(photo_bytes) = Photo::try_from(bytes) else { return failed("NEITHER_PNG_NOR_JPEG") };
+    match pipeline.examine(&photo_bytes) {
+        Ok((analysis, broken_rule)) => {
+            let face = FaceFound { embedding: analysis.embedding, quality: analysis.quality, broken_rule };
+            Ok((Outcome::Face(Box::new(face)), Some(analysis.timings)))
+        }
+        Err(FaceError::Rejected(fault)) => failed(fault.reason().as_str()),
+        Err(error) => Err(EngineFailed { photo: photo.name.clone(), reason: error.to_string() }),
+    }
+}
+
+fn sum(a: Timings, b: Timings) -> Timings {
+    Timings {
+        queued: a.queued + b.queued,
+        decode: a.decode + b.decode,
+        detect: a.detect + b.detect,
+        align: a.align + b.align,
+        quality: a.quality + b.quality,
+        embed: a.embed + b.embed,
+    }
+}
+
+fn mean(sum: Timings, count: u32) -> Timings {
+    let Timings { queued, decode, detect, align, quality, embed } = sum;
+    Timings {
+        queued: queued / count,
+        decode: decode / count,
+        detect: detect / count,
+        align: align / count,
+        quality: quality / count,
+        embed: embed / count,
+    }
+}
+
+impl Outcome {
+    /// The embedding, if there is one.
+    pub fn embedding(&self) -> Option<&Embedding> {
+        match self {
+            Self::Face(face) => Some(&face.embedding),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    /// The embedding, unless a rule of the service turns the photo away.
+    pub fn gated_embedding(&self) -> Option<&Embedding> {
+        match self {
+            Self::Face(face) if face.broken_rule.is_none() => Some(&face.embedding),
+            Self::Face(_) | Self::Failed { .. } => None,
+        }
+    }
+}

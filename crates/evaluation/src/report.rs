@@ -1,0 +1,207 @@
+//! A page for people: one file that needs no network.
+
+mod plots;
+
+use std::{collections::BTreeMap, fs};
+
+use askama::Template;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
+use padan_domain::{Calibration, Photo, Similarity};
+use padan_inference::Pipeline;
+
+pub use self::plots::Plot;
+use crate::{
+    evaluation::{Evaluated, Evaluation, Figures},
+    labelled::Labelled,
+    left_out::LeftOutEntry,
+};
+
+/// A page and its pictures.
+#[derive(Debug)]
+pub struct Report {
+    /// The whole page.
+    pub html: String,
+    /// The pictures on it.
+    pub plots: Vec<Plot>,
+}
+
+/// Aligned crops by photo, as PNG.
+pub type Crops = BTreeMap<usize, Vec<u8>>;
+
+/// The page cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the report cannot be made: {0}")]
+pub struct ReportError(String);
+
+/// Pairs of a kind that are shown.
+const WORST: usize = 20;
+/// Photos that were turned away that are listed.
+const MOST_LISTED: usize = 200;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page<'a> {
+    title: &'a str,
+    evaluation: &'a Evaluation,
+    figures: Vec<(&'static str, &'a Figures)>,
+    plots: Vec<(&'static str, String)>,
+    missed: Vec<Shown>,
+    matched: Vec<Shown>,
+    pass_mark: String,
+    reasons: BTreeMap<&'a str, usize>,
+    turned_away: &'a [crate::TurnedAway],
+    left_out: &'a [LeftOutEntry],
+}
+
+/// A pair on the page.
+struct Shown {
+    names: [String; 2],
+    pictures: [String; 2],
+    cosine: String,
+    percentage: String,
+}
+
+/// The pairs that are told worst: genuine ones with the lowest cosines, then impostor ones with the highest. Pairs of which
+/// a photo failed have no cosine and are not among them.
+pub fn worst_pairs(labelled: &Labelled, evaluated: &Evaluated) -> [Vec<(usize, usize, f64)>; 2] {
+    let mut genuine: Vec<_> =
+        evaluated.genuine.iter().filter(|(_, _, cosine)| *cosine > -1.0).copied().collect();
+    genuine.sort_by(|a, b| a.2.total_cmp(&b.2));
+    genuine.truncate(WORST);
+    let mut impostors: Vec<_> = if let Some(cross) = &evaluated.cross {
+        let tail = cross.tail().iter().take(WORST);
+        tail.map(|pair| (pair.a as usize, pair.b as usize, f64::from(pair.cosine))).collect()
+    } else {
+        let scores = labelled.pairs.iter().zip(&evaluated.evaluation.scores).filter(|(pair, _)| !pair.same);
+        scores.map(|(pair, score)| (pair.a, pair.b, score.cosine)).collect()
+    };
+    impostors.sort_by(|a, b| b.2.total_cmp(&a.2));
+    impostors.truncate(WORST);
+    [genuine, impostors]
+}
+
+/// Takes the aligned crops of photos once more, for the page. A photo that gives none is left out.
+pub fn crops(
+    labelled: &Labelled,
+    pairs: &[Vec<(usize, usize, f64)>],
+    pipeline: &mut Pipeline,
+) -> Result<Crops, ReportError> {
+    let mut crops = Crops::new();
+    for at in pairs.iter().flatten().flat_map(|(a, b, _)| [*a, *b]) {
+        if crops.contains_key(&at) {
+            continue;
+        }
+        let Ok(bytes) = fs::read(&labelled.photos[at].file) else { continue };
+        let Ok(photo) = Photo::try_from(Bytes::from(bytes)) else { continue };
+        let Ok(crop) = pipeline.crop(&photo) else { continue };
+        crops.insert(at, png(&crop)?);
+    }
+    Ok(crops)
+}
+
+/// Makes the page.
+pub fn report(
+    title: &str,
+    labelled: &Labelled,
+    evaluated: &Evaluated,
+    calibration: &Calibration,
+    crops: &Crops,
+) -> Result<Report, ReportError> {
+    let evaluation = &evaluated.evaluation;
+    let scale: Vec<_> = (0..=1200)
+        .map(|step| f64::from(step) / 1000.0 - 0.2)
+        .map(|cosine| (cosine, calibration.percentage(Similarity::from_cosine(cosine)).value()))
+        .collect();
+    let plots = plots::all(evaluated, calibration.pass_cosine(), &scale);
+    let plots = plots.map_err(|error| ReportError(error.to_string()))?;
+    let [missed, matched] = worst_pairs(labelled, evaluated).map(|pairs| {
+        let shown = pairs.into_iter().map(|(a, b, cosine)| Shown {
+            names: [a, b].map(|at| short(&labelled.photos[at].name)),
+            pictures: [a, b]
+                .map(|at| crops.get(&at).map_or_else(String::new, |png| embedded("image/png", png))),
+            cosine: format!("{cosine:.3}"),
+            percentage: format!("{:.2}", calibration.percentage(Similarity::from_cosine(cosine)).shown()),
+        });
+        shown.collect::<Vec<_>>()
+    });
+    let mut reasons = BTreeMap::new();
+    for reason in (evaluation.failures_to_acquire.iter().map(|failure| failure.reason.as_str()))
+        .chain(evaluation.turned_away.iter().map(|turned| turned.reason))
+    {
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    let gated = evaluation.with_gates.as_ref().map(|figures| ("with the service's rules", figures));
+    let page = Page {
+        title,
+        evaluation,
+        figures: [("no rule but that a face is found", &evaluation.figures)]
+            .into_iter()
+            .chain(gated)
+            .collect(),
+        plots: plots.iter().map(|plot| (plot.name, embedded("image/svg+xml", plot.svg.as_bytes()))).collect(),
+        missed,
+        matched,
+        pass_mark: format!("{:.4}", calibration.pass_cosine()),
+        reasons,
+        turned_away: &evaluation.turned_away[..evaluation.turned_away.len().min(MOST_LISTED)],
+        left_out: &evaluation.left_out,
+    };
+    let html = page.render().map_err(|error| ReportError(error.to_string()))?;
+    Ok(Report { html, plots })
+}
+
+/// The last folder and the file's name: a list's paths may come from far away.
+fn short(name: &str) -> String {
+    let parts: Vec<_> = name.rsplitn(3, '/').take(2).collect();
+    parts.into_iter().rev().collect::<Vec<_>>().join("/")
+}
+
+/// A picture within the page.
+fn embedded(media_type: &str, bytes: &[u8]) -> String {
+    format!("data:{media_type};base64,{}", STANDARD.encode(bytes))
+}
+
+fn png(crop: &padan_inference::AlignedFace) -> Result<Vec<u8>, ReportError> {
+    let mut png = Vec::new();
+    let side = padan_inference::AlignedFace::SIDE as u32;
+    let rgb: Vec<_> = crop.rgb().iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
+    let encoded = PngEncoder::new(&mut png).write_image(&rgb, side, side, ExtendedColorType::Rgb8);
+    encoded.map_err(|error| ReportError(error.to_string()))?;
+    Ok(png)
+}
+
+#[expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "the template's macro asks for filters of this shape"
+)]
+mod filters {
+    /// A share in per cent with three decimals.
+    #[askama::filter_fn]
+    pub(super) fn percent(value: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format!("{:.3}", value * 100.0))
+    }
+
+    /// Four decimals.
+    #[askama::filter_fn]
+    pub(super) fn four(value: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format!("{value:.4}"))
+    }
+
+    /// One decimal.
+    #[askama::filter_fn]
+    pub(super) fn one(value: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(format!("{value:.1}"))
+    }
+
+    /// A rate such as 1e-4.
+    #[askama::filter_fn]
+    pub(super) fn rate(value: &f64, _: &dyn askama::Values) -> askama::Result<String> {
+        Ok(if *value == 0.0 { "0".to_owned() } else { format!("{value:.2e}") })
+    }
+}
