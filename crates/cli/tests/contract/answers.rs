@@ -221,7 +221,8 @@ fn the_rules_of_a_site_are_followed() {
 
 #[test]
 fn more_photos_than_may_wait_are_refused_and_the_rest_answered() {
-    let served = Served::with(&format!("{ALL_AT_ONCE}[inference]\nworkers = 1\nqueue_length = 1\n"));
+    // The first request has two photos embedded, and both must find a place.
+    let served = Served::with(&format!("{ALL_AT_ONCE}[inference]\nworkers = 1\nqueue_length = 2\n"));
     assert_eq!(served.verify(&Claim::true_one()).status, 200, "from here on nobody is enrolled");
     let answers: Vec<_> = std::thread::scope(|scope| {
         let asking: Vec<_> = (0..24).map(|_| scope.spawn(|| served.verify(&Claim::true_one()))).collect();
