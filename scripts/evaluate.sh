@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Error rates of both model sets on the pairs of LFW's DevTest, and an independent computation of the same figures:
-# `make evaluate`. The reports are in .deps/evaluation.
+# Error rates of both model sets on the pairs of LFW's DevTest, and an independent computation of the same figures; then
+# how the service's rules and the pass mark treat selfies and portraits: `make evaluate`. The reports are in
+# .deps/evaluation.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-lfw=../shared/faces/lfw-dev
+faces=../shared/faces
+lfw=$faces/lfw-dev
 [ -d "$lfw" ] || fail "$lfw is not there: this evaluation needs its photos (Labeled Faces in the Wild, development view)"
 scripts/deps.sh --for-tests
 scripts/oracle-venv.sh
@@ -16,4 +18,11 @@ for set in sface mobilefacenet; do
   "$padan" evaluate --model "$set" --pairs "$lfw/pairsDevTest.csv" --root "$lfw" --gates --out "$out"
   say "the same figures by NumPy: printed, computed"
   "$deps/oracle-venv/bin/python" -B tools/evaluation/check_metrics.py "$out/evaluation.json"
+done
+
+python3 -B tools/evaluation/make_lists.py "$faces" "$deps/evaluation"
+for collection in selfies london usgov; do
+  say "sface on $collection"
+  "$padan" evaluate --model sface --identities "$deps/evaluation/$collection.csv" --gates |
+    grep -E '^(photos|pairs|failed) |turned away|FMR  .*missed %$|^  75 '
 done

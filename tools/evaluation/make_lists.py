@@ -1,7 +1,8 @@
 """Lists of the photo collections in ../shared/faces for `padan evaluate` and `padan calibrate`.
 
-Writes into a folder: lfw-train.csv, london.csv, usgov.csv and utk.csv (path, identity, group), and left-out.csv, the
-photos and pairs whose labels are known to be wrong. Paths are relative to that folder.
+Writes into a folder: lfw-train.csv, london.csv, usgov.csv and utk.csv (path, identity, group), left-out.csv, the photos
+and pairs whose labels are known to be wrong, and selfies.csv, those of the rendered people. Paths are relative to that
+folder.
 
     python3 tools/evaluation/make_lists.py ../shared/faces .deps/evaluation
 """
@@ -65,6 +66,9 @@ def main(faces, target):
     for row in read(HERE / "utk_errata.csv"):
         a, b = (relative(faces / "utk" / row[column]) for column in ("path_a", "path_b"))
         left_out.append((a, b, "one person in UTKFace, seen among the highest cosines"))
+    people = faces.parent / "people"
+    rows = [(relative(people / row["file"]), row["nik"], "") for row in read(people / "selfies.csv")]
+    write(target / "selfies.csv", ["path", "identity", "group"], rows)
     write(target / "left-out.csv", ["path", "with", "reason"], left_out)
 
 

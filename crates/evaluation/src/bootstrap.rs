@@ -24,6 +24,8 @@ pub(crate) struct Bootstrap<'a> {
 
 /// How often each person was drawn.
 type Weights = Vec<f64>;
+/// Each person's genuine pairs, lowest cosine first. A draw then takes time by the persons, however many pairs they have.
+type Genuine = Vec<(usize, Vec<f64>)>;
 
 impl<'a> Bootstrap<'a> {
     /// For the photos that `takes_part` names: those with an embedding, of a group.
@@ -38,7 +40,8 @@ impl<'a> Bootstrap<'a> {
 
     /// The share of genuine pairs whose cosine is below a threshold.
     pub(crate) fn fnmr(&self, genuine: &[(usize, usize, f64)], threshold: f64) -> Rate {
-        self.rate(|weights| self.missed(genuine, threshold, weights))
+        let genuine = self.by_person(genuine);
+        self.rate(|weights| missed(&genuine, threshold, weights))
     }
 
     /// The share of impostor pairs whose cosine reaches a threshold.
@@ -64,6 +67,7 @@ impl<'a> Bootstrap<'a> {
         cross: &CrossPairs,
         (fmr, cosine): (f64, f64),
     ) -> Rate {
+        let genuine = self.by_person(genuine);
         let kept = cross.tail();
         let drawn = |weights: &Weights| {
             let most = fmr * self.impostors(weights);
@@ -72,9 +76,9 @@ impl<'a> Bootstrap<'a> {
                 reached += self.weight(weights, pair.a, pair.b);
                 reached > most
             });
-            self.missed(genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
+            missed(&genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
         };
-        Rate { value: self.missed(genuine, cosine, &vec![1.0; self.persons]), ..self.rate(drawn) }
+        Rate { value: missed(&genuine, cosine, &vec![1.0; self.persons]), ..self.rate(drawn) }
     }
 
     fn rate(&self, figure: impl Fn(&Weights) -> f64 + Sync) -> Rate {
@@ -102,12 +106,17 @@ impl<'a> Bootstrap<'a> {
         weights[identity(a)] * weights[identity(b)]
     }
 
-    fn missed(&self, genuine: &[(usize, usize, f64)], threshold: f64, weights: &Weights) -> f64 {
-        let (missed, all) = genuine.iter().fold((0.0, 0.0), |(missed, all), (a, _, cosine)| {
-            let weight = weights[self.labelled.photos[*a].identity];
-            (if *cosine < threshold { missed + weight } else { missed }, all + weight)
-        });
-        share(missed, all)
+    fn by_person(&self, genuine: &[(usize, usize, f64)]) -> Genuine {
+        let mut persons: HashMap<usize, Vec<f64>> = HashMap::new();
+        for (a, _, cosine) in genuine {
+            persons.entry(self.labelled.photos[*a].identity).or_default().push(*cosine);
+        }
+        let mut persons: Genuine = persons.into_iter().collect();
+        persons.sort_unstable_by_key(|(identity, _)| *identity);
+        for (_, cosines) in &mut persons {
+            cosines.sort_by(f64::total_cmp);
+        }
+        persons
     }
 
     /// How many impostor pairs a draw has: within each source all pairs but those of one person.
@@ -121,6 +130,16 @@ impl<'a> Bootstrap<'a> {
         }
         sums.into_iter().map(|(all, own): (f64, f64)| (all * all - own) / 2.0).sum()
     }
+}
+
+/// The share of genuine pairs below a threshold, each counted as often as its person was drawn.
+fn missed(genuine: &Genuine, threshold: f64, weights: &Weights) -> f64 {
+    let (missed, all) = genuine.iter().fold((0.0, 0.0), |(missed, all), (identity, cosines)| {
+        let weight = weights[*identity];
+        let below = cosines.partition_point(|cosine| *cosine < threshold);
+        (missed + weight * below as f64, all + weight * cosines.len() as f64)
+    });
+    share(missed, all)
 }
 
 fn share(part: f64, whole: f64) -> f64 {

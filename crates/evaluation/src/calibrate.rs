@@ -16,7 +16,7 @@ use padan_inference::{
 use crate::{
     bootstrap::Bootstrap,
     cross_pairs::CrossPairs,
-    evaluation::scored,
+    evaluate::scored,
     fmr_curve::FmrCurve,
     labelled::Labelled,
     measured::{Measured, Outcome},

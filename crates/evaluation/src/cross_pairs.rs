@@ -219,7 +219,7 @@ impl Rows {
     /// The rows of pairs that are not to be compared.
     fn left_out(&self, labelled: &Labelled) -> Vec<(usize, usize)> {
         let rows: HashMap<&str, usize> = (self.photos.iter().enumerate())
-            .map(|(row, at)| (labelled.photos[*at as usize].name.as_str(), row))
+            .map(|(row, at)| (&*labelled.photos[*at as usize].name, row))
             .collect();
         let pairs: HashSet<_> = (labelled.left_out.entries.iter())
             .filter_map(|entry| Some((*rows.get(entry.path.as_str())?, *rows.get(entry.with.as_deref()?)?)))
@@ -292,7 +292,7 @@ mod tests {
     fn photos(angles: &[(f64, usize, usize)]) -> (Labelled, Vec<Embedding>) {
         let photos = angles.iter().enumerate().map(|(at, (_, identity, source))| LabelledPhoto {
             file: "".into(),
-            name: at.to_string(),
+            name: at.to_string().into(),
             source: *source,
             identity: *identity,
             group: None,

@@ -1,18 +1,21 @@
 //! Photos with the names of who is on them, and the pairs that are to be compared.
 
+mod listing;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
-    ffi::OsStr,
-    fs, io,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Deserialize;
 
+pub(crate) use self::listing::rows;
+use self::listing::{IdentityRow, listed_photos, name_of, photos_in_folders};
 use crate::left_out::LeftOut;
 
 /// Labelled photos. Photos of one source are compared with each other, and with those of no other source.
@@ -40,7 +43,7 @@ pub struct LabelledPhoto {
     /// Where it is.
     pub file: PathBuf,
     /// How the list calls it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Its source, as an index.
     pub source: usize,
     /// Who is on it, as a number that no other source has. Where identities are not known, photos that a genuine pair
@@ -108,13 +111,6 @@ struct PairRow {
     group: Option<String>,
 }
 
-#[derive(Deserialize)]
-struct IdentityRow {
-    path: String,
-    identity: String,
-    group: Option<String>,
-}
-
 impl Labelled {
     /// Reads a list of pairs: columns `path_a`, `path_b`, `same` (1 or 0), and optionally `fold` and `group`. Paths are
     /// below `root`.
@@ -147,7 +143,13 @@ impl Labelled {
             return Err(LabelError::Nothing { place: list.into(), wanted });
         }
         labelled.photos = (photos.names.into_iter())
-            .map(|name| LabelledPhoto { file: root.join(&name), name, source: 0, identity: 0, group: None })
+            .map(|name| LabelledPhoto {
+                file: root.join(&name),
+                name: name.into(),
+                source: 0,
+                identity: 0,
+                group: None,
+            })
             .collect();
         labelled.groups = groups.names;
         labelled.identify(root)?;
@@ -186,7 +188,7 @@ impl Labelled {
                 }
                 let identity = identities.index(&format!("{source}/{identity}"));
                 let group = group.map(|group| groups.index(&group));
-                labelled.photos.push(LabelledPhoto { file, name, source, identity, group });
+                labelled.photos.push(LabelledPhoto { file, name: name.into(), source, identity, group });
             }
             if labelled.photos.len() < first + 2 {
                 let wanted = "a folder for each person with photos in it, or a list path,identity";
@@ -229,7 +231,7 @@ impl Labelled {
 
     /// What was left out, in words, each with its source.
     pub fn left_out_by_source(&self) -> Vec<(usize, String)> {
-        let photos = self.photos.iter().map(|photo| (photo.source, photo.name.as_str()));
+        let photos = self.photos.iter().map(|photo| (photo.source, &*photo.name));
         let left_out = self.left_out_photos.iter().map(|(source, name)| (*source, name.as_str()));
         let sources: HashMap<_, _> = photos.chain(left_out).map(|(source, name)| (name, source)).collect();
         let described = self.left_out.entries.iter().filter_map(|entry| {
@@ -254,7 +256,7 @@ impl Labelled {
             let known: HashMap<_, _> =
                 rows::<IdentityRow>(&list)?.into_iter().map(|(_, row)| (row.path.clone(), row)).collect();
             for photo in &mut self.photos {
-                let Some(row) = known.get(&photo.name) else {
+                let Some(row) = known.get(&*photo.name) else {
                     let reason = format!("{} of the list of pairs is not in it", photo.name);
                     return Err(LabelError::Malformed { place: list, reason });
                 };
@@ -266,7 +268,7 @@ impl Labelled {
             return Ok(());
         }
         let folder_of = |photo: &LabelledPhoto| {
-            Path::new(&photo.name).parent().map(|folder| folder.to_string_lossy().into_owned())
+            Path::new(&*photo.name).parent().map(|folder| folder.to_string_lossy().into_owned())
         };
         let folders: Vec<_> = self.photos.iter().map(folder_of).map(Option::unwrap_or_default).collect();
         if self.pairs.iter().all(|pair| pair.same == (folders[pair.a] == folders[pair.b])) {
@@ -349,64 +351,4 @@ impl Names {
         self.numbers.insert(name.to_owned(), self.names.len() - 1);
         self.names.len() - 1
     }
-}
-
-type Found = (PathBuf, String, String, Option<String>);
-
-fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
-    let folder = list.parent().unwrap_or(Path::new("."));
-    let found = rows::<IdentityRow>(list)?.into_iter().map(|(_, row)| {
-        (folder.join(&row.path), row.path, row.identity, row.group.filter(|group| !group.is_empty()))
-    });
-    Ok(found.collect())
-}
-
-fn photos_in_folders(root: &Path) -> Result<Vec<Found>, LabelError> {
-    let mut found = Vec::new();
-    for person in entries(root)?.into_iter().filter(|path| path.is_dir()) {
-        for file in entries(&person)?.into_iter().filter(|path| is_photo(path)) {
-            let (person, name) =
-                (name_of(&person), file.strip_prefix(root).unwrap_or(&file).to_string_lossy());
-            found.push((file.clone(), name.into_owned(), person, None));
-        }
-    }
-    Ok(found)
-}
-
-/// Whether the name ends as those of photos do.
-fn is_photo(path: &Path) -> bool {
-    let extension = path.extension().map(OsStr::to_ascii_lowercase);
-    extension.is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension == *known))
-}
-
-/// What is in a folder, in the order of names, so that the same photos always give the same pairs.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
-    let unreadable = |source| LabelError::Unreadable { place: folder.into(), source };
-    let paths = fs::read_dir(folder).map_err(unreadable)?.map(|entry| Ok(entry?.path()));
-    let mut paths: Vec<_> = paths.collect::<io::Result<_>>().map_err(unreadable)?;
-    paths.sort();
-    Ok(paths)
-}
-
-/// The last part of a path without its extension.
-fn name_of(path: &Path) -> String {
-    path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// The rows of a list with a head, each with its line.
-pub(crate) fn rows<T: serde::de::DeserializeOwned>(list: &Path) -> Result<Vec<(u64, T)>, LabelError> {
-    let file =
-        fs::File::open(list).map_err(|source| LabelError::Unreadable { place: list.into(), source })?;
-    let mut reader =
-        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(io::BufReader::new(file));
-    let malformed =
-        |error: csv::Error| LabelError::Malformed { place: list.into(), reason: error.to_string() };
-    let head = reader.headers().map_err(malformed)?.clone();
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(malformed)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        rows.push((line, record.deserialize(Some(&head)).map_err(malformed)?));
-    }
-    Ok(rows)
 }

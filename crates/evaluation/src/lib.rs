@@ -13,6 +13,7 @@
 mod bootstrap;
 mod calibrate;
 mod cross_pairs;
+mod evaluate;
 mod evaluation;
 mod fmr_curve;
 mod labelled;
@@ -23,9 +24,10 @@ mod report;
 
 pub use calibrate::{CalibrationError, calibrate};
 pub use cross_pairs::{CrossPairs, TailPair};
+pub use evaluate::evaluate;
 pub use evaluation::{
     Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, Milliseconds,
-    NamedRate, OperatingPoint, Score, TurnedAway, evaluate,
+    NamedRate, OperatingPoint, Score, TurnedAway,
 };
 pub use labelled::{LabelError, Labelled, LabelledPair, LabelledPhoto};
 pub use left_out::{LeftOut, LeftOutEntry};

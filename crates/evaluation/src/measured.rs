@@ -122,7 +122,7 @@ fn examine(
             Ok((Outcome::Face(Box::new(face)), Some(analysis.timings)))
         }
         Err(FaceError::Rejected(fault)) => failed(fault.reason().as_str()),
-        Err(error) => Err(EngineFailed { photo: photo.name.clone(), reason: error.to_string() }),
+        Err(error) => Err(EngineFailed { photo: photo.name.to_string(), reason: error.to_string() }),
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Face {
     pub turned_degrees: u16,
     /// The area of the largest other face, as a share of this one's; 0 when alone.
     pub second_share: f64,
-    /// How often the detector's network ran: 2 unless the first look found nobody or the face lay on its side.
+    /// How often the detector's network ran: 3 unless the first look found nobody or the face lay on its side.
     pub looks: u32,
 }
 

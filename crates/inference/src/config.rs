@@ -81,10 +81,12 @@ pub struct DetectionConfig {
     pub fine_side: u32,
     /// The size of the subject's box, in pixels, for the look that places its landmarks: the root of its area.
     pub refined_face: u32,
+    /// The side of the window around the subject for that look.
+    pub refined_side: u32,
     /// The score from which on something is a face, 0 to 1. Lower finds more, some of which are no faces.
     pub min_score: f32,
     /// The score from which on a face looked at closely is surely upright, 0 to 1. Below it the photo is looked at in
-    /// each other turn as well, which takes three more looks.
+    /// each other turn as well, which takes up to nine more runs of the network.
     pub sure_score: f32,
     /// The overlap (intersection over union) from which on two boxes are one face.
     pub max_overlap: f32,
@@ -115,7 +117,8 @@ impl Config {
             ("detection.side", detection.side.into(), 32.0..=LARGEST_SIDE.into()),
             ("detection.close_up_side", detection.close_up_side.into(), 16.0..=f64::from(LARGEST_SIDE / 2)),
             ("detection.fine_side", detection.fine_side.into(), 32.0..=LARGEST_SIDE.into()),
-            ("detection.refined_face", detection.refined_face.into(), 16.0..=detection.side.into()),
+            ("detection.refined_face", detection.refined_face.into(), 16.0..=detection.refined_side.into()),
+            ("detection.refined_side", detection.refined_side.into(), 32.0..=LARGEST_SIDE.into()),
             ("subject.max_second_share", self.subject.max_second_share, 0.0..=1.0),
             ("quality.min_eye_distance", quality.min_eye_distance, 0.0..=10_000.0),
             ("quality.min_sharpness", quality.min_sharpness, 0.0..=10.0),

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fs,
     io::{self, Write},
     path::PathBuf,
@@ -104,6 +105,13 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     print_figures(out, "\nno rule but that a face is found", &evaluation.figures)?;
     if let Some(gated) = &evaluation.with_gates {
         print_figures(out, "\nwith the service's rules", gated)?;
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for photo in &evaluation.turned_away {
+            *reasons.entry(photo.reason).or_default() += 1;
+        }
+        let reasons = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>();
+        let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
+        writeln!(out, "  turned away by a rule: {reasons}")?;
     }
     writeln!(out, "\n  percentage  cosine   FMR       missed %")?;
     for mark in &evaluation.marks {

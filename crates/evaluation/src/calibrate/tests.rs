@@ -36,7 +36,7 @@ fn people(persons: usize) -> (Labelled, Measured) {
             let name = format!("{person}/{photo}");
             photos.push(LabelledPhoto {
                 file: "".into(),
-                name,
+                name: name.into(),
                 source: 0,
                 identity: person,
                 group: Some(group),

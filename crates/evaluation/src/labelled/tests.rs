@@ -1,3 +1,5 @@
+use std::fs;
+
 use super::*;
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -74,7 +76,7 @@ fn persons_have_folders_and_sources_are_not_mixed() {
     );
     let sources = [one.path().to_owned(), other.path().join("list.csv")];
     let labelled = Labelled::from_identities(&sources, 100, LeftOut::default()).unwrap();
-    let names: Vec<_> = labelled.photos.iter().map(|photo| photo.name.as_str()).collect();
+    let names: Vec<_> = labelled.photos.iter().map(|photo| &*photo.name).collect();
     assert_eq!(names, ["ann/1.jpg", "ann/2.PNG", "bob/1.jpeg", "a.jpg", "b.jpg"]);
     assert_eq!(labelled.persons(), 4, "ann of one source is not ann of the other");
     let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b, pair.same)).collect();

@@ -9,6 +9,7 @@ mod tests;
 mod yunet;
 
 use fast_image_resize::Resizer;
+use ndarray::{Array4, Axis};
 
 use crate::{
     config::DetectionConfig,
@@ -66,6 +67,18 @@ pub(crate) struct PixelScale {
     pub(crate) blue_first: bool,
     pub(crate) mean: [f32; 3],
     pub(crate) deviation: [f32; 3],
+}
+
+impl Detection {
+    /// The same face in the picture's mirror image, `width` pixels wide.
+    fn mirrored(&self, width: f64) -> Self {
+        let Rectangle { left, top, width: across, height } = self.rectangle;
+        let rectangle = Rectangle { left: width - left - across, top, width: across, height };
+        let [eye, other_eye, nose, corner, other_corner] =
+            self.landmarks.map(|p| Point { x: width - 1.0 - p.x, y: p.y });
+        let landmarks = [other_eye, eye, nose, other_corner, corner];
+        Self { rectangle, landmarks, score: self.score }
+    }
 }
 
 /// The overlap from which on boxes of two looks are of one face.
@@ -162,7 +175,7 @@ impl Detector {
     ///
     /// The network also finds faces that lie on their side or on their head, but is less sure of them, and takes them
     /// for upright. Where it is not sure, the photo is looked at in each other turn, and the turn in which it is surest
-    /// of that face counts; these looks are six at most, and share the time for retries.
+    /// of that face counts; these are nine runs of the network at most, and share the time for retries.
     pub(crate) fn refine(
         &mut self,
         picture: &Picture,
@@ -200,10 +213,13 @@ impl Detector {
         resizer: &mut Resizer,
     ) -> Result<Subject, FaceError> {
         let seen = self.look_at(picture, &subject, resizer)?;
-        Ok(seen.unwrap_or(Subject { looks: subject.looks + 1, ..subject }))
+        Ok(seen.unwrap_or(Subject { looks: subject.looks + 2, ..subject }))
     }
 
     /// The subject as seen in a window around it; `None` when it is not seen there.
+    ///
+    /// The network sees the window and its mirror image, and the landmarks are the mean of both: what it errs by to one
+    /// side it errs by to the other in the mirror.
     fn look_at(
         &mut self,
         picture: &Picture,
@@ -212,16 +228,30 @@ impl Detector {
     ) -> Result<Option<Subject>, FaceError> {
         let known = subject.face.rectangle;
         let scale = f64::from(self.config.refined_face) / known.area().sqrt();
-        let window = (self.config.side, self.size);
+        let window = (self.config.refined_side, self.size);
         let stored = picture.raster.size();
         let place = (known.centre(), scale);
         let Some(look) = Look::at_window(stored, subject.view.orientation, place, window) else {
             return Ok(None);
         };
-        let seen = self.look(picture, &look, resizer)?;
-        let faces = Faces { found: seen, view: subject.view, looks: subject.looks + 1 };
-        let same = subject::at(&faces, &known, SAME_FACE);
-        Ok(same.map(|seen| Subject { second_share: subject.second_share, ..seen }))
+        let mut tensor = look.tensor(&picture.raster, self.pixels, resizer)?;
+        let width = tensor.dim().3 as f64;
+        let plain = self.faces(&tensor)?;
+        tensor.invert_axis(Axis(3));
+        let mirrored = self.faces(&tensor.as_standard_layout().into_owned())?;
+        let the_same = |found: Vec<Detection>| {
+            let found = found.iter().map(|face| look.to_photo(face)).collect();
+            let faces = Faces { found, view: subject.view, looks: subject.looks + 2 };
+            subject::at(&faces, &known, SAME_FACE)
+        };
+        let mirrored = the_same(mirrored.iter().map(|face| face.mirrored(width)).collect());
+        Ok(the_same(plain).map(|mut seen| {
+            if let Some(mirrored) = mirrored {
+                let (ours, theirs) = (seen.face.landmarks, mirrored.face.landmarks);
+                seen.face.landmarks = std::array::from_fn(|at| ours[at].midpoint(theirs[at]));
+            }
+            Subject { second_share: subject.second_share, ..seen }
+        }))
     }
 
     fn whole(&self, picture: &Picture, view: View, side_and_frame: (u32, u32)) -> Look {
@@ -236,13 +266,17 @@ impl Detector {
         resizer: &mut Resizer,
     ) -> Result<Vec<Detection>, FaceError> {
         let tensor = look.tensor(&picture.raster, self.pixels, resizer)?;
+        Ok(self.faces(&tensor)?.iter().map(|face| look.to_photo(face)).collect())
+    }
+
+    /// The faces in an input of the network, in its coordinates, best score first, each once.
+    fn faces(&mut self, tensor: &Array4<f32>) -> Result<Vec<Detection>, FaceError> {
         let width = tensor.dim().3;
         let (spec, min_score) = (&self.outputs, self.config.min_score);
-        let faces = self.network.run(&tensor, |outputs| match spec.family {
+        let faces = self.network.run(tensor, |outputs| match spec.family {
             DetectorFamily::YuNet => yunet::decode(&spec.levels, outputs, width, min_score),
             DetectorFamily::Scrfd => scrfd::decode(spec, outputs, width, min_score),
         })?;
-        let faces = suppression::suppress(faces, f64::from(self.config.max_overlap));
-        Ok(faces.iter().map(|face| look.to_photo(face)).collect())
+        Ok(suppression::suppress(faces, f64::from(self.config.max_overlap)))
     }
 }

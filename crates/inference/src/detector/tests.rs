@@ -4,6 +4,8 @@ use serde::Deserialize;
 use super::View;
 use crate::{
     geometry::Point,
+    retries::Retries,
+    subject::Subject,
     test_support::{config, fixture, fixture_json, photo, pipeline},
 };
 
@@ -61,6 +63,33 @@ fn yunet_finds_what_opencv_finds() {
                 assert!(distance < PIXELS, "{}: landmark {distance} pixels off", expected.file);
             }
             assert!((ours.score - face.score).abs() < SCORE, "{}: score {}", expected.file, ours.score);
+        }
+    }
+}
+
+/// A photo and its mirror image, looked at in windows that are each other's mirror image, have mirrored landmarks.
+#[test]
+fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
+    let mut pipeline = pipeline(&config());
+    for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
+        let decode = |pipeline: &crate::Pipeline, bytes: Vec<u8>| pipeline.decode(&photo(bytes)).unwrap();
+        let bytes = fixture(&format!("detection/{file}"));
+        let mirror = image::load_from_memory(&bytes).unwrap().fliph();
+        let mut mirrored = std::io::Cursor::new(Vec::new());
+        mirror.write_to(&mut mirrored, image::ImageFormat::Png).unwrap();
+        let picture = decode(&pipeline, bytes);
+        let mirrored = decode(&pipeline, mirrored.into_inner());
+        let faces = pipeline.detect(&picture, &mut Retries::unhurried()).unwrap();
+        let subject = crate::Pipeline::subject(&faces).unwrap();
+        let width = f64::from(picture.raster.size().0);
+        let in_mirror = Subject { face: subject.face.mirrored(width), ..subject };
+        let detector = &mut pipeline.detector;
+        let seen = detector.look_at(&picture, &subject, &mut Resizer::new()).unwrap().unwrap().face;
+        let back = detector.look_at(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
+        let eyes = seen.landmarks[0].distance(seen.landmarks[1]);
+        for (one, other) in seen.landmarks.iter().zip(back.mirrored(width).landmarks) {
+            let apart = one.distance(other) / eyes;
+            assert!(apart < 0.012, "{file}: {apart} eye distances apart");
         }
     }
 }

@@ -1,0 +1,196 @@
+//! What labelled photos say about a model set: how often it is wrong, at which threshold.
+
+use std::sync::Arc;
+
+use padan_domain::{Calibration, Embedding, Percentage, Similarity};
+use padan_inference::Rate;
+
+use crate::{
+    bootstrap::Bootstrap,
+    cross_pairs::CrossPairs,
+    evaluation::{
+        Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, NamedRate,
+        OperatingPoint, Score, TurnedAway,
+    },
+    labelled::Labelled,
+    measured::{Measured, Outcome},
+    metrics::{self, Scored},
+};
+
+/// The false match rates that are reported as far as the data reaches.
+const RATES: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+/// The percentages that are reported.
+const MARKS: [f64; 3] = [60.0, 75.0, 90.0];
+const FAILED: f64 = -1.0;
+
+/// Computes every figure. `with_gates` adds those under the service's rules.
+pub fn evaluate(
+    labelled: &Labelled,
+    measured: &Measured,
+    (model, calibration): (EvaluatedModel, &Calibration),
+    with_gates: bool,
+) -> Evaluated {
+    let plain: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
+    let known = labelled.identities_from.is_some();
+    let cross = known.then(|| CrossPairs::compute(labelled, &plain, |_| true));
+    let genuine = scored(&plain, labelled.all_genuine_pairs());
+    let figures = Figures::of(labelled, &plain, cross.as_ref());
+    let gated = with_gates.then(|| {
+        let gated: Vec<_> = measured.outcomes.iter().map(Outcome::gated_embedding).collect();
+        let cross = known.then(|| CrossPairs::compute(labelled, &gated, |_| true));
+        Figures::of(labelled, &gated, cross.as_ref())
+    });
+    let bootstrap = Bootstrap::new(labelled, |at| plain[at].is_some());
+    let marks = MARKS.map(|percentage| {
+        let cosine = calibration.cosine(Percentage::new(percentage));
+        let fmr = cross.as_ref().map(|cross| bootstrap.fmr(cross, cosine));
+        Mark { percentage, cosine, fmr, fnmr: bootstrap.fnmr(&genuine, cosine) }
+    });
+    let score = |pair: &crate::LabelledPair| {
+        let cosine = cosine(&plain, pair.a, pair.b);
+        let percentage =
+            cosine.map_or(0.0, |cosine| calibration.percentage(Similarity::from_cosine(cosine)).value());
+        let [a, b] = [pair.a, pair.b].map(|at| Arc::clone(&labelled.photos[at].name));
+        let (cosine, failed) = (cosine.unwrap_or(FAILED), cosine.is_none());
+        Score { path_a: a, path_b: b, same: pair.same, fold: pair.fold, cosine, percentage, failed }
+    };
+    let genuine_listed = labelled.pairs.iter().filter(|pair| pair.same).count();
+    let evaluation = Evaluation {
+        model: model.set.clone(),
+        engine: model,
+        pairs: labelled.pairs.len(),
+        counts: Counts {
+            photos: labelled.photos.len(),
+            identities: known.then(|| labelled.persons()),
+            identities_from: labelled.identities_from,
+            genuine: genuine_listed,
+            impostor: labelled.pairs.len() - genuine_listed,
+            all_genuine: genuine.len(),
+            all_impostor: cross.as_ref().map(CrossPairs::total),
+        },
+        figures,
+        with_gates: gated,
+        marks: marks.into(),
+        groups: if known {
+            groups(labelled, &plain, &genuine, calibration.pass_cosine())
+        } else {
+            Vec::new()
+        },
+        failures_to_acquire: failures(labelled, measured),
+        turned_away: turned_away(labelled, measured),
+        left_out: labelled.left_out.entries.clone(),
+        images_per_second: labelled.photos.len() as f64 / measured.wall.as_secs_f64().max(1e-9),
+        milliseconds: measured.mean.into(),
+        scores: labelled.pairs.iter().map(score).collect(),
+    };
+    Evaluated { evaluation, cross, genuine }
+}
+
+impl Figures {
+    /// `cross` holds the cross-identity pairs of the same embeddings, where identities are known.
+    fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], cross: Option<&CrossPairs>) -> Self {
+        let pairs: Vec<_> = (labelled.pairs.iter())
+            .map(|pair| Scored {
+                cosine: cosine(embeddings, pair.a, pair.b).unwrap_or(FAILED),
+                same: pair.same,
+                fold: pair.fold,
+            })
+            .collect();
+        let listed: Vec<_> =
+            labelled.pairs.iter().filter(|pair| pair.same).map(|pair| (pair.a, pair.b)).collect();
+        let (listed, all) = (scored(embeddings, listed), scored(embeddings, labelled.all_genuine_pairs()));
+        let bootstrap = Bootstrap::new(labelled, |at| embeddings[at].is_some());
+        let (_, impostors) = metrics::split(&pairs);
+        let point = |fmr: f64| {
+            let cosine = match cross {
+                Some(cross) => cross.cosine_at(fmr)?,
+                None => metrics::cosine_at_fmr(&impostors, fmr)?,
+            };
+            let missed = |genuine: &[(usize, usize, f64)]| match cross {
+                Some(cross) => bootstrap.fnmr_at_fmr(genuine, cross, (fmr, cosine)),
+                None => bootstrap.fnmr(genuine, cosine),
+            };
+            let (of_listed, all_genuine) = (missed(&listed), missed(&all));
+            let Rate { value, low, high } = of_listed;
+            Some(OperatingPoint { fmr, cosine, fnmr: NamedRate { fnmr: value, low, high }, all_genuine })
+        };
+        Self {
+            accuracy: metrics::accuracy(&pairs),
+            auc: metrics::auc(&pairs),
+            eer: metrics::equal_error_rate(&pairs),
+            fnmr_at_fmr: RATES.into_iter().filter_map(point).collect(),
+            thresholds_from: match cross {
+                Some(_) => "all cross-identity pairs of the photos",
+                None => "the listed impostor pairs",
+            },
+            photos_failed: embeddings.iter().filter(|embedding| embedding.is_none()).count(),
+        }
+    }
+}
+
+/// The cosine of two photos; `None` when one failed.
+pub(crate) fn cosine(embeddings: &[Option<&Embedding>], a: usize, b: usize) -> Option<f64> {
+    let similarity = embeddings[a]?.similarity(embeddings[b]?)?;
+    Some(similarity.cosine())
+}
+
+/// Pairs with their cosines, -1 where a photo failed.
+pub(crate) fn scored(
+    embeddings: &[Option<&Embedding>],
+    pairs: Vec<(usize, usize)>,
+) -> Vec<(usize, usize, f64)> {
+    pairs.into_iter().map(|(a, b)| (a, b, cosine(embeddings, a, b).unwrap_or(FAILED))).collect()
+}
+
+fn groups(
+    labelled: &Labelled,
+    embeddings: &[Option<&Embedding>],
+    genuine: &[(usize, usize, f64)],
+    pass_mark: f64,
+) -> Vec<GroupFigures> {
+    let figures = |(number, name): (usize, &String)| {
+        let belongs = |at: usize| labelled.photos[at].group == Some(number) && embeddings[at].is_some();
+        let photos: Vec<_> = (0..labelled.photos.len()).filter(|at| belongs(*at)).collect();
+        let cross = CrossPairs::compute(labelled, embeddings, belongs);
+        let bootstrap = Bootstrap::new(labelled, belongs);
+        let of_group = |at: usize| labelled.photos[at].group == Some(number);
+        let genuine: Vec<_> =
+            genuine.iter().filter(|(a, b, _)| of_group(*a) && of_group(*b)).copied().collect();
+        let persons: std::collections::HashSet<_> =
+            photos.iter().map(|at| labelled.photos[*at].identity).collect();
+        GroupFigures {
+            name: name.clone(),
+            photos: photos.len(),
+            persons: persons.len(),
+            impostor_pairs: cross.total(),
+            fmr_at_pass_mark: bootstrap.fmr(&cross, pass_mark),
+            cosine_at_1e_3: cross.cosine_at(1e-3),
+            genuine_pairs: genuine.len(),
+            fnmr_at_pass_mark: (!genuine.is_empty()).then(|| bootstrap.fnmr(&genuine, pass_mark)),
+        }
+    };
+    labelled.groups.iter().enumerate().map(figures).collect()
+}
+
+fn failures(labelled: &Labelled, measured: &Measured) -> Vec<Failure> {
+    let failed =
+        labelled.photos.iter().zip(&measured.outcomes).filter_map(|(photo, outcome)| match outcome {
+            Outcome::Failed { reason } => {
+                Some(Failure { path: Arc::clone(&photo.name), reason: reason.clone() })
+            }
+            Outcome::Face(_) => None,
+        });
+    failed.collect()
+}
+
+fn turned_away(labelled: &Labelled, measured: &Measured) -> Vec<TurnedAway> {
+    let turned =
+        labelled.photos.iter().zip(&measured.outcomes).filter_map(|(photo, outcome)| match outcome {
+            Outcome::Face(face) => {
+                let reason = face.broken_rule?.reason().as_str();
+                Some(TurnedAway { path: Arc::clone(&photo.name), reason, quality: face.quality })
+            }
+            Outcome::Failed { .. } => None,
+        });
+    turned.collect()
+}
