@@ -156,6 +156,25 @@ need_test_models() {
   "$padan" models install mobilefacenet
 }
 
+# Only the tool: the package would start a server, which nobody asked for.
+install_promtool() {
+  local folder=$1
+  (cd "$folder" && apt-get download -qq prometheus) || return
+  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar --extract --directory "$folder" ./usr/bin/promtool || return
+  mkdir -p "$deps/bin"
+  mv -- "$folder/usr/bin/promtool" "$deps/bin/promtool"
+}
+
+need_promtool() {
+  if command -v promtool >/dev/null; then return; fi
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    fail "promtool is missing: it is part of Prometheus, which your system has a package for"
+  fi
+  say "extracting promtool from Debian's package prometheus into .deps/bin"
+  in_new_folder install_promtool || { apt-get update -qq && in_new_folder install_promtool; }
+  say "$(promtool --version 2>&1 | head -n 1)"
+}
+
 need_checkers() {
   if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then return; fi
   fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
@@ -172,4 +191,5 @@ if [ "${1:-}" = --for-tests ]; then
   need_checkers
   need_nextest
   need_test_models
+  need_promtool
 fi

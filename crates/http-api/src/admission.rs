@@ -49,7 +49,7 @@ impl Admission {
             }
         };
         notes.called_by(caller.name.clone());
-        let place = self.place(&caller.name).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))?;
+        let place = self.place(&caller.name, &notes).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))?;
         match self.clients.count(&caller).await {
             Ok(quota) => notes.has_left(quota),
             Err(error) => {
@@ -63,8 +63,11 @@ impl Admission {
     }
 
     /// A free place, of those that the client may have; `None` when there is none.
-    fn place(&self, client: &ClientName) -> Option<Place> {
-        let part = self.shares.take(client)?;
+    fn place(&self, client: &ClientName, notes: &Notes) -> Option<Place> {
+        let Some(part) = self.shares.take(client) else {
+            notes.exceeds_share();
+            return None;
+        };
         let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
         Some(Place { _permit: permit, _part: part })
     }

@@ -23,6 +23,7 @@ pub struct Application {
     operators: Server,
     public_address: SocketAddr,
     admin_address: SocketAddr,
+    metrics: Arc<Metrics>,
     stopping: Stopping,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
@@ -32,12 +33,25 @@ impl Application {
     /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`].
     pub fn build(config: &Config, verifier: Arc<Verifier>, clients: Arc<Clients>) -> io::Result<Self> {
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
+        metrics.limit_in_flight(config.max_in_flight.get());
+        metrics.look_on(&verifier);
+        verifier.keep_sampling();
         let stopping = Stopping::default();
         let (public, public_address) =
             public_server(config, Arc::clone(&verifier), Arc::clone(&clients), Arc::clone(&metrics))?;
-        let (operators, admin_address) =
-            operators_server(config, Arc::clone(&verifier), metrics, stopping.clone())?;
-        Ok(Self { public, operators, public_address, admin_address, stopping, verifier, clients })
+        let observed = Observed {
+            verifier: Arc::clone(&verifier),
+            clients: Arc::clone(&clients),
+            metrics: Arc::clone(&metrics),
+            stopping: stopping.clone(),
+        };
+        let (operators, admin_address) = operators_server(config, observed)?;
+        Ok(Self { public, operators, public_address, admin_address, metrics, stopping, verifier, clients })
+    }
+
+    /// Lets `/metrics` tell what tells the settings apart.
+    pub fn tell_settings(&self, hash: &str) {
+        self.metrics.configured(hash);
     }
 
     /// The port of the public listener.
@@ -101,18 +115,22 @@ fn public_server(
     Ok((server.run(), address))
 }
 
-fn operators_server(
-    config: &Config,
+/// What the operators' listener tells about.
+struct Observed {
     verifier: Arc<Verifier>,
+    clients: Arc<Clients>,
     metrics: Arc<Metrics>,
     stopping: Stopping,
-) -> io::Result<(Server, SocketAddr)> {
+}
+
+fn operators_server(config: &Config, observed: Observed) -> io::Result<(Server, SocketAddr)> {
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(operators::without_bodies))
-            .app_data(web::Data::from(Arc::clone(&verifier)))
-            .app_data(web::Data::from(Arc::clone(&metrics)))
-            .app_data(web::Data::new(stopping.clone()))
+            .app_data(web::Data::from(Arc::clone(&observed.verifier)))
+            .app_data(web::Data::from(Arc::clone(&observed.clients)))
+            .app_data(web::Data::from(Arc::clone(&observed.metrics)))
+            .app_data(web::Data::new(observed.stopping.clone()))
             .configure(operators::endpoints)
     })
     .workers(1)

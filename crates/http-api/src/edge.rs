@@ -15,6 +15,7 @@ use actix_web::{
     middleware::Next,
 };
 use futures_util::FutureExt as _;
+use padan_domain::Percentage;
 use tracing::Instrument as _;
 
 use crate::{
@@ -139,10 +140,18 @@ impl Visit {
     fn answered(mut self, status: u16, report: &Report) {
         self.answered = true;
         let took = self.started.elapsed();
-        let reason = report.reason.as_str();
         let steps = self.notes.steps();
-        let answered = Answered { endpoint: self.endpoint, status, reason, took };
-        self.metrics.answered(&answered, &steps);
+        self.metrics.answered(&Answered {
+            endpoint: self.endpoint,
+            status,
+            reason: report.reason,
+            took,
+            steps: &steps,
+            similarity: self.notes.similarity().map(Percentage::new),
+            client: self.notes.client(),
+            is_over_share: self.notes.is_over_share(),
+        });
+        let reason = report.reason.as_str();
         let (id, endpoint, client) = (self.id.recorded(), self.endpoint, self.client());
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&steps), self.peer());
         if status >= 500 {

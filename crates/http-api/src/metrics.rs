@@ -1,99 +1,136 @@
+mod declare;
+mod observe;
+
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
-use padan_verification::{AuditFigures, PoolFigures, Verifier, VerifierFigures};
+use padan_domain::{Percentage, ReasonCode};
+use padan_verification::{AuditCommit, ClientName, TakenUp, Verifier};
 use prometheus::{
-    Counter, CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
-    IntGaugeVec, Opts, Registry, TextEncoder,
+    CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, process_collector::ProcessCollector,
 };
 
-/// Declares metrics as fields; a field's doc is the help text of its metric.
-macro_rules! metrics {
-    ($($(#[doc = $help:literal])+ $field:ident: $kind:ident = $name:literal, [$($label:literal),*];)+) => {
-        /// Everything that `/metrics` tells.
-        pub(crate) struct Metrics {
-            registry: Registry,
-            observing: Mutex<()>,
-            $($(#[doc = $help])+ $field: $kind,)+
-        }
+use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS};
 
-        impl Metrics {
-            /// Metrics that nothing has been counted in yet.
-            pub(crate) fn new() -> Result<Self, prometheus::Error> {
-                let registry = Registry::new();
-                $(
-                    let $field = $kind::declare($name, concat!($($help),+).trim(), &[$($label),*])?;
-                    registry.register(Box::new($field.clone()))?;
-                )+
-                Ok(Self { registry, observing: Mutex::new(()), $($field,)+ })
-            }
-        }
-    };
-}
-
-metrics! {
+declare::metrics! {
     /// Answers by endpoint, HTTP status and reason code.
     requests: IntCounterVec = "padan_http_requests_total", ["endpoint", "status", "reason"];
     /// Seconds from a request's head to its answer, by endpoint and status.
-    request_seconds: HistogramVec = "padan_http_request_seconds", ["endpoint", "status"];
-    /// Seconds of each step of a verification.
-    step_seconds: HistogramVec = "padan_verification_step_seconds", ["step"];
+    request_duration: HistogramVec = "padan_http_request_duration_seconds", ["endpoint", "status"] in SECONDS;
     /// Requests that are being read or answered now.
     in_flight: IntGauge = "padan_http_in_flight", [];
+    /// Requests of clients that may be read or judged at a time; more are refused.
+    in_flight_limit: IntGauge = "padan_http_in_flight_limit", [];
     /// Requests whose client left before the answer, by endpoint.
     abandoned: IntCounterVec = "padan_http_abandoned_total", ["endpoint"];
     /// Handlers that panicked, by endpoint. Each is a fault to report.
     panics: IntCounterVec = "padan_http_panics_total", ["endpoint"];
+    /// Seconds of each step of a verification.
+    step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
+    /// Similarity of compared faces in percent, by whether it passes.
+    similarity: HistogramVec = "padan_similarity_percentage", ["outcome"] in PERCENT;
     /// Photos that wait for a worker.
-    queued: IntGauge = "padan_inference_queued", [];
+    queue_depth: IntGauge = "padan_queue_depth", [];
     /// Photos that may wait for a worker; more are refused.
-    queue_length: IntGauge = "padan_inference_queue_length", [];
-    /// Worker threads by state.
-    workers: IntGaugeVec = "padan_inference_workers", ["state"];
-    /// Photos that were not looked at since the start: refused by a full queue, or dropped after their time.
-    dropped: IntCounterVec = "padan_inference_dropped_total", ["why"];
-    /// Connections to a database by state: max, open, idle, in use.
-    connections: IntGaugeVec = "padan_database_connections", ["database", "host", "state"];
-    /// Attempts to use a database since the start, by how they ended: any, timeout, failure.
-    database_attempts: IntCounterVec = "padan_database_attempts_total", ["database", "host", "end"];
-    /// Seconds spent waiting for connections since the start.
-    database_wait: CounterVec = "padan_database_wait_seconds_total", ["database", "host"];
+    queue_capacity: IntGauge = "padan_queue_capacity", [];
+    /// Seconds that photos waited for a worker.
+    queue_wait: Histogram = "padan_queue_wait_seconds", [] in SECONDS;
+    /// Photos that were refused because the queue was full.
+    queue_refused: IntCounter = "padan_queue_refused_total", [];
+    /// Photos that nobody looked at, because their time was over or their client had left.
+    queue_expired: IntCounter = "padan_queue_expired_total", [];
+    /// Worker threads.
+    workers: IntGauge = "padan_workers", [];
+    /// Worker threads at work.
+    workers_busy: IntGauge = "padan_workers_busy", [];
+    /// Size of selfies in bytes, as files.
+    image_bytes: Histogram = "padan_image_bytes", [] in BYTES;
+    /// Size of selfies in millions of pixels.
+    image_megapixels: Histogram = "padan_image_megapixels", [] in MEGAPIXELS;
+    /// Selfies that were turned away for what they show, by reason code.
+    quality_rejections: IntCounterVec = "padan_quality_rejections_total", ["reason"];
+    /// Connections to a database by state: what is open, how much of it is used, and what may be.
+    pool_connections: IntGaugeVec = "padan_db_pool_connections", ["database", "host", "state"];
+    /// Attempts to use a database, by how they ended: any, timeout, failure.
+    pool_attempts: IntCounterVec = "padan_db_pool_attempts_total", ["database", "host", "outcome"];
+    /// Seconds spent waiting for connections.
+    pool_wait: CounterVec = "padan_db_pool_wait_seconds_total", ["database", "host"];
+    /// Seconds that a replica of the registry is behind; absent while it does not answer.
+    replica_lag: GaugeVec = "padan_registry_replica_lag_seconds", ["host"];
     /// Whether a replica of the registry is tried in its turn (1) or rests after a failure (0).
     registry_in_turn: IntGaugeVec = "padan_registry_in_turn", ["host"];
-    /// Rows of the audit trail since the start, by outcome: durable, failed.
-    audit_rows: IntCounterVec = "padan_audit_rows_total", ["outcome"];
-    /// Commits that made rows of the audit trail durable; rows divided by it is how many share one.
-    audit_commits: IntCounter = "padan_audit_commits_total", [];
-    /// Seconds that commits of the audit trail took since the start.
-    audit_commit_time: Counter = "padan_audit_commit_seconds_total", [];
-    /// Face templates that could not be read since the start, and were made anew: a key is missing, or rows are damaged.
+    /// Face templates by model contract; an estimate where there are many.
+    templates: IntGaugeVec = "padan_templates", ["contract"];
+    /// Face templates that could not be read, and were made anew: a key is missing, or rows are damaged.
     unreadable_templates: IntCounter = "padan_templates_unreadable_total", [];
+    /// People whom the newest enrolment has done, by what became of them: enrolled, unusable, failed.
+    enrolment_people: IntGaugeVec = "padan_enrolment_people", ["state"];
     /// Whether another model than the active one serves (1), because that one cannot be used here.
     model_behind: IntGauge = "padan_model_behind", [];
-    /// Always 1; the labels say what runs.
-    build: IntGaugeVec = "padan_build_info", ["version", "model_set", "model_contract", "device"];
+    /// Rows of the audit trail by outcome: durable, failed.
+    audit_rows: IntCounterVec = "padan_audit_rows_total", ["outcome"];
+    /// Rows that one commit of the audit trail made durable.
+    audit_commit_rows: Histogram = "padan_audit_commit_rows", [] in ROWS;
+    /// Seconds that one commit of the audit trail took.
+    audit_commit_duration: Histogram = "padan_audit_commit_duration_seconds", [] in SECONDS;
+    /// Answers by client, those of a client that was refused included.
+    client_requests: IntCounterVec = "padan_client_requests_total", ["client"];
+    /// Refusals by client and what they were for: rate, quota, forbidden, share.
+    client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
+    /// How much of a client's quota is used or set aside, 0 to 1; absent without a quota and before its first request.
+    client_quota_used: GaugeVec = "padan_client_quota_used_ratio", ["client", "period"];
+    /// Whether a component was ready (1) when it was asked last.
+    ready: IntGaugeVec = "padan_ready", ["component"];
+    /// Always 1; the label says which version runs.
+    build_info: IntGaugeVec = "padan_build_info", ["version"];
+    /// Always 1; the labels say which model serves.
+    model_info: IntGaugeVec = "padan_model_info", ["model_set", "contract"];
+    /// Always 1; the label says by which scale percentages are made.
+    calibration_info: IntGaugeVec = "padan_calibration_info", ["calibration"];
+    /// Always 1; the labels say where the embedder computes, and in what: file is what the model's file holds.
+    device_info: IntGaugeVec = "padan_device_info", ["device", "precision"];
+    /// Always 1; the label tells settings apart, secrets left out.
+    config_info: IntGaugeVec = "padan_config_info", ["hash"];
 }
 
 /// What the edge knows of an answered request.
-pub(crate) struct Answered {
+pub(crate) struct Answered<'a> {
     pub(crate) endpoint: &'static str,
     pub(crate) status: u16,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: ReasonCode,
     pub(crate) took: Duration,
+    pub(crate) steps: &'a [(&'static str, Duration)],
+    pub(crate) similarity: Option<Percentage>,
+    pub(crate) client: Option<&'a ClientName>,
+    /// The client has as many requests in flight as it may.
+    pub(crate) is_over_share: bool,
 }
 
 impl Metrics {
     /// Counts an answer and the steps it took.
-    pub(crate) fn answered(&self, answered: &Answered, steps: &[(&'static str, Duration)]) {
-        let status = answered.status.to_string();
-        self.requests.with_label_values(&[answered.endpoint, status.as_str(), answered.reason]).inc();
-        self.request_seconds
-            .with_label_values(&[answered.endpoint, status.as_str()])
-            .observe(answered.took.as_secs_f64());
+    pub(crate) fn answered(&self, answered: &Answered<'_>) {
+        let Answered { endpoint, status, reason, took, steps, similarity, client, is_over_share } = *answered;
+        let status = status.to_string();
+        self.requests.with_label_values(&[endpoint, status.as_str(), reason.as_str()]).inc();
+        self.request_duration.with_label_values(&[endpoint, status.as_str()]).observe(took.as_secs_f64());
         for (step, taken) in steps {
-            self.step_seconds.with_label_values(&[*step]).observe(taken.as_secs_f64());
+            self.step_duration.with_label_values(&[*step]).observe(taken.as_secs_f64());
+        }
+        if let Some(percentage) = similarity {
+            let outcome = if percentage.passes() { "match" } else { "no_match" };
+            self.similarity.with_label_values(&[outcome]).observe(percentage.value());
+        }
+        if is_of_quality(reason) {
+            self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
+        }
+        if let Some(client) = client {
+            self.client_requests.with_label_values(&[client.as_str()]).inc();
+            if let Some(refused) = refused_for(reason, is_over_share) {
+                self.client_refusals.with_label_values(&[client.as_str(), refused]).inc();
+            }
         }
     }
 
@@ -117,156 +154,95 @@ impl Metrics {
         &self.in_flight
     }
 
-    /// The text that Prometheus reads, with the verifier's figures as of now.
-    pub(crate) fn text(&self, verifier: &Verifier) -> Result<Vec<u8>, prometheus::Error> {
-        self.observe(verifier);
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
-        Ok(text)
+    /// Notes how many requests of clients may be under way.
+    pub(crate) fn limit_in_flight(&self, places: usize) {
+        self.in_flight_limit.set(i64::try_from(places).unwrap_or(i64::MAX));
     }
 
-    fn observe(&self, verifier: &Verifier) {
-        // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
-        let _one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
-        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_behind } =
-            verifier.figures();
-        raise(&self.unreadable_templates, unreadable_templates);
-        self.model_behind.set(model_behind.into());
-        self.queued.set(whole(engine.queued));
-        self.queue_length.set(whole(engine.queue_length));
-        self.workers.with_label_values(&["all"]).set(whole(engine.workers));
-        self.workers.with_label_values(&["busy"]).set(whole(engine.busy));
-        raise(&self.dropped.with_label_values(&["refused"]), engine.refused);
-        raise(&self.dropped.with_label_values(&["expired"]), engine.expired);
-        for replica in &registry {
-            let name = replica.pool.name.as_str();
-            self.registry_in_turn.with_label_values(&[name]).set(replica.in_turn.into());
-            self.observe_pool("registry", &replica.pool);
+    /// Notes what tells the settings apart.
+    pub(crate) fn configured(&self, hash: &str) {
+        self.config_info.reset();
+        self.config_info.with_label_values(&[hash]).set(1);
+    }
+
+    /// Looks on while photos are taken up and rows are made durable.
+    pub(crate) fn look_on(self: &Arc<Self>, verifier: &Verifier) {
+        let (of_photos, of_commits) = (Arc::clone(self), Arc::clone(self));
+        verifier.tell(Arc::new(move |photo| of_photos.taken_up(photo)), move |AuditCommit { rows, took }| {
+            of_commits.audit_commit_rows.observe(rows as f64);
+            of_commits.audit_commit_duration.observe(took.as_secs_f64());
+        });
+    }
+
+    fn taken_up(&self, photo: TakenUp) {
+        self.queue_wait.observe(photo.waited.as_secs_f64());
+        if photo.is_selfie {
+            self.image_bytes.observe(photo.bytes as f64);
+            if let Some(megapixels) = photo.megapixels {
+                self.image_megapixels.observe(megapixels);
+            }
         }
-        self.observe_pool("store", &store);
-        if let Some(AuditFigures { rows, commits, failed, commit_time }) = audit {
-            raise(&self.audit_rows.with_label_values(&["durable"]), rows);
-            raise(&self.audit_rows.with_label_values(&["failed"]), failed);
-            raise(&self.audit_commits, commits);
-            let grown = commit_time.as_secs_f64() - self.audit_commit_time.get();
-            self.audit_commit_time.inc_by(grown.max(0.0));
-        }
-        let identity = verifier.engine_identity();
-        // The model may have been exchanged.
-        self.build.reset();
-        self.build
-            .with_label_values(&[
-                env!("CARGO_PKG_VERSION"),
-                identity.model_set.as_str(),
-                identity.contract.as_str(),
-                identity.device,
-            ])
-            .set(1);
-    }
-
-    fn observe_pool(&self, database: &str, pool: &PoolFigures) {
-        let host = pool.name.as_str();
-        for (state, count) in [
-            ("max", pool.max_connections),
-            ("open", pool.connections),
-            ("idle", pool.idle),
-            ("in use", pool.in_use),
-        ] {
-            self.connections.with_label_values(&[database, host, state]).set(count.into());
-        }
-        for (end, count) in
-            [("any", pool.acquisitions), ("timeout", pool.timeouts), ("failure", pool.failures)]
-        {
-            raise(&self.database_attempts.with_label_values(&[database, host, end]), count);
-        }
-        let waited = self.database_wait.with_label_values(&[database, host]);
-        waited.inc_by((pool.acquire_wait.as_secs_f64() - waited.get()).max(0.0));
     }
 }
 
-fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+/// Whether a selfie was turned away for what it shows.
+fn is_of_quality(reason: ReasonCode) -> bool {
+    matches!(
+        reason,
+        ReasonCode::NoFace
+            | ReasonCode::SeveralFaces
+            | ReasonCode::FaceTooSmall
+            | ReasonCode::FaceBlurred
+            | ReasonCode::FaceTooDark
+            | ReasonCode::FaceTooBright
+            | ReasonCode::FaceTurned
+    )
 }
 
-fn raise(counter: &IntCounter, to: u64) {
-    counter.inc_by(to.saturating_sub(counter.get()));
-}
-
-/// Makes a metric of one kind from its name, help and labels.
-trait Declare: Sized {
-    fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error>;
-}
-
-impl Declare for IntCounterVec {
-    fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::new(Opts::new(name, help), labels)
-    }
-}
-
-impl Declare for IntCounter {
-    fn declare(name: &str, help: &str, _labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::with_opts(Opts::new(name, help))
-    }
-}
-
-impl Declare for Counter {
-    fn declare(name: &str, help: &str, _labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::with_opts(Opts::new(name, help))
-    }
-}
-
-impl Declare for IntGaugeVec {
-    fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::new(Opts::new(name, help), labels)
-    }
-}
-
-impl Declare for CounterVec {
-    fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::new(Opts::new(name, help), labels)
-    }
-}
-
-impl Declare for IntGauge {
-    fn declare(name: &str, help: &str, _labels: &[&str]) -> Result<Self, prometheus::Error> {
-        Self::with_opts(Opts::new(name, help))
-    }
-}
-
-impl Declare for HistogramVec {
-    fn declare(name: &str, help: &str, labels: &[&str]) -> Result<Self, prometheus::Error> {
-        // Fine where a verification on one core lies, 10 ms to 1 s, and up to the longest budget.
-        const SECONDS: [f64; 15] =
-            [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 10.0];
-        Self::new(HistogramOpts::new(name, help).buckets(SECONDS.to_vec()), labels)
+/// What a client was refused for; `None` when it was not, or not for anything of its own.
+fn refused_for(reason: ReasonCode, is_over_share: bool) -> Option<&'static str> {
+    match reason {
+        ReasonCode::RateLimited => Some("rate"),
+        ReasonCode::QuotaExceeded => Some("quota"),
+        ReasonCode::Forbidden => Some("forbidden"),
+        ReasonCode::Overloaded if is_over_share => Some("share"),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use prometheus::{Encoder as _, TextEncoder};
+
     use super::*;
 
     #[test]
-    fn a_fields_doc_is_the_help_text() {
+    fn a_fields_doc_is_the_help_text_and_an_answer_is_counted_wherever_it_belongs() {
         let metrics = Metrics::new().unwrap();
-        let answered = Answered {
+        let client = "bank".parse().unwrap();
+        metrics.answered(&Answered {
             endpoint: "face-verification",
-            status: 200,
-            reason: "VERIFIED",
+            status: 429,
+            reason: ReasonCode::Overloaded,
             took: Duration::from_millis(40),
-        };
-        metrics.answered(&answered, &[("embed", Duration::from_millis(12))]);
+            steps: &[("embed", Duration::from_millis(12))],
+            similarity: Some(Percentage::new(74.996)),
+            client: Some(&client),
+            is_over_share: true,
+        });
         let mut text = Vec::new();
         TextEncoder::new().encode(&metrics.registry.gather(), &mut text).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert!(
-            text.contains(
-                "# HELP padan_http_requests_total Answers by endpoint, HTTP status and reason code."
-            )
-        );
-        assert!(text.contains(
-            "padan_http_requests_total{endpoint=\"face-verification\",reason=\"VERIFIED\",status=\"200\"} 1"
-        ));
-        assert!(text.contains("padan_verification_step_seconds_count{step=\"embed\"} 1"));
+        for line in [
+            "# HELP padan_http_requests_total Answers by endpoint, HTTP status and reason code.",
+            "padan_http_requests_total{endpoint=\"face-verification\",reason=\"OVERLOADED\",status=\"429\"} 1",
+            "padan_verification_step_duration_seconds_count{step=\"embed\"} 1",
+            "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"70\"} 0",
+            "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"75\"} 1",
+            "padan_client_requests_total{client=\"bank\"} 1",
+            "padan_client_refusals_total{client=\"bank\",reason=\"share\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is not in {text}");
+        }
     }
 }

@@ -16,6 +16,7 @@ pub(crate) struct Notes {
     findings: RefCell<Findings>,
     quota: Cell<Option<QuotaState>>,
     trial: Cell<Option<Trial>>,
+    over_share: Cell<bool>,
 }
 
 /// What the audit trail is told of a request, as far as it got.
@@ -54,6 +55,15 @@ impl Notes {
         self.quota.get()
     }
 
+    /// Notes that the client has as many requests in flight as it may.
+    pub(crate) fn exceeds_share(&self) {
+        self.over_share.set(true);
+    }
+
+    pub(crate) fn is_over_share(&self) -> bool {
+        self.over_share.get()
+    }
+
     /// Keeps a trial under way, until [`ends_trial`](Self::ends_trial) or the end of the request.
     pub(crate) fn holds(&self, trial: Option<Trial>) {
         self.trial.set(trial);
@@ -71,6 +81,12 @@ impl Notes {
 
     pub(crate) fn findings(&self) -> Findings {
         self.findings.borrow().clone()
+    }
+
+    /// The percentage of faces that were compared.
+    pub(crate) fn similarity(&self) -> Option<f64> {
+        let findings = self.findings.borrow();
+        findings.percentage.filter(|_| findings.compared_under.is_some())
     }
 
     pub(crate) fn client(&self) -> Option<&ClientName> {

@@ -14,7 +14,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use padan_verification::Verifier;
+use padan_verification::{Clients, Verifier};
 use serde::Serialize;
 
 use crate::{
@@ -68,8 +68,13 @@ pub(crate) async fn without_bodies(
     Ok(response)
 }
 
-async fn metrics(metrics: web::Data<Metrics>, verifier: web::Data<Verifier>) -> HttpResponse {
-    match metrics.text(&verifier) {
+async fn metrics(
+    metrics: web::Data<Metrics>,
+    verifier: web::Data<Verifier>,
+    clients: web::Data<Clients>,
+    stopping: web::Data<Stopping>,
+) -> HttpResponse {
+    match metrics.text(&verifier, &clients, stopping.has_begun()) {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");

@@ -32,6 +32,18 @@ pub(crate) fn decode(photo: &Photo, limits: &Limits) -> Result<Picture, PhotoFau
     }
 }
 
+/// Width and height as the photo's head declares them; `None` when it cannot be read.
+pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
+    let bytes = &photo.bytes()[..];
+    match photo.format() {
+        PhotoFormat::Jpeg => {
+            let head = Decompressor::new().ok()?.read_header(bytes).ok()?;
+            Some((head.width as u32, head.height as u32))
+        }
+        PhotoFormat::Png => Some(PngDecoder::new(Cursor::new(bytes)).ok()?.dimensions()),
+    }
+}
+
 /// Scans of a progressive JPEG; encoders make about ten, and each costs a pass over the whole photo.
 const MOST_SCANS: u32 = 100;
 

@@ -16,7 +16,7 @@ use crate::{
     pipeline::{Pipeline, Role},
     runtime::{Model, Runtime},
     runtime_library,
-    workers::{WorkerFigures, Workers},
+    workers::{Onlooker, WorkerFigures, Workers},
 };
 
 /// The face engine: verified model files, warm sessions, worker threads. Clones share them.
@@ -39,6 +39,8 @@ pub struct Identity {
     pub calibration_id: String,
     /// Where the embedder runs.
     pub device: Device,
+    /// The numbers that the embedder computes with there; `None` where they are those of its file.
+    pub precision: Option<Precision>,
     /// The ONNX Runtime library.
     pub runtime_library: PathBuf,
 }
@@ -97,6 +99,11 @@ impl Engine {
         &self.identity.calibration
     }
 
+    /// Tells an onlooker of every photo that a worker takes up from now on; the first onlooker stays.
+    pub fn tell(&self, onlooker: Onlooker) {
+        self.workers.tell(onlooker);
+    }
+
     /// The state of the queue and the workers.
     pub fn figures(&self) -> WorkerFigures {
         self.workers.figures()
@@ -116,6 +123,7 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
         calibration_id: calibration.id(),
         calibration: calibration.calibration()?,
         device: config.device,
+        precision: chosen_precision(&set.embedder, config.device),
         runtime_library,
     };
     Ok((pipelines, identity))
@@ -224,6 +232,11 @@ fn detector_device(device: Device) -> Device {
 /// What `OpenVINO` is to compute this model in; the other devices compute in what the file holds.
 fn precision(manifest: &Manifest) -> Precision {
     manifest.openvino.as_ref().map_or(Precision::Fp32, |measured| measured.precision)
+}
+
+/// What was chosen over the numbers of the file, which only `OpenVINO` does.
+fn chosen_precision(manifest: &Manifest, device: Device) -> Option<Precision> {
+    (device == Device::OpenVino).then(|| precision(manifest))
 }
 
 fn embedder_graph(manifest: &Manifest, device: Device) -> Graph {

@@ -223,6 +223,16 @@ pub enum Precision {
     Bf16,
 }
 
+impl Precision {
+    /// The name used in manifests.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
+}
+
 impl Manifest {
     /// Reads a manifest. `place` is where it was found, for the error.
     ///

@@ -6,7 +6,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     analysis::Analysis,
+    decode,
     error::{FaceError, StartError},
     pipeline::{Pipeline, Role},
 };
@@ -48,11 +49,28 @@ pub struct WorkerFigures {
     pub expired: u64,
 }
 
+/// What is known of a photo when a worker takes it up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TakenUp {
+    /// How long it waited.
+    pub waited: Duration,
+    /// Whether it is a client's selfie, and no portrait.
+    pub is_selfie: bool,
+    /// The size of the file.
+    pub bytes: usize,
+    /// Millions of pixels by its own head; `None` when that cannot be read.
+    pub megapixels: Option<f64>,
+}
+
+/// Is told of every photo that a worker takes up, on the worker's thread: it must not wait for anything.
+pub type Onlooker = Arc<dyn Fn(TakenUp) + Send + Sync>;
+
 #[derive(Default)]
 struct Counts {
     busy: AtomicUsize,
     refused: AtomicU64,
     expired: AtomicU64,
+    onlooker: OnceLock<Onlooker>,
 }
 
 struct Job {
@@ -102,6 +120,11 @@ impl Workers {
         }
     }
 
+    /// Tells an onlooker of every photo from now on; the first one stays.
+    pub(crate) fn tell(&self, onlooker: Onlooker) {
+        let _ = self.counts.onlooker.set(onlooker);
+    }
+
     pub(crate) fn figures(&self) -> WorkerFigures {
         WorkerFigures {
             workers: self.threads,
@@ -125,10 +148,22 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
         }
         let queued = queued_at.elapsed();
         counts.busy.fetch_add(1, Ordering::Relaxed);
+        if let Some(onlooker) = counts.onlooker.get() {
+            onlooker(TakenUp {
+                waited: queued,
+                is_selfie: role == Role::Probe,
+                bytes: photo.bytes().len(),
+                megapixels: decode::declared_size(&photo).map(megapixels),
+            });
+        }
         let result = analyse(&mut pipeline, &photo, (role, deadline), queued);
         counts.busy.fetch_sub(1, Ordering::Relaxed);
         let _ = answer.send(result);
     }
+}
+
+fn megapixels((width, height): (u32, u32)) -> f64 {
+    f64::from(width) * f64::from(height) / 1e6
 }
 
 fn analyse(

@@ -24,6 +24,7 @@ mod civil_record;
 mod config;
 mod contract_check;
 mod error;
+mod lag;
 mod portrait;
 mod registry;
 mod replica;

@@ -80,6 +80,11 @@ impl Registry {
         .await
     }
 
+    /// Asks each replica how far behind it is, for [`figures`](Self::figures).
+    pub async fn measure_lag(&self) {
+        join_all(self.replicas.iter().map(Replica::measure_lag)).await;
+    }
+
     /// Figures of each replica, in the order of the settings.
     pub fn figures(&self) -> Vec<ReplicaFigures> {
         self.replicas.iter().map(Replica::figures).collect()

@@ -8,22 +8,25 @@ use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, con
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::{Config, RegistryError};
+use crate::{Config, RegistryError, lag};
 
 /// One URL: a pool of connections, and whether it is worth asking.
 pub(crate) struct Replica {
     pool: Pool,
     rest: Duration,
     resting_until: Mutex<Option<Instant>>,
+    lag: Mutex<Option<f64>>,
 }
 
 /// One replica's pool, and whether it is in use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReplicaFigures {
     /// Its connections.
     pub pool: PoolFigures,
     /// Whether the replica is tried in its turn; false while it rests after a failure.
     pub in_turn: bool,
+    /// By how many seconds it lagged when it was asked last; `None` when it did not answer, or cannot tell.
+    pub lag_seconds: Option<f64>,
 }
 
 impl Replica {
@@ -44,6 +47,7 @@ impl Replica {
             pool: Pool::new(options, limits, Some(confirm_session)),
             rest: Duration::from_millis(config.retry_failed_after_ms),
             resting_until: Mutex::new(None),
+            lag: Mutex::new(None),
         })
     }
 
@@ -64,6 +68,12 @@ impl Replica {
             Err(_) => {}
         }
         outcome
+    }
+
+    /// Asks how far behind it is. Whether it rests is left to the look-ups.
+    pub(crate) async fn measure_lag(&self) {
+        let lag = self.pool.run(lag::query, &()).await.ok().flatten();
+        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
     }
 
     /// Whether the replica should be asked in its turn. When a rest is over, only the first caller gets a yes
@@ -99,7 +109,8 @@ impl Replica {
 
     pub(crate) fn figures(&self) -> ReplicaFigures {
         let resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        ReplicaFigures { pool: self.pool.figures(), in_turn: resting_until.is_none() }
+        let lag_seconds = *self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        ReplicaFigures { pool: self.pool.figures(), in_turn: resting_until.is_none(), lag_seconds }
     }
 }
 

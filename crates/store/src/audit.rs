@@ -29,7 +29,7 @@ pub(crate) use forgetting::{Forgetting, STEP};
 pub use keys::AuditKeys;
 pub(crate) use person_keys_in_use::person_keys_besides;
 pub use row::AuditRow;
-pub use trail::{AuditFigures, AuditTrail};
+pub use trail::{AuditCommit, AuditFigures, AuditTrail};
 pub use usage::UsageRow;
 
 /// What a row tells of a request, as far as it got.

@@ -53,12 +53,13 @@ mod secret;
 mod store;
 mod template;
 mod template_batch;
+mod template_figures;
 mod template_keys;
 
 pub use active_model::ActiveModel;
 pub use audit::{
-    AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog, AuditReport, AuditRow,
-    AuditTrail, ComparedUnder, Forgotten, UsageRow,
+    AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
+    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, UsageRow,
 };
 pub use client::StoredClient;
 pub use client_change::{NewClient, Rotation};
@@ -76,4 +77,5 @@ pub use rotation::Resealed;
 pub use store::Store;
 pub use template::{StoredTemplate, TemplateContent};
 pub use template_batch::KeptTemplate;
+pub use template_figures::TemplateCount;
 pub use template_keys::TemplateKeys;

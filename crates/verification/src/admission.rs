@@ -3,10 +3,10 @@ use std::{net::IpAddr, time::Duration};
 use padan_domain::{ClientName, ClientRules, Endpoint};
 
 use crate::{
-    Clients, Credentials,
+    Clients, Credentials, QuotaFigures, QuotaState,
     clients::{Client, Found},
     error::in_words,
-    quotas::{QuotaError, QuotaState},
+    quotas::{QuotaError, Quotas},
 };
 
 /// Why a request is not let in.
@@ -87,6 +87,11 @@ impl Clients {
             QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(name.clone(), state),
             QuotaError::Store(error) => AdmissionError::StoreUnavailable(in_words(&error)),
         })
+    }
+
+    /// How much is used of the quotas of the clients who have called since the start.
+    pub fn quota_figures(&self) -> Vec<QuotaFigures> {
+        self.quotas.as_ref().map(Quotas::figures).unwrap_or_default()
     }
 
     /// Hands back what was taken of quotas and not used. To be called when nobody is served any more.

@@ -1,9 +1,9 @@
 use std::sync::{
-    Arc, PoisonError, RwLock,
+    Arc, OnceLock, PoisonError, RwLock,
     atomic::{AtomicBool, Ordering},
 };
 
-use padan_inference::Engine;
+use padan_inference::{Engine, Onlooker};
 
 /// The engine that serves now. It can be exchanged while requests are under way: each goes on with the one it began
 /// with, and that one ends with its last request.
@@ -11,12 +11,13 @@ use padan_inference::Engine;
 pub struct EngineInUse {
     engine: Arc<RwLock<Engine>>,
     behind: Arc<AtomicBool>,
+    onlooker: Arc<OnceLock<Onlooker>>,
 }
 
 impl EngineInUse {
     /// Begins with an engine.
     pub fn new(engine: Engine) -> Self {
-        Self { engine: Arc::new(RwLock::new(engine)), behind: Arc::default() }
+        Self { engine: Arc::new(RwLock::new(engine)), behind: Arc::default(), onlooker: Arc::default() }
     }
 
     /// The engine for a request, from its beginning to its end.
@@ -34,8 +35,18 @@ impl EngineInUse {
         self.behind.load(Ordering::Relaxed)
     }
 
+    /// Tells an onlooker of every photo that a worker takes up from now on, whichever engine it belongs to; the first
+    /// onlooker stays.
+    pub fn tell(&self, onlooker: Onlooker) {
+        let onlooker = self.onlooker.get_or_init(|| onlooker);
+        self.current().tell(Arc::clone(onlooker));
+    }
+
     /// Lets requests that come from now on use another engine.
     pub fn replace(&self, engine: Engine) {
+        if let Some(onlooker) = self.onlooker.get() {
+            engine.tell(Arc::clone(onlooker));
+        }
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
     }
 }

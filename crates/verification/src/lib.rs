@@ -34,6 +34,7 @@ mod quotas;
 mod rates;
 mod readiness;
 mod reference;
+mod sampling;
 mod stored_clients;
 mod timing;
 mod trials;
@@ -51,9 +52,13 @@ pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, Enrolm
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use padan_domain::ClientName;
-pub use padan_store::{AuditEvent, AuditFigures, ComparedUnder, PoolFigures};
-pub use quotas::QuotaState;
+pub use padan_inference::{Onlooker, TakenUp};
+pub use padan_store::{
+    AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, TemplateCount,
+};
+pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;
+pub use sampling::Sampled;
 pub use timing::StepTimings;
 pub use trials::Trial;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -20,6 +20,17 @@ pub struct QuotaState {
     pub reset: Duration,
 }
 
+/// How much of one quota of a client is used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaFigures {
+    /// The client.
+    pub client: ClientName,
+    /// The period.
+    pub period: QuotaPeriod,
+    /// From 0 to 1, as far as this process knows: what others have set aside counts as used.
+    pub used_ratio: f64,
+}
+
 /// Why a request is not counted.
 pub(crate) enum QuotaError {
     /// Nothing is left.
@@ -47,6 +58,7 @@ struct Lease {
 struct Taken {
     span: Option<QuotaSpan>,
     left: u32,
+    quota: Option<NonZeroU32>,
     /// What all processes had taken when this one asked last.
     used: u64,
     /// Nothing was left then; not asked again before this.
@@ -90,6 +102,23 @@ impl Quotas {
         Ok(nearest)
     }
 
+    /// How much is used of the quotas of those who have called since the start, in their present periods.
+    pub(crate) fn figures(&self) -> Vec<QuotaFigures> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = leases.iter().filter_map(|((client, period), lease)| {
+            let taken = lease.taken.lock().unwrap_or_else(PoisonError::into_inner);
+            let quota = f64::from(taken.quota?.get());
+            let is_present = taken.span == Some(period.current(&self.clock));
+            let used = if is_present { taken.used.saturating_sub(taken.left.into()) } else { 0 };
+            Some(QuotaFigures {
+                client: client.clone(),
+                period: *period,
+                used_ratio: (used as f64 / quota).min(1.0),
+            })
+        });
+        figures.collect()
+    }
+
     /// Hands back to the store what was taken and not used. To be called when nobody is served any more.
     pub(crate) async fn finish(&self) {
         let leases: Vec<_> = self.leases.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
@@ -129,6 +158,7 @@ impl Quotas {
             *taken = Taken {
                 span: Some(span),
                 left: grant.granted,
+                quota: Some(quota),
                 used: grant.used,
                 used_up_until: (grant.granted == 0).then(|| Instant::now() + ASK_AGAIN),
             };

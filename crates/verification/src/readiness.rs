@@ -20,10 +20,12 @@ impl Verifier {
             within(deadline, self.parts.registry.check()),
             within(deadline, self.parts.store.check()),
         );
-        vec![
+        let components = vec![
             Component { name: "models", state: Ok(()) },
             Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
             Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
-        ]
+        ];
+        self.samples.note_readiness(&components);
+        components
     }
 }

@@ -10,13 +10,17 @@ use padan_domain::{
     BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, judge,
 };
-use padan_inference::{Analysis, Engine, FaceError, Identity, WorkerFigures};
+use padan_inference::{Analysis, Engine, FaceError, Identity, Onlooker, Precision, WorkerFigures};
 use padan_registry::{Citizen, Registry};
-use padan_store::{AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
+use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 
 use crate::{
     BasicOutcome, BasicRequest, Config, EngineInUse, FaceOutcome, FaceRequest, StepTimings,
-    VerificationError, basic, error::Cause, timing::timed, trials::Trials,
+    VerificationError, basic,
+    error::Cause,
+    sampling::{Sampled, Samples},
+    timing::timed,
+    trials::Trials,
 };
 
 /// Verifies people. One is made at start and shared by all who serve.
@@ -25,6 +29,7 @@ pub struct Verifier {
     pub(crate) parts: Arc<VerifierParts>,
     pub(crate) trials: Trials,
     pub(crate) unreadable_templates: Arc<AtomicU64>,
+    pub(crate) samples: Arc<Samples>,
 }
 
 /// What a verifier is made of.
@@ -57,6 +62,8 @@ pub struct VerifierFigures {
     pub unreadable_templates: u64,
     /// Whether another model than the active one serves, because that one cannot be used.
     pub model_behind: bool,
+    /// What databases were asked for a while ago.
+    pub sampled: Sampled,
 }
 
 /// What the engine computes with, in words for an operator.
@@ -66,14 +73,23 @@ pub struct EngineIdentity {
     pub model_set: String,
     /// The contract under which embeddings are compared.
     pub contract: String,
+    /// What its percentages mean.
+    pub calibration: String,
     /// The device.
     pub device: &'static str,
+    /// The numbers that the embedder computes with there.
+    pub precision: &'static str,
 }
 
 impl Verifier {
     /// Puts the parts together.
     pub fn new(parts: VerifierParts) -> Self {
-        Self { parts: Arc::new(parts), trials: Trials::default(), unreadable_templates: Arc::default() }
+        Self {
+            parts: Arc::new(parts),
+            trials: Trials::default(),
+            unreadable_templates: Arc::default(),
+            samples: Arc::default(),
+        }
     }
 
     /// When a request that starts now must have its outcome.
@@ -149,17 +165,29 @@ impl Verifier {
             audit: self.parts.audit.as_ref().map(AuditTrail::figures),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
             model_behind: self.parts.engine.is_behind(),
+            sampled: self.samples.current(),
+        }
+    }
+
+    /// Tells onlookers, which must not wait for anything, of every photo that a worker takes up and of every commit of
+    /// the audit trail.
+    pub fn tell(&self, of_photos: Onlooker, of_commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
+        self.parts.engine.tell(of_photos);
+        if let Some(trail) = &self.parts.audit {
+            trail.tell(of_commits);
         }
     }
 
     /// What the engine computes with.
     pub fn engine_identity(&self) -> EngineIdentity {
         let engine = self.parts.engine.current();
-        let Identity { model_set, contract, device, .. } = engine.identity();
+        let Identity { model_set, contract, calibration_id, device, precision, .. } = engine.identity();
         EngineIdentity {
             model_set: model_set.clone(),
             contract: contract.as_str().to_owned(),
+            calibration: calibration_id.clone(),
             device: device.name(),
+            precision: precision.map_or("file", Precision::name),
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct ServeArguments {
 
 /// Serves, and returns once the requests under way have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
-    let settings = arguments.settings.settings()?;
+    let (settings, effective) = arguments.settings.load()?;
     telemetry::start(&settings.log)?;
     padan_http_api::report_panics_without_data();
     if settings.clients.demo {
@@ -37,11 +37,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
              false and add clients with `padan client add`"
         );
     }
-    Runtime::new()?.block_on(serve(&settings))?;
+    Runtime::new()?.block_on(serve(&settings, &effective.hash()?))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(settings: &Settings) -> Result<()> {
+async fn serve(settings: &Settings, hash: &str) -> Result<()> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     let store = service::open_store(settings)?;
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
@@ -51,6 +51,7 @@ async fn serve(settings: &Settings) -> Result<()> {
         _ = shutdown.requested() => return Ok(()),
     };
     let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;
+    application.tell_settings(hash);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
     reload_on_hangup(clients)?;
     let stop = async move {

@@ -6,6 +6,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use config::{Config, Environment, File, FileFormat};
+use sha2::{Digest as _, Sha256};
 
 use super::{Settings, redaction};
 
@@ -36,6 +37,12 @@ pub(crate) struct Effective {
 }
 
 impl Effective {
+    /// Tells settings apart, secrets left out.
+    pub(crate) fn hash(&self) -> Result<String> {
+        let digest = Sha256::digest(self.redacted()?.as_bytes());
+        Ok(hex::encode(&digest[..8]))
+    }
+
     /// TOML with secrets blotted out.
     pub(crate) fn redacted(&self) -> Result<String> {
         toml::to_string(&redaction::redacted(self.table.clone()))

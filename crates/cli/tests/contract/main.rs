@@ -9,6 +9,8 @@ mod clients;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod photos;

@@ -96,11 +96,11 @@ fn the_operators_listener_tells_and_the_log_keeps_silent() {
     for line in [
         r#"padan_http_requests_total{endpoint="face-verification",reason="VERIFIED",status="200"} 1"#,
         r#"padan_http_requests_total{endpoint="unmatched",reason="NOT_FOUND",status="404"} 1"#,
-        r#"padan_verification_step_seconds_count{step="embed"} 2"#,
+        r#"padan_verification_step_duration_seconds_count{step="embed"} 2"#,
         "padan_http_in_flight 0",
-        "padan_inference_queued 0",
+        "padan_queue_depth 0",
         "padan_registry_in_turn{host=",
-        r#"padan_build_info{device="cpu",model_contract=""#,
+        r#"padan_device_info{device="cpu",precision="file"} 1"#,
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

@@ -269,6 +269,25 @@ impl Served {
         fs::write(&self.file, text.replace(from, to)).unwrap();
     }
 
+    /// Changes the file of clients, and has it read again.
+    pub(crate) fn change_clients(&self, from: &str, to: &str) {
+        let file = self.folder.path().join("clients.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+        self.signal(Signal::HUP);
+        self.wait_for_log("the clients were read again");
+    }
+
+    /// Waits until the service has logged something.
+    pub(crate) fn wait_for_log(&self, words: &str) {
+        let began = Instant::now();
+        while !self.logged().contains(words) {
+            assert!(began.elapsed() < Duration::from_secs(30), "{words} is not in:\n{}", self.logged());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Starts a second process with the same settings and databases.
     pub(crate) fn another(&self) -> Another {
         let log = self.folder.path().join("log-of-another");

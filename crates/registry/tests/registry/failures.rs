@@ -256,3 +256,15 @@ async fn figures_follow_the_pool() {
         pool.name
     );
 }
+
+#[tokio::test]
+async fn a_primary_does_not_lag_and_who_does_not_answer_has_no_lag() {
+    let fixture = Fixture::new().await;
+    let nobody = unanswered(refused_address().await);
+    let registry = registry(&[&fixture.database.url(), &nobody]);
+    let lags = || registry.figures().iter().map(|replica| replica.lag_seconds).collect::<Vec<_>>();
+    assert_eq!(lags(), [None, None], "nobody was asked yet");
+    registry.measure_lag().await;
+    assert_eq!(lags(), [Some(0.0), None]);
+    assert!(registry.figures()[1].in_turn, "that is left to the look-ups");
+}

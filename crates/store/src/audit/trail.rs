@@ -1,7 +1,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -27,6 +27,17 @@ pub struct AuditTrail {
     counters: Arc<Counters>,
 }
 
+/// One commit that made rows durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AuditCommit {
+    /// The rows.
+    pub rows: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+type Onlooker = Box<dyn Fn(AuditCommit) + Send + Sync>;
+
 /// What the trail has done since its start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AuditFigures {
@@ -36,8 +47,6 @@ pub struct AuditFigures {
     pub commits: u64,
     /// Rows that could not be written.
     pub failed: u64,
-    /// How long commits took, together.
-    pub commit_time: Duration,
 }
 
 #[derive(Default)]
@@ -45,7 +54,7 @@ struct Counters {
     rows: AtomicU64,
     commits: AtomicU64,
     failed: AtomicU64,
-    commit_micros: AtomicU64,
+    onlooker: OnceLock<Onlooker>,
 }
 
 enum Message {
@@ -112,13 +121,17 @@ impl AuditTrail {
         }
     }
 
+    /// Tells an onlooker, which must not wait for anything, of every commit from now on; the first one stays.
+    pub fn tell(&self, onlooker: impl Fn(AuditCommit) + Send + Sync + 'static) {
+        let _ = self.counters.onlooker.set(Box::new(onlooker));
+    }
+
     /// What the trail has done since its start.
     pub fn figures(&self) -> AuditFigures {
         AuditFigures {
             rows: self.counters.rows.load(Relaxed),
             commits: self.counters.commits.load(Relaxed),
             failed: self.counters.failed.load(Relaxed),
-            commit_time: Duration::from_micros(self.counters.commit_micros.load(Relaxed)),
         }
     }
 
@@ -186,7 +199,9 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
         } else {
             counters.rows.fetch_add(events.len() as u64, Relaxed);
             counters.commits.fetch_add(1, Relaxed);
-            counters.commit_micros.fetch_add(began.elapsed().as_micros() as u64, Relaxed);
+            if let Some(onlooker) = counters.onlooker.get() {
+                onlooker(AuditCommit { rows: events.len(), took: began.elapsed() });
+            }
         }
         for done in waiting {
             // Whoever left needs no answer.

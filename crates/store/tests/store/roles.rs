@@ -47,6 +47,7 @@ async fn the_services_role_is_enough_and_no_more() {
         .unwrap();
     let since = "2031-05-06T07:00:00Z".parse().unwrap();
     assert!(service.failed_face(&nik(), "bank", since, 1).await.unwrap().is_some());
+    assert_eq!(service.newest_enrolment().await.unwrap(), None);
     assert_eq!(service.excess_privileges().await.unwrap(), Vec::<String>::new());
     assert_eq!(owner.excess_privileges().await.unwrap(), ["is a superuser"]);
     for refusal in refusals(
@@ -70,7 +71,8 @@ async fn the_services_role_is_enough_and_no_more() {
             "UPDATE store.client SET disabled = false",
             "INSERT INTO store.client (name) VALUES ('mine')",
             "UPDATE store.active_model SET model_set = 'mine'",
-            "SELECT FROM store.enrolment_run",
+            "SELECT reached FROM store.enrolment_run",
+            "UPDATE store.enrolment_run SET templates = 0",
             "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac FROM store.audit_chain",
             "SELECT store.drop_audit_month('audit_event_2031_05')",
             "SELECT store.drop_audit_heads()",

@@ -186,3 +186,48 @@ async fn the_constraints_refuse_nonsense() {
         assert!(["23514", "23502"].contains(&&*refusal), "{assignment}: {error}");
     }
 }
+
+#[tokio::test]
+async fn few_templates_are_counted_and_many_estimated() {
+    let (database, store) = migrated().await;
+    let counts = async || {
+        let counts = store.template_counts().await.unwrap();
+        let mut counts: Vec<_> = counts.into_iter().map(|count| (count.contract, count.templates)).collect();
+        counts.sort();
+        counts
+    };
+    assert_eq!(counts().await, []);
+    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    assert_eq!(counts().await, [(contract().as_str().to_owned(), 1)]);
+
+    let many = |contract: &str, people: u32| {
+        format!(
+            "INSERT INTO store.face_template (person_key, contract_id, portrait_updated_at, unusable_reason)
+             SELECT sha256(person::text::bytea), '{contract}', now(), 'NO_FACE'
+               FROM generate_series(1, {people}) AS person;"
+        )
+    };
+    let two = many("00000000000000aa", 40_000) + &many("00000000000000bb", 20_000);
+    database.execute(&(two + "ANALYZE store.face_template")).await;
+    let estimated = counts().await;
+    for ((contract, templates), (expected, about)) in
+        estimated.iter().zip([("00000000000000aa", 40_000_u64), ("00000000000000bb", 20_000)])
+    {
+        assert!(contract == expected && templates.abs_diff(about) < about / 20, "{estimated:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_newest_enrolment_is_told() {
+    let (database, store) = migrated().await;
+    assert_eq!(store.newest_enrolment().await.unwrap(), None);
+    database
+        .execute(
+            "INSERT INTO store.enrolment_run (contract_id, model_set, started_at, templates, unusable, failed)
+             VALUES ('00000000000000aa', 'old', now() - interval '1 day', 9, 9, 9),
+                    ('00000000000000bb', 'new', now(), 3, 2, 1)",
+        )
+        .await;
+    let tally = store.newest_enrolment().await.unwrap().unwrap();
+    assert_eq!((tally.templates, tally.unusable, tally.failed), (3, 2, 1));
+}

@@ -1,0 +1,126 @@
+use std::sync::PoisonError;
+
+use padan_verification::{
+    Clients, EngineIdentity, PoolFigures, QuotaFigures, Sampled, Verifier, VerifierFigures,
+};
+use prometheus::{Encoder as _, IntCounter, TextEncoder};
+
+use super::Metrics;
+
+impl Metrics {
+    /// The text that Prometheus reads, with the figures of the parts as of now.
+    pub(crate) fn text(
+        &self,
+        verifier: &Verifier,
+        clients: &Clients,
+        is_stopping: bool,
+    ) -> Result<Vec<u8>, prometheus::Error> {
+        // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
+        let one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.observe(verifier.figures());
+        self.observe_identity(&verifier.engine_identity());
+        self.observe_quotas(&clients.quota_figures());
+        self.ready.with_label_values(&["service"]).set((!is_stopping).into());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        drop(one_at_a_time);
+        Ok(text)
+    }
+
+    fn observe(&self, figures: VerifierFigures) {
+        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_behind, sampled } =
+            figures;
+        raise(&self.unreadable_templates, unreadable_templates);
+        self.model_behind.set(model_behind.into());
+        self.queue_depth.set(whole(engine.queued));
+        self.queue_capacity.set(whole(engine.queue_length));
+        self.workers.set(whole(engine.workers));
+        self.workers_busy.set(whole(engine.busy));
+        raise(&self.queue_refused, engine.refused);
+        raise(&self.queue_expired, engine.expired);
+        // A replica that does not answer has no lag, rather than the last one.
+        self.replica_lag.reset();
+        for replica in &registry {
+            let name = replica.pool.name.as_str();
+            self.registry_in_turn.with_label_values(&[name]).set(replica.in_turn.into());
+            if let Some(seconds) = replica.lag_seconds {
+                self.replica_lag.with_label_values(&[name]).set(seconds);
+            }
+            self.observe_pool("registry", &replica.pool);
+        }
+        self.observe_pool("store", &store);
+        if let Some(audit) = audit {
+            raise(&self.audit_rows.with_label_values(&["durable"]), audit.rows);
+            raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
+        }
+        self.observe_samples(&sampled);
+    }
+
+    fn observe_samples(&self, Sampled { ready, templates, enrolment }: &Sampled) {
+        for (component, ready) in ready {
+            self.ready.with_label_values(&[*component]).set((*ready).into());
+        }
+        self.templates.reset();
+        for count in templates {
+            self.templates.with_label_values(&[count.contract.as_str()]).set(large(count.templates));
+        }
+        self.enrolment_people.reset();
+        if let Some(tally) = enrolment {
+            for (state, people) in
+                [("enrolled", tally.templates), ("unusable", tally.unusable), ("failed", tally.failed)]
+            {
+                self.enrolment_people.with_label_values(&[state]).set(large(people));
+            }
+        }
+    }
+
+    fn observe_identity(&self, identity: &EngineIdentity) {
+        let EngineIdentity { model_set, contract, calibration, device, precision } = identity;
+        self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        // The model may have been exchanged.
+        self.model_info.reset();
+        self.model_info.with_label_values(&[model_set.as_str(), contract.as_str()]).set(1);
+        self.calibration_info.reset();
+        self.calibration_info.with_label_values(&[calibration.as_str()]).set(1);
+        self.device_info.reset();
+        self.device_info.with_label_values(&[*device, *precision]).set(1);
+    }
+
+    fn observe_quotas(&self, figures: &[QuotaFigures]) {
+        self.client_quota_used.reset();
+        for QuotaFigures { client, period, used_ratio } in figures {
+            self.client_quota_used.with_label_values(&[client.as_str(), period.as_str()]).set(*used_ratio);
+        }
+    }
+
+    fn observe_pool(&self, database: &str, pool: &PoolFigures) {
+        let host = pool.name.as_str();
+        for (state, count) in [
+            ("max", pool.max_connections),
+            ("open", pool.connections),
+            ("idle", pool.idle),
+            ("in_use", pool.in_use),
+        ] {
+            self.pool_connections.with_label_values(&[database, host, state]).set(count.into());
+        }
+        for (outcome, count) in
+            [("any", pool.acquisitions), ("timeout", pool.timeouts), ("failure", pool.failures)]
+        {
+            raise(&self.pool_attempts.with_label_values(&[database, host, outcome]), count);
+        }
+        let waited = self.pool_wait.with_label_values(&[database, host]);
+        waited.inc_by((pool.acquire_wait.as_secs_f64() - waited.get()).max(0.0));
+    }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn large(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
+}

@@ -1,0 +1,116 @@
+//! How many templates there are, and how far the newest enrolment has come: figures for operators, asked now and then.
+
+use futures_util::{FutureExt as _, future::BoxFuture};
+use sqlx::PgConnection;
+
+use crate::{EnrolmentTally, Store, StoreError};
+
+/// Templates of one model contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateCount {
+    /// The contract.
+    pub contract: String,
+    /// How many there are; an estimate where there are many.
+    pub templates: u64,
+}
+
+/// Up to so many rows are counted, which takes milliseconds; more are estimated from what the server has measured.
+const COUNTED_UP_TO: i64 = 50_000;
+
+impl Store {
+    /// Templates by contract, those that say why a portrait gave none included.
+    pub async fn template_counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
+        let pool = self.connections();
+        let rows = if pool.run(about, &()).await? > COUNTED_UP_TO {
+            pool.run(estimated, &()).await?
+        } else {
+            pool.run(counted, &()).await?
+        };
+        rows.into_iter().map(TemplateCount::try_from).collect()
+    }
+
+    /// What the enrolment that was begun last has done so far; `None` when there is none.
+    pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
+        let row = self.connections().run(newest, &()).await?;
+        row.map(EnrolmentTally::try_from).transpose()
+    }
+}
+
+struct CountRow {
+    contract_id: String,
+    templates: i64,
+}
+
+impl TryFrom<CountRow> for TemplateCount {
+    type Error = StoreError;
+
+    fn try_from(row: CountRow) -> Result<Self, StoreError> {
+        let templates = whole(row.templates, "store.face_template", "contract_id")?;
+        Ok(Self { contract: row.contract_id, templates })
+    }
+}
+
+struct TallyRow {
+    templates: i64,
+    unusable: i64,
+    failed: i64,
+}
+
+impl TryFrom<TallyRow> for EnrolmentTally {
+    type Error = StoreError;
+
+    fn try_from(row: TallyRow) -> Result<Self, StoreError> {
+        let table = "store.enrolment_run";
+        Ok(Self {
+            templates: whole(row.templates, table, "templates")?,
+            unusable: whole(row.unusable, table, "unusable")?,
+            failed: whole(row.failed, table, "failed")?,
+        })
+    }
+}
+
+fn whole(count: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(count).map_err(|_| StoreError::Inconsistent { table, column })
+}
+
+/// About how many rows there are; -1 for a table that was never looked at, which is new or small.
+fn about<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<i64>> {
+    sqlx::query_scalar!(
+        r#"SELECT reltuples::bigint AS "rows!" FROM pg_class WHERE oid = 'store.face_template'::regclass"#
+    )
+    .fetch_one(connection)
+    .boxed()
+}
+
+fn counted<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<CountRow>>> {
+    sqlx::query_as!(
+        CountRow,
+        r#"SELECT contract_id, count(*) AS "templates!" FROM store.face_template GROUP BY contract_id"#
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+/// The server knows the share of each of the few contracts, and about how many rows there are.
+fn estimated<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<CountRow>>> {
+    sqlx::query_as!(
+        CountRow,
+        r#"SELECT contract AS "contract_id!", round(share * reltuples)::bigint AS "templates!"
+             FROM pg_stats,
+                  unnest(most_common_vals::text::text[], most_common_freqs) AS common (contract, share),
+                  pg_class
+            WHERE schemaname = 'store' AND tablename = 'face_template' AND attname = 'contract_id'
+              AND pg_class.oid = 'store.face_template'::regclass"#
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+fn newest<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<TallyRow>>> {
+    sqlx::query_as!(
+        TallyRow,
+        "SELECT templates, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
+    )
+    .fetch_optional(connection)
+    .boxed()
+}
