@@ -1,6 +1,6 @@
 use std::{net::IpAddr, sync::Arc};
 
-use actix_web::HttpRequest;
+use actix_web::{HttpMessage as _, HttpRequest};
 use padan_domain::{Endpoint, ReasonCode};
 use padan_verification::{AdmissionError, ClientName, Clients};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -10,6 +10,7 @@ use crate::{
     notes::Notes,
     refusal::Refusal,
     shares::{Part, Shares},
+    trusted_proxies::CallerAddress,
 };
 
 /// Lets requests in: the right client first, then a free place of the client's share, then the client's quota.
@@ -73,8 +74,9 @@ impl Admission {
     }
 }
 
-/// The address at the other end of the connection. What headers say about it anybody can write. One that was reset
-/// already has none, and nobody will read what is answered.
+/// The caller's address, as the edge has found it. A connection that was reset already has none, and nobody will read
+/// what is answered.
 fn peer(request: &HttpRequest) -> Result<IpAddr, Refusal> {
-    request.peer_addr().map(|peer| peer.ip()).ok_or_else(|| Refusal::new(ReasonCode::MalformedForm))
+    let caller = request.extensions().get::<CallerAddress>().copied();
+    caller.map(|CallerAddress(address)| address).ok_or_else(|| Refusal::new(ReasonCode::MalformedForm))
 }

@@ -15,6 +15,7 @@ use crate::{
     metrics::Metrics,
     operators::{self, Stopping},
     routes,
+    trusted_proxies::TrustedProxies,
 };
 
 /// The service with both listeners bound and not yet answering.
@@ -89,7 +90,8 @@ fn public_server(
     metrics: Arc<Metrics>,
 ) -> io::Result<(Server, SocketAddr)> {
     let admission = Admission::new(clients, config.max_in_flight.get(), config.most_of_one_client());
-    let edge = Edge { metrics, limits: config.body_limits() };
+    let proxies = TrustedProxies::new(&config.trusted_proxies);
+    let edge = Edge { metrics, limits: config.body_limits(), proxies };
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()

@@ -4,6 +4,8 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
+use padan_domain::parse_network;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Section `[http]` of the settings.
@@ -18,6 +20,10 @@ pub struct Config {
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
+    /// The proxies, as addresses or networks, whose `X-Forwarded-For` says who calls. Too few: all clients have the
+    /// balancer's address. Too many: whoever calls from there may claim any address.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
     /// Threads that read requests and write answers. They wait most of the time; photos are worked on
     /// elsewhere, and threads beyond a few take time from that work.
     pub workers: NonZeroUsize,
@@ -97,6 +103,24 @@ impl Config {
             drain_time: Duration::from_millis(self.drain_timeout_ms.get()),
         }
     }
+}
+
+/// A list, or one text separated by commas as an environment variable gives it.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(texts) => texts,
+        OneOrMany::One(text) => text.split(',').map(|text| text.trim().to_owned()).collect(),
+    };
+    let named = texts.iter().filter(|text| !text.is_empty());
+    named
+        .map(|text| parse_network(text).map_err(|error| D::Error::custom(format!("{text} {error}"))))
+        .collect()
 }
 
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

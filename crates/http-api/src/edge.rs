@@ -28,6 +28,7 @@ use crate::{
     refusal::Refusal,
     request_id::RequestId,
     routes,
+    trusted_proxies::{CallerAddress, TrustedProxies},
 };
 
 /// What stands around every request of the public listener.
@@ -35,6 +36,7 @@ use crate::{
 pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: BodyLimits,
+    pub(crate) proxies: TrustedProxies,
 }
 
 /// How a request ended, before it is dressed as an answer.
@@ -57,11 +59,14 @@ impl Edge {
         let body = Body::new(payload, request.head(), self.limits);
         // What was offered instead of HTTP/1.1 is not taken up, and the server ends such a connection: say so.
         let offers_another_protocol = request.head().upgrade();
-        let peer = request.peer_addr().map(|peer| peer.ip());
+        let peer = request.peer_addr().map(|peer| self.proxies.caller(peer.ip(), request.headers()));
         let mut visit = Visit::new(self.metrics, (routes::endpoint(request.path()), peer), id.clone());
         request.extensions_mut().insert(Rc::clone(&body));
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(Rc::clone(&visit.notes));
+        if let Some(caller) = peer {
+            request.extensions_mut().insert(CallerAddress(caller));
+        }
         let span = tracing::info_span!("request", id = id.recorded());
 
         let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind().await;

@@ -32,7 +32,7 @@ fn limits() -> BodyLimits {
 
 fn serve() -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let edge = Edge { metrics: Arc::clone(&metrics), limits: limits() };
+    let edge = Edge { metrics: Arc::clone(&metrics), limits: limits(), proxies: TrustedProxies::default() };
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()

@@ -44,6 +44,7 @@ mod request_id;
 mod routes;
 mod shares;
 mod status;
+mod trusted_proxies;
 
 pub use application::Application;
 pub use config::Config;

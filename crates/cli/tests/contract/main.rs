@@ -15,6 +15,8 @@ mod outages;
 #[cfg(test)]
 mod photos;
 #[cfg(test)]
+mod proxies;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod site;

@@ -1,0 +1,105 @@
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
+use ipnet::IpNet;
+
+/// The proxies whose word about their callers counts; nobody else's does.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TrustedProxies(Arc<[IpNet]>);
+
+/// Who calls, behind the proxies that are trusted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CallerAddress(pub(crate) IpAddr);
+
+impl TrustedProxies {
+    pub(crate) fn new(networks: &[IpNet]) -> Self {
+        Self(networks.into())
+    }
+
+    /// The caller's address. Each proxy adds at the right of `X-Forwarded-For` whom it was called by, so the header is
+    /// read from there, over the proxies that are trusted, up to the first address that is none of theirs: what stands
+    /// left of it the caller may have written. An entry that is no address ends the reading too, at the proxy that
+    /// passed it on.
+    pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut caller = peer.to_canonical();
+        let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
+        let entries =
+            values.into_iter().rev().flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+        for entry in entries {
+            if !self.trusts(caller) {
+                break;
+            }
+            let Some(named) = address(entry) else { break };
+            caller = named;
+        }
+        caller
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+/// An address as proxies write it: plain, or with a port, which IPv6 puts brackets before.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()));
+    address.ok().map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn caller(peer: &str, forwarded: &[&str]) -> String {
+        let proxies = TrustedProxies::new(&["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()]);
+        let mut headers = HeaderMap::new();
+        for value in forwarded {
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+        }
+        proxies.caller(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn a_trusted_proxy_says_who_calls_and_nobody_else_does() {
+        assert_eq!(caller("10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
+        assert_eq!(caller("::ffff:10.0.0.1", &["192.0.2.7"]), "192.0.2.7", "a listener on [::]");
+        assert_eq!(caller("192.0.2.9", &["192.0.2.7"]), "192.0.2.9");
+        assert_eq!(caller("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn what_the_caller_wrote_itself_is_left_of_what_proxies_added() {
+        assert_eq!(caller("10.0.0.1", &["203.0.113.1, 192.0.2.7, 10.0.0.2"]), "192.0.2.7");
+        assert_eq!(caller("10.0.0.1", &["203.0.113.1", "192.0.2.7"]), "192.0.2.7");
+        assert_eq!(caller("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3", "the request began inside");
+    }
+
+    #[test]
+    fn ports_and_brackets_are_no_part_of_an_address() {
+        assert_eq!(caller("10.0.0.1", &["192.0.2.7:4711"]), "192.0.2.7");
+        assert_eq!(caller("fd00::1", &["[2001:db8::7]:4711"]), "2001:db8::7");
+        assert_eq!(caller("fd00::1", &["[2001:db8::7]"]), "2001:db8::7");
+    }
+
+    #[test]
+    fn what_is_no_address_ends_the_reading_at_the_proxy_that_passed_it_on() {
+        assert_eq!(caller("10.0.0.1", &["192.0.2.7, unknown"]), "10.0.0.1");
+        assert_eq!(caller("10.0.0.1", &["192.0.2.7, unknown, 10.0.0.2"]), "10.0.0.2");
+        assert_eq!(caller("10.0.0.1", &["192.0.2.7,"]), "10.0.0.1");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_caller_writes_the_proxys_own_entry_counts(text in "[ -~]{0,60}") {
+            prop_assert_eq!(caller("10.0.0.1", &[&format!("{text}, 192.0.2.7")]), "192.0.2.7");
+        }
+    }
+}
