@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check evaluate calibrate lint fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ calibrate: ## make the scales of percentages anew from the photos in ../shared/f
 
 lint: ## format, clippy and the promised arrows between crates
 	@scripts/lint.sh
+
+check-deploy: ## rules, dashboards, manifests and links of deploy/ and docs/
+	@scripts/check-deploy.sh
 
 fmt: ## format the code
 	cargo fmt --all

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
-# installs the models. With --for-tests also cargo-nextest and the light model set.
+# installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -192,4 +192,5 @@ if [ "${1:-}" = --for-tests ]; then
   need_nextest
   need_test_models
   need_promtool
+  scripts/python-venv.sh deploy
 fi

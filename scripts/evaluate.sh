@@ -9,7 +9,7 @@ faces=../shared/faces
 lfw=$faces/lfw-dev
 [ -d "$lfw" ] || fail "$lfw is not there: this evaluation needs its photos (Labeled Faces in the Wild, development view)"
 scripts/deps.sh --for-tests
-scripts/oracle-venv.sh
+scripts/python-venv.sh oracle
 
 for set in sface mobilefacenet; do
   out=$deps/evaluation/$set

@@ -14,5 +14,5 @@ for test in crates/*/tests/shared_*; do
 done
 cargo nextest run --workspace --release "${targets[@]}"
 
-scripts/oracle-venv.sh
+scripts/python-venv.sh oracle
 "$deps/oracle-venv/bin/python" -B tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv

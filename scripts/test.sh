@@ -9,6 +9,8 @@ step "what is missing"
 scripts/deps.sh --for-tests
 step "format, clippy, architecture"
 scripts/lint.sh
+step "what deploy/ and docs/ promise"
+scripts/check-deploy.sh
 step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"

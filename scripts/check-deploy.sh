@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Checks what deploy/ and docs/ promise, as far as it can be checked without a cluster: `make check-deploy`. A tool that is
+# missing is a failure; `scripts/deps.sh --for-tests` installs all of them.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+need() {
+  command -v "$1" >/dev/null || fail "$1 is missing: scripts/deps.sh --for-tests installs it ($2)"
+}
+need promtool "from Debian's package prometheus"
+python=$deps/deploy-venv/bin/python
+[ -x "$python" ] || fail ".deps/deploy-venv is missing: scripts/deps.sh --for-tests makes it"
+
+# quietly WHAT COMMAND... : shows what a command says only when it fails.
+quietly() {
+  local what=$1 said
+  shift
+  said=$("$@" 2>&1) || fail "$what:"$'\n'"$said"
+}
+
+cd deploy/prometheus
+quietly "prometheus.yml" promtool check config --lint=all --lint-fatal prometheus.yml
+quietly "the rules" promtool check rules --lint=all --lint-fatal recording.rules.yml alerts.rules.yml
+quietly "the rules' tests" promtool test rules tests/*.yml
+cd ../..
+say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') cases of the alerts pass"
+"$python" -B tools/deploy/check_rules.py

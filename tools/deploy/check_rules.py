@@ -1,0 +1,50 @@
+"""Looks at Prometheus's rules: do they name metrics that exist, can each alert be looked up, and was each one tried?"""
+
+import pathlib
+import sys
+
+import yaml
+
+from known_metrics import complaints
+
+FOLDER = pathlib.Path("deploy/prometheus")
+RUNBOOK = pathlib.Path("docs/runbook.md")
+
+wrong = []
+recording = yaml.safe_load((FOLDER / "recording.rules.yml").read_text())
+alerting = yaml.safe_load((FOLDER / "alerts.rules.yml").read_text())
+recorded = [rule["record"] for group in recording["groups"] for rule in group["rules"]]
+alerts = [rule for group in alerting["groups"] for rule in group["rules"]]
+chapters = {line[3:].strip() for line in RUNBOOK.read_text().splitlines() if line.startswith("## ")}
+
+for rule in [rule for group in recording["groups"] for rule in group["rules"]] + alerts:
+    name = rule.get("record") or rule["alert"]
+    wrong += [f"{name}: {complaint}" for complaint in complaints(rule["expr"], recorded)[0]]
+
+fires, silent = set(), set()
+for file in sorted((FOLDER / "tests").glob("*.yml")):
+    for case in yaml.safe_load(file.read_text())["tests"]:
+        for test in case.get("alert_rule_test", []):
+            (fires if test.get("exp_alerts") else silent).add(test["alertname"])
+
+for alert in alerts:
+    name = alert["alert"]
+    if alert.get("labels", {}).get("severity") not in ("critical", "warning"):
+        wrong.append(f"{name} has no severity of critical or warning")
+    if not alert.get("annotations", {}).get("summary"):
+        wrong.append(f"{name} has no summary")
+    if alert.get("annotations", {}).get("runbook") != f"{RUNBOOK}#{name.lower()}":
+        wrong.append(f"{name} does not point to its chapter, {RUNBOOK}#{name.lower()}")
+    if name not in chapters:
+        wrong.append(f"{RUNBOOK} has no chapter {name}")
+    if name not in fires:
+        wrong.append(f"no case of {FOLDER}/tests lets {name} fire")
+    if name not in silent:
+        wrong.append(f"no case of {FOLDER}/tests keeps {name} silent")
+for name in fires - {alert["alert"] for alert in alerts}:
+    wrong.append(f"a case of {FOLDER}/tests is about {name}, which is no alert")
+
+for complaint in wrong:
+    print(complaint, file=sys.stderr)
+print(f"{len(recorded)} recorded rules, {len(alerts)} alerts")
+sys.exit(bool(wrong))

@@ -1,0 +1,56 @@
+"""The metrics that deploy/prometheus/metrics.txt promises, and what an expression asks of them."""
+
+import pathlib
+import re
+
+LIST = pathlib.Path("deploy/prometheus/metrics.txt")
+SERIES = {"counter": [""], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
+
+# A name, perhaps with a selector behind it. Names of labels and functions match too and are sorted out by their prefix.
+REFERENCE = re.compile(r"\b((?:padan|process|job)[a-z0-9_:]*|up)\b(?:\s*\{([^}]*)\})?")
+MATCHER = re.compile(r'([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
+# Labels that Prometheus and the rules add.
+EVERYWHERE = {"job", "instance"}
+
+
+def declared():
+    """Every metric with its labels: {"padan_ready": ("gauge", {"component"})}."""
+    found = {}
+    for line in LIST.read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        kind, name, labels = re.fullmatch(r"(\w+)\s+(\w+)(?:\{([\w,]+)\})?", line).groups()
+        found[name] = (kind, set(labels.split(",")) if labels else set())
+    return found
+
+
+def series():
+    """Every name that can stand in an expression, with its metric and labels."""
+    names = {"up": ("up", set())}
+    for name, (kind, labels) in declared().items():
+        for suffix in SERIES[kind]:
+            names[name + suffix] = (name, labels | ({"le"} if suffix == "_bucket" else set()))
+    return names
+
+
+def without_strings(expression):
+    """The expression with its strings emptied, so that what they hold is not taken for a name."""
+    return re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
+
+
+def complaints(expression, recorded=()):
+    """What is wrong with the names and labels of an expression, and the metrics that it uses."""
+    names, wrong, used = series(), [], set()
+    for match in REFERENCE.finditer(without_strings(expression)):
+        name, selector = match.group(1), match.group(2)
+        if name in EVERYWHERE or name in recorded:
+            continue
+        if name not in names:
+            wrong.append(f"{name} is no metric in {LIST} and no recorded rule")
+            continue
+        metric, labels = names[name]
+        used.add(metric)
+        for label, _ in [(m.group(1), m) for m in MATCHER.finditer(selector or "")]:
+            if label not in labels | EVERYWHERE:
+                wrong.append(f"{name} has no label {label}")
+    return wrong, used
