@@ -25,3 +25,4 @@ quietly "the rules' tests" promtool test rules tests/*.yml
 cd ../..
 say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') cases of the alerts pass"
 "$python" -B tools/deploy/check_rules.py
+"$python" -B tools/deploy/check_dashboards.py

@@ -49,7 +49,7 @@ def complaints(expression, recorded=()):
             wrong.append(f"{name} is no metric in {LIST} and no recorded rule")
             continue
         metric, labels = names[name]
-        used.add(metric)
+        used.update({metric} - {"up"})
         for label, _ in [(m.group(1), m) for m in MATCHER.finditer(selector or "")]:
             if label not in labels | EVERYWHERE:
                 wrong.append(f"{name} has no label {label}")
