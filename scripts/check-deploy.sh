@@ -26,3 +26,9 @@ cd ../..
 say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') cases of the alerts pass"
 "$python" -B tools/deploy/check_rules.py
 "$python" -B tools/deploy/check_dashboards.py
+
+schema=$(echo "$deps"/compose-*.schema.json)
+[ -e "$schema" ] || fail "the schema of compose files is missing: scripts/deps.sh --for-tests unpacks it into .deps"
+quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
+"$python" -B tools/deploy/check_compose.py "$schema"
+"$python" -B tools/deploy/sbom.py >/dev/null

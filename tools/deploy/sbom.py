@@ -1,0 +1,80 @@
+"""Lists what a Padan is made of, as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each
+with its digest and licence. Run it in the root of a checkout; it asks cargo and builds nothing.
+
+    python3 tools/deploy/sbom.py > sbom.cdx.json
+"""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+
+def crates():
+    checksums = {
+        (package["name"], package["version"]): package.get("checksum")
+        for package in tomllib.loads(pathlib.Path("Cargo.lock").read_text())["package"]
+    }
+    tree = subprocess.run(
+        ["cargo", "tree", "--locked", "--package", "padan", "--edges", "normal,build", "--prefix", "none",
+         "--format", "{p}\t{l}"],
+        check=True, capture_output=True, text=True,
+    ).stdout
+    for line in sorted(set(line.removesuffix(" (*)") for line in tree.splitlines())):
+        package, licence = line.split("\t")
+        name, version = package.split()[:2]
+        yield component(
+            "library", name, version.removeprefix("v"), licence.replace("/", " OR "),
+            checksums.get((name, version.removeprefix("v"))),
+            f"pkg:cargo/{name}@{version.removeprefix('v')}",
+        )
+
+
+def runtime():
+    """ONNX Runtime, as scripts/deps.sh pins it for each kind of machine."""
+    text = pathlib.Path("scripts/deps.sh").read_text()
+    for name, version, digest in re.findall(
+        r"runtime=([\w-]+)==([\d.]+)\n.*\n\s*runtime_sha256=([0-9a-f]{64})", text
+    ):
+        yield component("library", name, version, "MIT", digest, f"pkg:pypi/{name}@{version}")
+
+
+def models():
+    for file in sorted(pathlib.Path("models").glob("*.toml")):
+        manifest = tomllib.loads(file.read_text())
+        if "export" not in manifest:
+            continue
+        for export in manifest["export"]:
+            yield component(
+                "machine-learning-model", manifest["name"], export["file"], manifest["licence"], export["sha256"],
+                f"pkg:generic/{export['file']}?checksum=sha256:{export['sha256']}",
+            )
+
+
+def component(kind, name, version, licence, sha256, purl):
+    found = {"type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    if licence:
+        found["licenses"] = [{"expression": licence}]
+    if sha256:
+        found["hashes"] = [{"alg": "SHA-256", "content": sha256}]
+    return found
+
+
+version = tomllib.loads(pathlib.Path("Cargo.toml").read_text())["workspace"]["package"]["version"]
+parts = list({part["bom-ref"]: part for part in [*crates(), *runtime(), *models()]}.values())
+own = next(part for part in parts if part["name"] == "padan")
+parts.remove(own)
+json.dump(
+    {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {"component": {**own, "type": "application"}},
+        "components": parts,
+    },
+    sys.stdout,
+    indent=1,
+)
+print()
