@@ -8,6 +8,7 @@ need() {
   command -v "$1" >/dev/null || fail "$1 is missing: scripts/deps.sh --for-tests installs it ($2)"
 }
 need promtool "from Debian's package prometheus"
+need systemd-analyze "from Debian's package systemd"
 python=$deps/deploy-venv/bin/python
 [ -x "$python" ] || fail ".deps/deploy-venv is missing: scripts/deps.sh --for-tests makes it"
 
@@ -32,3 +33,7 @@ schema=$(echo "$deps"/compose-*.schema.json)
 quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
 "$python" -B tools/deploy/check_compose.py "$schema"
 "$python" -B tools/deploy/sbom.py >/dev/null
+
+# 0 is nothing exposed and 100 everything; it stands at 12.
+quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --no-pager --threshold=15 \
+  deploy/systemd/padan.service

@@ -199,6 +199,10 @@ need_compose_schema() {
   in_new_folder unpack_compose_schema
 }
 
+need_systemd_analyze() {
+  command -v systemd-analyze >/dev/null || apt_install "systemd-analyze" systemd
+}
+
 if [ "${1:-}" = --only-runtime ]; then
   need_runtime
   exit
@@ -216,5 +220,6 @@ if [ "${1:-}" = --for-tests ]; then
   need_test_models
   need_promtool
   need_compose_schema
+  need_systemd_analyze
   scripts/python-venv.sh deploy
 fi
