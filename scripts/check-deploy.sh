@@ -37,3 +37,5 @@ quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
 # 0 is nothing exposed and 100 everything; it stands at 12.
 quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --no-pager --threshold=15 \
   deploy/systemd/padan.service
+
+"$python" -B tools/deploy/check_links.py

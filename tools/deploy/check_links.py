@@ -1,0 +1,39 @@
+"""Follows the links between the Markdown files of this checkout, down to the headings."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def anchors(file):
+    """The anchors of a file's headings, made as forges make them."""
+    found = set()
+    for line in FENCE.sub("", file.read_text()).splitlines():
+        if heading := re.match(r"#+\s+(.*)", line):
+            text = re.sub(r"[^\w\- ]", "", heading.group(1).lower()).replace(" ", "-")
+            found.add(text)
+    return found
+
+
+files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"], check=True, capture_output=True, text=True)
+wrong, count = [], 0
+for name in files.stdout.split():
+    file = pathlib.Path(name)
+    for target in LINK.findall(FENCE.sub("", file.read_text())):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        count += 1
+        path, _, anchor = target.partition("#")
+        goal = (file.parent / path) if path else file
+        if not goal.exists():
+            wrong.append(f"{name}: {target}: no such file")
+        elif anchor and anchor not in anchors(goal):
+            wrong.append(f"{name}: {target}: no such heading")
+for complaint in wrong:
+    print(complaint, file=sys.stderr)
+print(f"{count} links between documents")
+sys.exit(bool(wrong))
