@@ -39,3 +39,4 @@ quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --
   deploy/systemd/padan.service
 
 "$python" -B tools/deploy/check_links.py
+"$python" -B tools/deploy/check_kubernetes.py
