@@ -1,11 +1,11 @@
-"""Looks at Prometheus's rules: do they name metrics that exist, can each alert be looked up, and was each one tried?"""
+"""Looks at Prometheus's rules: do they name metrics that exist in the source, can each alert be looked up, and was each one tried?"""
 
 import pathlib
 import sys
 
 import yaml
 
-from known_metrics import complaints
+from known_metrics import LIST, SOURCE, complaints, declared, later, told
 
 FOLDER = pathlib.Path("deploy/prometheus")
 RUNBOOK = pathlib.Path("docs/runbook.md")
@@ -44,7 +44,15 @@ for alert in alerts:
 for name in fires - {alert["alert"] for alert in alerts}:
     wrong.append(f"a case of {FOLDER}/tests is about {name}, which is no alert")
 
+metrics = {name: entry for name, entry in declared().items() if name.startswith("padan_")}
+for name, entry in told().items():
+    if name in later():
+        wrong.append(f"{name} is told by {SOURCE}: take `later` away from it in {LIST}")
+    elif metrics.get(name) != entry:
+        wrong.append(f"{name} is {entry} in {SOURCE} and {metrics.get(name)} in {LIST}")
+wrong += [f"{name} is in {LIST} and not in {SOURCE}" for name in metrics.keys() - told().keys() - later()]
+
 for complaint in wrong:
     print(complaint, file=sys.stderr)
-print(f"{len(recorded)} recorded rules, {len(alerts)} alerts")
+print(f"{len(recorded)} recorded rules, {len(alerts)} alerts; {len(told())} metrics in the source, {len(later())} to come")
 sys.exit(bool(wrong))

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 LIST = pathlib.Path("deploy/prometheus/metrics.txt")
+SOURCE = pathlib.Path("crates/http-api/src/metrics.rs")
 SERIES = {"counter": [""], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 
 # A name, perhaps with a selector behind it. Names of labels and functions match too and are sorted out by their prefix.
@@ -19,8 +20,24 @@ def declared():
     for line in LIST.read_text().splitlines():
         if not line or line.startswith("#"):
             continue
-        kind, name, labels = re.fullmatch(r"(\w+)\s+(\w+)(?:\{([\w,]+)\})?", line).groups()
+        kind, name, labels = re.fullmatch(r"(?:later )?(\w+)\s+(\w+)(?:\{([\w,]+)\})?", line).groups()
         found[name] = (kind, set(labels.split(",")) if labels else set())
+    return found
+
+
+def later():
+    """The names of those that are agreed and not told yet."""
+    return set(re.findall(r"^later \w+\s+(\w+)", LIST.read_text(), re.MULTILINE))
+
+
+def told():
+    """Every metric that the service's source declares, in the form of `declared`. The library adds those of the process."""
+    kinds = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
+    found = {}
+    for kind, name, labels in re.findall(
+        r': (?:Int)?(Counter|Gauge|Histogram)(?:Vec)? = "(padan_\w+)",\s*\[([^\]]*)\](?: in \w+)?;', SOURCE.read_text()
+    ):
+        found[name] = (kinds[kind], set(re.findall(r"\w+", labels)))
     return found
 
 
