@@ -40,3 +40,18 @@ quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --
 
 "$python" -B tools/deploy/check_links.py
 "$python" -B tools/deploy/check_kubernetes.py
+
+# The program must take every file of settings that is shipped, whatever keys come and go.
+[ -x "$padan" ] || fail "$padan is missing: scripts/deps.sh builds it"
+settings=$(mktemp -d)
+trap 'rm -rf -- "$settings"' EXIT
+deploy/compose/make-secrets.sh "$settings"
+mkdir "$settings/models"
+cp config/production.toml "$settings/"
+cp deploy/kubernetes/base/settings/padan.toml "$settings/kubernetes.toml"
+for file in "$settings"/*.toml; do
+  quietly "${file##*/}" env PADAN__REGISTRY__URLS=postgres://reader:secret@replica/registry \
+    PADAN__STORE__URL=postgres://app:secret@store/store PADAN__INFERENCE__MODEL_FOLDER="$settings/models" \
+    PADAN__INFERENCE__RUNTIME_LIBRARY="$padan" "$padan" config check --config "$file"
+done
+say "$(find "$settings" -name '*.toml' | wc -l) files of settings are taken by the program"

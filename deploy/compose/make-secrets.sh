@@ -19,10 +19,9 @@ settings() {
 format = "json"
 
 [http]
+# The port is published on the loopback alone, until something before it ends TLS.
 address = "0.0.0.0"
 admin_address = "0.0.0.0"
-# The port is published on the loopback alone. Set http.tls instead before it is opened to a network.
-allow_plaintext = true
 
 [registry]
 urls = [
