@@ -164,6 +164,8 @@ struct Report {
     bar: ProgressBar,
     is_watched: bool,
     last_line: Instant,
+    /// When the first news came, and how many people it told of.
+    first: Option<(Instant, u64)>,
     path: PathBuf,
     file: Option<File>,
     written: u64,
@@ -187,6 +189,7 @@ impl Report {
             bar,
             is_watched,
             last_line: Instant::now(),
+            first: None,
             path: path.to_owned(),
             file: None,
             written: 0,
@@ -221,15 +224,23 @@ impl Report {
         }
     }
 
+    /// How long the rest takes at the pace since the first news, which an earlier run may have brought far; `None` before
+    /// there is a pace. A bar that nobody watches makes no estimate.
+    fn left(&self, people: u64, all: u64) -> Option<Duration> {
+        let (began, first) = self.first?;
+        let gone_through = people.saturating_sub(first);
+        let share = (gone_through > 0).then(|| all.saturating_sub(people) as f64 / gone_through as f64)?;
+        Some(Duration::from_secs_f64((began.elapsed().as_secs_f64() * share).round()))
+    }
+
     fn progress(&mut self, tally: EnrolmentTally, embedded: u64) {
         self.bar.set_position(tally.people());
         self.bar.set_message(format!("{embedded} embedded"));
+        self.first.get_or_insert((Instant::now(), tally.people()));
         if !self.is_watched && self.last_line.elapsed() >= LINES_APART {
             self.last_line = Instant::now();
-            let left = self
-                .bar
-                .length()
-                .map_or_else(String::new, |_| format!(", about {:.0?} left", self.bar.eta()));
+            let left = self.bar.length().and_then(|all| self.left(tally.people(), all));
+            let left = left.map_or_else(String::new, |left| format!(", about {:.0?} left", left));
             eprintln!("{} people gone through, {embedded} embedded{left}", tally.people());
         }
     }

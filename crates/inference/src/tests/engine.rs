@@ -93,6 +93,27 @@ fn a_start_without_models_names_the_command_that_brings_them() {
 }
 
 #[test]
+fn a_model_file_of_which_one_bit_changed_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["yunet.onnx", "sface.onnx"] {
+        std::fs::copy(workspace(".deps/models").join(file), folder.path().join(file)).unwrap();
+    }
+    let start = |folder: &std::path::Path| {
+        let mut config = config();
+        config.model_folder = Some(folder.to_owned());
+        Engine::start(&config).map(|_| ())
+    };
+    start(folder.path()).unwrap();
+    let file = folder.path().join("sface.onnx");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    let error = start(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("sface.onnx") && error.contains("SHA-256"), "{error}");
+}
+
+#[test]
 fn an_unknown_model_set_is_refused_with_those_that_exist() {
     let error = refusal(|config| config.model_set = "arcface".into()).to_string();
     assert!(error.contains("arcface") && error.contains("sface"), "{error}");
