@@ -10,11 +10,13 @@ use padan_verification::{Clients, Verifier};
 
 use crate::{
     admission::Admission,
+    body_memory::BodyMemory,
     config::Config,
     edge::Edge,
     metrics::Metrics,
     operators::{self, Stopping},
     routes,
+    saturation::Saturation,
     trusted_proxies::TrustedProxies,
 };
 
@@ -38,13 +40,19 @@ impl Application {
         metrics.look_on(&verifier);
         verifier.keep_sampling();
         let stopping = Stopping::default();
-        let (public, public_address) =
-            public_server(config, Arc::clone(&verifier), Arc::clone(&clients), Arc::clone(&metrics))?;
+        let saturation = Saturation::new(config.saturated_seconds.get());
+        let (public, public_address) = public_server(
+            config,
+            edge(config, &metrics, &saturation),
+            Arc::clone(&verifier),
+            Arc::clone(&clients),
+        )?;
         let observed = Observed {
             verifier: Arc::clone(&verifier),
             clients: Arc::clone(&clients),
             metrics: Arc::clone(&metrics),
             stopping: stopping.clone(),
+            saturation,
         };
         let (operators, admin_address) = operators_server(config, observed)?;
         Ok(Self { public, operators, public_address, admin_address, metrics, stopping, verifier, clients })
@@ -83,15 +91,27 @@ impl Application {
     }
 }
 
+/// What stands around every request of the public listener.
+fn edge(config: &Config, metrics: &Arc<Metrics>, saturation: &Saturation) -> Edge {
+    Edge {
+        metrics: Arc::clone(metrics),
+        limits: config.body_limits(),
+        proxies: TrustedProxies::new(&config.trusted_proxies),
+        memory: BodyMemory::new(
+            config.body_memory_bytes.get(),
+            metrics.limit_bodies(config.body_memory_bytes.get()),
+        ),
+        saturation: saturation.clone(),
+    }
+}
+
 fn public_server(
     config: &Config,
+    edge: Edge,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
-    metrics: Arc<Metrics>,
 ) -> io::Result<(Server, SocketAddr)> {
     let admission = Admission::new(clients, config.max_in_flight.get(), config.most_of_one_client());
-    let proxies = TrustedProxies::new(&config.trusted_proxies);
-    let edge = Edge { metrics, limits: config.body_limits(), proxies };
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()
@@ -123,6 +143,7 @@ struct Observed {
     clients: Arc<Clients>,
     metrics: Arc<Metrics>,
     stopping: Stopping,
+    saturation: Saturation,
 }
 
 fn operators_server(config: &Config, observed: Observed) -> io::Result<(Server, SocketAddr)> {
@@ -133,6 +154,7 @@ fn operators_server(config: &Config, observed: Observed) -> io::Result<(Server, 
             .app_data(web::Data::from(Arc::clone(&observed.clients)))
             .app_data(web::Data::from(Arc::clone(&observed.metrics)))
             .app_data(web::Data::new(observed.stopping.clone()))
+            .app_data(web::Data::new(observed.saturation.clone()))
             .configure(operators::endpoints)
     })
     .workers(1)

@@ -20,7 +20,11 @@ use actix_web::{
 use futures_util::StreamExt as _;
 use padan_domain::ReasonCode;
 
-use crate::{config::BodyLimits, refusal::Refusal};
+use crate::{
+    body_memory::{BodyMemory, HeldMemory},
+    config::BodyLimits,
+    refusal::Refusal,
+};
 
 /// A request's body. It lives until the answer is encoded: what a handler left is drained, and a connection on which
 /// there is more to come is closed. Dropped earlier, the server would go on reading it, for as long as the client likes.
@@ -31,6 +35,8 @@ pub(crate) struct Body {
     /// Where it ends, for a request whose body the server would take to last as long as the connection.
     ends_after: Option<u64>,
     limits: BodyLimits,
+    /// What was read of it, until the request has its answer.
+    memory: RefCell<Option<HeldMemory>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +59,13 @@ impl Body {
             seen: Cell::new(0),
             ends_after: is_taken_for_a_stream(head).then(|| announced(&head.headers).unwrap_or(0)),
             limits,
+            memory: RefCell::default(),
         })
+    }
+
+    /// Lets it be read, within the memory that all bodies share.
+    pub(crate) fn may_take(&self, memory: &BodyMemory) {
+        self.memory.replace(Some(memory.nothing()));
     }
 
     /// The body of a request that passed the edge.
@@ -72,6 +84,7 @@ impl Body {
         if announced.is_some_and(|announced| announced > self.limits.body_bytes) {
             return Err(Refusal::new(ReasonCode::BodyTooLarge));
         }
+        self.hold(announced.unwrap_or_default())?;
         let mut whole = Vec::with_capacity(announced.unwrap_or_default());
         let reading = async {
             while let Some(chunk) = self.next().await {
@@ -83,6 +96,7 @@ impl Body {
                 if length > whole.capacity() {
                     // Doubled as usual, but never beyond what may come.
                     let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
+                    self.hold(roomy)?;
                     whole.reserve_exact(roomy - whole.len());
                 }
                 whole.extend_from_slice(&chunk);
@@ -93,8 +107,19 @@ impl Body {
             self.state.set(State::GivenUp);
             Err(Refusal::new(ReasonCode::RequestTimeout))
         });
+        if read.is_err() {
+            // What follows is thrown away.
+            self.memory.take();
+        }
         read?;
         Ok(whole.into())
+    }
+
+    /// Sets memory aside. A place outside the edge has none to share.
+    fn hold(&self, bytes: usize) -> Result<(), Refusal> {
+        let mut memory = self.memory.borrow_mut();
+        let holds = memory.as_mut().is_none_or(|held| held.grow_to(bytes));
+        holds.then_some(()).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))
     }
 
     /// Reads on and throws away, up to a limit of bytes and time. Returns whether the end was reached; if not,

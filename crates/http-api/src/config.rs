@@ -31,8 +31,7 @@ pub struct Config {
     pub connections_per_worker: NonZeroUsize,
     /// Connections that may wait to be accepted. The system caps it.
     pub backlog: NonZeroU32,
-    /// Requests whose form is read or judged at a time; more are refused with 429. Each may hold a body, so
-    /// this times `body_limit_bytes` bounds the memory.
+    /// Requests whose form is read or judged at a time; more are refused with 429. Each may hold a body.
     pub max_in_flight: NonZeroUsize,
     /// The share of them that one client may have, above 0 to 1; beyond it that client is refused with 429. Small: a
     /// client alone is refused while places are free. 1: a client with slow bodies shuts everybody out.
@@ -40,6 +39,11 @@ pub struct Config {
     pub client_share: f64,
     /// The longest body taken. A longer one is answered with 413.
     pub body_limit_bytes: NonZeroUsize,
+    /// Bytes that the bodies of all requests may take together; a request beyond it is refused with 429.
+    pub body_memory_bytes: NonZeroUsize,
+    /// After so many seconds in which at least as many requests were refused as served, because the service was full,
+    /// `/readyz` says so. Too few: a burst takes the service out of the balancer. Too many: callers wait in vain.
+    pub saturated_seconds: NonZeroU64,
     /// How long a body may take to arrive. A slower one is answered with 408.
     pub body_timeout_ms: NonZeroU64,
     /// How long a request's head may take to arrive.

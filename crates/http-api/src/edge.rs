@@ -15,12 +15,13 @@ use actix_web::{
     middleware::Next,
 };
 use futures_util::FutureExt as _;
-use padan_domain::Percentage;
+use padan_domain::{Percentage, ReasonCode};
 use tracing::Instrument as _;
 
 use crate::{
     answer::Report,
     body::{Body, Holding},
+    body_memory::BodyMemory,
     config::BodyLimits,
     metrics::{Answered, Metrics},
     notes::Notes,
@@ -28,6 +29,7 @@ use crate::{
     refusal::Refusal,
     request_id::RequestId,
     routes,
+    saturation::Saturation,
     trusted_proxies::{CallerAddress, TrustedProxies},
 };
 
@@ -37,6 +39,8 @@ pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: BodyLimits,
     pub(crate) proxies: TrustedProxies,
+    pub(crate) memory: BodyMemory,
+    pub(crate) saturation: Saturation,
 }
 
 /// How a request ended, before it is dressed as an answer.
@@ -57,6 +61,7 @@ impl Edge {
         let id = RequestId::of(request.headers());
         let payload = request.take_payload();
         let body = Body::new(payload, request.head(), self.limits);
+        body.may_take(&self.memory);
         // What was offered instead of HTTP/1.1 is not taken up, and the server ends such a connection: say so.
         let offers_another_protocol = request.head().upgrade();
         let peer = request.peer_addr().map(|peer| self.proxies.caller(peer.ip(), request.headers()));
@@ -93,6 +98,9 @@ impl Edge {
             response.head_mut().set_connection_type(ConnectionType::Close);
             let held = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
             *response = held.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
+        }
+        if visit.notes.client().is_some() && !visit.notes.is_over_share() {
+            self.saturation.note(report.reason == ReasonCode::Overloaded);
         }
         visit.answered(response.status().as_u16(), &report);
         ending.into_result()

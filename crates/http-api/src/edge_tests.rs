@@ -31,8 +31,18 @@ fn limits() -> BodyLimits {
 }
 
 fn serve() -> Served {
+    serve_within(limits())
+}
+
+fn serve_within(limits: BodyLimits) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
-    let edge = Edge { metrics: Arc::clone(&metrics), limits: limits(), proxies: TrustedProxies::default() };
+    let edge = Edge {
+        metrics: Arc::clone(&metrics),
+        limits,
+        proxies: TrustedProxies::default(),
+        memory: BodyMemory::new(96 * 1024, metrics.limit_bodies(96 * 1024)),
+        saturation: Saturation::new(10),
+    };
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()
@@ -251,6 +261,30 @@ async fn a_body_over_the_limit_is_413_announced_or_not() {
     let headers = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
     let answer = served.exchange(post("/form", &headers, chunk.as_bytes())).await;
     assert_refused(&answer, "413", Code::BodyTooLarge);
+}
+
+#[actix_web::test]
+async fn a_body_beyond_the_memory_of_all_is_429_and_what_ended_gives_it_back() {
+    let served = serve_within(BodyLimits { body_time: Duration::from_secs(20), ..limits() });
+    let headers = format!("{FORM_TYPE}Content-Length: 60000\r\n");
+    // This one is on its way, and what it announced is set aside.
+    let mut waiting = connect(served.address);
+    waiting.write_all(&post("/form", &headers, b"--")).unwrap();
+    let began = Instant::now();
+    while served.metrics.body_bytes() < 60_000 {
+        assert!(began.elapsed() < Duration::from_secs(10));
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
+    let answer = served.exchange(post("/form", &headers, &vec![b'x'; 60_000])).await;
+    assert_refused(&answer, "429", Code::Overloaded);
+    assert_eq!(header(&answer, "retry-after").as_deref(), Some("1"));
+    let small = served.exchange(form_with_length()).await;
+    assert!(small.starts_with("HTTP/1.1 200 "), "what fits is read: {small}");
+    drop(waiting);
+    while served.metrics.body_bytes() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "it is given back");
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[actix_web::test]

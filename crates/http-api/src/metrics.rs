@@ -24,6 +24,10 @@ declare::metrics! {
     in_flight: IntGauge = "padan_http_in_flight", [];
     /// Requests of clients that may be read or judged at a time; more are refused.
     in_flight_limit: IntGauge = "padan_http_in_flight_limit", [];
+    /// Bytes of bodies that are held in memory now.
+    body_bytes_held: IntGauge = "padan_http_body_bytes_held", [];
+    /// Bytes of bodies that may be held at a time; requests beyond it are refused.
+    body_bytes_limit: IntGauge = "padan_http_body_bytes_limit", [];
     /// Requests whose client left before the answer, by endpoint.
     abandoned: IntCounterVec = "padan_http_abandoned_total", ["endpoint"];
     /// Handlers that panicked, by endpoint. Each is a fault to report.
@@ -38,7 +42,7 @@ declare::metrics! {
     queue_capacity: IntGauge = "padan_queue_capacity", [];
     /// Seconds that photos waited for a worker.
     queue_wait: Histogram = "padan_queue_wait_seconds", [] in SECONDS;
-    /// Photos that were refused because the queue was full.
+    /// Photos that were refused because the queue, or the budget of pixels, was full.
     queue_refused: IntCounter = "padan_queue_refused_total", [];
     /// Photos that nobody looked at, because their time was over or their client had left.
     queue_expired: IntCounter = "padan_queue_expired_total", [];
@@ -46,6 +50,10 @@ declare::metrics! {
     workers: IntGauge = "padan_workers", [];
     /// Worker threads at work.
     workers_busy: IntGauge = "padan_workers_busy", [];
+    /// Pixels of photos that workers have decoded.
+    pixels_held: IntGauge = "padan_decoded_pixels_held", [];
+    /// Pixels that workers may have decoded at a time; photos beyond it are refused.
+    pixels_limit: IntGauge = "padan_decoded_pixels_limit", [];
     /// Size of selfies in bytes, as files.
     image_bytes: Histogram = "padan_image_bytes", [] in BYTES;
     /// Size of selfies in millions of pixels.
@@ -144,6 +152,11 @@ impl Metrics {
         self.abandoned.with_label_values(&[endpoint]).get()
     }
 
+    #[cfg(test)]
+    pub(crate) fn body_bytes(&self) -> i64 {
+        self.body_bytes_held.get()
+    }
+
     /// Counts a panic.
     pub(crate) fn panicked(&self, endpoint: &str) {
         self.panics.with_label_values(&[endpoint]).inc();
@@ -157,6 +170,12 @@ impl Metrics {
     /// Notes how many requests of clients may be under way.
     pub(crate) fn limit_in_flight(&self, places: usize) {
         self.in_flight_limit.set(i64::try_from(places).unwrap_or(i64::MAX));
+    }
+
+    /// Notes how many bytes bodies may take, and gives what shows how many they do.
+    pub(crate) fn limit_bodies(&self, bytes: usize) -> IntGauge {
+        self.body_bytes_limit.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        self.body_bytes_held.clone()
     }
 
     /// Notes what tells the settings apart.

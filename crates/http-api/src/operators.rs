@@ -21,6 +21,7 @@ use crate::{
     body::{Body, Holding},
     config::BodyLimits,
     metrics::Metrics,
+    saturation::Saturation,
 };
 
 /// Whether a stop was asked for.
@@ -73,8 +74,10 @@ async fn metrics(
     verifier: web::Data<Verifier>,
     clients: web::Data<Clients>,
     stopping: web::Data<Stopping>,
+    saturation: web::Data<Saturation>,
 ) -> HttpResponse {
-    match metrics.text(&verifier, &clients, stopping.has_begun()) {
+    let of_the_service = [("service", !stopping.has_begun()), ("capacity", !saturation.is_long())];
+    match metrics.text(&verifier, &clients, of_the_service) {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
@@ -88,12 +91,19 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
 }
 
-/// The models are loaded and both databases answer, and no stop was asked for.
-async fn readyz(verifier: web::Data<Verifier>, stopping: web::Data<Stopping>) -> HttpResponse {
+/// The models are loaded and both databases answer, no stop was asked for, and the service has not been full for long.
+async fn readyz(
+    verifier: web::Data<Verifier>,
+    stopping: web::Data<Stopping>,
+    saturation: web::Data<Saturation>,
+) -> HttpResponse {
     let mut components: BTreeMap<_, _> =
         verifier.readiness().await.into_iter().map(|component| (component.name, component.state)).collect();
     if stopping.has_begun() {
         components.insert("service", Err("stopping".to_owned()));
+    }
+    if saturation.is_long() {
+        components.insert("capacity", Err("full: most requests are refused".to_owned()));
     }
     let readiness = Readiness {
         ready: components.values().all(Result::is_ok),

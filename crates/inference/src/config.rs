@@ -66,6 +66,9 @@ pub struct Limits {
     pub max_megapixels: f64,
     /// Pixels a side.
     pub max_side: u32,
+    /// Width times height of all photos that the workers have decoded at a time, in millions. A photo beyond it is
+    /// refused as when the queue is full. Less than `max_megapixels` would refuse the largest photos for ever.
+    pub max_megapixels_at_once: f64,
 }
 
 /// How faces are looked for. Sides are in pixels.
@@ -110,6 +113,7 @@ impl Config {
         let (limits, detection, quality) = (&self.limits, &self.detection, &self.quality);
         let numbers = [
             ("limits.max_megapixels", limits.max_megapixels, 0.01..=MOST_MEGAPIXELS),
+            ("limits.max_megapixels_at_once", limits.max_megapixels_at_once, limits.max_megapixels..=1e6),
             ("limits.max_side", limits.max_side.into(), 1.0..=65_535.0),
             ("detection.min_score", detection.min_score.into(), 0.0..=1.0),
             ("detection.sure_score", detection.sure_score.into(), 0.0..=1.0),

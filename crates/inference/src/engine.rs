@@ -14,6 +14,7 @@ use crate::{
     manifest::{EmbedderFamily, Graph, Manifest, Precision, Task},
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
+    pixel_budget::PixelBudget,
     runtime::{Model, Runtime},
     runtime_library,
     workers::{Onlooker, WorkerFigures, Workers},
@@ -59,7 +60,11 @@ impl Engine {
         let began = Instant::now();
         let (pipelines, identity) = load(config)?;
         let count = pipelines.len();
-        let workers = Workers::start(pipelines, config.queue_length.get())?;
+        let workers = Workers::start(
+            pipelines,
+            config.queue_length.get(),
+            PixelBudget::new(config.limits.max_megapixels_at_once),
+        )?;
         tracing::info!(
             model_set = %identity.model_set,
             contract = %identity.contract,

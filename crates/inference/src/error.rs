@@ -10,8 +10,8 @@ pub enum FaceError {
     /// The photo itself is the reason; another one may do.
     #[error("{0}")]
     Rejected(PhotoFault),
-    /// Too many photos wait already; this one was not taken.
-    #[error("the inference queue is full")]
+    /// Too many photos wait already, or are decoded; this one was not taken.
+    #[error("the inference queue, or its budget of pixels, is full")]
     QueueFull,
     /// Its time had run out before a worker came to it.
     #[error("the photo waited longer than its deadline")]

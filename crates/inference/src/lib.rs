@@ -30,6 +30,7 @@ mod model_set;
 mod onnx;
 mod orientation;
 mod pipeline;
+mod pixel_budget;
 mod prepare;
 mod quality;
 mod raster;

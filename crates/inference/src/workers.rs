@@ -22,6 +22,7 @@ use crate::{
     decode,
     error::{FaceError, StartError},
     pipeline::{Pipeline, Role},
+    pixel_budget::PixelBudget,
 };
 
 /// The queue's entry to the workers. The workers end when the last clone is dropped.
@@ -29,6 +30,7 @@ use crate::{
 pub(crate) struct Workers {
     queue: Sender<Job>,
     counts: Arc<Counts>,
+    pixels: PixelBudget,
     threads: usize,
 }
 
@@ -43,7 +45,11 @@ pub struct WorkerFigures {
     pub queued: usize,
     /// Photos that may wait.
     pub queue_length: usize,
-    /// Photos refused because the queue was full, since the start.
+    /// Pixels of photos that the workers have decoded.
+    pub pixels: u64,
+    /// Pixels that they may have decoded at a time.
+    pub most_pixels: u64,
+    /// Photos refused because the queue, or the budget of pixels, was full, since the start.
     pub refused: u64,
     /// Photos dropped because their time had run out or their caller had left, since the start.
     pub expired: u64,
@@ -82,17 +88,21 @@ struct Job {
 }
 
 impl Workers {
-    pub(crate) fn start(pipelines: Vec<Pipeline>, queue_length: usize) -> Result<Self, StartError> {
+    pub(crate) fn start(
+        pipelines: Vec<Pipeline>,
+        queue_length: usize,
+        pixels: PixelBudget,
+    ) -> Result<Self, StartError> {
         let (queue, jobs) = bounded(queue_length);
         let counts = Arc::new(Counts::default());
         let threads = pipelines.len();
         for (number, pipeline) in pipelines.into_iter().enumerate() {
-            let (jobs, counts) = (jobs.clone(), Arc::clone(&counts));
+            let (jobs, counts, pixels) = (jobs.clone(), Arc::clone(&counts), pixels.clone());
             thread::Builder::new()
                 .name(format!("face-{number}"))
-                .spawn(move || work(pipeline, &jobs, &counts))?;
+                .spawn(move || work(pipeline, &jobs, &counts, &pixels))?;
         }
-        Ok(Self { queue, counts, threads })
+        Ok(Self { queue, counts, pixels, threads })
     }
 
     pub(crate) async fn analyse(
@@ -131,13 +141,15 @@ impl Workers {
             busy: self.counts.busy.load(Ordering::Relaxed),
             queued: self.queue.len(),
             queue_length: self.queue.capacity().unwrap_or(usize::MAX),
+            pixels: self.pixels.held(),
+            most_pixels: self.pixels.limit(),
             refused: self.counts.refused.load(Ordering::Relaxed),
             expired: self.counts.expired.load(Ordering::Relaxed),
         }
     }
 }
 
-fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
+fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts, pixels: &PixelBudget) {
     for job in jobs {
         let Job { photo, role, queued_at, deadline, answer } = job;
         if answer.is_closed() || Instant::now() >= deadline {
@@ -147,16 +159,26 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts) {
             continue;
         }
         let queued = queued_at.elapsed();
+        let size = decode::declared_size(&photo);
         counts.busy.fetch_add(1, Ordering::Relaxed);
         if let Some(onlooker) = counts.onlooker.get() {
             onlooker(TakenUp {
                 waited: queued,
                 is_selfie: role == Role::Probe,
                 bytes: photo.bytes().len(),
-                megapixels: decode::declared_size(&photo).map(megapixels),
+                megapixels: size.map(megapixels),
             });
         }
-        let result = analyse(&mut pipeline, &photo, (role, deadline), queued);
+        // What is too large, or has no size, is refused before memory is taken.
+        let size = size.filter(|size| megapixels(*size) <= pipeline.limits.max_megapixels);
+        let held = size.map(|size| pixels.take(size));
+        let result = if matches!(held, Some(None)) {
+            counts.refused.fetch_add(1, Ordering::Relaxed);
+            Err(FaceError::QueueFull)
+        } else {
+            analyse(&mut pipeline, &photo, (role, deadline), queued)
+        };
+        drop(held);
         counts.busy.fetch_sub(1, Ordering::Relaxed);
         let _ = answer.send(result);
     }

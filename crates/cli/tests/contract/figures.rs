@@ -72,6 +72,10 @@ fn everything_that_happens_is_counted_and_promtool_finds_nothing_to_say() {
         (r#"padan_similarity_percentage_count{outcome="match"}"#, 1.0),
         (r#"padan_similarity_percentage_count{outcome="no_match"}"#, 1.0),
         ("padan_http_in_flight_limit", 128.0),
+        ("padan_http_body_bytes_held", 0.0),
+        ("padan_http_body_bytes_limit", 268_435_456.0),
+        ("padan_decoded_pixels_held", 0.0),
+        ("padan_decoded_pixels_limit", 320e6),
         ("padan_queue_capacity", 64.0),
         // Three selfies were looked at, and one portrait.
         ("padan_queue_wait_seconds_count", 4.0),

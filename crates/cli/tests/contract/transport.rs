@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{served::Served, site::BUDI};
+use crate::{
+    served::{Claim, Served},
+    site::BUDI,
+};
 
 const MIB: usize = 1024 * 1024;
 /// Basic bank-user:pass:word and the key.
@@ -224,6 +227,26 @@ fn bodies_that_are_cut_off_or_malformed() {
     let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
     assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
     assert_answer(&ask(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
+}
+
+#[test]
+fn a_service_that_is_full_for_long_is_not_ready_until_it_is_left_alone() {
+    let served = Served::with("[http]\nbody_memory_bytes = 1000\nsaturated_seconds = 2\n");
+    assert_eq!(served.ask_operators("/readyz").0, 200);
+    let began = Instant::now();
+    let (status, body) = loop {
+        assert_eq!(served.verify(&Claim::true_one()).reason_code, "OVERLOADED", "a selfie has no room");
+        let answer = served.ask_operators("/readyz");
+        if answer.0 == 503 || began.elapsed() > Duration::from_secs(20) {
+            break answer;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert_eq!(status, 503, "{body}");
+    assert!(began.elapsed() >= Duration::from_secs(1) && body.contains("\"capacity\":\"full"), "{body}");
+    assert!(served.ask_operators("/metrics").1.contains("padan_ready{component=\"capacity\"} 0"));
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(served.ask_operators("/readyz").0, 200);
 }
 
 #[test]

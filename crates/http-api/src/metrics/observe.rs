@@ -13,14 +13,16 @@ impl Metrics {
         &self,
         verifier: &Verifier,
         clients: &Clients,
-        is_stopping: bool,
+        of_the_service: [(&str, bool); 2],
     ) -> Result<Vec<u8>, prometheus::Error> {
         // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
         let one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
         self.observe(verifier.figures());
         self.observe_identity(&verifier.engine_identity());
         self.observe_quotas(&clients.quota_figures());
-        self.ready.with_label_values(&["service"]).set((!is_stopping).into());
+        for (component, ready) in of_the_service {
+            self.ready.with_label_values(&[component]).set(ready.into());
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         drop(one_at_a_time);
@@ -36,6 +38,8 @@ impl Metrics {
         self.queue_capacity.set(whole(engine.queue_length));
         self.workers.set(whole(engine.workers));
         self.workers_busy.set(whole(engine.busy));
+        self.pixels_held.set(large(engine.pixels));
+        self.pixels_limit.set(large(engine.most_pixels));
         raise(&self.queue_refused, engine.refused);
         raise(&self.queue_expired, engine.expired);
         // A replica that does not answer has no lag, rather than the last one.

@@ -69,6 +69,34 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_photo_beyond_the_budget_of_pixels_is_refused_and_one_alone_is_not() {
+    let mut config = config();
+    config.workers = NonZeroUsize::new(2);
+    let pixels = image::load_from_memory(selfie("101_s1.jpg").bytes()).unwrap();
+    let megapixels = f64::from(pixels.width()) * f64::from(pixels.height()) / 1e6;
+    (config.limits.max_megapixels, config.limits.max_megapixels_at_once) = (megapixels, megapixels * 1.5);
+    let engine = Engine::start(&config).unwrap();
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.err() })
+        })
+        .collect();
+    let mut refused = 0;
+    for task in tasks {
+        match task.await.unwrap() {
+            None => {}
+            Some(FaceError::QueueFull) => refused += 1,
+            Some(other) => panic!("{other}"),
+        }
+    }
+    let figures = engine.figures();
+    assert!(refused > 0 && figures.refused == refused, "{figures:?}");
+    assert_eq!((figures.pixels, figures.most_pixels), (0, (megapixels * 1.5e6) as u64));
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "one alone fits");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_comes_too_late_is_dropped_unseen() {
     let engine = engine(1, 8);
     let late = engine.probe(selfie("101_s1.jpg"), Instant::now()).await;
@@ -129,7 +157,8 @@ fn a_device_that_is_not_there_stops_the_start() {
 #[test]
 fn settings_that_cannot_work_are_refused_by_their_key() {
     type Change = fn(&mut Config);
-    let changes: [(&str, Change); 8] = [
+    let changes: [(&str, Change); 9] = [
+        ("inference.limits.max_megapixels_at_once", |config| config.limits.max_megapixels_at_once = 39.0),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::NAN),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::INFINITY),
         ("inference.limits.max_side", |config| config.limits.max_side = 0),

@@ -1,0 +1,78 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use prometheus::IntGauge;
+
+/// The memory that the bodies of all requests may take together.
+#[derive(Clone)]
+pub(crate) struct BodyMemory(Arc<Budget>);
+
+struct Budget {
+    limit: usize,
+    held: AtomicUsize,
+    shown: IntGauge,
+}
+
+/// Bytes of the budget, free again when this is dropped.
+#[must_use]
+pub(crate) struct HeldMemory {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl BodyMemory {
+    /// A budget of so many bytes. What is held of it is shown by a metric.
+    pub(crate) fn new(limit: usize, shown: IntGauge) -> Self {
+        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0), shown }))
+    }
+
+    /// Nothing of it yet, for a body that is about to be read.
+    pub(crate) fn nothing(&self) -> HeldMemory {
+        HeldMemory { budget: Arc::clone(&self.0), bytes: 0 }
+    }
+}
+
+impl HeldMemory {
+    /// Holds so many bytes in all. False, and nothing changes, when others hold what is missing.
+    pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(self.bytes);
+        let taken = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+            held.checked_add(more).filter(|held| *held <= self.budget.limit)
+        });
+        if taken.is_ok() {
+            self.bytes += more;
+            self.budget.shown.add(i64::try_from(more).unwrap_or(i64::MAX));
+        }
+        taken.is_ok()
+    }
+}
+
+impl Drop for HeldMemory {
+    fn drop(&mut self) {
+        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.shown.sub(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_share_the_budget_and_give_it_back() {
+        let shown = IntGauge::new("shown", "what is held").unwrap();
+        let memory = BodyMemory::new(100, shown.clone());
+        let (mut one, mut other) = (memory.nothing(), memory.nothing());
+        assert!(one.grow_to(60) && other.grow_to(40));
+        assert!(!other.grow_to(41), "one byte too many");
+        assert!(other.grow_to(30), "it has more than that already");
+        assert_eq!(shown.get(), 100);
+        drop(one);
+        assert!(other.grow_to(100));
+        drop(other);
+        assert_eq!(shown.get(), 0);
+        assert!(!memory.nothing().grow_to(usize::MAX));
+    }
+}
