@@ -138,7 +138,7 @@ fn a_model_is_exchanged_under_load_without_an_error() {
     let served = Served::with(SETTINGS);
     let contract_in_use = || {
         let metrics = served.ask_operators("/metrics").1;
-        let label = metrics.split("model_contract=\"").nth(1).unwrap();
+        let label = metrics.split("padan_model_info{contract=\"").nth(1).unwrap();
         label.split('"').next().unwrap().to_owned()
     };
     let former = contract_in_use();
