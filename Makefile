@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,9 @@ bench-audit: deps ## what the audit trail costs, with a disk that is waited for
 
 enroll-check: deps ## enrol 20,000 generated people and kill it twice; takes a quarter of an hour
 	@scripts/enroll-check.sh
+
+slow-clients: deps ## 1,000 clients that each send 10 MB slowly: what they are answered, and the peak of memory
+	@scripts/slow-clients.sh
 
 evaluate: ## error rates on the photos in ../shared/faces, checked by NumPy
 	@scripts/evaluate.sh
