@@ -162,7 +162,7 @@ need_test_models() {
 # Only the tool: the package would start a server, which nobody asked for.
 install_promtool() {
   local folder=$1
-  (cd "$folder" && apt-get download -qq prometheus) || return
+  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq prometheus) || return
   dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar --extract --directory "$folder" ./usr/bin/promtool || return
   mkdir -p "$deps/bin"
   mv -- "$folder/usr/bin/promtool" "$deps/bin/promtool"

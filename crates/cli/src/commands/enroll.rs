@@ -240,7 +240,7 @@ impl Report {
         if !self.is_watched && self.last_line.elapsed() >= LINES_APART {
             self.last_line = Instant::now();
             let left = self.bar.length().and_then(|all| self.left(tally.people(), all));
-            let left = left.map_or_else(String::new, |left| format!(", about {:.0?} left", left));
+            let left = left.map_or_else(String::new, |left| format!(", about {left:.0?} left"));
             eprintln!("{} people gone through, {embedded} embedded{left}", tally.people());
         }
     }
