@@ -46,9 +46,8 @@ async fn a_photo_has_one_embedding_whoever_else_is_being_embedded() {
     assert_eq!(same, 40);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_refuses_at_once() {
-    let engine = engine(1, 1);
+/// How many of forty selfies that come at once are refused; the others have a face.
+async fn refused_of_forty_at_once(engine: &Engine) -> u64 {
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let engine = engine.clone();
@@ -63,6 +62,13 @@ async fn a_full_queue_refuses_at_once() {
             Some(other) => panic!("{other}"),
         }
     }
+    refused
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_refuses_at_once() {
+    let engine = engine(1, 1);
+    let refused = refused_of_forty_at_once(&engine).await;
     assert!(refused > 0);
     assert_eq!(engine.figures().refused, refused);
     assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "it serves again afterwards");
@@ -76,20 +82,7 @@ async fn a_photo_beyond_the_budget_of_pixels_is_refused_and_one_alone_is_not() {
     let megapixels = f64::from(pixels.width()) * f64::from(pixels.height()) / 1e6;
     (config.limits.max_megapixels, config.limits.max_megapixels_at_once) = (megapixels, megapixels * 1.5);
     let engine = Engine::start(&config).unwrap();
-    let tasks: Vec<_> = (0..40)
-        .map(|_| {
-            let engine = engine.clone();
-            tokio::spawn(async move { engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.err() })
-        })
-        .collect();
-    let mut refused = 0;
-    for task in tasks {
-        match task.await.unwrap() {
-            None => {}
-            Some(FaceError::QueueFull) => refused += 1,
-            Some(other) => panic!("{other}"),
-        }
-    }
+    let refused = refused_of_forty_at_once(&engine).await;
     let figures = engine.figures();
     assert!(refused > 0 && figures.refused == refused, "{figures:?}");
     assert_eq!((figures.pixels, figures.most_pixels), (0, (megapixels * 1.5e6) as u64));
