@@ -19,7 +19,8 @@ settings() {
 format = "json"
 
 [http]
-# The port is published on the loopback alone, until something before it ends TLS.
+# The port is published on the loopback alone: whatever opens it to a network ends TLS, here or in front.
+allow_plaintext = true
 address = "0.0.0.0"
 admin_address = "0.0.0.0"
 

@@ -20,14 +20,9 @@ def declared():
     for line in LIST.read_text().splitlines():
         if not line or line.startswith("#"):
             continue
-        kind, name, labels = re.fullmatch(r"(?:later )?(\w+)\s+(\w+)(?:\{([\w,]+)\})?", line).groups()
+        kind, name, labels = re.fullmatch(r"(\w+)\s+(\w+)(?:\{([\w,]+)\})?", line).groups()
         found[name] = (kind, set(labels.split(",")) if labels else set())
     return found
-
-
-def later():
-    """The names of those that are agreed and not told yet."""
-    return set(re.findall(r"^later \w+\s+(\w+)", LIST.read_text(), re.MULTILINE))
 
 
 def told():

@@ -14,6 +14,7 @@ mod demo;
 mod following;
 mod models;
 mod private_cluster;
+mod reload;
 mod service;
 mod settings;
 mod shutdown;

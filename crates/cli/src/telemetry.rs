@@ -6,9 +6,11 @@ use std::{
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use tracing_subscriber::{
-    EnvFilter,
+    EnvFilter, Layer as _, Registry,
     fmt::{self, MakeWriter},
-    util::SubscriberInitExt,
+    layer::SubscriberExt as _,
+    reload,
+    util::SubscriberInitExt as _,
 };
 
 /// Section `[log]`: what the program writes to stderr about itself.
@@ -28,14 +30,26 @@ enum Format {
     Json,
 }
 
-/// Starts to write events to stderr, so that stdout stays for data.
-pub(crate) fn start(config: &Config) -> Result<()> {
-    let events = fmt::fmt().with_env_filter(filter(config)?).with_writer(io::stderr);
-    match config.format {
-        Format::Text => events.with_ansi(io::stderr().is_terminal()).finish().try_init(),
-        Format::Json => events.json().flatten_event(true).finish().try_init(),
+/// What the log shows, to be changed while it is written.
+pub(crate) struct LogFilter(reload::Handle<EnvFilter, Registry>);
+
+impl LogFilter {
+    /// From now on that of other settings.
+    pub(crate) fn change(&self, config: &Config) -> Result<()> {
+        self.0.reload(filter(config)?).context("the log has ended")
     }
-    .context("the log is started already")
+}
+
+/// Starts to write events to stderr, so that stdout stays for data.
+pub(crate) fn start(config: &Config) -> Result<LogFilter> {
+    let (filter, handle) = reload::Layer::new(filter(config)?);
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match config.format {
+        Format::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    Registry::default().with(filter).with(lines).try_init().context("the log is started already")?;
+    Ok(LogFilter(handle))
 }
 
 /// Whether the settings can be used.

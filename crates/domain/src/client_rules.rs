@@ -8,13 +8,15 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::QuotaPeriod;
+use crate::{CertificateName, ClientCertificate, QuotaPeriod};
 
 /// What a client may do: from where, on which endpoints, how fast and how often.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientRules {
     /// The networks that it may call from; none means any.
     pub networks: Vec<IpNet>,
+    /// The certificates of which it must hold one; none means that it needs none.
+    pub certificates: Vec<CertificateName>,
     /// The endpoints that it may call; `None` means all, those of later versions too.
     pub endpoints: Option<Vec<Endpoint>>,
     /// How fast it may call; `None` means without a limit.
@@ -62,6 +64,16 @@ impl ClientRules {
         // A listener on [::] sees IPv4 callers as mapped addresses.
         let peer = peer.to_canonical();
         self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&peer))
+    }
+
+    /// Whether a caller with this certificate, or with none, can be the client.
+    pub fn accepts(&self, certificate: Option<&ClientCertificate>) -> bool {
+        self.certificates.is_empty() || certificate.is_some_and(|certificate| self.names(certificate))
+    }
+
+    /// Whether a certificate is one of the client's.
+    pub fn names(&self, certificate: &ClientCertificate) -> bool {
+        self.certificates.iter().any(|name| certificate.is_called(name))
     }
 
     /// Whether the client may call an endpoint.
@@ -179,6 +191,18 @@ mod tests {
         assert!(rules.permits(Endpoint::Verification) && !rules.permits(Endpoint::FaceVerification));
         assert_eq!("verification".parse(), Ok(Endpoint::Verification));
         assert_eq!("everything".parse::<Endpoint>(), Err(UnknownEndpoint));
+    }
+
+    #[test]
+    fn who_is_bound_to_a_certificate_needs_it() {
+        let certificates = vec!["bank.example".parse().unwrap()];
+        let bound = ClientRules { certificates, ..ClientRules::default() };
+        let of = |name: &str| ClientCertificate { sha256: [0; 32], alternative_names: vec![name.to_owned()] };
+        assert!(bound.accepts(Some(&of("bank.example"))));
+        assert!(!bound.accepts(Some(&of("shop.example"))) && !bound.accepts(None));
+        let free = ClientRules::default();
+        assert!(free.accepts(None) && free.accepts(Some(&of("shop.example"))));
+        assert!(!free.names(&of("shop.example")), "needing none is not being named by any");
     }
 
     #[test]

@@ -14,6 +14,7 @@
 mod birth_date;
 mod calibration;
 mod citizen;
+mod client_certificate;
 mod client_name;
 mod client_rules;
 mod clock;
@@ -32,6 +33,7 @@ mod redacted;
 pub use birth_date::{BirthDate, InvalidBirthDate};
 pub use calibration::{Anchor, Calibration, InvalidCalibration};
 pub use citizen::CitizenStatus;
+pub use client_certificate::{CertificateName, ClientCertificate, InvalidCertificateName};
 pub use client_name::{ClientName, InvalidClientName, InvalidUsername, Username, WELL_KNOWN_CREDENTIALS};
 pub use client_rules::{
     ClientRules, Endpoint, InvalidNetwork, InvalidRequestRate, RequestRate, UnknownEndpoint, parse_network,

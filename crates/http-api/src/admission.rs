@@ -2,14 +2,14 @@ use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpMessage as _, HttpRequest};
 use padan_domain::{Endpoint, ReasonCode};
-use padan_verification::{AdmissionError, ClientName, Clients};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use padan_verification::{AdmissionError, Clients, Presented};
 
 use crate::{
     credentials::PresentedCredentials,
     notes::Notes,
+    peer_certificate::PeerCertificate,
+    places::{Full, Place, Places},
     refusal::Refusal,
-    shares::{Part, Shares},
     trusted_proxies::CallerAddress,
 };
 
@@ -17,29 +17,31 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Admission {
     clients: Arc<Clients>,
-    places: Arc<Semaphore>,
-    shares: Arc<Shares>,
-}
-
-/// A place, free again when it is dropped.
-#[must_use]
-pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _part: Part,
+    places: Places,
 }
 
 impl Admission {
-    /// Admits the clients, `places` requests at a time, of which one client may have `most_of_one`.
-    pub(crate) fn new(clients: Arc<Clients>, places: usize, most_of_one: usize) -> Self {
-        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
-        Self { clients, places, shares: Shares::new(most_of_one) }
+    /// Admits the clients, as many requests at a time as there are places.
+    pub(crate) fn new(clients: Arc<Clients>, places: Places) -> Self {
+        Self { clients, places }
     }
 
     /// Tells who calls, takes a place and counts the request, before a byte of the body is read.
     pub(crate) async fn admit(&self, request: &HttpRequest, endpoint: Endpoint) -> Result<Place, Refusal> {
-        let presented = PresentedCredentials::of(request.headers()).ok_or(AdmissionError::Unauthorized)?;
+        let certificate = PeerCertificate::of(request);
+        let credentials = match PresentedCredentials::of(request.headers()) {
+            Some(credentials) => Some(credentials),
+            // A certificate stands for credentials that are not there, and not for any that are malformed.
+            None if certificate.is_some() && !PresentedCredentials::are_in(request.headers()) => None,
+            None => return Err(AdmissionError::Unauthorized.into()),
+        };
+        let presented = Presented {
+            credentials: credentials.as_ref().map(PresentedCredentials::as_credentials),
+            certificate: certificate.as_deref(),
+            address: peer(request)?,
+        };
         let notes = Notes::of(request);
-        let identified = self.clients.identify(presented.as_credentials(), peer(request)?, endpoint).await;
+        let identified = self.clients.identify(presented, endpoint).await;
         let caller = match identified {
             Ok(caller) => caller,
             Err(error) => {
@@ -50,7 +52,12 @@ impl Admission {
             }
         };
         notes.called_by(caller.name.clone());
-        let place = self.place(&caller.name, &notes).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))?;
+        let place = self.places.take(&caller.name).map_err(|full| {
+            if full == Full::OfTheClient {
+                notes.exceeds_share();
+            }
+            Refusal::new(ReasonCode::Overloaded)
+        })?;
         match self.clients.count(&caller).await {
             Ok(quota) => notes.has_left(quota),
             Err(error) => {
@@ -61,16 +68,6 @@ impl Admission {
             }
         }
         Ok(place)
-    }
-
-    /// A free place, of those that the client may have; `None` when there is none.
-    fn place(&self, client: &ClientName, notes: &Notes) -> Option<Place> {
-        let Some(part) = self.shares.take(client) else {
-            notes.exceeds_share();
-            return None;
-        };
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Place { _permit: permit, _part: part })
     }
 }
 

@@ -10,14 +10,16 @@ use padan_verification::{Clients, Verifier};
 
 use crate::{
     admission::Admission,
-    body_memory::BodyMemory,
     config::Config,
+    controls::Controls,
     edge::Edge,
+    limits::Limits,
     metrics::Metrics,
     operators::{self, Stopping},
+    peer_certificate::PeerCertificate,
     routes,
     saturation::Saturation,
-    trusted_proxies::TrustedProxies,
+    tls::Certificates,
 };
 
 /// The service with both listeners bound and not yet answering.
@@ -26,8 +28,9 @@ pub struct Application {
     operators: Server,
     public_address: SocketAddr,
     admin_address: SocketAddr,
-    metrics: Arc<Metrics>,
+    controls: Controls,
     stopping: Stopping,
+    shutdown_delay: Duration,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
 }
@@ -35,15 +38,17 @@ pub struct Application {
 impl Application {
     /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`].
     pub fn build(config: &Config, verifier: Arc<Verifier>, clients: Arc<Clients>) -> io::Result<Self> {
+        config.validate()?;
+        let certificates = Certificates::load(&config.tls)?;
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
-        metrics.limit_in_flight(config.max_in_flight.get());
         metrics.look_on(&verifier);
         verifier.keep_sampling();
         let stopping = Stopping::default();
-        let saturation = Saturation::new(config.saturated_seconds.get());
+        let limits = Limits::new(config, &metrics);
+        let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: stopping.clone() };
         let (public, public_address) = public_server(
             config,
-            edge(config, &metrics, &saturation),
+            (edge, certificates.as_ref()),
             Arc::clone(&verifier),
             Arc::clone(&clients),
         )?;
@@ -52,15 +57,24 @@ impl Application {
             clients: Arc::clone(&clients),
             metrics: Arc::clone(&metrics),
             stopping: stopping.clone(),
-            saturation,
+            saturation: limits.saturation.clone(),
         };
-        let (operators, admin_address) = operators_server(config, observed)?;
-        Ok(Self { public, operators, public_address, admin_address, metrics, stopping, verifier, clients })
-    }
-
-    /// Lets `/metrics` tell what tells the settings apart.
-    pub fn tell_settings(&self, hash: &str) {
-        self.metrics.configured(hash);
+        let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
+        let controls = Controls { limits, certificates, metrics };
+        if let Some(certificates) = &controls.certificates {
+            controls.tell_expiry(certificates);
+        }
+        Ok(Self {
+            public,
+            operators,
+            public_address,
+            admin_address,
+            controls,
+            stopping,
+            shutdown_delay: Duration::from_secs(config.shutdown_delay_seconds),
+            verifier,
+            clients,
+        })
     }
 
     /// The port of the public listener.
@@ -73,14 +87,20 @@ impl Application {
         self.admin_address.port()
     }
 
-    /// Serves until `shutdown` is ready; then takes no more connections, lets requests end within the
-    /// configured time, finishes the audit trail, hands back unused quota and
-    /// returns. `/readyz` says that it is stopping meanwhile.
+    /// What can be changed while it serves.
+    pub fn controls(&self) -> Controls {
+        self.controls.clone()
+    }
+
+    /// Serves until `shutdown` is ready. Then `/readyz` says that it is stopping, and requests are served for the
+    /// configured delay, so that balancers look elsewhere first; then it takes no more connections, lets requests end within
+    /// the configured time, finishes the audit trail, hands back unused quota and returns. Dropped before, it stops at once.
     pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (public, operators) = (self.public.handle(), self.operators.handle());
         let stop = async {
             shutdown.await;
             self.stopping.begin();
+            tokio::time::sleep(self.shutdown_delay).await;
             public.stop(true).await;
             operators.stop(false).await;
         };
@@ -91,27 +111,13 @@ impl Application {
     }
 }
 
-/// What stands around every request of the public listener.
-fn edge(config: &Config, metrics: &Arc<Metrics>, saturation: &Saturation) -> Edge {
-    Edge {
-        metrics: Arc::clone(metrics),
-        limits: config.body_limits(),
-        proxies: TrustedProxies::new(&config.trusted_proxies),
-        memory: BodyMemory::new(
-            config.body_memory_bytes.get(),
-            metrics.limit_bodies(config.body_memory_bytes.get()),
-        ),
-        saturation: saturation.clone(),
-    }
-}
-
 fn public_server(
     config: &Config,
-    edge: Edge,
+    (edge, certificates): (Edge, Option<&Certificates>),
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let admission = Admission::new(clients, config.max_in_flight.get(), config.most_of_one_client());
+    let admission = Admission::new(clients, edge.limits.places.clone());
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()
@@ -130,9 +136,17 @@ fn public_server(
     .keep_alive(Duration::from_secs(config.keep_alive_seconds.get()))
     .shutdown_timeout(config.shutdown_timeout_seconds.get())
     .tcp_nodelay(true)
-    .disable_signals()
-    .bind(config.public())
-    .map_err(|error| cannot_listen(config.public(), &error))?;
+    .tls_handshake_timeout(Duration::from_millis(config.head_timeout_ms.get()))
+    .on_connect(PeerCertificate::note)
+    .disable_signals();
+    let server = match certificates {
+        Some(certificates) => {
+            let encryption = certificates.for_clients().map_err(io::Error::other)?;
+            server.bind_rustls_0_23(config.public(), encryption)
+        }
+        None => server.bind(config.public()),
+    };
+    let server = server.map_err(|error| cannot_listen(config.public(), &error))?;
     let address = first_address(&server.addrs())?;
     Ok((server.run(), address))
 }
@@ -146,7 +160,11 @@ struct Observed {
     saturation: Saturation,
 }
 
-fn operators_server(config: &Config, observed: Observed) -> io::Result<(Server, SocketAddr)> {
+fn operators_server(
+    config: &Config,
+    observed: Observed,
+    certificates: Option<&Certificates>,
+) -> io::Result<(Server, SocketAddr)> {
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(operators::without_bodies))
@@ -159,9 +177,15 @@ fn operators_server(config: &Config, observed: Observed) -> io::Result<(Server, 
     })
     .workers(1)
     .shutdown_timeout(1)
-    .disable_signals()
-    .bind(config.admin())
-    .map_err(|error| cannot_listen(config.admin(), &error))?;
+    .disable_signals();
+    let server = match certificates.filter(|_| config.tls.admin) {
+        Some(certificates) => {
+            let encryption = certificates.for_operators().map_err(io::Error::other)?;
+            server.bind_rustls_0_23(config.admin(), encryption)
+        }
+        None => server.bind(config.admin()),
+    };
+    let server = server.map_err(|error| cannot_listen(config.admin(), &error))?;
     let address = first_address(&server.addrs())?;
     Ok((server.run(), address))
 }

@@ -10,7 +10,7 @@ use prometheus::IntGauge;
 pub(crate) struct BodyMemory(Arc<Budget>);
 
 struct Budget {
-    limit: usize,
+    limit: AtomicUsize,
     held: AtomicUsize,
     shown: IntGauge,
 }
@@ -25,7 +25,12 @@ pub(crate) struct HeldMemory {
 impl BodyMemory {
     /// A budget of so many bytes. What is held of it is shown by a metric.
     pub(crate) fn new(limit: usize, shown: IntGauge) -> Self {
-        Self(Arc::new(Budget { limit, held: AtomicUsize::new(0), shown }))
+        Self(Arc::new(Budget { limit: AtomicUsize::new(limit), held: AtomicUsize::new(0), shown }))
+    }
+
+    /// From now on so many. Bodies that hold more keep it.
+    pub(crate) fn change(&self, limit: usize) {
+        self.0.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Nothing of it yet, for a body that is about to be read.
@@ -38,8 +43,9 @@ impl HeldMemory {
     /// Holds so many bytes in all. False, and nothing changes, when others hold what is missing.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
+        let limit = self.budget.limit.load(Ordering::Relaxed);
         let taken = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
-            held.checked_add(more).filter(|held| *held <= self.budget.limit)
+            held.checked_add(more).filter(|held| more == 0 || *held <= limit)
         });
         if taken.is_ok() {
             self.bytes += more;
@@ -71,7 +77,10 @@ mod tests {
         assert_eq!(shown.get(), 100);
         drop(one);
         assert!(other.grow_to(100));
+        memory.change(50);
+        assert!(other.grow_to(100) && !memory.nothing().grow_to(1), "what is held stays");
         drop(other);
+        assert!(memory.nothing().grow_to(50) && !memory.nothing().grow_to(51));
         assert_eq!(shown.get(), 0);
         assert!(!memory.nothing().grow_to(usize::MAX));
     }

@@ -1,4 +1,5 @@
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     num::{NonZeroU32, NonZeroU64, NonZeroUsize},
     time::Duration,
@@ -7,6 +8,8 @@ use std::{
 use ipnet::IpNet;
 use padan_domain::parse_network;
 use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::tls::{TlsConfig, TlsError};
 
 /// Section `[http]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -20,6 +23,11 @@ pub struct Config {
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
+    /// Whether a listener on another address than the loopback may speak plain HTTP: photos and identities, or figures,
+    /// are then read by whoever can listen on the way.
+    pub allow_plaintext: bool,
+    /// Encryption of the listeners.
+    pub tls: TlsConfig,
     /// The proxies, as addresses or networks, whose `X-Forwarded-For` says who calls. Too few: all clients have the
     /// balancer's address. Too many: whoever calls from there may claim any address.
     #[serde(deserialize_with = "networks")]
@@ -58,8 +66,38 @@ pub struct Config {
     /// Whether work stops when the client closes its side of the connection. A client that closes only its
     /// sending side and still waits gets no answer then.
     pub stop_when_client_leaves: bool,
-    /// How long requests may take to end once a stop is asked for.
+    /// How long requests are taken on after a stop was asked for, while `/readyz` says so. Too short: balancers still send
+    /// requests when nobody listens any more. Too long: a restart takes that much longer.
+    pub shutdown_delay_seconds: u64,
+    /// How long requests may take to end after that.
     pub shutdown_timeout_seconds: NonZeroU64,
+}
+
+/// Why the settings of `[http]` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// What is sent could be read on the way.
+    #[error(
+        "http.{key} {address} is not the loopback, and nothing encrypts what is sent there: set {encrypted_by}, or \
+         http.allow_plaintext = true where the network, or a proxy in front, takes care of it"
+    )]
+    Plaintext {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        address: IpAddr,
+        /// What would encrypt it.
+        encrypted_by: &'static str,
+    },
+    /// The certificates are not in order.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl From<ConfigError> for io::Error {
+    fn from(error: ConfigError) -> Self {
+        Self::other(error)
+    }
 }
 
 /// What bounds the reading of a body.
@@ -78,6 +116,22 @@ impl BodyLimits {
 }
 
 impl Config {
+    /// Whether a start could go on with these settings: certificates are read, nothing is bound.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.tls.check()?;
+        let is_encrypted = self.tls.certificate_file.is_some();
+        let listeners = [
+            ("address", self.address, is_encrypted, "http.tls.certificate_file and private_key_file"),
+            ("admin_address", self.admin_address, is_encrypted && self.tls.admin, "http.tls.admin = true"),
+        ];
+        for (key, address, is_encrypted, encrypted_by) in listeners {
+            if !address.to_canonical().is_loopback() && !is_encrypted && !self.allow_plaintext {
+                return Err(ConfigError::Plaintext { key, address, encrypted_by });
+            }
+        }
+        Ok(())
+    }
+
     /// Requests in flight that one client may have.
     pub(crate) fn most_of_one_client(&self) -> usize {
         // Small and positive: the rounding of the conversion is wanted.

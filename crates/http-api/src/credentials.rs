@@ -34,6 +34,11 @@ impl PresentedCredentials {
         Some(Self { user_and_password, colon, api_key })
     }
 
+    /// Whether there is any of both headers.
+    pub(crate) fn are_in(headers: &HeaderMap) -> bool {
+        headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY)
+    }
+
     /// For the comparison.
     pub(crate) fn as_credentials(&self) -> padan_verification::Credentials<'_> {
         let (username, password) = self.user_and_password.split_at(self.colon);

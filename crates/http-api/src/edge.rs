@@ -21,26 +21,23 @@ use tracing::Instrument as _;
 use crate::{
     answer::Report,
     body::{Body, Holding},
-    body_memory::BodyMemory,
-    config::BodyLimits,
+    limits::Limits,
     metrics::{Answered, Metrics},
     notes::Notes,
+    operators::Stopping,
     panic,
     refusal::Refusal,
     request_id::RequestId,
     routes,
-    saturation::Saturation,
-    trusted_proxies::{CallerAddress, TrustedProxies},
+    trusted_proxies::CallerAddress,
 };
 
 /// What stands around every request of the public listener.
 #[derive(Clone)]
 pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) limits: BodyLimits,
-    pub(crate) proxies: TrustedProxies,
-    pub(crate) memory: BodyMemory,
-    pub(crate) saturation: Saturation,
+    pub(crate) limits: Limits,
+    pub(crate) stopping: Stopping,
 }
 
 /// How a request ended, before it is dressed as an answer.
@@ -59,12 +56,13 @@ impl Edge {
         next: Next<BoxBody>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let id = RequestId::of(request.headers());
+        let limits = self.limits.of_request();
         let payload = request.take_payload();
-        let body = Body::new(payload, request.head(), self.limits);
-        body.may_take(&self.memory);
+        let body = Body::new(payload, request.head(), limits.bodies);
+        body.may_take(&self.limits.memory);
         // What was offered instead of HTTP/1.1 is not taken up, and the server ends such a connection: say so.
         let offers_another_protocol = request.head().upgrade();
-        let peer = request.peer_addr().map(|peer| self.proxies.caller(peer.ip(), request.headers()));
+        let peer = request.peer_addr().map(|peer| limits.proxies.caller(peer.ip(), request.headers()));
         let mut visit = Visit::new(self.metrics, (routes::endpoint(request.path()), peer), id.clone());
         request.extensions_mut().insert(Rc::clone(&body));
         request.extensions_mut().insert(id.clone());
@@ -94,13 +92,17 @@ impl Edge {
         let may_go_on = body.drain().await && !offers_another_protocol;
         let response = ending.response_mut();
         id.tell(response.headers_mut());
+        if self.stopping.has_begun() {
+            // Whoever calls again does so on a new connection, which a balancer leads elsewhere.
+            response.head_mut().set_connection_type(ConnectionType::Close);
+        }
         if !may_go_on {
             response.head_mut().set_connection_type(ConnectionType::Close);
             let held = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
             *response = held.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
         }
         if visit.notes.client().is_some() && !visit.notes.is_over_share() {
-            self.saturation.note(report.reason == ReasonCode::Overloaded);
+            self.limits.saturation.note(report.reason == ReasonCode::Overloaded);
         }
         visit.answered(response.status().as_u16(), &report);
         ending.into_result()

@@ -13,7 +13,7 @@ use actix_web::{
 };
 
 use super::*;
-use crate::form::Form;
+use crate::{config::BodyLimits, form::Form};
 
 /// A server with test handlers behind the edge. It ends with the runtime of the test.
 struct Served {
@@ -38,10 +38,8 @@ fn serve_within(limits: BodyLimits) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
     let edge = Edge {
         metrics: Arc::clone(&metrics),
-        limits,
-        proxies: TrustedProxies::default(),
-        memory: BodyMemory::new(96 * 1024, metrics.limit_bodies(96 * 1024)),
-        saturation: Saturation::new(10),
+        limits: Limits::of_bodies(limits, 96 * 1024, &metrics),
+        stopping: Stopping::default(),
     };
     let server = HttpServer::new(move || {
         let edge = edge.clone();

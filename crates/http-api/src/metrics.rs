@@ -20,6 +20,8 @@ declare::metrics! {
     requests: IntCounterVec = "padan_http_requests_total", ["endpoint", "status", "reason"];
     /// Seconds from a request's head to its answer, by endpoint and status.
     request_duration: HistogramVec = "padan_http_request_duration_seconds", ["endpoint", "status"] in SECONDS;
+    /// When the certificate of a listener ends, in seconds since 1970.
+    certificate_expiry: IntGaugeVec = "padan_tls_certificate_expiry_timestamp_seconds", ["listener"];
     /// Requests that are being read or answered now.
     in_flight: IntGauge = "padan_http_in_flight", [];
     /// Requests of clients that may be read or judged at a time; more are refused.
@@ -182,6 +184,11 @@ impl Metrics {
     pub(crate) fn configured(&self, hash: &str) {
         self.config_info.reset();
         self.config_info.with_label_values(&[hash]).set(1);
+    }
+
+    /// Notes when the certificate of a listener ends.
+    pub(crate) fn certificate_expires(&self, listener: &str, at: i64) {
+        self.certificate_expiry.with_label_values(&[listener]).set(at);
     }
 
     /// Looks on while photos are taken up and rows are made durable.

@@ -1,5 +1,8 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -12,7 +15,7 @@ pub(crate) struct Saturation(Arc<State>);
 
 struct State {
     began: Instant,
-    long: u64,
+    long: AtomicU64,
     count: Mutex<Count>,
 }
 
@@ -28,7 +31,12 @@ struct Count {
 impl Saturation {
     /// From so many full seconds in a row on it is long.
     pub(crate) fn new(long: u64) -> Self {
-        Self(Arc::new(State { began: Instant::now(), long, count: Mutex::default() }))
+        Self(Arc::new(State { began: Instant::now(), long: AtomicU64::new(long), count: Mutex::default() }))
+    }
+
+    /// From now on from so many on.
+    pub(crate) fn change(&self, long: u64) {
+        self.0.long.store(long, Ordering::Relaxed);
     }
 
     /// Notes that a client's request was served, or refused because the service is full.
@@ -51,7 +59,7 @@ impl Saturation {
     fn is_long_at(&self, at: Duration) -> bool {
         let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
         count.turn_to(at.as_secs());
-        count.full >= self.0.long
+        count.full >= self.0.long.load(Ordering::Relaxed)
     }
 }
 

@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_domain::{ClientName, ClientRules, RequestRate, Username, parse_network};
+use padan_domain::{CertificateName, ClientName, ClientRules, RequestRate, Username, parse_network};
 use sqlx::PgConnection;
 
 use crate::{KeptSecret, Store, StoreError};
@@ -63,6 +63,7 @@ struct ClientRow {
     previous_api_key_valid_until: Option<DateTime<Utc>>,
     disabled: bool,
     allowed_networks: Vec<String>,
+    certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<i32>,
@@ -101,24 +102,29 @@ impl TryFrom<ClientRow> for StoredClient {
 impl ClientRow {
     fn rules(&self) -> Result<ClientRules, StoreError> {
         let rate = (self.requests_per_second, self.burst);
-        rules(&self.allowed_networks, self.endpoints.as_deref(), rate, (self.daily_quota, self.monthly_quota))
+        let quotas = (self.daily_quota, self.monthly_quota);
+        rules((&self.allowed_networks, &self.certificates), self.endpoints.as_deref(), rate, quotas)
     }
 }
 
 /// Rules as the columns have them.
 pub(crate) fn rules(
-    networks: &[String],
+    (networks, certificates): (&[String], &[String]),
     endpoints: Option<&[String]>,
     (requests_per_second, burst): (Option<f64>, Option<i32>),
     (daily_quota, monthly_quota): (Option<i64>, Option<i64>),
 ) -> Result<ClientRules, StoreError> {
     let networks = networks.iter().map(|text| parse_network(text));
+    let certificates = certificates.iter().map(|text| text.parse());
     let rate = requests_per_second.map(|per_second| {
         let burst = burst.and_then(|burst| u32::try_from(burst).ok());
         RequestRate::new(per_second, burst).map_err(|_| inconsistent("requests_per_second"))
     });
     Ok(ClientRules {
         networks: networks.collect::<Result<_, _>>().map_err(|_| inconsistent("allowed_networks"))?,
+        certificates: certificates
+            .collect::<Result<Vec<CertificateName>, _>>()
+            .map_err(|_| inconsistent("certificates"))?,
         // A newer program may have granted what this one does not know.
         endpoints: endpoints.map(|names| names.iter().filter_map(|name| name.parse().ok()).collect()),
         rate: rate.transpose()?,
@@ -145,7 +151,7 @@ fn all<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::
         r#"SELECT name, username, password_sha256, api_key_sha256,
                   previous_password_sha256, previous_password_valid_until,
                   previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             ORDER BY name"#
@@ -163,7 +169,7 @@ fn one<'c>(
         r#"SELECT name, username, password_sha256, api_key_sha256,
                   previous_password_sha256, previous_password_valid_until,
                   previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             WHERE name = $1"#,

@@ -68,6 +68,7 @@ impl Store {
 /// Rules in the types of the columns.
 struct RuleColumns {
     networks: Vec<String>,
+    certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<i32>,
@@ -82,6 +83,7 @@ impl From<&ClientRules> for RuleColumns {
         };
         Self {
             networks: rules.networks.iter().map(|network| network.trunc().to_string()).collect(),
+            certificates: rules.certificates.iter().map(ToString::to_string).collect(),
             endpoints: rules.endpoints.as_ref().map(names),
             requests_per_second: rules.rate.map(|rate| rate.per_second()),
             burst: rules.rate.and_then(|rate| i32::try_from(rate.burst().get()).ok()),
@@ -98,8 +100,8 @@ fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture
         let done = sqlx::query!(
             "INSERT INTO store.client
                     (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
-                     requests_per_second, burst, daily_quota, monthly_quota)
-             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10)
+                     requests_per_second, burst, daily_quota, monthly_quota, certificates)
+             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11)
              ON CONFLICT DO NOTHING",
             client.name.as_str(),
             client.username.as_str(),
@@ -110,7 +112,8 @@ fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture
             rules.requests_per_second,
             rules.burst,
             rules.daily_quota,
-            rules.monthly_quota
+            rules.monthly_quota,
+            &rules.certificates
         )
         .execute(connection)
         .await?;
@@ -133,6 +136,7 @@ fn set_rules<'c>(
                     burst = $5,
                     daily_quota = $6,
                     monthly_quota = $7,
+                    certificates = $8,
                     changed_at = now()
               WHERE name = $1",
             name.as_str(),
@@ -141,7 +145,8 @@ fn set_rules<'c>(
             rules.requests_per_second,
             rules.burst,
             rules.daily_quota,
-            rules.monthly_quota
+            rules.monthly_quota,
+            &rules.certificates
         )
         .execute(connection)
         .await?;

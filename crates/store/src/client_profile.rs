@@ -36,6 +36,7 @@ pub(crate) struct ProfileRow {
     previous_api_key_valid_until: Option<DateTime<Utc>>,
     disabled: bool,
     allowed_networks: Vec<String>,
+    certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<i32>,
@@ -57,7 +58,7 @@ impl TryFrom<ProfileRow> for ClientProfile {
             old_password_until: row.previous_password_valid_until,
             old_api_key_until: row.previous_api_key_valid_until,
             disabled: row.disabled,
-            rules: rules(&row.allowed_networks, row.endpoints.as_deref(), rate, quotas)?,
+            rules: rules((&row.allowed_networks, &row.certificates), row.endpoints.as_deref(), rate, quotas)?,
             created_at: row.created_at,
             changed_at: row.changed_at,
         })
@@ -75,7 +76,7 @@ pub(crate) fn profiles<'c>(
     sqlx::query_as!(
         ProfileRow,
         r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             WHERE name = coalesce($1, name)

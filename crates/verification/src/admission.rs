@@ -1,9 +1,9 @@
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use padan_domain::{ClientName, ClientRules, Endpoint};
 
 use crate::{
-    Clients, Credentials, QuotaFigures, QuotaState,
+    Clients, Presented, QuotaFigures, QuotaState,
     clients::{Client, Found},
     error::in_words,
     quotas::{QuotaError, Quotas},
@@ -49,10 +49,10 @@ impl Clients {
     /// calls from there gets in when the store's clients are read next, a few seconds later.
     pub async fn identify(
         &self,
-        presented: Credentials<'_>,
-        peer: IpAddr,
+        presented: Presented<'_>,
         endpoint: Endpoint,
     ) -> Result<Caller, AdmissionError> {
+        let peer = presented.address;
         let blocked = self.guesses.blocked(peer);
         let found = match (self.find(presented), blocked) {
             (Found::Right(client), _) => Some(client),
@@ -65,14 +65,14 @@ impl Clients {
             self.guesses.note(peer);
             return Err(AdmissionError::Unauthorized);
         };
-        let Client { name, disabled, rules, .. } = *client;
-        let username = presented.username;
-        if let Some(wait) = rules.rate.and_then(|rate| self.rates.call(username, rate)) {
+        let Client { username, name, disabled, rules, .. } = *client;
+        if let Some(wait) = rules.rate.and_then(|rate| self.rates.call(&username, rate)) {
             return Err(AdmissionError::RateLimited(name, wait));
         }
-        if disabled || !rules.admits(peer) || !rules.permits(endpoint) {
+        let is_itself = rules.admits(peer) && rules.accepts(presented.certificate);
+        if disabled || !is_itself || !rules.permits(endpoint) {
             // Each is recorded, which costs more than to ask for it.
-            return Err(match self.rates.refusal(username) {
+            return Err(match self.rates.refusal(&username) {
                 Some(wait) => AdmissionError::RateLimited(name, wait),
                 None => AdmissionError::Forbidden(name),
             });
@@ -102,7 +102,7 @@ impl Clients {
     }
 
     /// Somebody may have been added, or given new secrets, a moment ago.
-    async fn find_again(&self, presented: Credentials<'_>) -> Result<Option<Box<Client>>, AdmissionError> {
+    async fn find_again(&self, presented: Presented<'_>) -> Result<Option<Box<Client>>, AdmissionError> {
         let Some(stored) = &self.stored else { return Ok(None) };
         let looked = stored.look_again().await;
         match self.find(presented) {

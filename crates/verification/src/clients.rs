@@ -1,12 +1,13 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
 use chrono::{DateTime, Utc};
-use padan_domain::{ClientName, ClientRules, Clock};
+use padan_domain::{ClientCertificate, ClientName, ClientRules, Clock};
 use padan_store::{KeptSecret, Store};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
@@ -40,6 +41,17 @@ pub struct Credentials<'a> {
     pub api_key: &'a [u8],
 }
 
+/// What tells who calls.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// The credentials; `None` when the caller sent none at all, which a certificate can stand for.
+    pub credentials: Option<Credentials<'a>>,
+    /// The certificate of the connection, which was verified.
+    pub certificate: Option<&'a ClientCertificate>,
+    /// The address of the caller.
+    pub address: IpAddr,
+}
+
 /// What the credentials are.
 pub(crate) enum Found {
     /// Those of this client.
@@ -59,6 +71,8 @@ pub(crate) type ClientTable = HashMap<Box<[u8]>, Client>;
 /// One client.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
+    /// What it presents as its user name.
+    pub(crate) username: Box<[u8]>,
     pub(crate) name: ClientName,
     pub(crate) password: KeptSecret,
     pub(crate) api_key: KeptSecret,
@@ -105,8 +119,32 @@ impl Clients {
         self.of_file().len()
     }
 
-    /// Looks who has these credentials. Takes the same time for an unknown user as for a wrong password or key.
-    pub(crate) fn find(&self, presented: Credentials<'_>) -> Found {
+    /// Looks who calls: by credentials where there are some, otherwise by the certificate.
+    pub(crate) fn find(&self, presented: Presented<'_>) -> Found {
+        match (presented.credentials, presented.certificate) {
+            (Some(credentials), _) => self.find_by_credentials(credentials),
+            (None, Some(certificate)) => self.find_by_certificate(certificate),
+            (None, None) => Found::Wrong,
+        }
+    }
+
+    /// Who holds this certificate. One that two clients have is nobody's.
+    fn find_by_certificate(&self, certificate: &ClientCertificate) -> Found {
+        let of_file = self.of_file();
+        let of_store = self.stored.as_ref().map(|stored| stored.current());
+        let of_store_alone = of_store.iter().flatten().flat_map(|table| table.values());
+        let of_store_alone = of_store_alone.filter(|client| !of_file.contains_key(&client.username));
+        let mut holders =
+            of_file.values().chain(of_store_alone).filter(|client| client.rules.names(certificate));
+        match (holders.next(), holders.next()) {
+            (Some(client), None) => Found::Right(Box::new(client.clone())),
+            (None, _) if matches!(of_store, Some(None)) => Found::Unknown,
+            _ => Found::Wrong,
+        }
+    }
+
+    /// Takes the same time for an unknown user as for a wrong password or key.
+    fn find_by_credentials(&self, presented: Credentials<'_>) -> Found {
         let of_file = self.of_file();
         let of_store = self.stored.as_ref().map(|stored| stored.current());
         let known =
@@ -181,11 +219,51 @@ mod tests {
         key: &str,
         peer: &str,
     ) -> Result<String, AdmissionError> {
-        let presented =
+        let credentials =
             Credentials { username: user.as_bytes(), password: password.as_bytes(), api_key: key.as_bytes() };
+        identify(clients, (Some(credentials), None), peer)
+    }
+
+    fn identify(
+        clients: &Clients,
+        (credentials, certificate): (Option<Credentials<'_>>, Option<&ClientCertificate>),
+        peer: &str,
+    ) -> Result<String, AdmissionError> {
+        let presented = Presented { credentials, certificate, address: peer.parse().unwrap() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let identified = clients.identify(presented, peer.parse().unwrap(), Endpoint::Verification);
+        let identified = clients.identify(presented, Endpoint::Verification);
         runtime.block_on(identified).map(|caller| caller.name.to_string())
+    }
+
+    #[test]
+    fn a_certificate_is_asked_for_beside_credentials_and_can_stand_for_them() {
+        let bound = |name: &str| entry(name, &format!("certificates = [\"{name}.example\"]"));
+        let shared = "certificates = [\"shared.example\"]";
+        let text = bound("bank") + &entry("shop", "") + &entry("a", shared) + &entry("b", shared);
+        let (_folder, clients) = clients(&text);
+        let certificate = |name: &str| ClientCertificate {
+            sha256: [0; 32],
+            alternative_names: vec![format!("{name}.example")],
+        };
+        let ask = |user: Option<&str>, held: Option<&str>| {
+            let (username, held) = (user.map(|user| format!("{user}-user")), held.map(certificate));
+            let credentials = user.zip(username.as_ref()).map(|(user, username)| Credentials {
+                username: username.as_bytes(),
+                password: b"pass:word",
+                api_key: user.as_bytes(),
+            });
+            identify(&clients, (credentials, held.as_ref()), "127.0.0.1")
+        };
+        assert_eq!(ask(Some("bank"), Some("bank")).unwrap(), "bank");
+        assert_eq!(ask(None, Some("bank")).unwrap(), "bank");
+        assert_eq!(ask(Some("shop"), None).unwrap(), "shop");
+        assert_eq!(ask(Some("shop"), Some("bank")).unwrap(), "shop", "the credentials say who calls");
+        for held in [None, Some("shop"), Some("nobody")] {
+            assert!(matches!(ask(Some("bank"), held), Err(AdmissionError::Forbidden(_))), "{held:?}");
+        }
+        for held in [None, Some("shop"), Some("shared"), Some("nobody")] {
+            assert_eq!(ask(None, held), Err(AdmissionError::Unauthorized), "{held:?}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::{
 };
 
 use padan_domain::{
-    ClientName, ClientRules, InvalidUsername, RequestRate, UnknownEndpoint, Username, WELL_KNOWN_CREDENTIALS,
-    parse_network,
+    ClientName, ClientRules, InvalidCertificateName, InvalidUsername, RequestRate, UnknownEndpoint, Username,
+    WELL_KNOWN_CREDENTIALS, parse_network,
 };
 use padan_store::KeptSecret;
 use serde::Deserialize;
@@ -68,6 +68,8 @@ struct Entry {
     disabled: bool,
     #[serde(default)]
     allowed_networks: Vec<String>,
+    #[serde(default)]
+    certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<u32>,
@@ -118,7 +120,7 @@ fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
         if !keys.insert(client.api_key.current) {
             return Err(refused("another client has the same API key; generate one for each"));
         }
-        if table.insert(entry.username.as_bytes().into(), client).is_some() {
+        if table.insert(client.username.clone(), client).is_some() {
             return Err(refused("another client has the same username"));
         }
     }
@@ -150,6 +152,7 @@ impl Entry {
             return Err("password and API key are the same; generate both");
         }
         Ok(Client {
+            username: self.username.as_bytes().into(),
             name,
             password: KeptSecret::new(password),
             api_key: KeptSecret::new(api_key),
@@ -172,6 +175,11 @@ impl Entry {
         Ok(ClientRules {
             networks: networks
                 .map_err(|_| "allowed_networks must be addresses or networks such as 10.0.0.0/8")?,
+            certificates: self.certificates.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(
+                |_: InvalidCertificateName| {
+                    "certificates must be names in them, or sha256: and 64 hexadecimal digits"
+                },
+            )?,
             endpoints: endpoints
                 .transpose()
                 .map_err(|_: UnknownEndpoint| "endpoints must be face-verification or verification")?,
@@ -185,6 +193,7 @@ impl Entry {
 fn demo_client() -> Client {
     let secret = KeptSecret::new(digest(b"demo"));
     Client {
+        username: (*b"demo").into(),
         name: ClientName::of_the_demo(),
         password: secret.clone(),
         api_key: secret,
@@ -280,6 +289,7 @@ mod tests {
         assert!(error(&network).contains("allowed_networks"));
         for (line, told) in [
             ("endpoints = [\"match\"]", "endpoints must be"),
+            ("certificates = [\"sha256:0a\"]", "64 hexadecimal digits"),
             ("burst = 5", "needs requests_per_second"),
             ("requests_per_second = 0.0", "0.001 to 100000"),
             ("daily_quota = 0", "another type"),

@@ -44,14 +44,14 @@ pub use admission::{AdmissionError, Caller};
 pub use allowance::Allowance;
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
 pub use basic_field::{BasicField, FieldText, InvalidFieldText};
-pub use clients::{Clients, Credentials};
+pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFaces};
 pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
-pub use padan_domain::ClientName;
+pub use padan_domain::{ClientCertificate, ClientName};
 pub use padan_inference::{Onlooker, TakenUp};
 pub use padan_store::{
     AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, TemplateCount,

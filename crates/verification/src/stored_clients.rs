@@ -64,8 +64,7 @@ impl StoredClients {
 
     async fn read_now(&self) -> Result<(), StoreError> {
         let clients = self.store.clients().await?;
-        let table =
-            clients.into_iter().map(|client| (client.username.as_str().as_bytes().into(), client.into()));
+        let table = clients.into_iter().map(Client::from).map(|client| (client.username.clone(), client));
         let read = Some((Arc::new(table.collect()), Instant::now()));
         *self.read.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(())
@@ -74,8 +73,8 @@ impl StoredClients {
 
 impl From<StoredClient> for Client {
     fn from(client: StoredClient) -> Self {
-        let StoredClient { name, password, api_key, disabled, rules, .. } = client;
-        Self { name, password, api_key, disabled, rules }
+        let StoredClient { name, username, password, api_key, disabled, rules, .. } = client;
+        Self { username: username.as_str().as_bytes().into(), name, password, api_key, disabled, rules }
     }
 }
 

@@ -8,7 +8,9 @@ use std::{num::NonZeroU32, process::ExitCode, str::FromStr, time::Duration};
 
 use anyhow::{Error, Result, bail};
 use clap::{Args, Subcommand};
-use padan_domain::{ClientName, ClientRules, Clock, Endpoint, RequestRate, Username, parse_network};
+use padan_domain::{
+    CertificateName, ClientName, ClientRules, Clock, Endpoint, RequestRate, Username, parse_network,
+};
 use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
 
@@ -108,6 +110,10 @@ struct RuleArguments {
     /// A network or address it may call from; may be given several times [default: anywhere]
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     network: Vec<ipnet::IpNet>,
+    /// A certificate of which it must hold one, with TLS and `http.tls.client_ca_file`: `sha256:DIGEST`, or a DNS name, an
+    /// e-mail address or a URI of its alternative names; may be given several times [default: needs none]
+    #[arg(long, value_name = "NAME")]
+    certificate: Vec<CertificateName>,
     /// An endpoint it may call, face-verification or verification; may be given several times [default: all]
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<Endpoint>,
@@ -208,6 +214,7 @@ impl RuleArguments {
     fn rules(&self) -> Result<ClientRules> {
         Ok(ClientRules {
             networks: self.network.clone(),
+            certificates: self.certificate.clone(),
             endpoints: (!self.endpoint.is_empty()).then(|| self.endpoint.clone()),
             rate: self.rate.map(|rate| RequestRate::new(rate, self.burst)).transpose()?,
             daily_quota: self.daily_quota,

@@ -2,34 +2,39 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Result, bail};
 use clap::Args;
+use padan_http_api::Application;
 use padan_store::{Store, StoreError};
 use padan_verification::Clients;
-use tokio::{
-    runtime::Runtime,
-    signal::unix::{SignalKind, signal},
-};
+use tokio::{runtime::Runtime, signal::unix::SignalKind};
 
 use crate::{
+    reload::Reload,
     service,
-    settings::{Settings, SettingsArguments},
+    settings::{Effective, Settings, SettingsArguments},
     shutdown::Shutdown,
-    telemetry,
+    telemetry::{self, LogFilter},
 };
 
 /// Serve the API until SIGTERM or Ctrl-C
 ///
 /// Databases that are down do not stop the start: requests are answered 503 and /readyz says what is missing.
-/// SIGHUP reads the file of clients again.
+/// SIGTERM and Ctrl-C turn /readyz false, serve on for `http.shutdown_delay_seconds` and then end what is under way; a second
+/// one ends at once. SIGHUP reads the log's filter, the limits of `[http]`, certificates and the file of clients again.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    /// Start although the store lacks migrations of this release
+    ///
+    /// For a store that another release migrates in a moment. Whatever needs what is missing fails until then.
+    #[arg(long)]
+    despite_pending_migrations: bool,
 }
 
 /// Serves, and returns once the requests under way have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let (settings, effective) = arguments.settings.load()?;
-    telemetry::start(&settings.log)?;
+    let log = telemetry::start(&settings.log)?;
     padan_http_api::report_panics_without_data();
     if settings.clients.demo {
         bail!(
@@ -37,36 +42,66 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
              false and add clients with `padan client add`"
         );
     }
-    Runtime::new()?.block_on(serve(&settings, &effective.hash()?))?;
-    Ok(ExitCode::SUCCESS)
+    let runtime = Runtime::new()?;
+    let ended = runtime.block_on(serve(arguments, &settings, (effective, log)));
+    // What still works on a photo when somebody insists on the end is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
-async fn serve(settings: &Settings, hash: &str) -> Result<()> {
+async fn serve(
+    arguments: &ServeArguments,
+    settings: &Settings,
+    (effective, log): (Effective, LogFilter),
+) -> Result<ExitCode> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     let store = service::open_store(settings)?;
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
-    refuse_pending_migrations(&store).await?;
+    look_for_pending_migrations(&store, arguments.despite_pending_migrations).await?;
     let engine = tokio::select! {
         engine = service::start_engine_in_use(settings, &store) => engine?,
-        _ = shutdown.requested() => return Ok(()),
+        _ = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;
-    application.tell_settings(hash);
+    let controls = application.controls();
+    controls.tell_settings(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
-    reload_on_hangup(clients)?;
+    let arguments = arguments.settings.clone();
+    Reload { arguments, at_start: effective, log, clients, controls }.on_hangup()?;
+    run_until_told(application, shutdown, settings.http.shutdown_delay_seconds).await
+}
+
+/// Serves until the first signal, and at the second no longer.
+async fn run_until_told(
+    application: Application,
+    mut shutdown: Shutdown,
+    delay_seconds: u64,
+) -> Result<ExitCode> {
+    let mut insistent = shutdown.clone();
     let stop = async move {
         shutdown.requested().await;
-        tracing::info!("ending: no new requests, those under way are answered");
+        tracing::info!(delay_seconds, "ending: not ready any more, and requests are served for a moment yet");
     };
-    application.run_until_stopped(stop).await?;
+    tokio::select! {
+        ended = application.run_until_stopped(stop) => ended?,
+        signal = insistent.insisted() => {
+            tracing::warn!("ending at once: requests under way get no answer");
+            // As a shell tells of a program that a signal ended.
+            return Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitCode::FAILURE, ExitCode::from));
+        }
+    }
     tracing::info!("ended");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// A program that is newer than the store would fail at each request. A store that is down may come back.
-async fn refuse_pending_migrations(store: &Store) -> Result<()> {
+async fn look_for_pending_migrations(store: &Store, start_despite: bool) -> Result<()> {
     match store.pending_migrations().await {
         Ok(pending) if pending.is_empty() => Ok(()),
+        Ok(pending) if start_despite => {
+            tracing::warn!("the store lacks migrations ({}): starting as told", pending.join(", "));
+            Ok(())
+        }
         Ok(pending) => bail!(
             "the store lacks {} of its migrations ({}): run `padan migrate` with the same settings",
             pending.len(),
@@ -78,17 +113,4 @@ async fn refuse_pending_migrations(store: &Store) -> Result<()> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn reload_on_hangup(clients: Arc<Clients>) -> Result<()> {
-    let mut hangups = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangups.recv().await.is_some() {
-            match clients.reload() {
-                Ok(count) => tracing::info!(count, "the clients were read again"),
-                Err(error) => tracing::error!("the clients stay as they were: {error}"),
-            }
-        }
-    });
-    Ok(())
 }

@@ -18,6 +18,9 @@ const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 /// The keys that name files and folders. In a file they are relative to the folder of that file.
 const PATHS: &[(&str, &str)] = &[
     ("clients", "file"),
+    ("http.tls", "certificate_file"),
+    ("http.tls", "client_ca_file"),
+    ("http.tls", "private_key_file"),
     ("inference", "model_folder"),
     ("inference", "runtime_library"),
     ("store", "audit_keys_file"),
@@ -43,10 +46,31 @@ impl Effective {
         Ok(hex::encode(&digest[..8]))
     }
 
+    /// The keys whose values are others than before, as `section.key`, by name.
+    pub(crate) fn changed_keys(&self, before: &Self) -> Vec<String> {
+        let (mut now, mut then) = (BTreeMap::new(), BTreeMap::new());
+        flatten("", &self.table, &mut now);
+        flatten("", &before.table, &mut then);
+        let mut keys: Vec<_> = now.keys().chain(then.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        keys.into_iter().filter(|key| now.get(*key) != then.get(*key)).cloned().collect()
+    }
+
     /// TOML with secrets blotted out.
     pub(crate) fn redacted(&self) -> Result<String> {
         toml::to_string(&redaction::redacted(self.table.clone()))
             .context("the settings cannot be written as TOML")
+    }
+}
+
+fn flatten<'a>(place: &str, table: &'a toml::Table, into: &mut BTreeMap<String, &'a toml::Value>) {
+    for (key, value) in table {
+        let place = format!("{place}{key}");
+        match value {
+            toml::Value::Table(table) => flatten(&format!("{place}."), table, into),
+            value => drop(into.insert(place, value)),
+        }
     }
 }
 
@@ -115,7 +139,11 @@ fn read(file: &Path) -> Result<toml::Table> {
     refuse_unknown_sections(file, &table)?;
     let folder = file.parent().unwrap_or(Path::new(""));
     for (section, key) in PATHS {
-        let value = table.get_mut(*section).and_then(|section| section.get_mut(*key));
+        let mut sections = section.split('.');
+        let section_table = sections.next().and_then(|name| table.get_mut(name));
+        let section_table =
+            sections.fold(section_table, |table, name| table.and_then(|table| table.get_mut(name)));
+        let value = section_table.and_then(|section| section.get_mut(*key));
         if let Some(toml::Value::String(path)) = value
             && !path.is_empty()
         {
@@ -209,6 +237,14 @@ mod tests {
         fs::write(&file, "[clients]\nfile = \"clients.toml\"\n").unwrap();
         let (settings, _) = load(Some(&file), &Variables::new()).unwrap();
         assert_eq!(settings.clients.file.unwrap(), folder.path().join("clients.toml"));
+    }
+
+    #[test]
+    fn what_changed_is_told_by_its_keys() {
+        let (_, before) = with_file("[http]\nport = 1\n[clients]\nfile = \"a\"\n", &[]).unwrap();
+        let (_, now) = with_file("[http]\nport = 2\n[inference.limits]\nmax_side = 9\n", &[]).unwrap();
+        assert_eq!(now.changed_keys(&before), ["clients.file", "http.port", "inference.limits.max_side"]);
+        assert!(now.changed_keys(&now).is_empty());
     }
 
     #[test]

@@ -7,9 +7,13 @@ mod audit;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod encrypted;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod life;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]

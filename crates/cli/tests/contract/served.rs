@@ -88,21 +88,31 @@ impl Served {
         Self::in_home(project(), settings)
     }
 
+    /// With settings and the files beside them that they name.
+    pub(crate) fn with_files(settings: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as(project(), (settings, files), true, |_, _| {})
+    }
+
+    /// The same, without waiting until it is ready.
+    pub(crate) fn with_files_not_awaited(settings: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as(project(), (settings, files), false, |_, _| {})
+    }
+
     /// With a folder to be started in, where models and runtime are looked for.
     pub(crate) fn in_home(home: PathBuf, settings: &str) -> Self {
-        Self::start_as(home, settings, true, |_, _| {})
+        Self::start_as(home, (settings, &[]), true, |_, _| {})
     }
 
     /// With a registry at an address where nobody answers.
     pub(crate) fn without_registry() -> Self {
-        Self::start_as(project(), "", false, |text, registry| {
+        Self::start_as(project(), ("", &[]), false, |text, registry| {
             *text = text.replace(registry, "postgres://nobody@127.0.0.1:1/nowhere");
         })
     }
 
     /// With a store at an address where nobody answers.
     pub(crate) fn without_store() -> Self {
-        Self::start_as(project(), "", false, |text, _| {
+        Self::start_as(project(), ("", &[]), false, |text, _| {
             let store = text.split("[store]\nurl = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
             *text = text.replace(&store, "postgres://nobody@127.0.0.1:1/nowhere");
         })
@@ -110,7 +120,7 @@ impl Served {
 
     fn start_as(
         home: PathBuf,
-        settings: &str,
+        (settings, files): (&str, &[(&str, &str)]),
         until_ready: bool,
         bend: impl FnOnce(&mut String, &str),
     ) -> Self {
@@ -140,6 +150,9 @@ impl Served {
             "456789abcdef0123".repeat(4)
         );
         fs::write(folder.path().join("clients.toml"), clients()).unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
         fs::write(&file, &text).unwrap();
         let migrated = padan(&project, &file, "migrate").output().unwrap();
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
@@ -275,8 +288,21 @@ impl Served {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(from), "{text}");
         fs::write(&file, text.replace(from, to)).unwrap();
+        self.read_again();
+    }
+
+    /// Has the service read its settings again, and waits until it has, or has refused them.
+    pub(crate) fn read_again(&self) {
+        let ends = |log: &str| {
+            log.matches("the settings were read again").count() + log.matches("all stays as it was").count()
+        };
+        let before = ends(&self.logged());
         self.signal(Signal::HUP);
-        self.wait_for_log("the clients were read again");
+        let began = Instant::now();
+        while ends(&self.logged()) == before {
+            assert!(began.elapsed() < Duration::from_secs(30), "nothing was read:\n{}", self.logged());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Waits until the service has logged something.
@@ -420,7 +446,7 @@ impl Answer {
     }
 }
 
-/// Plain HTTP is all that is spoken; a client is not made without cryptography all the same.
+/// Plain HTTP is what most tests speak; a client is not made without cryptography all the same.
 fn http_client() -> ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -453,7 +479,12 @@ fn padan(project: &Path, settings: &Path, command: &str) -> Command {
 }
 
 fn launch(project: &Path, settings: &Path, log: &Path) -> (Child, [SocketAddr; 2]) {
-    let mut process = padan(project, settings, "serve")
+    let mut serve = padan(project, settings, "serve");
+    if !fs::read_to_string(settings).unwrap().contains("shutdown_delay_seconds") {
+        // No balancer has to see the end coming.
+        serve.env("PADAN__HTTP__SHUTDOWN_DELAY_SECONDS", "0");
+    }
+    let mut process = serve
         .env("PADAN__HTTP__PORT", "0")
         .env("PADAN__HTTP__ADMIN_PORT", "0")
         .stderr(Stdio::from(fs::File::create(log).unwrap()))

@@ -89,6 +89,7 @@ fn described(client: &ClientProfile) -> Map<String, Value> {
         "username": client.username.as_str(),
         "disabled": client.disabled,
         "networks": rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "certificates": rules.certificates.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "endpoints": endpoints,
         "requests_per_second": rules.rate.map(|rate| rate.per_second()),
         "burst": rules.rate.map(|rate| rate.burst()),
@@ -110,6 +111,7 @@ fn in_words(client: &ClientProfile) -> String {
     let networks = rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let parts = [
         (!networks.is_empty()).then(|| format!("from {networks}")),
+        (!rules.certificates.is_empty()).then(|| "with a certificate".to_owned()),
         rules.rate.map(|rate| format!("{}/s burst {}", rate.per_second(), rate.burst())),
         rules.daily_quota.map(|quota| format!("{quota} a day")),
         rules.monthly_quota.map(|quota| format!("{quota} a month")),

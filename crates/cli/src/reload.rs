@@ -1,0 +1,69 @@
+use std::sync::Arc;
+
+use anyhow::Result;
+use padan_http_api::Controls;
+use padan_verification::Clients;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    settings::{Effective, SettingsArguments},
+    telemetry::LogFilter,
+};
+
+/// The keys of other sections than `[http]` that a running service takes up.
+const RELOADED: [&str; 1] = ["log.filter"];
+
+/// The parts of a running service that read the settings again.
+pub(crate) struct Reload {
+    pub(crate) arguments: SettingsArguments,
+    /// The settings at the start.
+    pub(crate) at_start: Effective,
+    pub(crate) log: LogFilter,
+    pub(crate) clients: Arc<Clients>,
+    pub(crate) controls: Controls,
+}
+
+impl Reload {
+    /// Reads all again at each SIGHUP from now on.
+    pub(crate) fn on_hangup(self) -> Result<()> {
+        let mut hangups = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                self.reload();
+            }
+        });
+        Ok(())
+    }
+
+    /// What is not in order stays as it was, and the log says why.
+    fn reload(&self) {
+        let (settings, effective) = match self.arguments.load() {
+            Ok(loaded) => loaded,
+            Err(error) => return tracing::error!("all stays as it was: {error:#}"),
+        };
+        if let Err(error) = self.log.change(&settings.log) {
+            tracing::error!("the log's filter stays as it was: {error:#}");
+        }
+        match self.clients.reload() {
+            Ok(count) => tracing::info!(count, "the clients were read again"),
+            Err(error) => tracing::error!("the clients stay as they were: {error}"),
+        }
+        if let Err(error) = self.controls.change(&settings.http) {
+            tracing::error!("the certificates stay as they were: {error}");
+        }
+        let changed = effective.changed_keys(&self.at_start);
+        let (taken_up, for_the_next_start): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|key| is_reloaded(key));
+        if !for_the_next_start.is_empty() {
+            tracing::warn!("changed, but not before the next start: {}", for_the_next_start.join(", "));
+        } else if let Ok(hash) = effective.hash() {
+            self.controls.tell_settings(&hash);
+        }
+        tracing::info!(differs_from_start = taken_up.join(", "), "the settings were read again");
+    }
+}
+
+fn is_reloaded(key: &str) -> bool {
+    let of_http = key.strip_prefix("http.");
+    RELOADED.contains(&key) || of_http.is_some_and(|key| Controls::KEYS.contains(&key))
+}

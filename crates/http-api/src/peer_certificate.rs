@@ -1,0 +1,45 @@
+use std::{any::Any, sync::Arc};
+
+use actix_tls::accept::rustls_0_23::TlsStream;
+use actix_web::{HttpRequest, dev::Extensions, rt::net::TcpStream};
+use padan_verification::ClientCertificate;
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest as _, Sha256};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+
+/// The certificate that the client of a connection presented and that was verified.
+pub(crate) struct PeerCertificate(Arc<ClientCertificate>);
+
+impl PeerCertificate {
+    /// Notes it for all requests of a connection that begins.
+    pub(crate) fn note(connection: &dyn Any, data: &mut Extensions) {
+        let encrypted = connection.downcast_ref::<TlsStream<TcpStream>>();
+        let presented = encrypted.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
+        if let Some(certificate) = presented {
+            data.insert(Self(Arc::new(described(certificate))));
+        }
+    }
+
+    /// That of the connection which a request came by.
+    pub(crate) fn of(request: &HttpRequest) -> Option<Arc<ClientCertificate>> {
+        request.conn_data::<Self>().map(|Self(certificate)| Arc::clone(certificate))
+    }
+}
+
+fn described(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    let parsed = X509Certificate::from_der(certificate).ok().map(|(_, parsed)| parsed);
+    let extension = parsed.as_ref().and_then(|parsed| parsed.subject_alternative_name().ok().flatten());
+    let names = extension.iter().flat_map(|extension| &extension.value.general_names);
+    ClientCertificate {
+        sha256: Sha256::digest(certificate).into(),
+        alternative_names: names.filter_map(in_words).collect(),
+    }
+}
+
+fn in_words(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::RFC822Name(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+        _ => None,
+    }
+}

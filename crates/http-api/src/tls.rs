@@ -1,0 +1,237 @@
+//! Encryption of the listeners, with certificates that are replaced while they serve.
+//!
+//! Enter with [`Certificates::load`]. TLS 1.2 and 1.3 are spoken, HTTP/1.1 alone is offered.
+
+mod verifier;
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{
+        ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+        danger::ClientCertVerifier,
+    },
+    sign::CertifiedKey,
+};
+use serde::Deserialize;
+use x509_parser::{certificate::X509Certificate, prelude::FromDer as _};
+
+use self::verifier::Replaceable;
+
+/// Section `[http.tls]` of the settings.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// The certificate of the public listener and those between it and a root, in PEM. Without it the listener speaks plain
+    /// HTTP.
+    pub certificate_file: Option<PathBuf>,
+    /// Its private key, in PEM.
+    pub private_key_file: Option<PathBuf>,
+    /// The authorities, in PEM, whose certificates clients may present. Without it none is asked for.
+    pub client_ca_file: Option<PathBuf>,
+    /// Whether a connection without a client's certificate is refused.
+    pub client_certificate_required: bool,
+    /// Whether the operators' listener is encrypted too, with the same certificate; it asks for none of a client.
+    pub admin: bool,
+}
+
+/// Why TLS cannot be spoken.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is missing or not what it should be.
+    #[error("{}: {problem}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it, or with it beside the others.
+        problem: String,
+    },
+    /// The keys do not fit each other.
+    #[error("{0}")]
+    Settings(&'static str),
+}
+
+/// The certificates in use.
+#[derive(Clone)]
+pub(crate) struct Certificates(Arc<InUse>);
+
+struct InUse {
+    certified: RwLock<Arc<CertifiedKey>>,
+    /// Verifies the certificates of clients, where they are asked for.
+    clients: Option<Arc<Replaceable>>,
+}
+
+/// What was read of the files.
+struct Loaded {
+    certified: Arc<CertifiedKey>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+}
+
+impl TlsConfig {
+    /// Reads the files and checks them against each other. `None` without a certificate.
+    pub fn check(&self) -> Result<(), TlsError> {
+        self.load().map(drop)
+    }
+
+    fn load(&self) -> Result<Option<Loaded>, TlsError> {
+        let (certificate, key) = match (&self.certificate_file, &self.private_key_file) {
+            (Some(certificate), Some(key)) => (certificate, key),
+            (None, None) if self.client_ca_file.is_none() && !self.admin => return Ok(None),
+            _ => {
+                return Err(TlsError::Settings(
+                    "http.tls needs certificate_file and private_key_file, or nothing at all",
+                ));
+            }
+        };
+        if self.client_certificate_required && self.client_ca_file.is_none() {
+            return Err(TlsError::Settings(
+                "http.tls.client_certificate_required needs client_ca_file, which says whose certificates count",
+            ));
+        }
+        let provider = Arc::new(ring::default_provider());
+        Ok(Some(Loaded {
+            certified: Arc::new(certified(certificate, key, &provider)?),
+            clients: self.client_ca_file.as_deref().map(|file| self.verifier(file, &provider)).transpose()?,
+        }))
+    }
+
+    fn verifier(
+        &self,
+        file: &Path,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for root in read_certificates(file)? {
+            roots.add(root).map_err(|error| TlsError::of_file(file, error))?;
+        }
+        let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        let builder =
+            if self.client_certificate_required { builder } else { builder.allow_unauthenticated() };
+        builder.build().map_err(|error| TlsError::of_file(file, error))
+    }
+}
+
+impl Certificates {
+    /// Reads the files. `None` when none is named.
+    pub(crate) fn load(config: &TlsConfig) -> Result<Option<Self>, TlsError> {
+        let Some(Loaded { certified, clients }) = config.load()? else { return Ok(None) };
+        let clients = clients.map(|verifier| Arc::new(Replaceable::new(verifier)));
+        Ok(Some(Self(Arc::new(InUse { certified: RwLock::new(certified), clients }))))
+    }
+
+    /// Reads the files again, for connections from now on. When one is not in order all stay as they were.
+    pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), TlsError> {
+        const BY_A_START: TlsError = TlsError::Settings(
+            "whether TLS is spoken, and clients are asked for certificates, changes by a start",
+        );
+        let Loaded { certified, clients } = config.load()?.ok_or(BY_A_START)?;
+        match (&self.0.clients, clients) {
+            (Some(in_use), Some(verifier)) => in_use.replace(verifier),
+            (None, None) => {}
+            _ => return Err(BY_A_START),
+        }
+        *self.0.certified.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+
+    /// For the public listener.
+    pub(crate) fn for_clients(&self) -> Result<ServerConfig, rustls::Error> {
+        let Some(verifier) = &self.0.clients else { return self.for_operators() };
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
+            .with_client_cert_verifier(Arc::clone(verifier) as Arc<dyn ClientCertVerifier>);
+        let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
+        // A session that is resumed brings the certificate of its first connection, whatever became of it since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        Ok(config)
+    }
+
+    /// For the operators' listener.
+    pub(crate) fn for_operators(&self) -> Result<ServerConfig, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
+            .with_no_client_auth();
+        Ok(builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>))
+    }
+
+    /// When the certificate ends, in seconds since 1970.
+    pub(crate) fn expires(&self) -> Option<i64> {
+        let certified = self.0.current();
+        let (_, certificate) = X509Certificate::from_der(certified.cert.first()?).ok()?;
+        Some(certificate.validity().not_after.timestamp())
+    }
+}
+
+impl InUse {
+    fn current(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.certified.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ResolvesServerCert for InUse {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current())
+    }
+}
+
+impl fmt::Debug for InUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InUse")
+    }
+}
+
+impl TlsError {
+    fn of_file(file: &Path, problem: impl fmt::Display) -> Self {
+        Self::File { file: file.to_owned(), problem: problem.to_string() }
+    }
+}
+
+impl From<TlsError> for io::Error {
+    fn from(error: TlsError) -> Self {
+        Self::other(error)
+    }
+}
+
+fn certified(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let chain = read_certificates(certificate)?;
+    // Of a private key nothing is quoted, whatever is wrong with it.
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+        TlsError::of_file(key, format!("no private key in PEM can be read: {}", in_words(&error)))
+    })?;
+    let certified =
+        CertifiedKey::from_der(chain, private, provider).map_err(|error| TlsError::of_file(key, error))?;
+    let readable = certified.cert.first().is_some_and(|first| X509Certificate::from_der(first).is_ok());
+    if readable {
+        Ok(certified)
+    } else {
+        Err(TlsError::of_file(certificate, "the first is no X.509 certificate"))
+    }
+}
+
+fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| TlsError::of_file(file, in_words(&error)))?;
+    if certificates.is_empty() {
+        Err(TlsError::of_file(file, "no certificate in PEM"))
+    } else {
+        Ok(certificates)
+    }
+}
+
+/// The library's own words may quote the file.
+fn in_words(error: &rustls::pki_types::pem::Error) -> String {
+    use rustls::pki_types::pem::Error;
+    match error {
+        Error::Io(error) => error.to_string(),
+        Error::NoItemsFound => "nothing of that kind in it".to_owned(),
+        _ => "it is not PEM".to_owned(),
+    }
+}

@@ -1,0 +1,10 @@
+-- A client may be bound to certificates, which the listener asks for.
+
+ALTER TABLE store.client
+    ADD COLUMN certificates text[] NOT NULL DEFAULT '{}';
+
+COMMENT ON COLUMN store.client.certificates IS
+    'The certificates of which the client must hold one: alternative names of theirs, or sha256: and a digest. Empty means
+     that it needs none.';
+
+GRANT SELECT (certificates) ON store.client TO padan_auditor;
