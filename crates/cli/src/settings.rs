@@ -36,6 +36,8 @@ pub(crate) struct SettingsArguments {
 pub(crate) struct Settings {
     /// What is written to stderr.
     pub(crate) log: telemetry::Config,
+    /// What is exported of requests.
+    pub(crate) traces: telemetry::TracesConfig,
     /// The two listeners.
     pub(crate) http: padan_http_api::Config,
     /// Who may call.

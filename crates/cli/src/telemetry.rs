@@ -1,3 +1,5 @@
+mod traces;
+
 use std::{
     io::{self, IsTerminal, Write},
     sync::atomic::{AtomicBool, Ordering},
@@ -12,6 +14,8 @@ use tracing_subscriber::{
     reload,
     util::SubscriberInitExt as _,
 };
+
+pub(crate) use self::traces::{Traces, TracesConfig};
 
 /// Section `[log]`: what the program writes to stderr about itself.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,13 +46,23 @@ impl LogFilter {
 
 /// Starts to write events to stderr, so that stdout stays for data.
 pub(crate) fn start(config: &Config) -> Result<LogFilter> {
+    start_with_traces(config, None)
+}
+
+/// The same, and exports traces.
+pub(crate) fn start_with_traces(config: &Config, traces: Option<&Traces>) -> Result<LogFilter> {
     let (filter, handle) = reload::Layer::new(filter(config)?);
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = match config.format {
         Format::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    Registry::default().with(filter).with(lines).try_init().context("the log is started already")?;
+    let spans = traces.map(Traces::layer);
+    Registry::default()
+        .with(lines.with_filter(filter))
+        .with(spans)
+        .try_init()
+        .context("the log is started already")?;
     Ok(LogFilter(handle))
 }
 

@@ -29,6 +29,7 @@ use crate::{
     refusal::Refusal,
     request_id::RequestId,
     routes,
+    traces::{self, TraceParent},
     trusted_proxies::CallerAddress,
 };
 
@@ -70,9 +71,15 @@ impl Edge {
         if let Some(caller) = peer {
             request.extensions_mut().insert(CallerAddress(caller));
         }
-        let span = tracing::info_span!("request", id = id.recorded());
+        let (method, parent) = (request.method().clone(), TraceParent::of(request.headers()));
+        let span = tracing::info_span!("request", id = id.recorded(), otel.kind = "server");
+        if let Some(parent) = parent {
+            traces::join(&span, parent);
+        }
+        let own = traces::own(&span);
+        visit.trace = own.or(parent).map(|span| span.trace_id());
 
-        let handled = AssertUnwindSafe(next.call(request).instrument(span)).catch_unwind().await;
+        let handled = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
         let mut ending = match handled {
             Ok(Ok(response)) => Ending::Answered(response),
             Ok(Err(error)) => Ending::Failed(error.error_response()),
@@ -92,6 +99,9 @@ impl Edge {
         let may_go_on = body.drain().await && !offers_another_protocol;
         let response = ending.response_mut();
         id.tell(response.headers_mut());
+        if let Some(value) = own.and_then(|own| own.value()) {
+            response.headers_mut().insert(traces::HEADER, value);
+        }
         if self.stopping.has_begun() {
             // Whoever calls again does so on a new connection, which a balancer leads elsewhere.
             response.head_mut().set_connection_type(ConnectionType::Close);
@@ -104,7 +114,19 @@ impl Edge {
         if visit.notes.client().is_some() && !visit.notes.is_over_share() {
             self.limits.saturation.note(report.reason == ReasonCode::Overloaded);
         }
-        visit.answered(response.status().as_u16(), &report);
+        let status = response.status().as_u16();
+        traces::describe(
+            &span,
+            &traces::Answered {
+                request_id: id.recorded(),
+                method: &method,
+                endpoint: visit.endpoint,
+                client: visit.client(),
+                status,
+                reason: report.reason.as_str(),
+            },
+        );
+        visit.answered(status, &report);
         ending.into_result()
     }
 }
@@ -141,6 +163,8 @@ struct Visit {
     endpoint: &'static str,
     peer: Option<IpAddr>,
     id: RequestId,
+    /// The id of the trace that it is a part of.
+    trace: Option<String>,
     notes: Rc<Notes>,
     started: Instant,
     answered: bool,
@@ -149,7 +173,8 @@ struct Visit {
 impl Visit {
     fn new(metrics: Arc<Metrics>, (endpoint, peer): (&'static str, Option<IpAddr>), id: RequestId) -> Self {
         metrics.in_flight().inc();
-        Self { metrics, endpoint, peer, id, notes: Rc::default(), started: Instant::now(), answered: false }
+        let (notes, started) = (Rc::default(), Instant::now());
+        Self { metrics, endpoint, peer, id, trace: None, notes, started, answered: false }
     }
 
     fn answered(mut self, status: u16, report: &Report) {
@@ -169,11 +194,12 @@ impl Visit {
         let reason = report.reason.as_str();
         let (id, endpoint, client) = (self.id.recorded(), self.endpoint, self.client());
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&steps), self.peer());
+        let trace = self.trace.as_deref();
         if status >= 500 {
             let cause = report.cause.as_deref().unwrap_or("unknown");
-            tracing::error!(id, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
+            tracing::error!(id, trace, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
         } else {
-            tracing::info!(id, endpoint, client, peer, status, reason, ms, steps, "answered");
+            tracing::info!(id, trace, endpoint, client, peer, status, reason, ms, steps, "answered");
         }
     }
 

@@ -50,6 +50,7 @@ mod routes;
 mod saturation;
 mod status;
 mod tls;
+mod traces;
 mod trusted_proxies;
 
 pub use application::Application;

@@ -5,6 +5,7 @@ use padan_domain::{Embedding, NationalId, Photo};
 use padan_inference::{Engine, FaceError, PhotoFault};
 use padan_registry::Portrait;
 use padan_store::{StoreError, StoredTemplate, TemplateContent};
+use tracing::info_span;
 
 use crate::{
     StepTimings, VerificationError, Verifier,
@@ -30,7 +31,9 @@ impl Verifier {
             return Ok(None);
         };
         let lookup = within(deadline, self.parts.store.template(nik, engine.contract()));
-        let kept = timed(&mut timings.template, lookup).await.or_else(|cause| self.pass_over(cause))?;
+        let kept = timed(&mut timings.template, info_span!("template"), lookup)
+            .await
+            .or_else(|cause| self.pass_over(cause))?;
         match kept {
             Some(kept) if kept.portrait_updated_at == portrait_updated_at => Ok(usable(kept.content)),
             Some(_) | None => self.enrol(engine, nik, deadline, timings).await,
@@ -60,19 +63,25 @@ impl Verifier {
         timings: &mut StepTimings,
     ) -> Result<Option<Embedding>, VerificationError> {
         let fetch = within(deadline, self.parts.registry.portrait(nik));
-        let portrait =
-            timed(&mut timings.portrait, fetch).await.map_err(VerificationError::RegistryUnavailable)?;
+        let portrait = timed(&mut timings.portrait, info_span!("portrait"), fetch)
+            .await
+            .map_err(VerificationError::RegistryUnavailable)?;
         let Some(portrait) = portrait else {
             return Ok(None);
         };
         let template = StoredTemplate {
             portrait_updated_at: portrait.updated_at,
-            content: timed(&mut timings.enrolment, template_of(engine, portrait, deadline)).await?,
+            content: timed(
+                &mut timings.enrolment,
+                info_span!("enrolment"),
+                template_of(engine, portrait, deadline),
+            )
+            .await?,
         };
         // A store that takes no writes is an outage like any other: were it passed over, every request would
         // silently embed the portrait again.
         let keep = self.parts.store.keep_template(nik, engine.contract(), &template);
-        timed(&mut timings.keeping, within(deadline, keep))
+        timed(&mut timings.keeping, info_span!("keeping"), within(deadline, keep))
             .await
             .map_err(VerificationError::StoreUnavailable)?;
         Ok(usable(template.content))

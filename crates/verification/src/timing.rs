@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use padan_inference::Timings;
+use tracing::{Instrument as _, Span};
 
 /// How long the steps of a request took; `None` is a step that was not taken.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,10 +44,10 @@ impl StepTimings {
     }
 }
 
-/// Awaits a step and notes how long it took, however it ended.
-pub(crate) async fn timed<T>(slot: &mut Option<Duration>, step: impl Future<Output = T>) -> T {
+/// Awaits a step within its span and notes how long it took, however it ended.
+pub(crate) async fn timed<T>(slot: &mut Option<Duration>, span: Span, step: impl Future<Output = T>) -> T {
     let started = Instant::now();
-    let output = step.await;
+    let output = step.instrument(span).await;
     *slot = Some(started.elapsed());
     output
 }

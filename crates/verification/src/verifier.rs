@@ -13,6 +13,7 @@ use padan_domain::{
 use padan_inference::{Analysis, Engine, FaceError, Identity, Onlooker, Precision, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
+use tracing::{Instrument as _, info_span};
 
 use crate::{
     BasicOutcome, BasicRequest, Config, EngineInUse, FaceOutcome, FaceRequest, StepTimings,
@@ -125,7 +126,7 @@ impl Verifier {
         let engine = self.parts.engine.current();
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
-            timed(&mut timings.registry, lookup),
+            timed(&mut timings.registry, info_span!("registry"), lookup),
             self.begin_trial(&request.client, &request.nik, deadline)
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
@@ -150,8 +151,9 @@ impl Verifier {
     ) -> Result<BasicOutcome, VerificationError> {
         let mut timings = StepTimings::default();
         let lookup = within(deadline, self.parts.registry.civil_record(&request.nik));
-        let record =
-            timed(&mut timings.registry, lookup).await.map_err(VerificationError::RegistryUnavailable)?;
+        let record = timed(&mut timings.registry, info_span!("registry"), lookup)
+            .await
+            .map_err(VerificationError::RegistryUnavailable)?;
         let judged = basic::judge_fields(record.as_ref(), &request, self.parts.config.names);
         Ok(BasicOutcome { timings, ..judged })
     }
@@ -220,7 +222,7 @@ impl Verifier {
         let mut enrolment = StepTimings::default();
         let (reference, probe) = tokio::join!(
             self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
-            probe(engine, request.photo, deadline),
+            probe(engine, request.photo, deadline).instrument(info_span!("probe")),
         );
         let (reference, probe) = both(reference, probe)?;
         *timings = StepTimings { registry: timings.registry, probe: Some(probe.timings), ..enrolment };

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     settings::{Settings, SettingsArguments},
-    telemetry,
+    telemetry::{self, Traces},
 };
 
 /// Check the settings and print those in force, secrets blotted out
@@ -55,6 +55,7 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
     };
     let outcomes = [
         telemetry::check(&settings.log).map_err(|error| format!("{error:#}")),
+        Traces::check(&settings.traces).map_err(|error| format!("{error:#}")),
         settings.http.validate().map_err(|error| error.to_string()),
         Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),
         Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),

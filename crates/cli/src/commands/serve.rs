@@ -12,7 +12,7 @@ use crate::{
     service,
     settings::{Effective, Settings, SettingsArguments},
     shutdown::Shutdown,
-    telemetry::{self, LogFilter},
+    telemetry::{self, LogFilter, Traces},
 };
 
 /// Serve the API until SIGTERM or Ctrl-C
@@ -34,7 +34,8 @@ pub(crate) struct ServeArguments {
 /// Serves, and returns once the requests under way have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let (settings, effective) = arguments.settings.load()?;
-    let log = telemetry::start(&settings.log)?;
+    let traces = Traces::start(&settings.traces)?;
+    let log = telemetry::start_with_traces(&settings.log, traces.as_ref())?;
     padan_http_api::report_panics_without_data();
     if settings.clients.demo {
         bail!(
@@ -46,6 +47,9 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let ended = runtime.block_on(serve(arguments, &settings, (effective, log)));
     // What still works on a photo when somebody insists on the end is not waited for.
     runtime.shutdown_background();
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     ended
 }
 

@@ -27,6 +27,8 @@ mod site;
 #[cfg(test)]
 mod template_keys;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod transport;
 #[cfg(test)]
 mod wrong_input;

@@ -1,0 +1,195 @@
+//! The trace that a request is a part of: told by W3C's `traceparent`, and by the answer where traces are exported.
+//!
+//! Enter with [`TraceParent::of`]. What is exported is set up by whoever starts the program; here its spans get their
+//! parents and what is known of the answer.
+
+use actix_web::http::{
+    Method,
+    header::{HeaderMap, HeaderName, HeaderValue},
+};
+use tracing::Span;
+
+/// The header of W3C Trace Context.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
+
+/// What a caller says of its own span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TraceParent {
+    trace_id: u128,
+    parent_id: u64,
+    flags: u8,
+}
+
+/// What is known of a request once it is answered.
+pub(crate) struct Answered<'a> {
+    pub(crate) request_id: &'a str,
+    pub(crate) method: &'a Method,
+    pub(crate) endpoint: &'static str,
+    pub(crate) client: &'a str,
+    pub(crate) status: u16,
+    pub(crate) reason: &'static str,
+}
+
+impl TraceParent {
+    /// The caller's; `None` without one, with several, and when it is not of the header's form.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(HEADER);
+        let value = values.next()?.to_str().ok()?;
+        values.next().is_none().then(|| Self::parse(value)).flatten()
+    }
+
+    /// `00-` and 32, 16 and 2 hexadecimal digits. A later version may go on after them.
+    fn parse(text: &str) -> Option<Self> {
+        let (version, rest) = text.split_once('-')?;
+        let (trace_id, rest) = rest.split_once('-')?;
+        let (parent_id, rest) = rest.split_once('-')?;
+        let (flags, is_longer) = rest.split_once('-').map_or((rest, false), |(flags, _)| (flags, true));
+        let version = digits(version, 2)?;
+        if version == 0xff || (version == 0 && is_longer) {
+            return None;
+        }
+        let parent = Self {
+            trace_id: digits(trace_id, 32)?,
+            parent_id: digits(parent_id, 16)?.try_into().ok()?,
+            flags: digits(flags, 2)?.try_into().ok()?,
+        };
+        (parent.trace_id != 0 && parent.parent_id != 0).then_some(parent)
+    }
+
+    /// The id of the trace, in hexadecimal digits.
+    pub(crate) fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+
+    /// The header's value.
+    pub(crate) fn value(&self) -> Option<HeaderValue> {
+        let text = format!("00-{:032x}-{:016x}-{:02x}", self.trace_id, self.parent_id, self.flags);
+        HeaderValue::from_str(&text).ok()
+    }
+}
+
+/// Lower-case hexadecimal digits, so many.
+fn digits(text: &str, count: usize) -> Option<u128> {
+    let is_lower = text.len() == count && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    u128::from_str_radix(text, 16).ok().filter(|_| is_lower)
+}
+
+pub(crate) use exported::{describe, join, own};
+
+#[cfg(feature = "otlp")]
+mod exported {
+    use opentelemetry::{
+        Context,
+        trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState},
+    };
+    use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
+    use super::{Answered, Method, Span, TraceParent};
+
+    /// Makes a span that has not begun a child of the caller's.
+    pub(crate) fn join(span: &Span, TraceParent { trace_id, parent_id, flags }: TraceParent) {
+        let parent = SpanContext::new(
+            TraceId::from_bytes(trace_id.to_be_bytes()),
+            SpanId::from_bytes(parent_id.to_be_bytes()),
+            TraceFlags::new(flags),
+            true,
+            TraceState::NONE,
+        );
+        // The error says that nothing is exported.
+        let _ = span.set_parent(Context::new().with_remote_span_context(parent));
+    }
+
+    /// The span itself, as the parent of others; `None` when nothing is exported.
+    pub(crate) fn own(span: &Span) -> Option<TraceParent> {
+        let context = span.context();
+        let own = context.span().span_context().clone();
+        own.is_valid().then(|| TraceParent {
+            trace_id: u128::from_be_bytes(own.trace_id().to_bytes()),
+            parent_id: u64::from_be_bytes(own.span_id().to_bytes()),
+            flags: own.trace_flags().to_u8(),
+        })
+    }
+
+    /// The method by its name; a caller may send any word as one.
+    fn known(method: &Method) -> &str {
+        match *method {
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => {
+                method.as_str()
+            }
+            _ => "_OTHER",
+        }
+    }
+
+    /// Notes how the request ended.
+    pub(crate) fn describe(span: &Span, answered: &Answered<'_>) {
+        let method = known(answered.method);
+        span.context().span().update_name(format!("{method} {}", answered.endpoint));
+        for (key, value) in [
+            ("http.request.method", method),
+            ("padan.endpoint", answered.endpoint),
+            ("padan.client", answered.client),
+            ("padan.reason", answered.reason),
+            ("padan.request_id", answered.request_id),
+        ] {
+            span.set_attribute(key, value.to_owned());
+        }
+        span.set_attribute("http.response.status_code", i64::from(answered.status));
+    }
+}
+
+#[cfg(not(feature = "otlp"))]
+mod exported {
+    use super::{Answered, Span, TraceParent};
+
+    pub(crate) fn join(_: &Span, _: TraceParent) {}
+
+    pub(crate) fn own(_: &Span) -> Option<TraceParent> {
+        None
+    }
+
+    pub(crate) fn describe(_: &Span, _: &Answered<'_>) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The example of W3C's recommendation.
+    const EXAMPLE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+    fn parent(values: &[&str]) -> Option<TraceParent> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(HEADER, HeaderValue::from_str(value).unwrap());
+        }
+        TraceParent::of(&headers)
+    }
+
+    #[test]
+    fn a_callers_span_is_read_and_written() {
+        let read = parent(&[EXAMPLE]).unwrap();
+        assert_eq!(read.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(read.value().unwrap(), EXAMPLE);
+        let later = EXAMPLE.replacen("00", "cc", 1) + "-what-the-future-will-be-like";
+        assert_eq!(parent(&[&later]), Some(read));
+    }
+
+    #[test]
+    fn what_is_not_of_the_headers_form_is_not_there() {
+        for wrong in [
+            "",
+            "00",
+            &EXAMPLE.to_uppercase(),
+            &EXAMPLE[..54],
+            &format!("{EXAMPLE}-"),
+            &EXAMPLE.replacen("00", "ff", 1),
+            &EXAMPLE.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
+            &EXAMPLE.replace("b7ad6b7169203331", &"0".repeat(16)),
+            &EXAMPLE.replace("b7ad", "+7ad"),
+        ] {
+            assert_eq!(parent(&[wrong]), None, "{wrong}");
+        }
+        assert_eq!(parent(&[]), None);
+        assert_eq!(parent(&[EXAMPLE, EXAMPLE]), None);
+    }
+}
