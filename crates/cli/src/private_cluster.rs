@@ -15,6 +15,7 @@ mod claim;
 mod leftover;
 mod postmaster;
 mod programs;
+mod standby;
 
 use std::{
     fs,
@@ -26,7 +27,13 @@ use std::{
 use anyhow::{Context, Result};
 
 pub(crate) use self::claim::{Claim, Keeping};
-use self::{account::Account, claim::Home, postmaster::Postmaster, programs::Programs};
+use self::{
+    account::Account,
+    claim::Home,
+    postmaster::{Postmaster, Run},
+    programs::Programs,
+    standby::Standby,
+};
 
 /// The name of the cluster's superuser, which owns what demo and tests create. It is no schema's name: by default
 /// PostgreSQL creates things in the schema that is called like the user, if there is one.
@@ -34,7 +41,8 @@ const SUPERUSER: &str = "cluster_owner";
 
 /// A running PostgreSQL. It is stopped when dropped, and removed unless it is kept.
 pub(crate) struct PrivateCluster {
-    // Dropped in this order: the server stops, then the claim ends with folder and lock.
+    // Dropped in this order: the servers stop, then the claim ends with folder and lock.
+    standbys: Vec<Standby>,
     postmaster: Postmaster,
     home: Home,
     password: String,
@@ -43,11 +51,11 @@ pub(crate) struct PrivateCluster {
 
 impl PrivateCluster {
     /// Starts a cluster in the folder that was claimed, taking up a kept one that is there already. A new one
-    /// gets the `databases`.
+    /// gets the `databases`. Only one that is thrown away can have `standbys`: a kept one would meet its former ones.
     ///
     /// Call it on the thread that lives as long as the process, because the server is told to end when the
     /// thread that started it does.
-    pub(crate) fn start(claim: Claim, databases: &[&str]) -> Result<Self> {
+    pub(crate) fn start(claim: Claim, databases: &[&str], standbys: usize) -> Result<Self> {
         let programs = Programs::find()?;
         let account = Account::for_server()?;
         let home = claim.home(&account)?;
@@ -57,14 +65,40 @@ impl PrivateCluster {
         }
         let password = fs::read_to_string(home.password_file())
             .with_context(|| format!("cannot read {}", home.password_file().display()))?;
-        let postmaster = Postmaster::start(&programs, &account, &home)?;
-        Ok(Self { postmaster, home, password, claim })
+        let run = Run { home: &home, data: home.data(), is_replicated: standbys > 0 };
+        let postmaster = Postmaster::start(&programs, &account, &run)?;
+        let mut cluster = Self { standbys: Vec::new(), postmaster, home, password, claim };
+        for number in 1..=standbys {
+            let standby = Standby::start(&cluster, &programs, &account, number)?;
+            cluster.standbys.push(standby);
+        }
+        Ok(cluster)
     }
 
     /// The URL of a database for the superuser, by loopback TCP.
     pub(crate) fn url(&self, database: &str) -> String {
+        self.url_at(self.postmaster.port(), database)
+    }
+
+    /// The same for each standby.
+    pub(crate) fn standby_urls(&self, database: &str) -> Vec<String> {
+        self.standbys.iter().map(|standby| self.url_at(standby.port(), database)).collect()
+    }
+
+    /// The data folder of each standby. A script finds the process in `postmaster.pid` there, and in
+    /// `postmaster.opts` the command that starts it again.
+    pub(crate) fn standby_folders(&self) -> impl Iterator<Item = &Path> {
+        self.standbys.iter().map(Standby::data)
+    }
+
+    /// Lets a command start standbys again that it has killed.
+    pub(crate) fn reap_standbys(&mut self) {
+        self.standbys.iter_mut().for_each(Standby::reap);
+    }
+
+    fn url_at(&self, port: u16, database: &str) -> String {
         let Self { password, .. } = self;
-        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{}/{database}", self.postmaster.port())
+        format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
     }
 
     /// 32 random hexadecimal digits that are this cluster's alone, and stay with a kept one.

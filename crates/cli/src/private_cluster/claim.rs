@@ -54,7 +54,7 @@ impl Claim {
         create_folders(&folder)?;
         let account = Account::for_server()?;
         for home in homes_in(&folder) {
-            leftover::stop_server(&home.data())?;
+            home.stop_servers()?;
             if home.keeping == Keeping::Thrown {
                 home.remove(&account)?;
             }
@@ -125,7 +125,8 @@ impl Claim {
 impl Drop for Claim {
     fn drop(&mut self) {
         for home in homes_in(&self.folder).filter(|home| home.keeping == Keeping::Thrown) {
-            if let Err(error) = Account::for_server().and_then(|account| home.remove(&account)) {
+            let stopped = home.stop_servers();
+            if let Err(error) = stopped.and_then(|()| home.remove(&Account::for_server()?)) {
                 tracing::warn!("the private PostgreSQL could not be removed: {error:#}");
             }
         }
@@ -156,16 +157,18 @@ impl Home {
         self.waits_for_disk
     }
 
+    /// The data folder of the primary.
     pub(super) fn data(&self) -> PathBuf {
         self.root.join("data")
     }
 
-    pub(super) fn socket_folder(&self) -> PathBuf {
-        self.root.join("socket")
+    /// The data folder of a standby, by its name.
+    pub(super) fn standby_data(&self, name: &str) -> PathBuf {
+        self.root.join(name)
     }
 
-    pub(super) fn log(&self) -> PathBuf {
-        self.root.join("postgres.log")
+    pub(super) fn socket_folder(&self) -> PathBuf {
+        self.root.join("socket")
     }
 
     pub(super) fn password_file(&self) -> PathBuf {
@@ -185,6 +188,14 @@ impl Home {
     pub(super) fn clear(&self, account: &Account) -> Result<()> {
         remove_folder(&self.data())?;
         account.create_folder(&self.root)
+    }
+
+    /// Stops whatever server runs on a folder of this cluster, whoever started it.
+    fn stop_servers(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
+            leftover::stop_server(&entry.path())?;
+        }
+        Ok(())
     }
 
     /// Removes the cluster and the note about it.
@@ -283,7 +294,7 @@ fn remove_dead(clusters: &Path) -> Result<()> {
             continue;
         };
         for home in homes_in(&folder) {
-            leftover::stop_server(&home.data())?;
+            home.stop_servers()?;
             home.remove(&account)?;
         }
         remove_folder(&folder)?;

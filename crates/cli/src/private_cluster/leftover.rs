@@ -22,7 +22,7 @@ pub(super) fn stop_server(data: &Path) -> Result<()> {
         return Ok(());
     };
     if note.is_server_of(data) {
-        tracing::info!(pid = note.pid.as_raw_nonzero(), "stopping a PostgreSQL that an earlier run left");
+        tracing::info!(pid = note.pid.as_raw_nonzero(), "stopping a PostgreSQL that was left running");
         stop(note.pid, || note.is_server_of(data))?;
     }
     // A server that was killed leaves its lock file and one small segment of shared memory.

@@ -1,6 +1,7 @@
 use std::{
     fs,
     net::TcpListener,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
     thread,
     time::{Duration, Instant},
@@ -25,9 +26,6 @@ const SETTINGS: &[&str] = &[
     "shared_buffers=64MB",
     "max_connections=200",
     "max_wal_size=256MB",
-    // No replica hangs on it, so that bulk loads need not be logged.
-    "wal_level=minimal",
-    "max_wal_senders=0",
     // Shared memory lives in the data folder, and goes with it after a kill.
     "dynamic_shared_memory_type=mmap",
     "huge_pages=off",
@@ -36,6 +34,10 @@ const SETTINGS: &[&str] = &[
     "log_timezone=UTC",
     "logging_collector=off",
 ];
+/// Further settings where no standby hangs on it, so that bulk loads need not be logged.
+const SETTINGS_ALONE: &[&str] = &["wal_level=minimal", "max_wal_senders=0"];
+/// Further settings of a primary and its standbys, which may not have less of it than the primary.
+const SETTINGS_REPLICATED: &[&str] = &["wal_level=replica", "max_wal_senders=20", "max_replication_slots=20"];
 /// Further settings where nothing has to survive a crash of the machine. What was committed survives one of the server.
 const SETTINGS_WITHOUT_DISK: &[&str] = &["fsync=off", "full_page_writes=off"];
 
@@ -45,34 +47,48 @@ pub(super) struct Postmaster {
     port: u16,
 }
 
+/// What a server runs on, and how.
+pub(super) struct Run<'a> {
+    pub(super) home: &'a Home,
+    pub(super) data: PathBuf,
+    /// Whether it has standbys, or is one.
+    pub(super) is_replicated: bool,
+}
+
 impl Postmaster {
     /// Starts the server on a free port of the loopback and waits until it accepts connections.
-    pub(super) fn start(programs: &Programs, account: &Account, home: &Home) -> Result<Self> {
+    pub(super) fn start(programs: &Programs, account: &Account, run: &Run<'_>) -> Result<Self> {
         for _ in 0..ATTEMPTS {
             let port = free_port()?;
-            let mut started = Self { process: spawn(programs, account, home, port)?, port };
-            if started.becomes_ready(home)? {
+            let mut started = Self { process: spawn(programs, account, run, port)?, port };
+            if started.becomes_ready(&run.data)? {
                 return Ok(started);
             }
-            if !log_tail(home, usize::MAX).contains("could not bind") {
+            if !log_tail(&run.data, usize::MAX).contains("could not bind") {
                 break;
             }
         }
-        bail!("the private PostgreSQL does not start; the end of its log:\n{}", log_tail(home, 12))
+        bail!("the private PostgreSQL does not start; the end of its log:\n{}", log_tail(&run.data, 12))
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
+    /// Whether the process has ended. If so nothing is left of it: a server does not start on the folder of another whose
+    /// process can still be found.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
     /// False when the process ended instead.
-    fn becomes_ready(&mut self, home: &Home) -> Result<bool> {
+    fn becomes_ready(&mut self, data: &Path) -> Result<bool> {
         let until = Instant::now() + START_PATIENCE;
         while Instant::now() < until {
             if self.process.try_wait()?.is_some() {
                 return Ok(false);
             }
-            if PidFile::read(&home.data())
+            if PidFile::read(data)
                 .is_some_and(|file| file.is_ready && file.pid == Pid::from_child(&self.process))
             {
                 return Ok(true);
@@ -82,7 +98,7 @@ impl Postmaster {
         bail!(
             "the private PostgreSQL is not ready after {} s; the end of its log:\n{}",
             START_PATIENCE.as_secs(),
-            log_tail(home, 12)
+            log_tail(data, 12)
         )
     }
 }
@@ -90,22 +106,27 @@ impl Postmaster {
 impl Drop for Postmaster {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.process);
-        let is_running = || matches!(self.process.try_wait(), Ok(None));
-        if let Err(error) = leftover::stop(pid, is_running) {
+        // The number of a process that has ended may be another's by now.
+        if self.has_ended() {
+            return;
+        }
+        if let Err(error) = leftover::stop(pid, || !self.has_ended()) {
             tracing::warn!("{error}");
         }
     }
 }
 
-fn spawn(programs: &Programs, account: &Account, home: &Home, port: u16) -> Result<Child> {
-    let log =
-        fs::File::create(home.log()).with_context(|| format!("cannot write {}", home.log().display()))?;
-    account.own(&home.log())?;
+fn spawn(programs: &Programs, account: &Account, run: &Run<'_>, port: u16) -> Result<Child> {
+    let Run { home, data, is_replicated } = run;
+    let log_file = log_of(data);
+    let log = fs::File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
+    account.own(&log_file)?;
     // An orphaned server ends at once but in order: a fast shutdown.
     let mut command = account.command(&programs.postgres(), home.root(), "INT");
-    command.arg("-D").arg(home.data()).args(["-p", &port.to_string()]).arg("-k").arg(home.socket_folder());
-    let further = if home.waits_for_disk() { &[] } else { SETTINGS_WITHOUT_DISK };
-    for setting in SETTINGS.iter().chain(further) {
+    command.arg("-D").arg(data).args(["-p", &port.to_string()]).arg("-k").arg(home.socket_folder());
+    let replication = if *is_replicated { SETTINGS_REPLICATED } else { SETTINGS_ALONE };
+    let disk = if home.waits_for_disk() { &[] } else { SETTINGS_WITHOUT_DISK };
+    for setting in SETTINGS.iter().chain(replication).chain(disk) {
         command.args(["-c", setting]);
     }
     command
@@ -120,8 +141,13 @@ fn free_port() -> Result<u16> {
     Ok(probe.local_addr()?.port())
 }
 
-fn log_tail(home: &Home, lines: usize) -> String {
-    let text = fs::read_to_string(home.log()).unwrap_or_default();
+/// The log lies beside the data, which has to be empty when a server is set up.
+fn log_of(data: &Path) -> PathBuf {
+    data.with_extension("log")
+}
+
+fn log_tail(data: &Path, lines: usize) -> String {
+    let text = fs::read_to_string(log_of(data)).unwrap_or_default();
     let all: Vec<&str> = text.lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }

@@ -36,6 +36,10 @@ impl Programs {
         self.0.join("initdb")
     }
 
+    pub(super) fn basebackup(&self) -> PathBuf {
+        self.0.join("pg_basebackup")
+    }
+
     pub(super) fn postgres(&self) -> PathBuf {
         self.0.join("postgres")
     }

@@ -1,8 +1,8 @@
 //! The other commands, as an operator starts them.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use crate::checkout::{Checkout, stderr, stdout};
+use crate::checkout::{Checkout, server_runs_on, stderr, stdout};
 use serde_json::Value;
 
 #[test]
@@ -115,5 +115,46 @@ fn a_command_beside_a_cluster_hands_on_its_exit_code() {
     let output = checkout.run(&["cluster", "--", "sh", "-c", "echo $PADAN_TEST_DATABASE_URL; exit 7"]);
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
     assert!(stdout(&output).starts_with("postgres://cluster_owner:"));
+    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
+}
+
+/// Tells where the standbys are, stops the first and starts it again as a script of its own.
+const STANDBYS: &str = r#"
+    echo $PADAN_TEST_STANDBY_URLS
+    echo $PADAN_TEST_STANDBY_FOLDERS
+    first=${PADAN_TEST_STANDBY_FOLDERS%%,*}
+    kill -KILL "$(head -n 1 "$first/postmaster.pid")"
+    sleep 0.5
+    start() { cd "$first" && exec "$@"; }
+    switch=
+    [ "$(id -u)" = 0 ] && switch="setpriv --reuid=$(stat -c %u "$first") --regid=$(stat -c %g "$first") --clear-groups"
+    eval "start $switch $(cat "$first/postmaster.opts")" >/dev/null 2>&1 &
+    until [ "$(sed -n 8p "$first/postmaster.pid" | tr -d ' ')" = ready ]; do sleep 0.1; done
+    [ -z "$1" ] || kill -KILL $PPID
+"#;
+
+#[test]
+fn standbys_end_with_their_cluster_even_those_that_were_started_again() {
+    let checkout = Checkout::new();
+    let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let said = stdout(&output);
+    let [urls, folders] = said.lines().collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!(urls.matches("postgres://cluster_owner:").count(), 2, "{urls}");
+    let folders: Vec<_> = folders.split(',').map(Path::new).collect();
+    assert_eq!(folders.len(), 2);
+    assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));
+    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
+}
+
+#[test]
+fn standbys_of_a_killed_cluster_are_cleared_away_by_the_next() {
+    let checkout = Checkout::new();
+    let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS, "sh", "kill"]);
+    assert_eq!(output.status.code(), None, "{}", stderr(&output));
+    let said = stdout(&output);
+    let folders: Vec<_> = said.lines().nth(1).unwrap().split(',').map(Path::new).collect();
+    assert!(checkout.run(&["cluster", "--", "true"]).status.success());
+    assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));
     assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
 }
