@@ -8,14 +8,14 @@ use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, con
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::{Config, RegistryError, lag};
+use crate::{Config, RegistryError, lag, lag::Lag};
 
 /// One URL: a pool of connections, and whether it is worth asking.
 pub(crate) struct Replica {
     pool: Pool,
     rest: Duration,
     resting_until: Mutex<Option<Instant>>,
-    lag: Mutex<Option<f64>>,
+    lag: Mutex<Lag>,
 }
 
 /// One replica's pool, and whether it is in use.
@@ -47,7 +47,7 @@ impl Replica {
             pool: Pool::new(options, limits, Some(confirm_session)),
             rest: Duration::from_millis(config.retry_failed_after_ms),
             resting_until: Mutex::new(None),
-            lag: Mutex::new(None),
+            lag: Mutex::default(),
         })
     }
 
@@ -72,8 +72,9 @@ impl Replica {
 
     /// Asks how far behind it is. Whether it rests is left to the look-ups.
     pub(crate) async fn measure_lag(&self) {
-        let lag = self.pool.run(lag::query, &()).await.ok().flatten();
-        *self.lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+        let asked = Instant::now();
+        let told = self.pool.run(lag::query, &()).await.ok().flatten();
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).note(told, asked);
     }
 
     /// Whether the replica should be asked in its turn. When a rest is over, only the first caller gets a yes
@@ -109,7 +110,7 @@ impl Replica {
 
     pub(crate) fn figures(&self) -> ReplicaFigures {
         let resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let lag_seconds = *self.lag.lock().unwrap_or_else(PoisonError::into_inner);
+        let lag_seconds = self.lag.lock().unwrap_or_else(PoisonError::into_inner).seconds();
         ReplicaFigures { pool: self.pool.figures(), in_turn: resting_until.is_none(), lag_seconds }
     }
 }

@@ -1,4 +1,4 @@
-//! What tests of several crates need: a database of their own, and networks that fail.
+//! What tests of several crates need: a database of their own, a standby, and networks that fail.
 //!
 //! Enter through [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
 //!
@@ -7,8 +7,10 @@
 
 mod network;
 mod proxy;
+mod standby;
 mod test_database;
 
 pub use network::{refused_address, silent_address};
 pub use proxy::Proxy;
+pub use standby::Standby;
 pub use test_database::TestDatabase;

@@ -23,7 +23,7 @@ impl TestDatabase {
         let Ok(url) = env::var("PADAN_TEST_DATABASE_URL") else {
             panic!(
                 "this test needs a PostgreSQL server in PADAN_TEST_DATABASE_URL: run `make test`, or \
-                 `padan cluster -- cargo nextest run --release`"
+                 `padan cluster --standbys 1 -- cargo nextest run --release`"
             );
         };
         let server = PgConnectOptions::from_str(&url)
@@ -144,6 +144,14 @@ impl TestDatabase {
         outcome
     }
 
+    pub(crate) fn server(&self) -> &PgConnectOptions {
+        &self.server
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     fn options(&self) -> PgConnectOptions {
         self.server.clone().database(&self.name)
     }
@@ -173,7 +181,7 @@ impl Drop for TestDatabase {
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> PgConnection {
+pub(crate) async fn connect(options: &PgConnectOptions) -> PgConnection {
     options.connect().await.unwrap_or_else(|error| panic!("no connection to the test server: {error}"))
 }
 

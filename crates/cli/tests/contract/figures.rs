@@ -37,6 +37,31 @@ fn wait_for(served: &Served, series: &str, will_do: impl Fn(f64) -> bool) {
     }
 }
 
+#[test]
+fn the_lag_of_a_standby_is_told() {
+    let mut served = Served::start();
+    let standby = served.runtime.block_on(served.registry.on_standby());
+    served.change_settings(&served.registry.url(), &standby.url());
+    served.kill();
+    served.start_again();
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+
+    let text = metrics(&served);
+    let host = text.split("padan_registry_in_turn{host=\"").nth(1).unwrap().split('"').next().unwrap();
+    let lag = format!("padan_registry_replica_lag_seconds{{host=\"{host}\"}}");
+    wait_for(&served, &lag, |seconds| seconds < 1.0);
+    served.runtime.block_on(standby.paused_during(async {
+        served.registry.execute("UPDATE civil_registry.person SET name = 'Agus Wijaya'").await;
+        tokio::task::block_in_place(|| {
+            wait_for(&served, &lag, |seconds| seconds > 3.0);
+            // What was not replayed is not known yet.
+            assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+        });
+    }));
+    wait_for(&served, &lag, |seconds| seconds < 1.0);
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "NAME_MISMATCH");
+}
+
 /// Waits until the one template of the model that serves was counted.
 fn wait_for_the_template(served: &Served) {
     let text = metrics(served);

@@ -10,3 +10,5 @@ mod fixture;
 mod lookups;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod standby;
