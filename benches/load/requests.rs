@@ -1,0 +1,162 @@
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use chrono::NaiveDate;
+use http_body_util::Full;
+use hyper::{Request, header};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::arguments::{Arguments, Asked};
+
+/// Between the parts of a form; no photo has it.
+const BOUNDARY: &str = "padan-load-7f3e1c9a5b2d4860";
+
+/// The requests that are sent in turn, over and over.
+#[derive(Debug)]
+pub(crate) struct Requests {
+    host: String,
+    authorization: String,
+    api_key: String,
+    forms: Vec<Form>,
+}
+
+/// A body, and where it goes.
+#[derive(Debug, Clone, PartialEq)]
+struct Form {
+    path: &'static str,
+    body: Bytes,
+}
+
+/// A line of `people.csv`.
+#[derive(Debug, Deserialize)]
+struct Person {
+    nik: String,
+    name: String,
+    date_of_birth: NaiveDate,
+    status: String,
+}
+
+/// A line of `selfies.csv`.
+#[derive(Debug, Deserialize)]
+struct Selfie {
+    nik: String,
+    file: String,
+}
+
+impl Requests {
+    /// Reads the people, and the selfies where faces are asked for.
+    pub(crate) fn read(arguments: &Arguments) -> Result<Self> {
+        let folder = &arguments.people;
+        let mut people: Vec<Person> = read_list(&folder.join("people.csv"))?;
+        people.retain(|person| person.status == "active");
+        let mut faces = Vec::new();
+        if arguments.ask != Asked::Fields {
+            for Selfie { nik, file } in read_list(&folder.join("selfies.csv"))? {
+                if let Some(person) = people.iter().find(|person| person.nik == nik) {
+                    let file = folder.join(file);
+                    let photo = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+                    faces.push(face_form(person, &photo));
+                }
+            }
+        }
+        let fields = people.iter().map(fields_form).collect();
+        let forms = match arguments.ask {
+            Asked::Faces => faces,
+            Asked::Fields => fields,
+            Asked::Both => in_turn(&faces, &fields),
+        };
+        ensure!(!forms.is_empty(), "nobody in {} can be asked for", folder.display());
+        let Arguments { url, user, password, api_key, .. } = arguments;
+        Ok(Self {
+            host: url.clone(),
+            authorization: format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))),
+            api_key: api_key.clone(),
+            forms,
+        })
+    }
+
+    /// The request of a number; after the last one comes the first again.
+    pub(crate) fn request(&self, number: u64) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
+        let Form { path, body } = &self.forms[(number % self.forms.len() as u64) as usize];
+        Request::post(*path)
+            .header(header::HOST, &self.host)
+            .header(header::AUTHORIZATION, &self.authorization)
+            .header("x-api-key", &self.api_key)
+            .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
+            .body(Full::new(body.clone()))
+    }
+}
+
+/// One of each in turn, for as long as it takes to have had them all.
+fn in_turn<T: Clone>(faces: &[T], fields: &[T]) -> Vec<T> {
+    let most = faces.len().max(fields.len());
+    let pairs = faces.iter().cycle().zip(fields.iter().cycle()).take(most);
+    pairs.flat_map(|(face, fields)| [face.clone(), fields.clone()]).collect()
+}
+
+fn face_form(person: &Person, photo: &[u8]) -> Form {
+    let mut body = text_parts(person);
+    body.extend_from_slice(
+        format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"face_image\"; filename=\"selfie\"\r\n\
+             Content-Type: application/octet-stream\r\n\r\n"
+        )
+        .as_bytes(),
+    );
+    body.extend_from_slice(photo);
+    body.extend_from_slice(b"\r\n");
+    Form { path: "/identity/v1/face-verification", body: closed(body) }
+}
+
+fn fields_form(person: &Person) -> Form {
+    Form { path: "/identity/v1/verification", body: closed(text_parts(person)) }
+}
+
+fn text_parts(person: &Person) -> Vec<u8> {
+    let date = person.date_of_birth.format("%d-%m-%Y").to_string();
+    [("nik", &person.nik), ("name", &person.name), ("date_of_birth", &date)]
+        .map(|(name, value)| {
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        })
+        .concat()
+        .into_bytes()
+}
+
+fn closed(mut body: Vec<u8>) -> Bytes {
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    body.into()
+}
+
+fn read_list<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
+    let read = || csv::Reader::from_path(file)?.into_deserialize().collect::<Result<_, _>>();
+    read().with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_kinds_come_in_turn_until_all_were_there() {
+        assert_eq!(in_turn(&[1, 2, 3], &[10]), [1, 10, 2, 10, 3, 10]);
+        assert_eq!(in_turn(&[1], &[]), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn a_form_has_its_parts_and_its_end() {
+        let person = Person {
+            nik: "3174011403870000".to_owned(),
+            name: "Budi Santoso".to_owned(),
+            date_of_birth: NaiveDate::from_ymd_opt(1987, 3, 14).unwrap_or_default(),
+            status: "active".to_owned(),
+        };
+        let form = face_form(&person, b"\xff\xd8");
+        let body = String::from_utf8_lossy(&form.body);
+        assert!(body.contains("name=\"date_of_birth\"\r\n\r\n14-03-1987\r\n"), "{body}");
+        assert!(form.body.windows(4).any(|bytes| bytes == b"\xff\xd8\r\n"), "{body}");
+        assert!(body.ends_with(&format!("\r\n--{BOUNDARY}--\r\n")), "{body}");
+        assert!(!String::from_utf8_lossy(&fields_form(&person).body).contains("face_image"));
+    }
+}
