@@ -15,6 +15,7 @@ use serde::Deserialize;
 use crate::{
     ClientsConfig,
     clients::{Client, ClientTable, SecretDigest, digest},
+    suggest_known_name,
 };
 
 /// Why the clients could not be read. No variant holds a secret or its digest.
@@ -94,7 +95,7 @@ fn without_values(message: &str) -> String {
     if message.starts_with("invalid type") || message.starts_with("invalid value") {
         "a value has another type than is expected".to_owned()
     } else {
-        message.to_owned()
+        suggest_known_name(message)
     }
 }
 
@@ -272,6 +273,7 @@ mod tests {
         let with_plain_password = entry("a", "a", A, B) + "password = \"hunter2\"\n";
         let error_text = error(&with_plain_password);
         assert!(error_text.contains("clients.toml, line 6"), "{error_text}");
+        assert!(error_text.contains("did you mean `password_sha256`?"), "{error_text}");
         assert!(!error_text.contains("hunter2"), "{error_text}");
 
         let error_text = error(&entry("bank", "a", "hunter2", B));

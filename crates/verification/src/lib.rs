@@ -29,6 +29,7 @@ mod error;
 mod face;
 mod failed_credentials;
 mod hint;
+mod known_name;
 mod pace;
 mod quotas;
 mod rates;
@@ -51,6 +52,7 @@ pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
+pub use known_name::suggest_known_name;
 pub use padan_domain::{ClientCertificate, ClientName};
 pub use padan_inference::{Onlooker, TakenUp};
 pub use padan_store::{

@@ -6,6 +6,7 @@ use std::{
 
 use anyhow::{Context, Result, anyhow, bail};
 use config::{Config, Environment, File, FileFormat};
+use padan_verification::suggest_known_name;
 use sha2::{Digest as _, Sha256};
 
 use super::{Settings, redaction};
@@ -115,7 +116,7 @@ pub(super) fn load(file: Option<&Path>, variables: &Variables) -> Result<(Settin
 fn sections(merged: Config) -> Result<Settings, String> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
-        let said = error.into_inner().to_string();
+        let said = suggest_known_name(&error.into_inner().to_string());
         if path == "." || said.contains(&path) { said } else { format!("{path}: {said}") }
     })
 }
@@ -163,8 +164,9 @@ fn refuse_unknown_sections(file: &Path, table: &toml::Table) -> Result<()> {
     match table.keys().find(|section| !known.contains_key(*section)) {
         None => Ok(()),
         Some(unknown) => {
-            let known: Vec<_> = known.keys().map(String::as_str).collect();
-            bail!("{}: unknown section `{unknown}`, known are {}", file.display(), known.join(", "))
+            let known: Vec<_> = known.keys().map(|section| format!("`{section}`")).collect();
+            let message = format!("unknown section `{unknown}`, expected one of {}", known.join(", "));
+            bail!("{}: {}", file.display(), suggest_known_name(&message))
         }
     }
 }
@@ -207,12 +209,22 @@ mod tests {
     fn an_unknown_key_is_named_with_its_place() {
         let error = with_file("[inference]\nmodel_sett = \"x\"\n", &[]).unwrap_err();
         assert!(error.contains("/site.toml: inference"), "{error}");
-        assert!(error.contains("unknown field `model_sett`"), "{error}");
+        assert!(error.contains("unknown field `model_sett`, did you mean `model_set`?"), "{error}");
         let error = with_file("[inferense]\n", &[]).unwrap_err();
-        assert!(error.contains("/site.toml") && error.contains("`inferense`"), "{error}");
+        assert!(
+            error.contains("/site.toml: unknown section `inferense`, did you mean `inference`?"),
+            "{error}"
+        );
+        let error = with_file("[inference.quality]\nmax_yaws = 0.5\n", &[]).unwrap_err();
+        assert!(error.contains("`max_yaws`, did you mean `max_yaw`?"), "{error}");
         let error =
             with_file("", &[("PADAN__HTTP__PROT", "1"), ("PADAN__INFERENCE__DEVICE", "cpu")]).unwrap_err();
-        assert!(error.contains("PADAN__HTTP__PROT") && error.contains("`prot`"), "{error}");
+        assert!(error.contains("PADAN__HTTP__PROT"), "{error}");
+        assert!(error.contains("unknown field `prot`, did you mean `port`?"), "{error}");
+        let error = with_file("", &[("PADAN__HTPP__PORT", "1")]).unwrap_err();
+        assert!(error.contains("PADAN__HTPP__PORT: unknown field `htpp`, did you mean `http`?"), "{error}");
+        let error = with_file("[http]\nshoe_size = 42\n", &[]).unwrap_err();
+        assert!(error.contains("`shoe_size`, expected one of") && error.contains("`admin_port`"), "{error}");
     }
 
     #[test]
