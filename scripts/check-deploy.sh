@@ -50,9 +50,10 @@ deploy/compose/make-secrets.sh "$settings"
 mkdir "$settings/models"
 cp config/production.toml "$settings/"
 cp deploy/kubernetes/base/settings/padan.toml "$settings/kubernetes.toml"
+# What a site puts beside its settings; make-secrets.sh made the rest.
+echo postgres://app:secret@store/store >"$settings/store-url"
 for file in "$settings"/*.toml; do
-  quietly "${file##*/}" env PADAN__REGISTRY__URLS=postgres://reader:secret@replica/registry \
-    PADAN__STORE__URL=postgres://app:secret@store/store PADAN__INFERENCE__MODEL_FOLDER="$settings/models" \
+  quietly "${file##*/}" env PADAN__INFERENCE__MODEL_FOLDER="$settings/models" \
     PADAN__INFERENCE__RUNTIME_LIBRARY="$padan" "$padan" config check --config "$file"
 done
 say "$(find "$settings" -name '*.toml' | wc -l) files of settings are taken by the program"

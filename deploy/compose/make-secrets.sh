@@ -12,7 +12,17 @@ for name in person-key template-keys audit-keys postgres-password replicator-pas
   [ -e "$name" ] || openssl rand -hex 32 >"$name"
 done
 
-# settings FILE USER PASSWORD : what a process needs that logs in to the store as USER.
+# urls FILE URL... : one a line, passwords and all.
+urls() {
+  [ -e "$1" ] || printf '%s\n' "${@:2}" >"$1"
+}
+reader=postgres://padan_reader:$(cat reader-password)
+urls registry-urls "$reader@replica:5432/registry" "$reader@primary:5432/registry"
+urls app-store-url "postgres://padan_app:$(cat app-password)@primary:5432/store"
+urls owner-store-url "postgres://padan_owner:$(cat owner-password)@primary:5432/store"
+urls admin-store-url "postgres://padan_admin:$(cat admin-password)@primary:5432/store"
+
+# settings FILE URL_FILE : what a process needs that logs in to the store by the URL in URL_FILE.
 settings() {
   [ -e "$1" ] || cat >"$1" <<TOML
 [log]
@@ -25,21 +35,18 @@ address = "0.0.0.0"
 admin_address = "0.0.0.0"
 
 [registry]
-urls = [
-    "postgres://padan_reader:$(cat reader-password)@replica:5432/registry",
-    "postgres://padan_reader:$(cat reader-password)@primary:5432/registry",
-]
+urls_file = "registry-urls"
 
 [store]
-url = "postgres://$2:$3@primary:5432/store"
+url_file = "$2"
 person_key_file = "person-key"
 template_keys_file = "template-keys"
 audit_keys_file = "audit-keys"
 TOML
 }
-settings padan.toml padan_app "$(cat app-password)"
-settings padan-owner.toml padan_owner "$(cat owner-password)"
-settings padan-admin.toml padan_admin "$(cat admin-password)"
+settings padan.toml app-store-url
+settings padan-owner.toml owner-store-url
+settings padan-admin.toml admin-store-url
 
 # Each is mounted by itself, into a container with another user; the folder keeps others on this machine out.
 chmod 0444 -- *

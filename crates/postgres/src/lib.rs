@@ -1,6 +1,6 @@
 //! Bounded use of a PostgreSQL server: what the civil registry's replicas and the service's own database have in common.
 //!
-//! Enter through [`Pool::new`], then [`Pool::run`].
+//! Enter through [`Pool::new`], then [`Pool::run`]; [`read_secret`] is how URLs and keys come in.
 //!
 //! **Architecture Invariant:** getting a connection and running a statement each end within their limit, whatever the
 //! network does. A connection whose answer was not awaited is closed and not returned to the pool.
@@ -14,8 +14,10 @@ mod figures;
 mod lease;
 mod options;
 mod pool;
+mod secret;
 
 pub use fault::{Fault, FaultKind};
 pub use figures::PoolFigures;
 pub use options::connect_options;
 pub use pool::{Confirmation, Limits, Pool, Statement};
+pub use secret::read_secret;

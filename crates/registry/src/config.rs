@@ -1,4 +1,4 @@
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -11,9 +11,13 @@ use crate::RegistryError;
 pub struct Config {
     /// `postgres://` URLs of the replicas, tried in this order; one string separated by commas is a list too.
     /// A wrong one costs its connect timeout every [`retry_failed_after_ms`](Self::retry_failed_after_ms);
-    /// with none right every verification is answered 503. Needs no right but to read `padan.citizen`.
+    /// with none right every verification is answered 503. Needs no right but to read `padan.citizen`. Either this or
+    /// `urls_file`.
     #[serde(deserialize_with = "one_or_many")]
     pub urls: Vec<SecretString>,
+    /// A file that holds the URLs, one a line, which have passwords in them. Let nobody but the service read it.
+    #[serde(default)]
+    pub urls_file: Option<PathBuf>,
     /// How long one replica may take to give a connection, new or from the pool. Too short: a replica that is
     /// merely far away or busy counts as down. Too long: a dead first replica delays every fail-over.
     pub connect_timeout_ms: u64,
@@ -47,15 +51,6 @@ impl Config {
     /// Refuses settings that cannot work.
     pub(crate) fn validate(&self) -> Result<(), RegistryError> {
         let config = |text: String| Err(RegistryError::Config(text));
-        if self.urls.is_empty() {
-            return config("registry.urls is empty: give at least one postgres:// URL".into());
-        }
-        for (number, url) in self.urls.iter().enumerate() {
-            let url = url.expose_secret();
-            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                return config(format!("registry.urls, number {}: not a postgres:// URL", number + 1));
-            }
-        }
         for (key, value) in [
             ("connect_timeout_ms", self.connect_timeout_ms),
             ("statement_timeout_ms", self.statement_timeout_ms),
@@ -77,6 +72,31 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Reads the URLs from where the settings say.
+    pub(crate) fn read_urls(&self) -> Result<Vec<SecretString>, RegistryError> {
+        let config = |text: String| Err(RegistryError::Config(text));
+        let held = padan_postgres::read_secret("registry.urls", self.urls.first(), self.urls_file.as_deref())
+            .map_err(RegistryError::Config)?;
+        let urls = match held {
+            Some(held) if self.urls_file.is_some() => split(&held),
+            _ => self.urls.clone(),
+        };
+        if urls.is_empty() {
+            return config(
+                "registry.urls is empty: put at least one postgres:// URL into the file of registry.urls_file, or into the \
+                 environment variable PADAN__REGISTRY__URLS"
+                    .into(),
+            );
+        }
+        for (number, url) in (1..).zip(&urls) {
+            let url = url.expose_secret();
+            if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+                return config(format!("registry.urls, number {number}: not a postgres:// URL"));
+            }
+        }
+        Ok(urls)
+    }
 }
 
 /// A list, or one text separated by commas as an environment variable gives it.
@@ -89,12 +109,11 @@ fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretS
     }
     Ok(match OneOrMany::deserialize(deserializer)? {
         OneOrMany::Many(urls) => urls,
-        OneOrMany::One(urls) => urls
-            .expose_secret()
-            .split(',')
-            .map(str::trim)
-            .filter(|url| !url.is_empty())
-            .map(SecretString::from)
-            .collect(),
+        OneOrMany::One(urls) => split(&urls),
     })
+}
+
+fn split(urls: &SecretString) -> Vec<SecretString> {
+    let urls = urls.expose_secret().split([',', '\n']).map(str::trim);
+    urls.filter(|url| !url.is_empty()).map(SecretString::from).collect()
 }

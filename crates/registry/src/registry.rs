@@ -31,7 +31,7 @@ impl Registry {
     pub fn new(config: &Config) -> Result<Self, RegistryError> {
         config.validate()?;
         let replicas = config
-            .urls
+            .read_urls()?
             .iter()
             .enumerate()
             .map(|(index, url)| Replica::new(url, index + 1, config))

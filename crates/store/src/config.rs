@@ -13,8 +13,11 @@ use crate::{AuditKeys, PersonKeys, StoreError, TemplateKeys, secret};
 pub struct Config {
     /// `postgres://` URL of the database that the service owns. Wrong, or down: a verification of a known
     /// NIK is answered 503. `padan migrate` needs a user who may create schemas and roles; the service one in the role
-    /// `padan_service`.
+    /// `padan_service`. Either this or `url_file`.
     pub url: SecretString,
+    /// A file that holds the URL, which has a password in it. Let nobody but the service read it.
+    #[serde(default)]
+    pub url_file: Option<PathBuf>,
     /// The secrets under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits each, separated
     /// by commas or white space. Either this or `person_key_file`. Rows are written under the first one; the others are
     /// those of before, so that `padan audit export --nik` and `padan person forget` find what was written under them.
@@ -70,10 +73,6 @@ pub struct Config {
 impl Config {
     /// Refuses settings that cannot work.
     pub(crate) fn validate(&self) -> Result<(), StoreError> {
-        let url = self.url.expose_secret();
-        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
-        }
         for (key, value) in [
             ("audit_timeout_ms", self.audit_timeout_ms),
             ("connect_timeout_ms", self.connect_timeout_ms),
@@ -94,8 +93,27 @@ impl Config {
 
     /// How to connect, without the limits of the pool.
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
-        padan_postgres::connect_options(self.url.expose_secret())
+        let url = self.read_url()?;
+        let url = url.expose_secret();
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
+        }
+        padan_postgres::connect_options(url)
             .map_err(|error| StoreError::Config(format!("store.url: {error}")))
+    }
+
+    /// Reads the URL from where the settings say.
+    fn read_url(&self) -> Result<SecretString, StoreError> {
+        let url = Some(&self.url).filter(|url| !url.expose_secret().is_empty());
+        let read = padan_postgres::read_secret("store.url", url, self.url_file.as_deref())
+            .map_err(StoreError::Config)?;
+        read.ok_or_else(|| {
+            StoreError::Config(
+                "store.url is not set: put it into the file of store.url_file, or into the environment variable \
+                 PADAN__STORE__URL"
+                    .into(),
+            )
+        })
     }
 
     pub(crate) fn limits(&self) -> Limits {

@@ -1,6 +1,6 @@
 //! How secrets come in.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
@@ -20,20 +20,15 @@ pub(crate) fn read(
     text: Option<&SecretString>,
     file: Option<&Path>,
 ) -> Result<SecretString, StoreError> {
-    match (text, file) {
-        (Some(text), None) => Ok(text.clone()),
-        (None, Some(path)) => fs::read_to_string(path)
-            .map(SecretString::from)
-            .map_err(|error| StoreError::Config(format!("store.{name}_file, {}: {error}", path.display()))),
-        (Some(_), Some(_)) => {
-            Err(StoreError::Config(format!("store.{name} and store.{name}_file are both set: keep one")))
-        }
-        (None, None) => Err(StoreError::Config(format!(
+    let read =
+        padan_postgres::read_secret(&format!("store.{name}"), text, file).map_err(StoreError::Config)?;
+    read.ok_or_else(|| {
+        StoreError::Config(format!(
             "store.{name} is not set: make one with `openssl rand -hex 32` and put it into store.{name}_file or the \
              environment variable PADAN__STORE__{}",
             name.to_uppercase()
-        ))),
-    }
+        ))
+    })
 }
 
 /// Keys in hexadecimal digits, separated by commas or white space; at least one, none twice.

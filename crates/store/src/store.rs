@@ -34,11 +34,12 @@ impl Store {
     /// Must be called within a Tokio runtime, which looks after the pool.
     pub fn new(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
+        let options = config.connect_options()?;
         Ok(Self(Arc::new(Parts {
             person_keys: config.read_person_keys()?,
             template_keys: config.read_template_keys()?,
             audit_keys: config.read_audit_keys()?,
-            pool: Arc::new(Pool::new(config.connect_options()?, config.limits(), None)),
+            pool: Arc::new(Pool::new(options, config.limits(), None)),
             config: config.clone(),
         })))
     }

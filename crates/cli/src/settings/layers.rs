@@ -24,9 +24,11 @@ const PATHS: &[(&str, &str)] = &[
     ("http.tls", "private_key_file"),
     ("inference", "model_folder"),
     ("inference", "runtime_library"),
+    ("registry", "urls_file"),
     ("store", "audit_keys_file"),
     ("store", "person_key_file"),
     ("store", "template_keys_file"),
+    ("store", "url_file"),
 ];
 
 /// Environment variables by name.
@@ -246,8 +248,11 @@ mod tests {
     fn paths_in_a_file_are_relative_to_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("site.toml");
-        fs::write(&file, "[clients]\nfile = \"clients.toml\"\n").unwrap();
+        let text = "[clients]\nfile = \"clients.toml\"\n[store]\nurl_file = \"store-url\"\n[registry]\nurls_file = \"urls\"\n";
+        fs::write(&file, text).unwrap();
         let (settings, _) = load(Some(&file), &Variables::new()).unwrap();
+        assert_eq!(settings.store.url_file.unwrap(), folder.path().join("store-url"));
+        assert_eq!(settings.registry.urls_file.unwrap(), folder.path().join("urls"));
         assert_eq!(settings.clients.file.unwrap(), folder.path().join("clients.toml"));
     }
 

@@ -92,6 +92,8 @@ mod tests {
 
     #[test]
     fn the_place_of_a_key_is_shown() {
-        assert!(shown("person_key_file = \"/etc/padan/key\"").contains("/etc/padan/key"));
+        for key in ["person_key_file", "url_file", "urls_file"] {
+            assert!(shown(&format!("{key} = \"/etc/padan/secret\"")).contains("/etc/padan/secret"), "{key}");
+        }
     }
 }

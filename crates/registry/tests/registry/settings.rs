@@ -34,6 +34,28 @@ fn unknown_keys_are_refused() {
 }
 
 #[tokio::test]
+async fn urls_come_from_one_place() {
+    let path = std::env::temp_dir().join(format!("padan_registry_urls_{}", std::process::id()));
+    let outcome = |urls: &[&str]| {
+        let mut config = config(urls);
+        config.urls_file = Some(path.clone());
+        Registry::new(&config).map(|registry| format!("{registry:?}")).map_err(|error| error.to_string())
+    };
+    std::fs::write(&path, "postgres://reader:secret@one/registry\n\npostgres://reader:secret@two/registry\n")
+        .unwrap();
+    assert_eq!(outcome(&[]).unwrap(), r#"["one:5432/registry", "two:5432/registry"]"#);
+    let both = outcome(&["postgres://reader@one/registry"]).unwrap_err();
+    assert!(both.contains("registry.urls and registry.urls_file are both set"), "{both}");
+    std::fs::write(&path, "postgres://one\nmysql://reader:secret@one/registry\n").unwrap();
+    let wrong = outcome(&[]).unwrap_err();
+    assert!(wrong.contains("number 2") && !wrong.contains("secret"), "{wrong}");
+    std::fs::write(&path, "").unwrap();
+    assert!(outcome(&[]).unwrap_err().contains("the file is empty"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(outcome(&[]).unwrap_err().contains("registry.urls_file"));
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_refused_by_their_key() {
     let refusal = |change: &dyn Fn(&mut Config)| {
         let mut config = config(&["postgres://reader@one/registry"]);

@@ -44,6 +44,29 @@ async fn the_person_key_comes_from_one_place() {
 }
 
 #[tokio::test]
+async fn the_url_comes_from_one_place() {
+    let path = std::env::temp_dir().join(format!("padan_store_url_{}", std::process::id()));
+    let outcome = |url: &str| {
+        let mut config = config(url);
+        config.url_file = Some(path.clone());
+        Store::new(&config).map(|store| format!("{store:?}")).map_err(|error| error.to_string())
+    };
+    std::fs::write(&path, "postgres://service:secret@one/store\n").unwrap();
+    assert_eq!(outcome("").unwrap(), "Store(\"one:5432/store\")");
+    let both = outcome("postgres://service@one/store").unwrap_err();
+    assert!(both.contains("store.url and store.url_file are both set"), "{both}");
+    std::fs::write(&path, "mysql://service:secret@one/store\n").unwrap();
+    let wrong = outcome("").unwrap_err();
+    assert!(wrong.contains("store.url is not a postgres:// URL") && !wrong.contains("secret"), "{wrong}");
+    std::fs::write(&path, "\n").unwrap();
+    assert!(outcome("").unwrap_err().contains("the file is empty"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(outcome("").unwrap_err().contains("store.url_file"));
+    let neither = Store::new(&config("")).unwrap_err().to_string();
+    assert!(neither.contains("store.url_file") && neither.contains("PADAN__STORE__URL"), "{neither}");
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_refused_by_their_key() {
     let refusal = |change: &dyn Fn(&mut Config)| {
         let mut config = config("postgres://service@one/store");
