@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients rolling-restart failover evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install what is missing: PostgreSQL, ONNX Runtime, the models
 	@scripts/deps.sh
@@ -30,6 +30,14 @@ enroll-check: deps ## enrol 20,000 generated people and kill it twice; takes a q
 
 slow-clients: deps ## 1,000 clients that each send 10 MB slowly: what they are answered, and the peak of memory
 	@scripts/slow-clients.sh
+
+rolling-restart: ## two services behind HAProxy are restarted in turn under load: how many requests fail
+	@scripts/deps.sh --for-balancer
+	@scripts/rolling-restart.sh $(ARGS)
+
+failover: ## a service reads two standbys, which are killed in turn under load: how many requests fail
+	@scripts/deps.sh --for-load
+	@scripts/failover.sh $(ARGS)
 
 evaluate: ## error rates on the photos in ../shared/faces, checked by NumPy
 	@scripts/evaluate.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
 # installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with. With
-# --only-runtime nothing but ONNX Runtime.
+# --for-load the load generator, with --for-balancer HAProxy as well. With --only-runtime nothing but ONNX Runtime.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -178,6 +178,29 @@ need_promtool() {
   say "$(promtool --version 2>&1 | head -n 1)"
 }
 
+# Only the program and its libraries, as for promtool.
+install_haproxy() {
+  local folder=$1
+  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq haproxy) || return
+  dpkg-deb --fsys-tarfile "$folder"/haproxy_*.deb | tar --extract --directory "$folder" ./usr/sbin/haproxy || return
+  mkdir -p "$deps/bin"
+  mv -- "$folder/usr/sbin/haproxy" "$deps/bin/haproxy"
+}
+
+need_haproxy() {
+  if command -v haproxy >/dev/null && haproxy -v >/dev/null 2>&1; then return; fi
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+    fail "HAProxy is missing: install your system's package for it"
+  fi
+  say "extracting HAProxy from Debian's package into .deps/bin"
+  in_new_folder install_haproxy || { apt-get update -qq && in_new_folder install_haproxy; }
+  local libraries
+  mapfile -t libraries < <(apt-cache depends haproxy | sed -n 's/^ *Depends: \(lib.*\)/\1/p' |
+    while read -r library; do dpkg --status "$library" >/dev/null 2>&1 || echo "$library"; done)
+  haproxy -v >/dev/null 2>&1 || apt_install "a library of HAProxy" "${libraries[@]}"
+  say "$(haproxy -v | head -n 1)"
+}
+
 need_checkers() {
   if cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1; then return; fi
   fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
@@ -214,6 +237,10 @@ need_postgres
 need_runtime
 cargo build --release --quiet --package padan
 need_models
+case "${1:-}" in
+  --for-load | --for-balancer) cargo build --release --quiet --package padan-benches --bin padan-load ;;&
+  --for-balancer) need_haproxy ;;
+esac
 if [ "${1:-}" = --for-tests ]; then
   need_checkers
   need_nextest

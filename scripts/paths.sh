@@ -6,6 +6,7 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 deps=$PWD/.deps
 padan=${CARGO_TARGET_DIR:-$PWD/target}/release/padan
+load=$padan-load
 export PATH="$deps/bin:$PATH:${HOME:-/root}/.cargo/bin"
 # The queries are checked against .sqlx, whatever database the caller's environment names.
 export SQLX_OFFLINE=true

@@ -1,0 +1,88 @@
+# shellcheck shell=bash disable=SC2034,SC2154
+# Sourced, within `padan cluster`, by scripts that need a whole site: a registry with the demo's people, a store, a client,
+# and services on it. What it starts and writes goes with the script.
+
+work=$(mktemp -d)
+pids=()
+leave() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait
+  rm -rf -- "$work"
+}
+trap leave EXIT
+
+# url_of SERVER DATABASE: the URL of a database on the server of another URL.
+url_of() { printf '%s/%s\n' "${1%/*}" "$2"; }
+
+sha256_of() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
+
+# make_site REGISTRY_URL... : databases, people and settings. The URLs are those that the services read the registry by.
+make_site() {
+  local server=$PADAN_TEST_DATABASE_URL database photo
+  for database in registry store; do psql --quiet "$server" --command "CREATE DATABASE $database"; done
+  {
+    echo 'CREATE SCHEMA civil_registry;'
+    cat migrations/registry/*.sql
+    echo 'CREATE TEMPORARY TABLE person (nik text, name text, date_of_birth date, status text, portrait text);'
+    echo "\\copy person FROM people/people.csv CSV HEADER"
+    echo 'CREATE TEMPORARY TABLE photo (file text, bytes bytea);'
+    for photo in people/images/*_id.jpg; do
+      echo "INSERT INTO photo VALUES ('${photo#people/}', decode('$(base64 --wrap=0 "$photo")', 'base64'));"
+    done
+    echo 'INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
+          SELECT nik, name, date_of_birth, status, bytes, now() FROM person JOIN photo ON file = portrait;'
+  } | psql --quiet --set ON_ERROR_STOP=1 "$(url_of "$server" registry)"
+  PADAN_LOAD_PASSWORD=$(openssl rand -hex 16) PADAN_LOAD_API_KEY=$(openssl rand -hex 16)
+  export PADAN_LOAD_PASSWORD PADAN_LOAD_API_KEY
+  cat >"$work/clients.toml" <<TOML
+[[client]]
+name = "load"
+username = "load"
+password_sha256 = "$(sha256_of "$PADAN_LOAD_PASSWORD")"
+api_key_sha256 = "$(sha256_of "$PADAN_LOAD_API_KEY")"
+TOML
+  cat >"$work/padan.toml" <<TOML
+[log]
+format = "json"
+[clients]
+file = "$work/clients.toml"
+[registry]
+urls = [$(printf '"%s",' "$@")]
+[store]
+url = "$(url_of "$server" store)"
+person_key = "$(openssl rand -hex 32)"
+template_keys = "$(openssl rand -hex 32)"
+audit_keys = "$(openssl rand -hex 32)"
+TOML
+  "$padan" migrate --config "$work/padan.toml"
+}
+
+# start_service NAME PORT ADMIN_PORT: starts a service, sets $service to its process, and waits until it is ready.
+start_service() {
+  PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
+  service=$!
+  pids+=("$service")
+  for _ in $(seq 300); do
+    if curl --silent --fail --output /dev/null "http://127.0.0.1:$3/readyz"; then return; fi
+    kill -0 "$service" 2>/dev/null || break
+    sleep 0.1
+  done
+  tail -n 20 "$work/$1.log" >&2
+  fail "the service $1 does not become ready"
+}
+
+# start_load ARGUMENTS... : starts sending until finish_load.
+start_load() {
+  "$load" --user load "$@" >"$work/load.json" &
+  loading=$!
+  pids+=("$loading")
+}
+
+# finish_load: ends the sending, prints the figures, and sets $failed to the number of failed requests.
+finish_load() {
+  kill -TERM "$loading"
+  wait "$loading" || fail "the load generator failed"
+  cat "$work/load.json"
+  failed=$(sed -n 's/^ *"failed": \([0-9]*\),$/\1/p' "$work/load.json")
+}
