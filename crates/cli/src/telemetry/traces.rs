@@ -95,7 +95,7 @@ mod exporting {
         }
 
         /// Makes traces of our own spans; a dependency's hold what is nobody's business.
-        pub(super) fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+        pub(in crate::telemetry) fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
         where
             S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
         {
@@ -143,7 +143,7 @@ mod lacking {
             Ok(None)
         }
 
-        pub(super) fn layer(&self) -> Identity {
+        pub(in crate::telemetry) fn layer(&self) -> Identity {
             match *self {}
         }
 
