@@ -15,6 +15,8 @@ mod figures;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod log;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod photos;

@@ -140,8 +140,9 @@ impl Served {
         let (registry_url, store_url) = (registry.url(), store.url());
         let clients_section =
             if settings.contains("[clients]") { "" } else { "[clients]\nfile = \"clients.toml\"\n\n" };
+        let log_section = if settings.contains("[log]") { "" } else { "[log]\nformat = \"json\"\n\n" };
         let mut text = format!(
-            "{settings}\n[log]\nformat = \"json\"\n\n{clients_section}\
+            "{settings}\n{log_section}{clients_section}\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n\
              audit_keys = \"{}\"\n",
@@ -499,10 +500,9 @@ fn listening(log: &Path, process: &mut Child) -> [SocketAddr; 2] {
     let began = Instant::now();
     loop {
         let lines = BufReader::new(fs::File::open(log).unwrap()).lines().map_while(Result::ok);
-        for event in lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok()) {
-            if let (Some(port), Some(admin)) = (event["port"].as_u64(), event["admin_port"].as_u64()) {
-                return [port, admin]
-                    .map(|port| SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap())));
+        for line in lines {
+            if let (Some(port), Some(admin)) = (port_in(&line, "port"), port_in(&line, "admin_port")) {
+                return [port, admin].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
             }
         }
         assert!(
@@ -512,6 +512,13 @@ fn listening(log: &Path, process: &mut Child) -> [SocketAddr; 2] {
         );
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// The number of a field, in a line of either format.
+fn port_in(line: &str, field: &str) -> Option<u16> {
+    let (_, number) =
+        line.split_once(&format!("\"{field}\":")).or_else(|| line.split_once(&format!(" {field}=")))?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 pub(crate) fn project() -> PathBuf {

@@ -1,0 +1,368 @@
+//! What the log never tells, however much of it a site asks for.
+
+use std::io::{Read as _, Write as _};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use padan_domain::CitizenStatus;
+use padan_registry::{FurtherFields, SamplePerson, SampleRegistry};
+use reqwest::blocking::multipart::{Form, Part};
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::{
+    photos::Photos,
+    served::{Answer, Claim, Served, text_fields},
+    site::{CREDENTIALS, DISABLED, ELSEWHERE, PORTRAIT_CHANGED},
+};
+
+const FACE: &str = "/identity/v1/face-verification";
+const BASIC: &str = "/identity/v1/verification";
+
+/// A person of whom nothing occurs anywhere else.
+const NIK: &str = "3273064211940002";
+const NAME: &str = "Ratnasari Wulandari";
+const UNKNOWN_NIK: &str = "3273064211940099";
+const BORN: &str = "02-11-1994";
+const BORN_IN_ISO: &str = "1994-11-02";
+const FIELDS: [(&str, &str); 13] = [
+    ("no_kk", "3273062001170023"),
+    ("mother_maiden_name", "Kartikawati"),
+    ("place_of_birth", "Tasikmalaya"),
+    ("address", "Gang Melatiwangi 17"),
+    ("gender", "PEREMPUAN"),
+    ("marital_status", "Cerai Hidup"),
+    ("job_type", "Penjahit"),
+    ("province", "Kalimantan Utara"),
+    ("city", "Tanjungselor"),
+    ("district", "Kuburajaya"),
+    ("subdistrict", "Sukamelang"),
+    ("rt", "017"),
+    ("rw", "093"),
+];
+
+/// Credentials that are wrong.
+const GUESS: [&str; 3] = ["guessed-user", "guessed-password", "guessed-key"];
+
+/// Planted in headers, paths and file names.
+const PLANTED: &str = "planted-by-the-client";
+/// Planted in a parameter of the databases' URLs that is misspelt, and of which the driver complains.
+const PASSWORD: &str = "planted-database-password";
+
+/// Of the further fields, `rt` and `rw` are numbers that occur in times as well.
+fn of_the_person() -> Vec<String> {
+    let fields = FIELDS.iter().map(|(_, value)| *value).filter(|value| value.len() > 3);
+    let whole = [NIK, UNKNOWN_NIK, NAME, BORN, BORN_IN_ISO, "Agustinus", "03-11-1994", "Bengkayang"];
+    let texts = whole.into_iter().chain(fields);
+    texts
+        .flat_map(|text| text.split(' ').chain([text]))
+        .filter(|word| word.len() > 3)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn of_credentials(credentials: &[&str; 3]) -> Vec<String> {
+    let [user, password, key] = credentials;
+    let basic = STANDARD.encode(format!("{user}:{password}"));
+    [*user, password, key, basic.trim_end_matches('=')].map(str::to_owned).to_vec()
+}
+
+/// The first bytes of a file and some of its middle, in the ways in which bytes are written into a log.
+fn of_a_photo(photo: &[u8]) -> Vec<String> {
+    let middle = photo.len() / 2 / 3 * 3;
+    [&photo[..12], &photo[middle..middle + 12]]
+        .into_iter()
+        .flat_map(|bytes| {
+            let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
+            let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            [
+                digits.concat(),
+                digits.join(" "),
+                digits.join(":"),
+                numbers.join(", "),
+                numbers.join(","),
+                bytes.escape_ascii().to_string(),
+                String::from_utf8_lossy(bytes).into_owned(),
+                STANDARD.encode(bytes),
+            ]
+        })
+        .collect()
+}
+
+/// The lines that tell one of the secrets, whatever the case of its letters.
+fn lines_that_tell<'l>(log: &'l str, secrets: &[String]) -> Vec<(String, &'l str)> {
+    let secrets: Vec<_> = secrets.iter().map(|secret| (secret, secret.to_lowercase())).collect();
+    log.lines()
+        .flat_map(|line| {
+            let lower = line.to_lowercase();
+            let told: Vec<_> = secrets.iter().filter(|(_, word)| lower.contains(word)).collect();
+            told.into_iter().map(|(secret, _)| ((*secret).clone(), line)).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+async fn put_the_person(served: &Served) {
+    let field =
+        |name: &str| FIELDS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let person = SamplePerson {
+        nik: NIK.parse().unwrap(),
+        name: NAME.to_owned(),
+        date_of_birth: BORN_IN_ISO.parse().unwrap(),
+        status: CitizenStatus::Active,
+        further: FurtherFields {
+            no_kk: field("no_kk"),
+            mother_maiden_name: field("mother_maiden_name"),
+            place_of_birth: field("place_of_birth"),
+            address: field("address"),
+            gender: field("gender"),
+            marital_status: field("marital_status"),
+            job_type: field("job_type"),
+            province: field("province"),
+            city: field("city"),
+            district: field("district"),
+            subdistrict: field("subdistrict"),
+            rt: field("rt"),
+            rw: field("rw"),
+        },
+        portrait: Some((Photos::read("101_id.jpg"), PORTRAIT_CHANGED.parse().unwrap())),
+    };
+    SampleRegistry::connect(&served.registry.url().into()).await.unwrap().put(&person).await.unwrap();
+}
+
+/// Has the registry's server send a notice with the NIK and the name for each row that is asked for.
+async fn have_the_server_tell(served: &Served) {
+    let told = "CREATE FUNCTION padan.tell(nik text, name text) RETURNS boolean LANGUAGE plpgsql AS
+                  $$ BEGIN RAISE WARNING 'asked for % %', nik, name; RETURN true; END $$;
+                ALTER VIEW padan.citizen RENAME TO silent_citizen;
+                CREATE VIEW padan.citizen AS
+                  SELECT * FROM padan.silent_citizen WHERE padan.tell(nik, name)";
+    served.registry.execute(told).await;
+}
+
+fn claim() -> Claim {
+    Claim {
+        nik: NIK.into(),
+        name: NAME.into(),
+        date_of_birth: BORN.into(),
+        photo: Photos::read("101_s1.jpg"),
+    }
+}
+
+/// Sends each kind of request, and gives the ids under which they were answered.
+fn send_everything(served: &Served) -> Vec<String> {
+    let mut answers = Vec::new();
+    let mut expect = |reason_code: &str, answer: Answer| {
+        assert_eq!(answer.reason_code, reason_code, "{}", answer.body);
+        answers.push(id_of(&answer));
+    };
+    for (reason_code, claim) in [
+        ("VERIFIED", claim()),
+        ("NAME_MISMATCH", claim().name("Agustinus")),
+        ("DOB_MISMATCH", claim().date_of_birth("03-11-1994")),
+        ("NIK_NOT_FOUND", claim().nik(UNKNOWN_NIK)),
+        ("FACE_MISMATCH", claim().photo(Photos::read("118_s1.jpg"))),
+        ("NO_FACE", claim().photo(Photos::without_face())),
+        ("UNSUPPORTED_IMAGE", claim().photo(NAME.as_bytes())),
+        ("IMAGE_UNREADABLE", claim().photo(Photos::read("101_s1.jpg").slice(..9000))),
+        ("INVALID_NIK", claim().nik(&NIK[1..])),
+        ("INVALID_DOB", claim().date_of_birth(BORN_IN_ISO)),
+        ("INVALID_NAME", claim().name(&NAME.repeat(20))),
+    ] {
+        expect(reason_code, served.verify(&claim));
+    }
+    let basic: Vec<_> =
+        [("nik", NIK), ("name", NAME), ("date_of_birth", BORN)].into_iter().chain(FIELDS).collect();
+    expect("VERIFIED", served.send_to(BASIC, text_fields(&basic)));
+    let elsewhere = text_fields(&[("nik", NIK), ("city", "Bengkayang"), ("address", "Gang Melatiwangi 71")]);
+    expect("FIELD_MISMATCH", served.send_to(BASIC, elsewhere));
+    expect("INVALID_FIELD", served.send_to(BASIC, text_fields(&[("nik", NIK), ("no_kk", NAME)])));
+
+    let named = Part::bytes(Photos::read("101_s1.jpg").to_vec()).file_name(format!("{PLANTED} {NAME}.jpg"));
+    let form = text_fields(&[("nik", NIK), ("name", NAME), (PLANTED, NAME), ("date_of_birth", BORN)]);
+    expect("VERIFIED", served.send(form.part("face_image", named)));
+    expect("MALFORMED_FORM", served.send(claim().form().text("nik", NIK)));
+    expect("MALFORMED_FORM", served.send(Form::new().text(NAME, NIK)));
+    expect("MISSING_FIELD", served.send(Form::new().text(PLANTED, NIK)));
+    let cut = format!("--{PLANTED}\r\nContent-Disposition: form-data; name=\"nik\"\r\n\r\n{NIK}");
+    let cut = |path| {
+        let boundary = format!("multipart/form-data; boundary={PLANTED}");
+        served.request("POST", path, CREDENTIALS).header("content-type", boundary).body(cut.clone())
+    };
+    expect("MALFORMED_FORM", cut(FACE).send().unwrap().into());
+    expect("MALFORMED_FORM", cut(BASIC).send().unwrap().into());
+
+    for (reason_code, credentials) in
+        [("UNAUTHORIZED", GUESS), ("FORBIDDEN", DISABLED), ("FORBIDDEN", ELSEWHERE)]
+    {
+        let request = served.request("POST", FACE, credentials).multipart(claim().form());
+        expect(reason_code, request.send().unwrap().into());
+    }
+    let planted = served
+        .request("POST", &format!("/{PLANTED}/{NIK}?name={NAME}"), CREDENTIALS)
+        .header("x-request-id", NIK)
+        .header("user-agent", PLANTED)
+        .header("referer", format!("http://bank.example/{NIK}"))
+        .header("cookie", format!("session={PLANTED}"))
+        .header("x-forwarded-host", PLANTED)
+        .header("accept-language", PLANTED);
+    assert_eq!(planted.multipart(claim().form()).send().unwrap().status(), 404);
+    assert!(served.request(PLANTED, BASIC, CREDENTIALS).send().unwrap().status().is_client_error());
+    answers
+}
+
+fn id_of(answer: &Answer) -> String {
+    answer.headers["request-id"].to_str().unwrap().to_owned()
+}
+
+/// Requests that are no HTTP, or end before their body does.
+fn send_fragments(served: &Served) {
+    let head = format!("POST {FACE} HTTP/1.1\r\nHost: {PLANTED}\r\nAuthorization: Bearer {PLANTED}\r\n");
+    for fragment in [
+        format!("{NIK} {NAME}\r\n\r\n"),
+        format!("{head}{NAME}\r\n\r\n"),
+        format!("{head}Content-Length: 5000\r\n\r\nnik={NIK}"),
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n{NIK}\r\n"),
+    ] {
+        let mut connection = served.connect();
+        connection.write_all(fragment.as_bytes()).unwrap();
+        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = connection.read_to_end(&mut Vec::new());
+    }
+}
+
+/// A client with a rate and a quota, until it has used both up. Gives its credentials.
+fn exceed_limits(served: &Served) -> [String; 3] {
+    let rules = ["--rate", "1", "--burst", "2", "--daily-quota", "1", "--json"];
+    let added =
+        served.command(&[&["client", "add", "telco", "--username", "user-of-telco"], &rules[..]].concat());
+    let secrets: Value = serde_json::from_slice(&added.stdout).unwrap();
+    let secrets = ["username", "password", "api_key"].map(|key| secrets[key].as_str().unwrap().to_owned());
+    let credentials = secrets.each_ref().map(String::as_str);
+    let codes: Vec<_> = (0..3)
+        .map(|_| {
+            let form = text_fields(&[("nik", NIK), ("name", NAME)]);
+            let answer: Answer =
+                served.request("POST", BASIC, credentials).multipart(form).send().unwrap().into();
+            answer.reason_code
+        })
+        .collect();
+    assert_eq!(codes, ["VERIFIED", "QUOTA_EXCEEDED", "RATE_LIMITED"]);
+    secrets
+}
+
+/// Requests while a database is away.
+fn meet_outages(served: &Served) {
+    let ask = || {
+        tokio::task::block_in_place(|| {
+            let text = text_fields(&[("nik", NIK), ("name", NAME), ("date_of_birth", BORN)]);
+            [served.verify(&claim()).status, served.send_to(BASIC, text).status]
+        })
+    };
+    for database in [&served.registry, &served.store] {
+        assert_eq!(served.runtime.block_on(database.gone_during(async { ask() })), [503, 503]);
+    }
+    // A statement that runs into its limit.
+    let locked = served.registry.locked_during("civil_registry.person", async { ask() });
+    assert_eq!(served.runtime.block_on(locked), [503, 503]);
+}
+
+/// Everything that the service logs from its start to its end, with the secrets that it met.
+fn everything_logged(format: &str) -> (String, Vec<String>, Vec<String>) {
+    let trace = "trace,sqlx=trace,sqlx::query=trace,actix_http=trace,[request]=trace";
+    let mut served = Served::with(&format!("[log]\nformat = \"{format}\"\nfilter = \"{trace}\"\n"));
+    served.runtime.block_on(async {
+        put_the_person(&served).await;
+        have_the_server_tell(&served).await;
+    });
+    let added = exceed_limits(&served);
+    let ids = send_everything(&served);
+    send_fragments(&served);
+    served.change_clients("disabled = true", "disabled = false");
+    meet_outages(&served);
+    stop(&mut served);
+    let mut log = served.logged();
+
+    // The driver complains of parameters that it does not know, when the service starts.
+    for database in [&served.registry, &served.store] {
+        let url = database.url();
+        let mark = if url.contains('?') { '&' } else { '?' };
+        served.change_settings(&url, &format!("{url}{mark}pasword={PASSWORD}"));
+    }
+    served.start_again();
+    assert_eq!(served.verify(&claim()).reason_code, "VERIFIED");
+    stop(&mut served);
+    log += &served.logged();
+
+    let added = added.each_ref().map(String::as_str);
+    let mut secrets = vec![PLANTED.to_owned(), PASSWORD.to_owned()];
+    secrets.extend(of_the_person());
+    secrets
+        .extend([&CREDENTIALS, &DISABLED, &ELSEWHERE, &GUESS, &added].into_iter().flat_map(of_credentials));
+    secrets.extend(
+        ["101_s1.jpg", "101_id.jpg", "118_s1.jpg"].iter().flat_map(|name| of_a_photo(&Photos::read(name))),
+    );
+    for url in [served.registry.url(), served.store.url()] {
+        let credentials = url.split("://").nth(1).unwrap().split('@').next().unwrap();
+        secrets.extend(credentials.split(':').skip(1).map(str::to_owned));
+    }
+    let keys = ["0123456789abcdef", "89abcdef01234567", "456789abcdef0123"];
+    secrets.extend(keys.map(|key| key.repeat(4)));
+    (log, secrets, ids)
+}
+
+fn stop(served: &mut Served) {
+    served.signal(Signal::TERM);
+    assert!(served.process().wait().unwrap().success());
+}
+
+#[track_caller]
+fn assert_silent(log: &str, secrets: &[String], ids: &[String]) {
+    assert!(secrets.len() > 50 && secrets.iter().all(|secret| secret.len() > 3), "{secrets:?}");
+    let told = lines_that_tell(log, secrets);
+    assert!(told.is_empty(), "{told:#?}");
+    // The search finds what is there: the line of each request.
+    assert!(ids.len() > 20);
+    for id in ids {
+        assert!(!lines_that_tell(log, std::slice::from_ref(id)).is_empty(), "{id} is in no line");
+    }
+}
+
+#[test]
+fn a_log_of_objects_tells_of_no_person_and_no_secret_at_any_level() {
+    let (log, secrets, ids) = everything_logged("json");
+    assert_silent(&log, &secrets, &ids);
+
+    let events: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for id in &ids {
+        let answered: Vec<_> =
+            events.iter().filter(|event| event["id"] == **id && event["message"] == "answered").collect();
+        let [answered] = &*answered else { panic!("{id} has {} lines", answered.len()) };
+        assert!(answered["reason"].is_string() && answered["steps"].is_string(), "{answered}");
+        assert!(answered["ms"].is_number() && answered["client"].is_string(), "{answered}");
+    }
+    let verified = events.iter().find(|event| event["id"] == *ids[0]).unwrap();
+    assert!(verified["steps"].as_str().unwrap().contains("embed="), "{verified}");
+}
+
+#[test]
+fn a_log_of_text_tells_of_no_person_and_no_secret_at_any_level() {
+    let (log, secrets, ids) = everything_logged("text");
+    assert_silent(&log, &secrets, &ids);
+    for id in &ids {
+        let answered =
+            log.lines().filter(|line| line.contains(id.as_str()) && line.contains("answered")).count();
+        assert_eq!(answered, 1, "{id}");
+    }
+}
+
+#[test]
+fn what_happens_within_a_request_is_told_with_its_id() {
+    let served = Served::start();
+    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    let damage = "UPDATE store.face_template SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)";
+    served.runtime.block_on(served.store.execute(damage));
+    let id = id_of(&served.verify(&Claim::true_one()));
+    let log = served.logged();
+    let line = log.lines().find(|line| line.contains("a face template is made anew")).unwrap();
+    let event: Value = serde_json::from_str(line).unwrap();
+    assert_eq!(event["span"]["id"], *id, "{line}");
+}
