@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
-        compare, config_check, doctor, enroll, evaluate, keys_rotate, migrate, person_forget, serve,
-        templates_prune, usage,
+        compare, config_check, config_show, doctor, enroll, evaluate, keys_rotate, migrate, person_forget,
+        serve, templates_prune, usage,
     },
     demo, models,
 };
@@ -56,6 +56,7 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     Check(config_check::ConfigCheckArguments),
+    Show(config_show::ConfigShowArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -95,6 +96,7 @@ impl Arguments {
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Compare(arguments) => Ok(compare::run(&arguments)),
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
+            Command::Config(ConfigCommand::Show(arguments)) => config_show::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),
             Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
             Command::Client(arguments) => client::run(&arguments),

@@ -10,6 +10,7 @@ pub(crate) mod client;
 pub(crate) mod cluster;
 pub(crate) mod compare;
 pub(crate) mod config_check;
+pub(crate) mod config_show;
 pub(crate) mod doctor;
 pub(crate) mod enroll;
 pub(crate) mod evaluate;

@@ -1,14 +1,14 @@
 //! The settings of the whole program, composed from the sections that each crate owns.
 //!
-//! Three layers, each over the one before: `config/default.toml`, which is compiled in; a file, named by
-//! `--config` or else by `$PADAN_CONFIG`; environment variables `PADAN__SECTION__KEY`. No file is picked up
-//! from the current folder, so that a service does not change with the place it was started from.
+//! Four layers, each over the one before: `config/default.toml`, which is compiled in; a file, named by
+//! `--config` or else by `$PADAN_CONFIG`; environment variables `PADAN__SECTION__KEY`; flags `--set section.key=value`.
+//! No file is picked up from the current folder, so that a service does not change with the place it was started from.
 
+mod assignment;
 mod layers;
 mod redaction;
 
 use std::{
-    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -17,10 +17,11 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde::Deserialize;
 
+use self::assignment::Assignment;
 pub(crate) use self::layers::Effective;
 use crate::telemetry;
 
-/// The setting that every command takes.
+/// The settings that every command takes.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SettingsArguments {
     /// A TOML file of settings [default: that of `$PADAN_CONFIG`, else none]
@@ -28,6 +29,11 @@ pub(crate) struct SettingsArguments {
     /// What it does not set keeps its default; `PADAN__SECTION__KEY` in the environment wins over both.
     #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,
+    /// A setting that wins over file and environment; may be given several times
+    ///
+    /// Not for secrets: everybody on the machine sees the arguments of a process.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE", global = true)]
+    set: Vec<Assignment>,
 }
 
 /// Every section. A key that no section knows is refused.
@@ -61,17 +67,17 @@ impl SettingsArguments {
             .file
             .clone()
             .or_else(|| env::var_os("PADAN_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from));
-        let variables = env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .filter(|(name, _)| name.starts_with(layers::VARIABLE_PREFIX))
+        let mut assignments: Vec<_> = env::vars_os()
+            .filter_map(|(name, value)| Assignment::of_variable(name.to_str()?, value.to_str()?))
             .collect();
-        layers::load(named.as_deref(), &variables).context("the settings are not in order")
+        assignments.sort_by(|a, b| a.name.cmp(&b.name));
+        assignments.extend_from_slice(&self.set);
+        layers::load(named.as_deref(), assignments).context("the settings are not in order")
     }
 
     /// The settings of a file alone, whatever the environment says.
     pub(crate) fn of_file_alone(file: &Path) -> Result<Settings> {
-        let (settings, _) =
-            layers::load(Some(file), &BTreeMap::new()).context("the settings are not in order")?;
+        let (settings, _) = layers::load(Some(file), Vec::new()).context("the settings are not in order")?;
         Ok(settings)
     }
 

@@ -1,7 +1,4 @@
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
@@ -16,23 +13,18 @@ use crate::{
     telemetry::{self, Traces},
 };
 
-/// Check the settings and print those in force, secrets blotted out
+/// Check the settings
 ///
-/// Nothing is connected to: `padan doctor` tries the settings out.
+/// Nothing is connected to: `padan doctor` tries the settings out, `padan config show` prints them.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigCheckArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Prints the settings in force.
+/// Says each fault.
 pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitCode> {
-    let (settings, effective) = arguments.settings.load()?;
-    let mut out = io::stdout().lock();
-    for source in &effective.sources {
-        writeln!(out, "# from {source}")?;
-    }
-    write!(out, "\n{}", effective.redacted()?)?;
+    let settings = arguments.settings.settings()?;
     let faults = faults(&settings)?;
     for fault in &faults {
         eprintln!("padan: {fault}");

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     match arguments.settings.load() {
         Err(error) => report.line("settings", Err::<String, _>(format!("{error:#}")))?,
         Ok((settings, effective)) => {
-            report.line("settings", Ok::<_, String>(effective.sources.join(", ")))?;
+            report.line("settings", Ok::<_, String>(effective.sources().join(", ")))?;
             examine(&settings, &mut report)?;
         }
     }

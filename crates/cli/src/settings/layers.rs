@@ -1,18 +1,16 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, File, FileFormat};
 use padan_verification::suggest_known_name;
 use sha2::{Digest as _, Sha256};
+use toml::{Table, Value};
 
-use super::{Settings, redaction};
-
-/// What a variable's name begins with. Names with a single underscore after PADAN are no settings.
-pub(super) const VARIABLE_PREFIX: &str = "PADAN__";
+use super::{Assignment, Settings, redaction};
 
 const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 
@@ -31,21 +29,20 @@ const PATHS: &[(&str, &str)] = &[
     ("store", "url_file"),
 ];
 
-/// Environment variables by name.
-type Variables = BTreeMap<String, String>;
-
 /// The merged settings as text, for people.
 #[derive(Debug)]
 pub(crate) struct Effective {
-    table: toml::Table,
-    /// The layers in the order in which they were laid.
-    pub(crate) sources: Vec<String>,
+    table: Table,
+    /// What the file sets, if there is one.
+    file: Option<(String, Table)>,
+    assignments: Vec<Assignment>,
 }
 
 impl Effective {
     /// Tells settings apart, secrets left out.
     pub(crate) fn hash(&self) -> Result<String> {
-        let digest = Sha256::digest(self.redacted()?.as_bytes());
+        let text = toml::to_string(&self.redacted()).context("the settings cannot be written as TOML")?;
+        let digest = Sha256::digest(text.as_bytes());
         Ok(hex::encode(&digest[..8]))
     }
 
@@ -60,81 +57,126 @@ impl Effective {
         keys.into_iter().filter(|key| now.get(*key) != then.get(*key)).cloned().collect()
     }
 
-    /// TOML with secrets blotted out.
-    pub(crate) fn redacted(&self) -> Result<String> {
-        toml::to_string(&redaction::redacted(self.table.clone()))
-            .context("the settings cannot be written as TOML")
+    /// The layers in the order in which they were laid.
+    pub(crate) fn sources(&self) -> Vec<&str> {
+        let file = self.file.iter().map(|(name, _)| name.as_str());
+        let assigned = self.assignments.iter().map(|assignment| assignment.name.as_str());
+        ["built-in defaults"].into_iter().chain(file).chain(assigned).collect()
+    }
+
+    /// TOML with secrets blotted out, and behind each key where its value is from.
+    pub(crate) fn annotated(&self) -> String {
+        let mut text = String::new();
+        self.annotate("", &self.redacted(), &mut text);
+        text
+    }
+
+    fn annotate(&self, path: &str, table: &Table, text: &mut String) {
+        let (tables, values): (Vec<_>, Vec<_>) = table.iter().partition(|(_, value)| value.is_table());
+        let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        if !values.is_empty() {
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{path}]");
+        }
+        for (key, value) in values {
+            let setting = format!("{key} = {value}");
+            let _ = writeln!(text, "{setting:<50} # {}", self.origin(&within(key)));
+        }
+        for (key, value) in tables {
+            if let Value::Table(table) = value {
+                self.annotate(&within(key), table, text);
+            }
+        }
+    }
+
+    /// The last layer that sets a key.
+    fn origin(&self, path: &str) -> &str {
+        let assigned = self.assignments.iter().rev().find(|assignment| assignment.key == path);
+        let in_file = || self.file.as_ref().filter(|(_, table)| is_set(table, path));
+        assigned
+            .map(|assignment| &*assignment.name)
+            .or_else(|| in_file().map(|(name, _)| &**name))
+            .unwrap_or("default")
+    }
+
+    fn redacted(&self) -> Table {
+        redaction::redacted(self.table.clone())
     }
 }
 
-fn flatten<'a>(place: &str, table: &'a toml::Table, into: &mut BTreeMap<String, &'a toml::Value>) {
+fn is_set(table: &Table, path: &str) -> bool {
+    match path.split_once('.') {
+        None => table.contains_key(path),
+        Some((section, rest)) => {
+            table.get(section).and_then(Value::as_table).is_some_and(|table| is_set(table, rest))
+        }
+    }
+}
+
+fn flatten<'a>(place: &str, table: &'a Table, into: &mut BTreeMap<String, &'a Value>) {
     for (key, value) in table {
         let place = format!("{place}{key}");
         match value {
-            toml::Value::Table(table) => flatten(&format!("{place}."), table, into),
+            Value::Table(table) => flatten(&format!("{place}."), table, into),
             value => drop(into.insert(place, value)),
         }
     }
 }
 
-/// Lays the layers over each other. An error names the layer that brought the fault.
-pub(super) fn load(file: Option<&Path>, variables: &Variables) -> Result<(Settings, Effective)> {
+/// Lays the layers over each other: defaults, file, and the assignments in their order. An error names the layer that
+/// brought the fault.
+pub(super) fn load(file: Option<&Path>, assignments: Vec<Assignment>) -> Result<(Settings, Effective)> {
     let from_file = file.map(read).transpose()?;
-    let build = |variables: &Variables| -> Result<Config> {
+    let build = |assignments: &[Assignment]| -> Result<Config> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(table) = &from_file {
             builder = builder.add_source(Config::try_from(table)?);
         }
-        Ok(builder.add_source(environment(variables)).build()?)
+        for Assignment { name, key, value } in assignments {
+            builder = builder.set_override(key, value.as_str()).with_context(|| name.clone())?;
+        }
+        Ok(builder.build()?)
     };
-    let only_file = build(&Variables::new())?;
-    if let Err(error) = sections(only_file.clone()) {
+    let only_file = build(&[])?;
+    if let Err(error) = sections(only_file) {
         let place =
             file.map_or_else(|| "the built-in defaults".to_owned(), |file| file.display().to_string());
-        // A variable may supply what the file lacks; what the file has and nobody knows is its own fault.
-        if variables.is_empty() || error.contains("unknown field") {
+        // A variable or a flag may supply what the file lacks; what the file has and nobody knows is its own fault.
+        if assignments.is_empty() || error.contains("unknown field") {
             bail!("{place}: {error}");
         }
     }
-    let merged = build(variables)?;
+    let merged = build(&assignments)?;
     let settings = sections(merged.clone()).map_err(|error| {
-        let culprit = variables
-            .iter()
-            .find(|(name, value)| {
-                let alone = Variables::from([((*name).clone(), (*value).clone())]);
-                build(&alone).is_ok_and(|config| sections(config).is_err_and(|alone| alone == error))
-            })
-            .map_or("the settings with the environment's", |(name, _)| name.as_str());
+        let brings_it = |assignment: &&Assignment| {
+            build(std::slice::from_ref(assignment))
+                .is_ok_and(|config| sections(config).is_err_and(|alone| alone == error))
+        };
+        let culprit = assignments.iter().rev().find(brings_it);
+        let culprit = culprit.map_or("the settings together", |culprit| &*culprit.name);
         anyhow!("{culprit}: {error}")
     })?;
-    let mut sources = vec!["built-in defaults".to_owned()];
-    sources.extend(file.map(|file| file.display().to_string()));
-    sources.extend(variables.keys().cloned());
     let table = merged.try_deserialize().context("the settings cannot be shown as TOML")?;
-    Ok((settings, Effective { table, sources }))
+    let file = file.map(|file| file.display().to_string()).zip(from_file);
+    Ok((settings, Effective { table, file, assignments }))
 }
 
 /// Turns the merged tables into the sections' types, or says which key is wrong.
 fn sections(merged: Config) -> Result<Settings, String> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
-        let said = suggest_known_name(&error.into_inner().to_string());
-        if path == "." || said.contains(&path) { said } else { format!("{path}: {said}") }
+        let said = error.into_inner().to_string();
+        // Where it is says the path, for all kinds of errors alike.
+        let said = said.split_once(" for key `").map_or(&*said, |(said, _)| said);
+        let said = suggest_known_name(said);
+        if path == "." || path == "?" { said } else { format!("{path}: {said}") }
     })
 }
 
-fn environment(variables: &Variables) -> Environment {
-    let variables: HashMap<String, String> = variables.clone().into_iter().collect();
-    Environment::with_prefix("PADAN")
-        .prefix_separator("__")
-        .separator("__")
-        .source(Some(variables.into_iter().collect()))
-}
-
 /// Reads a file of settings and makes its paths absolute or relative to where we are.
-fn read(file: &Path) -> Result<toml::Table> {
+fn read(file: &Path) -> Result<Table> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let mut table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         // The error's own text quotes the line, which may hold a password.
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         anyhow!("{}, line {line}: {}", file.display(), error.message())
@@ -147,7 +189,7 @@ fn read(file: &Path) -> Result<toml::Table> {
         let section_table =
             sections.fold(section_table, |table, name| table.and_then(|table| table.get_mut(name)));
         let value = section_table.and_then(|section| section.get_mut(*key));
-        if let Some(toml::Value::String(path)) = value
+        if let Some(Value::String(path)) = value
             && !path.is_empty()
         {
             let resolved: PathBuf = folder.join(&*path);
@@ -161,8 +203,8 @@ fn read(file: &Path) -> Result<toml::Table> {
 }
 
 /// A section without a key in it leaves no trace in the merged settings, so it is looked at here.
-fn refuse_unknown_sections(file: &Path, table: &toml::Table) -> Result<()> {
-    let known: toml::Table = DEFAULTS.parse().context("the built-in defaults")?;
+fn refuse_unknown_sections(file: &Path, table: &Table) -> Result<()> {
+    let known: Table = DEFAULTS.parse().context("the built-in defaults")?;
     match table.keys().find(|section| !known.contains_key(*section)) {
         None => Ok(()),
         Some(unknown) => {
@@ -178,24 +220,32 @@ mod tests {
     use super::*;
 
     fn with_file(text: &str, variables: &[(&str, &str)]) -> Result<(Settings, Effective), String> {
+        with_flags(text, variables, &[])
+    }
+
+    fn with_flags(
+        text: &str,
+        variables: &[(&str, &str)],
+        flags: &[&str],
+    ) -> Result<(Settings, Effective), String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("site.toml");
         fs::write(&file, text).unwrap();
-        let variables =
-            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        load(Some(&file), &variables)
+        let variables = variables.iter().filter_map(|(name, value)| Assignment::of_variable(name, value));
+        let flags = flags.iter().map(|flag| flag.parse().unwrap());
+        load(Some(&file), variables.chain(flags).collect())
             .map_err(|error| format!("{error:#}").replace(&folder.path().display().to_string(), ""))
     }
 
     #[test]
     fn the_built_in_defaults_are_in_order() {
-        load(None, &Variables::new()).unwrap();
+        load(None, Vec::new()).unwrap();
     }
 
     #[test]
     fn an_example_for_production_is_in_order() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/production.toml");
-        load(Some(&file), &Variables::new()).unwrap();
+        load(Some(&file), Vec::new()).unwrap();
     }
 
     #[test]
@@ -204,7 +254,45 @@ mod tests {
         let (settings, effective) = with_file(text, &[("PADAN__INFERENCE__QUEUE_LENGTH", "9")]).unwrap();
         assert_eq!(settings.inference.model_set, "from-file");
         assert_eq!(settings.inference.queue_length.get(), 9);
-        assert_eq!(effective.sources.len(), 3);
+        assert_eq!(effective.sources().len(), 3);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_environment_and_an_error_names_it() {
+        let text = "[http]\nport = 1\n";
+        let variables = [("PADAN__HTTP__PORT", "2"), ("PADAN__HTTP__BACKLOG", "9")];
+        let (settings, _) = with_flags(text, &variables, &["http.port=3", "http.port=4"]).unwrap();
+        assert_eq!((settings.http.port, settings.http.backlog.get()), (4, 9));
+        let refused = |flag| with_flags(text, &variables, &["http.admin_port=5", flag]).unwrap_err();
+        let error = refused("http.prot=3");
+        assert!(
+            error.contains("--set http.prot: http.prot: unknown field `prot`, did you mean `port`?"),
+            "{error}"
+        );
+        let error = refused("http.port=many");
+        assert!(error.contains("--set http.port: http.port"), "{error}");
+    }
+
+    #[test]
+    fn each_key_is_shown_with_where_it_is_from() {
+        let text = "[http]\nport = 1\nbacklog = 9\n[verification]\nfailed_faces = { most = 3 }\n";
+        let variables = [("PADAN__HTTP__PORT", "2"), ("PADAN__STORE__URL", "postgres://u:s3cret@h/d")];
+        let (_, effective) = with_flags(text, &variables, &["http.admin_port=3"]).unwrap();
+        let shown = effective.annotated();
+        for (setting, origin) in [
+            ("port = \"2\"", "PADAN__HTTP__PORT"),
+            ("backlog = 9", "site.toml"),
+            ("admin_port = \"3\"", "--set http.admin_port"),
+            ("admin_address = \"127.0.0.1\"", "default"),
+            ("url = \"postgres://u:(hidden)@h/d\"", "PADAN__STORE__URL"),
+            ("most = 3", "site.toml"),
+            ("window_seconds = 900", "default"),
+        ] {
+            let line = shown.lines().find(|line| line.starts_with(&format!("{setting} "))).unwrap();
+            assert!(line.ends_with(origin), "{line}");
+        }
+        let again: Table = shown.parse().unwrap();
+        assert!(is_set(&again, "verification.failed_faces.most"), "what is shown is TOML: {shown}");
     }
 
     #[test]
@@ -224,7 +312,10 @@ mod tests {
         assert!(error.contains("PADAN__HTTP__PROT"), "{error}");
         assert!(error.contains("unknown field `prot`, did you mean `port`?"), "{error}");
         let error = with_file("", &[("PADAN__HTPP__PORT", "1")]).unwrap_err();
-        assert!(error.contains("PADAN__HTPP__PORT: unknown field `htpp`, did you mean `http`?"), "{error}");
+        assert!(
+            error.contains("PADAN__HTPP__PORT: htpp: unknown field `htpp`, did you mean `http`?"),
+            "{error}"
+        );
         let error = with_file("[http]\nshoe_size = 42\n", &[]).unwrap_err();
         assert!(error.contains("`shoe_size`, expected one of") && error.contains("`admin_port`"), "{error}");
     }
@@ -250,7 +341,7 @@ mod tests {
         let file = folder.path().join("site.toml");
         let text = "[clients]\nfile = \"clients.toml\"\n[store]\nurl_file = \"store-url\"\n[registry]\nurls_file = \"urls\"\n";
         fs::write(&file, text).unwrap();
-        let (settings, _) = load(Some(&file), &Variables::new()).unwrap();
+        let (settings, _) = load(Some(&file), Vec::new()).unwrap();
         assert_eq!(settings.store.url_file.unwrap(), folder.path().join("store-url"));
         assert_eq!(settings.registry.urls_file.unwrap(), folder.path().join("urls"));
         assert_eq!(settings.clients.file.unwrap(), folder.path().join("clients.toml"));
@@ -270,7 +361,7 @@ mod tests {
                     [store]\nurl = \"postgres://u:s3cret@store/d\"\n";
         let (_, effective) =
             with_file(text, &[("PADAN__STORE__URL", "postgres://v:s3cret@other/d")]).unwrap();
-        let shown = effective.redacted().unwrap();
+        let shown = effective.annotated();
         assert!(!shown.contains("s3cret"), "{shown}");
         assert!(shown.contains("@replica/d") && shown.contains("@other/d"), "{shown}");
     }

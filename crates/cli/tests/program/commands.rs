@@ -67,10 +67,36 @@ fn config_check_says_what_a_start_would_stumble_over() {
     .unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stdout(&output).contains("[inference]"), "the settings are shown all the same");
     for fault in ["log.filter", "registry.urls", "store.person_key", "arcface"] {
         assert!(stderr(&output).contains(fault), "{fault}: {}", stderr(&output));
     }
+}
+
+#[test]
+fn config_show_says_where_each_key_is_from() {
+    let checkout = Checkout::new();
+    fs::write(checkout.path("site.toml"), "[http]\nport = 1\n[store]\nurl = 'postgres://s:hidden@h/d'\n")
+        .unwrap();
+    let words = ["config", "show", "--config", "site.toml", "--set", "inference.queue_length=7"];
+    let output = checkout.command(&words).env("PADAN__HTTP__ADMIN_PORT", "2").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = stdout(&output);
+    for (setting, origin) in [
+        ("port = 1", "# site.toml"),
+        ("admin_port = \"2\"", "# PADAN__HTTP__ADMIN_PORT"),
+        ("queue_length = \"7\"", "# --set inference.queue_length"),
+        ("model_set = \"sface\"", "# default"),
+    ] {
+        let line = shown.lines().find(|line| line.starts_with(&format!("{setting} "))).unwrap();
+        assert!(line.ends_with(origin), "{line}");
+    }
+    assert!(!shown.contains("hidden@"), "{shown}");
+
+    let output = checkout.run(&["config", "show", "--set", "http.prot=1"]);
+    assert!(
+        stderr(&output).contains("--set http.prot: http.prot: unknown field `prot`, did you mean `port`?")
+    );
+    assert_eq!(checkout.run(&["config", "show", "--set", "port=1"]).status.code(), Some(2));
 }
 
 #[test]

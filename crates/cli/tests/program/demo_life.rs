@@ -24,9 +24,11 @@ fn it_serves_and_ends_with_sigterm() {
     assert_eq!(stdout(&doctor).lines().filter(|line| line.starts_with("ok ")).count(), 7);
     let check = checkout.run(&["config", "check", "--config", ".deps/demo/padan.toml"]);
     assert!(check.status.success());
+    let shown = checkout.run(&["config", "show", "--config", ".deps/demo/padan.toml"]);
+    assert!(stdout(&shown).contains("cluster_owner:(hidden)@"), "{}", stdout(&shown));
     let text = fs::read_to_string(&settings).unwrap();
     let password = text.split("cluster_owner:").nth(1).unwrap().split('@').next().unwrap();
-    assert!(!stdout(&check).contains(password));
+    assert!(!stdout(&shown).contains(password));
 
     let port = demo.port.to_string();
     let second = checkout.run(&["demo", "--once", "--port", &port, "--admin-port", "0"]);

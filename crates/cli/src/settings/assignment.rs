@@ -1,0 +1,63 @@
+use std::{fmt, str::FromStr};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// What a variable's name begins with. Names with a single underscore after PADAN are no settings.
+const VARIABLE_PREFIX: &str = "PADAN__";
+
+/// The value of one key that a variable of the environment or a flag gives.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Assignment {
+    /// How whoever gave it knows it: `PADAN__HTTP__PORT` or `--set http.port`.
+    pub(super) name: String,
+    /// `http.port`.
+    pub(super) key: String,
+    pub(super) value: String,
+}
+
+impl Assignment {
+    /// What a variable of the environment sets; `None` when its name is of no setting.
+    pub(super) fn of_variable(name: &str, value: &str) -> Option<Self> {
+        let key = name.strip_prefix(VARIABLE_PREFIX)?.to_lowercase().replace("__", ".");
+        Some(Self { name: name.to_owned(), key, value: value.to_owned() })
+    }
+}
+
+impl FromStr for Assignment {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (key, value) = text.split_once('=').context("write SECTION.KEY=VALUE")?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        ensure!(key.contains('.') && key.chars().all(is_plain), "write SECTION.KEY=VALUE");
+        Ok(Self { name: format!("--set {key}"), key: key.to_owned(), value: value.to_owned() })
+    }
+}
+
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Assignment").field(&self.name).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_and_flags_name_keys() {
+        let variable = Assignment::of_variable("PADAN__INFERENCE__LIMITS__MAX_SIDE", "9").unwrap();
+        assert_eq!((&*variable.key, &*variable.value), ("inference.limits.max_side", "9"));
+        assert_eq!(Assignment::of_variable("PADAN_CONFIG", "x"), None);
+        let flag: Assignment = "registry.urls=postgres://r@h/d?sslmode=disable".parse().unwrap();
+        assert_eq!((&*flag.name, &*flag.key), ("--set registry.urls", "registry.urls"));
+        assert_eq!(flag.value, "postgres://r@h/d?sslmode=disable");
+    }
+
+    #[test]
+    fn what_is_no_assignment_is_refused() {
+        for text in ["http.port", "port=1", "http.port 1=2", "registry.urls[0]=x", "=1"] {
+            assert!(text.parse::<Assignment>().is_err(), "{text}");
+        }
+    }
+}
