@@ -365,4 +365,65 @@ mod tests {
         assert!(!shown.contains("s3cret"), "{shown}");
         assert!(shown.contains("@replica/d") && shown.contains("@other/d"), "{shown}");
     }
+
+    /// The keys of config/default.toml, set or commented out, as `section.key`, and whether a comment stands above.
+    fn documented_keys() -> Vec<(String, bool)> {
+        let (mut section, mut above, mut keys) = (String::new(), "", Vec::new());
+        for line in DEFAULTS.lines() {
+            let assignment = line.strip_prefix("# ").unwrap_or(line).split_once(" = ");
+            if let Some(named) = line.strip_prefix('[') {
+                named.trim_end_matches(']').clone_into(&mut section);
+            } else if let Some((key, value)) = assignment.filter(|(key, _)| is_key(key)) {
+                let key = format!("{section}.{key}");
+                let inner: Table = format!("value = {value}").parse().unwrap_or_default();
+                let inner = inner.get("value").and_then(Value::as_table).into_iter().flat_map(Table::keys);
+                keys.extend(inner.map(|inner| (format!("{key}.{inner}"), above.starts_with('#'))));
+                keys.push((key, above.starts_with('#')));
+            }
+            above = line;
+        }
+        keys
+    }
+
+    fn is_key(text: &str) -> bool {
+        text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    }
+
+    /// The keys that the type of a table knows, as its refusal of another one lists them.
+    fn keys_known_in(table: &str) -> Vec<String> {
+        let no_such_key = format!("{table}.no_such_key=1").parse().unwrap();
+        let refusal = load(None, vec![no_such_key]).unwrap_err().to_string();
+        let (_, known) = refusal.split_once(", expected ").unwrap_or_else(|| panic!("{table}: {refusal}"));
+        known.split('`').skip(1).step_by(2).map(|key| format!("{table}.{key}")).collect()
+    }
+
+    fn tables(path: &str, table: &Table) -> Vec<String> {
+        let inner = table.iter().filter_map(|(key, value)| Some((key, value.as_table()?)));
+        let within = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        inner.flat_map(|(key, table)| [vec![within(key)], tables(&within(key), table)].concat()).collect()
+    }
+
+    #[test]
+    fn every_key_that_is_known_is_in_the_defaults_with_a_comment_above_it() {
+        let documented = documented_keys();
+        let tables = tables("", &DEFAULTS.parse().unwrap());
+        let known: Vec<_> = tables.iter().flat_map(|table| keys_known_in(table)).collect();
+        assert!(known.len() > 90, "{known:?}");
+        for key in known.iter().filter(|key| !tables.contains(key)) {
+            assert!(documented.iter().any(|(name, _)| name == key), "{key} is not in config/default.toml");
+        }
+        for (key, has_comment) in &documented {
+            assert!(known.contains(key), "{key} is in config/default.toml and not known");
+            assert!(has_comment, "{key} has no comment above it in config/default.toml");
+        }
+    }
+
+    #[test]
+    fn every_key_that_names_a_file_is_relative_to_the_settings() {
+        for (key, _) in documented_keys() {
+            let is_path = ["file", "_folder", "_library"].iter().any(|end| key.ends_with(end));
+            let is_listed = PATHS.iter().any(|(section, name)| key == format!("{section}.{name}"));
+            assert_eq!(is_path, is_listed, "{key}");
+        }
+    }
 }
