@@ -30,6 +30,7 @@ mod registry;
 mod replica;
 mod roster;
 mod sample_registry;
+mod standing;
 
 pub use citizen::Citizen;
 pub use civil_record::{CivilRecord, FurtherFields};
@@ -40,3 +41,4 @@ pub use registry::Registry;
 pub use replica::ReplicaFigures;
 pub use roster::RosterEntry;
 pub use sample_registry::{SamplePerson, SampleRegistry};
+pub use standing::ReplicaStanding;

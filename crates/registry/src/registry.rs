@@ -6,8 +6,8 @@ use padan_postgres::{Fault, Statement};
 use tokio::time::timeout;
 
 use crate::{
-    Citizen, CivilRecord, Config, Portrait, RegistryError, ReplicaFigures, citizen, civil_record,
-    contract_check, portrait, replica::Replica,
+    Citizen, CivilRecord, Config, Portrait, RegistryError, ReplicaFigures, ReplicaStanding, citizen,
+    civil_record, contract_check, portrait, replica::Replica,
 };
 
 /// The civil registry, behind one or several replicas. Cheap to clone.
@@ -83,6 +83,11 @@ impl Registry {
     /// Asks each replica how far behind it is, for [`figures`](Self::figures).
     pub async fn measure_lag(&self) {
         join_all(self.replicas.iter().map(Replica::measure_lag)).await;
+    }
+
+    /// Asks each replica what it is, in the order of the settings; `None` for one that does not answer.
+    pub async fn standings(&self) -> Vec<Option<ReplicaStanding>> {
+        join_all(self.replicas.iter().map(async |replica| replica.standing().await.ok())).await
     }
 
     /// Figures of each replica, in the order of the settings.

@@ -8,7 +8,7 @@ use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, con
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::{Config, RegistryError, lag, lag::Lag};
+use crate::{Config, RegistryError, ReplicaStanding, lag, lag::Lag, standing};
 
 /// One URL: a pool of connections, and whether it is worth asking.
 pub(crate) struct Replica {
@@ -75,6 +75,11 @@ impl Replica {
         let asked = Instant::now();
         let told = self.pool.run(lag::query, &()).await.ok().flatten();
         self.lag.lock().unwrap_or_else(PoisonError::into_inner).note(told, asked);
+    }
+
+    /// Asks what it is, for an operator. Whether it rests is left to the look-ups.
+    pub(crate) async fn standing(&self) -> Result<ReplicaStanding, Fault> {
+        self.pool.run(standing::query, &()).await
     }
 
     /// Whether the replica should be asked in its turn. When a rest is over, only the first caller gets a yes

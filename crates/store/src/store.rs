@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::{Clock, ModelContractId, NationalId};
 use padan_postgres::{Pool, PoolFigures};
@@ -82,6 +82,12 @@ impl Store {
     /// Settings of the server by which what it has committed can be lost, in words. Writes nothing.
     pub async fn forgetfulness(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.0.pool.run(forgetfulness, &()).await?)
+    }
+
+    /// By how much the server's clock is ahead of this machine's; negative when it is behind. The way there and back
+    /// makes it uncertain by half of its time.
+    pub async fn clock_ahead(&self) -> Result<TimeDelta, StoreError> {
+        Ok(self.0.pool.run(clock_ahead, &()).await?)
     }
 
     /// The template of a person under a model contract. Whether it is stale is for the caller to judge.
@@ -226,6 +232,14 @@ fn forgetfulness<'c>(
     .fetch_optional(connection)
     .map_ok(Option::unwrap_or_default)
     .boxed()
+}
+
+fn clock_ahead<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<TimeDelta>> {
+    let asked = Clock::System.now();
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+        .fetch_one(connection)
+        .map_ok(move |now| now - (asked + (Clock::System.now() - asked) / 2))
+        .boxed()
 }
 
 struct SessionRow {

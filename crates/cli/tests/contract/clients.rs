@@ -72,6 +72,8 @@ fn the_doctor_tells_of_missing_clients_and_of_rights_beyond_need() {
     let looked = served.command(&["doctor"]);
     let said = String::from_utf8(looked.stdout).unwrap();
     assert!(looked.status.success() && said.contains("is a superuser"), "{said}");
+    assert!(said.contains("warn  registry") && said.contains("is a primary"), "{said}");
+    assert!(!said.contains("the clock of"), "{said}");
 }
 
 #[test]

@@ -120,9 +120,15 @@ fn the_doctor_says_what_is_missing_and_fails() {
     let output = checkout.run(&["doctor"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);
-    for line in
-        ["ok    settings", "ok    clients", "ok    models", "ok    device", "FAIL  registry", "FAIL  store"]
-    {
+    for line in [
+        "ok    settings",
+        "ok    clients",
+        "ok    models",
+        "ok    device",
+        "ok    secrets",
+        "FAIL  registry",
+        "FAIL  store",
+    ] {
         assert!(said.contains(line), "{said}");
     }
 }

@@ -258,6 +258,16 @@ async fn figures_follow_the_pool() {
 }
 
 #[tokio::test]
+async fn a_server_says_that_it_is_a_primary_and_what_time_it_has() {
+    let fixture = Fixture::new().await;
+    let nobody = unanswered(refused_address().await);
+    let standings = registry(&[&fixture.database.url(), &nobody]).standings().await;
+    let [Some(primary), None] = *standings else { panic!("{standings:?}") };
+    assert!(!primary.is_standby);
+    assert!(primary.clock_ahead.abs() < chrono::TimeDelta::seconds(2), "{primary:?}");
+}
+
+#[tokio::test]
 async fn a_primary_does_not_lag_and_who_does_not_answer_has_no_lag() {
     let fixture = Fixture::new().await;
     let nobody = unanswered(refused_address().await);
