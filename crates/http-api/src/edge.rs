@@ -72,7 +72,8 @@ impl Edge {
             request.extensions_mut().insert(CallerAddress(caller));
         }
         let (method, parent) = (request.method().clone(), TraceParent::of(request.headers()));
-        let span = tracing::info_span!("request", id = id.recorded(), otel.kind = "server");
+        // At the highest level, so that whatever a filter lets through has the id.
+        let span = tracing::error_span!("request", id = id.recorded(), otel.kind = "server");
         if let Some(parent) = parent {
             traces::join(&span, parent);
         }
