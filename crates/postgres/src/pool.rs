@@ -1,5 +1,4 @@
 use std::{
-    future::pending,
     io::ErrorKind,
     num::NonZeroU32,
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -62,7 +61,7 @@ pub struct Limits {
 
 /// How much longer than the server's own limit an answer is awaited, so that the server's words arrive.
 const GRACE: Duration = Duration::from_millis(200);
-/// How long a connection may take before the listener is asked directly whether it refuses.
+/// How long a connection may take before the listener is asked directly whether it refuses; then twice as long, and so on.
 const PATIENCE: Duration = Duration::from_millis(20);
 
 impl Pool {
@@ -178,12 +177,22 @@ impl Pool {
         }
     }
 
+    /// Asks more than once: a server that is about to end still takes connections and does not answer them.
     async fn refused(&self) -> String {
-        sleep(PATIENCE).await;
-        if self.counters.in_use.load(Relaxed) >= self.limits.max_connections.get() {
-            // The wait is for one of our own connections; asking would only open another one.
-            return pending().await;
+        let mut patience = PATIENCE;
+        loop {
+            sleep(patience).await;
+            patience *= 2;
+            // While the wait is for one of our own connections, asking would only open another one.
+            if self.counters.in_use.load(Relaxed) < self.limits.max_connections.get()
+                && let Some(refusal) = self.refusal().await
+            {
+                return refusal;
+            }
         }
+    }
+
+    async fn refusal(&self) -> Option<String> {
         let host = self.options.get_host();
         let socket_folder = self.options.get_socket().and_then(|path| path.to_str());
         let connected = match socket_folder.or_else(|| host.starts_with('/').then_some(host)) {
@@ -195,10 +204,10 @@ impl Pool {
                 TcpStream::connect((host.trim_matches(['[', ']']), self.options.get_port())).await.map(drop)
             }
         };
-        match connected {
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => error.to_string(),
-            _ => pending().await,
-        }
+        connected
+            .err()
+            .filter(|error| error.kind() == ErrorKind::ConnectionRefused)
+            .map(|error| error.to_string())
     }
 
     fn no_connection(&self) -> Fault {
