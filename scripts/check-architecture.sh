@@ -12,7 +12,7 @@ complain() {
 # A crate's own arrows; what is not listed here is not allowed. The program may use every crate.
 promised() {
   case $1 in
-    padan-domain | padan-postgres | padan-testing) ;;
+    padan-domain | padan-postgres | padan-testing | padan-load) ;;
     padan-inference) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
     padan-evaluation) echo padan-domain padan-inference ;;
@@ -26,7 +26,7 @@ promised() {
   esac
 }
 
-for manifest in crates/*/Cargo.toml benches/Cargo.toml; do
+for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/load/Cargo.toml; do
   crate=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
   allowed=" $(promised "$crate" | tr '\n' ' ') "
   found=$(cargo tree --package "$crate" --edges normal,build --depth 1 --prefix none --format '{p}' |

@@ -238,7 +238,7 @@ need_runtime
 cargo build --release --quiet --package padan
 need_models
 case "${1:-}" in
-  --for-load | --for-balancer) cargo build --release --quiet --package padan-benches --bin padan-load ;;&
+  --for-load | --for-balancer) cargo build --release --quiet --package padan-load ;;&
   --for-balancer) need_haproxy ;;
 esac
 if [ "${1:-}" = --for-tests ]; then

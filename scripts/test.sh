@@ -14,7 +14,7 @@ scripts/check-deploy.sh
 step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
-"$padan" cluster --standbys 1 -- cargo nextest run --workspace --release
+"$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release
 step "examples in the documentation"
 cargo test --workspace --release --doc --quiet
 step "the demo"

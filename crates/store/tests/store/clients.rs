@@ -19,6 +19,10 @@ pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
         api_key: ClientSecret::generate().unwrap(),
         rules: ClientRules {
             networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+            certificates: vec![
+                "bank.example".parse().unwrap(),
+                format!("sha256:{}", "0a".repeat(32)).parse().unwrap(),
+            ],
             endpoints: Some(vec!["verification".parse().unwrap()]),
             rate: Some(RequestRate::new(2.5, Some(7)).unwrap()),
             daily_quota: 1000.try_into().ok(),
