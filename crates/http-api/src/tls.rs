@@ -75,9 +75,10 @@ struct Loaded {
 }
 
 impl TlsConfig {
-    /// Reads the files and checks them against each other. `None` without a certificate.
-    pub fn check(&self) -> Result<(), TlsError> {
-        self.load().map(drop)
+    /// Reads the files and checks them against each other. When the certificate ends, in seconds since 1970; `None` without
+    /// one.
+    pub fn check(&self) -> Result<Option<i64>, TlsError> {
+        Ok(self.load()?.and_then(|loaded| expiry(&loaded.certified)))
     }
 
     fn load(&self) -> Result<Option<Loaded>, TlsError> {
@@ -163,9 +164,7 @@ impl Certificates {
 
     /// When the certificate ends, in seconds since 1970.
     pub(crate) fn expires(&self) -> Option<i64> {
-        let certified = self.0.current();
-        let (_, certificate) = X509Certificate::from_der(certified.cert.first()?).ok()?;
-        Some(certificate.validity().not_after.timestamp())
+        expiry(&self.0.current())
     }
 }
 
@@ -213,6 +212,11 @@ fn certified(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Resul
     } else {
         Err(TlsError::of_file(certificate, "the first is no X.509 certificate"))
     }
+}
+
+fn expiry(certified: &CertifiedKey) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(certified.cert.first()?).ok()?;
+    Some(certificate.validity().not_after.timestamp())
 }
 
 fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

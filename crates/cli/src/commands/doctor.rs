@@ -1,3 +1,4 @@
+mod listener;
 mod machine;
 mod report;
 
@@ -21,7 +22,7 @@ use crate::{
 
 /// Try everything that the service needs, and say what to do about what fails
 ///
-/// One line each for settings, clients, ONNX Runtime, models, device, what the machine gives, registry and store. `warn` is
+/// One line each for settings, clients, ONNX Runtime, models, device, what the machine gives, listeners, registry and store. `warn` is
 /// what works and deserves a look. The exit code is 1 when one of them fails.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -59,6 +60,7 @@ fn examine(settings: &Settings, report: &mut Report) -> Result<()> {
     report.line("secrets", Ok::<_, String>(machine::secrets(settings)))?;
     report.line("files", Ok::<_, String>(machine::open_files(settings)))?;
     report.line("memory", machine::memory(settings))?;
+    report.line("listener", listener::judge(settings))?;
     report.line("operators", Ok::<_, String>(machine::operators_listener(settings)))?;
     Runtime::new()?.block_on(async {
         report.line("registry", registry(settings).await)?;

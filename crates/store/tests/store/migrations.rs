@@ -17,7 +17,8 @@ async fn what_is_missing_is_named_until_it_is_applied() {
             "0004 audit",
             "0005 enrolment",
             "0006 clients",
-            "0007 enrolment figures"
+            "0007 enrolment figures",
+            "0008 client certificates"
         ]
     );
     let error = store.check().await.unwrap_err().to_string();
@@ -74,7 +75,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 7);
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 8);
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();
