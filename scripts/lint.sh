@@ -5,4 +5,6 @@
 
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --release --quiet -- -D warnings
+# Without what is optional.
+cargo clippy --package padan --no-default-features --release --quiet -- -D warnings
 scripts/check-architecture.sh

@@ -47,6 +47,7 @@ for round in $(seq "$rounds"); do
     began=$SECONDS
     kill -TERM "${services[$name]}"
     wait "${services[$name]}" || fail "the service $name did not end well: $(tail -n 5 "$work/$name.log")"
+    forget "${services[$name]}"
     stopped=$((SECONDS - began))
     start_service "$name" "${ports[$name]}" "${admin_ports[$name]}"
     services[$name]=$service

@@ -58,6 +58,13 @@ TOML
   "$padan" migrate --config "$work/padan.toml"
 }
 
+# forget PROCESS: it has ended, and its number may be another's by the end of the script.
+forget() {
+  local pid kept=()
+  for pid in "${pids[@]}"; do [ "$pid" = "$1" ] || kept+=("$pid"); done
+  pids=("${kept[@]}")
+}
+
 # start_service NAME PORT ADMIN_PORT: starts a service, sets $service to its process, and waits until it is ready.
 start_service() {
   PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
@@ -83,6 +90,9 @@ start_load() {
 finish_load() {
   kill -TERM "$loading"
   wait "$loading" || fail "the load generator failed"
+  forget "$loading"
   cat "$work/load.json"
   failed=$(sed -n 's/^ *"failed": \([0-9]*\),$/\1/p' "$work/load.json")
+  [[ $failed =~ ^[0-9]+$ ]] || fail "the load generator does not say how many requests failed"
+  if grep --quiet '^ *"requests": 0,$' "$work/load.json"; then fail "not one request was sent"; fi
 }

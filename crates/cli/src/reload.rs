@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use anyhow::Result;
 use padan_http_api::Controls;
 use padan_verification::Clients;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
 
 use crate::{
     settings::{Effective, SettingsArguments},
@@ -25,14 +24,12 @@ pub(crate) struct Reload {
 
 impl Reload {
     /// Reads all again at each SIGHUP from now on.
-    pub(crate) fn on_hangup(self) -> Result<()> {
-        let mut hangups = signal(SignalKind::hangup())?;
+    pub(crate) fn on_hangup(self, mut hangups: Signal) {
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
                 self.reload();
             }
         });
-        Ok(())
     }
 
     /// What is not in order stays as it was, and the log says why.
@@ -41,22 +38,34 @@ impl Reload {
             Ok(loaded) => loaded,
             Err(error) => return tracing::error!("all stays as it was: {error:#}"),
         };
+        let mut is_whole = true;
         if let Err(error) = self.log.change(&settings.log) {
             tracing::error!("the log's filter stays as it was: {error:#}");
+            is_whole = false;
         }
         match self.clients.reload() {
             Ok(count) => tracing::info!(count, "the clients were read again"),
-            Err(error) => tracing::error!("the clients stay as they were: {error}"),
+            Err(error) => {
+                tracing::error!("the clients stay as they were: {error}");
+                is_whole = false;
+            }
         }
         if let Err(error) = self.controls.change(&settings.http) {
             tracing::error!("the certificates stay as they were: {error}");
+            is_whole = false;
         }
         let changed = effective.changed_keys(&self.at_start);
         let (taken_up, for_the_next_start): (Vec<_>, Vec<_>) =
             changed.into_iter().partition(|key| is_reloaded(key));
         if !for_the_next_start.is_empty() {
             tracing::warn!("changed, but not before the next start: {}", for_the_next_start.join(", "));
-        } else if let Ok(hash) = effective.hash() {
+        }
+        if !is_whole {
+            return tracing::warn!("the settings were read again in part: the lines before say what stays");
+        }
+        if for_the_next_start.is_empty()
+            && let Ok(hash) = effective.hash()
+        {
             self.controls.tell_settings(&hash);
         }
         tracing::info!(differs_from_start = taken_up.join(", "), "the settings were read again");

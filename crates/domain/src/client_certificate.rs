@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateName {
     /// A DNS name in lower case, an e-mail address or a URI among the certificate's subject alternative names, letter by
-    /// letter: a wildcard is none. It stays when the certificate is renewed.
+    /// letter: a wildcard names nothing but itself. It stays when the certificate is renewed.
     AlternativeName(String),
     /// The SHA-256 of the certificate in DER. It holds for this one certificate alone.
     Sha256([u8; 32]),
@@ -42,7 +42,8 @@ impl FromStr for CertificateName {
     type Err = InvalidCertificateName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(digits) = text.strip_prefix(DIGEST) {
+        let is_digest = text.get(..DIGEST.len()).is_some_and(|start| start.eq_ignore_ascii_case(DIGEST));
+        if let Some(digits) = text.get(DIGEST.len()..).filter(|_| is_digest) {
             return digest(digits).map(Self::Sha256).ok_or(InvalidCertificateName);
         }
         let is_visible =
@@ -89,9 +90,15 @@ mod tests {
         let with_colons = "0A:F0:AF:".repeat(10) + "0A:F7";
         assert_eq!(format!("sha256:{with_colons}").parse(), Ok(plain.clone()));
         assert_eq!(plain.to_string(), format!("sha256:{}", "0af".repeat(21) + "7"));
-        for wrong in
-            ["sha256:", "sha256:0a", &format!("sha256:{}", "x".repeat(64)), "", "two words", "caf\u{e9}"]
-        {
+        for wrong in [
+            "sha256:",
+            "SHA256:0a",
+            "sha256:0a",
+            &format!("sha256:{}", "x".repeat(64)),
+            "",
+            "two words",
+            "caf\u{e9}",
+        ] {
             assert_eq!(wrong.parse::<CertificateName>(), Err(InvalidCertificateName), "{wrong}");
         }
     }

@@ -18,12 +18,13 @@ use crate::{
 pub(crate) struct Admission {
     clients: Arc<Clients>,
     places: Places,
+    certificate_suffices: bool,
 }
 
 impl Admission {
-    /// Admits the clients, as many requests at a time as there are places.
-    pub(crate) fn new(clients: Arc<Clients>, places: Places) -> Self {
-        Self { clients, places }
+    /// Admits the clients, as many requests at a time as there are places, by credentials alone or by a certificate too.
+    pub(crate) fn new(clients: Arc<Clients>, places: Places, certificate_suffices: bool) -> Self {
+        Self { clients, places, certificate_suffices }
     }
 
     /// Tells who calls, takes a place and counts the request, before a byte of the body is read.
@@ -32,7 +33,7 @@ impl Admission {
         let credentials = match PresentedCredentials::of(request.headers()) {
             Some(credentials) => Some(credentials),
             // A certificate stands for credentials that are not there, and not for any that are malformed.
-            None if certificate.is_some() && !PresentedCredentials::are_in(request.headers()) => None,
+            None if self.certificate_suffices && !PresentedCredentials::are_in(request.headers()) => None,
             None => return Err(AdmissionError::Unauthorized.into()),
         };
         let presented = Presented {

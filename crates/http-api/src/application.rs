@@ -117,7 +117,8 @@ fn public_server(
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let admission = Admission::new(clients, edge.limits.places.clone());
+    let admission =
+        Admission::new(clients, edge.limits.places.clone(), config.tls.client_certificate_suffices);
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()
@@ -136,6 +137,8 @@ fn public_server(
     .keep_alive(Duration::from_secs(config.keep_alive_seconds.get()))
     .shutdown_timeout(config.shutdown_timeout_seconds.get())
     .tcp_nodelay(true)
+    // By default 256 who are silent would shut everybody out.
+    .max_connection_rate(config.connections_per_worker.get())
     .tls_handshake_timeout(Duration::from_millis(config.head_timeout_ms.get()))
     .on_connect(PeerCertificate::note)
     .disable_signals();
@@ -180,7 +183,7 @@ fn operators_server(
     .disable_signals();
     let server = match certificates.filter(|_| config.tls.admin) {
         Some(certificates) => {
-            let encryption = certificates.for_operators().map_err(io::Error::other)?;
+            let encryption = certificates.without_client_certificates().map_err(io::Error::other)?;
             server.bind_rustls_0_23(config.admin(), encryption)
         }
         None => server.bind(config.admin()),

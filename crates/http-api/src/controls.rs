@@ -37,11 +37,15 @@ impl Controls {
     /// not in order they stay as they were.
     pub fn change(&self, config: &Config) -> Result<(), TlsError> {
         self.limits.change(config);
-        if let Some(certificates) = &self.certificates {
-            certificates.reload(&config.tls)?;
-            self.tell_expiry(certificates);
+        match &self.certificates {
+            Some(certificates) => {
+                certificates.reload(&config.tls)?;
+                self.tell_expiry(certificates);
+                Ok(())
+            }
+            None if config.tls.certificate_file.is_some() => Err(TlsError::BY_A_START),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Lets `/metrics` tell what tells the settings apart.

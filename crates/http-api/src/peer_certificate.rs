@@ -32,14 +32,19 @@ fn described(certificate: &CertificateDer<'_>) -> ClientCertificate {
     let names = extension.iter().flat_map(|extension| &extension.value.general_names);
     ClientCertificate {
         sha256: Sha256::digest(certificate).into(),
-        alternative_names: names.filter_map(in_words).collect(),
+        alternative_names: names.filter_map(as_text).collect(),
     }
 }
 
-fn in_words(name: &GeneralName<'_>) -> Option<String> {
+/// A name of a kind that rules can name, if it looks like one of its kind: an authority that vouches for addresses alone must
+/// not make a host of one.
+fn as_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
-        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
-        GeneralName::RFC822Name(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+        GeneralName::DNSName(name) if !name.contains(['@', ':', '/']) => Some(name.to_ascii_lowercase()),
+        GeneralName::RFC822Name(name) if name.contains('@') && !name.contains(':') => {
+            Some((*name).to_owned())
+        }
+        GeneralName::URI(name) if name.contains(':') => Some((*name).to_owned()),
         _ => None,
     }
 }

@@ -55,7 +55,7 @@ fn is_taken(text: &str) -> bool {
 }
 
 /// Whether there are sixteen digits in a row, or more.
-fn may_hold_a_nik(text: &str) -> bool {
+pub(crate) fn may_hold_a_nik(text: &str) -> bool {
     const DIGITS_OF_A_NIK: usize = 16;
     text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= DIGITS_OF_A_NIK)
 }

@@ -38,6 +38,9 @@ pub struct TlsConfig {
     pub client_ca_file: Option<PathBuf>,
     /// Whether a connection without a client's certificate is refused.
     pub client_certificate_required: bool,
+    /// Whether a certificate that a client is bound to stands for its credentials where none are sent. Whoever has its key is
+    /// that client then.
+    pub client_certificate_suffices: bool,
     /// Whether the operators' listener is encrypted too, with the same certificate; it asks for none of a client.
     pub admin: bool,
 }
@@ -84,16 +87,24 @@ impl TlsConfig {
     fn load(&self) -> Result<Option<Loaded>, TlsError> {
         let (certificate, key) = match (&self.certificate_file, &self.private_key_file) {
             (Some(certificate), Some(key)) => (certificate, key),
-            (None, None) if self.client_ca_file.is_none() && !self.admin => return Ok(None),
+            (None, None)
+                if self.client_ca_file.is_none()
+                    && !self.client_certificate_required
+                    && !self.client_certificate_suffices
+                    && !self.admin =>
+            {
+                return Ok(None);
+            }
             _ => {
                 return Err(TlsError::Settings(
                     "http.tls needs certificate_file and private_key_file, or nothing at all",
                 ));
             }
         };
-        if self.client_certificate_required && self.client_ca_file.is_none() {
+        let asks = self.client_certificate_required || self.client_certificate_suffices;
+        if asks && self.client_ca_file.is_none() {
             return Err(TlsError::Settings(
-                "http.tls.client_certificate_required needs client_ca_file, which says whose certificates count",
+                "http.tls.client_certificate_required and _suffices need client_ca_file, which says whose certificates count",
             ));
         }
         let provider = Arc::new(ring::default_provider());
@@ -129,14 +140,11 @@ impl Certificates {
 
     /// Reads the files again, for connections from now on. When one is not in order all stay as they were.
     pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), TlsError> {
-        const BY_A_START: TlsError = TlsError::Settings(
-            "whether TLS is spoken, and clients are asked for certificates, changes by a start",
-        );
-        let Loaded { certified, clients } = config.load()?.ok_or(BY_A_START)?;
+        let Loaded { certified, clients } = config.load()?.ok_or(TlsError::BY_A_START)?;
         match (&self.0.clients, clients) {
             (Some(in_use), Some(verifier)) => in_use.replace(verifier),
             (None, None) => {}
-            _ => return Err(BY_A_START),
+            _ => return Err(TlsError::BY_A_START),
         }
         *self.0.certified.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
@@ -144,7 +152,7 @@ impl Certificates {
 
     /// For the public listener.
     pub(crate) fn for_clients(&self) -> Result<ServerConfig, rustls::Error> {
-        let Some(verifier) = &self.0.clients else { return self.for_operators() };
+        let Some(verifier) = &self.0.clients else { return self.without_client_certificates() };
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
             .with_client_cert_verifier(Arc::clone(verifier) as Arc<dyn ClientCertVerifier>);
@@ -154,8 +162,8 @@ impl Certificates {
         Ok(config)
     }
 
-    /// For the operators' listener.
-    pub(crate) fn for_operators(&self) -> Result<ServerConfig, rustls::Error> {
+    /// For a listener that asks for no certificate.
+    pub(crate) fn without_client_certificates(&self) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
             .with_no_client_auth();
@@ -187,6 +195,9 @@ impl fmt::Debug for InUse {
 }
 
 impl TlsError {
+    pub(crate) const BY_A_START: Self =
+        Self::Settings("whether TLS is spoken, and clients are asked for certificates, changes by a start");
+
     fn of_file(file: &Path, problem: impl fmt::Display) -> Self {
         Self::File { file: file.to_owned(), problem: problem.to_string() }
     }

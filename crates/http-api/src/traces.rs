@@ -9,6 +9,8 @@ use actix_web::http::{
 };
 use tracing::Span;
 
+use crate::request_id::may_hold_a_nik;
+
 /// The header of W3C Trace Context.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
 
@@ -21,6 +23,7 @@ pub(crate) struct TraceParent {
 }
 
 /// What is known of a request once it is answered.
+#[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is exported"))]
 pub(crate) struct Answered<'a> {
     pub(crate) request_id: &'a str,
     pub(crate) method: &'a Method,
@@ -31,11 +34,13 @@ pub(crate) struct Answered<'a> {
 }
 
 impl TraceParent {
-    /// The caller's; `None` without one, with several, and when it is not of the header's form.
+    /// The caller's; `None` without one, with several, when it is not of the header's form, and when an id of it may hold an
+    /// identity number: those are kept nowhere.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER);
         let value = values.next()?.to_str().ok()?;
-        values.next().is_none().then(|| Self::parse(value)).flatten()
+        let is_alone = values.next().is_none();
+        Self::parse(value).filter(|_| is_alone && !value.split('-').any(may_hold_a_nik))
     }
 
     /// `00-` and 32, 16 and 2 hexadecimal digits. A later version may go on after them.
@@ -186,6 +191,8 @@ mod tests {
             &EXAMPLE.replace("0af7651916cd43dd8448eb211c80319c", &"0".repeat(32)),
             &EXAMPLE.replace("b7ad6b7169203331", &"0".repeat(16)),
             &EXAMPLE.replace("b7ad", "+7ad"),
+            &EXAMPLE.replace("b7ad6b7169203331", "3174011403870000"),
+            &EXAMPLE.replace("0af7651916cd43dd8448eb211c80319c", "0af7651916cd43dd3174011403870000"),
         ] {
             assert_eq!(parent(&[wrong]), None, "{wrong}");
         }

@@ -44,7 +44,7 @@ pub struct Credentials<'a> {
 /// What tells who calls.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// The credentials; `None` when the caller sent none at all, which a certificate can stand for.
+    /// The credentials; `None` when the caller sent none at all, which a certificate may stand for.
     pub credentials: Option<Credentials<'a>>,
     /// The certificate of the connection, which was verified.
     pub certificate: Option<&'a ClientCertificate>,

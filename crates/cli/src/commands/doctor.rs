@@ -17,12 +17,12 @@ use self::report::{Report, Sound};
 use crate::{
     service,
     settings::{Settings, SettingsArguments},
-    telemetry,
+    telemetry::{self, Traces},
 };
 
 /// Try everything that the service needs, and say what to do about what fails
 ///
-/// One line each for settings, clients, ONNX Runtime, models, device, what the machine gives, listeners, registry and store. `warn` is
+/// One line each for settings, telemetry, clients, ONNX Runtime, models, device, what the machine gives, listeners, registry and store. `warn` is
 /// what works and deserves a look. The exit code is 1 when one of them fails.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
@@ -50,6 +50,9 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
 }
 
 fn examine(settings: &Settings, report: &mut Report) -> Result<()> {
+    let telemetry = telemetry::check(&settings.log).and_then(|()| Traces::check(&settings.traces));
+    let telemetry = telemetry.map(|()| "the log's levels and the collector's URL are in order");
+    report.line("telemetry", telemetry.map_err(|error| format!("{error:#}")))?;
     report.line(
         "clients",
         Clients::load(&settings.clients).map(|clients| format!("{} in the file", clients.count_in_file())),

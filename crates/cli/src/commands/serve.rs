@@ -5,7 +5,10 @@ use clap::Args;
 use padan_http_api::Application;
 use padan_store::{Store, StoreError};
 use padan_verification::Clients;
-use tokio::{runtime::Runtime, signal::unix::SignalKind};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     reload::Reload,
@@ -47,31 +50,51 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let ended = runtime.block_on(serve(arguments, &settings, (effective, log)));
     // What still works on a photo when somebody insists on the end is not waited for.
     runtime.shutdown_background();
-    if let Some(traces) = traces {
-        traces.finish();
+    match ended? {
+        Ended::InOrder => {
+            if let Some(traces) = traces {
+                traces.finish();
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        // As a shell tells of a program that a signal ended.
+        Ended::AtOnce(signal) => {
+            Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitCode::FAILURE, ExitCode::from))
+        }
     }
-    ended
+}
+
+/// How the service ended.
+enum Ended {
+    InOrder,
+    /// By somebody who would not wait.
+    AtOnce(SignalKind),
 }
 
 async fn serve(
     arguments: &ServeArguments,
     settings: &Settings,
     (effective, log): (Effective, LogFilter),
-) -> Result<ExitCode> {
+) -> Result<Ended> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
+    // Before anything takes time: a process that does not listen for it is ended by it.
+    let hangups = signal(SignalKind::hangup())?;
     let store = service::open_store(settings)?;
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
-    look_for_pending_migrations(&store, arguments.despite_pending_migrations).await?;
+    let starting = async {
+        look_for_pending_migrations(&store, arguments.despite_pending_migrations).await?;
+        service::start_engine_in_use(settings, &store).await
+    };
     let engine = tokio::select! {
-        engine = service::start_engine_in_use(settings, &store) => engine?,
-        _ = shutdown.requested() => return Ok(ExitCode::SUCCESS),
+        engine = starting => engine?,
+        _ = shutdown.requested() => return Ok(Ended::InOrder),
     };
     let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;
     let controls = application.controls();
     controls.tell_settings(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
     let arguments = arguments.settings.clone();
-    Reload { arguments, at_start: effective, log, clients, controls }.on_hangup()?;
+    Reload { arguments, at_start: effective, log, clients, controls }.on_hangup(hangups);
     run_until_told(application, shutdown, settings.http.shutdown_delay_seconds).await
 }
 
@@ -80,7 +103,7 @@ async fn run_until_told(
     application: Application,
     mut shutdown: Shutdown,
     delay_seconds: u64,
-) -> Result<ExitCode> {
+) -> Result<Ended> {
     let mut insistent = shutdown.clone();
     let stop = async move {
         shutdown.requested().await;
@@ -90,12 +113,11 @@ async fn run_until_told(
         ended = application.run_until_stopped(stop) => ended?,
         signal = insistent.insisted() => {
             tracing::warn!("ending at once: requests under way get no answer");
-            // As a shell tells of a program that a signal ended.
-            return Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitCode::FAILURE, ExitCode::from));
+            return Ok(Ended::AtOnce(signal));
         }
     }
     tracing::info!("ended");
-    Ok(ExitCode::SUCCESS)
+    Ok(Ended::InOrder)
 }
 
 /// A program that is newer than the store would fail at each request. A store that is down may come back.

@@ -166,12 +166,23 @@ pub(super) fn load(file: Option<&Path>, assignments: Vec<Assignment>) -> Result<
 fn sections(merged: Config) -> Result<Settings, String> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
-        let said = error.into_inner().to_string();
+        let said = without_value(error.into_inner().to_string());
         // Where it is says the path, for all kinds of errors alike.
         let said = said.split_once(" for key `").map_or(&*said, |(said, _)| said);
         let said = suggest_known_name(said);
         if path == "." || path == "?" { said } else { format!("{path}: {said}") }
     })
+}
+
+/// A value of the wrong type may be a secret that landed in the wrong place: only what was expected is told.
+fn without_value(said: String) -> String {
+    let is_about_a_value = said.starts_with("invalid type: ") || said.starts_with("invalid value: ");
+    match said.rfind(", expected ").filter(|_| is_about_a_value) {
+        Some(at) => {
+            format!("a value has another type than is expected{}", said[at..].replacen(", expected", ":", 1))
+        }
+        None => said,
+    }
 }
 
 /// Reads a file of settings and makes its paths absolute or relative to where we are.
@@ -354,6 +365,20 @@ mod tests {
         let (_, now) = with_file("[http]\nport = 2\n[inference.limits]\nmax_side = 9\n", &[]).unwrap();
         assert_eq!(now.changed_keys(&before), ["clients.file", "http.port", "inference.limits.max_side"]);
         assert!(now.changed_keys(&now).is_empty());
+    }
+
+    #[test]
+    fn a_secret_in_the_wrong_place_is_not_quoted() {
+        for text in [
+            "registry = \"postgres://u:s3cret@h/d\"\n",
+            "[store]\nurl = [\"postgres://u:s3cret, expected @h/d\"]\n",
+            "[http]\nport = \"postgres://u:s3cret@h/d\"\n",
+        ] {
+            let error = with_file(text, &[]).unwrap_err();
+            assert!(!error.contains("s3cret") && error.contains("/site.toml"), "{error}");
+        }
+        let error = with_file("", &[("PADAN__REGISTRY", "postgres://u:s3cret@h/d")]).unwrap_err();
+        assert!(!error.contains("s3cret") && error.contains("PADAN__REGISTRY"), "{error}");
     }
 
     #[test]

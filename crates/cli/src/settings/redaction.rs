@@ -18,6 +18,7 @@ pub(super) fn redacted(table: Table) -> Table {
                 {
                     BLOT.into()
                 }
+                Value::String(text) if key.ends_with("url") && !text.contains("://") => BLOT.into(),
                 other => without_passwords(other),
             };
             (key, value)
@@ -49,18 +50,27 @@ fn one_without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    let rest = match rest.split_once('?') {
-        Some((before, parameters)) if parameters.contains("password") => format!("{before}?{BLOT}"),
-        _ => rest.to_owned(),
-    };
-    // A password may hold an `@` that is not escaped; the last one before the host counts.
-    match rest.rsplit_once('@') {
-        None => format!("{scheme}://{rest}"),
+    // A password may hold an `@`, or whatever else is special, that is not escaped: the last one counts, and of what is before
+    // it the user alone is shown.
+    let (user, rest) = match rest.rsplit_once('@') {
+        None => (String::new(), rest),
         Some((user_and_password, host)) => {
-            let user = user_and_password.split(':').next().unwrap_or_default();
-            format!("{scheme}://{user}:{BLOT}@{host}")
+            let user = user_and_password.split([':', '/', '?']).next().unwrap_or_default();
+            (format!("{user}:{BLOT}@"), host)
         }
+    };
+    match rest.split_once('?') {
+        Some((before, parameters)) if !parameters.split('&').all(is_harmless) => {
+            format!("{scheme}://{user}{before}?{BLOT}")
+        }
+        _ => format!("{scheme}://{user}{rest}"),
     }
+}
+
+/// Whether a parameter of a URL is one that holds no secret.
+fn is_harmless(parameter: &str) -> bool {
+    let key = parameter.split('=').next().unwrap_or_default();
+    ["application_name", "host", "port", "sslmode", "sslrootcert"].contains(&key)
 }
 
 #[cfg(test)]
@@ -88,6 +98,11 @@ mod tests {
     fn a_password_with_an_at_sign_is_hidden_whole() {
         assert_eq!(url_without_password("postgres://a:x@y,z@host/d"), "postgres://a:(hidden)@host/d");
         assert_eq!(url_without_password("postgres://h/d?password=x"), "postgres://h/d?(hidden)");
+        assert_eq!(url_without_password("https://h/d?token=x"), "https://h/d?(hidden)");
+        assert_eq!(url_without_password("postgres://h/d?sslmode=require"), "postgres://h/d?sslmode=require");
+        assert_eq!(url_without_password("postgres://u:my?password@h/d"), "postgres://u:(hidden)@h/d");
+        assert_eq!(url_without_password("postgres://h/d?password=x@y"), "postgres://h:(hidden)@y");
+        assert_eq!(shown("url = \"host=h password=x\""), "url = \"(hidden)\"\n");
     }
 
     #[test]

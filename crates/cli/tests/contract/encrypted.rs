@@ -94,12 +94,13 @@ fn tls_is_spoken_and_a_renewed_certificate_is_taken_up_without_a_restart() {
     let [_, other_key] = issue(&second, "padan.example", 2039);
     fs::write(served.folder().join("key.pem"), other_key).unwrap();
     served.read_again();
+    assert!(served.logged().contains("read again in part"), "{}", served.logged());
     assert!(served.logged().contains("the certificates stay as they were"), "{}", served.logged());
     assert_eq!(ask(&served, &trusting(&second).build().unwrap(), Some(CREDENTIALS)).unwrap(), "VERIFIED");
 }
 
 #[test]
-fn a_client_can_be_bound_to_a_certificate_which_can_stand_for_its_credentials() {
+fn a_client_can_be_bound_to_a_certificate() {
     let (servers, clients, strangers) = (authority(), authority(), authority());
     let [certificate, key] = issue(&servers, "padan.example", 2038);
     let settings = format!("{TLS}client_ca_file = \"clients.pem\"\n");
@@ -116,7 +117,7 @@ fn a_client_can_be_bound_to_a_certificate_which_can_stand_for_its_credentials() 
     let (bank, shop) = (holding(&clients, "bank.example"), holding(&clients, "shop.example"));
     let nobody = trusting(&servers).build().unwrap();
     assert_eq!(ask(&served, &bank, Some(CREDENTIALS)).unwrap(), "VERIFIED");
-    assert_eq!(ask(&served, &bank, None).unwrap(), "VERIFIED");
+    assert_eq!(ask(&served, &bank, None).unwrap(), "UNAUTHORIZED", "it does not stand for credentials");
     assert_eq!(ask(&served, &bank, Some(["bank-user", "guess", "guess"])).unwrap(), "UNAUTHORIZED");
     assert_eq!(ask(&served, &shop, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
     assert_eq!(ask(&served, &nobody, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
@@ -127,8 +128,8 @@ fn a_client_can_be_bound_to_a_certificate_which_can_stand_for_its_credentials() 
     // The authority is replaced: what it issued no longer opens a connection.
     fs::write(served.folder().join("clients.pem"), strangers.pem()).unwrap();
     served.read_again();
-    assert_eq!(ask(&served, &holding(&strangers, "bank.example"), None).unwrap(), "VERIFIED");
-    assert!(ask(&served, &holding(&clients, "bank.example"), None).is_err());
+    assert_eq!(ask(&served, &holding(&strangers, "bank.example"), Some(CREDENTIALS)).unwrap(), "VERIFIED");
+    assert!(ask(&served, &holding(&clients, "bank.example"), Some(CREDENTIALS)).is_err());
     served.change_settings("client_ca_file", "client_certificate_required = true\nclient_ca_file");
     served.read_again();
     assert!(ask(&served, &trusting(&servers).build().unwrap(), Some(CREDENTIALS)).is_err());
@@ -136,12 +137,24 @@ fn a_client_can_be_bound_to_a_certificate_which_can_stand_for_its_credentials() 
 }
 
 #[test]
-fn the_operators_listener_can_be_encrypted_too() {
-    let authority = authority();
+fn a_certificate_can_stand_for_credentials_and_the_operators_listener_be_encrypted_too() {
+    let (authority, clients) = (authority(), authority());
     let [certificate, key] = issue(&authority, "padan.example", 2038);
-    let settings = format!("{TLS}admin = true\n");
-    let served = Served::with_files_not_awaited(&settings, &[("chain.pem", &certificate), ("key.pem", &key)]);
+    let settings =
+        format!("{TLS}admin = true\nclient_ca_file = \"clients.pem\"\nclient_certificate_suffices = true\n");
+    let files = [("chain.pem", &*certificate), ("key.pem", &*key), ("clients.pem", &*clients.pem())];
+    let served = Served::with_files_not_awaited(&settings, &files);
+    served.change_clients("name = \"bank\"", "certificates = [\"bank.example\"]\nname = \"bank\"");
+    let holding = |name: &str| {
+        let identity = Identity::from_pem(issue(&clients, name, 2038).concat().as_bytes()).unwrap();
+        trusting(&authority).identity(identity).build().unwrap()
+    };
+    assert_eq!(ask(&served, &holding("bank.example"), None).unwrap(), "VERIFIED");
+    assert_eq!(ask(&served, &holding("shop.example"), None).unwrap(), "UNAUTHORIZED");
+    let guess = Some(["bank-user", "guess", "guess"]);
+    assert_eq!(ask(&served, &holding("bank.example"), guess).unwrap(), "UNAUTHORIZED");
     let client = trusting(&authority).build().unwrap();
+    assert_eq!(ask(&served, &client, None).unwrap(), "UNAUTHORIZED");
     let alive = client.get(format!("https://{}/healthz", served.operators_address())).send().unwrap();
     assert_eq!(alive.status(), 200);
 }

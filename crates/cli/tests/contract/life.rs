@@ -1,7 +1,7 @@
 //! How the service ends, and what it reads again while it runs.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     time::{Duration, Instant},
 };
 
@@ -80,6 +80,14 @@ fn a_hangup_takes_up_limits_and_levels_and_says_what_it_does_not() {
     let log = served.logged();
     assert!(log.contains("changed, but not before the next start: http.workers"), "{log}");
 
+    // TLS begins with a start.
+    served.change_settings(
+        "[http]\n",
+        "[http]\ntls = { certificate_file = \"c\", private_key_file = \"k\" }\n",
+    );
+    served.read_again();
+    assert!(served.logged().contains("changes by a start"), "{}", served.logged());
+
     served.change_settings("body_limit_bytes = 1000", "body_limit_bytes = \"many\"");
     served.read_again();
     assert!(served.logged().contains("all stays as it was"), "{}", served.logged());
@@ -91,7 +99,7 @@ fn a_hangup_takes_up_limits_and_levels_and_says_what_it_does_not() {
 
 #[test]
 fn a_start_despite_pending_migrations_has_to_be_asked_for() {
-    let served = Served::with("[http]\nport = 0\nadmin_port = 0\n");
+    let served = Served::with("[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n");
     let forget = "DELETE FROM store._sqlx_migrations WHERE version = 8";
     served.runtime.block_on(served.store.execute(forget));
     let refused = served.command(&["serve"]);
@@ -99,10 +107,22 @@ fn a_start_despite_pending_migrations_has_to_be_asked_for() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(said.contains("lacks 1 of its migrations") && said.contains("padan migrate"), "{said}");
     let mut told = served.start_command(&["serve", "--despite-pending-migrations"]);
-    std::thread::sleep(Duration::from_secs(4));
-    rustix::process::kill_process(rustix::process::Pid::from_child(&told), Signal::TERM).unwrap();
+    let process = rustix::process::Pid::from_child(&told);
+    let tell = |signal| rustix::process::kill_process(process, signal).unwrap();
     let mut said = String::new();
-    told.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let mut lines = BufReader::new(told.stderr.take().unwrap());
+    while !said.contains("\"serving\"") {
+        let before = said.len();
+        assert!(lines.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
+        if said[before..].contains("starting as told") {
+            // While the models are loaded. It is taken up once there is something to take up.
+            tell(Signal::HUP);
+        }
+    }
+    while !said.contains("the settings were read again") {
+        assert!(lines.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
+    }
+    tell(Signal::TERM);
     assert!(told.wait().unwrap().success() && said.contains("starting as told"), "{said}");
 }
 

@@ -203,6 +203,7 @@ fn send_everything(served: &Served) -> Vec<String> {
         .header("referer", format!("http://bank.example/{NIK}"))
         .header("cookie", format!("session={PLANTED}"))
         .header("x-forwarded-host", PLANTED)
+        .header("traceparent", format!("00-{}{NIK}-{NIK}-01", "a".repeat(16)))
         .header("accept-language", PLANTED);
     assert_eq!(planted.multipart(claim().form()).send().unwrap().status(), 404);
     assert!(served.request(PLANTED, BASIC, CREDENTIALS).send().unwrap().status().is_client_error());

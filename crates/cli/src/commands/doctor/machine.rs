@@ -24,6 +24,7 @@ pub(super) fn secrets(settings: &Settings) -> Sound {
         ("store.person_key_file", &store.person_key_file),
         ("store.template_keys_file", &store.template_keys_file),
         ("store.audit_keys_file", &store.audit_keys_file),
+        ("http.tls.private_key_file", &settings.http.tls.private_key_file),
     ];
     let named: Vec<_> = files.into_iter().filter_map(|(key, file)| Some((key, file.as_deref()?))).collect();
     let open = named.iter().filter(|(_, file)| is_open_to_others(file)).map(|(key, file)| {
