@@ -159,13 +159,14 @@ need_test_models() {
   "$padan" models install mobilefacenet
 }
 
-# Only the tool: the package would start a server, which nobody asked for.
-install_promtool() {
-  local folder=$1
-  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq prometheus) || return
-  dpkg-deb --fsys-tarfile "$folder"/prometheus_*.deb | tar --extract --directory "$folder" ./usr/bin/promtool || return
+# extract_program PACKAGE PATH FOLDER: takes one program out of a Debian package into .deps/bin. Nothing is installed: the
+# package would start a server, which nobody asked for.
+extract_program() {
+  local package=$1 path=$2 folder=$3
+  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package") || return
+  dpkg-deb --fsys-tarfile "$folder/$package"_*.deb | tar --extract --directory "$folder" "./$path" || return
   mkdir -p "$deps/bin"
-  mv -- "$folder/usr/bin/promtool" "$deps/bin/promtool"
+  mv -- "$folder/$path" "$deps/bin/"
 }
 
 need_promtool() {
@@ -174,17 +175,8 @@ need_promtool() {
     fail "promtool is missing: it is part of Prometheus, which your system has a package for"
   fi
   say "extracting promtool from Debian's package prometheus into .deps/bin"
-  in_new_folder install_promtool || { apt-get update -qq && in_new_folder install_promtool; }
+  in_new_folder extract_program prometheus usr/bin/promtool || { apt-get update -qq && in_new_folder extract_program prometheus usr/bin/promtool; }
   say "$(promtool --version 2>&1 | head -n 1)"
-}
-
-# Only the program and its libraries, as for promtool.
-install_haproxy() {
-  local folder=$1
-  (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq haproxy) || return
-  dpkg-deb --fsys-tarfile "$folder"/haproxy_*.deb | tar --extract --directory "$folder" ./usr/sbin/haproxy || return
-  mkdir -p "$deps/bin"
-  mv -- "$folder/usr/sbin/haproxy" "$deps/bin/haproxy"
 }
 
 need_haproxy() {
@@ -193,7 +185,7 @@ need_haproxy() {
     fail "HAProxy is missing: install your system's package for it"
   fi
   say "extracting HAProxy from Debian's package into .deps/bin"
-  in_new_folder install_haproxy || { apt-get update -qq && in_new_folder install_haproxy; }
+  in_new_folder extract_program haproxy usr/sbin/haproxy || { apt-get update -qq && in_new_folder extract_program haproxy usr/sbin/haproxy; }
   local libraries
   mapfile -t libraries < <(apt-cache depends haproxy | sed -n 's/^ *Depends: \(lib.*\)/\1/p' |
     while read -r library; do dpkg --status "$library" >/dev/null 2>&1 || echo "$library"; done)
