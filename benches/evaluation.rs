@@ -45,6 +45,7 @@ fn main() {
         embedder_sha256: named(""),
         calibration: named(""),
         device: named("none"),
+        precision: named("none"),
     };
     let began = Instant::now();
     let evaluated = evaluate(&labelled, &measured, (model, &calibration), false);

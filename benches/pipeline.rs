@@ -21,17 +21,17 @@ fn steps(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("{width}x{height}"));
         group.measurement_time(Duration::from_secs(4)).sample_size(30);
         group.bench_function("decode", |b| b.iter(|| pipeline.decode(black_box(&photo))));
-        let picture = pipeline.decode(&photo).expect("the selfie decodes");
+        let mut picture = pipeline.decode(&photo).expect("the selfie decodes");
         group.bench_function("detect", |b| {
-            b.iter(|| pipeline.detect(black_box(&picture), &mut Retries::unhurried()));
+            b.iter(|| pipeline.detect(black_box(&mut picture), &mut Retries::unhurried()));
         });
-        let faces = pipeline.detect(&picture, &mut Retries::unhurried()).expect("the detector runs");
+        let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).expect("the detector runs");
         let chosen = Pipeline::subject(&faces).expect("the selfie has a face");
         group.bench_function("refine", |b| {
-            b.iter(|| pipeline.refine(&picture, black_box(chosen), &mut Retries::unhurried()));
+            b.iter(|| pipeline.refine(&mut picture, black_box(chosen), &mut Retries::unhurried()));
         });
         let subject: Subject =
-            pipeline.refine(&picture, chosen, &mut Retries::unhurried()).expect("the detector runs");
+            pipeline.refine(&mut picture, chosen, &mut Retries::unhurried()).expect("the detector runs");
         group.bench_function("align", |b| b.iter(|| pipeline.align(&picture, black_box(&subject))));
         let crop = pipeline.align(&picture, &subject).expect("the face aligns");
         group.bench_function("embed", |b| b.iter(|| pipeline.embed(black_box(&crop))));
@@ -41,10 +41,11 @@ fn steps(criterion: &mut Criterion) {
 }
 
 fn whole(pipeline: &mut Pipeline, photo: &Photo) -> f32 {
-    let picture = pipeline.decode(photo).expect("the selfie decodes");
-    let faces = pipeline.detect(&picture, &mut Retries::unhurried()).expect("the detector runs");
+    let mut picture = pipeline.decode(photo).expect("the selfie decodes");
+    let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).expect("the detector runs");
     let subject = Pipeline::subject(&faces).expect("the selfie has a face");
-    let subject = pipeline.refine(&picture, subject, &mut Retries::unhurried()).expect("the detector runs");
+    let subject =
+        pipeline.refine(&mut picture, subject, &mut Retries::unhurried()).expect("the detector runs");
     let crop = pipeline.align(&picture, &subject).expect("the face aligns");
     pipeline.embed(&crop).expect("the embedder runs").as_slice()[0]
 }

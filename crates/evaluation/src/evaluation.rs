@@ -55,6 +55,8 @@ pub struct EvaluatedModel {
     pub calibration: String,
     /// Where it ran.
     pub device: String,
+    /// The numbers that the embedder computes with there.
+    pub precision: String,
 }
 
 /// What there was to compare.

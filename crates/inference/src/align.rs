@@ -3,6 +3,7 @@
 use fast_image_resize::{FilterType, Resizer};
 
 use crate::{
+    decode::Picture,
     error::{FaceError, PhotoFault},
     geometry::{Affine, Point, Rectangle},
     orientation::Orientation,
@@ -21,62 +22,64 @@ pub(crate) const ARCFACE_FRAME: [Point; 5] = [
     Point { x: 70.7299, y: 92.2041 },
 ];
 
+/// Pixels of the crop between the eyes.
+pub(crate) const CROP_EYE_DISTANCE: f64 = ARCFACE_FRAME[1].x - ARCFACE_FRAME[0].x;
+
 /// An aligned face: 112 x 112 pixels of red, green and blue, 0 to 255, row by row.
 pub struct AlignedFace {
     rgb: Vec<f32>,
 }
 
-/// Above this many photo pixels a crop pixel, the photo is averaged down before it is sampled.
+/// Above this many decoded pixels a crop pixel, they are averaged down before they are sampled.
 const MAX_STEP_UNFILTERED: f64 = 1.2;
 
 /// Takes the crop that puts the landmarks closest onto the frame's, in the least squares sense.
 ///
 /// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is
 /// reduced first with a Lanczos filter, so that no pixel is skipped; the rest is bilinear. Outside the photo the
-/// crop is black.
+/// crop is black. `reduced` is memory for that part.
 pub(crate) fn align(
-    raster: &Raster,
+    picture: &Picture,
     orientation: Orientation,
     landmarks: &[Point; 5],
     frame: &[Point; 5],
-    resizer: &mut Resizer,
+    (resizer, reduced): (&mut Resizer, &mut Raster),
 ) -> Result<AlignedFace, FaceError> {
     let to_crop = Affine::similarity(landmarks, frame).ok_or(PhotoFault::NoFace)?;
     let to_upright = to_crop.inverse().ok_or(PhotoFault::NoFace)?;
-    let to_stored = to_upright.then(&orientation.to_stored(raster.size()));
-    if to_stored.scale() <= MAX_STEP_UNFILTERED {
-        return Ok(sample(raster, &to_stored));
+    let to_raster = to_upright.then(&orientation.to_stored(picture.size)).then(&picture.to_raster());
+    if to_raster.scale() <= MAX_STEP_UNFILTERED {
+        return Ok(sample(&picture.raster, &to_raster));
     }
-    match reduce(raster, &to_stored, resizer)? {
-        Some((reduced, to_reduced)) => Ok(sample(&reduced, &to_stored.then(&to_reduced))),
-        None => Err(PhotoFault::NoFace.into()),
-    }
+    let to_reduced = reduce(&picture.raster, &to_raster, (resizer, reduced))?;
+    let to_reduced = to_reduced.ok_or(PhotoFault::NoFace)?;
+    Ok(sample(reduced, &to_raster.then(&to_reduced)))
 }
 
-/// The part of the photo that the crop covers, at the crop's scale, with the map into it.
+/// Writes the part of the photo that the crop covers, at the crop's scale, and gives the map into it.
 fn reduce(
     raster: &Raster,
-    to_stored: &Affine,
-    resizer: &mut Resizer,
-) -> Result<Option<(Raster, Affine)>, FaceError> {
-    let scale = to_stored.scale();
-    let Some(part) = covered_part(raster, to_stored, 4.0 * scale) else {
+    to_raster: &Affine,
+    (resizer, reduced): (&mut Resizer, &mut Raster),
+) -> Result<Option<Affine>, FaceError> {
+    let scale = to_raster.scale();
+    let Some(part) = covered_part(raster, to_raster, 4.0 * scale) else {
         return Ok(None);
     };
     let target = |length: f64| (length / scale).round().max(1.0) as u32;
     let (width, height) = (target(part.width), target(part.height));
-    let reduced = raster.resized(part, (width, height), FilterType::Lanczos3, resizer)?;
+    raster.resize_onto(reduced, part, (width, height), FilterType::Lanczos3, resizer)?;
     let (x, y) = (f64::from(width) / part.width, f64::from(height) / part.height);
     let to_reduced =
         Affine { a: x, b: 0.0, c: (0.5 - part.left) * x - 0.5, d: 0.0, e: y, f: (0.5 - part.top) * y - 0.5 };
-    Ok(Some((reduced, to_reduced)))
+    Ok(Some(to_reduced))
 }
 
 /// The whole pixels that the crop and a margin around it cover; `None` when they lie outside the photo.
-fn covered_part(raster: &Raster, to_stored: &Affine, margin: f64) -> Option<Rectangle> {
+fn covered_part(raster: &Raster, to_raster: &Affine, margin: f64) -> Option<Rectangle> {
     let last = CROP_SIDE as f64 - 1.0;
     let corners = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)];
-    let corners = corners.map(|(x, y)| to_stored.apply(Point { x, y }));
+    let corners = corners.map(|(x, y)| to_raster.apply(Point { x, y }));
     let span = |values: [f64; 4], length: u32| {
         let nearest = values.into_iter().fold(f64::INFINITY, f64::min) - margin;
         let farthest = values.into_iter().fold(f64::NEG_INFINITY, f64::max) + margin;
@@ -104,12 +107,10 @@ fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
     let (left, top) = (at.x.floor(), at.y.floor());
     let (right_share, lower_share) = ((at.x - left) as f32, (at.y - top) as f32);
     let (column, row) = (left as i64, top as i64);
-    let (next_column, next_row) = (column.saturating_add(1), row.saturating_add(1));
-    let upper = [raster.pixel(column, row), raster.pixel(next_column, row)];
-    let lower = [raster.pixel(column, next_row), raster.pixel(next_column, next_row)];
+    let (upper, lower) = (raster.pair(column, row), raster.pair(column, row.saturating_add(1)));
     std::array::from_fn(|channel| {
-        let across = |[left, right]: [[u8; 3]; 2]| {
-            f32::from(left[channel]) * (1.0 - right_share) + f32::from(right[channel]) * right_share
+        let across = |pixels: [u8; 6]| {
+            f32::from(pixels[channel]) * (1.0 - right_share) + f32::from(pixels[channel + 3]) * right_share
         };
         across(upper) * (1.0 - lower_share) + across(lower) * lower_share
     })
@@ -145,13 +146,19 @@ mod tests {
         Raster::new(width, height, rgb).unwrap()
     }
 
-    fn crop(raster: &Raster, landmarks: &[Point; 5]) -> AlignedFace {
-        align(raster, Orientation::UPRIGHT, landmarks, &FRAME, &mut Resizer::new()).unwrap()
+    fn align_upright(raster: Raster, landmarks: &[Point; 5]) -> Result<AlignedFace, FaceError> {
+        let picture = Picture::of(raster, Orientation::UPRIGHT);
+        let memory = (&mut Resizer::new(), &mut Raster::default());
+        align(&picture, picture.orientation, landmarks, &FRAME, memory)
+    }
+
+    fn crop(raster: Raster, landmarks: &[Point; 5]) -> AlignedFace {
+        align_upright(raster, landmarks).unwrap()
     }
 
     #[test]
     fn landmarks_on_the_frame_copy_the_photo() {
-        let face = crop(&gradient(112, 112, 1.0), &FRAME);
+        let face = crop(gradient(112, 112, 1.0), &FRAME);
         for row in 0..CROP_SIDE {
             for column in 0..CROP_SIDE {
                 let at = (row * CROP_SIDE + column) * 3;
@@ -164,7 +171,7 @@ mod tests {
     #[test]
     fn a_photo_eight_times_as_large_gives_the_same_crop() {
         let larger = FRAME.map(|p| Point { x: (p.x + 0.5) * 8.0 - 0.5, y: (p.y + 0.5) * 8.0 - 0.5 });
-        let face = crop(&gradient(896, 896, 8.0), &larger);
+        let face = crop(gradient(896, 896, 8.0), &larger);
         for row in 4..CROP_SIDE - 4 {
             for column in 4..CROP_SIDE - 4 {
                 let at = (row * CROP_SIDE + column) * 3;
@@ -174,9 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn a_reduced_picture_gives_the_same_crop() {
+        let eightfold = FRAME.map(|p| Point { x: (p.x + 0.5) * 8.0 - 0.5, y: (p.y + 0.5) * 8.0 - 0.5 });
+        let mut picture = Picture::of(gradient(224, 224, 1.0), Orientation::UPRIGHT);
+        (picture.size, picture.reduction) = ((896, 896), 4);
+        let memory = (&mut Resizer::new(), &mut Raster::default());
+        let face = align(&picture, picture.orientation, &eightfold, &FRAME, memory).unwrap();
+        for (column, row) in [(4, 4), (60, 50), (100, 107)] {
+            let at = (row * CROP_SIDE + column) * 3;
+            // A crop pixel's middle lies between two pixels of the raster.
+            let expected = 2.0 * column as f32 + 0.5;
+            assert!((face.rgb()[at] - expected).abs() < 1.0, "{} at {column}", face.rgb()[at]);
+        }
+    }
+
+    #[test]
     fn what_lies_outside_is_black() {
         let shifted = FRAME.map(|p| Point { x: p.x - 56.0, y: p.y });
-        let face = crop(&Raster::new(112, 112, vec![200; 112 * 112 * 3]).unwrap(), &shifted);
+        let face = crop(Raster::new(112, 112, vec![200; 112 * 112 * 3]).unwrap(), &shifted);
         assert!(face.rgb()[..3].iter().all(|value| *value < 1e-6));
         let last = face.rgb().len() - 3;
         assert!(face.rgb()[last..].iter().all(|value| (*value - 200.0).abs() < 1e-3));
@@ -185,7 +207,9 @@ mod tests {
     #[test]
     fn a_crop_wholly_outside_is_no_face() {
         let far = FRAME.map(|p| Point { x: p.x * 9.0 + 9e6, y: p.y * 9.0 });
-        let result = align(&gradient(64, 64, 1.0), Orientation::UPRIGHT, &far, &FRAME, &mut Resizer::new());
-        assert_eq!(result.err(), Some(FaceError::Rejected(PhotoFault::NoFace)));
+        assert_eq!(
+            align_upright(gradient(64, 64, 1.0), &far).err(),
+            Some(FaceError::Rejected(PhotoFault::NoFace))
+        );
     }
 }

@@ -35,7 +35,8 @@ pub struct Face {
     pub turned_degrees: u16,
     /// The area of the largest other face, as a share of this one's; 0 when alone.
     pub second_share: f64,
-    /// How often the detector's network ran: 3 unless the first look found nobody or the face lay on its side.
+    /// How often the detector's network ran: 3 for a close face, 4 for a smaller one, more where the first looks found nobody
+    /// or the face lay on its side.
     pub looks: u32,
 }
 

@@ -2,7 +2,7 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::StartError;
+use crate::{error::StartError, manifest::Precision};
 
 /// The `[inference]` section. Defaults and the reasons for them stand in `config/default.toml`.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -10,8 +10,10 @@ use crate::error::StartError;
 pub struct Config {
     /// The model set, by name. An unknown name, or one whose files are missing, stops the start.
     pub model_set: String,
-    /// Where the models run. A device that is not there stops the start; nothing falls back.
-    pub device: Device,
+    /// Where the models run. A device that is named and not there stops the start; nothing falls back.
+    pub device: DeviceChoice,
+    /// The numbers that the embedder computes with. A precision that is named and cannot be had stops the start.
+    pub precision: PrecisionChoice,
     /// The ONNX Runtime library. Without it: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the folder of the binary,
     /// the system's libraries.
     pub runtime_library: Option<PathBuf>,
@@ -20,6 +22,9 @@ pub struct Config {
     /// Worker threads, each with its own sessions. Without it: one for each processor that the container's quota
     /// allows. More than that only adds memory.
     pub workers: Option<NonZeroUsize>,
+    /// Threads that each session computes with. More answer sooner while processors are idle, and slower once all workers
+    /// are busy.
+    pub threads: NonZeroUsize,
     /// Photos that may wait for a worker. Too short refuses bursts, too long lets answers come late.
     pub queue_length: NonZeroUsize,
     /// What a photo may be before it is decoded.
@@ -32,7 +37,36 @@ pub struct Config {
     pub quality: QualityConfig,
 }
 
-/// Where the models run.
+/// Where the models are to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceChoice {
+    /// The fastest that the processor has, of those that the embedder's manifest names as measured: `OpenVINO`, or the plain
+    /// CPU kernels. Never a GPU.
+    Auto,
+    /// [`Device::Cpu`].
+    Cpu,
+    /// [`Device::Cuda`].
+    Cuda,
+    /// [`Device::TensorRt`].
+    TensorRt,
+    /// [`Device::OpenVino`].
+    OpenVino,
+}
+
+/// The numbers that the embedder is to compute with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// The fastest that the processor has, of those that the embedder's manifest names as measured.
+    Auto,
+    /// [`Precision::Fp32`].
+    Fp32,
+    /// [`Precision::Bf16`], with `OpenVINO` on processors with `avx512_bf16`.
+    Bf16,
+}
+
+/// Where a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Device {
@@ -42,8 +76,32 @@ pub enum Device {
     Cuda,
     /// NVIDIA, through TensorRT.
     TensorRt,
-    /// Intel, through OpenVINO on the CPU. The detector stays on the plain CPU kernels, which are faster for it.
+    /// Intel's OpenVINO, on the CPU. The detector stays on the plain CPU kernels, which are faster for it.
     OpenVino,
+}
+
+impl DeviceChoice {
+    /// `None` when it is left to the program.
+    pub(crate) fn named(self) -> Option<Device> {
+        match self {
+            Self::Auto => None,
+            Self::Cpu => Some(Device::Cpu),
+            Self::Cuda => Some(Device::Cuda),
+            Self::TensorRt => Some(Device::TensorRt),
+            Self::OpenVino => Some(Device::OpenVino),
+        }
+    }
+}
+
+impl PrecisionChoice {
+    /// `None` when it is left to the program.
+    pub(crate) fn named(self) -> Option<Precision> {
+        match self {
+            Self::Auto => None,
+            Self::Fp32 => Some(Precision::Fp32),
+            Self::Bf16 => Some(Precision::Bf16),
+        }
+    }
 }
 
 impl Device {
@@ -75,17 +133,21 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionConfig {
-    /// The long side to which a photo is scaled for the first look. Larger finds smaller faces and costs time with
-    /// its square.
+    /// The long side that a JPEG is decoded to at least, by powers of two. A face that is small there is decoded again, to
+    /// as many pixels as its crop can use.
+    pub decoded_side: u32,
+    /// The long side to which a photo is scaled for the first look, which is enough for a selfie. From `side` on there is no
+    /// such look.
+    pub quick_side: u32,
+    /// The size of the subject's box in that look, in pixels, from which on it is enough: the root of its area. Others that
+    /// would matter beside a face so large are seen there too.
+    pub quick_face: u32,
+    /// The long side to which a photo is scaled for the next look. Larger finds smaller faces and costs time with its square.
     pub side: u32,
     /// The long side, within a frame of twice that, for a face too close for the first look.
     pub close_up_side: u32,
     /// The long side for a look at small faces in a large photo, when nothing else found one.
     pub fine_side: u32,
-    /// The size of the subject's box, in pixels, for the look that places its landmarks: the root of its area.
-    pub refined_face: u32,
-    /// The side of the window around the subject for that look.
-    pub refined_side: u32,
     /// The score from which on something is a face, 0 to 1. Lower finds more, some of which are no faces.
     pub min_score: f32,
     /// The score from which on a face looked at closely is surely upright, 0 to 1. Below it the photo is looked at in
@@ -118,11 +180,12 @@ impl Config {
             ("detection.min_score", detection.min_score.into(), 0.0..=1.0),
             ("detection.sure_score", detection.sure_score.into(), 0.0..=1.0),
             ("detection.max_overlap", detection.max_overlap.into(), 0.0..=1.0),
+            ("detection.decoded_side", detection.decoded_side.into(), 32.0..=65_535.0),
+            ("detection.quick_side", detection.quick_side.into(), 32.0..=LARGEST_SIDE.into()),
+            ("detection.quick_face", detection.quick_face.into(), 8.0..=LARGEST_SIDE.into()),
             ("detection.side", detection.side.into(), 32.0..=LARGEST_SIDE.into()),
             ("detection.close_up_side", detection.close_up_side.into(), 16.0..=f64::from(LARGEST_SIDE / 2)),
             ("detection.fine_side", detection.fine_side.into(), 32.0..=LARGEST_SIDE.into()),
-            ("detection.refined_face", detection.refined_face.into(), 16.0..=detection.refined_side.into()),
-            ("detection.refined_side", detection.refined_side.into(), 32.0..=LARGEST_SIDE.into()),
             ("subject.max_second_share", self.subject.max_second_share, 0.0..=1.0),
             ("quality.min_eye_distance", quality.min_eye_distance, 0.0..=10_000.0),
             ("quality.min_sharpness", quality.min_sharpness, 0.0..=10.0),
@@ -138,6 +201,13 @@ impl Config {
         {
             let text = format!("inference.model_folder: {} is no folder", folder.display());
             return Err(StartError::Config(text));
+        }
+        let most_threads = 64;
+        if self.threads.get() > most_threads {
+            return Err(StartError::Config(format!(
+                "inference.threads is {}: it must lie in 1 to {most_threads}",
+                self.threads
+            )));
         }
         // What is not a number lies in no range.
         for (key, value, range) in numbers {

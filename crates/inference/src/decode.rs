@@ -1,94 +1,174 @@
-//! Encoded bytes to pixels, within limits that hold before memory is taken.
+//! Encoded bytes to pixels, within limits that hold before memory is taken, and at no more resolution than is needed.
+
+mod jpeg;
 
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, Limits as DecoderLimits, Rgba, codecs::png::PngDecoder,
+    ColorType, DynamicImage, ImageDecoder, Limits as DecoderLimits, Rgba, codecs::png::PngDecoder,
     metadata::Orientation as ExifOrientation,
 };
 use padan_domain::{Photo, PhotoFormat};
-use turbojpeg::{Colorspace, Decompressor, Image, PixelFormat};
 
 use crate::{
-    completeness::{self, WholeJpeg},
+    completeness,
     config::Limits,
     error::PhotoFault,
+    geometry::{Affine, Rectangle},
     orientation::Orientation,
     raster::Raster,
 };
 
 /// A decoded photo and the way to hold it.
+///
+/// Its pixels may be fewer than the photo's: then each stands for a square of them. Places and sizes are told in pixels of
+/// the photo all the same.
 pub struct Picture {
+    /// The photo itself; `None` when it can be decoded in no other way.
+    photo: Option<Photo>,
+    /// Of the photo as stored.
+    pub(crate) size: (u32, u32),
     pub(crate) raster: Raster,
+    /// Pixels of the photo a pixel of the raster, along each side: a power of two.
+    pub(crate) reduction: u32,
     pub(crate) orientation: Orientation,
 }
 
-/// Decodes a photo. One that ends early is unreadable, whatever could be salvaged from it.
-pub(crate) fn decode(photo: &Photo, limits: &Limits) -> Result<Picture, PhotoFault> {
-    let bytes = &photo.bytes()[..];
-    match photo.format() {
-        PhotoFormat::Jpeg => decode_jpeg(bytes, limits),
-        PhotoFormat::Png => decode_png(bytes, limits),
-    }
+/// One thread's decoding, and memory that goes from photo to photo.
+pub(crate) struct Decoder {
+    limits: Limits,
+    spare: Vec<u8>,
 }
 
-/// Width and height as the photo's head declares them; `None` when it cannot be read.
-pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
-    let bytes = &photo.bytes()[..];
-    match photo.format() {
-        PhotoFormat::Jpeg => {
-            let head = Decompressor::new().ok()?.read_header(bytes).ok()?;
-            Some((head.width as u32, head.height as u32))
+/// Pixels that JPEG's transform can put into one, along each side; more first.
+const REDUCTIONS: [u32; 3] = [8, 4, 2];
+
+/// Memory that is kept for the next photo at most. Photos of 20 megapixels need less, at the resolution they are decoded at.
+const MOST_SPARE_BYTES: usize = 8 << 20;
+
+impl Picture {
+    /// A picture that is its own photo.
+    pub(crate) fn of(raster: Raster, orientation: Orientation) -> Self {
+        Self { photo: None, size: raster.size(), raster, reduction: 1, orientation }
+    }
+
+    /// A part of the photo as stored, in pixels of the raster.
+    pub(crate) fn raster_part(&self, part: Rectangle) -> Rectangle {
+        let shrunk = |length: f64| length / f64::from(self.reduction);
+        Rectangle {
+            left: shrunk(part.left),
+            top: shrunk(part.top),
+            width: shrunk(part.width),
+            height: shrunk(part.height),
         }
-        PhotoFormat::Png => Some(PngDecoder::new(Cursor::new(bytes)).ok()?.dimensions()),
+    }
+
+    /// The map from the photo's pixels as stored to the raster's: a pixel lies at its middle.
+    pub(crate) fn to_raster(&self) -> Affine {
+        let scale = 1.0 / f64::from(self.reduction);
+        let shift = scale / 2.0 - 0.5;
+        Affine { a: scale, b: 0.0, c: shift, d: 0.0, e: scale, f: shift }
     }
 }
 
-/// Scans of a progressive JPEG; encoders make about ten, and each costs a pass over the whole photo.
-const MOST_SCANS: u32 = 100;
-
-fn decode_jpeg(bytes: &[u8], limits: &Limits) -> Result<Picture, PhotoFault> {
-    let unreadable = |_: turbojpeg::Error| PhotoFault::Unreadable;
-    let mut decoder = Decompressor::new().map_err(unreadable)?;
-    decoder.set_scan_limit(MOST_SCANS).map_err(unreadable)?;
-    let head = decoder.read_header(bytes).map_err(unreadable)?;
-    let (width, height) = (head.width as u32, head.height as u32);
-    check_size((width, height), limits)?;
-    let WholeJpeg { exif, inverted_cmyk } = completeness::check_jpeg(bytes)?;
-    let in_ink = matches!(head.colorspace, Colorspace::CMYK | Colorspace::YCCK);
-    let format = if in_ink { PixelFormat::CMYK } else { PixelFormat::RGB };
-    let pitch = head.width * format.size();
-    let mut pixels = vec![0; pitch * head.height];
-    // What is missing or damaged the decoder fills up in grey, with a warning, which counts as an error here.
-    let image = Image { pixels: &mut pixels[..], width: head.width, pitch, height: head.height, format };
-    decoder.decompress(bytes, image).map_err(unreadable)?;
-    let rgb = if in_ink { rgb_of_ink(&pixels, inverted_cmyk) } else { pixels };
-    let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
-    Ok(Picture { raster, orientation: orientation(exif) })
-}
-
-/// Four inks to three lights: what is left of each light by its ink and by black. Adobe's files hold what is left instead of
-/// the inks.
-fn rgb_of_ink(pixels: &[u8], inverted: bool) -> Vec<u8> {
-    let left = |ink: u8| u16::from(if inverted { ink } else { 255 - ink });
-    let mut rgb = Vec::with_capacity(pixels.len() / 4 * 3);
-    for ink in pixels.chunks_exact(4) {
-        rgb.extend([ink[0], ink[1], ink[2]].map(|colour| ((left(colour) * left(ink[3]) + 127) / 255) as u8));
+impl Decoder {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, spare: Vec::new() }
     }
-    rgb
+
+    /// Width and height as the photo's head declares them; `None` when it cannot be read.
+    pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
+        let bytes = &photo.bytes()[..];
+        match photo.format() {
+            PhotoFormat::Jpeg => jpeg::size(bytes),
+            PhotoFormat::Png => Some(PngDecoder::new(Cursor::new(bytes)).ok()?.dimensions()),
+        }
+    }
+
+    /// Whether a photo of this size is not too large.
+    pub(crate) fn takes(&self, size: (u32, u32)) -> bool {
+        check_size(size, &self.limits).is_ok()
+    }
+
+    /// Decodes a photo, to fewer pixels where that leaves the longer side `least_side` of them. One that ends early is
+    /// unreadable, whatever could be salvaged from it.
+    pub(crate) fn decode(&mut self, photo: &Photo, least_side: u32) -> Result<Picture, PhotoFault> {
+        let bytes = &photo.bytes()[..];
+        match photo.format() {
+            PhotoFormat::Jpeg => {
+                let size = jpeg::size(bytes).ok_or(PhotoFault::Unreadable)?;
+                check_size(size, &self.limits)?;
+                self.decode_jpeg(photo, reduction(size, least_side))
+            }
+            PhotoFormat::Png => self.decode_png(bytes),
+        }
+    }
+
+    /// Decodes the picture again where it has fewer pixels than one for `reduction` of the photo's, along each side.
+    pub(crate) fn enlarge(&mut self, picture: &mut Picture, reduction: u32) -> Result<(), PhotoFault> {
+        let Some(photo) = picture.photo.as_ref().filter(|_| picture.reduction > reduction) else {
+            return Ok(());
+        };
+        let larger = self.decode_jpeg(&photo.clone(), reduction)?;
+        self.take_back(std::mem::replace(picture, larger));
+        Ok(())
+    }
+
+    /// The same, for a longer side of this many pixels, or of all that the photo has.
+    pub(crate) fn enlarge_to(&mut self, picture: &mut Picture, least_side: u32) -> Result<(), PhotoFault> {
+        let reduction = reduction(picture.size, least_side);
+        self.enlarge(picture, reduction)
+    }
+
+    /// Takes the memory of a picture that is done with.
+    pub(crate) fn take_back(&mut self, picture: Picture) {
+        let rgb = picture.raster.into_rgb();
+        if rgb.capacity() > self.spare.capacity() && rgb.capacity() <= MOST_SPARE_BYTES {
+            self.spare = rgb;
+        }
+    }
+
+    fn decode_jpeg(&mut self, photo: &Photo, reduction: u32) -> Result<Picture, PhotoFault> {
+        let bytes = &photo.bytes()[..];
+        let whole = completeness::check_jpeg(bytes)?;
+        let orientation = orientation(whole.exif);
+        let decoded = jpeg::decode(bytes, reduction, whole.inverted_cmyk, std::mem::take(&mut self.spare))?;
+        let again = (decoded.reduction > 1).then(|| photo.clone());
+        let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
+        Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
+    }
+
+    fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, PhotoFault> {
+        let decoder = PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(&self.limits));
+        let decoder = decoder.map_err(|_| PhotoFault::Unreadable)?;
+        let (width, height) = decoder.dimensions();
+        check_size((width, height), &self.limits)?;
+        // The decoder reads no chunk behind the pixels, and the EXIF may stand there.
+        let exif = completeness::check_png(bytes)?;
+        let rgb = if decoder.color_type() == ColorType::Rgb8 {
+            let mut rgb = std::mem::take(&mut self.spare);
+            rgb.resize(width as usize * height as usize * 3, 0);
+            decoder.read_image(&mut rgb).map_err(|_| PhotoFault::Unreadable)?;
+            rgb
+        } else {
+            let image = DynamicImage::from_decoder(decoder).map_err(|_| PhotoFault::Unreadable)?;
+            if image.color().has_alpha() { over_white(&image) } else { image.into_rgb8().into_raw() }
+        };
+        let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
+        Ok(Picture::of(raster, orientation(exif)))
+    }
 }
 
-fn decode_png(bytes: &[u8], limits: &Limits) -> Result<Picture, PhotoFault> {
-    let decoder = PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(limits));
-    let decoder = decoder.map_err(|_| PhotoFault::Unreadable)?;
-    check_size(decoder.dimensions(), limits)?;
-    // The decoder reads no chunk behind the pixels, and the EXIF may stand there.
-    let exif = completeness::check_png(bytes)?;
-    let image = DynamicImage::from_decoder(decoder).map_err(|_| PhotoFault::Unreadable)?;
-    let (width, height) = (image.width(), image.height());
-    let rgb = if image.color().has_alpha() { over_white(&image) } else { image.into_rgb8().into_raw() };
-    let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
-    Ok(Picture { raster, orientation: orientation(exif) })
+/// The largest reduction that leaves the longer side this long.
+fn reduction((width, height): (u32, u32), least_side: u32) -> u32 {
+    let long = width.max(height);
+    REDUCTIONS.into_iter().find(|reduction| long / reduction >= least_side).unwrap_or(1)
+}
+
+/// The largest reduction, of at most `most`, that leaves a length of the photo this many pixels.
+pub(crate) fn reduction_for(length: f64, least: f64, most: u32) -> u32 {
+    let enough = |reduction: &u32| *reduction <= most && length / f64::from(*reduction) >= least;
+    REDUCTIONS.into_iter().find(enough).unwrap_or(1)
 }
 
 fn orientation(exif: Option<&[u8]>) -> Orientation {
@@ -128,4 +208,35 @@ fn over_white(image: &DynamicImage) -> Vec<u8> {
         rgb.extend([blend(*red), blend(*green), blend(*blue)]);
     }
     rgb
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geometry::Point;
+
+    #[test]
+    fn a_photo_is_reduced_as_far_as_its_longer_side_allows() {
+        let sizes = [(480, 640), (1279, 960), (1080, 1440), (3024, 4032), (6000, 8000), (1, 65_000)];
+        assert_eq!(sizes.map(|size| reduction(size, 640)), [1, 1, 2, 4, 8, 8]);
+    }
+
+    #[test]
+    fn an_eye_distance_keeps_its_pixels() {
+        let of = |length| reduction_for(length, 70.0, 4);
+        assert_eq!([600.0, 280.0, 279.0, 140.0, 139.0, 12.0].map(of), [4, 4, 2, 2, 1, 1]);
+    }
+
+    #[test]
+    fn a_pixel_of_the_raster_lies_in_the_middle_of_those_it_stands_for() {
+        let raster = Raster::new(50, 50, vec![0; 7500]).unwrap();
+        let mut picture = Picture::of(raster, Orientation::UPRIGHT);
+        (picture.reduction, picture.size) = (4, (200, 200));
+        let at = |x| picture.to_raster().apply(Point { x, y: 1.5 });
+        assert_eq!([1.5, 5.5, -0.5].map(|x| at(x).x), [0.0, 1.0, -0.5]);
+        assert_eq!(at(0.0).y, 0.0);
+        let part = Rectangle { left: 8.0, top: 4.0, width: 40.0, height: 2.0 };
+        let expected = Rectangle { left: 2.0, top: 1.0, width: 10.0, height: 0.5 };
+        assert_eq!(picture.raster_part(part), expected);
+    }
 }

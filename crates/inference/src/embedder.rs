@@ -1,6 +1,5 @@
 //! An aligned face to an embedding.
 
-use ndarray::Array4;
 use padan_domain::Embedding;
 
 use crate::{
@@ -9,6 +8,7 @@ use crate::{
     error::FaceError,
     manifest::InputSpec,
     runtime::Network,
+    tensor::Tensor,
 };
 
 /// An embedder's network with what it wants to see.
@@ -17,11 +17,12 @@ pub(crate) struct Embedder {
     input: PixelScale,
     output: String,
     length: usize,
+    tensor: Tensor,
 }
 
 impl Embedder {
     pub(crate) fn new(network: Network, input: &InputSpec, output: String, length: usize) -> Self {
-        Self { network, input: PixelScale::of(input), output, length }
+        Self { network, input: PixelScale::of(input), output, length, tensor: Tensor::default() }
     }
 
     /// Runs the network once on an evenly grey crop, so that the first photo finds everything allocated.
@@ -32,10 +33,9 @@ impl Embedder {
 
     /// The embedding, of unit length.
     pub(crate) fn embed(&mut self, face: &AlignedFace) -> Result<Embedding, FaceError> {
-        let tensor = Array4::from_shape_vec((1, 3, CROP_SIDE, CROP_SIDE), planes(face, self.input));
-        let tensor = tensor.map_err(|error| FaceError::Broken(error.to_string()))?;
+        write_planes(face, self.input, &mut self.tensor);
         let (output, length) = (&self.output, self.length);
-        self.network.run(&tensor, |outputs| {
+        self.network.run(&self.tensor, |outputs| {
             let values = outputs.get(output)?;
             if values.len() != length {
                 let message =
@@ -48,14 +48,15 @@ impl Embedder {
 }
 
 /// One plane a colour, row by row, in the network's order and scale.
-fn planes(face: &AlignedFace, input: PixelScale) -> Vec<f32> {
-    let mut tensor = Vec::with_capacity(face.rgb().len());
+fn write_planes(face: &AlignedFace, input: PixelScale, tensor: &mut Tensor) {
+    tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
     for channel in 0..3 {
         let colour = if input.blue_first { 2 - channel } else { channel };
         let (mean, deviation) = (input.mean[channel], input.deviation[channel]);
-        tensor.extend(face.rgb().chunks_exact(3).map(|pixel| (pixel[colour] - mean) / deviation));
+        for (value, pixel) in tensor.plane(channel).iter_mut().zip(face.rgb().chunks_exact(3)) {
+            *value = (pixel[colour] - mean) / deviation;
+        }
     }
-    tensor
 }
 
 #[cfg(test)]
@@ -64,10 +65,19 @@ mod tests {
 
     #[test]
     fn colours_become_planes_in_the_networks_order_and_scale() {
-        let face = AlignedFace::from_rgb([10.0, 20.0, 30.0].repeat(2));
+        let face = AlignedFace::from_rgb([10.0, 20.0, 30.0].repeat(CROP_SIDE * CROP_SIDE));
+        let mut tensor = Tensor::default();
+        let mut planes = |input| {
+            write_planes(&face, input, &mut tensor);
+            [0, 1, 2].map(|channel| {
+                let plane = tensor.plane(channel);
+                assert!(plane.iter().all(|value| *value == plane[0]));
+                plane[0]
+            })
+        };
         let rgb = PixelScale { blue_first: false, mean: [0.0; 3], deviation: [1.0; 3] };
-        assert_eq!(planes(&face, rgb), [10.0, 10.0, 20.0, 20.0, 30.0, 30.0]);
+        assert_eq!(planes(rgb), [10.0, 20.0, 30.0]);
         let bgr = PixelScale { blue_first: true, mean: [10.0, 0.0, 0.0], deviation: [10.0, 1.0, 2.0] };
-        assert_eq!(planes(&face, bgr), [2.0, 2.0, 20.0, 20.0, 5.0, 5.0]);
+        assert_eq!(planes(bgr), [2.0, 20.0, 5.0]);
     }
 }

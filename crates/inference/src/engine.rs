@@ -7,14 +7,17 @@ use crate::{
     align::ARCFACE_FRAME,
     analysis::Analysis,
     catalogue::Catalogue,
-    config::{Config, Device},
+    config::Config,
+    decode::Decoder,
     detector::Detector,
     embedder::Embedder,
     error::{FaceError, StartError},
-    manifest::{EmbedderFamily, Graph, Manifest, Precision, Task},
+    manifest::{EmbedderFamily, Manifest, Task},
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
     pixel_budget::PixelBudget,
+    placement::{self, Machine, Placement},
+    raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
     workers::{Onlooker, WorkerFigures, Workers},
@@ -38,10 +41,8 @@ pub struct Identity {
     pub calibration: Calibration,
     /// Tells calibrations apart.
     pub calibration_id: String,
-    /// Where the embedder runs.
-    pub device: Device,
-    /// The numbers that the embedder computes with there; `None` where they are those of its file.
-    pub precision: Option<Precision>,
+    /// Where the embedder runs, and in which numbers.
+    pub placement: Placement,
     /// The ONNX Runtime library.
     pub runtime_library: PathBuf,
 }
@@ -68,7 +69,8 @@ impl Engine {
         tracing::info!(
             model_set = %identity.model_set,
             contract = %identity.contract,
-            device = identity.device.name(),
+            device = identity.placement.device.name(),
+            precision = identity.placement.precision.name(),
             runtime = %identity.runtime_library.display(),
             workers = count,
             milliseconds = began.elapsed().as_millis() as u64,
@@ -120,25 +122,24 @@ impl Engine {
 pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
     let wanted = Wanted::find(config)?;
     let calibration = wanted.catalogue.calibration(&wanted.set)?;
-    let pipelines = wanted.pipelines(config)?;
+    let (pipelines, placement) = wanted.pipelines(config)?;
     let Wanted { set, runtime_library, .. } = wanted;
     let identity = Identity {
         model_set: config.model_set.clone(),
         contract: set.contract(),
         calibration_id: calibration.id(),
         calibration: calibration.calibration()?,
-        device: config.device,
-        precision: chosen_precision(&set.embedder, config.device),
+        placement,
         runtime_library,
     };
     Ok((pipelines, identity))
 }
 
 /// The same for a model set that has no calibration, such as one that is to be calibrated.
-pub fn load_uncalibrated(config: &Config) -> Result<(Vec<Pipeline>, ModelSet), StartError> {
+pub fn load_uncalibrated(config: &Config) -> Result<(Vec<Pipeline>, ModelSet, Placement), StartError> {
     let wanted = Wanted::find(config)?;
-    let pipelines = wanted.pipelines(config)?;
-    Ok((pipelines, wanted.set))
+    let (pipelines, placement) = wanted.pipelines(config)?;
+    Ok((pipelines, wanted.set, placement))
 }
 
 /// What the settings name.
@@ -157,19 +158,30 @@ impl Wanted {
         Ok(Self { runtime_library, catalogue, set })
     }
 
-    fn pipelines(&self, config: &Config) -> Result<Vec<Pipeline>, StartError> {
+    /// The pipelines, and where their embedder runs.
+    fn pipelines(&self, config: &Config) -> Result<(Vec<Pipeline>, Placement), StartError> {
         let Self { runtime_library, catalogue, set } = self;
-        let graph = embedder_graph(&set.embedder, config.device);
-        let files = Files {
-            detector: catalogue.locate(set, &set.detector, Graph::Prepared)?.bytes,
-            embedder: catalogue.locate(set, &set.embedder, graph)?.bytes,
+        let machine = Machine::of(runtime_library);
+        let embedder = placement::place(&set.embedder, (config.device, config.precision), machine)?;
+        let detector = placement::beside(embedder);
+        let located = |manifest: &Manifest, placement: Placement| -> Result<Placed, StartError> {
+            let bytes = catalogue.locate(set, manifest, placement::graph(manifest, placement))?.bytes;
+            Ok(Placed { manifest: manifest.clone(), placement, bytes })
         };
+        let models = [located(&set.detector, detector)?, located(&set.embedder, embedder)?];
         let runtime = Runtime::load(runtime_library)?;
-        let pipelines = build(&runtime, config, (&set.detector, &set.embedder), &files)?;
-        for manifest in [&set.detector, &set.embedder] {
-            tracing::info!(model = %manifest.name, licence = %manifest.licence, origin = %manifest.origin, "model loaded");
+        let pipelines = build(&runtime, config, &models)?;
+        for Placed { manifest, placement, .. } in models {
+            tracing::info!(
+                model = %manifest.name,
+                licence = %manifest.licence,
+                origin = %manifest.origin,
+                device = placement.device.name(),
+                precision = placement.precision.name(),
+                "model loaded"
+            );
         }
-        Ok(pipelines)
+        Ok((pipelines, embedder))
     }
 }
 
@@ -180,73 +192,58 @@ pub fn model_folders(config: &Config) -> Vec<PathBuf> {
     config.model_folder.clone().into_iter().chain(environment).chain([default]).collect()
 }
 
-struct Files {
-    detector: Vec<u8>,
-    embedder: Vec<u8>,
+/// A model, where it runs, and the file that it is given there.
+struct Placed {
+    manifest: Manifest,
+    placement: Placement,
+    bytes: Vec<u8>,
 }
 
 fn build(
     runtime: &Runtime,
     config: &Config,
-    (detector, embedder): (&Manifest, &Manifest),
-    files: &Files,
+    [detector, embedder]: &[Placed; 2],
 ) -> Result<Vec<Pipeline>, StartError> {
-    let session = |model: &str, reason: String| StartError::Session { model: model.into(), reason };
-    let (Task::Detector(detection), Task::Embedder(embedding)) = (&detector.task, &embedder.task) else {
-        return Err(session(&embedder.name, "the set is not a detector and an embedder".into()));
+    let session = |placed: &Placed, reason: String| {
+        let model = placed.manifest.name.clone();
+        StartError::Session { model, reason }
+    };
+    let (Task::Detector(detection), Task::Embedder(embedding)) =
+        (&detector.manifest.task, &embedder.manifest.task)
+    else {
+        return Err(session(embedder, "the set is not a detector and an embedder".into()));
     };
     let frame = match embedding.family {
         EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
     };
-    let detector_model =
-        Model::new(&detector.name, &files.detector, detector_device(config.device), precision(detector));
-    let embedder_model = Model::new(&embedder.name, &files.embedder, config.device, precision(embedder));
+    let [detector_model, embedder_model] = [detector, embedder].map(|placed| {
+        Model::new(&placed.manifest.name, &placed.bytes, placed.placement, config.threads.get())
+    });
     let workers =
         config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     (0..workers)
         .map(|_| {
             let network = runtime.network(&detector_model)?;
-            let mut finder = Detector::new(network, &detector.input, detection.clone(), config.detection);
-            finder.warm().map_err(|error| session(&detector.name, error.to_string()))?;
+            let input = &detector.manifest.input;
+            let mut finder =
+                Detector::new(network, input, detection.clone(), (config.detection, embedding.landmarks));
+            finder.warm().map_err(|error| session(detector, error.to_string()))?;
             let network = runtime.network(&embedder_model)?;
-            let mut taker =
-                Embedder::new(network, &embedder.input, embedding.output.clone(), embedding.length);
-            taker.warm().map_err(|error| session(&embedder.name, error.to_string()))?;
+            let input = &embedder.manifest.input;
+            let mut taker = Embedder::new(network, input, embedding.output.clone(), embedding.length);
+            taker.warm().map_err(|error| session(embedder, error.to_string()))?;
             Ok(Pipeline {
+                decoder: Decoder::new(config.limits),
                 detector: finder,
                 embedder: taker,
                 frame,
-                limits: config.limits,
                 subject: config.subject,
                 quality: config.quality,
                 retry_budget: config.detection.retry_budget(),
+                decoded_side: config.detection.decoded_side,
                 resizer: Resizer::new(),
+                reduced: Raster::default(),
             })
         })
         .collect()
-}
-
-/// `OpenVINO` is slower than the plain kernels for the small detector, so that stays on them.
-fn detector_device(device: Device) -> Device {
-    match device {
-        Device::OpenVino => Device::Cpu,
-        other => other,
-    }
-}
-
-/// What `OpenVINO` is to compute this model in; the other devices compute in what the file holds.
-fn precision(manifest: &Manifest) -> Precision {
-    manifest.openvino.as_ref().map_or(Precision::Fp32, |measured| measured.precision)
-}
-
-/// What was chosen over the numbers of the file, which only `OpenVINO` does.
-fn chosen_precision(manifest: &Manifest, device: Device) -> Option<Precision> {
-    (device == Device::OpenVino).then(|| precision(manifest))
-}
-
-fn embedder_graph(manifest: &Manifest, device: Device) -> Graph {
-    match (device, &manifest.openvino) {
-        (Device::OpenVino, Some(measured)) => measured.graph,
-        _ => Graph::Prepared,
-    }
 }

@@ -103,6 +103,16 @@ pub enum StartError {
         /// What that device needs.
         hint: &'static str,
     },
+    /// The precision asked for cannot be had.
+    #[error("inference.precision = {precision:?} cannot be used on {device}: {reason}")]
+    Precision {
+        /// As configured.
+        precision: &'static str,
+        /// Where the embedder was to run.
+        device: &'static str,
+        /// What is missing.
+        reason: String,
+    },
     /// A manifest, a model file or a calibration is missing or wrong.
     #[error(transparent)]
     Model(#[from] ModelError),

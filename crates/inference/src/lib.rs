@@ -31,6 +31,7 @@ mod onnx;
 mod orientation;
 mod pipeline;
 mod pixel_budget;
+mod placement;
 mod prepare;
 mod quality;
 mod raster;
@@ -38,6 +39,7 @@ mod retries;
 mod runtime;
 mod runtime_library;
 mod subject;
+mod tensor;
 #[cfg(test)]
 mod test_support;
 #[cfg(test)]
@@ -51,7 +53,9 @@ pub use calibration_file::{
     PassMark, Rate,
 };
 pub use catalogue::{Catalogue, ModelFile};
-pub use config::{Config, DetectionConfig, Device, Limits, QualityConfig, SubjectConfig};
+pub use config::{
+    Config, DetectionConfig, Device, DeviceChoice, Limits, PrecisionChoice, QualityConfig, SubjectConfig,
+};
 pub use decode::Picture;
 pub use detector::Faces;
 pub use digest::{FileDigest, InvalidDigest};
@@ -60,10 +64,12 @@ pub use error::{FaceError, PhotoFault, StartError};
 pub use geometry::{Point, Rectangle};
 pub use manifest::{
     ColourOrder, Detection, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
-    InputSize, InputSpec, Level, Manifest, ModelError, OpenVino, Package, Precision, Source, Task,
+    InputSize, InputSpec, LandmarkLook, Level, Manifest, ModelError, OpenVino, Package, Precision, Source,
+    Task,
 };
 pub use model_set::ModelSet;
 pub use pipeline::Pipeline;
+pub use placement::Placement;
 pub use prepare::{Step, prepare};
 pub use quality::Quality;
 pub use retries::Retries;

@@ -30,7 +30,7 @@ pub struct Manifest {
     pub input: InputSpec,
     /// What it is for, and its outputs.
     pub task: Task,
-    /// How it was measured to run best under `OpenVINO`. `None`: it stays on the plain CPU kernels there.
+    /// How it was measured to run well under `OpenVINO`. `None`: `auto` never takes that.
     pub openvino: Option<OpenVino>,
 }
 
@@ -183,6 +183,26 @@ pub struct EmbeddingSpec {
     pub detector: String,
     /// The file that gives cosines their percentages, beside the manifest.
     pub calibration: String,
+    /// The look that places the landmarks of its crop.
+    #[serde(default)]
+    pub landmarks: LandmarkLook,
+}
+
+/// How closely the detector looks at the subject to place its landmarks: some embedders forgive more than others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandmarkLook {
+    /// The size of the subject's box in that look, in pixels: the root of its area.
+    pub face: u32,
+    /// The side of the window around it, in pixels.
+    pub window: u32,
+}
+
+impl Default for LandmarkLook {
+    /// Where all embedders did well; less takes less time.
+    fn default() -> Self {
+        Self { face: 235, window: 320 }
+    }
 }
 
 /// How an embedder's crop is made.
@@ -194,13 +214,14 @@ pub enum EmbedderFamily {
 }
 
 /// How a model is run under `OpenVINO`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenVino {
     /// Which of the two files it is given.
     pub graph: Graph,
-    /// The precision it computes in, where the processor has it.
-    pub precision: Precision,
+    /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, the fastest first.
+    /// The first that the processor has is what `auto` takes.
+    pub precisions: Vec<Precision>,
 }
 
 /// One of the two files that are kept of an installed model.

@@ -59,7 +59,7 @@ impl ModelSet {
     }
 
     /// All that changes an embedding's meaning, a line each. Titles, licences and sources do not; nor does
-    /// the choice among equivalent exports, for which the canonical one stands.
+    /// the choice among equivalent exports, for which the canonical one stands, nor how closely landmarks are looked for.
     fn contract_text(&self) -> String {
         let family = match self.embedding.family {
             EmbedderFamily::ArcFace112 => "arcface-112",
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_does_not_change_an_embedding_leaves_the_contract() {
-        let changes: [Change; 8] = [
+        let changes: [Change; 9] = [
             ("name", |s| s.embedder.name = "other".to_owned()),
             ("title", |s| s.embedder.title.push('x')),
             ("licence", |s| s.embedder.licence = "MIT".to_owned()),
@@ -163,6 +163,7 @@ mod tests {
                 s.embedder.exports.push(again);
             }),
             ("openvino", |s| s.embedder.openvino = None),
+            ("landmarks", |s| s.embedding.landmarks.window = 288),
         ];
         for (name, change) in changes {
             let mut changed = set();

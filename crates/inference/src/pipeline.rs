@@ -4,15 +4,16 @@ use fast_image_resize::Resizer;
 use padan_domain::{Embedding, Photo};
 
 use crate::{
-    align::{self, AlignedFace},
+    align::{self, AlignedFace, CROP_EYE_DISTANCE},
     analysis::{Analysis, Face, Timings},
-    config::{Limits, QualityConfig, SubjectConfig},
-    decode::{self, Picture},
+    config::{QualityConfig, SubjectConfig},
+    decode::{self, Decoder, Picture},
     detector::{Detector, Faces},
     embedder::Embedder,
     error::{FaceError, PhotoFault},
     geometry::Point,
     quality::Quality,
+    raster::Raster,
     retries::Retries,
     subject::{self, Subject},
 };
@@ -28,14 +29,18 @@ pub(crate) enum Role {
 
 /// One thread's own sessions and buffers: a photo in, an embedding out, as a whole or step by step.
 pub struct Pipeline {
+    pub(crate) decoder: Decoder,
     pub(crate) detector: Detector,
     pub(crate) embedder: Embedder,
     pub(crate) frame: [Point; 5],
-    pub(crate) limits: Limits,
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
     pub(crate) quality: QualityConfig,
+    /// The longer side that a photo is decoded to at least, in pixels.
+    pub(crate) decoded_side: u32,
     pub(crate) resizer: Resizer,
+    /// Memory for the part of a photo that a crop is taken from.
+    pub(crate) reduced: Raster,
 }
 
 impl Pipeline {
@@ -71,10 +76,10 @@ impl Pipeline {
     /// The crop of the face that is meant, for looking at it.
     pub fn crop(&mut self, photo: &Photo) -> Result<AlignedFace, FaceError> {
         let mut retries = Retries::unhurried();
-        let picture = self.decode(photo)?;
-        let faces = self.detect(&picture, &mut retries)?;
+        let mut picture = self.decode(photo)?;
+        let faces = self.detect(&mut picture, &mut retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
-        let subject = self.refine(&picture, subject, &mut retries)?;
+        let subject = self.refine(&mut picture, subject, &mut retries)?;
         self.align(&picture, &subject)
     }
 
@@ -88,18 +93,19 @@ impl Pipeline {
         let mut timings = Timings::default();
         let mut watch = Stopwatch::start();
 
-        let picture = self.decode(photo)?;
+        let mut picture = self.decode(photo)?;
         timings.decode = watch.lap();
 
-        let faces = self.detect(&picture, retries)?;
+        let faces = self.detect(&mut picture, retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
-        let subject = self.refine(&picture, subject, retries)?;
+        let subject = self.refine(&mut picture, subject, retries)?;
         if subject.second_share > self.subject.max_second_share {
             judge(PhotoFault::SeveralFaces)?;
         }
         timings.detect = watch.lap();
 
         let crop = self.align(&picture, &subject)?;
+        self.decoder.take_back(picture);
         timings.align = watch.lap();
 
         let quality = Quality::measure(&crop, &subject.face.landmarks);
@@ -120,14 +126,21 @@ impl Pipeline {
         Ok(Analysis { embedding, face, quality, timings })
     }
 
-    /// Encoded bytes to pixels.
-    pub fn decode(&self, photo: &Photo) -> Result<Picture, PhotoFault> {
-        decode::decode(photo, &self.limits)
+    /// Encoded bytes to pixels, fewer than the photo's where it has more than looking for faces needs.
+    pub fn decode(&mut self, photo: &Photo) -> Result<Picture, PhotoFault> {
+        self.decoder.decode(photo, self.decoded_side)
     }
 
-    /// All faces of a photo.
-    pub fn detect(&mut self, picture: &Picture, retries: &mut Retries) -> Result<Faces, FaceError> {
-        self.detector.find(picture, retries, &mut self.resizer)
+    /// All faces of a photo. Where none is found otherwise, and there is time, it is decoded to as many pixels as it takes to
+    /// find small ones.
+    pub fn detect(&mut self, picture: &mut Picture, retries: &mut Retries) -> Result<Faces, FaceError> {
+        let faces = self.detector.find(picture, retries, &mut self.resizer)?;
+        let Some(fine_side) = self.detector.fine_side(picture) else { return Ok(faces) };
+        if !faces.found.is_empty() || !retries.may_go_on() {
+            return Ok(faces);
+        }
+        self.decoder.enlarge_to(picture, fine_side)?;
+        self.detector.find_small(picture, (fine_side, faces.looks), &mut self.resizer)
     }
 
     /// The face that is meant; `None` when there is none.
@@ -135,20 +148,26 @@ impl Pipeline {
         subject::choose(faces)
     }
 
-    /// The subject's place, found once more at the size at which landmarks are placed best.
+    /// The subject's place, found once more at the size at which landmarks are placed best. Where the photo was decoded to
+    /// fewer pixels than the crop can make use of, and has more, it is decoded to more.
     pub fn refine(
         &mut self,
-        picture: &Picture,
+        picture: &mut Picture,
         subject: Subject,
         retries: &mut Retries,
     ) -> Result<Subject, FaceError> {
+        let [eye, other_eye, ..] = subject.face.landmarks;
+        let least = LEAST_OVERSAMPLING * CROP_EYE_DISTANCE;
+        let reduction = decode::reduction_for(eye.distance(other_eye), least, picture.reduction);
+        self.decoder.enlarge(picture, reduction)?;
         self.detector.refine(picture, subject, retries, &mut self.resizer)
     }
 
     /// The crop that the embedder sees.
     pub fn align(&mut self, picture: &Picture, subject: &Subject) -> Result<AlignedFace, FaceError> {
         let landmarks = &subject.face.landmarks;
-        align::align(&picture.raster, subject.view.orientation, landmarks, &self.frame, &mut self.resizer)
+        let memory = (&mut self.resizer, &mut self.reduced);
+        align::align(picture, subject.view.orientation, landmarks, &self.frame, memory)
     }
 
     /// The embedding, of unit length.
@@ -156,6 +175,9 @@ impl Pipeline {
         self.embedder.embed(crop)
     }
 }
+
+/// Decoded pixels for one of the crop, along each side, where the photo has them.
+const LEAST_OVERSAMPLING: f64 = 2.0;
 
 struct Stopwatch(Instant);
 

@@ -7,7 +7,7 @@ use fast_image_resize::{
 use crate::{error::FaceError, geometry::Rectangle};
 
 /// Decoded pixels, 8 bits each of red, green and blue, row by row as stored.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Raster {
     width: u32,
     height: u32,
@@ -29,6 +29,11 @@ impl Raster {
         &self.rgb
     }
 
+    /// The memory of the pixels, for the next picture.
+    pub(crate) fn into_rgb(self) -> Vec<u8> {
+        self.rgb
+    }
+
     /// The pixel at a place; black outside, as the embedders were trained.
     pub(crate) fn pixel(&self, column: i64, row: i64) -> [u8; 3] {
         if column < 0 || row < 0 || column >= i64::from(self.width) || row >= i64::from(self.height) {
@@ -38,26 +43,39 @@ impl Raster {
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
-    /// A part of the picture, resampled to a size with a filter that averages what it leaves out.
-    pub(crate) fn resized(
+    /// The pixel at a place and the one right of it.
+    pub(crate) fn pair(&self, column: i64, row: i64) -> [u8; 6] {
+        if column >= 0 && row >= 0 && column < i64::from(self.width) - 1 && row < i64::from(self.height) {
+            let at = (row as usize * self.width as usize + column as usize) * 3;
+            if let Some(pair) = self.rgb[at..].first_chunk() {
+                return *pair;
+            }
+        }
+        let (left, right) = (self.pixel(column, row), self.pixel(column.saturating_add(1), row));
+        [left[0], left[1], left[2], right[0], right[1], right[2]]
+    }
+
+    /// Writes a part of the picture, resampled to a size with a filter that averages what it leaves out, over another one.
+    pub(crate) fn resize_onto(
         &self,
+        target: &mut Self,
         part: Rectangle,
         (width, height): (u32, u32),
         filter: FilterType,
         resizer: &mut Resizer,
-    ) -> Result<Self, FaceError> {
+    ) -> Result<(), FaceError> {
         let broken = |error: &dyn std::fmt::Display| FaceError::Broken(format!("resizing: {error}"));
-        let mut rgb = vec![0; width as usize * height as usize * 3];
+        target.rgb.resize(width as usize * height as usize * 3, 0);
+        (target.width, target.height) = (width, height);
         let source = TypedImageRef::<U8x3>::from_buffer(self.width, self.height, &self.rgb);
         let source = source.map_err(|e| broken(&e))?;
-        let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut rgb).map_err(|e| broken(&e))?;
+        let onto = TypedImage::<U8x3>::from_buffer(width, height, &mut target.rgb);
         let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).crop(
             part.left,
             part.top,
             part.width,
             part.height,
         );
-        resizer.resize_typed(&source, &mut target, &options).map_err(|e| broken(&e))?;
-        Ok(Self { width, height, rgb })
+        resizer.resize_typed(&source, &mut onto.map_err(|e| broken(&e))?, &options).map_err(|e| broken(&e))
     }
 }

@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use ndarray::Array4;
 use ort::{
     environment::Environment,
     ep::{self, ExecutionProviderDispatch},
@@ -20,6 +19,8 @@ use crate::{
     config::Device,
     error::{FaceError, StartError},
     manifest::Precision,
+    placement::Placement,
+    tensor::Tensor,
 };
 
 /// The loaded library. One a process, however many engines there are.
@@ -36,8 +37,8 @@ static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 pub(crate) struct Model<'a> {
     pub(crate) name: &'a str,
     pub(crate) bytes: &'a [u8],
-    pub(crate) device: Device,
-    pub(crate) precision: Precision,
+    pub(crate) placement: Placement,
+    pub(crate) threads: usize,
     weights: PrepackedWeights,
 }
 
@@ -78,12 +79,13 @@ impl Runtime {
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
         let refused = |reason: String| StartError::Session { model: model.name.into(), reason };
         let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
-        let mut builder = match providers(model.device, model.precision) {
+        let device = model.placement.device;
+        let mut builder = match providers(model.placement, model.threads) {
             providers if providers.is_empty() => builder,
             providers => builder.with_execution_providers(providers).map_err(|error| StartError::Device {
-                device: model.device.name(),
+                device: device.name(),
                 reason: error.message().to_owned(),
-                hint: hint(model.device),
+                hint: hint(device),
             })?,
         };
         let session = builder.commit_from_memory(model.bytes).map_err(|error| refused(error.to_string()))?;
@@ -95,11 +97,11 @@ impl Runtime {
     }
 
     fn options(&self, model: &Model<'_>) -> Result<SessionBuilder, ort::Error> {
-        // Parallelism comes from the workers, one session each; threads of the runtime's own would only contend.
+        // Parallelism comes from the workers, one session each; more threads only help while processors are idle.
         let builder = Session::builder(&self.environment)?
             .with_no_environment_execution_providers()?
             .with_optimization_level(GraphOptimizationLevel::All)?
-            .with_intra_threads(1)?
+            .with_intra_threads(model.threads)?
             .with_inter_threads(1)?
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?
@@ -108,8 +110,8 @@ impl Runtime {
     }
 }
 
-fn providers(device: Device, precision: Precision) -> Vec<ExecutionProviderDispatch> {
-    match device {
+fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispatch> {
+    match placement.device {
         Device::Cpu => Vec::new(),
         Device::Cuda => vec![ep::CUDA::default().build().error_on_failure()],
         Device::TensorRt => {
@@ -120,12 +122,13 @@ fn providers(device: Device, precision: Precision) -> Vec<ExecutionProviderDispa
         }
         Device::OpenVino => {
             // The precision is named, since the provider would otherwise choose one by the processor alone.
-            let hint = match precision {
+            let hint = match placement.precision {
                 Precision::Fp32 => "f32",
                 Precision::Bf16 => "bf16",
             };
-            let settings =
-                format!(r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"1"}}}}"#);
+            let settings = format!(
+                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"{threads}"}}}}"#
+            );
             let provider = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(
                 ep::OpenVINO::default().with_device_type("CPU"),
                 "load_config",
@@ -152,8 +155,9 @@ fn hint(device: Device) -> &'static str {
 }
 
 impl<'a> Model<'a> {
-    pub(crate) fn new(name: &'a str, bytes: &'a [u8], device: Device, precision: Precision) -> Self {
-        Self { name, bytes, device, precision, weights: PrepackedWeights::new() }
+    /// `threads` is how many each session computes with.
+    pub(crate) fn new(name: &'a str, bytes: &'a [u8], placement: Placement, threads: usize) -> Self {
+        Self { name, bytes, placement, threads, weights: PrepackedWeights::new() }
     }
 }
 
@@ -161,11 +165,12 @@ impl Network {
     /// Runs the network on one tensor (pictures, colours, rows, columns) and reads what it answers.
     pub(crate) fn run<T>(
         &mut self,
-        tensor: &Array4<f32>,
+        tensor: &Tensor,
         read: impl FnOnce(&Outputs<'_>) -> Result<T, FaceError>,
     ) -> Result<T, FaceError> {
         let broken = |error: ort::Error| FaceError::Broken(error.to_string());
-        let input = TensorRef::from_array_view(tensor.view()).map_err(broken)?;
+        let view = tensor.view().map_err(|error| FaceError::Broken(error.to_string()))?;
+        let input = TensorRef::from_array_view(view).map_err(broken)?;
         let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
         let values: Vec<_> = outputs.iter().collect();
         let mut named = Vec::with_capacity(values.len());

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     analysis::Analysis,
-    decode,
+    decode::Decoder,
     error::{FaceError, StartError},
     pipeline::{Pipeline, Role},
     pixel_budget::PixelBudget,
@@ -159,7 +159,7 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts, pixels: &
             continue;
         }
         let queued = queued_at.elapsed();
-        let size = decode::declared_size(&photo);
+        let size = Decoder::declared_size(&photo);
         counts.busy.fetch_add(1, Ordering::Relaxed);
         if let Some(onlooker) = counts.onlooker.get() {
             onlooker(TakenUp {
@@ -170,7 +170,7 @@ fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts, pixels: &
             });
         }
         // What is too large, or has no size, is refused before memory is taken.
-        let size = size.filter(|size| megapixels(*size) <= pipeline.limits.max_megapixels);
+        let size = size.filter(|size| pipeline.decoder.takes(*size));
         let held = size.map(|size| pixels.take(size));
         let result = if matches!(held, Some(None)) {
             counts.refused.fetch_add(1, Ordering::Relaxed);

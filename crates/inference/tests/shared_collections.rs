@@ -2,6 +2,8 @@
 //! `../shared` beside the checkout.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
 
+mod common;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,12 +12,14 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::Photo;
-use padan_inference::{Config, Pipeline, Retries};
+use padan_inference::{Pipeline, Retries};
+
+use self::common::{pipeline, project};
 
 /// The strict reading of JPEG turns away no photo that a camera made.
 #[test]
 fn every_photo_of_a_face_decodes() {
-    let pipeline = pipeline();
+    let mut pipeline = pipeline();
     let mut photos = 0;
     let mut refused = Vec::new();
     for file in files(&shared("faces")) {
@@ -42,9 +46,9 @@ fn no_malformed_image_breaks_the_pipeline() {
         let Ok(photo) = Photo::try_from(Bytes::from(fs::read(&file).unwrap())) else { continue };
         tried += 1;
         let began = Instant::now();
-        if let Ok(picture) = pipeline.decode(&photo) {
+        if let Ok(mut picture) = pipeline.decode(&photo) {
             decoded += 1;
-            pipeline.detect(&picture, &mut Retries::unhurried()).unwrap();
+            pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap();
         }
         let took = began.elapsed();
         assert!(took < Duration::from_secs(10), "{} took {took:?}", file.display());
@@ -54,27 +58,11 @@ fn no_malformed_image_breaks_the_pipeline() {
 }
 
 fn embedding(pipeline: &mut Pipeline, photo: &Photo) -> Vec<f32> {
-    let picture = pipeline.decode(photo).unwrap();
-    let subject = Pipeline::subject(&pipeline.detect(&picture, &mut Retries::unhurried()).unwrap()).unwrap();
+    let mut picture = pipeline.decode(photo).unwrap();
+    let subject =
+        Pipeline::subject(&pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap()).unwrap();
     let crop = pipeline.align(&picture, &subject).unwrap();
     pipeline.embed(&crop).unwrap().as_slice().to_vec()
-}
-
-fn pipeline() -> Pipeline {
-    #[derive(serde::Deserialize)]
-    struct Shipped {
-        inference: Config,
-    }
-    let shipped = fs::read_to_string(project().join("config/default.toml")).unwrap();
-    let mut config = toml::from_str::<Shipped>(&shipped).unwrap().inference;
-    config.model_folder = Some(project().join(".deps/models"));
-    config.runtime_library = Some(project().join(".deps/onnxruntime/libonnxruntime.so"));
-    config.workers = std::num::NonZeroUsize::new(1);
-    padan_inference::load(&config).unwrap().0.remove(0)
-}
-
-fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn shared(below: &str) -> PathBuf {

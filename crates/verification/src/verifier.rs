@@ -10,7 +10,7 @@ use padan_domain::{
     BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, judge,
 };
-use padan_inference::{Analysis, Engine, FaceError, Identity, Onlooker, Precision, WorkerFigures};
+use padan_inference::{Analysis, Engine, FaceError, Identity, Onlooker, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 use tracing::{Instrument as _, info_span};
@@ -183,13 +183,13 @@ impl Verifier {
     /// What the engine computes with.
     pub fn engine_identity(&self) -> EngineIdentity {
         let engine = self.parts.engine.current();
-        let Identity { model_set, contract, calibration_id, device, precision, .. } = engine.identity();
+        let Identity { model_set, contract, calibration_id, placement, .. } = engine.identity();
         EngineIdentity {
             model_set: model_set.clone(),
             contract: contract.as_str().to_owned(),
             calibration: calibration_id.clone(),
-            device: device.name(),
-            precision: precision.map_or("file", Precision::name),
+            device: placement.device.name(),
+            precision: placement.precision.name(),
         }
     }
 

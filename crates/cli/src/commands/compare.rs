@@ -187,7 +187,8 @@ impl Comparison<'_> {
             "reason_code": self.reason().as_str(),
             "model_set": identity.model_set,
             "model_contract": identity.contract.as_str(),
-            "device": identity.device.name(),
+            "device": identity.placement.device.name(),
+            "precision": identity.placement.precision.name(),
             "a": image(&self.arguments.a, self.a),
             "b": image(&self.arguments.b, self.b),
         })
@@ -214,10 +215,11 @@ impl fmt::Display for Comparison<'_> {
         writeln!(f, "decision    {verdict} ({})", self.reason())?;
         writeln!(
             f,
-            "models      {}, contract {}, on {}",
+            "models      {}, contract {}, on {} in {}",
             identity.model_set,
             identity.contract,
-            identity.device.name()
+            identity.placement.device.name(),
+            identity.placement.precision.name()
         )?;
         for (name, analysis) in [("A", self.a), ("B", self.b)] {
             let steps = steps(&analysis.timings)

@@ -96,7 +96,7 @@ fn device(settings: &Settings) -> Result<String, String> {
     let mut config = settings.inference.clone();
     config.workers = Some(NonZeroUsize::MIN);
     Engine::start(&config)
-        .map(|engine| format!("{}, models loaded and warm", engine.identity().device.name()))
+        .map(|engine| format!("{}, models loaded and warm", engine.identity().placement.device.name()))
         .map_err(|error| error.to_string())
 }
 

@@ -4,7 +4,11 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_evaluation::{EvaluatedModel, Labelled, LeftOut, Measured};
-use padan_inference::{CalibrationFile, Catalogue, ModelSet, Pipeline};
+use padan_inference::{
+    CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
+};
+
+use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use crate::settings::{Settings, SettingsArguments};
 
@@ -31,6 +35,12 @@ pub(crate) struct LabelledPhotosArguments {
     /// The model set [default: `inference.model_set`]
     #[arg(long, value_name = "SET")]
     model: Option<String>,
+    /// Where the models run: auto, cpu, openvino, cuda or tensorrt [default: `inference.device`]
+    #[arg(long, value_name = "DEVICE", value_parser = named::<DeviceChoice>)]
+    device: Option<DeviceChoice>,
+    /// The numbers that the embedder computes with: auto, fp32 or bf16 [default: `inference.precision`]
+    #[arg(long, value_name = "PRECISION", value_parser = named::<PrecisionChoice>)]
+    precision: Option<PrecisionChoice>,
     /// Worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
@@ -43,6 +53,7 @@ pub(crate) struct LabelledPhotos {
     pub(crate) labelled: Labelled,
     pub(crate) measured: Measured,
     pub(crate) set: ModelSet,
+    placement: Placement,
     settings: Settings,
 }
 
@@ -54,13 +65,15 @@ impl LabelledPhotosArguments {
             settings.inference.model_set.clone_from(set);
         }
         settings.inference.workers = self.workers.or(settings.inference.workers);
+        settings.inference.device = self.device.unwrap_or(settings.inference.device);
+        settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
         let labelled = self.labelled()?;
-        let (pipelines, set) = padan_inference::load_uncalibrated(&settings.inference)?;
+        let (pipelines, set, placement) = padan_inference::load_uncalibrated(&settings.inference)?;
         let bar = bar(labelled.photos.len() as u64)?;
         let measured =
             padan_evaluation::measure(&labelled.photos, pipelines, &|done| bar.set_position(done as u64));
         bar.finish_and_clear();
-        Ok(LabelledPhotos { labelled, measured: measured?, set, settings })
+        Ok(LabelledPhotos { labelled, measured: measured?, set, placement, settings })
     }
 
     fn labelled(&self) -> Result<Labelled> {
@@ -89,7 +102,8 @@ impl LabelledPhotos {
             contract: self.set.contract().as_str().to_owned(),
             embedder_sha256: self.set.embedder.canonical().sha256.to_string(),
             calibration: scale.id(),
-            device: self.settings.inference.device.name().to_owned(),
+            device: self.placement.device.name().to_owned(),
+            precision: self.placement.precision.name().to_owned(),
         }
     }
 
@@ -97,9 +111,14 @@ impl LabelledPhotos {
     pub(crate) fn pipeline(&self) -> Result<Pipeline> {
         let mut config = self.settings.inference.clone();
         config.workers = NonZeroUsize::new(1);
-        let (mut pipelines, _) = padan_inference::load_uncalibrated(&config)?;
+        let (mut pipelines, ..) = padan_inference::load_uncalibrated(&config)?;
         pipelines.pop().context("no worker was started")
     }
+}
+
+/// A choice by the name that it has in the settings.
+fn named<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
+    T::deserialize(StrDeserializer::<ValueError>::new(name)).map_err(|error| error.to_string())
 }
 
 fn bar(photos: u64) -> Result<ProgressBar> {

@@ -118,7 +118,7 @@ fn everything_that_happens_is_counted_and_promtool_finds_nothing_to_say() {
         (r#"padan_client_quota_used_ratio{client="bank",period="day"}"#, 0.4),
         (r#"padan_ready{component="service"}"#, 1.0),
         (concat!("padan_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"}"), 1.0),
-        (r#"padan_device_info{device="cpu",precision="file"}"#, 1.0),
+        (r#"padan_device_info{device="cpu",precision="fp32"}"#, 1.0),
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series} in:\n{text}");
     }

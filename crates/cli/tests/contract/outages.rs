@@ -100,7 +100,7 @@ fn the_operators_listener_tells_and_the_log_keeps_silent() {
         "padan_http_in_flight 0",
         "padan_queue_depth 0",
         "padan_registry_in_turn{host=",
-        r#"padan_device_info{device="cpu",precision="file"} 1"#,
+        r#"padan_device_info{device="cpu",precision="fp32"} 1"#,
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }

@@ -1,14 +1,22 @@
 use fast_image_resize::{FilterType, Resizer};
-use ndarray::Array4;
 
 use crate::{
+    decode::Picture,
     detector::{Detection, PixelScale},
     error::FaceError,
     geometry::{Point, Rectangle},
     manifest::InputSize,
     orientation::Orientation,
     raster::Raster,
+    tensor::Tensor,
 };
+
+/// What a look is drawn on; its memory is used again for the next one.
+#[derive(Default)]
+pub(crate) struct Canvas {
+    small: Raster,
+    pub(crate) tensor: Tensor,
+}
 
 /// One way of putting a photo, or a part of it, before the network: turned, scaled, in a black frame.
 pub(crate) struct Look {
@@ -92,37 +100,40 @@ impl Look {
         Some(Self { orientation, part, scaled: (across, down), tensor, offset: (x, y) })
     }
 
-    /// The network's input: one picture of three colours, black around what is looked at.
-    pub(crate) fn tensor(
+    /// Writes the network's input: one picture of three colours, black around what is looked at.
+    pub(crate) fn draw(
         &self,
-        raster: &Raster,
+        picture: &Picture,
         pixels: PixelScale,
         resizer: &mut Resizer,
-    ) -> Result<Array4<f32>, FaceError> {
+        onto: &mut Canvas,
+    ) -> Result<(), FaceError> {
         // The pixels are scaled as they are stored; turning them is cheaper once they are few.
         let stored = self.orientation.upright_size(self.scaled);
-        let part = self.orientation.stored_part(self.part, raster.size());
-        let small = raster.resized(part, stored, FilterType::Bilinear, resizer)?;
-        let plane = self.tensor.0 * self.tensor.1;
-        let mut tensor = Vec::with_capacity(3 * plane);
-        for black in pixels.black() {
-            tensor.resize(tensor.len() + plane, black);
-        }
+        let part = picture.raster_part(self.orientation.stored_part(self.part, picture.size));
+        picture.raster.resize_onto(&mut onto.small, part, stored, FilterType::Bilinear, resizer)?;
+        onto.tensor.reset(self.tensor, pixels.black());
         let stored = (stored.0 as usize, stored.1 as usize);
-        for y in 0..self.scaled.1 as usize {
-            for x in 0..self.scaled.0 as usize {
-                let (column, row) = self.orientation.stored_pixel((x, y), stored);
-                let from = (row * stored.0 + column) * 3;
-                let to = (y + self.offset.1) * self.tensor.0 + x + self.offset.0;
-                for channel in 0..3 {
-                    let colour = if pixels.blue_first { 2 - channel } else { channel };
-                    let value = f32::from(small.rgb()[from + colour]);
-                    tensor[channel * plane + to] = (value - pixels.mean[channel]) / pixels.deviation[channel];
+        let (across, down) = (self.scaled.0 as usize, self.scaled.1 as usize);
+        for channel in 0..3 {
+            let colour = if pixels.blue_first { 2 - channel } else { channel };
+            let (mean, deviation) = (pixels.mean[channel], pixels.deviation[channel]);
+            let (small, plane) = (onto.small.rgb(), onto.tensor.plane(channel));
+            for y in 0..down {
+                let place = |x: usize| {
+                    let (column, row) = self.orientation.stored_pixel((x, y), stored);
+                    (row * stored.0 + column) * 3 + colour
+                };
+                // From one pixel seen to the next one it is always as far, or as far back, among those stored.
+                let step = if across > 1 { place(1).wrapping_sub(place(0)) } else { 0 };
+                let mut from = place(0);
+                for value in &mut plane[(y + self.offset.1) * self.tensor.0 + self.offset.0..][..across] {
+                    *value = (f32::from(small[from]) - mean) / deviation;
+                    from = from.wrapping_add(step);
                 }
             }
         }
-        Array4::from_shape_vec((1, 3, self.tensor.1, self.tensor.0), tensor)
-            .map_err(|error| FaceError::Broken(error.to_string()))
+        Ok(())
     }
 
     /// A face in the network's coordinates, in those of the upright photo.
@@ -158,15 +169,68 @@ mod tests {
     const ANY: InputSize = InputSize::MultipleOf(32);
     const AS_THEY_ARE: PixelScale = PixelScale { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
 
+    fn drawn(look: &Look, raster: Raster) -> Canvas {
+        let mut canvas = Canvas::default();
+        let picture = Picture::of(raster, Orientation::UPRIGHT);
+        look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
+        canvas
+    }
+
     #[test]
     fn a_portrait_photo_fills_the_tensor_from_its_corner() {
         let look = Look::at_whole((1080, 1440), Orientation::UPRIGHT, (320, 320), ANY);
         assert_eq!((look.scaled, look.tensor, look.offset), ((240, 320), (256, 320), (0, 0)));
         let raster = Raster::new(1080, 1440, [10, 20, 30].repeat(1080 * 1440)).unwrap();
-        let tensor = look.tensor(&raster, AS_THEY_ARE, &mut Resizer::new()).unwrap();
+        let canvas = drawn(&look, raster);
+        let tensor = canvas.tensor.view().unwrap();
         assert_eq!(tensor.dim(), (1, 3, 320, 256));
         assert_eq!([0, 1, 2].map(|colour| tensor[[0, colour, 0, 0]]), [30.0, 20.0, 10.0], "blue first");
         assert_eq!([239, 240].map(|x| tensor[[0, 0, 0, x]]), [30.0, 0.0], "black beyond the photo");
+    }
+
+    /// Each orientation puts the pixel that it shows at a place there, whatever the place.
+    #[test]
+    fn every_orientation_is_drawn_as_it_is_seen() {
+        let (width, height) = (32_u32, 64_u32);
+        let rgb: Vec<u8> =
+            (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 0])).collect();
+        let mut orientation = Orientation::UPRIGHT;
+        for _ in 0..4 {
+            let raster = Raster::new(width, height, rgb.clone()).unwrap();
+            let look = Look::at_whole((width, height), orientation, (64, 64), ANY);
+            let mut canvas = Canvas::default();
+            let picture = Picture::of(raster, orientation);
+            look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
+            let tensor = canvas.tensor.view().unwrap();
+            for (x, y) in [(0, 0), (31, 0), (5, 17), (31, 31)] {
+                let (column, row) = orientation.stored_pixel((x, y), (32, 64));
+                let seen = (tensor[[0, 2, y, x]], tensor[[0, 1, y, x]]);
+                assert_eq!(seen, (column as f32, row as f32), "{orientation:?}");
+            }
+            orientation = orientation.turned_clockwise();
+        }
+    }
+
+    /// A picture with fewer pixels than its photo is drawn as the photo itself.
+    #[test]
+    fn a_reduced_picture_is_drawn_at_the_photos_places() {
+        let look =
+            Look::at_window((400, 400), Orientation::UPRIGHT, (Point { x: 200.0, y: 200.0 }, 1.0), (64, ANY));
+        let look = look.unwrap();
+        let gradient = |side: u32, step: u32| {
+            let value = move |at: u32| ((2 * at + 1) * step / 4).min(255) as u8;
+            let rgb = (0..side).flat_map(|_| (0..side).flat_map(move |x| [value(x); 3])).collect();
+            Picture::of(Raster::new(side, side, rgb).unwrap(), Orientation::UPRIGHT)
+        };
+        let (whole, mut reduced) = (gradient(400, 1), gradient(100, 4));
+        (reduced.reduction, reduced.size) = (4, (400, 400));
+        let [ours, theirs] = [reduced, whole].map(|picture| {
+            let mut canvas = Canvas::default();
+            look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
+            canvas.tensor.view().unwrap().to_owned()
+        });
+        let inner = (4..60).map(|x| (ours[[0, 0, 30, x]] - theirs[[0, 0, 30, x]]).abs());
+        assert!(inner.fold(0.0, f32::max) <= 2.0, "{ours:?} for {theirs:?}");
     }
 
     #[test]
@@ -196,8 +260,8 @@ mod tests {
         let look = Look::at_window((400, 200), Orientation::UPRIGHT, window, (320, ANY)).unwrap();
         assert_eq!((look.tensor, look.scaled, look.offset), ((320, 320), (160, 320), (160, 0)));
         let raster = Raster::new(400, 200, vec![9; 400 * 200 * 3]).unwrap();
-        let tensor = look.tensor(&raster, AS_THEY_ARE, &mut Resizer::new()).unwrap();
-        assert_eq!([159, 160].map(|x| tensor[[0, 0, 0, x]]), [0.0, 9.0]);
+        let canvas = drawn(&look, raster);
+        assert_eq!([159, 160].map(|x| canvas.tensor.view().unwrap()[[0, 0, 0, x]]), [0.0, 9.0]);
     }
 
     #[test]

@@ -9,20 +9,20 @@ mod tests;
 mod yunet;
 
 use fast_image_resize::Resizer;
-use ndarray::{Array4, Axis};
 
 use crate::{
     config::DetectionConfig,
     decode::Picture,
-    detector::look::Look,
+    detector::look::{Canvas, Look},
     error::FaceError,
     geometry::{Point, Rectangle},
-    manifest::{self, DetectorFamily, InputSize},
+    manifest::{self, DetectorFamily, InputSize, LandmarkLook},
     orientation::Orientation,
     raster::Raster,
     retries::Retries,
     runtime::Network,
     subject::{self, Subject},
+    tensor::Tensor,
 };
 
 /// A face that a network found.
@@ -59,6 +59,8 @@ pub(crate) struct Detector {
     pixels: PixelScale,
     size: InputSize,
     config: DetectionConfig,
+    landmarks: LandmarkLook,
+    canvas: Canvas,
 }
 
 /// How pixel values enter a network: by channel, `(value - mean) / deviation`.
@@ -88,7 +90,7 @@ impl View {
     fn new(picture: &Picture, quarter_turns: u16) -> Self {
         let turn = |orientation: Orientation, _| orientation.turned_clockwise();
         let orientation = (0..quarter_turns).fold(picture.orientation, turn);
-        Self { orientation, quarter_turns, size: orientation.upright_size(picture.raster.size()) }
+        Self { orientation, quarter_turns, size: orientation.upright_size(picture.size) }
     }
 
     /// Where a part of the photo held so is seen after further clockwise quarters.
@@ -120,9 +122,17 @@ impl Detector {
         network: Network,
         input: &manifest::InputSpec,
         outputs: manifest::Detection,
-        config: DetectionConfig,
+        (config, landmarks): (DetectionConfig, LandmarkLook),
     ) -> Self {
-        Self { network, outputs, pixels: PixelScale::of(input), size: input.size, config }
+        Self {
+            network,
+            outputs,
+            pixels: PixelScale::of(input),
+            size: input.size,
+            config,
+            landmarks,
+            canvas: Canvas::default(),
+        }
     }
 
     /// Runs the network once on a black picture of the first look's size.
@@ -130,44 +140,89 @@ impl Detector {
         let side = self.config.side;
         let black = Raster::new(side, side, vec![0; side as usize * side as usize * 3]);
         let raster = black.ok_or_else(|| FaceError::Broken("inference.detection.side is 0".into()))?;
-        let picture = Picture { raster, orientation: Orientation::UPRIGHT };
+        let picture = Picture::of(raster, Orientation::UPRIGHT);
         let look = self.whole(&picture, View::new(&picture, 0), (side, side));
         self.look(&picture, &look, &mut Resizer::new()).map(|_| ())
     }
 
-    /// Looks at the photo as a whole. Only when that finds nobody: closer, turned by each quarter, and larger for
-    /// small faces, until one look finds somebody or the time for retries is spent.
+    /// Looks at the photo as a whole: at a small size, which is enough for a face that is close, then at the usual one. Only
+    /// when that finds nobody: closer, and turned by each quarter, until one look finds somebody or the time for retries is
+    /// spent.
     pub(crate) fn find(
         &mut self,
         picture: &Picture,
         retries: &mut Retries,
         resizer: &mut Resizer,
     ) -> Result<Faces, FaceError> {
-        let long_side = picture.raster.size().0.max(picture.raster.size().1);
-        let mut looks = 0;
-        for (quarter_turns, side_and_frame) in self.attempts(long_side) {
-            if looks > 0 && !retries.may_go_on() {
+        let DetectionConfig { side, close_up_side, .. } = self.config;
+        let quick = match self.quick_look(picture, resizer)? {
+            Some(faces) if self.is_close(picture, &faces) => return Ok(faces),
+            other => other,
+        };
+        let mut looks = 1 + u32::from(quick.is_some());
+        let usual = self.look_at_whole(picture, 0, (side, side), resizer)?;
+        let found = [Some(usual), quick].into_iter().flatten().find(|faces| !faces.found.is_empty());
+        if let Some(faces) = found {
+            return Ok(Faces { looks, ..faces });
+        }
+        let close_up = (0, (close_up_side, 2 * close_up_side));
+        let turned = [1, 3, 2].map(|turns| (turns, (side, side)));
+        for (quarter_turns, side_and_frame) in [close_up].into_iter().chain(turned) {
+            if !retries.may_go_on() {
                 break;
             }
-            let view = View::new(picture, quarter_turns);
-            let look = self.whole(picture, view, side_and_frame);
-            let found = self.look(picture, &look, resizer)?;
+            let faces = self.look_at_whole(picture, quarter_turns, side_and_frame, resizer)?;
             looks += 1;
-            if !found.is_empty() {
-                return Ok(Faces { found, view, looks });
+            if !faces.found.is_empty() {
+                return Ok(Faces { looks, ..faces });
             }
         }
         Ok(Faces { found: Vec::new(), view: View::new(picture, 0), looks })
     }
 
-    /// Quarter turns, then long side and frame of each look, in the order in which they are tried.
-    fn attempts(&self, long_side: u32) -> impl Iterator<Item = (u16, (u32, u32))> + use<> {
-        let DetectionConfig { side, close_up_side, fine_side, .. } = self.config;
-        let first = (0, (side, side));
-        let close_up = (0, (close_up_side, 2 * close_up_side));
-        let turned = [1, 3, 2].map(|turns| (turns, (side, side)));
-        let fine = (long_side > side).then_some((0, (fine_side.min(long_side), fine_side.min(long_side))));
-        [first, close_up].into_iter().chain(turned).chain(fine)
+    /// The longer side, in pixels, of a look for small faces; `None` where the photo has no more than the usual look sees.
+    pub(crate) fn fine_side(&self, picture: &Picture) -> Option<u32> {
+        let long_side = picture.size.0.max(picture.size.1);
+        (long_side > self.config.side).then(|| self.config.fine_side.min(long_side))
+    }
+
+    /// Looks at the photo as a whole at that size; `looks` is how often the network ran before.
+    pub(crate) fn find_small(
+        &mut self,
+        picture: &Picture,
+        (fine_side, looks): (u32, u32),
+        resizer: &mut Resizer,
+    ) -> Result<Faces, FaceError> {
+        let faces = self.look_at_whole(picture, 0, (fine_side, fine_side), resizer)?;
+        Ok(Faces { looks: looks + 1, ..faces })
+    }
+
+    /// `None` where a small look costs as much as a large one.
+    fn quick_look(&mut self, picture: &Picture, resizer: &mut Resizer) -> Result<Option<Faces>, FaceError> {
+        let quick_side = self.config.quick_side;
+        if quick_side >= self.config.side || matches!(self.size, InputSize::Fixed { .. }) {
+            return Ok(None);
+        }
+        self.look_at_whole(picture, 0, (quick_side, quick_side), resizer).map(Some)
+    }
+
+    /// Whether the face that is meant is so large in a quick look that one of a size that matters is not overlooked there.
+    fn is_close(&self, picture: &Picture, faces: &Faces) -> bool {
+        let scale = f64::from(self.config.quick_side) / f64::from(picture.size.0.max(picture.size.1));
+        let side = |subject: Subject| subject.face.rectangle.area().sqrt() * scale;
+        subject::choose(faces).is_some_and(|subject| side(subject) >= f64::from(self.config.quick_face))
+    }
+
+    fn look_at_whole(
+        &mut self,
+        picture: &Picture,
+        quarter_turns: u16,
+        side_and_frame: (u32, u32),
+        resizer: &mut Resizer,
+    ) -> Result<Faces, FaceError> {
+        let view = View::new(picture, quarter_turns);
+        let look = self.whole(picture, view, side_and_frame);
+        Ok(Faces { found: self.look(picture, &look, resizer)?, view, looks: 1 })
     }
 
     /// Looks once more at the subject alone, at the size at which the network places landmarks best: those of faces that
@@ -227,18 +282,18 @@ impl Detector {
         resizer: &mut Resizer,
     ) -> Result<Option<Subject>, FaceError> {
         let known = subject.face.rectangle;
-        let scale = f64::from(self.config.refined_face) / known.area().sqrt();
-        let window = (self.config.refined_side, self.size);
-        let stored = picture.raster.size();
+        let scale = f64::from(self.landmarks.face) / known.area().sqrt();
+        let window = (self.landmarks.window, self.size);
+        let stored = picture.size;
         let place = (known.centre(), scale);
         let Some(look) = Look::at_window(stored, subject.view.orientation, place, window) else {
             return Ok(None);
         };
-        let mut tensor = look.tensor(&picture.raster, self.pixels, resizer)?;
-        let width = tensor.dim().3 as f64;
-        let plain = self.faces(&tensor)?;
-        tensor.invert_axis(Axis(3));
-        let mirrored = self.faces(&tensor.as_standard_layout().into_owned())?;
+        look.draw(picture, self.pixels, resizer, &mut self.canvas)?;
+        let width = self.canvas.tensor.width() as f64;
+        let plain = self.faces()?;
+        self.canvas.tensor.mirror();
+        let mirrored = self.faces()?;
         let the_same = |found: Vec<Detection>| {
             let found = found.iter().map(|face| look.to_photo(face)).collect();
             let faces = Faces { found, view: subject.view, looks: subject.looks + 2 };
@@ -255,7 +310,7 @@ impl Detector {
     }
 
     fn whole(&self, picture: &Picture, view: View, side_and_frame: (u32, u32)) -> Look {
-        Look::at_whole(picture.raster.size(), view.orientation, side_and_frame, self.size)
+        Look::at_whole(picture.size, view.orientation, side_and_frame, self.size)
     }
 
     /// The faces that a look shows, in the coordinates of the photo held so, best score first, each once.
@@ -265,13 +320,14 @@ impl Detector {
         look: &Look,
         resizer: &mut Resizer,
     ) -> Result<Vec<Detection>, FaceError> {
-        let tensor = look.tensor(&picture.raster, self.pixels, resizer)?;
-        Ok(self.faces(&tensor)?.iter().map(|face| look.to_photo(face)).collect())
+        look.draw(picture, self.pixels, resizer, &mut self.canvas)?;
+        Ok(self.faces()?.iter().map(|face| look.to_photo(face)).collect())
     }
 
-    /// The faces in an input of the network, in its coordinates, best score first, each once.
-    fn faces(&mut self, tensor: &Array4<f32>) -> Result<Vec<Detection>, FaceError> {
-        let width = tensor.dim().3;
+    /// The faces in what was drawn, in the coordinates of the network's input, best score first, each once.
+    fn faces(&mut self) -> Result<Vec<Detection>, FaceError> {
+        let tensor: &Tensor = &self.canvas.tensor;
+        let width = tensor.width();
         let (spec, min_score) = (&self.outputs, self.config.min_score);
         let faces = self.network.run(tensor, |outputs| match spec.family {
             DetectorFamily::YuNet => yunet::decode(&spec.levels, outputs, width, min_score),

@@ -58,6 +58,10 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     if !(16..=4096).contains(&embedding.length) {
         return Err(format!("length {}: an embedding has 16 to 4096 numbers", embedding.length));
     }
+    let look = embedding.landmarks;
+    if !(32..=4096).contains(&look.window) || !(16..=look.window).contains(&look.face) {
+        return Err("landmarks: a window of 32 to 4096 pixels, and a face of 16 up to that".to_owned());
+    }
     if !is_plain_file(&embedding.calibration) || !embedding.calibration.ends_with(".calibration.toml") {
         return Err(format!(
             "calibration {:?}: name a .calibration.toml file, no folder",

@@ -142,7 +142,7 @@ fn an_unknown_model_set_is_refused_with_those_that_exist() {
 
 #[test]
 fn a_device_that_is_not_there_stops_the_start() {
-    let error = refusal(|config| config.device = crate::Device::Cuda);
+    let error = refusal(|config| config.device = crate::DeviceChoice::Cuda);
     assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
     assert!(error.to_string().contains("NVIDIA driver"), "{error}");
 }

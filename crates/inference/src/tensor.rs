@@ -1,0 +1,76 @@
+use ndarray::{ArrayView4, ShapeError};
+
+/// One picture as a network takes it: a plane of `width` x `height` values for each of three colours. Its memory is used
+/// again for the next picture.
+#[derive(Default)]
+pub(crate) struct Tensor {
+    width: usize,
+    height: usize,
+    values: Vec<f32>,
+}
+
+impl Tensor {
+    /// Makes it this large and each plane even, in the value of its colour.
+    pub(crate) fn reset(&mut self, (width, height): (usize, usize), values: [f32; 3]) {
+        (self.width, self.height) = (width, height);
+        self.values.resize(3 * width * height, 0.0);
+        for (channel, value) in values.into_iter().enumerate() {
+            self.plane(channel).fill(value);
+        }
+    }
+
+    /// Values across.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The values of one colour, row by row.
+    pub(crate) fn plane(&mut self, channel: usize) -> &mut [f32] {
+        let plane = self.width * self.height;
+        &mut self.values[channel * plane..][..plane]
+    }
+
+    /// Turns left and right about.
+    pub(crate) fn mirror(&mut self) {
+        if self.width > 0 {
+            self.values.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
+        }
+    }
+
+    /// As (pictures, colours, rows, columns).
+    pub(crate) fn view(&self) -> Result<ArrayView4<'_, f32>, ShapeError> {
+        ArrayView4::from_shape((1, 3, self.height, self.width), &self.values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tensor_that_is_used_again_holds_nothing_of_before() {
+        let mut tensor = Tensor::default();
+        for size in [(2, 3), (4, 4), (1, 2)] {
+            tensor.reset(size, [1.0, 2.0, 3.0]);
+            let view = tensor.view().unwrap();
+            assert_eq!(view.dim(), (1, 3, size.1, size.0));
+            assert!(view.indexed_iter().all(|((_, channel, _, _), value)| *value == channel as f32 + 1.0));
+            tensor.plane(1).fill(9.0);
+        }
+    }
+
+    #[test]
+    fn the_mirror_image_has_its_columns_in_reverse() {
+        let mut tensor = Tensor::default();
+        tensor.reset((3, 2), [0.0; 3]);
+        for channel in 0..3 {
+            for (at, value) in tensor.plane(channel).iter_mut().enumerate() {
+                *value = (channel * 6 + at) as f32;
+            }
+        }
+        let before = tensor.view().unwrap().to_owned();
+        tensor.mirror();
+        let after = tensor.view().unwrap();
+        assert!(before.indexed_iter().all(|((n, c, y, x), value)| after[[n, c, y, 2 - x]] == *value));
+    }
+}

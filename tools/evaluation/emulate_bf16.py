@@ -1,0 +1,52 @@
+"""Writes a model that computes in fp32 what a processor with bf16 computes, to measure what bf16 costs where there is none.
+
+    pip install onnx==1.23.2
+    python tools/evaluation/emulate_bf16.py IN.onnx OUT.onnx
+
+Weights and the result of every layer are rounded to bf16; the sums within a layer are taken in fp32, as the instructions
+take them. The input and the output stay fp32.
+"""
+
+import sys
+
+import onnx
+from onnx import TensorProto, helper, numpy_helper, version_converter
+
+FIRST_WITH_BF16_CASTS = 13
+ROUNDED = {"Conv", "Gemm", "MatMul", "Relu", "Add", "BatchNormalization"}
+
+
+def rounded(array):
+    """To the nearest bf16, ties to even."""
+    bits = array.astype("float32").view("uint32")
+    bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
+    return bits.astype("uint32").view("float32")
+
+
+def main(source, target):
+    model = version_converter.convert_version(onnx.load(source), FIRST_WITH_BF16_CASTS)
+    graph = model.graph
+    outputs = {output.name for output in graph.output}
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.FLOAT:
+            tensor.CopyFrom(numpy_helper.from_array(rounded(numpy_helper.to_array(tensor)), tensor.name))
+    nodes = []
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type not in ROUNDED:
+            continue
+        for index, name in enumerate(node.output):
+            if name in outputs:
+                continue
+            node.output[index] = name + "/fp32"
+            nodes.append(helper.make_node("Cast", [name + "/fp32"], [name + "/bf16"], to=TensorProto.BFLOAT16))
+            nodes.append(helper.make_node("Cast", [name + "/bf16"], [name], to=TensorProto.FLOAT))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, target)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
