@@ -1,6 +1,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
+use padan_load::Size;
 
 /// Send verifications to a service and print how they were answered, as JSON
 #[derive(Debug, Parser)]
@@ -15,6 +16,10 @@ pub(crate) struct Arguments {
     /// A folder with `people.csv` and `selfies.csv`, as for `padan demo`; people whose record is not active are left out
     #[arg(long, value_name = "DIR", default_value = "people")]
     pub(crate) people: PathBuf,
+    /// Width and height to which the selfies are enlarged, such as 1080x1440, with grain so that they compress like photos;
+    /// not given, they are sent as they are
+    #[arg(long, value_name = "WxH")]
+    pub(crate) size: Option<Size>,
     /// Callers, each of whom asks again once answered
     #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "rate")]
     pub(crate) connections: usize,
@@ -25,8 +30,18 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) most_under_way: usize,
     /// How long to send
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, conflicts_with = "requests")]
     seconds: u32,
+    /// How many requests to send, however long it takes
+    #[arg(long, value_name = "N")]
+    pub(crate) requests: Option<u64>,
+    /// How long to send before that, by `--connections`, without counting anything
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    warm_up: u32,
+    /// A process whose CPU time and memory are told, with its descendants', from the first request that is counted to
+    /// the last answer; several times for several
+    #[arg(long, value_name = "PID")]
+    pub(crate) watch: Vec<u32>,
     /// After how long a request without an answer fails
     #[arg(long, default_value_t = 30)]
     timeout_seconds: u32,
@@ -53,8 +68,13 @@ pub(crate) enum Asked {
 }
 
 impl Arguments {
-    pub(crate) fn seconds(&self) -> Duration {
-        Duration::from_secs(self.seconds.into())
+    /// How long to send, unless a number of requests ends it.
+    pub(crate) fn seconds(&self) -> Option<Duration> {
+        self.requests.is_none().then(|| Duration::from_secs(self.seconds.into()))
+    }
+
+    pub(crate) fn warm_up(&self) -> Duration {
+        Duration::from_secs(self.warm_up.into())
     }
 
     pub(crate) fn timeout(&self) -> Duration {

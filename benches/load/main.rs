@@ -7,6 +7,9 @@
 //! A request is sent once. One that fails is counted and never sent again, neither here nor by the HTTP library: a
 //! connection is asked whether it still stands before a request goes out, and not replaced afterwards.
 //!
+//! With `--watch PID` it also tells what that process and its descendants used between the first request and the last
+//! answer: CPU time, and memory as PSS.
+//!
 //! SIGTERM and Ctrl-C end the sending early; requests under way are waited for, and the figures are printed.
 
 mod arguments;
@@ -16,8 +19,11 @@ mod schedule;
 mod sending;
 mod tally;
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use padan_load::{ProcessTree, Watch};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -31,23 +37,43 @@ use crate::{arguments::Arguments, requests::Requests, sending::Load};
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let requests = Requests::read(&arguments)?;
-    let seconds = arguments.seconds();
     let (ending, end) = watch::channel(false);
+    end_by_signals(ending.clone())?;
+    let load = Load::new(&arguments, requests, end);
+    load.warm_up(arguments.connections, arguments.warm_up()).await;
+
+    let watches = arguments.watch.iter().map(|pid| Watch::start(*pid)).collect::<Result<Vec<_>>>()?;
+    let own = ProcessTree::of(std::process::id())?;
+    let own_cpu_seconds_before = own.cpu_seconds()?;
+    if let Some(seconds) = arguments.seconds() {
+        end_after(seconds, ending);
+    }
+    let mut figures = match arguments.rate {
+        Some(rate) => load.open_loop(rate).await,
+        None => load.closed_loop(arguments.connections).await,
+    };
+    figures.own_cpu_seconds = own.cpu_seconds()? - own_cpu_seconds_before;
+    figures.watched = watches.into_iter().map(Watch::finish).collect::<Result<_>>()?;
+    println!("{}", serde_json::to_string_pretty(&figures).context("the figures are no JSON")?);
+    Ok(())
+}
+
+fn end_by_signals(ending: watch::Sender<bool>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
         tokio::select! {
-            () = sleep(seconds) => {}
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         ending.send_replace(true);
     });
-    let load = Load::new(&arguments, requests, end);
-    let figures = match arguments.rate {
-        Some(rate) => load.open_loop(rate).await,
-        None => load.closed_loop(arguments.connections).await,
-    };
-    println!("{}", serde_json::to_string_pretty(&figures).context("the figures are no JSON")?);
     Ok(())
+}
+
+fn end_after(seconds: Duration, ending: watch::Sender<bool>) {
+    tokio::spawn(async move {
+        sleep(seconds).await;
+        ending.send_replace(true);
+    });
 }

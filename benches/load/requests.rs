@@ -1,12 +1,9 @@
-use std::{fs, path::Path};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use chrono::NaiveDate;
 use http_body_util::Full;
 use hyper::{Request, header};
-use serde::{Deserialize, de::DeserializeOwned};
+use padan_load::{Person, Selfie, read_people, read_selfies};
 
 use crate::arguments::{Arguments, Asked};
 
@@ -29,37 +26,15 @@ struct Form {
     body: Bytes,
 }
 
-/// A line of `people.csv`.
-#[derive(Debug, Deserialize)]
-struct Person {
-    nik: String,
-    name: String,
-    date_of_birth: NaiveDate,
-    status: String,
-}
-
-/// A line of `selfies.csv`.
-#[derive(Debug, Deserialize)]
-struct Selfie {
-    nik: String,
-    file: String,
-}
-
 impl Requests {
     /// Reads the people, and the selfies where faces are asked for.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self> {
         let folder = &arguments.people;
-        let mut people: Vec<Person> = read_list(&folder.join("people.csv"))?;
-        people.retain(|person| person.status == "active");
+        let people = read_people(folder)?;
         let mut faces = Vec::new();
         if arguments.ask != Asked::Fields {
-            for Selfie { nik, file } in read_list(&folder.join("selfies.csv"))? {
-                if let Some(person) = people.iter().find(|person| person.nik == nik) {
-                    let file = folder.join(file);
-                    let photo = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-                    faces.push(face_form(person, &photo));
-                }
-            }
+            let selfies = read_selfies(folder, &people, arguments.size)?;
+            faces.extend(selfies.iter().map(|Selfie { person, photo }| face_form(person, photo)));
         }
         let fields = people.iter().map(fields_form).collect();
         let forms = match arguments.ask {
@@ -129,13 +104,10 @@ fn closed(mut body: Vec<u8>) -> Bytes {
     body.into()
 }
 
-fn read_list<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
-    let read = || csv::Reader::from_path(file)?.into_deserialize().collect::<Result<_, _>>();
-    read().with_context(|| format!("cannot read {}", file.display()))
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::NaiveDate;
+
     use super::*;
 
     #[test]
@@ -146,12 +118,8 @@ mod tests {
 
     #[test]
     fn a_form_has_its_parts_and_its_end() {
-        let person = Person {
-            nik: "3174011403870000".to_owned(),
-            name: "Budi Santoso".to_owned(),
-            date_of_birth: NaiveDate::from_ymd_opt(1987, 3, 14).unwrap_or_default(),
-            status: "active".to_owned(),
-        };
+        let born = NaiveDate::from_ymd_opt(1987, 3, 14).unwrap_or_default();
+        let person = Person::new("3174011403870000", "Budi Santoso", born);
         let form = face_form(&person, b"\xff\xd8");
         let body = String::from_utf8_lossy(&form.body);
         assert!(body.contains("name=\"date_of_birth\"\r\n\r\n14-03-1987\r\n"), "{body}");

@@ -1,6 +1,6 @@
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -36,6 +36,8 @@ struct Shared {
     timeout: Duration,
     requests: Requests,
     number: AtomicU64,
+    /// No request is sent from this number on.
+    end: u64,
     /// Connections that nobody uses at the moment.
     idle: Mutex<Vec<Connection>>,
     tally: Mutex<Tally>,
@@ -49,20 +51,35 @@ impl Load {
             timeout: arguments.timeout(),
             requests,
             number: AtomicU64::new(0),
+            end: arguments.requests.unwrap_or(u64::MAX),
             idle: Mutex::default(),
             tally: Mutex::default(),
         };
         Self { shared: Arc::new(shared), most_under_way: arguments.most_under_way, end }
     }
 
+    /// So many callers for so long, and nothing of it is counted.
+    pub(crate) async fn warm_up(&self, connections: usize, seconds: Duration) {
+        let until = Instant::now() + seconds;
+        self.call(connections, move |_| Instant::now() < until).await;
+        self.shared.number.store(0, Relaxed);
+        *self.shared.tally() = Tally::default();
+    }
+
     /// So many callers, each of whom asks again once answered.
     pub(crate) async fn closed_loop(self, connections: usize) -> Figures {
         let began = Instant::now();
+        self.call(connections, Shared::has_more).await;
+        self.shared.figures(began)
+    }
+
+    /// Each caller asks again once answered, while the end is not told and `more` is true.
+    async fn call(&self, connections: usize, more: impl Fn(&Shared) -> bool + Copy + Send + 'static) {
         let mut callers = JoinSet::new();
         for _ in 0..connections {
             let (shared, end) = (Arc::clone(&self.shared), self.end.clone());
             callers.spawn(async move {
-                while !*end.borrow() {
+                while !*end.borrow() && more(&shared) {
                     if shared.ask(Instant::now()).await.is_err() {
                         sleep(PAUSE).await;
                     }
@@ -70,14 +87,13 @@ impl Load {
             });
         }
         callers.join_all().await;
-        self.shared.figures(began)
     }
 
     /// So many requests a second, whatever becomes of those before.
     pub(crate) async fn open_loop(mut self, rate: f64) -> Figures {
         let (schedule, began) = (Schedule::new(rate), Instant::now());
         let mut under_way: JoinSet<Result<u16, Failure>> = JoinSet::new();
-        for number in 0.. {
+        for number in 0..self.shared.end {
             let due = began + schedule.due(number);
             tokio::select! {
                 biased;
@@ -98,6 +114,14 @@ impl Load {
 }
 
 impl Shared {
+    fn has_more(&self) -> bool {
+        self.number.load(Relaxed) < self.end
+    }
+
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends the next request, whose time counts from when it was due.
     async fn ask(&self, due: Instant) -> Result<u16, Failure> {
         let asked = timeout(self.timeout, self.send());
@@ -131,11 +155,11 @@ impl Shared {
     }
 
     fn count(&self, outcome: Result<u16, Failure>, due: Instant) {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).count(outcome, due.elapsed());
+        self.tally().count(outcome, due.elapsed());
     }
 
     fn figures(&self, began: Instant) -> Figures {
-        let tally = std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner));
+        let tally = std::mem::take(&mut *self.tally());
         tally.figures(began.elapsed())
     }
 }

@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
+use padan_load::Usage;
 use serde::Serialize;
 
 use crate::connection::Failure;
@@ -29,6 +30,10 @@ pub(crate) struct Figures {
     per_second: f64,
     /// Of all requests, failed ones included.
     latency_ms: Latency,
+    /// The CPU time of this program meanwhile.
+    pub(crate) own_cpu_seconds: f64,
+    /// What the watched processes used meanwhile.
+    pub(crate) watched: Vec<Usage>,
 }
 
 #[derive(Debug, PartialEq, Serialize)]
@@ -68,6 +73,8 @@ impl Tally {
             },
             statuses: self.statuses,
             errors: self.errors,
+            own_cpu_seconds: 0.0,
+            watched: Vec::new(),
         }
     }
 }

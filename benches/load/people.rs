@@ -1,0 +1,73 @@
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use chrono::NaiveDate;
+use rayon::prelude::*;
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::size::Size;
+
+/// A line of `people.csv`: somebody in the registry.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Person {
+    /// The identity number, 16 digits.
+    pub nik: String,
+    /// The name in the registry.
+    pub name: String,
+    /// The date of birth in the registry.
+    pub date_of_birth: NaiveDate,
+    status: String,
+}
+
+/// A photo of a person, as a client sends it.
+#[derive(Debug, Clone)]
+pub struct Selfie {
+    /// Who it is.
+    pub person: Person,
+    /// An encoded picture.
+    pub photo: Bytes,
+}
+
+/// A line of `selfies.csv`.
+#[derive(Debug, Deserialize)]
+struct Line {
+    nik: String,
+    file: String,
+}
+
+impl Person {
+    /// A person whose record is in force.
+    pub fn new(nik: &str, name: &str, date_of_birth: NaiveDate) -> Self {
+        Self { nik: nik.to_owned(), name: name.to_owned(), date_of_birth, status: "active".to_owned() }
+    }
+}
+
+/// Those of a folder's `people.csv` whose record is in force.
+pub fn read_people(folder: &Path) -> Result<Vec<Person>> {
+    let mut people: Vec<Person> = read_list(&folder.join("people.csv"))?;
+    people.retain(|person| person.status == "active");
+    Ok(people)
+}
+
+/// The photos of a folder's `selfies.csv` that show one of these people, enlarged where a size is given.
+pub fn read_selfies(folder: &Path, people: &[Person], size: Option<Size>) -> Result<Vec<Selfie>> {
+    let lines: Vec<Line> = read_list(&folder.join("selfies.csv"))?;
+    let read = |Line { nik, file }: &Line| {
+        let person = people.iter().find(|person| person.nik == *nik)?;
+        let file = folder.join(file);
+        let photo = fs::read(&file).map_err(anyhow::Error::from).and_then(|photo| match size {
+            Some(size) => Ok(size.enlarge(&photo)?),
+            None => Ok(photo.into()),
+        });
+        let photo = photo.with_context(|| format!("cannot read {}", file.display()));
+        Some(photo.map(|photo| Selfie { person: person.clone(), photo }))
+    };
+    // Enlarging 30 photos to 12 megapixels takes a while.
+    lines.par_iter().filter_map(read).collect()
+}
+
+fn read_list<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {
+    let read = || csv::Reader::from_path(file)?.into_deserialize().collect::<Result<_, _>>();
+    read().with_context(|| format!("cannot read {}", file.display()))
+}

@@ -1,0 +1,93 @@
+use anyhow::{Context as _, Result};
+use procfs::process::{MMapPath, Process};
+
+/// A process and all that descend from it.
+#[derive(Debug, Clone, Copy)]
+pub struct ProcessTree {
+    root: i32,
+}
+
+impl ProcessTree {
+    /// The process of this number, and all that descend from it now or later.
+    pub fn of(root: u32) -> Result<Self> {
+        let tree = Self { root: i32::try_from(root).context("it is no number of a process")? };
+        tree.processes()?;
+        Ok(tree)
+    }
+
+    /// How many processes there are.
+    pub fn count(self) -> Result<usize> {
+        Ok(self.processes()?.len())
+    }
+
+    /// The CPU time, of user and system, that they and those of them that have ended have used.
+    pub fn cpu_seconds(self) -> Result<f64> {
+        let mut ticks = 0;
+        for process in self.processes()? {
+            // One that ends meanwhile is counted by its parent the next time.
+            let Ok(stat) = process.stat() else { continue };
+            ticks += stat.utime + stat.stime;
+            ticks += stat.cutime.cast_unsigned() + stat.cstime.cast_unsigned();
+        }
+        Ok(ticks as f64 / procfs::ticks_per_second() as f64)
+    }
+
+    /// Their memory in bytes, each page that several processes share divided among them (PSS).
+    pub fn memory(self) -> Result<u64> {
+        let mut bytes = 0;
+        for process in self.processes()? {
+            let Ok(rollup) = process.smaps_rollup() else { continue };
+            let maps = rollup.memory_map_rollup.into_iter();
+            let sums = maps.filter(|map| matches!(map.pathname, MMapPath::Rollup));
+            bytes += sums.filter_map(|sum| sum.extension.map.get("Pss").copied()).sum::<u64>();
+        }
+        Ok(bytes)
+    }
+
+    fn processes(self) -> Result<Vec<Process>> {
+        let root = Process::new(self.root).with_context(|| format!("there is no process {}", self.root))?;
+        let mut processes = vec![root];
+        let mut next = 0;
+        while let Some(process) = processes.get(next) {
+            let children = children(process);
+            processes.extend(children.into_iter().filter_map(|child| Process::new(child).ok()));
+            next += 1;
+        }
+        Ok(processes)
+    }
+}
+
+/// The children that the threads of a process have started; none of one that has ended.
+fn children(process: &Process) -> Vec<i32> {
+    let tasks = process.tasks().into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| task.children().ok()).flatten();
+    children.filter_map(|child| i32::try_from(child).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::Command,
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    #[test]
+    fn children_belong_to_the_tree_until_they_end_and_their_time_stays() {
+        let busy =
+            "end=$(($(date +%s%N) + 300000000)); while [ $(date +%s%N) -lt $end ]; do :; done; sleep 0.5";
+        let mut shell = Command::new("sh").args(["-c", &format!("({busy}); sleep 60")]).spawn().unwrap();
+        let tree = ProcessTree::of(shell.id()).unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut most = 0;
+        while tree.cpu_seconds().unwrap() < 0.1 && Instant::now() < until {
+            most = most.max(tree.count().unwrap());
+        }
+        assert!(tree.cpu_seconds().unwrap() >= 0.1 && most >= 2, "{most}");
+        assert!(tree.memory().unwrap() > 100_000);
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        assert!(tree.cpu_seconds().is_err());
+    }
+}
