@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients rolling-restart failover evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients rolling-restart failover peer evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,11 @@ rolling-restart: ## two services behind HAProxy are restarted in turn under load
 failover: ## a service reads two standbys, which are killed in turn under load: how many requests fail
 	@scripts/deps.sh --for-load
 	@scripts/failover.sh $(ARGS)
+
+peer: ## beside a FastAPI service that does the same: speed, CPU time and memory; takes some minutes
+	@scripts/deps.sh --for-load
+	@scripts/python-venv.sh peer benches/peer
+	@scripts/peer.sh $(ARGS)
 
 evaluate: ## error rates on the photos in ../shared/faces, checked by NumPy
 	@scripts/evaluate.sh

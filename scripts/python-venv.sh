@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# python-venv.sh NAME : the Python packages of tools/NAME, in .deps/NAME-venv; made anew only when what is asked for has
-# changed.
+# python-venv.sh NAME [FOLDER] : the Python packages of tools/NAME, or of another folder, in .deps/NAME-venv; made anew only
+# when what is asked for has changed.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-wanted=tools/$1/requirements.txt
+folder=${2-tools/$1}
+wanted=$folder/requirements.txt
 venv=$deps/$1-venv
 if cmp -s "$wanted" "$venv/requirements.txt"; then exit; fi
-say "installing the Python packages of tools/$1 into .deps/$1-venv"
+say "installing the Python packages of $folder into .deps/$1-venv"
 rm -rf -- "$venv"
 python3 -m venv "$venv" || fail "python3 cannot make a virtual environment: install its venv module (python3-venv)"
 "$venv/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$wanted"

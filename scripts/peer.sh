@@ -1,0 +1,101 @@
+#!/usr/bin/env bash
+# Padan beside a FastAPI service that does the same (benches/peer), in turn on the same databases and with the same selfies
+# of 1080 x 1440: verifications a second, latency, CPU time of a verification, memory. Fails when the services answer
+# differently; a goal that is missed is told. The figures go to benches/out/peer.json.
+#
+#     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  exec "$padan" cluster -- scripts/peer.sh inside "${1-2}" "${2-20}" "${3-8}"
+fi
+rounds=$2 seconds=$3 connections=$4 warm_up=5
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+
+port=18080 admin_port=18090 peer_port=18081
+python=$deps/peer-venv/bin/python
+# Nothing is in front that would have to see that a service goes.
+export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
+registry=$(url_of "$PADAN_TEST_DATABASE_URL" registry)
+make_site "$registry"
+export PEER_REGISTRY_URL=$registry PEER_USER=load PEER_CALIBRATION=$PWD/models/sface.calibration.toml
+export PEER_MODEL_FOLDER=${PADAN_MODELS:-$deps/models}
+PEER_PERSON_KEY=$(openssl rand -hex 32)
+PEER_PASSWORD_SHA256=$(sha256_of "$PADAN_LOAD_PASSWORD")
+PEER_API_KEY_SHA256=$(sha256_of "$PADAN_LOAD_API_KEY")
+export PEER_PERSON_KEY PEER_PASSWORD_SHA256 PEER_API_KEY_SHA256
+
+# as_peer WAY COMMAND... : with the settings of one of the ways to write it.
+as_peer() {
+  local way=$1
+  shift
+  PEER_WAY=$way PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$way") "$@"
+}
+
+# start_peer WAY: sets $service to its process, and waits until it is ready.
+start_peer() {
+  local workers=2
+  [ "$1" != usual ] || workers=1
+  PEER_WAY=$1 PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$1") \
+    "$python" -B -m uvicorn --app-dir benches/peer app:app --port "$peer_port" --workers "$workers" --loop uvloop \
+    --http httptools --no-access-log --log-level warning >"$work/$1.log" 2>&1 &
+  service=$!
+  pids+=("$service")
+  for _ in $(seq 300); do
+    if curl --silent --fail --output /dev/null "http://127.0.0.1:$peer_port/readyz"; then return; fi
+    kill -0 "$service" 2>/dev/null || break
+    sleep 0.1
+  done
+  tail -n 20 "$work/$1.log" >&2
+  fail "the FastAPI service does not become ready"
+}
+
+stop() {
+  kill -TERM "$1"
+  wait "$1" || true
+  forget "$1"
+}
+
+"$padan" enroll --config "$work/padan.toml" --failures "$work/failures.csv" 2>>"$work/enroll.log" ||
+  fail "the enrolment failed: $(tail -n 5 "$work/enroll.log")"
+start_service padan "$port" "$admin_port"
+padan_service=$service
+for way in careful prepared usual; do
+  psql --quiet "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE peer_$way"
+  as_peer "$way" "$python" -B benches/peer/enrol.py
+  start_peer "$way"
+  say "the same answers, $way:"
+  as_peer "$way" "$python" -B benches/peer/check.py "$port" "$peer_port" || fail "the two do not do the same"
+  stop "$service"
+done
+stop "$padan_service"
+
+# measure NAME ROUND PORT
+measure() {
+  "$load" --user load --url "http://127.0.0.1:$3" --size 1080x1440 --connections "$connections" \
+    --warm-up "$warm_up" --seconds "$seconds" --watch "$service" >"$work/$1.$2.json"
+  stop "$service"
+  say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") a second"
+}
+
+# One at a time, each started anew, so that none shares memory with another; in the opposite order every other round, so that
+# none always runs on the warmer machine.
+for round in $(seq "$rounds"); do
+  order=(padan careful prepared usual)
+  [ $((round % 2)) -eq 1 ] || order=(usual prepared careful padan)
+  for name in "${order[@]}"; do
+    if [ "$name" = padan ]; then
+      start_service padan "$port" "$admin_port"
+      measure padan "$round" "$port"
+    else
+      start_peer "$name"
+      measure "$name" "$round" "$peer_port"
+    fi
+  done
+done
+for way in careful prepared usual; do
+  "$python" -B benches/peer/steps.py "$way" "$PEER_MODEL_FOLDER" >"$work/$way.steps.json"
+done
+"$python" -B benches/peer/report.py "$work"
