@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit enroll-check slow-clients rolling-restart failover peer evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check slow-clients rolling-restart failover peer evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -24,6 +24,10 @@ bench: deps ## the benchmarks; ARGS=NAME runs those whose name contains it
 
 bench-audit: deps ## what the audit trail costs, with a disk that is waited for
 	@scripts/padan.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
+
+load: ## a service under load beside the bare face pipeline, and the goals for speed; ARGS=--soak for its memory
+	@scripts/deps.sh --for-kernels
+	@scripts/load.sh $(ARGS)
 
 enroll-check: deps ## enrol 20,000 generated people and kill it twice; takes a quarter of an hour
 	@scripts/enroll-check.sh

@@ -1,24 +1,20 @@
 //! The face pipeline, step by step and as a whole, on one thread: `cargo bench -p padan-benches --bench pipeline`.
 //!
-//! Photos are a rendered selfie at the sizes that phones send, enlarged with grain so that it compresses like a photo.
+//! Photos are a rendered selfie at the sizes that phones send, as `padan-load` makes them.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 
-use std::{fs, hint::black_box, io::Cursor, path::Path, time::Duration};
+use std::{fs, hint::black_box, path::Path, time::Duration};
 
-use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
-use image::{DynamicImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
 use padan_domain::Photo;
 use padan_inference::{Config, Pipeline, Retries, Subject};
-
-/// Width, height and JPEG quality; about 60 kB, 250 kB and 1.4 MB.
-const SIZES: [(u32, u32, u8); 3] = [(480, 640, 88), (1080, 1440, 84), (3024, 4032, 68)];
+use padan_load::Size;
 
 fn steps(criterion: &mut Criterion) {
     let mut pipeline = pipeline();
-    for (width, height, quality) in SIZES {
-        let photo = selfie(width, height, quality);
-        let mut group = criterion.benchmark_group(format!("{width}x{height}"));
+    for size in Size::OF_PHONES {
+        let photo = selfie(size);
+        let mut group = criterion.benchmark_group(size.to_string());
         group.measurement_time(Duration::from_secs(4)).sample_size(30);
         group.bench_function("decode", |b| b.iter(|| pipeline.decode(black_box(&photo))));
         let mut picture = pipeline.decode(&photo).expect("the selfie decodes");
@@ -69,21 +65,10 @@ fn root(path: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-fn selfie(width: u32, height: u32, quality: u8) -> Photo {
-    let rendered = image::open(root("people/images/114_s1.jpg")).expect("people/images is there");
-    let mut enlarged = rendered.resize_to_fill(width, height, FilterType::CatmullRom).to_rgb8();
-    let mut state = 0x2545_f491_u32;
-    for value in enlarged.iter_mut() {
-        // Xorshift: the same grain in every run.
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        *value = value.saturating_add_signed((state % 9) as i8 - 4);
-    }
-    let mut bytes = Cursor::new(Vec::new());
-    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality);
-    DynamicImage::ImageRgb8(enlarged).write_with_encoder(encoder).expect("the selfie encodes");
-    Photo::try_from(Bytes::from(bytes.into_inner())).expect("a JPEG is a photo")
+fn selfie(size: Size) -> Photo {
+    let rendered = fs::read(root("people/images/114_s1.jpg")).expect("people/images is there");
+    let enlarged = size.enlarge(&rendered).expect("the selfie is a picture");
+    Photo::try_from(enlarged).expect("a JPEG is a photo")
 }
 
 criterion_group!(benches, steps);

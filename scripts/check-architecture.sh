@@ -15,6 +15,7 @@ promised() {
     padan-domain | padan-postgres | padan-testing | padan-load) ;;
     padan-inference) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
+    padan-kernels) echo padan-domain padan-inference padan-load ;;
     padan-evaluation) echo padan-domain padan-inference ;;
     padan-verification) echo padan-domain padan-inference padan-registry padan-store ;;
     padan-http-api) echo padan-domain padan-verification ;;
@@ -26,7 +27,7 @@ promised() {
   esac
 }
 
-for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/load/Cargo.toml; do
+for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/*/Cargo.toml; do
   crate=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
   allowed=" $(promised "$crate" | tr '\n' ' ') "
   found=$(cargo tree --package "$crate" --edges normal,build --depth 1 --prefix none --format '{p}' |

@@ -17,9 +17,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR", default_value = "people")]
     pub(crate) people: PathBuf,
     /// Width and height to which the selfies are enlarged, such as 1080x1440, with grain so that they compress like photos;
-    /// not given, they are sent as they are
-    #[arg(long, value_name = "WxH")]
-    pub(crate) size: Option<Size>,
+    /// several times for several sizes in turn; not given, they are sent as they are
+    #[arg(long = "size", value_name = "WxH")]
+    pub(crate) sizes: Vec<Size>,
     /// Callers, each of whom asks again once answered
     #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "rate")]
     pub(crate) connections: usize,

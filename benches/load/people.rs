@@ -50,21 +50,31 @@ pub fn read_people(folder: &Path) -> Result<Vec<Person>> {
     Ok(people)
 }
 
-/// The photos of a folder's `selfies.csv` that show one of these people, enlarged where a size is given.
-pub fn read_selfies(folder: &Path, people: &[Person], size: Option<Size>) -> Result<Vec<Selfie>> {
+/// The photos of a folder's `selfies.csv` that show one of these people, each enlarged to every size; as they are without
+/// sizes.
+pub fn read_selfies(folder: &Path, people: &[Person], sizes: &[Size]) -> Result<Vec<Selfie>> {
     let lines: Vec<Line> = read_list(&folder.join("selfies.csv"))?;
-    let read = |Line { nik, file }: &Line| {
-        let person = people.iter().find(|person| person.nik == *nik)?;
-        let file = folder.join(file);
-        let photo = fs::read(&file).map_err(anyhow::Error::from).and_then(|photo| match size {
-            Some(size) => Ok(size.enlarge(&photo)?),
-            None => Ok(photo.into()),
-        });
-        let photo = photo.with_context(|| format!("cannot read {}", file.display()));
-        Some(photo.map(|photo| Selfie { person: person.clone(), photo }))
-    };
-    // Enlarging 30 photos to 12 megapixels takes a while.
-    lines.par_iter().filter_map(read).collect()
+    let mut wanted = Vec::new();
+    for Line { nik, file } in lines {
+        if let Some(person) = people.iter().find(|person| person.nik == nik) {
+            let file = folder.join(file);
+            let photo = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            wanted.push((person, Bytes::from(photo)));
+        }
+    }
+    if sizes.is_empty() {
+        return Ok(wanted
+            .into_iter()
+            .map(|(person, photo)| Selfie { person: person.clone(), photo })
+            .collect());
+    }
+    // Thirty photos of 12 megapixels take a while.
+    let each = wanted.par_iter().flat_map_iter(|photo| sizes.iter().map(move |size| (photo, size)));
+    let enlarged = each.map(|((person, photo), size)| {
+        let photo = size.enlarge(photo).context("a selfie cannot be enlarged")?;
+        Ok(Selfie { person: (*person).clone(), photo })
+    });
+    enlarged.collect()
 }
 
 fn read_list<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>> {

@@ -33,7 +33,7 @@ impl Requests {
         let people = read_people(folder)?;
         let mut faces = Vec::new();
         if arguments.ask != Asked::Fields {
-            let selfies = read_selfies(folder, &people, arguments.size)?;
+            let selfies = read_selfies(folder, &people, &arguments.sizes)?;
             faces.extend(selfies.iter().map(|Selfie { person, photo }| face_form(person, photo)));
         }
         let fields = people.iter().map(fields_form).collect();

@@ -1,7 +1,12 @@
 use std::{fmt, io::Cursor, str::FromStr};
 
+use anyhow::Result;
 use bytes::Bytes;
-use image::{ImageError, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use fast_image_resize::{
+    FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer,
+    images::{Image, ImageRef},
+};
+use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
 /// Width and height of a selfie in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,11 +28,16 @@ impl Size {
     }
 
     /// The picture at this size as a JPEG, cut to its proportions, with grain so that it compresses like a photo.
-    pub fn enlarge(self, picture: &[u8]) -> Result<Bytes, ImageError> {
-        let picture = image::load_from_memory(picture)?;
-        let mut enlarged = picture.resize_to_fill(self.width, self.height, FilterType::CatmullRom).to_rgb8();
+    pub fn enlarge(self, picture: &[u8]) -> Result<Bytes> {
+        let picture = image::load_from_memory(picture)?.to_rgb8();
+        let rendered = ImageRef::new(picture.width(), picture.height(), &picture, PixelType::U8x3)?;
+        let mut enlarged = Image::new(self.width, self.height, PixelType::U8x3);
+        let options = ResizeOptions::new()
+            .resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom))
+            .fit_into_destination(None);
+        Resizer::new().resize(&rendered, &mut enlarged, &options)?;
         let mut state = 0x2545_f491_u32;
-        for value in enlarged.iter_mut() {
+        for value in enlarged.buffer_mut() {
             // Xorshift: the same grain in every run.
             state ^= state << 13;
             state ^= state >> 17;
@@ -35,7 +45,8 @@ impl Size {
             *value = value.saturating_add_signed((state % 9) as i8 - 4);
         }
         let mut bytes = Cursor::new(Vec::new());
-        enlarged.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, self.quality()))?;
+        let mut encoder = JpegEncoder::new_with_quality(&mut bytes, self.quality());
+        encoder.encode(enlarged.buffer(), self.width, self.height, ExtendedColorType::Rgb8)?;
         Ok(bytes.into_inner().into())
     }
 

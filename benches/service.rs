@@ -1,0 +1,148 @@
+//! The whole service within a bench's own process, with one person in the registry.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use chrono::{NaiveDate, Utc};
+use padan_domain::{CitizenStatus, Clock};
+use padan_http_api::Application;
+use padan_inference::Engine;
+use padan_registry::{FurtherFields, Registry, SamplePerson, SampleRegistry};
+use padan_store::Store;
+use padan_testing::TestDatabase;
+use padan_verification::{Clients, ClientsConfig, Verifier, VerifierParts};
+use reqwest::{
+    Client,
+    multipart::{Form, Part},
+};
+use tokio::sync::oneshot;
+
+const NIK: &str = "3174011403870000";
+
+/// What services on ports of their own have in common.
+pub(crate) struct Site {
+    settings: Settings,
+    store: Store,
+    engine: Engine,
+    // Dropped with their contents.
+    _databases: [TestDatabase; 2],
+}
+
+/// The sections of the shipped settings that are needed here.
+#[derive(serde::Deserialize)]
+struct Settings {
+    http: padan_http_api::Config,
+    registry: padan_registry::Config,
+    store: padan_store::Config,
+    inference: padan_inference::Config,
+    verification: padan_verification::Config,
+}
+
+/// A service, until this is dropped.
+pub(crate) struct Service {
+    port: u16,
+    _stop: oneshot::Sender<()>,
+}
+
+impl Site {
+    /// Databases on the server of `PADAN_TEST_DATABASE_URL`, and the shipped settings with what a site has to add.
+    pub(crate) async fn prepare() -> Self {
+        let (registry, store) = (TestDatabase::create().await, TestDatabase::create().await);
+        let settings = settings(&registry.url(), &store.url());
+        fill(&registry).await;
+        let kept = Store::new(&settings.store).expect("the store's settings work");
+        kept.migrate().await.expect("the store is migrated");
+        let engine = Engine::start(&settings.inference).expect("the models are installed by `make deps`");
+        Self { settings, store: kept, engine, _databases: [registry, store] }
+    }
+
+    /// A service with the audit trail or without it.
+    pub(crate) fn serve(&self, audited: bool) -> Service {
+        let clock = Clock::System;
+        let verifier = Verifier::new(VerifierParts {
+            registry: Registry::new(&self.settings.registry).expect("the registry's settings work"),
+            store: self.store.clone(),
+            audit: audited.then(|| self.store.audit_trail(clock)),
+            engine: self.engine.clone().into(),
+            config: self.settings.verification.clone(),
+            clock,
+        });
+        let clients = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() })
+            .expect("the demo's client");
+        let application = Application::build(&self.settings.http, Arc::new(verifier), Arc::new(clients))
+            .expect("two free ports");
+        let port = application.port();
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(application.run_until_stopped(async {
+            let _ = stopped.await;
+        }));
+        Service { port, _stop: stop }
+    }
+}
+
+impl Service {
+    /// Asks whether the person is the one of the registry, with a selfie or without one.
+    pub(crate) async fn verify(&self, client: &Client, selfie: Option<&Bytes>) {
+        let mut form =
+            Form::new().text("nik", NIK).text("name", "Budi Santoso").text("date_of_birth", "14-03-1987");
+        let endpoint = if selfie.is_some() { "face-verification" } else { "verification" };
+        if let Some(selfie) = selfie {
+            form = form.part("face_image", Part::stream(selfie.clone()).file_name("blob"));
+        }
+        let url = format!("http://127.0.0.1:{}/identity/v1/{endpoint}", self.port);
+        let request = client.post(url).basic_auth("demo", Some("demo")).header("x-api-key", "demo");
+        let answer = request.multipart(form).send().await.expect("the service answers");
+        let status = answer.status();
+        // Read to its end, so that the connection is used again.
+        let text = answer.text().await;
+        assert_eq!(status, 200, "{text:?}");
+    }
+}
+
+/// A client of its own connections, which are kept.
+pub(crate) fn client() -> Client {
+    Client::builder().no_proxy().build().expect("a client")
+}
+
+/// The person's selfie, as it was rendered.
+pub(crate) fn selfie() -> Bytes {
+    fs::read(root("people/images/101_s1.jpg")).expect("people/images is there").into()
+}
+
+async fn fill(database: &TestDatabase) {
+    let mut registry =
+        SampleRegistry::connect(&database.url().into()).await.expect("the registry's database");
+    registry.migrate().await.expect("the registry is migrated");
+    let portrait = Bytes::from(fs::read(root("people/images/101_id.jpg")).expect("people/images is there"));
+    let person = SamplePerson {
+        nik: NIK.parse().expect("16 digits"),
+        name: "Budi Santoso".to_owned(),
+        date_of_birth: NaiveDate::from_ymd_opt(1987, 3, 14).expect("a date"),
+        status: CitizenStatus::Active,
+        further: FurtherFields::default(),
+        portrait: Some((portrait, Utc::now())),
+    };
+    registry.put(&person).await.expect("the person is loaded");
+}
+
+fn settings(registry: &str, store: &str) -> Settings {
+    let shipped = fs::read_to_string(root("config/default.toml")).expect("config/default.toml is there");
+    let mut settings: Settings = toml::from_str(&shipped).expect("the shipped settings parse");
+    (settings.http.port, settings.http.admin_port) = (0, 0);
+    settings.registry.urls = vec![registry.into()];
+    settings.store.url = store.into();
+    settings.store.person_key = Some("0123456789abcdef".repeat(4).into());
+    settings.store.template_keys = Some("89abcdef01234567".repeat(4).into());
+    settings.store.audit_keys = Some("456789abcdef0123".repeat(4).into());
+    settings.inference.model_folder = Some(root(".deps/models"));
+    settings.inference.runtime_library = Some(root(".deps/onnxruntime/libonnxruntime.so"));
+    settings
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}

@@ -1,0 +1,127 @@
+#!/usr/bin/env bash
+# Drives a service of its own on a private PostgreSQL whose disk is waited for, with selfies at the sizes that phones send,
+# prints what that costs beside the bare face pipeline and the goals, and writes benches/out/load.json, which
+# benches/README.md explains. Takes six minutes on two cores; the machine should have nothing else to do.
+#
+#     scripts/load.sh            # all sizes, text fields alone, one worker against two
+#     scripts/load.sh --soak [N] # 50,000 verifications of all sizes in turn instead, for memory: half an hour
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  exec "$padan" cluster --durable -- scripts/load.sh inside "$@"
+fi
+shift
+soak=0
+case "${1-}" in
+  '') ;;
+  --soak) soak=${2-50000} ;;
+  *) fail "unknown argument $1: there is only --soak" ;;
+esac
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+
+kernels=$padan-kernels
+url=http://127.0.0.1:18080 admin_port=19090
+sizes=(480x640 1080x1440 3024x4032)
+results=$work/results
+cores=$(nproc)
+mkdir -- "$results"
+# No balancer has to notice the end of a service.
+export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
+make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
+"$padan" config show --config "$work/padan.toml" >"$work/settings.toml"
+postgres=$(head -n 1 "$(psql --quiet --no-align --tuples-only "$PADAN_TEST_DATABASE_URL" --command 'SHOW data_directory')/postmaster.pid")
+
+now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+start() {
+  began=$(now_ms)
+  start_service padan 18080 "$admin_port"
+  ready_ms=$(($(now_ms) - began))
+}
+stop() {
+  kill -TERM "$service"
+  wait "$service" || fail "the service did not end well: $(tail -n 5 "$work/padan.log")"
+  forget "$service"
+}
+# send NAME ARGUMENTS... : requests, whose figures go into a file of that name.
+send() {
+  local name=$1
+  shift
+  "$load" --url "$url" --user load --watch "$service" --watch "$postgres" "$@" >"$results/$name.json"
+}
+# loop NAME ARGUMENTS... : the bare loop.
+loop() {
+  local name=$1
+  shift
+  "$kernels" --settings "$work/settings.toml" "$@" >"$results/$name.json"
+}
+read_metrics() { curl --silent --fail "http://127.0.0.1:$admin_port/metrics" >"$results/$1"; }
+# seventy_percent NAME: of the answers a second in those figures.
+seventy_percent() { awk '/"per_second":/ { printf "%.2f\n", 0.7 * $2 }' "$results/$1.json"; }
+
+# Kernels before and after the service, because a machine that others share changes its pace.
+measure_size() {
+  local size=$1
+  say "$size (after $SECONDS s)"
+  loop "$size.kernels-1" --size "$size" --seconds 8
+  start
+  echo "$ready_ms" >"$results/$size.ready_ms"
+  # The first verification of a person makes the template; nothing of it is counted.
+  "$load" --url "$url" --user load --seconds 3 >/dev/null
+  read_metrics "$size.before"
+  send "$size.closed" --size "$size" --warm-up 2 --seconds 16 --connections $((4 * cores))
+  read_metrics "$size.after"
+  seventy_percent "$size.closed" >"$results/$size.rate"
+  loop "$size.kernels-2" --size "$size" --seconds 8
+  send "$size.open" --size "$size" --warm-up 1 --seconds 20 --rate "$(cat "$results/$size.rate")"
+  stop
+}
+
+# on_cores LIST PROCESS... : with all their threads, and what they start from now on.
+on_cores() {
+  local process cpus=$1
+  shift
+  for process in "$@"; do taskset --all-tasks --pid --cpu-list "$cpus" "$process" >/dev/null 2>&1 || true; done
+}
+# A connection's process may end meanwhile.
+postgres_on_cores() { mapfile -t servers < <(pgrep --parent "$postgres") && on_cores "$1" "$postgres" "${servers[@]}"; }
+
+# measure_workers WORKERS: a service with so many workers on as many cores. Load generator and PostgreSQL have the other cores,
+# and where there are none, all.
+measure_workers() {
+  local workers=$1 all=0-$((cores - 1)) others shared=no
+  say "$workers of 2 workers (after $SECONDS s)"
+  if [ "$cores" -gt "$workers" ]; then others=$workers-$((cores - 1)); else others=$all shared=yes; fi
+  echo "$shared" >"$results/workers-$workers.shared"
+  postgres_on_cores "$others"
+  export PADAN__INFERENCE__WORKERS=$workers
+  # The service has the cores of the shell that starts it.
+  on_cores "0-$((workers - 1))" "$$"
+  loop "workers-$workers.kernels" --size 1080x1440 --threads "$workers" --seconds 6
+  start
+  on_cores "$others" "$$"
+  send "workers-$workers" --size 1080x1440 --warm-up 2 --seconds 12 --connections $((4 * workers))
+  stop
+  unset PADAN__INFERENCE__WORKERS
+  on_cores "$all" "$$"
+  postgres_on_cores "$all"
+}
+
+if [ "$soak" -gt 0 ]; then
+  # One look at the pipeline, for what the report says of the machine.
+  loop soak.kernels --size 480x640 --seconds 1
+  start
+  "$load" --url "$url" --user load --seconds 3 >/dev/null
+  send soak "${sizes[@]/#/--size=}" --requests "$soak" --connections $((4 * cores))
+  stop
+else
+  for size in "${sizes[@]}"; do measure_size "$size"; done
+  say "text fields (after $SECONDS s)"
+  start
+  send fields --ask fields --warm-up 1 --seconds 8 --connections $((4 * cores))
+  stop
+  if [ "$cores" -lt 2 ]; then fail "two workers need two cores"; fi
+  for workers in 1 2; do measure_workers "$workers"; done
+fi
+python3 tools/load/report.py "$results" benches/out/load.json

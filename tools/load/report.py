@@ -1,0 +1,250 @@
+"""Makes the report of `make load` from what scripts/load.sh has collected: a table, the goals, and a JSON file.
+
+    python3 tools/load/report.py FOLDER OUT.json
+
+FOLDER has, for each scenario, what padan-load and padan-kernels printed and two readings of the service's metrics. What
+the fields of the JSON mean is said in benches/README.md.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from datetime import datetime, timezone
+from pathlib import Path
+
+SIZES = ["480x640", "1080x1440", "3024x4032"]
+STEPS = ["decode", "detect", "align", "quality", "embed"]
+
+MOST_RATIO = 1.15
+LEAST_FACTOR = 1.8
+MOST_TAIL = 3.0
+MOST_MB = 400.0
+MOST_READY_MS = 2000.0
+# Of the memory, over the second half of a soak: what is more is no noise of an allocator.
+MOST_GROWTH = 0.02
+
+
+def read(path):
+    return json.loads(path.read_text())
+
+
+def metrics(path):
+    """Every sample by its name and labels."""
+    lines = (line.rsplit(" ", 1) for line in path.read_text().splitlines() if line and not line.startswith("#"))
+    return {name: float(value) for name, value in lines}
+
+
+def mean_ms(before, after, name, labels=""):
+    """The mean of a histogram between two readings, in milliseconds."""
+    grown = [after.get(f"{name}_{part}{labels}", 0) - before.get(f"{name}_{part}{labels}", 0) for part in ("sum", "count")]
+    return round(1000 * grown[0] / grown[1], 3) if grown[1] else None
+
+
+def answered(load):
+    return load["requests"] - load["failed"]
+
+
+def service_of(load):
+    """What the service used: the first process that was watched."""
+    return load["watched"][0]
+
+
+def cpu_per_answer(load):
+    return service_of(load)["cpu_seconds"] / answered(load)
+
+
+def of_load(load):
+    """The fields that closed and open loop have in common."""
+    latency = load["latency_ms"]
+    return {
+        "per_second": round(load["per_second"], 2),
+        "p50_ms": latency["p50"],
+        "p90_ms": latency["p90"],
+        "p99_ms": latency["p99"],
+        "max_ms": latency["max"],
+        "cpu_seconds": round(cpu_per_answer(load), 6),
+        "requests": load["requests"],
+        "errors": load["failed"],
+    }
+
+
+def scenario(folder, size):
+    closed, opened = read(folder / f"{size}.closed.json"), read(folder / f"{size}.open.json")
+    kernels = [read(path) for path in sorted(folder.glob(f"{size}.kernels-*.json"))]
+    kernel = statistics.mean(run["cpu_seconds_per_image"] for run in kernels)
+    service = service_of(closed)
+    before, after = metrics(folder / f"{size}.before"), metrics(folder / f"{size}.after")
+    step = "padan_verification_step_duration_seconds"
+    figures = of_load(closed)
+    open_loop = of_load(opened) | {
+        "rate": float((folder / f"{size}.rate").read_text()),
+        "p99_to_p50": round(opened["latency_ms"]["p99"] / opened["latency_ms"]["p50"], 2),
+    }
+    return figures | {
+        "kernel_cpu_seconds": round(kernel, 6),
+        "ratio": round(figures["cpu_seconds"] / kernel, 3),
+        "peak_mb": max(load["peak_mb"] for load in (service, service_of(opened))),
+        "growth_mb_per_minute": service_of(opened)["growth_mb_per_minute"],
+        "errors": closed["failed"] + opened["failed"],
+        "open_loop": open_loop,
+        "kernel_runs": [round(run["cpu_seconds_per_image"], 6) for run in kernels],
+        "kernel_step_ms": {
+            name: round(statistics.mean(run["step_ms"][name] for run in kernels), 3) for name in STEPS + ["all"]
+        },
+        "service_step_ms": {name: mean_ms(before, after, step, f'{{step="{name}"}}') for name in STEPS},
+        "other_cpu_seconds": other_cpu(closed),
+        "start_to_ready_ms": int((folder / f"{size}.ready_ms").read_text()),
+    }
+
+
+def other_cpu(load):
+    """What the load generator and PostgreSQL used for one answer."""
+    used = {"load_generator": load["own_cpu_seconds"], "postgres": load["watched"][1]["cpu_seconds"]}
+    return {name: round(seconds / answered(load), 6) for name, seconds in used.items()}
+
+
+def scaling(folder):
+    """Verifications for each CPU second that the service could have had, with one worker and with two."""
+    runs = {}
+    for name, cores, workers in [("one_worker", "1", 1), ("two_workers", "2", 2)]:
+        load = read(folder / f"workers-{workers}.json")
+        shared = (folder / f"workers-{workers}.shared").read_text().strip() == "yes"
+        others = load["own_cpu_seconds"] + load["watched"][1]["cpu_seconds"] if shared else 0.0
+        available = int(cores) * load["seconds"] - others
+        runs[name] = {
+            "cores": int(cores),
+            "cores_shared_with_load_and_postgres": shared,
+            "answered": answered(load),
+            "cpu_seconds_available": round(available, 3),
+            "cpu_seconds_used": service_of(load)["cpu_seconds"],
+            "per_cpu_second_available": round(answered(load) / available, 3),
+            "per_cpu_second_used": round(answered(load) / service_of(load)["cpu_seconds"], 3),
+            "kernels_per_cpu_second": round(1 / read(folder / f"workers-{workers}.kernels.json")["cpu_seconds_per_image"], 3),
+        }
+    one, two = runs["one_worker"], runs["two_workers"]
+    factors = {
+        name: round(2 * two[field] / one[field], 3)
+        for name, field in [
+            ("factor", "per_cpu_second_available"),
+            ("factor_used", "per_cpu_second_used"),
+            ("factor_kernels", "kernels_per_cpu_second"),
+        ]
+    }
+    return factors | runs
+
+
+def fields(folder):
+    """Verifications of text fields: what a request costs without a photo."""
+    load = read(folder / "fields.json")
+    return of_load(load) | {"other_cpu_seconds": other_cpu(load)}
+
+
+def soak(folder):
+    load = read(folder / "soak.json")
+    service = service_of(load)
+    half_minutes = service["seconds"] / 60 / 2
+    return of_load(load) | {
+        "seconds": service["seconds"],
+        "peak_mb": service["peak_mb"],
+        "first_mb": service["first_mb"],
+        "last_mb": service["last_mb"],
+        "grown_mb_in_second_half": round(service["growth_mb_per_minute"] * half_minutes, 2),
+    }
+
+
+def machine(folder):
+    processor = Path("/proc/cpuinfo").read_text()
+    flags = set(re.search(r"^flags\s*:\s*(.*)$", processor, re.M).group(1).split()) if "flags" in processor else set()
+    wanted = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"]
+    model = re.search(r"^model name\s*:\s*(.*)$", processor, re.M)
+    kernels = read(next(folder.glob("*.kernels*.json")))
+    return {
+        "processor": model.group(1) if model else os.uname().machine,
+        "cores": len(os.sched_getaffinity(0)),
+        "isa": [flag for flag in wanted if flag in flags],
+        "runtime": Path(kernels["runtime_library"]).name,
+        "device": kernels["device"],
+        "model_set": kernels["model_set"],
+        "commit": subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, check=False
+        ).stdout.strip(),
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def print_table(report):
+    about = report["machine"]
+    print(
+        f"{about['processor']}, {about['cores']} cores, {' '.join(about['isa']) or 'no AVX2'}; {about['runtime']}, "
+        f"{about['device']}, {about['model_set']}; {about['commit']}, {about['date']}\n"
+    )
+    head = ["", "/s", "p50 ms", "p90 ms", "p99 ms", "max ms", "CPU ms", "kernels", "ratio", "peak MB", "errors"]
+    rows = [head]
+    for name, row in report["scenarios"].items():
+        rows.append([f"{name} closed"] + [f"{row[key]:.1f}" for key in ("per_second", "p50_ms", "p90_ms", "p99_ms", "max_ms")]
+            + [f"{1000 * row['cpu_seconds']:.2f}", f"{1000 * row['kernel_cpu_seconds']:.2f}", f"{row['ratio']:.3f}",
+               f"{row['peak_mb']:.0f}", str(row["errors"])])
+        row = row["open_loop"]
+        rows.append([f"{name} open"] + [f"{row[key]:.1f}" for key in ("per_second", "p50_ms", "p90_ms", "p99_ms", "max_ms")]
+            + [f"{1000 * row['cpu_seconds']:.2f}", "", "", "", ""])
+    for name in ("fields", "soak"):
+        if row := report.get(name):
+            rows.append([name] + [f"{row[key]:.1f}" for key in ("per_second", "p50_ms", "p90_ms", "p99_ms", "max_ms")]
+                + [f"{1000 * row['cpu_seconds']:.2f}", "", "", f"{row['peak_mb']:.0f}" if "peak_mb" in row else "", str(row["errors"])])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    for row in rows:
+        print("  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]))
+    print("\nmean of each step, ms: in the service, and in the bare loop")
+    for name, row in report["scenarios"].items():
+        steps = (f"{step} {row['service_step_ms'][step]:.2f} {row['kernel_step_ms'][step]:.2f}" for step in STEPS)
+        print(f"{name:10} " + "   ".join(steps))
+
+
+def goals(report):
+    """What is promised in each case: what it is, the figure, its limit, and whether it is kept."""
+    for name, row in report.get("scenarios", {}).items():
+        yield f"CPU of a verification over that of the kernels, {name}", row["ratio"], "<=", MOST_RATIO
+        yield f"p99 over the median at 70 % of saturation, {name}", row["open_loop"]["p99_to_p50"], "<=", MOST_TAIL
+        yield f"peak of memory, {name}, MB", row["peak_mb"], "<=", MOST_MB
+    if found := report.get("scaling"):
+        yield "two workers over one, for each CPU second available", found["factor"], ">=", LEAST_FACTOR
+    if found := report.get("start_to_ready_ms"):
+        yield "start to ready, the slowest, ms", found, "<=", MOST_READY_MS
+    if found := report.get("soak"):
+        yield "peak of memory, soak, MB", found["peak_mb"], "<=", MOST_MB
+        grown = found["grown_mb_in_second_half"] / found["peak_mb"]
+        yield "growth of memory in the second half of the soak, as a share", round(grown, 4), "<=", MOST_GROWTH
+
+
+def main(folder, out):
+    report = {"machine": machine(folder)}
+    if (folder / "soak.json").exists():
+        report["soak"] = soak(folder)
+    report["scenarios"] = {size: scenario(folder, size) for size in SIZES if (folder / f"{size}.closed.json").exists()}
+    if report["scenarios"]:
+        report["start_to_ready_ms"] = max(row["start_to_ready_ms"] for row in report["scenarios"].values())
+        report["fields"] = fields(folder)
+        report["scaling"] = scaling(folder)
+    report["goals"] = [
+        {"goal": goal, "figure": figure, "limit": f"{sign} {limit:g}", "kept": figure <= limit if sign == "<=" else figure >= limit}
+        for goal, figure, sign, limit in goals(report)
+    ]
+    print_table(report)
+    print()
+    if found := report.get("scaling"):
+        print(
+            f"one worker answers {found['one_worker']['per_cpu_second_available']:.1f} for each CPU second available, "
+            f"two {found['two_workers']['per_cpu_second_available']:.1f}; two workers over one for each CPU second used: "
+            f"{found['factor_used']:.2f}, and of the bare loop: {found['factor_kernels']:.2f}\n"
+        )
+    for goal in report["goals"]:
+        print(f"{'kept  ' if goal['kept'] else 'MISSED'}  {goal['goal']}: {goal['figure']:g} ({goal['limit']})")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
