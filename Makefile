@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check slow-clients rolling-restart failover peer evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check slow-clients rolling-restart failover peer scale evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,10 @@ peer: ## beside a FastAPI service that does the same: speed, CPU time and memory
 	@scripts/deps.sh --for-load
 	@scripts/python-venv.sh peer benches/peer
 	@scripts/peer.sh $(ARGS)
+
+scale: ## look-ups and enrolment among 10 thousand, 1 million and 10 million generated people; ARGS=SIZES for others
+	@scripts/deps.sh --for-scale
+	@scripts/scale.sh $(ARGS)
 
 evaluate: ## error rates on the photos in ../shared/faces, checked by NumPy
 	@scripts/evaluate.sh

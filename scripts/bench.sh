@@ -5,4 +5,4 @@
 
 # `audit` is no criterion harness: scripts that want it run it by name.
 "$padan" cluster --durable -- cargo bench --quiet --package padan-benches \
-  --bench decision --bench evaluation --bench pipeline --bench request -- "$@"
+  --bench decision --bench evaluation --bench lookup --bench pipeline --bench request -- "$@"

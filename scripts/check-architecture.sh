@@ -21,6 +21,7 @@ promised() {
     padan-http-api) echo padan-domain padan-verification ;;
     padan) echo padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store \
       padan-verification ;;
+    padan-scale) echo padan-domain padan-registry padan-store ;;
     padan-benches) echo padan-domain padan-evaluation padan-inference padan-registry padan-store padan-verification \
       padan-http-api ;;
     *) complain "the crate $1 has no place in scripts/check-architecture.sh" ;;

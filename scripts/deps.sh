@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
 # installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with. With
-# --for-load the load generator, with --for-balancer HAProxy as well, with --for-kernels the bare loop instead of it. With
+# --for-load the load generator, with --for-balancer HAProxy as well, with --for-kernels the bare loop instead of it; with
+# --for-scale what measures many people. With
 # --only-runtime nothing but ONNX Runtime.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
@@ -234,6 +235,7 @@ case "${1:-}" in
   --for-load | --for-balancer | --for-kernels) cargo build --release --quiet --package padan-load ;;&
   --for-balancer) need_haproxy ;;
   --for-kernels) cargo build --release --quiet --package padan-kernels ;;
+  --for-scale) cargo build --release --quiet --package padan-scale ;;
 esac
 if [ "${1:-}" = --for-tests ]; then
   need_checkers

@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     for port in [arguments.port, arguments.admin_port] {
         refuse_taken_port(port)?;
     }
-    let cluster = PrivateCluster::start(claim, DATABASES, 0)?;
+    let cluster = PrivateCluster::start(claim, DATABASES, 0, &[])?;
     let demo =
         Demo { arguments, people: &people, site: Site::new(&cluster, arguments.port, arguments.admin_port)? };
     let outcome = runtime.block_on(demo.run(&mut shutdown));

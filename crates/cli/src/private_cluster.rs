@@ -52,10 +52,16 @@ pub(crate) struct PrivateCluster {
 impl PrivateCluster {
     /// Starts a cluster in the folder that was claimed, taking up a kept one that is there already. A new one
     /// gets the `databases`. Only one that is thrown away can have `standbys`: a kept one would meet its former ones.
+    /// `settings` of the form `name=value` win over those that every private cluster has; standbys do not get them.
     ///
     /// Call it on the thread that lives as long as the process, because the server is told to end when the
     /// thread that started it does.
-    pub(crate) fn start(claim: Claim, databases: &[&str], standbys: usize) -> Result<Self> {
+    pub(crate) fn start(
+        claim: Claim,
+        databases: &[&str],
+        standbys: usize,
+        settings: &[String],
+    ) -> Result<Self> {
         let programs = Programs::find()?;
         let account = Account::for_server()?;
         let home = claim.home(&account)?;
@@ -65,7 +71,7 @@ impl PrivateCluster {
         }
         let password = fs::read_to_string(home.password_file())
             .with_context(|| format!("cannot read {}", home.password_file().display()))?;
-        let run = Run { home: &home, data: home.data(), is_replicated: standbys > 0 };
+        let run = Run { home: &home, data: home.data(), is_replicated: standbys > 0, settings };
         let postmaster = Postmaster::start(&programs, &account, &run)?;
         let mut cluster = Self { standbys: Vec::new(), postmaster, home, password, claim };
         for number in 1..=standbys {

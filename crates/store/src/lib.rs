@@ -53,6 +53,7 @@ mod secret;
 mod store;
 mod template;
 mod template_batch;
+mod template_copy;
 mod template_figures;
 mod template_keys;
 
@@ -77,5 +78,6 @@ pub use rotation::Resealed;
 pub use store::Store;
 pub use template::{StoredTemplate, TemplateContent};
 pub use template_batch::KeptTemplate;
+pub use template_copy::TemplateCopy;
 pub use template_figures::TemplateCount;
 pub use template_keys::TemplateKeys;

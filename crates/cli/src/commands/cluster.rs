@@ -39,6 +39,9 @@ pub(crate) struct ClusterArguments {
     /// `postmaster.pid` names the process, in `PADAN_TEST_STANDBY_FOLDERS`, both separated by commas
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=MOST_STANDBYS))]
     standbys: u8,
+    /// A setting of the server, such as `shared_buffers=1GB`, instead of the one that it would have; may be repeated
+    #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
+    settings: Vec<String>,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true, num_args = 1..)]
     command: Vec<OsString>,
@@ -50,7 +53,8 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
     let _entered = runtime.enter();
     let mut shutdown = Shutdown::of_a_terminal()?;
     let claim = Claim::throw_away(&deps_folder()?, arguments.durable)?;
-    let mut cluster = PrivateCluster::start(claim, &[], usize::from(arguments.standbys))?;
+    let mut cluster =
+        PrivateCluster::start(claim, &[], usize::from(arguments.standbys), &arguments.settings)?;
     let status = runtime.block_on(run_beside(&mut cluster, &arguments.command, &mut shutdown))?;
     Ok(exit_code(status))
 }
@@ -85,6 +89,14 @@ async fn run_beside(
     }
     child.kill().await?;
     Ok(child.wait().await?)
+}
+
+/// The server itself says whether it knows the name and takes the value.
+fn setting(text: &str) -> Result<String, &'static str> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
+        _ => Err("it has to be NAME=VALUE"),
+    }
 }
 
 /// No variable where there is no standby, so that a test that lacks one can say so.

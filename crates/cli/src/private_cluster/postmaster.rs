@@ -53,6 +53,8 @@ pub(super) struct Run<'a> {
     pub(super) data: PathBuf,
     /// Whether it has standbys, or is one.
     pub(super) is_replicated: bool,
+    /// Further settings, `name=value`, which win.
+    pub(super) settings: &'a [String],
 }
 
 impl Postmaster {
@@ -117,7 +119,7 @@ impl Drop for Postmaster {
 }
 
 fn spawn(programs: &Programs, account: &Account, run: &Run<'_>, port: u16) -> Result<Child> {
-    let Run { home, data, is_replicated } = run;
+    let Run { home, data, is_replicated, settings } = run;
     let log_file = log_of(data);
     let log = fs::File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
     account.own(&log_file)?;
@@ -127,6 +129,9 @@ fn spawn(programs: &Programs, account: &Account, run: &Run<'_>, port: u16) -> Re
     let replication = if *is_replicated { SETTINGS_REPLICATED } else { SETTINGS_ALONE };
     let disk = if home.waits_for_disk() { &[] } else { SETTINGS_WITHOUT_DISK };
     for setting in SETTINGS.iter().chain(replication).chain(disk) {
+        command.args(["-c", setting]);
+    }
+    for setting in *settings {
         command.args(["-c", setting]);
     }
     command

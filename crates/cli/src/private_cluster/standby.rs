@@ -37,7 +37,7 @@ impl Standby {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("pg_basebackup failed ({}): {}", output.status, said.trim());
         }
-        let run = Run { home, data: data.clone(), is_replicated: true };
+        let run = Run { home, data: data.clone(), is_replicated: true, settings: &[] };
         Ok(Self { postmaster: Postmaster::start(programs, account, &run)?, data })
     }
 

@@ -13,6 +13,8 @@ mod fixture;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod rotation;

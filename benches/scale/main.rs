@@ -1,0 +1,88 @@
+//! `padan-scale` fills registries and stores with many generated people and measures what a look-up costs in each.
+//!
+//! `fill` makes the databases of a size, `measure` asks those of several sizes in turn, within one run, through the crates
+//! that the service asks through. `scripts/scale.sh` runs both beside a private PostgreSQL.
+
+mod arguments;
+mod filling;
+mod lookups;
+mod niks;
+mod people;
+mod provinces;
+mod report;
+mod server;
+mod site;
+mod streaming;
+
+use std::fs;
+
+use anyhow::{Context as _, Result};
+use clap::Parser as _;
+
+use crate::{
+    arguments::{Arguments, Task},
+    lookups::Lookups,
+    report::{Report, SiteReport},
+    server::Server,
+    site::Site,
+};
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match &arguments.task {
+        // Two databases are filled at once, each by a connection that is given rows as fast as it takes them.
+        Task::Fill { sizes } => tokio::runtime::Runtime::new()?.block_on(fill(&arguments, sizes)),
+        // On one thread, whose processor time is that of the look-ups.
+        Task::Measure { sites } => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(measure(&arguments, sites)),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures")]
+async fn fill(arguments: &Arguments, sizes: &[usize]) -> Result<()> {
+    let server = Server::new(&arguments.server);
+    let mut filled = Vec::new();
+    for size in sizes {
+        let figures = filling::fill(&server, *size).await?;
+        println!("{}", figures.line());
+        filled.push(figures);
+    }
+    write(arguments, "scale-filling.json", &filled)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures")]
+async fn measure(arguments: &Arguments, names: &[String]) -> Result<()> {
+    let server = Server::new(&arguments.server);
+    server.prepare().await?;
+    let mut sites = Vec::new();
+    for name in names {
+        sites.push(Site::open(&server, name).await?);
+    }
+    let mut lookups = Lookups::new(&server, &sites).await?;
+    lookups.measure(&sites).await?;
+    let mut reports = Vec::new();
+    for (site, lookups) in sites.iter().zip(lookups.figures(&server, &sites).await?) {
+        let sizes = server.sizes(&site.name).await?;
+        let streaming = streaming::measure(site).await?;
+        reports.push(SiteReport {
+            name: site.name.clone(),
+            people: site.niks.len(),
+            sizes,
+            lookups,
+            streaming,
+        });
+    }
+    let report = Report { postgres: server.version().await?, sites: reports };
+    print!("{}", report.table());
+    write(arguments, "scale.json", &report)
+}
+
+fn write(arguments: &Arguments, file: &str, figures: &impl serde::Serialize) -> Result<()> {
+    let folder = &arguments.out;
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(file);
+    let text = serde_json::to_string_pretty(figures).context("the figures are no JSON")?;
+    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+}

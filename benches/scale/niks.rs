@@ -1,0 +1,188 @@
+//! Invented NIKs, spread over regions, days of birth and sexes as people are.
+
+use anyhow::{Context as _, Result};
+use chrono::{Datelike as _, NaiveDate};
+use padan_domain::NationalId;
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
+
+use crate::provinces::{DISTRICTS, EVERYBODY, PROVINCES};
+
+/// A NIK's 16 digits as a number, which takes a fifth of the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Nik(u64);
+
+/// The years of birth of a generation, and its share of everybody in hundredths of a per cent.
+type Generation = (i32, i32, u32);
+
+/// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): composition by generation. The census has no first
+/// year for those born before 1946, and no last one for the youngest.
+const GENERATIONS: [Generation; 6] = [
+    (1926, 1945, 187),
+    (1946, 1964, 1156),
+    (1965, 1980, 2188),
+    (1981, 1996, 2587),
+    (1997, 2012, 2794),
+    (2013, 2020, 1088),
+];
+
+/// Women of 10,000 people at the same census.
+const WOMEN: u32 = 4942;
+
+/// Serials from here on are given to nobody.
+const NOBODY: u64 = 9000;
+
+impl Nik {
+    /// So many different ones in no order; the same for the same seed.
+    ///
+    /// A regency or city has as many people as any other of its province, a district as any other of its regency, and a day
+    /// as any other of its generation.
+    pub(crate) fn generate(count: usize, seed: u64) -> Vec<Self> {
+        let mut random = StdRng::seed_from_u64(seed);
+        // All but the serial, which counts those who have the rest in common.
+        let mut niks: Vec<u64> = (0..count).map(|_| head(&mut random) * 10_000).collect();
+        niks.sort_unstable();
+        for at in 0..niks.len() {
+            let same = at > 0 && niks[at - 1] / 10_000 == niks[at] / 10_000;
+            niks[at] = if same { niks[at - 1] + 1 } else { niks[at] + 1 };
+        }
+        // Neither is a registry laid out in the order of its numbers.
+        niks.shuffle(&mut random);
+        niks.into_iter().map(Self).collect()
+    }
+
+    /// One that nobody has, beside this one.
+    pub(crate) fn of_nobody(self) -> Self {
+        Self(self.0 / 10_000 * 10_000 + NOBODY + self.0 % 1000)
+    }
+
+    /// As the crates take it.
+    pub(crate) fn parse(self) -> Result<NationalId> {
+        let digits = format!("{:016}", self.0);
+        digits.parse().context("a generated NIK is none")
+    }
+
+    /// Its number, which is the whole of a generated person.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The first two digits.
+    pub(crate) fn province(self) -> u64 {
+        self.0 / 100_000_000_000_000
+    }
+
+    /// The third and fourth digit.
+    pub(crate) fn regency(self) -> u64 {
+        self.0 / 1_000_000_000_000 % 100
+    }
+
+    /// The fifth and sixth digit.
+    pub(crate) fn district(self) -> u64 {
+        self.0 / 10_000_000_000 % 100
+    }
+
+    /// Whether the day is more than 40.
+    pub(crate) fn is_womans(self) -> bool {
+        self.0 / 100_000_000 % 100 > 40
+    }
+
+    /// The date that the digits tell; generated people are born from 1926 to 2020.
+    pub(crate) fn date_of_birth(self) -> Result<NaiveDate> {
+        let two_digits = |above: u64| (self.0 / above % 100) as u32;
+        let year = two_digits(10_000).cast_signed();
+        let year = if year > 20 { 1900 + year } else { 2000 + year };
+        let date = NaiveDate::from_ymd_opt(year, two_digits(1_000_000), two_digits(100_000_000) % 40);
+        date.context("a generated day of birth is none")
+    }
+}
+
+/// Twelve digits: region, day, month and year.
+fn head(random: &mut StdRng) -> u64 {
+    let mut place = random.random_range(0..EVERYBODY);
+    let province = PROVINCES.iter().find(|province| {
+        let found = place < province.people;
+        place = place.saturating_sub(if found { 0 } else { province.people });
+        found
+    });
+    let province = province.unwrap_or(&PROVINCES[0]);
+    let unit = random.random_range(1..=province.regencies + province.cities);
+    let regency = if unit <= province.regencies { unit } else { 70 + unit - province.regencies };
+    let district = random.random_range(1..=DISTRICTS);
+    let region = (u64::from(province.code) * 100 + u64::from(regency)) * 100 + u64::from(district);
+
+    let mut share = random.random_range(0..10_000);
+    let generation = GENERATIONS.iter().find(|(_, _, part)| {
+        let found = share < *part;
+        share = share.saturating_sub(if found { 0 } else { *part });
+        found
+    });
+    let (from, until, _) = generation.unwrap_or(&GENERATIONS[0]);
+    let year = random.random_range(*from..=*until);
+    let days = if year % 4 == 0 { 366 } else { 365 };
+    let born = NaiveDate::from_yo_opt(year, random.random_range(1..=days)).unwrap_or_default();
+    let woman = random.random_range(0..10_000) < WOMEN;
+    let day = born.day() + if woman { 40 } else { 0 };
+    ((region * 100 + u64::from(day)) * 100 + u64::from(born.month())) * 100 + (year % 100) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const COUNT: usize = 200_000;
+
+    /// Whether a share was met, within five standard deviations.
+    fn is_near(found: usize, share: f64) -> bool {
+        let (count, expected) = (COUNT as f64, COUNT as f64 * share);
+        (found as f64 - expected).abs() < 5.0 * (count * share * (1.0 - share)).sqrt()
+    }
+
+    #[test]
+    fn they_are_well_structured_numbers_of_different_people() {
+        let niks = Nik::generate(COUNT, 1);
+        assert_eq!(niks, Nik::generate(COUNT, 1));
+        assert_ne!(niks, Nik::generate(COUNT, 2));
+        assert_eq!(niks.iter().map(|nik| nik.0).collect::<HashSet<_>>().len(), COUNT);
+        assert!(!niks.is_sorted());
+        for nik in &niks {
+            let parsed = nik.parse().unwrap();
+            assert!(parsed.is_well_structured(), "{}", parsed.as_str());
+            let born = nik.date_of_birth().unwrap();
+            let day = born.day() + if nik.is_womans() { 40 } else { 0 };
+            let expected = format!("{day:02}{}", born.format("%m%y"));
+            assert_eq!(parsed.as_str()[6..12], expected);
+        }
+        let present: HashSet<_> = niks.iter().map(|nik| nik.0).collect();
+        assert!(
+            niks.iter().all(|nik| !present.contains(&nik.of_nobody().0) && nik.of_nobody().parse().is_ok())
+        );
+    }
+
+    #[test]
+    fn they_are_spread_as_the_census_counted_people() {
+        let niks = Nik::generate(COUNT, 1);
+        for province in &PROVINCES {
+            let found = niks.iter().filter(|nik| nik.province() == u64::from(province.code));
+            let share = f64::from(province.people) / f64::from(EVERYBODY);
+            assert!(is_near(found.count(), share), "{}", province.name);
+        }
+        for (from, until, share) in GENERATIONS {
+            let born = |nik: &&Nik| (from..=until).contains(&nik.date_of_birth().unwrap().year());
+            let found = niks.iter().filter(born).count();
+            assert!(is_near(found, f64::from(share) / 10_000.0), "{from} to {until}: {found}");
+        }
+        assert_eq!(GENERATIONS.iter().map(|(_, _, share)| share).sum::<u32>(), 10_000);
+        let women = niks.iter().filter(|nik| nik.is_womans()).count();
+        assert!(is_near(women, f64::from(WOMEN) / 10_000.0), "{women}");
+        let jakarta: HashSet<_> = niks
+            .iter()
+            .filter(|nik| nik.province() == 31)
+            .map(|nik| (nik.regency(), nik.district()))
+            .collect();
+        assert_eq!(jakarta.len(), 6 * usize::from(DISTRICTS));
+        let regencies: HashSet<_> = jakarta.iter().map(|(regency, _)| *regency).collect();
+        assert_eq!(regencies, HashSet::from([1, 71, 72, 73, 74, 75]));
+    }
+}

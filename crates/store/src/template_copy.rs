@@ -1,0 +1,74 @@
+//! Templates in PostgreSQL's binary COPY format, for filling a table that is empty.
+
+use padan_domain::{ModelContractId, NationalId};
+
+use crate::{Store, StoreError, StoredTemplate, template::TemplateRow};
+
+/// Rows of `store.face_template` for one model contract, sealed as the service seals them.
+///
+/// It is for bulk loads, such as a store of a given size to measure; the service and enrolment write through
+/// [`Store::keep_templates`], which minds what is there already.
+#[derive(Debug)]
+pub struct TemplateCopy {
+    store: Store,
+    contract: ModelContractId,
+    bytes: Vec<u8>,
+}
+
+/// The format's signature, no flags, no extension.
+const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+/// Instead of a number of fields: the end.
+const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
+/// Instead of a field's length: null.
+const NULL: [u8; 4] = (-1_i32).to_be_bytes();
+/// PostgreSQL counts microseconds since 2000, chrono since 1970.
+const MICROSECONDS_TO_2000: i64 = 946_684_800_000_000;
+
+impl TemplateCopy {
+    /// The statement that takes the bytes, in the transaction that has emptied the table by TRUNCATE.
+    pub const STATEMENT: &str = "COPY store.face_template
+        (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason)
+        FROM STDIN (FORMAT binary, FREEZE)";
+
+    /// Begins with no rows.
+    pub fn new(store: &Store, contract: &ModelContractId) -> Self {
+        Self { store: store.clone(), contract: contract.clone(), bytes: HEADER.to_vec() }
+    }
+
+    /// Adds a person's template. A person may be added once: the table's key refuses another.
+    pub fn add(&mut self, nik: &NationalId, template: &StoredTemplate) -> Result<(), StoreError> {
+        let id = self.store.template_id(nik, &self.contract)?;
+        let row = TemplateRow::seal(template, &id, &self.store.0.template_keys)?;
+        let moment = row.portrait_updated_at.timestamp_micros() - MICROSECONDS_TO_2000;
+        self.bytes.extend(6_i16.to_be_bytes());
+        self.field(Some(&id.person));
+        self.field(Some(id.contract.as_bytes()));
+        self.field(Some(&moment.to_be_bytes()));
+        self.field(row.key_id.as_deref().map(str::as_bytes));
+        self.field(row.sealed.as_deref());
+        self.field(row.unusable_reason.as_deref().map(str::as_bytes));
+        Ok(())
+    }
+
+    /// What was added since the last call, to be sent in this order.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.bytes)
+    }
+
+    /// The last bytes.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.bytes.extend(TRAILER);
+        self.bytes
+    }
+
+    fn field(&mut self, value: Option<&[u8]>) {
+        match value {
+            Some(value) => {
+                // A template is some hundred bytes.
+                self.bytes.extend((value.len() as u32).to_be_bytes());
+                self.bytes.extend(value);
+            }
+            None => self.bytes.extend(NULL),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! deploy/store/partitions.sql on a store that is in use.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
+
+use padan_domain::{ModelContractId, NationalId};
+use padan_store::{Pruning, Store, StoredTemplate, TemplateCopy};
+use padan_testing::TestDatabase;
+use sqlx::Connection as _;
+
+use crate::fixture::{JUNE, MAY, config, contract, migrated, unusable, usable};
+
+const PEOPLE: usize = 12_000;
+
+fn person(number: usize) -> NationalId {
+    format!("31740114{number:08}").parse().unwrap()
+}
+
+fn template(number: usize) -> StoredTemplate {
+    if number % 10 == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) }
+}
+
+/// Fills the table by COPY.
+async fn fill(database: &TestDatabase, store: &Store) {
+    let mut connection = database.connect().await;
+    let mut transaction = connection.begin().await.unwrap();
+    sqlx::query("TRUNCATE store.face_template").execute(&mut *transaction).await.unwrap();
+    let mut rows = TemplateCopy::new(store, &contract());
+    let mut copy = transaction.copy_in_raw(TemplateCopy::STATEMENT).await.unwrap();
+    for number in 0..PEOPLE {
+        rows.add(&person(number), &template(number)).unwrap();
+        if number % 1000 == 0 {
+            copy.send(rows.take()).await.unwrap();
+        }
+    }
+    copy.send(rows.finish()).await.unwrap();
+    assert_eq!(copy.finish().await.unwrap(), PEOPLE as u64);
+    transaction.commit().await.unwrap();
+}
+
+/// Runs the file as an operator does.
+fn partition(url: &str) -> Output {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/store/partitions.sql");
+    // The parameters are sqlx's own.
+    let url = url.split('?').next().unwrap_or_default();
+    let ran = Command::new("psql")
+        .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--set", "partitions=8", "--file"])
+        .arg(file)
+        .arg(url)
+        .output();
+    ran.unwrap_or_else(|error| panic!("psql: {error}; install postgresql-client"))
+}
+
+/// Who is changed in a round: somebody whose portrait is usable, from all over the table.
+fn changed_in(round: usize) -> usize {
+    round * 10 % PEOPLE
+}
+
+/// Everything that later migrations and programs may rely on.
+async fn traits(database: &TestDatabase) -> Vec<String> {
+    database
+        .texts(
+            "SELECT concat_ws(' ', grantee, privilege_type) FROM information_schema.role_table_grants
+              WHERE table_schema = 'store' AND table_name = 'face_template'
+             UNION ALL
+             SELECT concat_ws(' ', conname, pg_get_constraintdef(oid)) FROM pg_constraint
+              WHERE conrelid = 'store.face_template'::regclass
+             UNION ALL
+             SELECT concat_ws(' ', attnum, attname, format_type(atttypid, atttypmod), attstorage, attnotnull,
+                              col_description(attrelid, attnum), obj_description(attrelid))
+               FROM pg_attribute
+              WHERE attrelid = 'store.face_template'::regclass AND attnum > 0 AND NOT attisdropped
+             ORDER BY 1",
+        )
+        .await
+        .into_iter()
+        // A column that was dropped leaves a gap in the numbers of the table that had it.
+        .map(|line| line.trim_start_matches(|letter: char| letter.is_ascii_digit()).to_owned())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_becomes_partitions_while_services_write_to_it() {
+    let (database, store) = migrated().await;
+    fill(&database, &store).await;
+    let mut before = traits(&database).await;
+    before.sort();
+
+    let url = database.url();
+    let mut partitioning = tokio::task::spawn_blocking(move || partition(&url));
+    // People change, come and go meanwhile: those who change are never those who go.
+    let mut superuser = database.connect().await;
+    let (mut rounds, mut gone) = (0, Vec::<String>::new());
+    let output = loop {
+        if partitioning.is_finished() {
+            break (&mut partitioning).await.unwrap();
+        }
+        for number in [changed_in(rounds), PEOPLE + rounds] {
+            let newer = usable(JUNE, &[2.0, number as f32]);
+            store.keep_template(&person(number), &contract(), &newer).await.unwrap();
+        }
+        rounds += 1;
+        let deleted: Vec<String> = sqlx::query_scalar(
+            "DELETE FROM store.face_template WHERE person_key IN (
+                 SELECT person_key FROM store.face_template WHERE unusable_reason IS NOT NULL LIMIT 1)
+             RETURNING encode(person_key, 'hex')",
+        )
+        .fetch_all(&mut superuser)
+        .await
+        .unwrap();
+        gone.extend(deleted);
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(rounds > 1, "nothing happened meanwhile");
+
+    let mut after = traits(&database).await;
+    after.sort();
+    assert_eq!(before, after);
+    let left = database.texts("SELECT encode(person_key, 'hex') FROM store.face_template").await;
+    assert_eq!(left.len(), PEOPLE + rounds - gone.len());
+    assert!(!left.iter().any(|person| gone.contains(person)), "somebody who was forgotten is back");
+    for number in (0..rounds).flat_map(|round| [changed_in(round), PEOPLE + round]) {
+        let newer = usable(JUNE, &[2.0, number as f32]);
+        assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(newer), "{number}");
+    }
+    assert_eq!(store.template(&person(1), &contract()).await.unwrap(), Some(template(1)));
+
+    let again = partition(&database.url());
+    assert!(String::from_utf8_lossy(&again.stderr).contains("partitions already"));
+}
+
+#[tokio::test]
+async fn what_the_program_does_with_templates_it_does_with_partitions() {
+    let (database, store) = migrated().await;
+    fill(&database, &store).await;
+    let output = partition(&database.url());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    database.execute("DROP TABLE store.face_template_whole").await;
+
+    store.check().await.unwrap();
+    let counted = store.template_counts().await.unwrap();
+    assert_eq!(counted.iter().map(|count| count.templates).sum::<u64>(), PEOPLE as u64);
+    for number in [0, 9, PEOPLE - 1] {
+        assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(template(number)));
+    }
+    let niks = [person(3), person(19), person(PEOPLE)];
+    let kept = store.kept_templates(&niks, &contract()).await.unwrap();
+    assert_eq!(kept[1].as_ref().and_then(|kept| kept.unusable_reason.as_deref()), Some("NO_FACE"));
+    assert!(kept[0].is_some() && kept[2].is_none());
+    store.keep_template(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
+    store.keep_template(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
+    assert_eq!(store.template(&person(3), &contract()).await.unwrap(), Some(usable(JUNE, &[3.0])));
+
+    let mut rotated = config(&database.url());
+    rotated.template_keys =
+        Some(format!("{},{}", "76543210fedcba98".repeat(4), "89abcdef01234567".repeat(4)).into());
+    let rotated = Store::new(&rotated).unwrap();
+    let done = rotated.reseal_templates(async |_| ()).await.unwrap();
+    assert_eq!((done.seen, done.resealed), (12_000, 10_800));
+    assert_eq!(rotated.template(&person(0), &contract()).await.unwrap(), Some(template(0)));
+
+    // Later migrations are still applied, and change the table as earlier ones did.
+    database.execute("DELETE FROM store._sqlx_migrations WHERE version = 7").await;
+    store.migrate().await.unwrap();
+    assert_eq!(store.pending_migrations().await.unwrap(), Vec::<String>::new());
+    database
+        .execute(
+            "ALTER TABLE store.face_template DROP COLUMN unusable_reason CASCADE,
+                 ADD COLUMN later bytea,
+                 ADD CONSTRAINT later_is_short CHECK (octet_length(later) < 9);
+             ALTER TABLE store.face_template ALTER COLUMN later SET STORAGE EXTERNAL;
+             GRANT SELECT (later) ON store.face_template TO padan_auditor;
+             ALTER TABLE store.face_template DROP CONSTRAINT later_is_short, DROP COLUMN later,
+                 ADD COLUMN unusable_reason text",
+        )
+        .await;
+    let kept = ModelContractId::from_digest(&[1; 32]);
+    let pruned = store.prune_templates(&Pruning { only: None, kept }, async |_| ()).await.unwrap();
+    assert_eq!((pruned.seen, pruned.deleted), (12_000, 12_000));
+}

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Fills registries and stores with 10 thousand, 1 million and 10 million generated people, and measures what look-ups, the
+# walk of an enrolment and storage cost in each: `make scale`. One site is also made into partitions, as for a whole
+# country, and measured with the others. Figures go into benches/out.
+#
+# The server has half of the memory for its buffers. Ten million people take 12 GB of disk, and a third more on the way.
+#
+#     scripts/scale.sh [PEOPLE...]
+#
+# PADAN_SCALE_PARTITIONED=N names the size that is partitioned as well, PADAN_SCALE_PARTITIONS=P the number of partitions.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  [ $# -gt 0 ] || set -- 10000 1000000 10000000
+  buffers=$(awk '/^MemTotal:/ { print int($2 / 2048) }' /proc/meminfo)
+  # A checkpoint in the midst of a measurement would be measured.
+  exec "$padan" cluster --setting "shared_buffers=${buffers}MB" --setting shared_preload_libraries=pg_stat_statements \
+    --setting max_wal_size=4GB --setting checkpoint_timeout=1h -- scripts/scale.sh inside "$@"
+fi
+shift
+scale=${padan%/*}/padan-scale
+partitions=${PADAN_SCALE_PARTITIONS-32}
+partitioned=${PADAN_SCALE_PARTITIONED-}
+if [ -z "$partitioned" ]; then
+  # The largest one of up to a million.
+  partitioned=$(printf '%s\n' "$@" | sort --numeric-sort | awk '$1 <= 1000000 { found = $1 } END { print found }')
+fi
+server=${PADAN_TEST_DATABASE_URL%/*}
+out=$PWD/benches/out
+
+sql() { psql --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 "$@"; }
+
+say "filling $*"
+"$scale" --out "$out" fill "$@"
+sites=("$@")
+if [ -n "$partitioned" ]; then
+  name=$partitioned-in-$partitions
+  for kind in registry store; do
+    sql "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE \"${kind}_$name\"
+      TEMPLATE ${kind}_$partitioned STRATEGY file_copy"
+  done
+  began=$SECONDS
+  sql "$server/store_$name" --set partitions="$partitions" --file deploy/store/partitions.sql
+  say "the store of $partitioned is in $partitions partitions after $((SECONDS - began)) s"
+  counts=$(sql "$server/store_$name" --command "SELECT (SELECT count(*) FROM store.face_template_whole),
+    count(*), count(*) FILTER (WHERE whole.sealed = face_template.sealed)
+    FROM store.face_template LEFT JOIN store.face_template_whole AS whole USING (person_key, contract_id)")
+  [ "$counts" = "$partitioned|$partitioned|$partitioned" ] || fail "rows before, after, and the same: $counts"
+  sql "$server/store_$name" --command 'DROP TABLE store.face_template_whole'
+  began=$SECONDS
+  sql "$server/registry_$name" --set partitions="$partitions" --file benches/scale/registry-partitions.sql
+  say "the registry as well after $((SECONDS - began)) s"
+  sites+=("$name")
+  # The server plans a look-up among partitions anew each time, unless it is told to keep the plan.
+  for kind in registry store; do
+    sql "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE \"${kind}_$name-planned-once\"
+      TEMPLATE \"${kind}_$name\" STRATEGY file_copy"
+    sql "$PADAN_TEST_DATABASE_URL" --command "ALTER DATABASE \"${kind}_$name-planned-once\"
+      SET plan_cache_mode = force_generic_plan"
+  done
+  sites+=("$name-planned-once")
+fi
+say "measuring ${sites[*]}"
+sql "$PADAN_TEST_DATABASE_URL" --command CHECKPOINT
+"$scale" --out "$out" measure "${sites[@]}"
+sed -n 's/^model name\t*: /Processor: /p' /proc/cpuinfo | head -n 1
+say "the figures are in ${out#"$PWD/"}/scale.json and scale-filling.json"
