@@ -27,6 +27,9 @@ pub(crate) enum Task {
     },
     /// Measure sites in turn; ratios are to the first one
     Measure {
+        /// The name of the file of figures
+        #[arg(long, default_value = "scale.json")]
+        file: String,
         /// What follows `registry_` and `store_` in the databases' names: a number of people, and what else tells them apart
         #[arg(required = true)]
         sites: Vec<String>,

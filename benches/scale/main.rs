@@ -33,10 +33,10 @@ fn main() -> Result<()> {
         // Two databases are filled at once, each by a connection that is given rows as fast as it takes them.
         Task::Fill { sizes } => tokio::runtime::Runtime::new()?.block_on(fill(&arguments, sizes)),
         // On one thread, whose processor time is that of the look-ups.
-        Task::Measure { sites } => tokio::runtime::Builder::new_current_thread()
+        Task::Measure { file, sites } => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
-            .block_on(measure(&arguments, sites)),
+            .block_on(measure(&arguments, file, sites)),
     }
 }
 
@@ -53,7 +53,7 @@ async fn fill(arguments: &Arguments, sizes: &[usize]) -> Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures")]
-async fn measure(arguments: &Arguments, names: &[String]) -> Result<()> {
+async fn measure(arguments: &Arguments, file: &str, names: &[String]) -> Result<()> {
     let server = Server::new(&arguments.server);
     server.prepare().await?;
     let mut sites = Vec::new();
@@ -76,7 +76,7 @@ async fn measure(arguments: &Arguments, names: &[String]) -> Result<()> {
     }
     let report = Report { postgres: server.version().await?, sites: reports };
     print!("{}", report.table());
-    write(arguments, "scale.json", &report)
+    write(arguments, file, &report)
 }
 
 fn write(arguments: &Arguments, file: &str, figures: &impl serde::Serialize) -> Result<()> {

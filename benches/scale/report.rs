@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::{
-    lookups::{Asked, Cost},
+    lookups::{Asked, Cost, quantile},
     server::{Sizes, TableSize},
     streaming::Streaming,
 };
@@ -45,7 +45,7 @@ impl Report {
         )?;
         writeln!(text, "|---|---|---|---|---|---|---|---|---|")?;
         for site in &self.sites {
-            for Cost { asked, median, p99, client, server, counted } in &site.lookups {
+            for Cost { asked, median, p99, client, server, counted, .. } in &site.lookups {
                 writeln!(
                     text,
                     "| {} | {asked:?} | {median:.1} | {p99:.1} | {client:.1} | {server:.1} | {:.2} | {:.2} | {:.0} |",
@@ -55,22 +55,19 @@ impl Report {
         }
         writeln!(
             text,
-            "\n| ratio to {} | citizen + template: CPU | median | citizen: CPU | template: CPU |",
+            "\n| ratio to {}, the median of all rounds (quartiles) | citizen + template | citizen | template |",
             first.name
         )?;
-        writeln!(text, "|---|---|---|---|---|")?;
+        writeln!(text, "|---|---|---|---|")?;
         for site in &self.sites {
-            let ratio = |of: fn(&Cost) -> f64, asked: &[Asked]| site.sum(of, asked) / first.sum(of, asked);
-            let (cpu, both) = (|cost: &Cost| cost.client + cost.server, [Asked::Citizen, Asked::Template]);
-            writeln!(
-                text,
-                "| {} | {:.2} | {:.2} | {:.2} | {:.2} |",
-                site.name,
-                ratio(cpu, &both),
-                ratio(|cost| cost.median, &both),
-                ratio(cpu, &both[..1]),
-                ratio(cpu, &both[1..])
-            )?;
+            write!(text, "| {} |", site.name)?;
+            for asked in [&[Asked::Citizen, Asked::Template][..], &[Asked::Citizen], &[Asked::Template]] {
+                let ratios: Vec<_> =
+                    site.rounds(asked).zip(first.rounds(asked)).map(|(site, first)| site / first).collect();
+                let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(ratios.clone(), share));
+                write!(text, " {median:.2} ({low:.2} to {high:.2}) |")?;
+            }
+            writeln!(text)?;
         }
         writeln!(
             text,
@@ -111,7 +108,10 @@ impl Report {
 }
 
 impl SiteReport {
-    fn sum(&self, of: fn(&Cost) -> f64, asked: &[Asked]) -> f64 {
-        self.lookups.iter().filter(|cost| asked.contains(&cost.asked)).map(of).sum()
+    /// Processor time of these look-ups together, round by round.
+    fn rounds(&self, asked: &[Asked]) -> impl Iterator<Item = f64> {
+        let costs: Vec<_> = self.lookups.iter().filter(|cost| asked.contains(&cost.asked)).collect();
+        let rounds = costs.first().map_or(0, |cost| cost.rounds.len());
+        (0..rounds).map(move |round| costs.iter().map(|cost| cost.rounds[round]).sum())
     }
 }

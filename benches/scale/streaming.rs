@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// People who are walked over at most. The walk begins where the island with half of all people does.
-const MOST: usize = 300_000;
+const MOST: usize = 100_000;
 const BEGINNING: &str = "30999999";
 /// People whose templates are written.
 const KEPT: usize = 10_000;
