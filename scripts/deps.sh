@@ -2,8 +2,7 @@
 # Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
 # installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with. With
 # --for-load the load generator, with --for-balancer HAProxy as well, with --for-kernels the bare loop instead of it; with
-# --for-scale what measures many people. With
-# --only-runtime nothing but ONNX Runtime.
+# --for-scale what measures many people. With --only-runtime nothing but ONNX Runtime.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
