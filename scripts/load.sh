@@ -90,10 +90,9 @@ postgres_on_cores() { mapfile -t servers < <(pgrep --parent "$postgres") && on_c
 # measure_workers WORKERS: a service with so many workers on as many cores. Load generator and PostgreSQL have the other cores,
 # and where there are none, all.
 measure_workers() {
-  local workers=$1 all=0-$((cores - 1)) others shared=no
+  local workers=$1 all=0-$((cores - 1)) others
   say "$workers of 2 workers (after $SECONDS s)"
-  if [ "$cores" -gt "$workers" ]; then others=$workers-$((cores - 1)); else others=$all shared=yes; fi
-  echo "$shared" >"$results/workers-$workers.shared"
+  if [ "$cores" -gt "$workers" ]; then others=$workers-$((cores - 1)); else others=$all; fi
   postgres_on_cores "$others"
   export PADAN__INFERENCE__WORKERS=$workers
   # The service has the cores of the shell that starts it.

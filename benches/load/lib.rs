@@ -6,11 +6,13 @@
 //! **Architecture Invariant:** it knows nothing of Padan but its API, so that any service that speaks it can be measured
 //! in the same way.
 
+mod idle;
 mod people;
 mod process_tree;
 mod size;
 mod watch;
 
+pub use idle::idle_seconds;
 pub use people::{Person, Selfie, read_people, read_selfies};
 pub use process_tree::ProcessTree;
 pub use size::{InvalidSize, Size};

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use padan_load::{ProcessTree, Watch};
+use padan_load::{ProcessTree, Watch, idle_seconds};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -44,6 +44,7 @@ async fn main() -> Result<()> {
 
     let watches = arguments.watch.iter().map(|pid| Watch::start(*pid)).collect::<Result<Vec<_>>>()?;
     let own = ProcessTree::of(std::process::id())?;
+    let idle_before = idle_seconds()?;
     let own_cpu_seconds_before = own.cpu_seconds()?;
     if let Some(seconds) = arguments.seconds() {
         end_after(seconds, ending);
@@ -53,6 +54,8 @@ async fn main() -> Result<()> {
         None => load.closed_loop(arguments.connections).await,
     };
     figures.own_cpu_seconds = own.cpu_seconds()? - own_cpu_seconds_before;
+    figures.idle_seconds =
+        idle_seconds()?.iter().zip(idle_before).map(|(after, before)| after - before).collect();
     figures.watched = watches.into_iter().map(Watch::finish).collect::<Result<_>>()?;
     println!("{}", serde_json::to_string_pretty(&figures).context("the figures are no JSON")?);
     Ok(())

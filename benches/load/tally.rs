@@ -32,6 +32,8 @@ pub(crate) struct Figures {
     latency_ms: Latency,
     /// The CPU time of this program meanwhile.
     pub(crate) own_cpu_seconds: f64,
+    /// For how long each processor had nothing to do meanwhile.
+    pub(crate) idle_seconds: Vec<f64>,
     /// What the watched processes used meanwhile.
     pub(crate) watched: Vec<Usage>,
 }
@@ -74,6 +76,7 @@ impl Tally {
             statuses: self.statuses,
             errors: self.errors,
             own_cpu_seconds: 0.0,
+            idle_seconds: Vec::new(),
             watched: Vec::new(),
         }
     }

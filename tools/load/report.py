@@ -25,6 +25,8 @@ MOST_MB = 400.0
 MOST_READY_MS = 2000.0
 # Of the memory, over the second half of a soak: what is more is no noise of an allocator.
 MOST_GROWTH = 0.02
+# The system itself takes some: network and timers.
+MOST_FOREIGN = 0.05
 
 
 def read(path):
@@ -96,8 +98,15 @@ def scenario(folder, size):
         },
         "service_step_ms": {name: mean_ms(before, after, step, f'{{step="{name}"}}') for name in STEPS},
         "other_cpu_seconds": other_cpu(closed),
+        "foreign_share": max(foreign_share(load) for load in (closed, opened)),
         "start_to_ready_ms": int((folder / f"{size}.ready_ms").read_text()),
     }
+
+
+def foreign_share(load):
+    """The share of the machine that had programs other than service, load generator and PostgreSQL, or another machine."""
+    known = sum(load["idle_seconds"]) + load["own_cpu_seconds"] + sum(used["cpu_seconds"] for used in load["watched"])
+    return round(max(0.0, 1 - known / (len(load["idle_seconds"]) * load["seconds"])), 3)
 
 
 def other_cpu(load):
@@ -109,14 +118,12 @@ def other_cpu(load):
 def scaling(folder):
     """Verifications for each CPU second that the service could have had, with one worker and with two."""
     runs = {}
-    for name, cores, workers in [("one_worker", "1", 1), ("two_workers", "2", 2)]:
+    for name, workers in [("one_worker", 1), ("two_workers", 2)]:
         load = read(folder / f"workers-{workers}.json")
-        shared = (folder / f"workers-{workers}.shared").read_text().strip() == "yes"
-        others = load["own_cpu_seconds"] + load["watched"][1]["cpu_seconds"] if shared else 0.0
-        available = int(cores) * load["seconds"] - others
+        # What it used and what was idle on its cores; the rest had others.
+        available = service_of(load)["cpu_seconds"] + sum(load["idle_seconds"][:workers])
         runs[name] = {
-            "cores": int(cores),
-            "cores_shared_with_load_and_postgres": shared,
+            "cores": workers,
             "answered": answered(load),
             "cpu_seconds_available": round(available, 3),
             "cpu_seconds_used": service_of(load)["cpu_seconds"],
@@ -234,6 +241,9 @@ def main(folder, out):
     ]
     print_table(report)
     print()
+    foreign = max((row["foreign_share"] for row in report["scenarios"].values()), default=0.0)
+    if foreign > MOST_FOREIGN:
+        print(f"other programs had up to {100 * foreign:.0f} % of the machine: measure again when it has nothing else to do\n")
     if found := report.get("scaling"):
         print(
             f"one worker answers {found['one_worker']['per_cpu_second_available']:.1f} for each CPU second available, "

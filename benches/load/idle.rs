@@ -1,0 +1,11 @@
+use anyhow::{Context as _, Result};
+use procfs::{CurrentSI as _, KernelStats};
+
+/// For how long each processor has had nothing to do since the machine started, in seconds; waiting for a disk is
+/// nothing to do.
+pub fn idle_seconds() -> Result<Vec<f64>> {
+    let processors = KernelStats::current().context("cannot read /proc/stat")?.cpu_time;
+    let idle =
+        processors.iter().map(|times| times.idle_duration() + times.iowait_duration().unwrap_or_default());
+    Ok(idle.map(|time| time.as_secs_f64()).collect())
+}
