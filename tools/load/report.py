@@ -174,6 +174,7 @@ def machine(folder):
         "isa": [flag for flag in wanted if flag in flags],
         "runtime": Path(kernels["runtime_library"]).name,
         "device": kernels["device"],
+        "precision": kernels["precision"],
         "model_set": kernels["model_set"],
         "commit": subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, check=False
@@ -186,7 +187,7 @@ def print_table(report):
     about = report["machine"]
     print(
         f"{about['processor']}, {about['cores']} cores, {' '.join(about['isa']) or 'no AVX2'}; {about['runtime']}, "
-        f"{about['device']}, {about['model_set']}; {about['commit']}, {about['date']}\n"
+        f"{about['device']} in {about['precision']}, {about['model_set']}; {about['commit']}, {about['date']}\n"
     )
     head = ["", "/s", "p50 ms", "p90 ms", "p99 ms", "max ms", "CPU ms", "kernels", "ratio", "peak MB", "errors"]
     rows = [head]
