@@ -43,13 +43,7 @@ start_peer() {
     --http httptools --no-access-log --log-level warning >"$work/$1.log" 2>&1 &
   service=$!
   pids+=("$service")
-  for _ in $(seq 300); do
-    if curl --silent --fail --output /dev/null "http://127.0.0.1:$peer_port/readyz"; then return; fi
-    kill -0 "$service" 2>/dev/null || break
-    sleep 0.1
-  done
-  tail -n 20 "$work/$1.log" >&2
-  fail "the FastAPI service does not become ready"
+  wait_until_ready "$1" "http://127.0.0.1:$peer_port/readyz"
 }
 
 stop() {

@@ -65,18 +65,23 @@ forget() {
   pids=("${kept[@]}")
 }
 
-# start_service NAME PORT ADMIN_PORT: starts a service, sets $service to its process, and waits until it is ready.
-start_service() {
-  PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
-  service=$!
-  pids+=("$service")
+# wait_until_ready NAME URL: waits until the process $service answers there; else prints the end of its log and fails.
+wait_until_ready() {
   for _ in $(seq 300); do
-    if curl --silent --fail --output /dev/null "http://127.0.0.1:$3/readyz"; then return; fi
+    if curl --silent --fail --output /dev/null "$2"; then return; fi
     kill -0 "$service" 2>/dev/null || break
     sleep 0.1
   done
   tail -n 20 "$work/$1.log" >&2
   fail "the service $1 does not become ready"
+}
+
+# start_service NAME PORT ADMIN_PORT: starts a service, sets $service to its process, and waits until it is ready.
+start_service() {
+  PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
+  service=$!
+  pids+=("$service")
+  wait_until_ready "$1" "http://127.0.0.1:$3/readyz"
 }
 
 # start_load ARGUMENTS... : starts sending until finish_load.
