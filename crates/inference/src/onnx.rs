@@ -6,8 +6,12 @@
 
 use prost::{Message, Oneof};
 
+use crate::manifest::ModelError;
+
 /// Element type `float32` of a [`TensorProto`].
 pub(crate) const FLOAT: i32 = 1;
+/// Element type `uint8` of a [`TensorProto`].
+pub(crate) const UINT8: i32 = 2;
 /// Attribute type `INT`.
 pub(crate) const INT: i32 = 2;
 /// Attribute type `INTS`.
@@ -254,4 +258,17 @@ pub(crate) enum DimensionValue {
     Known(i64),
     #[prost(string, tag = "2")]
     Named(String),
+}
+
+/// The numbers of a `float32` tensor, in whichever of the two fields they lie.
+pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
+    let values = match &tensor.raw_data {
+        Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
+        None => tensor.float_data.clone(),
+    };
+    let expected: i64 = tensor.dims.iter().product();
+    if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()) != Ok(expected) {
+        return Err(ModelError::Graph(format!("{} does not hold the numbers it declares", tensor.name())));
+    }
+    Ok(values)
 }

@@ -4,6 +4,7 @@
 //! comes out as it went in. The same bytes give the same bytes: a manifest pins the result by its SHA-256.
 
 mod dynamic_size;
+mod eight_bits;
 mod prelu;
 
 use std::collections::HashSet;
@@ -29,6 +30,8 @@ pub enum Step {
     /// Writes a `PRelu` with a slope for each channel as two scalings and a `Relu`, which the runtime fuses
     /// with the convolutions beside them.
     PreluByConvolutions,
+    /// Writes a fully connected layer with 8 bits a weight, a scale for every 32 of them.
+    EightBitGemm,
     /// Names height and width instead of fixing them.
     DynamicSize,
     /// Renames an input or output.
@@ -69,6 +72,7 @@ fn apply(step: &Step, model: &mut ModelProto) -> Result<(), ModelError> {
             Ok(())
         }
         Step::PreluByConvolutions => prelu::rewrite(graph),
+        Step::EightBitGemm => eight_bits::rewrite(model),
         Step::DynamicSize => dynamic_size::rewrite(graph),
         Step::Rename { from, to } => rename(graph, from, to),
     }
@@ -97,6 +101,13 @@ fn rename(graph: &mut GraphProto, from: &str, to: &str) -> Result<(), ModelError
         to.clone_into(name);
     }
     Ok(())
+}
+
+/// Drops the weights that no node reads any more and nobody can set.
+fn drop_unused_weights(graph: &mut GraphProto) {
+    let used: HashSet<_> = graph.node.iter().flat_map(|node| node.input.iter().cloned()).collect();
+    let given: HashSet<_> = graph.input.iter().map(|input| input.name().to_owned()).collect();
+    graph.initializer.retain(|weight| used.contains(weight.name()) || given.contains(weight.name()));
 }
 
 /// Every name that a value of the graph bears.

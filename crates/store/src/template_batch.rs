@@ -106,16 +106,22 @@ impl KeptRow {
     }
 }
 
+/// One probe of the index for each person, in the person's own partition where the table has partitions: `LIMIT` keeps
+/// the planner from joining whole tables, and a search for all of them at once looks into every partition.
 fn kept<'c>(
     connection: &'c mut PgConnection,
     (people, contract): &'c (Vec<Vec<u8>>, String),
 ) -> BoxFuture<'c, sqlx::Result<Vec<KeptRow>>> {
     sqlx::query_as!(
         KeptRow,
-        "SELECT person_key, portrait_updated_at, key_id, unusable_reason
-           FROM store.face_template
-          WHERE person_key = ANY($1)
-            AND contract_id = $2",
+        r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
+                  kept.key_id, kept.unusable_reason
+             FROM unnest($1::bytea[]) AS asked (person_key),
+                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason
+                             FROM store.face_template
+                            WHERE person_key = asked.person_key
+                              AND contract_id = $2
+                            LIMIT 1) AS kept"#,
         people,
         contract
     )

@@ -1,6 +1,4 @@
-use std::collections::HashSet;
-
-use super::names;
+use super::{drop_unused_weights, names};
 use crate::{
     manifest::ModelError,
     onnx::{self, AttributeProto, GraphProto, NodeProto, TensorProto},
@@ -34,9 +32,7 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     }
     graph.node = nodes;
     graph.initializer.append(&mut weights);
-    let used: HashSet<_> = graph.node.iter().flat_map(|node| node.input.iter().cloned()).collect();
-    let given: HashSet<_> = graph.input.iter().map(|input| input.name().to_owned()).collect();
-    graph.initializer.retain(|weight| used.contains(weight.name()) || given.contains(weight.name()));
+    drop_unused_weights(graph);
     Ok(())
 }
 
@@ -63,7 +59,7 @@ fn channel_slopes<'a>(
     };
     match tensor.dims[..] {
         [channels, 1, 1] | [1, channels, 1, 1] if channels > 1 => {
-            Ok(Some((floats(tensor)?, Place { input, output })))
+            Ok(Some((onnx::floats(tensor)?, Place { input, output })))
         }
         _ => Ok(None),
     }
@@ -118,17 +114,4 @@ fn channel_weights(name: &str, values: impl ExactSizeIterator<Item = f32>) -> Te
         raw_data: Some(values.flat_map(f32::to_le_bytes).collect()),
         ..TensorProto::default()
     }
-}
-
-/// The numbers of a `float32` tensor, in whichever of the two fields they lie.
-fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
-    let values = match &tensor.raw_data {
-        Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        None => tensor.float_data.clone(),
-    };
-    let expected: i64 = tensor.dims.iter().product();
-    if tensor.data_type != Some(onnx::FLOAT) || i64::try_from(values.len()) != Ok(expected) {
-        return Err(ModelError::Graph(format!("{} does not hold the numbers it declares", tensor.name())));
-    }
-    Ok(values)
 }

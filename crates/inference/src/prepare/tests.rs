@@ -113,6 +113,67 @@ fn a_prelu_with_one_slope_for_all_is_left_alone() {
     assert_eq!(prepared(&model, &[Step::PreluByConvolutions]).unwrap(), model);
 }
 
+/// A fully connected layer of two rows with a bias.
+fn fully_connected(weights: &[f32], alpha: f32) -> ModelProto {
+    let inputs = i64::try_from(weights.len() / 2).unwrap();
+    let tensor = |name: &str, dims: &[i64], values: &[f32]| TensorProto {
+        dims: dims.to_vec(),
+        data_type: Some(onnx::FLOAT),
+        float_data: values.to_vec(),
+        name: Some(name.to_owned()),
+        ..TensorProto::default()
+    };
+    let attribute = |name: &str| onnx::AttributeProto { name: Some(name.to_owned()), ..Default::default() };
+    let mut gemm = node("Gemm", &["features", "weights", "bias"], "embedding");
+    gemm.attribute = vec![
+        onnx::AttributeProto { f: Some(alpha), ..attribute("alpha") },
+        onnx::AttributeProto { i: Some(1), ..attribute("transB") },
+    ];
+    let graph = GraphProto {
+        node: vec![gemm],
+        input: vec![value("features", &[1, inputs])],
+        output: vec![value("embedding", &[1, 2])],
+        initializer: vec![tensor("weights", &[2, inputs], weights), tensor("bias", &[2], &[1.0, -1.0])],
+        ..GraphProto::default()
+    };
+    ModelProto { ir_version: Some(4), graph: Some(graph), ..ModelProto::default() }
+}
+
+#[test]
+fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_beside_them() {
+    let weights: Vec<f32> = (0_i16..128).map(|at| f32::from(at * 37 % 101 - 50) * 0.01).collect();
+    let model = prepared(&fully_connected(&weights, 1.0), &[Step::EightBitGemm]).unwrap();
+    let graph = model.graph.unwrap();
+    let layer = &graph.node[0];
+    assert_eq!((layer.op_type(), layer.domain()), ("MatMulNBits", "com.microsoft"));
+    assert_eq!(model.opset_import.iter().map(|set| set.domain()).collect::<Vec<_>>(), ["com.microsoft"]);
+    assert_eq!(layer.input, ["features", "embedding/gemm/packed", "embedding/gemm/scales", "", "", "bias"]);
+    let attributes: Vec<_> = layer.attribute.iter().map(|a| (a.name(), a.i())).collect();
+    assert_eq!(attributes[..4], [("K", 64), ("N", 2), ("bits", 8), ("block_size", 32)]);
+
+    let kept: Vec<_> = graph.initializer.iter().map(TensorProto::name).collect();
+    assert_eq!(kept, ["bias", "embedding/gemm/packed", "embedding/gemm/scales"]);
+    assert_eq!(graph.initializer[1].dims, [2, 2, 32]);
+    let scales: Vec<f32> =
+        graph.initializer[2].raw_data().as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+    for (block, scale) in scales.iter().enumerate() {
+        let range = block * 32..(block + 1) * 32;
+        let largest = weights[range.clone()].iter().fold(0.0_f32, |l, w| l.max(w.abs()));
+        assert!((scale * 127.0 - largest).abs() < 1e-6, "block {block}");
+        for (weight, packed) in weights[range.clone()].iter().zip(&graph.initializer[1].raw_data()[range]) {
+            let read = (f32::from(*packed) - 128.0) * scale;
+            assert!((read - weight).abs() <= largest / 254.0 + 1e-6, "{weight} was kept as {read}");
+        }
+    }
+}
+
+#[test]
+fn a_layer_that_scales_or_has_no_whole_blocks_is_left_alone() {
+    for model in [fully_connected(&[0.5; 128], 2.0), fully_connected(&[0.5; 96], 1.0)] {
+        assert_eq!(prepared(&model, &[Step::EightBitGemm]).unwrap(), model);
+    }
+}
+
 #[test]
 fn height_and_width_become_names() {
     let steps = [Step::WeightsOutOfInputs, Step::DynamicSize];
@@ -157,6 +218,9 @@ fn preparing_twice_changes_nothing_more() {
         Step::Rename { from: "image".to_owned(), to: "input".to_owned() },
     ];
     let once = prepare(&small_model(&[0.5, 1.5]).encode_to_vec(), &steps).unwrap();
+    assert_eq!(prepare(&once, &steps).unwrap(), once);
+    let steps = [Step::EightBitGemm];
+    let once = prepare(&fully_connected(&[0.5; 128], 1.0).encode_to_vec(), &steps).unwrap();
     assert_eq!(prepare(&once, &steps).unwrap(), once);
 }
 

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use fast_image_resize::Resizer;
+use padan_domain::Embedding;
 use serde::Deserialize;
 
 use crate::{
-    Catalogue, Device, DeviceChoice, Graph, PhotoFault, Placement, PrecisionChoice,
+    Catalogue, Config, Device, DeviceChoice, Graph, PhotoFault, Placement, PrecisionChoice,
     align::{AlignedFace, CROP_SIDE, align},
     config::Limits,
     decode::Decoder,
@@ -99,33 +100,48 @@ fn crops_are_those_of_a_numpy_computation() {
     }
 }
 
-fn embeddings_agree(model_set: &str) {
-    // Both are float32 through the same kernels; the prepared graph adds in another order.
-    const COMPONENT: f32 = 1e-5;
-    let mut config = config();
-    config.model_set = model_set.into();
-    let mut pipeline = pipeline(&config);
+/// Whether a model's embeddings are NumPy's, to `component` in each of their values.
+fn embeddings_agree(model_set: &str, component: f32, mut embed: impl FnMut(&AlignedFace) -> Embedding) {
     let oracle: Embeddings = fixture_json("embedding.json");
     let expected = &oracle.embeddings[model_set];
     assert!(expected.crops.len() >= 4);
     for (crop, theirs) in &expected.crops {
-        let face = crop_fixture(&config.limits, &format!("{crop}.png"));
-        let ours = pipeline.embed(&face).unwrap();
+        let ours = embed(&crop_fixture(&config().limits, &format!("{crop}.png")));
         for (ours, theirs) in ours.as_slice().iter().zip(theirs) {
-            assert!((ours - theirs).abs() < COMPONENT, "{model_set} {crop}: {ours} for {theirs}");
+            assert!((ours - theirs).abs() < component, "{model_set} {crop}: {ours} for {theirs}");
         }
         assert_eq!(ours.as_slice().len(), theirs.len());
     }
 }
 
+/// Both are float32 through the same kernels, which may add in another order.
+const SAME_NUMBERS: f32 = 1e-5;
+/// The last layer's weights and what they are multiplied with are rounded to 8 bits: of the 128 values of a unit vector none
+/// moves by more than a hundredth of its usual size.
+const LAST_LAYER_IN_8_BITS: f32 = 1e-3;
+
 #[test]
 fn sface_embeddings_are_those_of_a_numpy_computation() {
-    embeddings_agree("sface");
+    let (mut published, mut prepared) = (sface(Graph::Original), sface(Graph::Prepared));
+    embeddings_agree("sface", SAME_NUMBERS, |crop| published.embed(crop).unwrap());
+    embeddings_agree("sface", LAST_LAYER_IN_8_BITS, |crop| prepared.embed(crop).unwrap());
 }
 
 #[test]
 fn mobilefacenet_embeddings_are_those_of_a_numpy_computation() {
-    embeddings_agree("mobilefacenet");
+    let mut pipeline = pipeline(&Config { model_set: "mobilefacenet".into(), ..config() });
+    embeddings_agree("mobilefacenet", SAME_NUMBERS, |crop| pipeline.embed(crop).unwrap());
+}
+
+/// `SFace` on the plain kernels, as published or as prepared.
+fn sface(graph: Graph) -> Embedder {
+    let config = config();
+    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
+    let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
+    let network = runtime.network(&Model::new("sface", &bytes, PLAIN, 1)).unwrap();
+    Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
 }
 
 /// Every kind of PNG and JPEG, whole and damaged, against Pillow's reading of it.
@@ -185,25 +201,16 @@ fn a_black_input_is_the_means_in_every_channel() {
 
 const PLAIN: Placement = Placement { device: Device::Cpu, precision: Precision::Fp32 };
 
-/// What preparation promises: the same embeddings, in at most 0.7 of the time.
+/// What preparation promises: nearly the same embeddings, in at most 0.7 of the time.
 #[test]
 fn the_prepared_sface_is_the_published_one_but_faster() {
-    let config = config();
-    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
-    let set = catalogue.set("sface").unwrap();
-    let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
-    let mut embedders = [Graph::Prepared, Graph::Original].map(|graph| {
-        let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
-        let network = runtime.network(&Model::new("sface", &bytes, PLAIN, 1)).unwrap();
-        Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
-    });
-    let crops: Vec<_> =
-        ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file)).into();
+    let limits = config().limits;
+    let mut embedders = [Graph::Prepared, Graph::Original].map(sface);
+    let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&limits, file));
     for crop in &crops {
         let [prepared, original] = embedders.each_mut().map(|embedder| embedder.embed(crop).unwrap());
-        let differences = prepared.as_slice().iter().zip(original.as_slice()).map(|(a, b)| (a - b).abs());
-        let largest = differences.fold(0.0, f32::max);
-        assert!(largest < 1e-5, "a component differs by {largest}");
+        let cosine = prepared.similarity(&original).unwrap().cosine();
+        assert!(cosine > 0.999_99, "{cosine}");
     }
     // Turn by turn, so that a busy machine slows both alike; the least time is the one least disturbed.
     let mut least = [Duration::MAX; 2];
@@ -215,8 +222,9 @@ fn the_prepared_sface_is_the_published_one_but_faster() {
         }
     }
     let share = least[0].as_secs_f64() / least[1].as_secs_f64();
-    // 0.61 was measured with AVX-512; with AVX2 alone, whose convolutions take a larger part of the time, 0.73.
-    let most = if has_avx512() { 0.7 } else { 0.8 };
+    // 0.61 was measured with AVX-512 before the last layer had 8 bits a weight; with AVX2 alone, whose convolutions take a
+    // larger part of the time, 0.67 with it.
+    let most = if has_avx512() { 0.7 } else { 0.75 };
     assert!(share <= most, "prepared takes {share:.2} of the time: {least:?}");
 }
 

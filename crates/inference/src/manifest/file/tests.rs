@@ -12,7 +12,8 @@ fn refusal(text: &str) -> String {
 fn the_built_in_ones_are_read() {
     let sface = parse(SFACE).unwrap();
     assert_eq!(sface.input.size, InputSize::Fixed { width: 112, height: 112 });
-    assert_eq!(sface.canonical().prepare, [Step::WeightsOutOfInputs, Step::PreluByConvolutions]);
+    let steps = [Step::WeightsOutOfInputs, Step::PreluByConvolutions, Step::EightBitGemm];
+    assert_eq!(sface.canonical().prepare, steps);
     assert_eq!(sface.canonical().sources.len(), 3);
     let yunet = parse(YUNET).unwrap();
     assert_eq!(yunet.exports[1].prepared_sha256, yunet.exports[1].sha256);
