@@ -146,7 +146,10 @@ fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_bes
     let graph = model.graph.unwrap();
     let layer = &graph.node[0];
     assert_eq!((layer.op_type(), layer.domain()), ("MatMulNBits", "com.microsoft"));
-    assert_eq!(model.opset_import.iter().map(|set| set.domain()).collect::<Vec<_>>(), ["com.microsoft"]);
+    assert_eq!(
+        model.opset_import.iter().map(onnx::OperatorSetIdProto::domain).collect::<Vec<_>>(),
+        ["com.microsoft"]
+    );
     assert_eq!(layer.input, ["features", "embedding/gemm/packed", "embedding/gemm/scales", "", "", "bias"]);
     let attributes: Vec<_> = layer.attribute.iter().map(|a| (a.name(), a.i())).collect();
     assert_eq!(attributes[..4], [("K", 64), ("N", 2), ("bits", 8), ("block_size", 32)]);

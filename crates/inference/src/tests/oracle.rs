@@ -100,7 +100,7 @@ fn crops_are_those_of_a_numpy_computation() {
     }
 }
 
-/// Whether a model's embeddings are NumPy's, to `component` in each of their values.
+/// Whether a model's embeddings are those of `NumPy`, to `component` in each of their values.
 fn embeddings_agree(model_set: &str, component: f32, mut embed: impl FnMut(&AlignedFace) -> Embedding) {
     let oracle: Embeddings = fixture_json("embedding.json");
     let expected = &oracle.embeddings[model_set];
