@@ -104,7 +104,8 @@ install_runtime() {
   local folder=$1
   fetch_wheel "$runtime" "$runtime_sha256" "$folder" --platform "$runtime_platform" --python-version 3.11 \
     --implementation cp --abi cp311 || return
-  # The libraries only: no Python module, none of the plugins for devices that OpenVINO is not used on here.
+  # The libraries only, each once, by the name that others look for it by: no Python module, none of the plugins for
+  # devices that OpenVINO is not used on here.
   python3 - "$folder" <<'PY' || return
 import pathlib, re, sys, zipfile
 
@@ -115,8 +116,12 @@ target.mkdir()
 with zipfile.ZipFile(wheel) as archive:
     for name in archive.namelist():
         base = name.rsplit("/", 1)[-1]
-        library = re.fullmatch(r"onnxruntime/capi/lib[^/]*\.so[.0-9]*", name)
-        if library and not re.search(r"_(gpu|npu)_plugin", base) or base in ("LICENSE", "ThirdPartyNotices.txt"):
+        library = re.fullmatch(
+            r"onnxruntime/capi/lib(onnxruntime\.so[.0-9]*|onnxruntime_providers_\w+\.so|openvino_intel_cpu_plugin\.so"
+            r"|(openvino|openvino_onnx_frontend|tbb)\.so\.\d+)",
+            name,
+        )
+        if library or base in ("LICENSE", "ThirdPartyNotices.txt"):
             (target / base).write_bytes(archive.read(name))
 (versioned,) = target.glob("libonnxruntime.so.*")
 (target / "libonnxruntime.so").symlink_to(versioned.name)

@@ -100,7 +100,7 @@ declare::metrics! {
     model_info: IntGaugeVec = "padan_model_info", ["model_set", "contract"];
     /// Always 1; the label says by which scale percentages are made.
     calibration_info: IntGaugeVec = "padan_calibration_info", ["calibration"];
-    /// Always 1; the labels say where the embedder computes, and in what: file is what the model's file holds.
+    /// Always 1; the labels say where the embedder computes, and in which numbers.
     device_info: IntGaugeVec = "padan_device_info", ["device", "precision"];
     /// Always 1; the label tells settings apart, secrets left out.
     config_info: IntGaugeVec = "padan_config_info", ["hash"];

@@ -13,8 +13,8 @@ use crate::{
 pub struct Placement {
     /// The device.
     pub device: Device,
-    /// The numbers that it computes with. Devices but OpenVINO compute with those of the model's file, which is fp32 for all
-    /// that the program brings along.
+    /// The numbers that it computes with. Devices but OpenVINO compute with those of the model's file: fp32 in all that the
+    /// program brings along, but for SFace's last layer, whose weights have 8 bits.
     pub precision: Precision,
 }
 
@@ -30,7 +30,9 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn of(runtime_library: &Path) -> Self {
         let provider = "libonnxruntime_providers_openvino.so";
-        let openvino = runtime_library.parent().is_some_and(|folder| folder.join(provider).is_file());
+        // The runtime looks for its providers beside the file that a link leads to.
+        let library = runtime_library.canonicalize().unwrap_or_else(|_| runtime_library.to_owned());
+        let openvino = library.parent().is_some_and(|folder| folder.join(provider).is_file());
         Self { openvino, bf16: has_bf16() }
     }
 }
@@ -129,6 +131,9 @@ mod tests {
         assert_eq!(placed(auto, ALL), Ok((Device::OpenVino, Precision::Bf16)));
         assert_eq!(placed(auto, PLAIN), Ok((Device::Cpu, Precision::Fp32)));
         assert_eq!(placed(auto, BARE), Ok((Device::Cpu, Precision::Fp32)));
+        // Named, so that the start fails where the runtime comes without OpenVINO.
+        let bf16 = (DeviceChoice::Auto, PrecisionChoice::Bf16);
+        assert_eq!(placed(bf16, BARE), Ok((Device::OpenVino, Precision::Bf16)));
         let fp32 = (DeviceChoice::Auto, PrecisionChoice::Fp32);
         assert_eq!(placed(fp32, ALL), Ok((Device::Cpu, Precision::Fp32)));
         let openvino = (DeviceChoice::OpenVino, PrecisionChoice::Auto);

@@ -121,13 +121,14 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
             ]
         }
         Device::OpenVino => {
-            // The precision is named, since the provider would otherwise choose one by the processor alone.
+            // The precision is named, since the provider would otherwise choose one by the processor alone. Without pinning
+            // off, all workers' sessions compute on the same core.
             let hint = match placement.precision {
                 Precision::Fp32 => "f32",
                 Precision::Bf16 => "bf16",
             };
             let settings = format!(
-                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"{threads}"}}}}"#
+                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"{threads}","ENABLE_CPU_PINNING":"NO"}}}}"#
             );
             let provider = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(
                 ep::OpenVINO::default().with_device_type("CPU"),
@@ -149,7 +150,8 @@ fn hint(device: Device) -> &'static str {
             "It needs an ONNX Runtime built with TensorRT, the TensorRT libraries and an NVIDIA driver"
         }
         Device::OpenVino => {
-            "It needs the libraries of the onnxruntime-openvino package in the runtime's folder"
+            "It needs the libraries of the onnxruntime-openvino package in the runtime's folder, and memory that is written and \
+             executed; where \"auto\" chose it, \"cpu\" does without"
         }
     }
 }

@@ -96,7 +96,10 @@ fn device(settings: &Settings) -> Result<String, String> {
     let mut config = settings.inference.clone();
     config.workers = Some(NonZeroUsize::MIN);
     Engine::start(&config)
-        .map(|engine| format!("{}, models loaded and warm", engine.identity().placement.device.name()))
+        .map(|engine| {
+            let placement = engine.identity().placement;
+            format!("{} in {}, models loaded and warm", placement.device.name(), placement.precision.name())
+        })
         .map_err(|error| error.to_string())
 }
 
