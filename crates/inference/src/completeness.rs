@@ -55,7 +55,7 @@ pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<WholeJpeg<'_>, PhotoFault> {
 fn next_marker(bytes: &[u8], at: &mut usize) -> Result<u8, PhotoFault> {
     loop {
         let rest = bytes.get(*at..).ok_or(PhotoFault::Unreadable)?;
-        *at += rest.iter().position(|byte| *byte == 0xff).ok_or(PhotoFault::Unreadable)? + 1;
+        *at += memchr::memchr(0xff, rest).ok_or(PhotoFault::Unreadable)? + 1;
         match bytes.get(*at) {
             None => return Err(PhotoFault::Unreadable),
             Some(0x00) => *at += 1,

@@ -37,13 +37,14 @@ pub struct Picture {
 /// One thread's decoding, and memory that goes from photo to photo.
 pub(crate) struct Decoder {
     limits: Limits,
-    spare: Vec<u8>,
+    // Two, since a photo that is decoded again needs the first picture until it has the second.
+    spares: [Vec<u8>; 2],
 }
 
 /// Pixels that JPEG's transform can put into one, along each side; more first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
 
-/// Memory that is kept for the next photo at most. Photos of 20 megapixels need less, at the resolution they are decoded at.
+/// Memory that is kept for the next photo at most, twice. Photos of 20 megapixels need less, at the resolution they are decoded at.
 const MOST_SPARE_BYTES: usize = 8 << 20;
 
 impl Picture {
@@ -73,7 +74,7 @@ impl Picture {
 
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spare: Vec::new() }
+        Self { limits, spares: [Vec::new(), Vec::new()] }
     }
 
     /// Width and height as the photo's head declares them; `None` when it cannot be read.
@@ -123,16 +124,27 @@ impl Decoder {
     /// Takes the memory of a picture that is done with.
     pub(crate) fn take_back(&mut self, picture: Picture) {
         let rgb = picture.raster.into_rgb();
-        if rgb.capacity() > self.spare.capacity() && rgb.capacity() <= MOST_SPARE_BYTES {
-            self.spare = rgb;
+        let [larger, smaller] = &mut self.spares;
+        if rgb.capacity() > smaller.capacity() && rgb.capacity() <= MOST_SPARE_BYTES {
+            *smaller = rgb;
+            if smaller.capacity() > larger.capacity() {
+                std::mem::swap(larger, smaller);
+            }
         }
+    }
+
+    /// The larger of the spares.
+    fn spare(&mut self) -> Vec<u8> {
+        let [larger, smaller] = &mut self.spares;
+        std::mem::swap(larger, smaller);
+        std::mem::take(smaller)
     }
 
     fn decode_jpeg(&mut self, photo: &Photo, reduction: u32) -> Result<Picture, PhotoFault> {
         let bytes = &photo.bytes()[..];
         let whole = completeness::check_jpeg(bytes)?;
         let orientation = orientation(whole.exif);
-        let decoded = jpeg::decode(bytes, reduction, whole.inverted_cmyk, std::mem::take(&mut self.spare))?;
+        let decoded = jpeg::decode(bytes, reduction, whole.inverted_cmyk, self.spare())?;
         let again = (decoded.reduction > 1).then(|| photo.clone());
         let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
         Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
@@ -146,7 +158,7 @@ impl Decoder {
         // The decoder reads no chunk behind the pixels, and the EXIF may stand there.
         let exif = completeness::check_png(bytes)?;
         let rgb = if decoder.color_type() == ColorType::Rgb8 {
-            let mut rgb = std::mem::take(&mut self.spare);
+            let mut rgb = self.spare();
             rgb.resize(width as usize * height as usize * 3, 0);
             decoder.read_image(&mut rgb).map_err(|_| PhotoFault::Unreadable)?;
             rgb

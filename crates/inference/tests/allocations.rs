@@ -7,7 +7,11 @@ use std::io::Cursor;
 
 use allocation_counter::{AllocationInfo, measure};
 use bytes::Bytes;
-use image::{DynamicImage, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{
+    DynamicImage, Rgb, RgbImage,
+    codecs::jpeg::JpegEncoder,
+    imageops::{self, FilterType},
+};
 use padan_domain::Photo;
 
 use self::common::{pipeline, project};
@@ -41,11 +45,38 @@ fn memory_that_grows_with_a_photo_is_used_again() {
     assert!(largest <= smallest + MOST_GROWTH, "{counted:?}");
 }
 
+/// Such a photo is decoded twice: few pixels to find the face, and all to cut it.
+#[test]
+fn memory_of_a_photo_that_is_decoded_twice_is_used_again() {
+    let mut pipeline = pipeline();
+    let photo = encoded(&far_away(1080, 1440));
+    pipeline.examine(&selfie(1080, 1440)).unwrap();
+    let first = measure(|| drop(pipeline.examine(&photo)));
+    assert!(first.bytes_total > 1080 * 1440 * 3, "it is decoded whole: {first:?}");
+    pipeline.examine(&photo).unwrap();
+    let counted = measure(|| drop(pipeline.examine(&photo)));
+    assert!(counted.bytes_total <= MOST_BYTES + MOST_GROWTH && counted.count_current == 0, "{counted:?}");
+}
+
 fn selfie(width: u32, height: u32) -> Photo {
-    let rendered = image::open(project().join("people/images/114_s1.jpg")).unwrap();
-    let enlarged = rendered.resize_to_fill(width, height, FilterType::CatmullRom).to_rgb8();
+    encoded(&rendered().resize_to_fill(width, height, FilterType::CatmullRom))
+}
+
+/// Somebody whose face takes a tenth of the picture's width.
+fn far_away(width: u32, height: u32) -> DynamicImage {
+    let mut picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(width, height, Rgb([128, 128, 128])));
+    let person = rendered().resize(width / 4, height / 4, FilterType::CatmullRom);
+    imageops::overlay(&mut picture, &person, i64::from(width / 3), i64::from(height / 3));
+    picture
+}
+
+fn rendered() -> DynamicImage {
+    image::open(project().join("people/images/114_s1.jpg")).unwrap()
+}
+
+fn encoded(picture: &DynamicImage) -> Photo {
     let mut bytes = Cursor::new(Vec::new());
     let encoder = JpegEncoder::new_with_quality(&mut bytes, 84);
-    DynamicImage::ImageRgb8(enlarged).write_with_encoder(encoder).unwrap();
+    picture.to_rgb8().write_with_encoder(encoder).unwrap();
     Photo::try_from(Bytes::from(bytes.into_inner())).unwrap()
 }
