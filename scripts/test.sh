@@ -15,6 +15,8 @@ step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
 "$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release
+step "the same photos through the decoder that needs no C compiler"
+cargo nextest run --package padan-inference --no-default-features --lib --release
 step "examples in the documentation"
 cargo test --workspace --release --doc --quiet
 step "the demo"

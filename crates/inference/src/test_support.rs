@@ -6,14 +6,14 @@ use bytes::Bytes;
 use padan_domain::Photo;
 use serde::de::DeserializeOwned;
 
-use crate::{Config, Pipeline, load};
+use crate::{Config, DeviceChoice, Pipeline, load};
 
 /// A path below the workspace's root.
 pub(crate) fn workspace(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The shipped `[inference]` section, pointed at what `make deps` installs.
+/// The shipped `[inference]` section, pointed at what `make deps` installs, on the plain kernels whatever the processor has.
 pub(crate) fn config() -> Config {
     #[derive(serde::Deserialize)]
     struct Shipped {
@@ -21,6 +21,7 @@ pub(crate) fn config() -> Config {
     }
     let text = fs::read_to_string(workspace("config/default.toml")).unwrap();
     let mut config = toml::from_str::<Shipped>(&text).unwrap().inference;
+    config.device = DeviceChoice::Cpu;
     config.model_folder = Some(workspace(".deps/models"));
     config.runtime_library = Some(workspace(".deps/onnxruntime/libonnxruntime.so"));
     config.workers = std::num::NonZeroUsize::new(1);

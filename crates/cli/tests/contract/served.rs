@@ -335,6 +335,7 @@ impl Served {
             .args(words)
             .arg("--config")
             .arg(&self.file)
+            .env("PADAN__INFERENCE__DEVICE", "cpu")
             .current_dir(project())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -486,6 +487,8 @@ fn launch(project: &Path, settings: &Path, log: &Path) -> (Child, [SocketAddr; 2
         serve.env("PADAN__HTTP__SHUTDOWN_DELAY_SECONDS", "0");
     }
     let mut process = serve
+        // Whatever the processor has, figures and metrics are those of the plain kernels.
+        .env("PADAN__INFERENCE__DEVICE", "cpu")
         .env("PADAN__HTTP__PORT", "0")
         .env("PADAN__HTTP__ADMIN_PORT", "0")
         .stderr(Stdio::from(fs::File::create(log).unwrap()))

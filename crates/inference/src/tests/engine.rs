@@ -6,8 +6,8 @@ use std::{
 };
 
 use crate::{
-    Config, Engine, FaceError, StartError,
-    test_support::{config, photo, workspace},
+    Config, DeviceChoice, Engine, FaceError, PrecisionChoice, StartError,
+    test_support::{config, photo, pipeline, workspace},
 };
 
 fn engine(workers: usize, queue_length: usize) -> Engine {
@@ -132,6 +132,35 @@ fn a_model_file_of_which_one_bit_changed_stops_the_start() {
     std::fs::write(&file, bytes).unwrap();
     let error = start(folder.path()).unwrap_err().to_string();
     assert!(error.contains("sface.onnx") && error.contains("SHA-256"), "{error}");
+}
+
+#[test]
+fn more_threads_compute_the_same_embedding_and_too_many_are_refused() {
+    let analysed = [1, 2].map(|threads| {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        let mut pipeline = pipeline(&Config { threads, ..config() });
+        pipeline.examine(&selfie("101_s1.jpg")).unwrap().0
+    });
+    let cosine = analysed[0].embedding.similarity(&analysed[1].embedding).unwrap().cosine();
+    assert!(cosine > 0.99999, "{cosine}");
+    let error = refusal(|config| config.threads = NonZeroUsize::new(65).unwrap()).to_string();
+    assert!(error.contains("inference.threads is 65"), "{error}");
+}
+
+/// A process loads one runtime library, and each test is a process of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn openvino_by_name_stops_the_start_of_a_runtime_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libonnxruntime.so");
+    std::fs::copy(workspace(".deps/onnxruntime/libonnxruntime.so"), &library).unwrap();
+    let error = refusal(|config| {
+        config.device = DeviceChoice::OpenVino;
+        config.precision = PrecisionChoice::Fp32;
+        config.runtime_library = Some(library.clone());
+    });
+    assert!(matches!(error, StartError::Device { device: "openvino", .. }), "{error}");
+    assert!(error.to_string().contains("onnxruntime-openvino"), "{error}");
 }
 
 #[test]

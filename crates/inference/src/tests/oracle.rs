@@ -7,7 +7,7 @@ use padan_domain::Embedding;
 use serde::Deserialize;
 
 use crate::{
-    Catalogue, Config, Device, DeviceChoice, Graph, PhotoFault, Placement, PrecisionChoice,
+    Catalogue, Config, Device, Graph, PhotoFault, Placement,
     align::{AlignedFace, CROP_SIDE, align},
     config::Limits,
     decode::Decoder,
@@ -16,7 +16,6 @@ use crate::{
     geometry::Point,
     manifest::Precision,
     orientation::Orientation,
-    placement::{Machine, graph, place},
     raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
@@ -69,7 +68,7 @@ fn source(path: &str) -> Vec<u8> {
     if path.starts_with("people/") { std::fs::read(workspace(path)).unwrap() } else { fixture(path) }
 }
 
-fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
+pub(super) fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
     let picture = Decoder::new(*limits).decode(&photo(fixture(&format!("alignment/{file}"))), 112).unwrap();
     assert_eq!(picture.raster.size(), (CROP_SIDE as u32, CROP_SIDE as u32));
     AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
@@ -236,40 +235,4 @@ fn has_avx512() -> bool {
 #[cfg(not(target_arch = "x86_64"))]
 fn has_avx512() -> bool {
     false
-}
-
-/// Whatever the precision, `OpenVINO` computes the same weights: in fp32 to rounding, in bf16, where the processor has it,
-/// nearly so.
-#[test]
-fn openvino_gives_nearly_the_same_embedding() {
-    let config = config();
-    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
-    let set = catalogue.set("sface").unwrap();
-    let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
-    let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
-    let embedder = |device, precision| {
-        let placement = place(&set.embedder, (device, precision), machine)?;
-        let bytes = catalogue.locate(&set, &set.embedder, graph(&set.embedder, placement)).unwrap().bytes;
-        let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
-        Ok::<_, crate::StartError>(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
-    };
-    let mut plain = embedder(DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
-    let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file));
-    for (precision, least) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
-        let mut openvino = match embedder(DeviceChoice::OpenVino, precision) {
-            Ok(openvino) => openvino,
-            Err(error) => {
-                assert!(
-                    precision == PrecisionChoice::Bf16 && error.to_string().contains("avx512_bf16"),
-                    "{error}"
-                );
-                continue;
-            }
-        };
-        for crop in &crops {
-            let (ours, theirs) = (plain.embed(crop).unwrap(), openvino.embed(crop).unwrap());
-            let cosine = ours.similarity(&theirs).unwrap().cosine();
-            assert!(cosine > least, "{precision:?}: {cosine}");
-        }
-    }
 }

@@ -149,6 +149,7 @@ fn a_face_of_80_pixels_in_12_megapixels_is_found() {
 
 /// A photo of more pixels than the pipeline needs is decoded to fewer, and says the same. Against the photo itself and not
 /// the portrait, which shows more clearly what the reduction costs.
+#[cfg(feature = "turbojpeg")]
 #[test]
 fn a_photo_decoded_to_fewer_pixels_shows_the_same_face() {
     let mut pipeline = pipeline(&config());
@@ -173,6 +174,7 @@ fn a_photo_decoded_to_fewer_pixels_shows_the_same_face() {
 }
 
 /// A face that has few pixels in a picture decoded to fewer is decoded again, to what its crop can use.
+#[cfg(feature = "turbojpeg")]
 #[test]
 fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     let mut pipeline = pipeline(&config());
@@ -194,6 +196,7 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
 }
 
 /// Whatever part of the pixels is missing, an end marker behind it does not make the file whole.
+#[cfg(feature = "turbojpeg")]
 #[test]
 fn a_jpeg_of_which_a_part_is_missing_is_unreadable() {
     let mut pipeline = pipeline(&config());

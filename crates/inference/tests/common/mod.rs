@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use padan_inference::{Config, Pipeline};
+use padan_inference::{Config, DeviceChoice, Pipeline};
 
 /// The workspace's root.
 pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One warm pipeline with the shipped settings.
+/// One warm pipeline with the shipped settings, on the plain kernels whatever the processor has.
 pub(crate) fn pipeline() -> Pipeline {
     #[derive(serde::Deserialize)]
     struct Shipped {
@@ -20,6 +20,7 @@ pub(crate) fn pipeline() -> Pipeline {
     }
     let shipped = fs::read_to_string(project().join("config/default.toml")).unwrap();
     let mut config = toml::from_str::<Shipped>(&shipped).unwrap().inference;
+    config.device = DeviceChoice::Cpu;
     config.model_folder = Some(project().join(".deps/models"));
     config.runtime_library = Some(project().join(".deps/onnxruntime/libonnxruntime.so"));
     config.workers = std::num::NonZeroUsize::new(1);
