@@ -30,20 +30,11 @@ fn steps(criterion: &mut Criterion) {
             pipeline.refine(&mut picture, chosen, &mut Retries::unhurried()).expect("the detector runs");
         group.bench_function("align", |b| b.iter(|| pipeline.align(&picture, black_box(&subject))));
         let crop = pipeline.align(&picture, &subject).expect("the face aligns");
+        group.bench_function("quality", |b| b.iter(|| Pipeline::quality(black_box(&crop), &subject)));
         group.bench_function("embed", |b| b.iter(|| pipeline.embed(black_box(&crop))));
-        group.bench_function("whole", |b| b.iter(|| whole(&mut pipeline, black_box(&photo))));
+        group.bench_function("whole", |b| b.iter(|| pipeline.examine(black_box(&photo))));
         group.finish();
     }
-}
-
-fn whole(pipeline: &mut Pipeline, photo: &Photo) -> f32 {
-    let mut picture = pipeline.decode(photo).expect("the selfie decodes");
-    let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).expect("the detector runs");
-    let subject = Pipeline::subject(&faces).expect("the selfie has a face");
-    let subject =
-        pipeline.refine(&mut picture, subject, &mut Retries::unhurried()).expect("the detector runs");
-    let crop = pipeline.align(&picture, &subject).expect("the face aligns");
-    pipeline.embed(&crop).expect("the embedder runs").as_slice()[0]
 }
 
 /// One warm pipeline with the shipped settings. Benches run in the package's folder, one below the root.

@@ -108,7 +108,7 @@ impl Pipeline {
         self.decoder.take_back(picture);
         timings.align = watch.lap();
 
-        let quality = Quality::measure(&crop, &subject.face.landmarks);
+        let quality = Self::quality(&crop, &subject);
         quality.check(&self.quality).or_else(&mut *judge)?;
         timings.quality = watch.lap();
 
@@ -161,6 +161,11 @@ impl Pipeline {
         let reduction = decode::reduction_for(eye.distance(other_eye), least, picture.reduction);
         self.decoder.enlarge(picture, reduction)?;
         self.detector.refine(picture, subject, retries, &mut self.resizer)
+    }
+
+    /// How well the crop can be compared.
+    pub fn quality(crop: &AlignedFace, subject: &Subject) -> Quality {
+        Quality::measure(crop, &subject.face.landmarks)
     }
 
     /// The crop that the embedder sees.
