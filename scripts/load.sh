@@ -4,7 +4,7 @@
 # benches/README.md explains. Takes six minutes on two cores; the machine should have nothing else to do.
 #
 #     scripts/load.sh            # all sizes, text fields alone, one worker against two
-#     scripts/load.sh --soak [N] # 50,000 verifications of all sizes in turn instead, for memory: half an hour
+#     scripts/load.sh --soak [N] # 50,000 verifications of all sizes in turn instead, for memory: half an hour; soak.json
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -15,7 +15,8 @@ shift
 soak=0
 case "${1-}" in
   '') ;;
-  --soak) soak=${2-50000} ;;
+  --soak) soak=${2-50000} ;;&
+  --soak) [[ $soak =~ ^[1-9][0-9]*$ ]] || fail "not a number of verifications: $soak" ;;
   *) fail "unknown argument $1: there is only --soak" ;;
 esac
 # shellcheck source=scripts/site.sh
@@ -25,7 +26,12 @@ kernels=$padan-kernels
 url=http://127.0.0.1:18080 admin_port=19090
 sizes=(480x640 1080x1440 3024x4032)
 results=$work/results
-cores=$(nproc)
+# The processors that this shell may use, by number.
+mapfile -t cpus < <(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
+cores=${#cpus[@]}
+if [ "$soak" = 0 ] && [ "$cores" -lt 2 ]; then fail "two workers need two cores"; fi
+# One client may have so many requests at once: http.max_in_flight times http.client_share.
+callers=$((4 * cores < 64 ? 4 * cores : 64))
 mkdir -- "$results"
 # No balancer has to notice the end of a service.
 export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
@@ -70,7 +76,7 @@ measure_size() {
   # The first verification of a person makes the template; nothing of it is counted.
   "$load" --url "$url" --user load --seconds 3 >/dev/null
   read_metrics "$size.before"
-  send "$size.closed" --size "$size" --warm-up 2 --seconds 16 --connections $((4 * cores))
+  send "$size.closed" --size "$size" --warm-up 2 --seconds 16 --connections "$callers"
   read_metrics "$size.after"
   seventy_percent "$size.closed" >"$results/$size.rate"
   loop "$size.kernels-2" --size "$size" --seconds 8
@@ -78,27 +84,37 @@ measure_size() {
   stop
 }
 
+# list FIRST NUMBER: so many of the processors, as taskset wants them.
+list() {
+  local IFS=,
+  echo "${cpus[*]:$1:$2}"
+}
 # on_cores LIST PROCESS... : with all their threads, and what they start from now on.
 on_cores() {
-  local process cpus=$1
+  local process list=$1
   shift
-  for process in "$@"; do taskset --all-tasks --pid --cpu-list "$cpus" "$process" >/dev/null 2>&1 || true; done
+  for process in "$@"; do
+    # A connection's process may end meanwhile.
+    taskset --all-tasks --pid --cpu-list "$list" "$process" >/dev/null || [ ! -d "/proc/$process" ] ||
+      fail "process $process cannot be put on the processors $list"
+  done
 }
-# A connection's process may end meanwhile.
 postgres_on_cores() { mapfile -t servers < <(pgrep --parent "$postgres") && on_cores "$1" "$postgres" "${servers[@]}"; }
 
 # measure_workers WORKERS: a service with so many workers on as many cores. Load generator and PostgreSQL have the other cores,
 # and where there are none, all.
 measure_workers() {
-  local workers=$1 all=0-$((cores - 1)) others
+  local workers=$1 all others own
+  all=$(list 0 "$cores") own=$(list 0 "$workers")
   say "$workers of 2 workers (after $SECONDS s)"
-  if [ "$cores" -gt "$workers" ]; then others=$workers-$((cores - 1)); else others=$all; fi
+  if [ "$cores" -gt "$workers" ]; then others=$(list "$workers" "$cores"); else others=$all; fi
   postgres_on_cores "$others"
   export PADAN__INFERENCE__WORKERS=$workers
   # The service has the cores of the shell that starts it.
-  on_cores "0-$((workers - 1))" "$$"
+  on_cores "$own" "$$"
   loop "workers-$workers.kernels" --size 1080x1440 --threads "$workers" --seconds 6
   start
+  echo "$own" >"$results/workers-$workers.cores"
   on_cores "$others" "$$"
   send "workers-$workers" --size 1080x1440 --warm-up 2 --seconds 12 --connections $((4 * workers))
   stop
@@ -112,15 +128,16 @@ if [ "$soak" -gt 0 ]; then
   loop soak.kernels --size 480x640 --seconds 1
   start
   "$load" --url "$url" --user load --seconds 3 >/dev/null
-  send soak "${sizes[@]/#/--size=}" --requests "$soak" --connections $((4 * cores))
+  send soak "${sizes[@]/#/--size=}" --requests "$soak" --connections "$callers"
   stop
+  report=soak
 else
   for size in "${sizes[@]}"; do measure_size "$size"; done
   say "text fields (after $SECONDS s)"
   start
-  send fields --ask fields --warm-up 1 --seconds 8 --connections $((4 * cores))
+  send fields --ask fields --warm-up 1 --seconds 8 --connections "$callers"
   stop
-  if [ "$cores" -lt 2 ]; then fail "two workers need two cores"; fi
   for workers in 1 2; do measure_workers "$workers"; done
+  report=load
 fi
-python3 tools/load/report.py "$results" benches/out/load.json
+python3 tools/load/report.py "$results" "benches/out/$report.json"

@@ -7,6 +7,7 @@ the fields of the JSON mean is said in benches/README.md.
 """
 
 import json
+import math
 import os
 import re
 import statistics
@@ -21,7 +22,8 @@ STEPS = ["decode", "detect", "align", "quality", "embed"]
 MOST_RATIO = 1.15
 LEAST_FACTOR = 1.8
 MOST_TAIL = 3.0
-MOST_MB = 400.0
+# By the embedder; of others nothing is promised.
+MOST_MB = {"sface": 400.0, "mobilefacenet": 200.0}
 MOST_READY_MS = 2000.0
 # Of the memory, over the second half of a soak: what is more is no noise of an allocator.
 MOST_GROWTH = 0.02
@@ -121,7 +123,8 @@ def scaling(folder):
     for name, workers in [("one_worker", 1), ("two_workers", 2)]:
         load = read(folder / f"workers-{workers}.json")
         # What it used and what was idle on its cores; the rest had others.
-        available = service_of(load)["cpu_seconds"] + sum(load["idle_seconds"][:workers])
+        cores = (folder / f"workers-{workers}.cores").read_text().split(",")
+        available = service_of(load)["cpu_seconds"] + sum(load["idle_seconds"][int(core)] for core in cores)
         runs[name] = {
             "cores": workers,
             "answered": answered(load),
@@ -213,16 +216,17 @@ def print_table(report):
 
 def goals(report):
     """What is promised in each case: what it is, the figure, its limit, and whether it is kept."""
+    most_mb = MOST_MB.get(report["machine"]["model_set"], math.inf)
     for name, row in report.get("scenarios", {}).items():
         yield f"CPU of a verification over that of the kernels, {name}", row["ratio"], "<=", MOST_RATIO
         yield f"p99 over the median at 70 % of saturation, {name}", row["open_loop"]["p99_to_p50"], "<=", MOST_TAIL
-        yield f"peak of memory, {name}, MB", row["peak_mb"], "<=", MOST_MB
+        yield f"peak of memory, {name}, MB", row["peak_mb"], "<=", most_mb
     if found := report.get("scaling"):
         yield "two workers over one, for each CPU second available", found["factor"], ">=", LEAST_FACTOR
     if found := report.get("start_to_ready_ms"):
         yield "start to ready, the slowest, ms", found, "<=", MOST_READY_MS
     if found := report.get("soak"):
-        yield "peak of memory, soak, MB", found["peak_mb"], "<=", MOST_MB
+        yield "peak of memory, soak, MB", found["peak_mb"], "<=", most_mb
         grown = found["grown_mb_in_second_half"] / found["peak_mb"]
         yield "growth of memory in the second half of the soak, as a share", round(grown, 4), "<=", MOST_GROWTH
 
