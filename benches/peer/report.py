@@ -6,7 +6,10 @@ FOLDER has NAME.ROUND.json, what padan-load printed, and NAME.steps.json."""
 import json
 import platform
 import statistics
+import subprocess
 import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 NAMES = {
@@ -76,6 +79,13 @@ def main():
         print(f"{what}: {ratio:.3f}, at most {most:.3f} is the goal: {'reached' if ratio <= most else 'missed'}")
     OUT.parent.mkdir(exist_ok=True)
     goals = [{"what": what, "ratio": ratio, "goal": most} for what, ratio, most in goals]
+    packages = ("fastapi", "uvicorn", "onnxruntime", "opencv-python-headless", "numpy", "asyncpg")
+    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    where |= {
+        "commit": commit.stdout.strip(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in packages},
+    }
     whole = {"machine": where, "summary": summary, "goals": goals, "steps_ms": steps, "runs": runs}
     OUT.write_text(json.dumps(whole, indent=2) + "\n")
 
