@@ -15,7 +15,7 @@ step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
 "$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release
-step "the same photos through the decoder that needs no C compiler"
+step "the same photos through the portable decoder"
 cargo nextest run --package padan-inference --no-default-features --lib --release
 step "examples in the documentation"
 cargo test --workspace --release --doc --quiet

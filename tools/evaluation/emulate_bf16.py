@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, version_converter
 
 FIRST_WITH_BF16_CASTS = 13
-ROUNDED = {"Conv", "Gemm", "MatMul", "Relu", "Add", "BatchNormalization"}
+ROUNDED = {"Conv", "Gemm", "MatMul", "Relu", "PRelu", "Add", "BatchNormalization"}
 
 
 def rounded(array):
@@ -24,7 +24,9 @@ def rounded(array):
 
 
 def main(source, target):
-    model = version_converter.convert_version(onnx.load(source), FIRST_WITH_BF16_CASTS)
+    model = onnx.load(source)
+    if model.opset_import[0].version < FIRST_WITH_BF16_CASTS:
+        model = version_converter.convert_version(model, FIRST_WITH_BF16_CASTS)
     graph = model.graph
     outputs = {output.name for output in graph.output}
     for tensor in graph.initializer:
