@@ -100,6 +100,8 @@ in_new_folder() {
   return "$status"
 }
 
+# What is installed: the wheel, and which choice of its files.
+runtime_stamp="$runtime_sha256 each library once"
 install_runtime() {
   local folder=$1
   fetch_wheel "$runtime" "$runtime_sha256" "$folder" --platform "$runtime_platform" --python-version 3.11 \
@@ -126,14 +128,14 @@ with zipfile.ZipFile(wheel) as archive:
 (versioned,) = target.glob("libonnxruntime.so.*")
 (target / "libonnxruntime.so").symlink_to(versioned.name)
 PY
-  printf '%s\n' "$runtime_sha256" >"$folder/onnxruntime/wheel.sha256"
+  printf '%s\n' "$runtime_stamp" >"$folder/onnxruntime/wheel.sha256"
   rm -rf -- "$deps/onnxruntime"
   mv -- "$folder/onnxruntime" "$deps/onnxruntime"
 }
 
 need_runtime() {
   if [ -e "$deps/onnxruntime/libonnxruntime.so" ] &&
-    [ "$(cat "$deps/onnxruntime/wheel.sha256" 2>/dev/null)" = "$runtime_sha256" ]; then
+    [ "$(cat "$deps/onnxruntime/wheel.sha256" 2>/dev/null)" = "$runtime_stamp" ]; then
     return
   fi
   say "installing ONNX Runtime into .deps/onnxruntime, from the wheel ${runtime/==/ }"

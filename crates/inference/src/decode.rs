@@ -44,7 +44,8 @@ pub(crate) struct Decoder {
 /// Pixels that JPEG's transform can put into one, along each side; more first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
 
-/// Memory that is kept for the next photo at most, twice. Photos of 20 megapixels need less, at the resolution they are decoded at.
+/// What each of the two spares keeps for the next photo at most. Photos of 20 megapixels need less, at the resolution they are
+/// decoded at.
 const MOST_SPARE_BYTES: usize = 8 << 20;
 
 impl Picture {
@@ -133,7 +134,7 @@ impl Decoder {
         }
     }
 
-    /// The larger of the spares.
+    /// The larger of the spares: after one photo that was decoded twice both are large enough for the next.
     fn spare(&mut self) -> Vec<u8> {
         let [larger, smaller] = &mut self.spares;
         std::mem::swap(larger, smaller);

@@ -30,9 +30,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) fn of(runtime_library: &Path) -> Self {
         let provider = "libonnxruntime_providers_openvino.so";
-        // The runtime looks for its providers beside the file that a link leads to.
-        let library = runtime_library.canonicalize().unwrap_or_else(|_| runtime_library.to_owned());
-        let openvino = library.parent().is_some_and(|folder| folder.join(provider).is_file());
+        let openvino = runtime_library.parent().is_some_and(|folder| folder.join(provider).is_file());
         Self { openvino, bf16: has_bf16() }
     }
 }

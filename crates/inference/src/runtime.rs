@@ -77,9 +77,14 @@ impl Runtime {
 
     /// Builds a session on the model's device, or says why that device cannot be used.
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
-        let refused = |reason: String| StartError::Session { model: model.name.into(), reason };
-        let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
         let device = model.placement.device;
+        let refused = |reason: String| {
+            // It makes code of the model only now.
+            let reason =
+                if device == Device::OpenVino { format!("{reason}. {}", hint(device)) } else { reason };
+            StartError::Session { model: model.name.into(), reason }
+        };
+        let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
         let mut builder = match providers(model.placement, model.threads) {
             providers if providers.is_empty() => builder,
             providers => builder.with_execution_providers(providers).map_err(|error| StartError::Device {

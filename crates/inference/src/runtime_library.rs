@@ -17,7 +17,10 @@ pub fn find(configured: Option<&Path>) -> Result<PathBuf, StartError> {
     let named =
         configured.map(Path::to_path_buf).or_else(|| env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
     if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
-        return if path.is_file() { Ok(path) } else { Err(StartError::RuntimeMissing(vec![path])) };
+        return match path.canonicalize() {
+            Ok(library) if library.is_file() => Ok(library),
+            _ => Err(StartError::RuntimeMissing(vec![path])),
+        };
     }
     let beside = env::current_exe().ok().and_then(|binary| Some(binary.parent()?.to_path_buf()));
     let folders =
@@ -42,5 +45,15 @@ mod tests {
         let missing = Path::new("/nowhere/libonnxruntime.so");
         let error = find(Some(missing)).unwrap_err().to_string();
         assert!(error.contains("/nowhere/libonnxruntime.so") && error.contains("make deps"), "{error}");
+    }
+    /// The runtime looks for its providers beside the name that it was loaded by.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_to_where_the_providers_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let (library, link) = (folder.path().join(FILE), folder.path().join("link.so"));
+        std::fs::write(&library, "").unwrap();
+        std::os::unix::fs::symlink(&library, &link).unwrap();
+        assert_eq!(find(Some(&link)).unwrap(), library.canonicalize().unwrap());
     }
 }

@@ -134,20 +134,30 @@ fn a_model_file_of_which_one_bit_changed_stops_the_start() {
     assert!(error.contains("sface.onnx") && error.contains("SHA-256"), "{error}");
 }
 
+#[cfg(target_os = "linux")]
 #[test]
-fn more_threads_compute_the_same_embedding_and_too_many_are_refused() {
-    let analysed = [1, 2].map(|threads| {
+fn two_threads_compute_the_same_embedding() {
+    let threads_of_this_process = || std::fs::read_dir("/proc/self/task").unwrap().count();
+    let computed = [1, 2].map(|threads| {
         let threads = NonZeroUsize::new(threads).unwrap();
+        let before = threads_of_this_process();
         let mut pipeline = pipeline(&Config { threads, ..config() });
-        pipeline.examine(&selfie("101_s1.jpg")).unwrap().0
+        let more = threads_of_this_process() - before;
+        (more, pipeline.examine(&selfie("101_s1.jpg")).unwrap().0.embedding)
     });
-    let cosine = analysed[0].embedding.similarity(&analysed[1].embedding).unwrap().cosine();
+    let [(of_one, one), (of_two, two)] = &computed;
+    assert!(of_two > of_one, "{of_one} {of_two}");
+    let cosine = one.similarity(two).unwrap().cosine();
     assert!(cosine > 0.99999, "{cosine}");
+}
+
+#[test]
+fn too_many_threads_are_refused() {
     let error = refusal(|config| config.threads = NonZeroUsize::new(65).unwrap()).to_string();
     assert!(error.contains("inference.threads is 65"), "{error}");
 }
 
-/// A process loads one runtime library, and each test is a process of its own.
+/// A process loads one runtime library; under nextest each test is a process of its own.
 #[cfg(target_os = "linux")]
 #[test]
 fn openvino_by_name_stops_the_start_of_a_runtime_without_it() {

@@ -1,8 +1,10 @@
 //! The same weights on `OpenVINO`, whose libraries come for this architecture alone.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use super::oracle::crop_fixture;
 use crate::{
-    Catalogue, DeviceChoice, PrecisionChoice,
+    Catalogue, Config, DeviceChoice, PrecisionChoice, StartError,
     embedder::Embedder,
     placement::{Machine, graph, place},
     runtime::{Model, Runtime},
@@ -10,25 +12,26 @@ use crate::{
     test_support::config,
 };
 
+fn sface(config: &Config, choice: (DeviceChoice, PrecisionChoice)) -> Result<Embedder, StartError> {
+    let catalogue = Catalogue::load(&crate::model_folders(config)).unwrap();
+    let set = catalogue.set("sface").unwrap();
+    let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
+    let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
+    let placement = place(&set.embedder, choice, machine)?;
+    let bytes = catalogue.locate(&set, &set.embedder, graph(&set.embedder, placement)).unwrap().bytes;
+    let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
+    Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
+}
+
 /// Whatever the precision, `OpenVINO` computes the same weights: in fp32 to rounding, in bf16, where the processor has it,
 /// nearly so.
 #[test]
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();
-    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
-    let set = catalogue.set("sface").unwrap();
-    let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
-    let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
-    let embedder = |device, precision| {
-        let placement = place(&set.embedder, (device, precision), machine)?;
-        let bytes = catalogue.locate(&set, &set.embedder, graph(&set.embedder, placement)).unwrap().bytes;
-        let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
-        Ok::<_, crate::StartError>(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
-    };
-    let mut plain = embedder(DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
+    let mut plain = sface(&config, (DeviceChoice::Cpu, PrecisionChoice::Auto)).unwrap();
     let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file));
     for (precision, least) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
-        let mut openvino = match embedder(DeviceChoice::OpenVino, precision) {
+        let mut openvino = match sface(&config, (DeviceChoice::OpenVino, precision)) {
             Ok(openvino) => openvino,
             Err(error) => {
                 assert!(
@@ -44,4 +47,34 @@ fn openvino_gives_nearly_the_same_embedding() {
             assert!(cosine > least, "{precision:?}: {cosine}");
         }
     }
+}
+
+/// Where the provider pins what computes to a core, all workers have the same one.
+#[cfg(target_os = "linux")]
+#[test]
+fn openvino_computes_on_any_core() {
+    let allowed = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let lists = tasks.filter_map(|task| {
+            let status = std::fs::read_to_string(task.unwrap().path().join("status")).ok()?;
+            status.lines().find(|line| line.starts_with("Cpus_allowed_list")).map(str::to_owned)
+        });
+        lists.collect::<std::collections::HashSet<_>>()
+    };
+    let everywhere = allowed();
+    let config = config();
+    let mut embedder = sface(&config, (DeviceChoice::OpenVino, PrecisionChoice::Fp32)).unwrap();
+    let crop = crop_fixture(&config.limits, "selfie.png");
+    let ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let computing = scope.spawn(|| {
+            for _ in 0..20 {
+                embedder.embed(&crop).unwrap();
+            }
+            ended.store(true, Relaxed);
+        });
+        while !ended.load(Relaxed) && !computing.is_finished() {
+            assert_eq!(allowed(), everywhere);
+        }
+    });
 }
