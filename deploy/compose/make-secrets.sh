@@ -42,6 +42,10 @@ url_file = "$2"
 person_key_file = "person-key"
 template_keys_file = "template-keys"
 audit_keys_file = "audit-keys"
+
+[inference]
+# "auto" takes OpenVINO where the processor multiplies bf16: docs/operations.md, "Size".
+device = "cpu"
 TOML
 }
 settings padan.toml app-store-url

@@ -38,7 +38,9 @@ def runtime():
     for name, version, digest in re.findall(
         r"runtime=([\w-]+)==([\d.]+)\n.*\n\s*runtime_sha256=([0-9a-f]{64})", text
     ):
-        yield component("library", name, version, "MIT", digest, f"pkg:pypi/{name}@{version}")
+        # OpenVINO and oneTBB are within.
+        licence = "MIT AND Apache-2.0" if name.endswith("openvino") else "MIT"
+        yield component("library", name, version, licence, digest, f"pkg:pypi/{name}@{version}")
 
 
 def models():
