@@ -29,7 +29,15 @@ results=$work/results
 # The processors that this shell may use, by number.
 mapfile -t cpus < <(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
 cores=${#cpus[@]}
-if [ "$soak" = 0 ] && [ "$cores" -lt 2 ]; then fail "two workers need two cores"; fi
+# list FIRST NUMBER: so many of the processors, as taskset wants them.
+list() {
+  local IFS=,
+  echo "${cpus[*]:$1:$2}"
+}
+if [ "$soak" = 0 ]; then
+  [ "$cores" -ge 2 ] || fail "two workers need two cores"
+  taskset --pid --cpu-list "$(list 0 "$cores")" "$$" >/dev/null || fail "taskset of util-linux does not work here"
+fi
 # One client may have so many requests at once: http.max_in_flight times http.client_share.
 callers=$((4 * cores < 64 ? 4 * cores : 64))
 mkdir -- "$results"
@@ -84,11 +92,6 @@ measure_size() {
   stop
 }
 
-# list FIRST NUMBER: so many of the processors, as taskset wants them.
-list() {
-  local IFS=,
-  echo "${cpus[*]:$1:$2}"
-}
 # on_cores LIST PROCESS... : with all their threads, and what they start from now on.
 on_cores() {
   local process list=$1

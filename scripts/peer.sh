@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Padan beside a FastAPI service that does the same (benches/peer), in turn on the same databases and with the same selfies
 # of 1080 x 1440: verifications a second, latency, CPU time of a verification, memory. Fails when the services answer
-# differently; a goal that is missed is told. The figures go to benches/out/peer.json.
+# differently, and when one of FastAPI's two processes has nearly all connections six times; a goal that is missed is told. The figures go to benches/out/peer.json.
 #
 #     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
 # shellcheck source=scripts/paths.sh
@@ -11,6 +11,7 @@ if [ "${1-}" != inside ]; then
   exec "$padan" cluster -- scripts/peer.sh inside "${1-2}" "${2-20}" "${3-8}"
 fi
 rounds=$2 seconds=$3 connections=$4 warm_up=5
+if [ "$(nproc)" -lt 2 ] || [ "$connections" -lt 2 ]; then fail "two processes need two cores and two connections"; fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh
 

@@ -80,7 +80,7 @@ def main():
     OUT.parent.mkdir(exist_ok=True)
     goals = [{"what": what, "ratio": ratio, "goal": most} for what, ratio, most in goals]
     packages = ("fastapi", "uvicorn", "onnxruntime", "opencv-python-headless", "numpy", "asyncpg")
-    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, check=False)
     where |= {
         "commit": commit.stdout.strip(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
