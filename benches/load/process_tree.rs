@@ -77,7 +77,7 @@ mod tests {
     fn children_belong_to_the_tree_until_they_end_and_their_time_stays() {
         let busy =
             "end=$(($(date +%s%N) + 300000000)); while [ $(date +%s%N) -lt $end ]; do :; done; sleep 0.5";
-        let mut shell = Command::new("sh").args(["-c", &format!("({busy}); sleep 60")]).spawn().unwrap();
+        let mut shell = Command::new("sh").args(["-c", &format!("({busy}); exec sleep 60")]).spawn().unwrap();
         let tree = ProcessTree::of(shell.id()).unwrap();
         let until = Instant::now() + Duration::from_secs(20);
         let mut most = 0;
