@@ -67,7 +67,7 @@ fn children(process: &Process) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use std::{
-        process::Command,
+        process::{Command, Stdio},
         time::{Duration, Instant},
     };
 
@@ -77,7 +77,14 @@ mod tests {
     fn children_belong_to_the_tree_until_they_end_and_their_time_stays() {
         let busy =
             "end=$(($(date +%s%N) + 300000000)); while [ $(date +%s%N) -lt $end ]; do :; done; sleep 0.5";
-        let mut shell = Command::new("sh").args(["-c", &format!("({busy}); exec sleep 60")]).spawn().unwrap();
+        let script = format!("({busy}); exec sleep 60");
+        // The busy child may outlive the test by an instant, and must not hold its outputs.
+        let mut shell = Command::new("sh")
+            .args(["-c", &script])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         let tree = ProcessTree::of(shell.id()).unwrap();
         let until = Instant::now() + Duration::from_secs(20);
         let mut most = 0;
