@@ -128,14 +128,14 @@ with zipfile.ZipFile(wheel) as archive:
 (versioned,) = target.glob("libonnxruntime.so.*")
 (target / "libonnxruntime.so").symlink_to(versioned.name)
 PY
-  printf '%s\n' "$runtime_stamp" >"$folder/onnxruntime/wheel.sha256"
+  printf '%s\n' "$runtime_stamp" >"$folder/onnxruntime/installed"
   rm -rf -- "$deps/onnxruntime"
   mv -- "$folder/onnxruntime" "$deps/onnxruntime"
 }
 
 need_runtime() {
   if [ -e "$deps/onnxruntime/libonnxruntime.so" ] &&
-    [ "$(cat "$deps/onnxruntime/wheel.sha256" 2>/dev/null)" = "$runtime_stamp" ]; then
+    [ "$(cat "$deps/onnxruntime/installed" 2>/dev/null)" = "$runtime_stamp" ]; then
     return
   fi
   say "installing ONNX Runtime into .deps/onnxruntime, from the wheel ${runtime/==/ }"

@@ -15,8 +15,10 @@ shift
 soak=0
 case "${1-}" in
   '') ;;
-  --soak) soak=${2-50000} ;;&
-  --soak) [[ $soak =~ ^[1-9][0-9]*$ ]] || fail "not a number of verifications: $soak" ;;
+  --soak)
+    soak=${2-50000}
+    [[ $soak =~ ^[1-9][0-9]*$ ]] || fail "not a number of verifications: $soak"
+    ;;
   *) fail "unknown argument $1: there is only --soak" ;;
 esac
 # shellcheck source=scripts/site.sh

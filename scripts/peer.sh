@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Padan beside a FastAPI service that does the same (benches/peer), in turn on the same databases and with the same selfies
 # of 1080 x 1440: verifications a second, latency, CPU time of a verification, memory. Fails when the services answer
-# differently, and when one of FastAPI's two processes has nearly all connections six times; a goal that is missed is told. The figures go to benches/out/peer.json.
+# differently, and when one of FastAPI's two processes has nearly all connections six times; a goal that is missed is told.
+# The figures go to benches/out/peer.json.
 #
 #     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
 # shellcheck source=scripts/paths.sh
