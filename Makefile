@@ -22,7 +22,7 @@ test-shared: ## the tests that read the photo collections in ../shared
 bench: deps ## the benchmarks; ARGS=NAME runs those whose name contains it
 	@scripts/bench.sh $(ARGS)
 
-bench-audit: deps ## what the audit trail costs, with a disk that is waited for
+bench-audit: deps ## how long a durable audit row takes beside a whole request, with fsync on
 	@scripts/padan.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
 
 load: ## a service under load beside the bare face pipeline, and the goals for speed; ARGS=--soak for its memory

@@ -1,7 +1,8 @@
-//! What the audit trail costs: the whole service with it and without it, in turns, in one process.
+//! What the audit trail costs: how long a caller waits for a durable row, beside how long it waits for an answer.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. Requests come over keep-alive connections
-//! from the same process, which costs both sides the same.
+//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. Rows are recorded by as many tasks at once as
+//! there are callers of the service; both take turns in one process. Requests come over keep-alive connections from the
+//! same process.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
@@ -14,13 +15,22 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::future::join_all;
+use padan_domain::{Clock, Endpoint, ReasonCode};
+use padan_store::{AuditEvent, AuditTrail, RequestEnding};
 use tokio::runtime::Runtime;
 
 use service::{Service, Site};
 
-const CONNECTIONS: usize = 8;
+const CALLERS: usize = 8;
 const ROUNDS: usize = 6;
 const ROUND: Duration = Duration::from_secs(4);
+
+/// How many calls ended, and the time that the callers spent together.
+#[derive(Default)]
+struct Total {
+    calls: u64,
+    seconds: f64,
+}
 
 fn main() {
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -29,43 +39,80 @@ fn main() {
 
 async fn measure() {
     let site = Site::prepare().await;
-    let served = [false, true].map(|audited| site.serve(audited));
-    let selfie = service::selfie();
+    let (service, trail, selfie) = (site.serve(), site.store.audit_trail(Clock::System), service::selfie());
     for (what, selfie) in [("face", Some(&selfie)), ("fields", None)] {
-        let (mut counts, mut seconds) = ([0, 0], [0.0, 0.0]);
+        let (mut rows, mut answers) = (Total::default(), Total::default());
         for round in 0..=ROUNDS {
-            for side in 0..2 {
-                let (answered, took) = drive(&served[side], selfie).await;
-                // The first round warms up.
-                if round > 0 {
-                    counts[side] += answered;
-                    seconds[side] += took.as_secs_f64();
-                }
+            let (recorded, answered) = (record(&trail).await, ask(&service, selfie).await);
+            // The first round warms up.
+            if round > 0 {
+                rows.add(&recorded);
+                answers.add(&answered);
             }
         }
-        let [without, with] = [0, 1].map(|side| counts[side] as f64 / seconds[side]);
+        let (row, answer) = (rows.milliseconds(), answers.milliseconds());
         println!(
-            "{what}: {without:.1} requests/s without the audit trail, {with:.1} with it: {:.1} %",
-            100.0 * with / without
+            "{what}, {CALLERS} callers: a row is durable after {row:.2} ms, an answer comes after {answer:.2} ms: {:.1} %",
+            100.0 * row / answer
         );
     }
 }
 
-/// Requests that were answered 200, and the time it took.
-async fn drive(service: &Service, selfie: Option<&Bytes>) -> (u64, Duration) {
-    let (answered, over) = (AtomicU64::new(0), AtomicBool::new(false));
+/// Rows made durable by all callers in one round.
+async fn record(trail: &AuditTrail) -> Total {
+    rounds(async || {
+        let recorded = trail.record(event()).await;
+        recorded.expect("the row is durable");
+    })
+    .await
+}
+
+/// Requests answered 200 to all callers in one round.
+async fn ask(service: &Service, selfie: Option<&Bytes>) -> Total {
+    let client = service::client();
+    rounds(async || service.verify(&client, selfie).await).await
+}
+
+/// Repeats a call by all callers at once until the round is over.
+async fn rounds(call: impl AsyncFn()) -> Total {
+    let (calls, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let began = Instant::now();
-    let connections = (0..CONNECTIONS).map(|_| async {
-        let client = service::client();
+    let callers = (0..CALLERS).map(|_| async {
         while !over.load(Relaxed) {
-            service.verify(&client, selfie).await;
-            answered.fetch_add(1, Relaxed);
+            call().await;
+            calls.fetch_add(1, Relaxed);
         }
     });
     let end = async {
         tokio::time::sleep(ROUND).await;
         over.store(true, Relaxed);
     };
-    tokio::join!(join_all(connections), end);
-    (answered.load(Relaxed), began.elapsed())
+    tokio::join!(join_all(callers), end);
+    Total { calls: calls.into_inner(), seconds: began.elapsed().as_secs_f64() * CALLERS as f64 }
+}
+
+fn event() -> AuditEvent {
+    AuditEvent {
+        request_id: "01999999-9999-7999-8999-999999999999".to_owned(),
+        client: "demo".parse().expect("a client's name"),
+        endpoint: Endpoint::FaceVerification,
+        ending: RequestEnding::Answered(ReasonCode::Verified),
+        nik: service::NIK.parse().ok(),
+        nik_plausible: Some(true),
+        fields: vec![("nik", Some(true)), ("name", Some(true)), ("date_of_birth", Some(true))],
+        percentage: Some(82.04),
+        compared_under: None,
+        took: Duration::from_millis(30),
+    }
+}
+
+impl Total {
+    fn add(&mut self, other: &Self) {
+        self.calls += other.calls;
+        self.seconds += other.seconds;
+    }
+
+    fn milliseconds(&self) -> f64 {
+        1000.0 * self.seconds / self.calls as f64
+    }
 }

@@ -21,7 +21,7 @@ fn requests(criterion: &mut Criterion) {
     // The site is kept, because its databases go with it.
     let (_site, service, client) = runtime.block_on(async {
         let site = Site::prepare().await;
-        let service = site.serve(true);
+        let service = site.serve();
         let client = service::client();
         // The first verification makes the template.
         service.verify(&client, Some(&service::selfie())).await;

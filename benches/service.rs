@@ -21,12 +21,12 @@ use reqwest::{
 };
 use tokio::sync::oneshot;
 
-const NIK: &str = "3174011403870000";
+pub(crate) const NIK: &str = "3174011403870000";
 
 /// What services on ports of their own have in common.
 pub(crate) struct Site {
     settings: Settings,
-    store: Store,
+    pub(crate) store: Store,
     engine: Engine,
     // Dropped with their contents.
     _databases: [TestDatabase; 2],
@@ -60,13 +60,13 @@ impl Site {
         Self { settings, store: kept, engine, _databases: [registry, store] }
     }
 
-    /// A service with the audit trail or without it.
-    pub(crate) fn serve(&self, audited: bool) -> Service {
+    /// Starts a service on a free port.
+    pub(crate) fn serve(&self) -> Service {
         let clock = Clock::System;
         let verifier = Verifier::new(VerifierParts {
             registry: Registry::new(&self.settings.registry).expect("the registry's settings work"),
             store: self.store.clone(),
-            audit: audited.then(|| self.store.audit_trail(clock)),
+            audit: self.store.audit_trail(clock),
             engine: self.engine.clone().into(),
             config: self.settings.verification.clone(),
             clock,

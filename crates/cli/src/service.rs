@@ -69,7 +69,7 @@ pub(crate) fn build_for(
     follow_active_model(settings, store.clone(), engine.clone());
     let verifier = Arc::new(Verifier::new(VerifierParts {
         registry: Registry::new(&settings.registry)?,
-        audit: Some(store.audit_trail(clock)),
+        audit: store.audit_trail(clock),
         store,
         engine,
         config: settings.verification.clone(),

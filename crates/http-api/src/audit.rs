@@ -11,8 +11,8 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use padan_domain::ReasonCode;
-use padan_verification::{AuditEvent, BasicField, Verifier};
+use padan_domain::{Endpoint, ReasonCode};
+use padan_verification::{AuditEvent, BasicField, RequestEnding, Verifier};
 
 use crate::{
     answer::Report,
@@ -24,9 +24,6 @@ use crate::{
     routes,
     status::status_of,
 };
-
-/// What a row says when its request got no answer, because the client left.
-const UNANSWERED: &str = "UNANSWERED";
 
 /// Stands around a verification endpoint: the answer to a client who was let in is held back until its row in the
 /// audit trail is durable. When it cannot be, the documented 503 is answered instead, and what was found out is not told.
@@ -97,7 +94,7 @@ impl Draft {
             // Who calls is not known, so there is nobody to record; the answer has the form of this endpoint.
             return Some(self.outage(cause.unwrap_or_default()));
         }
-        let event = self.event(reason.as_str()).filter(|_| self.is_due(reason))?;
+        let event = self.event(RequestEnding::Answered(reason)).filter(|_| self.is_due(reason))?;
         if self.body.as_ref().is_some_and(|body| body.is_broken()) {
             // Nothing was found out, and there is no time: an answer that waits here never leaves.
             self.verifier.audit_without_waiting(event);
@@ -117,14 +114,14 @@ impl Draft {
         self.notes.client().is_some() && !counted_only.contains(&status_of(reason))
     }
 
-    fn event(&self, reason: &'static str) -> Option<AuditEvent> {
-        let client = self.notes.client()?.to_string();
+    fn event(&self, ending: RequestEnding) -> Option<AuditEvent> {
+        let client = self.notes.client()?.clone();
         let Findings { nik, nik_plausible, fields, percentage, compared_under } = self.notes.findings();
         Some(AuditEvent {
             request_id: self.id.clone(),
             client,
-            endpoint: self.endpoint,
-            reason,
+            endpoint: self.endpoint.parse::<Endpoint>().ok()?,
+            ending,
             nik,
             nik_plausible,
             fields,
@@ -152,9 +149,13 @@ impl Draft {
 impl Drop for Draft {
     fn drop(&mut self) {
         // A handler that broke down is answered 500 further out.
-        let reason = if thread::panicking() { ReasonCode::Internal.as_str() } else { UNANSWERED };
+        let ending = if thread::panicking() {
+            RequestEnding::Answered(ReasonCode::Internal)
+        } else {
+            RequestEnding::Unanswered
+        };
         if !self.ended
-            && let Some(event) = self.event(reason)
+            && let Some(event) = self.event(ending)
         {
             self.verifier.audit_without_waiting(event);
         }

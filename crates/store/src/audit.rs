@@ -19,7 +19,7 @@ mod writer;
 
 use std::time::Duration;
 
-use padan_domain::{ModelContractId, NationalId};
+use padan_domain::{ClientName, Endpoint, ModelContractId, NationalId, ReasonCode};
 use uuid::Uuid;
 
 pub use checker::{AuditFault, AuditReport};
@@ -37,12 +37,12 @@ pub use usage::UsageRow;
 pub struct AuditEvent {
     /// The request's id, as the answer carries it.
     pub request_id: String,
-    /// The client's name.
-    pub client: String,
-    /// The endpoint's name.
-    pub endpoint: &'static str,
-    /// The reason code of the answer.
-    pub reason: &'static str,
+    /// The client that sent the request.
+    pub client: ClientName,
+    /// The endpoint that was called.
+    pub endpoint: Endpoint,
+    /// How the request ended.
+    pub ending: RequestEnding,
     /// The NIK, once it was read. Only its keyed hash is written.
     pub nik: Option<NationalId>,
     /// Whether the digits of the NIK are what one expects of them and of the date of birth.
@@ -55,6 +55,25 @@ pub struct AuditEvent {
     pub compared_under: Option<ComparedUnder>,
     /// How long the request took until its outcome.
     pub took: Duration,
+}
+
+/// How a request ended, as its row in the audit trail says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestEnding {
+    /// An answer with this reason code was sent.
+    Answered(ReasonCode),
+    /// The client closed the connection before there was an answer.
+    Unanswered,
+}
+
+impl RequestEnding {
+    /// The text of the column `reason`: the reason code, or `UNANSWERED`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered(reason) => reason.as_str(),
+            Self::Unanswered => "UNANSWERED",
+        }
+    }
 }
 
 /// The models by which two faces were compared.

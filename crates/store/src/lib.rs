@@ -60,7 +60,7 @@ mod template_keys;
 pub use active_model::ActiveModel;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
-    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, UsageRow,
+    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, RequestEnding, UsageRow,
 };
 pub use client::StoredClient;
 pub use client_change::{NewClient, Rotation};

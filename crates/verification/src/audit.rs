@@ -3,28 +3,25 @@ use padan_store::AuditEvent;
 use crate::{VerificationError, Verifier};
 
 impl Verifier {
-    /// Makes the row of a request durable. Only then may its answer leave; when it fails, nothing that was found out
-    /// may be told.
+    /// Makes the row of a request durable. The answer may leave only after this has returned `Ok`.
+    ///
+    /// # Errors
+    ///
+    /// [`VerificationError::StoreUnavailable`] when the row is not durable in time. The result of the verification must
+    /// not be answered then.
     pub async fn audit(&self, event: AuditEvent) -> Result<(), VerificationError> {
-        match &self.parts.audit {
-            Some(trail) => {
-                trail.record(event).await.map_err(|error| VerificationError::StoreUnavailable(error.into()))
-            }
-            None => Ok(()),
-        }
+        let recorded = self.parts.audit.record(event).await;
+        recorded.map_err(|error| VerificationError::StoreUnavailable(error.into()))
     }
 
-    /// Has the row of a request written without waiting for it: the caller is gone, or is told nothing that was found out.
+    /// Hands over the row of a request without waiting until it is durable. For requests whose client has left, or whose
+    /// answer contains nothing about a person.
     pub fn audit_without_waiting(&self, event: AuditEvent) {
-        if let Some(trail) = &self.parts.audit {
-            trail.note(event);
-        }
+        self.parts.audit.note(event);
     }
 
-    /// Writes what is left of the audit trail. To be called when nobody is served any more.
+    /// Writes the rows that are still queued. Call it when no request is served any more.
     pub async fn finish(&self) {
-        if let Some(trail) = &self.parts.audit {
-            trail.finish().await;
-        }
+        self.parts.audit.finish().await;
     }
 }

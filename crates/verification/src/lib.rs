@@ -56,7 +56,8 @@ pub use known_name::suggest_known_name;
 pub use padan_domain::{ClientCertificate, ClientName};
 pub use padan_inference::{Onlooker, TakenUp};
 pub use padan_store::{
-    AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, TemplateCount,
+    AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, RequestEnding,
+    TemplateCount,
 };
 pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;

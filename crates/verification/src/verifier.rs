@@ -39,8 +39,8 @@ pub struct VerifierParts {
     pub registry: Registry,
     /// The service's own database.
     pub store: Store,
-    /// Where requests are recorded; `None` only to measure what recording costs.
-    pub audit: Option<AuditTrail>,
+    /// Where requests are recorded.
+    pub audit: AuditTrail,
     /// The models.
     pub engine: EngineInUse,
     /// Section `[verification]`.
@@ -58,7 +58,7 @@ pub struct VerifierFigures {
     /// The pool to the store.
     pub store: PoolFigures,
     /// The audit trail.
-    pub audit: Option<AuditFigures>,
+    pub audit: AuditFigures,
     /// Templates that could not be read, and were made anew.
     pub unreadable_templates: u64,
     /// Whether another model than the active one serves, because that one cannot be used.
@@ -164,7 +164,7 @@ impl Verifier {
             engine: self.parts.engine.current().figures(),
             registry: self.parts.registry.figures(),
             store: self.parts.store.pool(),
-            audit: self.parts.audit.as_ref().map(AuditTrail::figures),
+            audit: self.parts.audit.figures(),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
             model_behind: self.parts.engine.is_behind(),
             sampled: self.samples.current(),
@@ -175,9 +175,7 @@ impl Verifier {
     /// the audit trail.
     pub fn tell(&self, of_photos: Onlooker, of_commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
         self.parts.engine.tell(of_photos);
-        if let Some(trail) = &self.parts.audit {
-            trail.tell(of_commits);
-        }
+        self.parts.audit.tell(of_commits);
     }
 
     /// What the engine computes with.

@@ -53,10 +53,8 @@ impl Metrics {
             self.observe_pool("registry", &replica.pool);
         }
         self.observe_pool("store", &store);
-        if let Some(audit) = audit {
-            raise(&self.audit_rows.with_label_values(&["durable"]), audit.rows);
-            raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
-        }
+        raise(&self.audit_rows.with_label_values(&["durable"]), audit.rows);
+        raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
         self.observe_samples(&sampled);
     }
 

@@ -92,11 +92,11 @@ impl AuditRow {
             format!("\"{name}\":{value}")
         });
         let fields = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
-        let mut row = Self::blank("request", place, event.reason);
+        let mut row = Self::blank("request", place, event.ending.as_str());
         row.fields = fields;
         row.request_id = Some(event.request_id.clone());
-        row.client = Some(event.client.clone());
-        row.endpoint = Some(event.endpoint.to_owned());
+        row.client = Some(event.client.as_str().to_owned());
+        row.endpoint = Some(event.endpoint.as_str().to_owned());
         row.nik_plausible = event.nik_plausible;
         row.percentage = event.percentage;
         row.milliseconds = event.took.as_micros() as f64 / 1000.0;

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_domain::Clock;
+use padan_domain::{Clock, Endpoint, ReasonCode};
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
-    ComparedUnder, Config, Forgotten, Store, StoreError,
+    ComparedUnder, Config, Forgotten, RequestEnding, Store, StoreError,
 };
 use padan_testing::TestDatabase;
 
@@ -17,9 +17,9 @@ use crate::fixture::{MAY, config, contract, migrated, nik, usable};
 pub(crate) fn event(request_id: &str) -> AuditEvent {
     AuditEvent {
         request_id: request_id.to_owned(),
-        client: "bank".to_owned(),
-        endpoint: "face-verification",
-        reason: "FACE_MISMATCH",
+        client: "bank".parse().unwrap(),
+        endpoint: Endpoint::FaceVerification,
+        ending: RequestEnding::Answered(ReasonCode::FaceMismatch),
         nik: Some(nik()),
         nik_plausible: Some(true),
         fields: vec![("nik", Some(true)), ("name", Some(false)), ("date_of_birth", None)],
@@ -100,7 +100,7 @@ async fn filters_choose_by_person_client_and_time() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(at("2026-03-04T05:06:07Z"));
     trail.record(event("a")).await.unwrap();
-    trail.record(AuditEvent { client: "shop".into(), ..event("b") }).await.unwrap();
+    trail.record(AuditEvent { client: "shop".parse().unwrap(), ..event("b") }).await.unwrap();
     trail.record(AuditEvent { nik: None, ..event("c") }).await.unwrap();
     store.audit_trail(at("2026-03-04T06:00:00Z")).record(event("d")).await.unwrap();
     let chosen = async |filter: AuditFilter| {
@@ -651,7 +651,14 @@ async fn failed_faces_are_counted_by_person_client_and_time() {
     for id in ["a", "b"] {
         trail.record(event(id)).await.unwrap();
     }
-    trail.record(AuditEvent { percentage: Some(75.0), reason: "VERIFIED", ..event("c") }).await.unwrap();
+    trail
+        .record(AuditEvent {
+            percentage: Some(75.0),
+            ending: RequestEnding::Answered(ReasonCode::Verified),
+            ..event("c")
+        })
+        .await
+        .unwrap();
     trail.record(AuditEvent { percentage: Some(0.0), compared_under: None, ..event("d") }).await.unwrap();
     let since = "2026-03-04T04:00:00Z".parse().unwrap();
     let when =
