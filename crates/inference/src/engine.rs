@@ -20,7 +20,7 @@ use crate::{
     raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
-    workers::{Onlooker, WorkerFigures, Workers},
+    workers::{Onlooker, WorkerFigures, Workers, WorkersEnded},
 };
 
 /// The face engine: verified model files, warm sessions, worker threads. Clones share them.
@@ -109,6 +109,15 @@ impl Engine {
     /// Tells an onlooker of every photo that a worker takes up from now on; the first onlooker stays.
     pub fn tell(&self, onlooker: Onlooker) {
         self.workers.tell(onlooker);
+    }
+
+    /// Checks that every worker thread still runs.
+    ///
+    /// # Errors
+    ///
+    /// [`WorkersEnded`] when at least one has ended. A job's panic is caught, so none should.
+    pub fn check(&self) -> Result<(), WorkersEnded> {
+        self.workers.check()
     }
 
     /// The state of the queue and the workers.

@@ -1,7 +1,7 @@
 //! Worker threads behind a bounded queue.
 //!
 //! A full queue refuses at once. An entry whose time has run out, or whose caller has left, is dropped before work is
-//! spent on it. A panic within one photo ends that photo, not the worker.
+//! spent on it. A panic within one job ends that job, not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -68,12 +68,23 @@ pub struct TakenUp {
     pub megapixels: Option<f64>,
 }
 
+/// Worker threads have ended, although the engine is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{ended} of {workers} worker threads have ended; restart the service")]
+pub struct WorkersEnded {
+    /// Threads that have ended.
+    pub ended: usize,
+    /// Threads that were started.
+    pub workers: usize,
+}
+
 /// Is told of every photo that a worker takes up, on the worker's thread: it must not wait for anything.
 pub type Onlooker = Arc<dyn Fn(TakenUp) + Send + Sync>;
 
 #[derive(Default)]
 struct Counts {
     busy: AtomicUsize,
+    ended: AtomicUsize,
     refused: AtomicU64,
     expired: AtomicU64,
     onlooker: OnceLock<Onlooker>,
@@ -135,6 +146,13 @@ impl Workers {
         let _ = self.counts.onlooker.set(onlooker);
     }
 
+    pub(crate) fn check(&self) -> Result<(), WorkersEnded> {
+        match self.counts.ended.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            ended => Err(WorkersEnded { ended, workers: self.threads }),
+        }
+    }
+
     pub(crate) fn figures(&self) -> WorkerFigures {
         WorkerFigures {
             workers: self.threads,
@@ -150,53 +168,76 @@ impl Workers {
 }
 
 fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts, pixels: &PixelBudget) {
+    let _ended = CountOnDrop(&counts.ended);
     for job in jobs {
         let Job { photo, role, queued_at, deadline, answer } = job;
-        if answer.is_closed() || Instant::now() >= deadline {
+        let result = if answer.is_closed() || Instant::now() >= deadline {
             counts.expired.fetch_add(1, Ordering::Relaxed);
-            // The caller may have left; then nobody is there to be told.
-            let _ = answer.send(Err(FaceError::Expired));
-            continue;
-        }
-        let queued = queued_at.elapsed();
-        let size = Decoder::declared_size(&photo);
-        counts.busy.fetch_add(1, Ordering::Relaxed);
-        if let Some(onlooker) = counts.onlooker.get() {
-            onlooker(TakenUp {
-                waited: queued,
-                is_selfie: role == Role::Probe,
-                bytes: photo.bytes().len(),
-                megapixels: size.map(megapixels),
-            });
-        }
-        // What is too large, or has no size, is refused before memory is taken.
-        let size = size.filter(|size| pipeline.decoder.takes(*size));
-        let held = size.map(|size| pixels.take(size));
-        let result = if matches!(held, Some(None)) {
-            counts.refused.fetch_add(1, Ordering::Relaxed);
-            Err(FaceError::QueueFull)
+            Err(FaceError::Expired)
         } else {
-            analyse(&mut pipeline, &photo, (role, deadline), queued)
+            let waited = queued_at.elapsed();
+            let whole_job = || process(&mut pipeline, &photo, (role, deadline, waited), (counts, pixels));
+            catch_unwind(AssertUnwindSafe(whole_job))
+                .unwrap_or_else(|_| Err(FaceError::Broken("a worker panicked on this photo".into())))
         };
-        drop(held);
-        counts.busy.fetch_sub(1, Ordering::Relaxed);
+        // The caller may have left; then the answer has no receiver.
         let _ = answer.send(result);
     }
+}
+
+fn process(
+    pipeline: &mut Pipeline,
+    photo: &Photo,
+    (role, deadline, waited): (Role, Instant, Duration),
+    (counts, pixels): (&Counts, &PixelBudget),
+) -> Result<Analysis, FaceError> {
+    let _busy = Busy::new(&counts.busy);
+    let size = Decoder::declared_size(photo);
+    if let Some(onlooker) = counts.onlooker.get() {
+        onlooker(TakenUp {
+            waited,
+            is_selfie: role == Role::Probe,
+            bytes: photo.bytes().len(),
+            megapixels: size.map(megapixels),
+        });
+    }
+    // What is too large, or has no size, is refused before memory is taken.
+    let size = size.filter(|size| pipeline.decoder.takes(*size));
+    let held = size.map(|size| pixels.take(size));
+    if matches!(held, Some(None)) {
+        counts.refused.fetch_add(1, Ordering::Relaxed);
+        return Err(FaceError::QueueFull);
+    }
+    let mut analysis = pipeline.analyse(photo, role, deadline)?;
+    analysis.timings.queued = waited;
+    Ok(analysis)
 }
 
 fn megapixels((width, height): (u32, u32)) -> f64 {
     f64::from(width) * f64::from(height) / 1e6
 }
 
-fn analyse(
-    pipeline: &mut Pipeline,
-    photo: &Photo,
-    (role, deadline): (Role, Instant),
-    queued: Duration,
-) -> Result<Analysis, FaceError> {
-    let result = catch_unwind(AssertUnwindSafe(|| pipeline.analyse(photo, role, deadline)));
-    let mut analysis =
-        result.unwrap_or_else(|_| Err(FaceError::Broken("a panic within one photo".into())))?;
-    analysis.timings.queued = queued;
-    Ok(analysis)
+/// Counts a worker as busy until it is dropped, also by a panic.
+struct Busy<'a>(&'a AtomicUsize);
+
+impl<'a> Busy<'a> {
+    fn new(busy: &'a AtomicUsize) -> Self {
+        busy.fetch_add(1, Ordering::Relaxed);
+        Self(busy)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts its own end, also by a panic.
+struct CountOnDrop<'a>(&'a AtomicUsize);
+
+impl Drop for CountOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

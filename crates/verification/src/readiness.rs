@@ -12,7 +12,8 @@ pub struct Component {
 }
 
 impl Verifier {
-    /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists.
+    /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists; what can fail
+    /// later is a worker thread.
     pub async fn readiness(&self) -> Vec<Component> {
         let patience = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
         let deadline = Instant::now() + patience;
@@ -20,8 +21,9 @@ impl Verifier {
             within(deadline, self.parts.registry.check()),
             within(deadline, self.parts.store.check()),
         );
+        let models = self.parts.engine.current().check();
         let components = vec![
-            Component { name: "models", state: Ok(()) },
+            Component { name: "models", state: models.map_err(|ended| ended.to_string()) },
             Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
             Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
         ];

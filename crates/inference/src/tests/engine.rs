@@ -2,11 +2,15 @@
 
 use std::{
     num::NonZeroUsize,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use crate::{
-    Config, DeviceChoice, Engine, FaceError, PrecisionChoice, StartError,
+    Config, DeviceChoice, Engine, FaceError, PrecisionChoice, StartError, WorkersEnded,
     test_support::{config, photo, pipeline, workspace},
 };
 
@@ -96,6 +100,47 @@ async fn what_comes_too_late_is_dropped_unseen() {
     assert_eq!(late.unwrap_err(), FaceError::Expired);
     engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap();
     assert_eq!(engine.figures().expired, 1);
+}
+
+/// Panics when a caught panic's payload is dropped, which is after `catch_unwind`.
+struct PanicsOnDrop;
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_anywhere_in_a_job_ends_the_job_and_not_the_worker() {
+    let engine = engine(1, 8);
+    let first = AtomicBool::new(true);
+    engine.tell(Arc::new(move |_| assert!(!first.swap(false, Relaxed), "the observer panics")));
+    let broken = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap_err();
+    assert!(matches!(broken, FaceError::Broken(_)), "{broken}");
+    assert_eq!(engine.figures().busy, 0);
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok());
+    assert_eq!(engine.check(), Ok(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_has_ended_fails_the_check() {
+    let engine = engine(2, 8);
+    let first = AtomicBool::new(true);
+    engine.tell(Arc::new(move |_| {
+        if first.swap(false, Relaxed) {
+            std::panic::panic_any(PanicsOnDrop);
+        }
+    }));
+    let broken = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap_err();
+    assert!(matches!(broken, FaceError::Broken(_)), "{broken}");
+    // The thread unwinds while the caller already has its answer.
+    let until = in_a_minute();
+    while engine.check().is_ok() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(engine.check(), Err(WorkersEnded { ended: 1, workers: 2 }));
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "the other worker serves on");
 }
 
 fn refusal(change: impl FnOnce(&mut Config)) -> StartError {
