@@ -286,7 +286,10 @@ impl Counted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{LabelledPhoto, LeftOut, LeftOutEntry};
+    use crate::{
+        labelled::LabelledPhoto,
+        left_out::{LeftOut, LeftOutEntry},
+    };
 
     /// Photos at these angles in degrees, each with its identity and source: cosines are those of the angles between them.
     fn photos(angles: &[(f64, usize, usize)]) -> (Labelled, Vec<Embedding>) {

@@ -12,7 +12,7 @@ use crate::{
         Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, NamedRate,
         OperatingPoint, Score, TurnedAway,
     },
-    labelled::Labelled,
+    labelled::{Labelled, LabelledPair},
     measured::{Measured, Outcome},
     metrics::{self, Scored},
 };
@@ -46,7 +46,7 @@ pub fn evaluate(
         let fmr = cross.as_ref().map(|cross| bootstrap.fmr(cross, cosine));
         Mark { percentage, cosine, fmr, fnmr: bootstrap.fnmr(&genuine, cosine) }
     });
-    let score = |pair: &crate::LabelledPair| {
+    let score = |pair: &LabelledPair| {
         let cosine = cosine(&plain, pair.a, pair.b);
         let percentage =
             cosine.map_or(0.0, |cosine| calibration.percentage(Similarity::from_cosine(cosine)).value());

@@ -1,12 +1,10 @@
 //! Photos with the names of who is on them, and the pairs that are to be compared.
 
-mod listing;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,9 +12,10 @@ use std::{
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Deserialize;
 
-pub(crate) use self::listing::rows;
-use self::listing::{IdentityRow, listed_photos, name_of, photos_in_folders};
-use crate::left_out::LeftOut;
+use crate::{
+    left_out::LeftOut,
+    listing::{IdentityRow, LabelError, listed_photos, name_of, photos_in_folders, rows},
+};
 
 /// Labelled photos. Photos of one source are compared with each other, and with those of no other source.
 #[derive(Debug, Default)]
@@ -66,35 +65,6 @@ pub struct LabelledPair {
     pub fold: Option<usize>,
     /// The group of people, as an index.
     pub group: Option<usize>,
-}
-
-/// Why labels cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum LabelError {
-    /// A list or folder cannot be read.
-    #[error("{} cannot be read: {source}", place.display())]
-    Unreadable {
-        /// The list or folder.
-        place: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// A list is not a table of the columns that it needs.
-    #[error("{}: {reason}", place.display())]
-    Malformed {
-        /// The list.
-        place: PathBuf,
-        /// What is wrong, with the line.
-        reason: String,
-    },
-    /// There is nothing to compare.
-    #[error("{} holds no two photos to compare: {wanted}", place.display())]
-    Nothing {
-        /// The list or folder.
-        place: PathBuf,
-        /// What would be needed.
-        wanted: &'static str,
-    },
 }
 
 /// The file in a folder that says who is on which photo.

@@ -2,7 +2,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Deserialize;
 
-use crate::labelled::{LabelError, rows};
+use crate::listing::{LabelError, rows};
 
 /// Photos and pairs whose labels are known to be wrong, with the reasons. They are compared with nothing.
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ mod evaluation;
 mod fmr_curve;
 mod labelled;
 mod left_out;
+mod listing;
 mod measured;
 mod metrics;
 mod report;
@@ -29,8 +30,9 @@ pub use evaluation::{
     Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, Milliseconds,
     NamedRate, OperatingPoint, Score, TurnedAway,
 };
-pub use labelled::{LabelError, Labelled, LabelledPair, LabelledPhoto};
+pub use labelled::{Labelled, LabelledPair, LabelledPhoto};
 pub use left_out::{LeftOut, LeftOutEntry};
+pub use listing::LabelError;
 pub use measured::{EngineFailed, FaceFound, Measured, Outcome, measure};
 pub use metrics::Accuracy;
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};

@@ -13,7 +13,7 @@ use padan_inference::Pipeline;
 
 pub use self::plots::Plot;
 use crate::{
-    evaluation::{Evaluated, Evaluation, Figures},
+    evaluation::{Evaluated, Evaluation, Figures, TurnedAway},
     labelled::Labelled,
     left_out::LeftOutEntry,
 };
@@ -51,7 +51,7 @@ struct Page<'a> {
     matched: Vec<Shown>,
     pass_mark: String,
     reasons: BTreeMap<&'a str, usize>,
-    turned_away: &'a [crate::TurnedAway],
+    turned_away: &'a [TurnedAway],
     left_out: &'a [LeftOutEntry],
 }
 

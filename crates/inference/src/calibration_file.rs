@@ -2,7 +2,7 @@ use padan_domain::{Anchor, Calibration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{digest::FileDigest, manifest::ModelError, model_set::ModelSet};
+use crate::{digest::FileDigest, model_error::ModelError, model_set::ModelSet};
 
 /// What a model set's cosines mean in per cent, and how that is known. Bound to the embedder's file. Made by
 /// `padan calibrate`.

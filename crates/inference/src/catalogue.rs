@@ -6,7 +6,8 @@ use std::{
 use crate::{
     calibration_file::CalibrationFile,
     digest::FileDigest,
-    manifest::{Export, Graph, Manifest, ModelError, Task},
+    manifest::{Export, Graph, Manifest, Task},
+    model_error::ModelError,
     model_set::ModelSet,
 };
 

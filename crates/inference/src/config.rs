@@ -231,7 +231,7 @@ pub struct SubjectConfig {
     pub max_second_share: f64,
 }
 
-/// Which faces are good enough to compare. What each figure means is said at [`Quality`](crate::Quality).
+/// Which faces are good enough to compare. What each figure means is said at [`Quality`](crate::quality::Quality).
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityConfig {

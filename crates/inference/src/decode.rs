@@ -1,5 +1,6 @@
 //! Encoded bytes to pixels, within limits that hold before memory is taken, and at no more resolution than is needed.
 
+mod decoded_jpeg;
 mod jpeg;
 
 use std::io::Cursor;

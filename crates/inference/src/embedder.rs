@@ -4,9 +4,9 @@ use padan_domain::Embedding;
 
 use crate::{
     align::{AlignedFace, CROP_SIDE},
-    detector::PixelScale,
     error::FaceError,
     manifest::InputSpec,
+    normalisation::Normalisation,
     runtime::Network,
     tensor::Tensor,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// An embedder's network with what it wants to see.
 pub(crate) struct Embedder {
     network: Network,
-    input: PixelScale,
+    input: Normalisation,
     output: String,
     length: usize,
     tensor: Tensor,
@@ -22,7 +22,7 @@ pub(crate) struct Embedder {
 
 impl Embedder {
     pub(crate) fn new(network: Network, input: &InputSpec, output: String, length: usize) -> Self {
-        Self { network, input: PixelScale::of(input), output, length, tensor: Tensor::default() }
+        Self { network, input: Normalisation::of(input), output, length, tensor: Tensor::default() }
     }
 
     /// Runs the network once on an evenly grey crop, so that the first photo finds everything allocated.
@@ -48,7 +48,7 @@ impl Embedder {
 }
 
 /// One plane a colour, row by row, in the network's order and scale.
-fn write_planes(face: &AlignedFace, input: PixelScale, tensor: &mut Tensor) {
+fn write_planes(face: &AlignedFace, input: Normalisation, tensor: &mut Tensor) {
     tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
     for channel in 0..3 {
         let colour = if input.blue_first { 2 - channel } else { channel };
@@ -75,9 +75,9 @@ mod tests {
                 plane[0]
             })
         };
-        let rgb = PixelScale { blue_first: false, mean: [0.0; 3], deviation: [1.0; 3] };
+        let rgb = Normalisation { blue_first: false, mean: [0.0; 3], deviation: [1.0; 3] };
         assert_eq!(planes(rgb), [10.0, 20.0, 30.0]);
-        let bgr = PixelScale { blue_first: true, mean: [10.0, 0.0, 0.0], deviation: [10.0, 1.0, 2.0] };
+        let bgr = Normalisation { blue_first: true, mean: [10.0, 0.0, 0.0], deviation: [10.0, 1.0, 2.0] };
         assert_eq!(planes(bgr), [2.0, 20.0, 5.0]);
     }
 }

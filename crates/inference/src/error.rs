@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use padan_domain::ReasonCode;
 
-use crate::manifest::ModelError;
+use crate::model_error::ModelError;
 
 /// Why a photo gave no embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -24,14 +24,19 @@ mod digest;
 mod embedder;
 mod engine;
 mod error;
+mod faces;
 mod geometry;
 mod manifest;
+mod manifest_file;
+mod model_error;
 mod model_set;
+mod normalisation;
 mod onnx;
 mod orientation;
 mod pipeline;
 mod pixel_budget;
 mod placement;
+mod preparation_step;
 mod prepare;
 mod quality;
 mod raster;
@@ -57,20 +62,21 @@ pub use config::{
     Config, DetectionConfig, Device, DeviceChoice, Limits, PrecisionChoice, QualityConfig, SubjectConfig,
 };
 pub use decode::Picture;
-pub use detector::Faces;
 pub use digest::{FileDigest, InvalidDigest};
 pub use engine::{Engine, Identity, load, load_uncalibrated, model_folders};
 pub use error::{FaceError, PhotoFault, StartError};
+pub use faces::Faces;
 pub use geometry::{Point, Rectangle};
 pub use manifest::{
-    ColourOrder, Detection, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
-    InputSize, InputSpec, LandmarkLook, Level, Manifest, ModelError, OpenVino, Package, Precision, Source,
-    Task,
+    ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
+    InputSize, InputSpec, LandmarkLook, Level, Manifest, OpenVino, Package, Precision, Source, Task,
 };
+pub use model_error::ModelError;
 pub use model_set::ModelSet;
 pub use pipeline::Pipeline;
 pub use placement::Placement;
-pub use prepare::{Step, prepare};
+pub use preparation_step::PreparationStep;
+pub use prepare::prepare;
 pub use quality::Quality;
 pub use retries::Retries;
 pub use runtime_library::find as find_runtime_library;

@@ -3,13 +3,9 @@
 //! Enter with [`Manifest::parse`]. A parsed manifest is consistent; a model that needs no code of its own
 //! (any embedder on 112 x 112 five-point crops, `YuNet` and SCRFD detectors) needs only such a file.
 
-mod error;
-mod file;
-
 use serde::{Deserialize, Serialize};
 
-pub use self::error::ModelError;
-use crate::{digest::FileDigest, prepare::Step};
+use crate::{digest::FileDigest, preparation_step::PreparationStep};
 
 /// One model: its description, its files and how it is fed.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,7 +38,7 @@ pub struct Export {
     /// Of the file as published.
     pub sha256: FileDigest,
     /// What is done to it once, when it is installed.
-    pub prepare: Vec<Step>,
+    pub prepare: Vec<PreparationStep>,
     /// Of the prepared file; the published file's own when nothing is prepared.
     pub prepared_sha256: FileDigest,
     /// Where to get it, in the order to try.
@@ -127,14 +123,14 @@ pub enum ColourOrder {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Task {
     /// Finds faces and their landmarks.
-    Detector(Detection),
+    Detector(DetectionSpec),
     /// Turns an aligned crop into an embedding.
     Embedder(EmbeddingSpec),
 }
 
 /// A detector's outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Detection {
+pub struct DetectionSpec {
     /// How the outputs are decoded.
     pub family: DetectorFamily,
     /// Boxes predicted at each cell of a level's grid.
@@ -255,17 +251,6 @@ impl Precision {
 }
 
 impl Manifest {
-    /// Reads a manifest. `place` is where it was found, for the error.
-    ///
-    /// ```
-    /// # use padan_inference::Manifest;
-    /// let error = Manifest::parse("a.toml", "name = 'A b'").unwrap_err();
-    /// assert!(error.to_string().starts_with("a.toml: "));
-    /// ```
-    pub fn parse(place: &str, text: &str) -> Result<Self, ModelError> {
-        file::parse(text).map_err(|reason| ModelError::Manifest { place: place.to_owned(), reason })
-    }
-
     /// The file that stands for the weights: whichever export is installed, the contract names this one.
     pub fn canonical(&self) -> &Export {
         // Parsing refuses a manifest without exports.

@@ -3,9 +3,12 @@ use std::fmt::Write as _;
 use padan_domain::ModelContractId;
 use sha2::{Digest as _, Sha256};
 
-use crate::manifest::{
-    ColourOrder, Detection, DetectorFamily, EmbedderFamily, EmbeddingSpec, InputSize, InputSpec, Manifest,
-    ModelError, Task,
+use crate::{
+    manifest::{
+        ColourOrder, DetectionSpec, DetectorFamily, EmbedderFamily, EmbeddingSpec, InputSize, InputSpec,
+        Manifest, Task,
+    },
+    model_error::ModelError,
 };
 
 /// Counts the changes of this crate's own steps (choice of the face, alignment, resampling) after which an
@@ -19,7 +22,7 @@ pub struct ModelSet {
     /// The detector's manifest.
     pub detector: Manifest,
     /// Its outputs, out of the manifest's task.
-    pub detection: Detection,
+    pub detection: DetectionSpec,
     /// The embedder's manifest.
     pub embedder: Manifest,
     /// Its output, out of the manifest's task.

@@ -6,7 +6,7 @@
 
 use prost::{Message, Oneof};
 
-use crate::manifest::ModelError;
+use crate::model_error::ModelError;
 
 /// Element type `float32` of a [`TensorProto`].
 pub(crate) const FLOAT: i32 = 1;

@@ -1,7 +1,7 @@
 //! Which of the faces in a photo is meant.
 
 use crate::{
-    detector::{Detection, Faces, View},
+    faces::{Detection, Faces, View},
     geometry::{Point, Rectangle},
 };
 

@@ -6,7 +6,11 @@ use bytes::Bytes;
 use padan_domain::Photo;
 use serde::de::DeserializeOwned;
 
-use crate::{Config, DeviceChoice, Pipeline, load};
+use crate::{
+    config::{Config, DeviceChoice},
+    engine::load,
+    pipeline::Pipeline,
+};
 
 /// A path below the workspace's root.
 pub(crate) fn workspace(path: &str) -> PathBuf {

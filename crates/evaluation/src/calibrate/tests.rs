@@ -2,7 +2,7 @@ use padan_domain::Calibration;
 use padan_inference::Catalogue;
 
 use super::*;
-use crate::{FaceFound, LabelledPhoto};
+use crate::{labelled::LabelledPhoto, measured::FaceFound};
 
 /// Persons in sixteen dimensions, four photos each: a direction of their own, and a little of another each time.
 /// Groups 0 and 1 take turns; those of group 1 have more in common with each other.

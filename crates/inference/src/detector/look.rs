@@ -2,10 +2,11 @@ use fast_image_resize::{FilterType, Resizer};
 
 use crate::{
     decode::Picture,
-    detector::{Detection, PixelScale},
     error::FaceError,
+    faces::Detection,
     geometry::{Point, Rectangle},
     manifest::InputSize,
+    normalisation::Normalisation,
     orientation::Orientation,
     raster::Raster,
     tensor::Tensor,
@@ -104,7 +105,7 @@ impl Look {
     pub(crate) fn draw(
         &self,
         picture: &Picture,
-        pixels: PixelScale,
+        pixels: Normalisation,
         resizer: &mut Resizer,
         onto: &mut Canvas,
     ) -> Result<(), FaceError> {
@@ -167,7 +168,8 @@ mod tests {
     use super::*;
 
     const ANY: InputSize = InputSize::MultipleOf(32);
-    const AS_THEY_ARE: PixelScale = PixelScale { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
+    const AS_THEY_ARE: Normalisation =
+        Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
 
     fn drawn(look: &Look, raster: Raster) -> Canvas {
         let mut canvas = Canvas::default();

@@ -4,8 +4,8 @@
 //! from the cell's corner to the box's four sides and the offsets of five landmarks, all in strides.
 
 use crate::{
-    detector::Detection,
     error::FaceError,
+    faces::Detection,
     geometry::{Point, Rectangle},
     manifest,
     runtime::Outputs,
@@ -14,7 +14,7 @@ use crate::{
 /// Every anchor whose score is at least `min_score`, before overlapping boxes are merged. Coordinates are those of
 /// the network's input, `width` pixels wide.
 pub(crate) fn decode(
-    spec: &manifest::Detection,
+    spec: &manifest::DetectionSpec,
     outputs: &Outputs<'_>,
     width: usize,
     min_score: f32,
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
     use crate::manifest::{DetectorFamily, Level};
 
-    fn spec() -> manifest::Detection {
+    fn spec() -> manifest::DetectionSpec {
         let level = Level {
             stride: 16,
             scores: "score".into(),
@@ -61,7 +61,7 @@ mod tests {
             boxes: "box".into(),
             landmarks: "points".into(),
         };
-        manifest::Detection { family: DetectorFamily::Scrfd, anchors_per_cell: 2, levels: vec![level] }
+        manifest::DetectionSpec { family: DetectorFamily::Scrfd, anchors_per_cell: 2, levels: vec![level] }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use crate::{detector::Detection, geometry::Rectangle};
+use crate::{faces::Detection, geometry::Rectangle};
 
 /// Greedy non-maximum suppression: of boxes that overlap by more than `max_overlap` only the best scored stays.
 ///

@@ -1,9 +1,10 @@
 use fast_image_resize::Resizer;
 use serde::Deserialize;
 
-use super::View;
 use crate::{
+    faces::View,
     geometry::Point,
+    pipeline::Pipeline,
     retries::Retries,
     subject::Subject,
     test_support::{config, fixture, fixture_json, photo, pipeline},
@@ -72,7 +73,7 @@ fn yunet_finds_what_opencv_finds() {
 fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
     let mut pipeline = pipeline(&config());
     for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
-        let decode = |pipeline: &mut crate::Pipeline, bytes: Vec<u8>| pipeline.decode(&photo(bytes)).unwrap();
+        let decode = |pipeline: &mut Pipeline, bytes: Vec<u8>| pipeline.decode(&photo(bytes)).unwrap();
         let bytes = fixture(&format!("detection/{file}"));
         let mirror = image::load_from_memory(&bytes).unwrap().fliph();
         let mut mirrored = std::io::Cursor::new(Vec::new());
@@ -80,7 +81,7 @@ fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
         let mut picture = decode(&mut pipeline, bytes);
         let mirrored = decode(&mut pipeline, mirrored.into_inner());
         let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap();
-        let subject = crate::Pipeline::subject(&faces).unwrap();
+        let subject = Pipeline::subject(&faces).unwrap();
         let width = f64::from(picture.raster.size().0);
         let in_mirror = Subject { face: subject.face.mirrored(width), ..subject };
         let detector = &mut pipeline.detector;

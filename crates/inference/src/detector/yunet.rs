@@ -3,8 +3,8 @@
 //! Each level of the network has a grid of cells, row by row, and for each cell a class and an object score, a box (centre offset in cells, logarithm of the size in cells) and five landmarks (offsets in cells).
 
 use crate::{
-    detector::Detection,
     error::FaceError,
+    faces::Detection,
     geometry::{Point, Rectangle},
     manifest::Level,
     runtime::Outputs,

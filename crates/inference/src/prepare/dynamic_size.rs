@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    manifest::ModelError,
+    model_error::ModelError,
     onnx::{
         AttributeProto, Dimension, DimensionValue, GraphProto, TensorProto, TensorShapeProto, TypeValue,
         ValueInfoProto,

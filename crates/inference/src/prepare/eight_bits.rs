@@ -1,7 +1,7 @@
-use super::{drop_unused_weights, names};
 use crate::{
-    manifest::ModelError,
+    model_error::ModelError,
     onnx::{self, AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto},
+    prepare::graph::{drop_unused_weights, value_names},
 };
 
 /// Weights that share a scale. They lie along one row, which makes one value of the output.
@@ -34,7 +34,7 @@ pub(super) fn rewrite(model: &mut ModelProto) -> Result<(), ModelError> {
     if fresh.is_empty() {
         return Ok(());
     }
-    let taken = names(graph);
+    let taken = value_names(graph);
     if let Some(tensor) = fresh.iter().find(|tensor| taken.contains(tensor.name())) {
         return Err(ModelError::Graph(format!("{} is already the name of a value", tensor.name())));
     }

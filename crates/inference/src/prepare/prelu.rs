@@ -1,7 +1,7 @@
-use super::{drop_unused_weights, names};
 use crate::{
-    manifest::ModelError,
+    model_error::ModelError,
     onnx::{self, AttributeProto, GraphProto, NodeProto, TensorProto},
+    prepare::graph::{drop_unused_weights, value_names},
 };
 
 /// Writes `PRelu(x)` as `s * x + (1 - s) * Relu(x)`, the scalings as depthwise 1 x 1 convolutions.
@@ -19,7 +19,7 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
             None => nodes.push(node.clone()),
         }
     }
-    let taken = names(graph);
+    let taken = value_names(graph);
     let fresh =
         nodes.iter().flat_map(|node| &node.output).chain(weights.iter().filter_map(|w| w.name.as_ref()));
     if let Some(name) =

@@ -52,7 +52,7 @@ fn value(name: &str, sizes: &[i64]) -> ValueInfoProto {
     }
 }
 
-fn prepared(model: &ModelProto, steps: &[Step]) -> Result<ModelProto, ModelError> {
+fn prepared(model: &ModelProto, steps: &[PreparationStep]) -> Result<ModelProto, ModelError> {
     prepare(&model.encode_to_vec(), steps).map(|bytes| ModelProto::decode(&bytes[..]).unwrap())
 }
 
@@ -85,7 +85,7 @@ fn evaluate(graph: &GraphProto, input: &[f32]) -> Vec<f32> {
 
 #[test]
 fn weights_leave_the_inputs() {
-    let model = prepared(&small_model(&[0.5, 0.25]), &[Step::WeightsOutOfInputs]).unwrap();
+    let model = prepared(&small_model(&[0.5, 0.25]), &[PreparationStep::WeightsOutOfInputs]).unwrap();
     let graph = model.graph.unwrap();
     assert_eq!(graph.input.iter().map(ValueInfoProto::name).collect::<Vec<_>>(), ["image"]);
     assert_eq!(graph.initializer.len(), 2);
@@ -95,7 +95,7 @@ fn weights_leave_the_inputs() {
 #[test]
 fn a_prelu_becomes_what_it_computes() {
     for slopes in [[0.25, -0.5, 1.0], [0.25, 1.5, 0.0]] {
-        let steps = [Step::WeightsOutOfInputs, Step::PreluByConvolutions];
+        let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::PreluByConvolutions];
         let graph = prepared(&small_model(&slopes), &steps).unwrap().graph.unwrap();
         assert!(graph.node.iter().all(|node| node.op_type() != "PRelu"));
         assert!(graph.initializer.iter().all(|weight| weight.name() != "slope"), "an unused weight stays");
@@ -110,7 +110,7 @@ fn a_prelu_becomes_what_it_computes() {
 #[test]
 fn a_prelu_with_one_slope_for_all_is_left_alone() {
     let model = small_model(&[0.5]);
-    assert_eq!(prepared(&model, &[Step::PreluByConvolutions]).unwrap(), model);
+    assert_eq!(prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap(), model);
 }
 
 /// A fully connected layer of two rows with a bias.
@@ -142,7 +142,7 @@ fn fully_connected(weights: &[f32], alpha: f32) -> ModelProto {
 #[test]
 fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_beside_them() {
     let weights: Vec<f32> = (0_i16..128).map(|at| f32::from(at * 37 % 101 - 50) * 0.01).collect();
-    let model = prepared(&fully_connected(&weights, 1.0), &[Step::EightBitGemm]).unwrap();
+    let model = prepared(&fully_connected(&weights, 1.0), &[PreparationStep::EightBitGemm]).unwrap();
     let graph = model.graph.unwrap();
     let layer = &graph.node[0];
     assert_eq!((layer.op_type(), layer.domain()), ("MatMulNBits", "com.microsoft"));
@@ -173,13 +173,13 @@ fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_bes
 #[test]
 fn a_layer_that_scales_or_has_no_whole_blocks_is_left_alone() {
     for model in [fully_connected(&[0.5; 128], 2.0), fully_connected(&[0.5; 96], 1.0)] {
-        assert_eq!(prepared(&model, &[Step::EightBitGemm]).unwrap(), model);
+        assert_eq!(prepared(&model, &[PreparationStep::EightBitGemm]).unwrap(), model);
     }
 }
 
 #[test]
 fn height_and_width_become_names() {
-    let steps = [Step::WeightsOutOfInputs, Step::DynamicSize];
+    let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::DynamicSize];
     let graph = prepared(&small_model(&[0.5, 0.5]), &steps).unwrap().graph.unwrap();
     let named =
         |name: &str| Dimension { value: Some(DimensionValue::Named(name.to_owned())), denotation: None };
@@ -194,35 +194,35 @@ fn height_and_width_become_names() {
 fn a_reshape_to_a_fixed_size_is_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[1].int64_data = vec![1, 4096, 2];
-    let error = prepared(&model, &[Step::DynamicSize]).unwrap_err();
+    let error = prepared(&model, &[PreparationStep::DynamicSize]).unwrap_err();
     assert_eq!(error.to_string(), "the model cannot be prepared: the Reshape to boxes leaves no size open");
 }
 
 #[test]
 fn an_end_is_renamed_everywhere() {
-    let rename = Step::Rename { from: "image".to_owned(), to: "input".to_owned() };
+    let rename = PreparationStep::Rename { from: "image".to_owned(), to: "input".to_owned() };
     let graph = prepared(&small_model(&[0.5, 0.5]), std::slice::from_ref(&rename)).unwrap().graph.unwrap();
     assert_eq!(graph.input[0].name(), "input");
     assert_eq!(graph.node[0].input[0], "input");
 
-    let unknown = Step::Rename { from: "nothing".to_owned(), to: "input".to_owned() };
+    let unknown = PreparationStep::Rename { from: "nothing".to_owned(), to: "input".to_owned() };
     let error = prepared(&small_model(&[0.5, 0.5]), &[unknown]).unwrap_err();
     assert!(error.to_string().contains("neither an input nor an output nothing"));
-    let taken = Step::Rename { from: "image".to_owned(), to: "bent".to_owned() };
+    let taken = PreparationStep::Rename { from: "image".to_owned(), to: "bent".to_owned() };
     assert!(prepared(&small_model(&[0.5, 0.5]), &[taken]).unwrap_err().to_string().contains("inner value"));
 }
 
 #[test]
 fn preparing_twice_changes_nothing_more() {
     let steps = [
-        Step::WeightsOutOfInputs,
-        Step::PreluByConvolutions,
-        Step::DynamicSize,
-        Step::Rename { from: "image".to_owned(), to: "input".to_owned() },
+        PreparationStep::WeightsOutOfInputs,
+        PreparationStep::PreluByConvolutions,
+        PreparationStep::DynamicSize,
+        PreparationStep::Rename { from: "image".to_owned(), to: "input".to_owned() },
     ];
     let once = prepare(&small_model(&[0.5, 1.5]).encode_to_vec(), &steps).unwrap();
     assert_eq!(prepare(&once, &steps).unwrap(), once);
-    let steps = [Step::EightBitGemm];
+    let steps = [PreparationStep::EightBitGemm];
     let once = prepare(&fully_connected(&[0.5; 128], 1.0).encode_to_vec(), &steps).unwrap();
     assert_eq!(prepare(&once, &steps).unwrap(), once);
 }
@@ -235,7 +235,7 @@ fn without_steps_the_bytes_are_not_even_read() {
 #[test]
 fn what_is_no_graph_is_refused() {
     for bytes in [&b"\xff\xff\xff"[..], b"<html>not found</html>", b""] {
-        assert!(matches!(prepare(bytes, &[Step::WeightsOutOfInputs]), Err(ModelError::Graph(_))));
+        assert!(matches!(prepare(bytes, &[PreparationStep::WeightsOutOfInputs]), Err(ModelError::Graph(_))));
     }
 }
 
@@ -243,7 +243,7 @@ fn what_is_no_graph_is_refused() {
 fn weights_in_a_second_file_are_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[0].data_location = Some(onnx::EXTERNAL);
-    let error = prepared(&model, &[Step::PreluByConvolutions]).unwrap_err();
+    let error = prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap_err();
     assert!(error.to_string().ends_with("save it as one file first"));
 }
 
@@ -259,7 +259,8 @@ fn a_published_file_comes_back_byte_for_byte() {
         let bytes = published(model);
         // A step with nothing to do, so that the file is read and written.
         let name = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().input[0].name().to_owned();
-        let rewritten = prepare(&bytes, &[Step::Rename { from: String::new(), to: name }]).unwrap();
+        let rewritten =
+            prepare(&bytes, &[PreparationStep::Rename { from: String::new(), to: name }]).unwrap();
         assert_eq!(rewritten.len(), bytes.len(), "{model}");
         assert!(rewritten == bytes, "{model}");
     }
@@ -267,13 +268,13 @@ fn a_published_file_comes_back_byte_for_byte() {
 
 #[test]
 fn the_published_files_give_the_digests_of_their_manifests() {
-    let catalogue = crate::Catalogue::load(&[]).unwrap();
+    let catalogue = crate::catalogue::Catalogue::load(&[]).unwrap();
     for manifest in catalogue.manifests() {
         let bytes = published(&manifest.name);
         let export = manifest
-            .export_of(crate::Graph::Original, crate::FileDigest::of(&bytes))
+            .export_of(crate::manifest::Graph::Original, crate::digest::FileDigest::of(&bytes))
             .unwrap_or_else(|| panic!("another {}; run `make deps`", manifest.name));
-        let digest = crate::FileDigest::of(&prepare(&bytes, &export.prepare).unwrap());
+        let digest = crate::digest::FileDigest::of(&prepare(&bytes, &export.prepare).unwrap());
         assert_eq!(digest, export.prepared_sha256, "{}", manifest.name);
     }
 }

@@ -10,8 +10,11 @@ use std::{
 };
 
 use crate::{
-    Config, DeviceChoice, Engine, FaceError, PrecisionChoice, StartError, WorkersEnded,
+    config::{Config, DeviceChoice, PrecisionChoice},
+    engine::Engine,
+    error::{FaceError, StartError},
     test_support::{config, photo, pipeline, workspace},
+    workers::WorkersEnded,
 };
 
 fn engine(workers: usize, queue_length: usize) -> Engine {
@@ -226,7 +229,7 @@ fn an_unknown_model_set_is_refused_with_those_that_exist() {
 
 #[test]
 fn a_device_that_is_not_there_stops_the_start() {
-    let error = refusal(|config| config.device = crate::DeviceChoice::Cuda);
+    let error = refusal(|config| config.device = DeviceChoice::Cuda);
     assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
     assert!(error.to_string().contains("NVIDIA driver"), "{error}");
 }

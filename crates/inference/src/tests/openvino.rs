@@ -2,18 +2,21 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use super::oracle::crop_fixture;
 use crate::{
-    Catalogue, Config, DeviceChoice, PrecisionChoice, StartError,
+    catalogue::Catalogue,
+    config::{Config, DeviceChoice, PrecisionChoice},
     embedder::Embedder,
+    engine::model_folders,
+    error::StartError,
     placement::{Machine, graph, place},
     runtime::{Model, Runtime},
     runtime_library,
     test_support::config,
+    tests::oracle::crop_fixture,
 };
 
 fn sface(config: &Config, choice: (DeviceChoice, PrecisionChoice)) -> Result<Embedder, StartError> {
-    let catalogue = Catalogue::load(&crate::model_folders(config)).unwrap();
+    let catalogue = Catalogue::load(&model_folders(config)).unwrap();
     let set = catalogue.set("sface").unwrap();
     let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
     let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));

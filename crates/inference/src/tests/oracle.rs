@@ -7,15 +7,18 @@ use padan_domain::Embedding;
 use serde::Deserialize;
 
 use crate::{
-    Catalogue, Config, Device, Graph, PhotoFault, Placement,
     align::{AlignedFace, CROP_SIDE, align},
-    config::Limits,
-    decode::Decoder,
-    detector::PixelScale,
+    catalogue::Catalogue,
+    config::{Config, Device, Limits},
+    decode::{Decoder, Picture},
     embedder::Embedder,
+    engine::model_folders,
+    error::PhotoFault,
     geometry::Point,
-    manifest::Precision,
+    manifest::{Graph, Precision},
+    normalisation::Normalisation,
     orientation::Orientation,
+    placement::Placement,
     raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
@@ -135,7 +138,7 @@ fn mobilefacenet_embeddings_are_those_of_a_numpy_computation() {
 /// `SFace` on the plain kernels, as published or as prepared.
 fn sface(graph: Graph) -> Embedder {
     let config = config();
-    let catalogue = Catalogue::load(&crate::model_folders(&config)).unwrap();
+    let catalogue = Catalogue::load(&model_folders(&config)).unwrap();
     let set = catalogue.set("sface").unwrap();
     let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
     let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
@@ -170,7 +173,7 @@ fn odd_files_decode_as_seen_or_are_refused() {
 }
 
 /// The mean colour of each cell of a grid over the photo held upright, row by row.
-fn mean_cells(picture: &crate::Picture, grid: usize) -> Vec<[f64; 3]> {
+fn mean_cells(picture: &Picture, grid: usize) -> Vec<[f64; 3]> {
     let stored = picture.raster.size();
     let (width, height) = picture.orientation.upright_size(stored);
     let (width, height) = (width as usize, height as usize);
@@ -194,7 +197,7 @@ fn mean_cells(picture: &crate::Picture, grid: usize) -> Vec<[f64; 3]> {
 
 #[test]
 fn a_black_input_is_the_means_in_every_channel() {
-    let sface = PixelScale { blue_first: false, mean: [1.0, 2.0, 4.0], deviation: [2.0; 3] };
+    let sface = Normalisation { blue_first: false, mean: [1.0, 2.0, 4.0], deviation: [2.0; 3] };
     assert_eq!(sface.black(), [-0.5, -1.0, -2.0]);
 }
 

@@ -5,8 +5,11 @@ use std::time::{Duration, Instant};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::{
-    Analysis, FaceError, PhotoFault, Pipeline,
-    pipeline::Role,
+    analysis::Analysis,
+    engine::load,
+    error::{FaceError, PhotoFault},
+    pipeline::{Pipeline, Role},
+    retries::Retries,
     test_support::{config, fixture, photo, pipeline, workspace},
 };
 
@@ -45,7 +48,7 @@ struct Judge {
 
 impl Judge {
     fn of(portrait: &str) -> Self {
-        let (mut pipelines, identity) = crate::load(&config()).unwrap();
+        let (mut pipelines, identity) = load(&config()).unwrap();
         let mut pipeline = pipelines.remove(0);
         let bytes = std::fs::read(workspace("people/images").join(portrait)).unwrap();
         let portrait = pipeline.analyse(&photo(bytes), Role::Reference, in_a_minute()).unwrap().embedding;
@@ -185,7 +188,7 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     let bytes = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
     let mut picture = pipeline.decode(&bytes).unwrap();
     assert_eq!(picture.reduction, 4);
-    let mut retries = crate::Retries::unhurried();
+    let mut retries = Retries::unhurried();
     let faces = pipeline.detect(&mut picture, &mut retries).unwrap();
     let subject = Pipeline::subject(&faces).unwrap();
     pipeline.refine(&mut picture, subject, &mut retries).unwrap();

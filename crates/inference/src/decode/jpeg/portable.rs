@@ -2,8 +2,7 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder, codecs::jpeg::JpegDecoder};
 
-use super::DecodedJpeg;
-use crate::error::PhotoFault;
+use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
 
 /// Width and height as the head declares them.
 pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {

@@ -1,7 +1,6 @@
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
-use super::DecodedJpeg;
-use crate::error::PhotoFault;
+use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
 
 /// Scans of a progressive JPEG; encoders make about ten, and each costs a pass over the whole photo.
 const MOST_SCANS: u32 = 100;

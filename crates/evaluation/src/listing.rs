@@ -8,19 +8,46 @@ use std::{
 
 use serde::Deserialize;
 
-use super::LabelError;
+/// Why labels cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// A list or folder cannot be read.
+    #[error("{} cannot be read: {source}", place.display())]
+    Unreadable {
+        /// The list or folder.
+        place: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A list is not a table of the columns that it needs.
+    #[error("{}: {reason}", place.display())]
+    Malformed {
+        /// The list.
+        place: PathBuf,
+        /// What is wrong, with the line.
+        reason: String,
+    },
+    /// There is nothing to compare.
+    #[error("{} holds no two photos to compare: {wanted}", place.display())]
+    Nothing {
+        /// The list or folder.
+        place: PathBuf,
+        /// What would be needed.
+        wanted: &'static str,
+    },
+}
 
 #[derive(Deserialize)]
-pub(super) struct IdentityRow {
-    pub(super) path: String,
-    pub(super) identity: String,
-    pub(super) group: Option<String>,
+pub(crate) struct IdentityRow {
+    pub(crate) path: String,
+    pub(crate) identity: String,
+    pub(crate) group: Option<String>,
 }
 
 /// File, name, person and group of a photo.
-pub(super) type Found = (PathBuf, String, String, Option<String>);
+pub(crate) type Found = (PathBuf, String, String, Option<String>);
 
-pub(super) fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
+pub(crate) fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
     let folder = list.parent().unwrap_or(Path::new("."));
     let found = rows::<IdentityRow>(list)?.into_iter().map(|(_, row)| {
         (folder.join(&row.path), row.path, row.identity, row.group.filter(|group| !group.is_empty()))
@@ -28,7 +55,7 @@ pub(super) fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
     Ok(found.collect())
 }
 
-pub(super) fn photos_in_folders(root: &Path) -> Result<Vec<Found>, LabelError> {
+pub(crate) fn photos_in_folders(root: &Path) -> Result<Vec<Found>, LabelError> {
     let mut found = Vec::new();
     for person in entries(root)?.into_iter().filter(|path| path.is_dir()) {
         for file in entries(&person)?.into_iter().filter(|path| is_photo(path)) {
@@ -56,7 +83,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
 }
 
 /// The last part of a path without its extension.
-pub(super) fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 

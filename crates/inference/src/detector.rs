@@ -15,8 +15,9 @@ use crate::{
     decode::Picture,
     detector::look::{Canvas, Look},
     error::FaceError,
-    geometry::{Point, Rectangle},
-    manifest::{self, DetectorFamily, InputSize, LandmarkLook},
+    faces::{Detection, Faces, View},
+    manifest::{DetectionSpec, DetectorFamily, InputSize, InputSpec, LandmarkLook},
+    normalisation::Normalisation,
     orientation::Orientation,
     raster::Raster,
     retries::Retries,
@@ -25,109 +26,31 @@ use crate::{
     tensor::Tensor,
 };
 
-/// A face that a network found.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Detection {
-    pub(crate) rectangle: Rectangle,
-    /// The eye at the picture's left, the other, nose, mouth corner at the picture's left, the other.
-    pub(crate) landmarks: [Point; 5],
-    pub(crate) score: f32,
-}
-
-/// The faces of a photo, best score first.
-pub struct Faces {
-    pub(crate) found: Vec<Detection>,
-    pub(crate) view: View,
-    /// How often the network ran.
-    pub(crate) looks: u32,
-}
-
-/// How a photo is held. Coordinates of faces are pixels of the photo held so.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct View {
-    pub(crate) orientation: Orientation,
-    /// Clockwise quarters beyond the EXIF orientation.
-    pub(crate) quarter_turns: u16,
-    /// Width and height as seen.
-    pub(crate) size: (u32, u32),
-}
-
 /// A detector's network with the rules for using it.
 pub(crate) struct Detector {
     network: Network,
-    outputs: manifest::Detection,
-    pixels: PixelScale,
+    outputs: DetectionSpec,
+    pixels: Normalisation,
     size: InputSize,
     config: DetectionConfig,
     landmarks: LandmarkLook,
     canvas: Canvas,
 }
 
-/// How pixel values enter a network: by channel, `(value - mean) / deviation`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct PixelScale {
-    pub(crate) blue_first: bool,
-    pub(crate) mean: [f32; 3],
-    pub(crate) deviation: [f32; 3],
-}
-
-impl Detection {
-    /// The same face in the picture's mirror image, `width` pixels wide.
-    fn mirrored(&self, width: f64) -> Self {
-        let Rectangle { left, top, width: across, height } = self.rectangle;
-        let rectangle = Rectangle { left: width - left - across, top, width: across, height };
-        let [eye, other_eye, nose, corner, other_corner] =
-            self.landmarks.map(|p| Point { x: width - 1.0 - p.x, y: p.y });
-        let landmarks = [other_eye, eye, nose, other_corner, corner];
-        Self { rectangle, landmarks, score: self.score }
-    }
-}
-
 /// The overlap from which on boxes of two looks are of one face.
 const SAME_FACE: f64 = 0.2;
-
-impl View {
-    fn new(picture: &Picture, quarter_turns: u16) -> Self {
-        let turn = |orientation: Orientation, _| orientation.turned_clockwise();
-        let orientation = (0..quarter_turns).fold(picture.orientation, turn);
-        Self { orientation, quarter_turns, size: orientation.upright_size(picture.size) }
-    }
-
-    /// Where a part of the photo held so is seen after further clockwise quarters.
-    fn seen_turned(&self, part: Rectangle, turns: u16) -> Rectangle {
-        let (mut part, mut size) = (part, (f64::from(self.size.0), f64::from(self.size.1)));
-        for _ in 0..turns {
-            let Rectangle { left, top, width, height } = part;
-            part = Rectangle { left: size.1 - top - height, top: left, width: height, height: width };
-            size = (size.1, size.0);
-        }
-        part
-    }
-}
-
-impl PixelScale {
-    pub(crate) fn of(input: &manifest::InputSpec) -> Self {
-        let blue_first = input.colour == manifest::ColourOrder::Bgr;
-        Self { blue_first, mean: input.mean, deviation: input.std }
-    }
-
-    /// What a black pixel is to the network, by channel.
-    pub(crate) fn black(&self) -> [f32; 3] {
-        std::array::from_fn(|channel| -self.mean[channel] / self.deviation[channel])
-    }
-}
 
 impl Detector {
     pub(crate) fn new(
         network: Network,
-        input: &manifest::InputSpec,
-        outputs: manifest::Detection,
+        input: &InputSpec,
+        outputs: DetectionSpec,
         (config, landmarks): (DetectionConfig, LandmarkLook),
     ) -> Self {
         Self {
             network,
             outputs,
-            pixels: PixelScale::of(input),
+            pixels: Normalisation::of(input),
             size: input.size,
             config,
             landmarks,

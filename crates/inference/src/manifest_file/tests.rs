@@ -1,8 +1,7 @@
 use super::*;
-use crate::prepare::Step;
 
-const SFACE: &str = include_str!("../../../../../models/sface.toml");
-const YUNET: &str = include_str!("../../../../../models/yunet.toml");
+const SFACE: &str = include_str!("../../../../models/sface.toml");
+const YUNET: &str = include_str!("../../../../models/yunet.toml");
 
 fn refusal(text: &str) -> String {
     parse(text).unwrap_err()
@@ -12,7 +11,11 @@ fn refusal(text: &str) -> String {
 fn the_built_in_ones_are_read() {
     let sface = parse(SFACE).unwrap();
     assert_eq!(sface.input.size, InputSize::Fixed { width: 112, height: 112 });
-    let steps = [Step::WeightsOutOfInputs, Step::PreluByConvolutions, Step::EightBitGemm];
+    let steps = [
+        PreparationStep::WeightsOutOfInputs,
+        PreparationStep::PreluByConvolutions,
+        PreparationStep::EightBitGemm,
+    ];
     assert_eq!(sface.canonical().prepare, steps);
     assert_eq!(sface.canonical().sources.len(), 3);
     let yunet = parse(YUNET).unwrap();

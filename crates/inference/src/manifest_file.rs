@@ -2,16 +2,33 @@
 
 use serde::Deserialize;
 
-use super::{
-    ColourOrder, Detection, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize, InputSpec,
-    Level, Manifest, OpenVino, Package, Source, Task,
+use crate::{
+    digest::FileDigest,
+    manifest::{
+        ColourOrder, DetectionSpec, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize,
+        InputSpec, Level, Manifest, OpenVino, Package, Source, Task,
+    },
+    model_error::ModelError,
+    preparation_step::PreparationStep,
 };
-use crate::{digest::FileDigest, prepare::Step};
 
 /// The side of an aligned crop, in pixels.
 const CROP_SIDE: u32 = 112;
 
-pub(super) fn parse(text: &str) -> Result<Manifest, String> {
+impl Manifest {
+    /// Reads a manifest. `place` is where it was found, for the error.
+    ///
+    /// ```
+    /// # use padan_inference::Manifest;
+    /// let error = Manifest::parse("a.toml", "name = 'A b'").unwrap_err();
+    /// assert!(error.to_string().starts_with("a.toml: "));
+    /// ```
+    pub fn parse(place: &str, text: &str) -> Result<Self, ModelError> {
+        parse(text).map_err(|reason| ModelError::Manifest { place: place.to_owned(), reason })
+    }
+}
+
+fn parse(text: &str) -> Result<Manifest, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     if file.version != 1 {
         return Err(format!("version {} of the manifest format is not known here; 1 is", file.version));
@@ -164,7 +181,7 @@ fn one() -> u32 {
 }
 
 impl RawDetection {
-    fn check(self) -> Result<Detection, String> {
+    fn check(self) -> Result<DetectionSpec, String> {
         if self.levels.is_empty() {
             return Err("a detector has at least one [[detection.level]]".to_owned());
         }
@@ -182,7 +199,11 @@ impl RawDetection {
         if with_objectness != wanted {
             return Err("objectness is named at each level of a yunet detector, and of no other".to_owned());
         }
-        Ok(Detection { family: self.family, anchors_per_cell: self.anchors_per_cell, levels: self.levels })
+        Ok(DetectionSpec {
+            family: self.family,
+            anchors_per_cell: self.anchors_per_cell,
+            levels: self.levels,
+        })
     }
 }
 
@@ -192,7 +213,7 @@ struct RawExport {
     file: String,
     sha256: FileDigest,
     #[serde(default)]
-    prepare: Vec<Step>,
+    prepare: Vec<PreparationStep>,
     prepared_sha256: Option<FileDigest>,
     #[serde(default, rename = "source")]
     sources: Vec<RawSource>,
