@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Run once by PostgreSQL's image, as the superuser of a new cluster: databases, roles, the stand-in registry, replication.
+# PostgreSQL's image runs this once, as the superuser of a new cluster. It creates databases, roles, the stand-in
+# registry and a replication slot.
 set -euo pipefail
 secrets=${PADAN_SECRETS:-/run/secrets}
 files=${PADAN_FILES:-/padan}

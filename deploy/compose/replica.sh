@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Copies the primary when there is nothing yet, then follows it. It lags as far as the network lets it.
+# Copies the primary on the first start, then replicates from it.
 set -euo pipefail
 PGPASSWORD=$(cat "${PADAN_SECRETS:-/run/secrets}/replicator-password")
 export PGPASSWORD
@@ -9,5 +9,5 @@ if [ ! -s "${PGDATA:?}/PG_VERSION" ]; then
     --pgdata="$PGDATA" --wal-method=stream --slot=replica --write-recovery-conf --checkpoint=fast
   chmod 0700 "$PGDATA"
 fi
-# A look-up is never cancelled for the sake of replay.
+# hot_standby_feedback keeps replay from cancelling look-ups.
 exec postgres -c hot_standby=on -c hot_standby_feedback=on "$@"
