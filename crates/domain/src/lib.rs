@@ -11,6 +11,7 @@
 //! **Architecture Invariant:** what is personal never prints. `Debug` of a [`NationalId`], [`PersonName`],
 //! [`BirthDate`], [`Photo`] or [`Embedding`] is the type's name.
 
+mod basic_field;
 mod birth_date;
 mod calibration;
 mod citizen;
@@ -20,6 +21,8 @@ mod client_rules;
 mod clock;
 mod decision;
 mod embedding;
+mod field_text;
+mod folding;
 mod model_contract;
 mod national_id;
 mod nik_prefix;
@@ -30,6 +33,7 @@ mod quota_period;
 mod reason_code;
 mod redacted;
 
+pub use basic_field::BasicField;
 pub use birth_date::{BirthDate, InvalidBirthDate};
 pub use calibration::{Anchor, Calibration, InvalidCalibration};
 pub use citizen::CitizenStatus;
@@ -41,6 +45,7 @@ pub use client_rules::{
 pub use clock::{Clock, midnight_in_jakarta};
 pub use decision::{Decision, FaceJudgement, FieldResults, Judgement, judge};
 pub use embedding::{Embedding, InvalidEmbedding, Similarity};
+pub use field_text::{FieldText, InvalidFieldText};
 pub use model_contract::{InvalidModelContractId, ModelContractId};
 pub use national_id::{InvalidNationalId, NationalId};
 pub use nik_prefix::{InvalidNikPrefix, NikPrefix, NikRange};

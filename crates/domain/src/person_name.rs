@@ -1,8 +1,7 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::redacted::debug_as_name;
+use crate::{folding::fold, redacted::debug_as_name};
 
-mod folding;
 mod titles;
 
 /// A name, reduced to what is compared: `Hj. Siti Ma'rufah, S.Pd.` and `SITI MARUFAH` are the same.
@@ -93,7 +92,7 @@ fn zero_to_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
 }
 
 fn reduce(text: &str) -> String {
-    let folded = folding::fold(text);
+    let folded = fold(text);
     let words: Vec<_> = folded.split(' ').filter(|word| !word.is_empty()).collect();
     let name: Vec<_> = titles::without_titles(&words).iter().map(|word| written_out(word)).collect();
     name.join(" ")

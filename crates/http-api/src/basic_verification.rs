@@ -142,7 +142,7 @@ pub(crate) fn documented() -> Documented {
         operation_id: "verifyFields",
         form: BasicField::ALL
             .iter()
-            .fold(form, |form, field| form.property(field.as_str(), text_field(described(*field))))
+            .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
             .into(),
         answer: ANSWER,
         reasons: REASONS,
@@ -171,26 +171,6 @@ pub(crate) fn answer_schema() -> Schema {
         .required("reason")
         .required("result")
         .into()
-}
-
-fn described(field: BasicField) -> &'static str {
-    match field {
-        BasicField::Name => "The name as the card has it.",
-        BasicField::DateOfBirth => "`dd-mm-yyyy`, a day that exists and is not in the future.",
-        BasicField::FamilyCard => "The 16 digits of the family card's number.",
-        BasicField::MotherMaidenName => "The mother's maiden name.",
-        BasicField::PlaceOfBirth => "The place of birth.",
-        BasicField::Address => "Street and number.",
-        BasicField::Gender => "`LAKI-LAKI` or `PEREMPUAN`.",
-        BasicField::MaritalStatus => "The marital status as the card has it.",
-        BasicField::JobType => "The occupation as the card has it.",
-        BasicField::Province => "The province.",
-        BasicField::City => "The city or regency.",
-        BasicField::District => "The district (kecamatan).",
-        BasicField::Subdistrict => "The subdistrict (kelurahan or desa).",
-        BasicField::Rt => "The neighbourhood (RT); leading zeros do not matter.",
-        BasicField::Rw => "The community (RW); leading zeros do not matter.",
-    }
 }
 
 /// An answer with each reason that has a result.

@@ -1,7 +1,7 @@
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_domain::{BirthDate, CitizenStatus, NationalId, PersonName};
+use padan_domain::{BasicField, BirthDate, CitizenStatus, NationalId, PersonName};
 use sqlx::PgConnection;
 
 use crate::{
@@ -22,37 +22,24 @@ pub struct CivilRecord {
     pub further: FurtherFields,
 }
 
-/// The fields that a site may leave out. `None` means that the registry does not carry the field, for
-/// nobody or for this person: null or blank in the view. The answer's field is then null. A text is never
-/// blank.
+/// The fields besides name and date of birth, which a site may leave out.
+///
+/// A field is absent when the registry does not carry it, for anybody or for this person: null or blank in the view. The
+/// answer's field is then null. A text that is present is never blank.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct FurtherFields {
-    /// The number of the family card.
-    pub no_kk: Option<String>,
-    /// The mother's name before marriage.
-    pub mother_maiden_name: Option<String>,
-    /// The place of birth.
-    pub place_of_birth: Option<String>,
-    /// Street and number.
-    pub address: Option<String>,
-    /// The gender as on the card.
-    pub gender: Option<String>,
-    /// The marital status as on the card.
-    pub marital_status: Option<String>,
-    /// The occupation as on the card.
-    pub job_type: Option<String>,
-    /// The province.
-    pub province: Option<String>,
-    /// The kota or kabupaten.
-    pub city: Option<String>,
-    /// The kecamatan.
-    pub district: Option<String>,
-    /// The kelurahan or desa.
-    pub subdistrict: Option<String>,
-    /// The number of the neighbourhood.
-    pub rt: Option<String>,
-    /// The number of the group of neighbourhoods.
-    pub rw: Option<String>,
+pub struct FurtherFields(BTreeMap<BasicField, String>);
+
+impl FurtherFields {
+    /// The registry's text of a field.
+    pub fn get(&self, field: BasicField) -> Option<&str> {
+        self.0.get(&field).map(String::as_str)
+    }
+}
+
+impl FromIterator<(BasicField, String)> for FurtherFields {
+    fn from_iter<T: IntoIterator<Item = (BasicField, String)>>(fields: T) -> Self {
+        Self(fields.into_iter().filter(|(_, text)| !text.trim().is_empty()).collect())
+    }
 }
 
 impl fmt::Debug for FurtherFields {
@@ -115,26 +102,26 @@ impl TryFrom<CivilRecordRow> for CivilRecord {
     type Error = RegistryError;
 
     fn try_from(row: CivilRecordRow) -> Result<Self, RegistryError> {
-        let carried = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
+        let further = [
+            (BasicField::FamilyCard, row.no_kk),
+            (BasicField::MotherMaidenName, row.mother_maiden_name),
+            (BasicField::PlaceOfBirth, row.place_of_birth),
+            (BasicField::Address, row.address),
+            (BasicField::Gender, row.gender),
+            (BasicField::MaritalStatus, row.marital_status),
+            (BasicField::JobType, row.job_type),
+            (BasicField::Province, row.province),
+            (BasicField::City, row.city),
+            (BasicField::District, row.district),
+            (BasicField::Subdistrict, row.subdistrict),
+            (BasicField::Rt, row.rt),
+            (BasicField::Rw, row.rw),
+        ];
         Ok(Self {
             name: parse_name(row.name.as_deref())?,
             date_of_birth: parse_birth_date(row.date_of_birth.as_deref())?,
             status: parse_status(row.status.as_deref())?,
-            further: FurtherFields {
-                no_kk: carried(row.no_kk),
-                mother_maiden_name: carried(row.mother_maiden_name),
-                place_of_birth: carried(row.place_of_birth),
-                address: carried(row.address),
-                gender: carried(row.gender),
-                marital_status: carried(row.marital_status),
-                job_type: carried(row.job_type),
-                province: carried(row.province),
-                city: carried(row.city),
-                district: carried(row.district),
-                subdistrict: carried(row.subdistrict),
-                rt: carried(row.rt),
-                rw: carried(row.rw),
-            },
+            further: further.into_iter().filter_map(|(field, text)| Some((field, text?))).collect(),
         })
     }
 }

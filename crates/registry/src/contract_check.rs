@@ -1,33 +1,24 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_domain::NationalId;
+use padan_domain::{BasicField, NationalId};
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
 use crate::{RegistryError, citizen, civil_record, portrait, replica::Replica};
 
 /// The view's columns and their types, as PostgreSQL names them. Further columns do not disturb.
-const COLUMNS: &[(&str, &[&str])] = &[
-    ("nik", TEXT),
-    ("name", TEXT),
-    ("date_of_birth", &["date"]),
-    ("status", TEXT),
-    ("no_kk", TEXT),
-    ("mother_maiden_name", TEXT),
-    ("place_of_birth", TEXT),
-    ("address", TEXT),
-    ("gender", TEXT),
-    ("marital_status", TEXT),
-    ("job_type", TEXT),
-    ("province", TEXT),
-    ("city", TEXT),
-    ("district", TEXT),
-    ("subdistrict", TEXT),
-    ("rt", TEXT),
-    ("rw", TEXT),
-    ("portrait", &["bytea"]),
-    ("portrait_updated_at", &["timestamp with time zone"]),
-];
+fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    let fields = BasicField::ALL.iter().map(|field| match field {
+        BasicField::DateOfBirth => (field.as_str(), DATE),
+        _ => (field.as_str(), TEXT),
+    });
+    [("nik", TEXT), ("status", TEXT), ("portrait", BYTES), ("portrait_updated_at", MOMENT)]
+        .into_iter()
+        .chain(fields)
+}
 
+const DATE: &[&str] = &["date"];
+const BYTES: &[&str] = &["bytea"];
+const MOMENT: &[&str] = &["timestamp with time zone"];
 /// A `char(16)` is not among them: comparing it with text would not use an index on it.
 const TEXT: &[&str] = &["text", "character varying"];
 
@@ -75,8 +66,8 @@ fn flaw_of(found: &[ColumnRow]) -> Option<String> {
     if found.is_empty() {
         return Some("there is no view padan.citizen: deploy/registry shows how to create it".into());
     }
-    COLUMNS.iter().find_map(|(name, types)| {
-        let Some(column) = found.iter().find(|column| column.name == *name) else {
+    expected_columns().find_map(|(name, types)| {
+        let Some(column) = found.iter().find(|column| column.name == name) else {
             return Some(format!("padan.citizen has no column {name}"));
         };
         (!types.contains(&column.data_type.as_str())).then(|| {

@@ -2,7 +2,7 @@ use std::{fmt, str::FromStr};
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use padan_domain::{CitizenStatus, NationalId};
+use padan_domain::{BasicField, CitizenStatus, NationalId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 
@@ -84,19 +84,19 @@ impl SampleRegistry {
             person.name,
             person.date_of_birth,
             status_word(person.status),
-            further.no_kk.as_deref(),
-            further.mother_maiden_name.as_deref(),
-            further.place_of_birth.as_deref(),
-            further.address.as_deref(),
-            further.gender.as_deref(),
-            further.marital_status.as_deref(),
-            further.job_type.as_deref(),
-            further.province.as_deref(),
-            further.city.as_deref(),
-            further.district.as_deref(),
-            further.subdistrict.as_deref(),
-            further.rt.as_deref(),
-            further.rw.as_deref(),
+            further.get(BasicField::FamilyCard),
+            further.get(BasicField::MotherMaidenName),
+            further.get(BasicField::PlaceOfBirth),
+            further.get(BasicField::Address),
+            further.get(BasicField::Gender),
+            further.get(BasicField::MaritalStatus),
+            further.get(BasicField::JobType),
+            further.get(BasicField::Province),
+            further.get(BasicField::City),
+            further.get(BasicField::District),
+            further.get(BasicField::Subdistrict),
+            further.get(BasicField::Rt),
+            further.get(BasicField::Rw),
             portrait,
             portrait_updated_at,
         )

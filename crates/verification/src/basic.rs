@@ -1,7 +1,9 @@
-use padan_domain::{BirthDate, CitizenStatus, NameRule, NationalId, PersonName, ReasonCode};
+use padan_domain::{
+    BasicField, BirthDate, CitizenStatus, FieldText, NameRule, NationalId, PersonName, ReasonCode,
+};
 use padan_registry::{CivilRecord, FurtherFields};
 
-use crate::{BasicField, FieldText, StepTimings, hint};
+use crate::{StepTimings, hint};
 
 /// What a client claims of a person, without a face.
 #[derive(Debug, Clone)]
@@ -135,24 +137,7 @@ fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Opti
 /// The registry's text of a field; `None` when the view does not carry it, or has nothing there but a placeholder
 /// such as `-`.
 fn recorded(fields: &FurtherFields, field: BasicField) -> Option<&str> {
-    let text = match field {
-        // These two are parsed values of the record and compared as such.
-        BasicField::Name | BasicField::DateOfBirth => &None,
-        BasicField::FamilyCard => &fields.no_kk,
-        BasicField::MotherMaidenName => &fields.mother_maiden_name,
-        BasicField::PlaceOfBirth => &fields.place_of_birth,
-        BasicField::Address => &fields.address,
-        BasicField::Gender => &fields.gender,
-        BasicField::MaritalStatus => &fields.marital_status,
-        BasicField::JobType => &fields.job_type,
-        BasicField::Province => &fields.province,
-        BasicField::City => &fields.city,
-        BasicField::District => &fields.district,
-        BasicField::Subdistrict => &fields.subdistrict,
-        BasicField::Rt => &fields.rt,
-        BasicField::Rw => &fields.rw,
-    };
-    text.as_deref().filter(|text| text.chars().any(char::is_alphanumeric))
+    fields.get(field).filter(|text| text.chars().any(char::is_alphanumeric))
 }
 
 #[cfg(test)]
@@ -171,21 +156,23 @@ mod tests {
     }
 
     fn further() -> FurtherFields {
-        FurtherFields {
-            no_kk: Some("3174012002050001".into()),
-            mother_maiden_name: Some("Siti Ma'ruf".into()),
-            place_of_birth: None,
-            address: Some("Jl. Kebon Jeruk No. 7".into()),
-            gender: Some("LAKI-LAKI".into()),
-            marital_status: Some("KAWIN".into()),
-            job_type: Some("Karyawan Swasta".into()),
-            province: Some("DKI Jakarta".into()),
-            city: Some("Jakarta Selatan".into()),
-            district: Some("Tebet".into()),
-            subdistrict: Some("Tebet Timur".into()),
-            rt: Some("003".into()),
-            rw: Some("12".into()),
-        }
+        [
+            (BasicField::FamilyCard, "3174012002050001"),
+            (BasicField::MotherMaidenName, "Siti Ma'ruf"),
+            (BasicField::Address, "Jl. Kebon Jeruk No. 7"),
+            (BasicField::Gender, "LAKI-LAKI"),
+            (BasicField::MaritalStatus, "KAWIN"),
+            (BasicField::JobType, "Karyawan Swasta"),
+            (BasicField::Province, "DKI Jakarta"),
+            (BasicField::City, "Jakarta Selatan"),
+            (BasicField::District, "Tebet"),
+            (BasicField::Subdistrict, "Tebet Timur"),
+            (BasicField::Rt, "003"),
+            (BasicField::Rw, "12"),
+        ]
+        .map(|(field, text)| (field, text.to_owned()))
+        .into_iter()
+        .collect()
     }
 
     fn judged(record: Option<&CivilRecord>, claims: Vec<FieldValue>) -> BasicOutcome {

@@ -19,7 +19,6 @@ mod admission;
 mod allowance;
 mod audit;
 mod basic;
-mod basic_field;
 mod clients;
 mod clients_file;
 mod config;
@@ -44,7 +43,6 @@ mod verifier;
 pub use admission::{AdmissionError, Caller};
 pub use allowance::Allowance;
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
-pub use basic_field::{BasicField, FieldText, InvalidFieldText};
 pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFaces};
@@ -53,7 +51,7 @@ pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, Enrolm
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use known_name::suggest_known_name;
-pub use padan_domain::{ClientCertificate, ClientName};
+pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
 pub use padan_inference::{Onlooker, TakenUp};
 pub use padan_store::{
     AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, RequestEnding,

@@ -3,8 +3,8 @@
 use std::io::{Read as _, Write as _};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use padan_domain::CitizenStatus;
-use padan_registry::{FurtherFields, SamplePerson, SampleRegistry};
+use padan_domain::{BasicField, CitizenStatus};
+use padan_registry::{SamplePerson, SampleRegistry};
 use reqwest::blocking::multipart::{Form, Part};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -24,20 +24,20 @@ const NAME: &str = "Ratnasari Wulandari";
 const UNKNOWN_NIK: &str = "3273064211940099";
 const BORN: &str = "02-11-1994";
 const BORN_IN_ISO: &str = "1994-11-02";
-const FIELDS: [(&str, &str); 13] = [
-    ("no_kk", "3273062001170023"),
-    ("mother_maiden_name", "Kartikawati"),
-    ("place_of_birth", "Tasikmalaya"),
-    ("address", "Gang Melatiwangi 17"),
-    ("gender", "PEREMPUAN"),
-    ("marital_status", "Cerai Hidup"),
-    ("job_type", "Penjahit"),
-    ("province", "Kalimantan Utara"),
-    ("city", "Tanjungselor"),
-    ("district", "Kuburajaya"),
-    ("subdistrict", "Sukamelang"),
-    ("rt", "017"),
-    ("rw", "093"),
+const FIELDS: [(BasicField, &str); 13] = [
+    (BasicField::FamilyCard, "3273062001170023"),
+    (BasicField::MotherMaidenName, "Kartikawati"),
+    (BasicField::PlaceOfBirth, "Tasikmalaya"),
+    (BasicField::Address, "Gang Melatiwangi 17"),
+    (BasicField::Gender, "PEREMPUAN"),
+    (BasicField::MaritalStatus, "Cerai Hidup"),
+    (BasicField::JobType, "Penjahit"),
+    (BasicField::Province, "Kalimantan Utara"),
+    (BasicField::City, "Tanjungselor"),
+    (BasicField::District, "Kuburajaya"),
+    (BasicField::Subdistrict, "Sukamelang"),
+    (BasicField::Rt, "017"),
+    (BasicField::Rw, "093"),
 ];
 
 /// Credentials that are wrong.
@@ -101,28 +101,12 @@ fn lines_that_tell<'l>(log: &'l str, secrets: &[String]) -> Vec<(String, &'l str
 }
 
 async fn put_the_person(served: &Served) {
-    let field =
-        |name: &str| FIELDS.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     let person = SamplePerson {
         nik: NIK.parse().unwrap(),
         name: NAME.to_owned(),
         date_of_birth: BORN_IN_ISO.parse().unwrap(),
         status: CitizenStatus::Active,
-        further: FurtherFields {
-            no_kk: field("no_kk"),
-            mother_maiden_name: field("mother_maiden_name"),
-            place_of_birth: field("place_of_birth"),
-            address: field("address"),
-            gender: field("gender"),
-            marital_status: field("marital_status"),
-            job_type: field("job_type"),
-            province: field("province"),
-            city: field("city"),
-            district: field("district"),
-            subdistrict: field("subdistrict"),
-            rt: field("rt"),
-            rw: field("rw"),
-        },
+        further: FIELDS.into_iter().map(|(field, text)| (field, text.to_owned())).collect(),
         portrait: Some((Photos::read("101_id.jpg"), PORTRAIT_CHANGED.parse().unwrap())),
     };
     SampleRegistry::connect(&served.registry.url().into()).await.unwrap().put(&person).await.unwrap();
@@ -169,8 +153,9 @@ fn send_everything(served: &Served) -> Vec<String> {
     ] {
         expect(reason_code, served.verify(&claim));
     }
+    let further = FIELDS.into_iter().map(|(field, text)| (field.as_str(), text));
     let basic: Vec<_> =
-        [("nik", NIK), ("name", NAME), ("date_of_birth", BORN)].into_iter().chain(FIELDS).collect();
+        [("nik", NIK), ("name", NAME), ("date_of_birth", BORN)].into_iter().chain(further).collect();
     expect("VERIFIED", served.send_to(BASIC, text_fields(&basic)));
     let elsewhere = text_fields(&[("nik", NIK), ("city", "Bengkayang"), ("address", "Gang Melatiwangi 71")]);
     expect("FIELD_MISMATCH", served.send_to(BASIC, elsewhere));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
-use padan_domain::CitizenStatus;
+use padan_domain::{BasicField, CitizenStatus};
 use padan_registry::{FurtherFields, SamplePerson, SampleRegistry};
 use padan_testing::TestDatabase;
 use sha2::{Digest as _, Sha256};
@@ -44,15 +44,17 @@ pub(crate) async fn fill(database: &TestDatabase) {
     let mut registry = SampleRegistry::connect(&database.url().into()).await.unwrap();
     registry.migrate().await.unwrap();
     let budi = SamplePerson {
-        further: FurtherFields {
-            no_kk: Some("3174012002050001".to_owned()),
-            mother_maiden_name: Some("Siti Ma'rufah".to_owned()),
-            address: Some("Jl. Kebon Jeruk No. 7".to_owned()),
-            gender: Some("LAKI-LAKI".to_owned()),
-            city: Some("Jakarta Selatan".to_owned()),
-            rt: Some("003".to_owned()),
-            ..FurtherFields::default()
-        },
+        further: [
+            (BasicField::FamilyCard, "3174012002050001"),
+            (BasicField::MotherMaidenName, "Siti Ma'rufah"),
+            (BasicField::Address, "Jl. Kebon Jeruk No. 7"),
+            (BasicField::Gender, "LAKI-LAKI"),
+            (BasicField::City, "Jakarta Selatan"),
+            (BasicField::Rt, "003"),
+        ]
+        .map(|(field, text)| (field, text.to_owned()))
+        .into_iter()
+        .collect(),
         ..person(BUDI, "Budi Santoso", CitizenStatus::Active, Some("101_id.jpg"))
     };
     let garbage = (Bytes::from_static(b"no photo at all"), PORTRAIT_CHANGED.parse().unwrap());

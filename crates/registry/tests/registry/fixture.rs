@@ -4,8 +4,8 @@ use std::{
 };
 
 use bytes::Bytes;
-use padan_domain::{CitizenStatus, NationalId};
-use padan_registry::{Config, FurtherFields, Registry, SamplePerson, SampleRegistry};
+use padan_domain::{BasicField, CitizenStatus, NationalId};
+use padan_registry::{Config, Registry, SamplePerson, SampleRegistry};
 use padan_testing::TestDatabase;
 
 pub(crate) const NIK: &str = "3174011403870000";
@@ -45,11 +45,7 @@ pub(crate) fn person(name: &str) -> SamplePerson {
         name: name.to_owned(),
         date_of_birth: "1987-03-14".parse().unwrap(),
         status: CitizenStatus::Active,
-        further: FurtherFields {
-            province: Some("DKI JAKARTA".to_owned()),
-            rt: Some("  ".to_owned()),
-            ..FurtherFields::default()
-        },
+        further: [(BasicField::Province, "DKI JAKARTA".to_owned())].into_iter().collect(),
         portrait: Some((
             Bytes::from_static(b"\xff\xd8\xff\xe0"),
             "2024-05-06T07:08:09.123456Z".parse().unwrap(),

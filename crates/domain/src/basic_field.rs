@@ -1,0 +1,44 @@
+macro_rules! basic_fields {
+    ($($variant:ident => $name:literal, $description:literal;)+) => {
+        /// A field of basic verification besides the NIK, in the documented order.
+        ///
+        /// The order decides which difference is reported when several fields differ.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum BasicField {
+            $(#[doc = $description] $variant,)+
+        }
+
+        impl BasicField {
+            /// Every field, in the documented order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The field's name in forms, in answers and as a column of the registry's view.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// What the field holds, for the API's documents.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description,)+ }
+            }
+        }
+    };
+}
+
+basic_fields! {
+    Name => "name", "The name as the card has it.";
+    DateOfBirth => "date_of_birth", "`dd-mm-yyyy`, a day that exists and is not in the future.";
+    FamilyCard => "no_kk", "The 16 digits of the family card's number.";
+    MotherMaidenName => "mother_maiden_name", "The mother's maiden name.";
+    PlaceOfBirth => "place_of_birth", "The place of birth.";
+    Address => "address", "Street and number.";
+    Gender => "gender", "`LAKI-LAKI` or `PEREMPUAN`.";
+    MaritalStatus => "marital_status", "The marital status as the card has it.";
+    JobType => "job_type", "The occupation as the card has it.";
+    Province => "province", "The province.";
+    City => "city", "The city or regency.";
+    District => "district", "The district (kecamatan).";
+    Subdistrict => "subdistrict", "The subdistrict (kelurahan or desa).";
+    Rt => "rt", "The neighbourhood (RT); leading zeros do not matter.";
+    Rw => "rw", "The community (RW); leading zeros do not matter.";
+}
