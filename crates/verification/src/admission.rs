@@ -53,7 +53,7 @@ impl Clients {
         endpoint: Endpoint,
     ) -> Result<Caller, AdmissionError> {
         let peer = presented.address;
-        let blocked = self.guesses.blocked(peer);
+        let blocked = self.failed_credentials.retry_after(peer);
         let found = match (self.find(presented), blocked) {
             (Found::Right(client), _) => Some(client),
             (Found::Wrong, Some(wait)) => return Err(AdmissionError::TooManyFailures(wait)),
@@ -62,7 +62,7 @@ impl Clients {
             (Found::Wrong | Found::Unknown, None) => self.find_again(presented).await?,
         };
         let Some(client) = found else {
-            self.guesses.note(peer);
+            self.failed_credentials.record(peer);
             return Err(AdmissionError::Unauthorized);
         };
         let Client { username, name, disabled, rules, .. } = *client;

@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
-    ClientsConfig, ClientsError, clients_file, failed_credentials::Guesses, quotas::Quotas, rates::Rates,
-    stored_clients::StoredClients,
+    ClientsConfig, ClientsError, clients_file, failed_credentials::FailedCredentials, quotas::Quotas,
+    rates::Rates, stored_clients::StoredClients,
 };
 
 /// The clients who may call: those of a file, which is replaced as a whole when it is read again, and those of the store,
@@ -26,7 +26,7 @@ pub struct Clients {
     table: RwLock<Arc<ClientTable>>,
     pub(crate) stored: Option<Arc<StoredClients>>,
     pub(crate) quotas: Option<Quotas>,
-    pub(crate) guesses: Guesses,
+    pub(crate) failed_credentials: FailedCredentials,
     pub(crate) rates: Rates,
 }
 
@@ -90,7 +90,7 @@ impl Clients {
             table: RwLock::new(Arc::new(table)),
             stored: None,
             quotas: None,
-            guesses: Guesses::new(config.failed_credentials),
+            failed_credentials: FailedCredentials::new(config.failed_credentials),
             rates: Rates::new(config.refusals),
         })
     }

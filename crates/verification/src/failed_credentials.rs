@@ -1,61 +1,70 @@
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use governor::{
-    RateLimiter,
-    clock::{Clock as _, DefaultClock},
-    state::keyed::HashMapStateStore,
-};
+use crate::{allowance::Allowance, bounded_table::BoundedTable};
 
-use crate::Allowance;
-
-/// Slows down who guesses: wrong credentials of an address that sent too many are not looked into for a while.
-pub(crate) struct Guesses {
-    limiter: Option<RateLimiter<Address, HashMapStateStore<Address>, DefaultClock>>,
-    blocked: Mutex<HashMap<Address, Instant>>,
+/// Limits guessing: wrong credentials from an address that sent too many are refused for a while without a look-up.
+pub(crate) struct FailedCredentials {
+    limit: Allowance,
+    addresses: Mutex<BoundedTable<Address, Failures>>,
 }
 
-/// An address, or the network of one: who has an IPv6 address has 2^64 of them.
+/// An IPv4 address, or the /64 network of an IPv6 address, because one caller holds all 2^64 addresses of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Address(IpAddr);
 
-/// Addresses that are remembered at a time, some 10 MB.
-const MOST: usize = 65_536;
+/// The failures of one address, as a generic cell rate algorithm keeps them.
+#[derive(Clone, Copy)]
+struct Failures {
+    /// When the address has its whole burst again. Each failure moves it by the interval.
+    cleared_at: Instant,
+    /// When the next wrong credentials are looked up; in the past for an address that is not blocked.
+    blocked_until: Instant,
+}
 
-impl Guesses {
+/// Addresses that are remembered at a time, some 10 MB.
+const MAX_ADDRESSES: usize = 65_536;
+
+impl FailedCredentials {
     pub(crate) fn new(limit: Allowance) -> Self {
-        Self { limiter: limit.quota().map(RateLimiter::hashmap), blocked: Mutex::default() }
+        Self { limit, addresses: Mutex::new(BoundedTable::new(MAX_ADDRESSES)) }
     }
 
-    /// For how long wrong credentials of the address are not listened to.
-    pub(crate) fn blocked(&self, peer: IpAddr) -> Option<Duration> {
-        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = blocked.get(&Address::of(peer))?;
-        let wait = until.saturating_duration_since(Instant::now());
+    /// How long wrong credentials from the address are still refused without a look-up.
+    pub(crate) fn retry_after(&self, peer: IpAddr) -> Option<Duration> {
+        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = addresses.get(&Address::of(peer))?;
+        let wait = failures.blocked_until.saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
     }
 
-    /// Counts wrong credentials.
-    pub(crate) fn note(&self, peer: IpAddr) {
-        let Some(limiter) = &self.limiter else { return };
-        let address = Address::of(peer);
-        if limiter.len() >= MOST {
-            limiter.retain_recent();
+    /// Counts wrong credentials from an address.
+    pub(crate) fn record(&self, peer: IpAddr) {
+        if self.limit.burst == 0 {
+            return;
         }
         let now = Instant::now();
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(refused) = limiter.check_key(&address) {
-            if blocked.len() >= MOST {
-                blocked.retain(|_, until| *until > now);
-            }
-            // A table that is full of addresses under attack forgets new ones rather than to grow.
-            if blocked.len() < MOST || blocked.contains_key(&address) {
-                blocked.insert(address, now + refused.wait_time_from(DefaultClock::default().now()));
-            }
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = Failures { cleared_at: now, blocked_until: now };
+        let known =
+            addresses.get_or_insert(&Address::of(peer), unknown, |failures| failures.cleared_at <= now);
+        if let Some(failures) = known {
+            failures.record(self.limit, now);
+        }
+    }
+}
+
+impl Failures {
+    fn record(&mut self, limit: Allowance, now: Instant) {
+        let interval = limit.interval();
+        let burst = interval * limit.burst;
+        let backlog = self.cleared_at.saturating_duration_since(now) + interval;
+        match now.checked_add(backlog) {
+            Some(cleared_at) if backlog <= burst => self.cleared_at = cleared_at,
+            _ => self.blocked_until = now + backlog.saturating_sub(burst),
         }
     }
 }
@@ -72,9 +81,9 @@ impl Address {
     }
 }
 
-impl std::fmt::Debug for Guesses {
+impl std::fmt::Debug for FailedCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Guesses")
+        f.write_str("FailedCredentials")
     }
 }
 
@@ -83,35 +92,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_slowed_down_and_its_neighbour_is_not() {
-        let guesses = Guesses::new(Allowance { burst: 3, seconds_apart: 3 });
+    fn an_address_is_blocked_and_its_neighbour_is_not() {
+        let failed = FailedCredentials::new(Allowance { burst: 3, seconds_apart: 3 });
         let (one, other): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         for _ in 0..3 {
-            guesses.note(one);
-            assert_eq!(guesses.blocked(one), None);
+            failed.record(one);
+            assert_eq!(failed.retry_after(one), None);
         }
-        guesses.note(one);
-        let wait = guesses.blocked(one).unwrap();
+        failed.record(one);
+        let wait = failed.retry_after(one).unwrap();
         assert!(wait <= Duration::from_secs(3) && wait > Duration::from_secs(1), "{wait:?}");
-        assert_eq!(guesses.blocked(other), None);
-        assert!(guesses.blocked("::ffff:192.0.2.1".parse().unwrap()).is_some());
+        assert_eq!(failed.retry_after(other), None);
+        assert!(failed.retry_after("::ffff:192.0.2.1".parse().unwrap()).is_some());
+    }
+
+    #[test]
+    fn a_blocked_address_gets_one_look_up_for_each_interval() {
+        let limit = Allowance { burst: 2, seconds_apart: 3 };
+        let start = Instant::now();
+        let mut failures = Failures { cleared_at: start, blocked_until: start };
+        let mut blocked_after = |seconds| {
+            let now = start + Duration::from_secs(seconds);
+            failures.record(limit, now);
+            failures.blocked_until.saturating_duration_since(now).as_secs()
+        };
+        assert_eq!([0, 0, 0].map(&mut blocked_after), [0, 0, 3]);
+        assert_eq!([3, 3].map(&mut blocked_after), [0, 3]);
+        assert_eq!([60, 60, 60].map(&mut blocked_after), [0, 0, 3], "the whole burst after a while");
     }
 
     #[test]
     fn the_addresses_of_one_ipv6_network_are_one() {
-        let guesses = Guesses::new(Allowance { burst: 1, seconds_apart: 3 });
-        guesses.note("2001:db8::1".parse().unwrap());
-        guesses.note("2001:db8::2".parse().unwrap());
-        assert!(guesses.blocked("2001:db8::3".parse().unwrap()).is_some());
-        assert_eq!(guesses.blocked("2001:db8:0:1::1".parse().unwrap()), None);
+        let failed = FailedCredentials::new(Allowance { burst: 1, seconds_apart: 3 });
+        failed.record("2001:db8::1".parse().unwrap());
+        failed.record("2001:db8::2".parse().unwrap());
+        assert!(failed.retry_after("2001:db8::3".parse().unwrap()).is_some());
+        assert_eq!(failed.retry_after("2001:db8:0:1::1".parse().unwrap()), None);
     }
 
     #[test]
-    fn without_a_limit_nobody_is_slowed_down() {
-        let guesses = Guesses::new(Allowance::default());
+    fn without_a_limit_no_address_is_blocked() {
+        let failed = FailedCredentials::new(Allowance::default());
         for _ in 0..1000 {
-            guesses.note("192.0.2.1".parse().unwrap());
+            failed.record("192.0.2.1".parse().unwrap());
         }
-        assert_eq!(guesses.blocked("192.0.2.1".parse().unwrap()), None);
+        assert_eq!(failed.retry_after("192.0.2.1".parse().unwrap()), None);
     }
 }

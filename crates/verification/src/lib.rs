@@ -19,6 +19,7 @@ mod admission;
 mod allowance;
 mod audit;
 mod basic;
+mod bounded_table;
 mod clients;
 mod clients_file;
 mod config;
