@@ -59,6 +59,18 @@ def without_tests(text: str) -> str:
     return text
 
 
+def with_inline_modules_unwrapped(text: str) -> str:
+    """Writes `super::` within an inline module as `self::`: both name the file that the module stands in."""
+    for match in reversed(list(re.finditer(r"\bmod\s+\w+\s*\{", text))):
+        end, depth = match.end(), 1
+        while end < len(text) and depth > 0:
+            depth += (text[end] == "{") - (text[end] == "}")
+            end += 1
+        body = re.sub(r"\bsuper::(?!super\b)", "self::", text[match.end() : end])
+        text = text[: match.end()] + body + text[end:]
+    return text
+
+
 def expand(tree: str) -> list[str]:
     """The paths of one use tree: `a::{b, c::d}` is `a::b` and `a::c::d`."""
     tree = tree.strip()
@@ -117,7 +129,7 @@ def resolve(path: str, here: tuple[str, ...], files: dict[tuple[str, ...], pathl
 def arrows(files: dict[tuple[str, ...], pathlib.Path]) -> dict[tuple[str, ...], set[tuple[str, ...]]]:
     found = {}
     for module, path in files.items():
-        text = without_tests(without_comments(path.read_text(encoding="utf-8")))
+        text = with_inline_modules_unwrapped(without_tests(without_comments(path.read_text(encoding="utf-8"))))
         targets = {resolve(named, module, files) for named in paths_named(text)}
         found[module] = {target for target in targets if target is not None and target != module}
     # The root contains all modules: who imports from it depends on each of them.

@@ -1,80 +1,124 @@
-use std::{net::IpAddr, sync::Arc};
+mod call;
 
-use actix_web::{HttpMessage as _, HttpRequest};
-use padan_domain::{Endpoint, ReasonCode};
-use padan_verification::{AdmissionError, Clients, Presented};
+use std::sync::Arc;
 
+use actix_web::HttpRequest;
+use padan_domain::{ClientName, Endpoint, ReasonCode};
+use padan_verification::{AdmissionError, Caller, Clients, Presented, Verifier};
+
+use self::call::IdentifiedCall;
+pub use self::call::{AdmittedCall, Answer};
 use crate::{
     credentials::PresentedCredentials,
-    notes::Notes,
+    in_flight::{InFlight, LimitReached},
     peer_certificate::PeerCertificate,
-    places::{Full, Place, Places},
     refusal::Refusal,
-    trusted_proxies::CallerAddress,
+    verification::Verification,
+    visit::Visit,
 };
 
-/// Lets requests in: the right client first, then a free place of the client's share, then the client's quota.
+/// Admits calls: credentials and rate first, then the client's share of the requests in flight, then its quota.
 #[derive(Clone)]
 pub(crate) struct Admission {
     clients: Arc<Clients>,
-    places: Places,
+    verifier: Arc<Verifier>,
+    in_flight: InFlight,
     certificate_suffices: bool,
 }
 
 impl Admission {
-    /// Admits the clients, as many requests at a time as there are places, by credentials alone or by a certificate too.
-    pub(crate) fn new(clients: Arc<Clients>, places: Places, certificate_suffices: bool) -> Self {
-        Self { clients, places, certificate_suffices }
+    /// Admits calls of `clients`. Where `certificate_suffices`, a client certificate may replace the credentials.
+    pub(crate) fn new(
+        clients: Arc<Clients>,
+        verifier: Arc<Verifier>,
+        in_flight: InFlight,
+        certificate_suffices: bool,
+    ) -> Self {
+        Self { clients, verifier, in_flight, certificate_suffices }
     }
 
-    /// Tells who calls, takes a place and counts the request, before a byte of the body is read.
-    pub(crate) async fn admit(&self, request: &HttpRequest, endpoint: Endpoint) -> Result<Place, Refusal> {
+    /// Admits a call before a byte of its body is read.
+    ///
+    /// # Errors
+    ///
+    /// The answer that refuses the call. Where the client is known and the refusal is audited, its row is durable.
+    pub(crate) async fn admit<V: Verification>(
+        &self,
+        request: &HttpRequest,
+        visit: Visit,
+    ) -> Result<AdmittedCall<V>, Answer> {
+        let caller = match self.identify(request, &visit, V::ENDPOINT).await {
+            Ok(caller) => caller,
+            Err(RefusedCall { client: None, refusal }) => return Err(Answer::to_unknown::<V>(&refusal)),
+            Err(RefusedCall { client: Some(client), refusal }) => {
+                let call = IdentifiedCall::<V>::new(visit, Arc::clone(&self.verifier), client);
+                return Err(call.answer(Err(refusal)).await);
+            }
+        };
+        let mut call = IdentifiedCall::<V>::new(visit, Arc::clone(&self.verifier), caller.name.clone());
+        let permit = match self.in_flight.acquire(&caller.name) {
+            Ok(permit) => permit,
+            Err(limit) => {
+                call.visit().update(|record| record.is_over_share = limit == LimitReached::PerClient);
+                return Err(call.answer(Err(Refusal::new(ReasonCode::Overloaded))).await);
+            }
+        };
+        match self.clients.count(&caller).await {
+            Ok(quota) => call.set_quota(quota),
+            Err(error) => {
+                if let AdmissionError::QuotaExceeded(_, quota) = &error {
+                    call.set_quota(Some(*quota));
+                }
+                return Err(call.answer(Err(error.into())).await);
+            }
+        }
+        Ok(AdmittedCall::new(call, permit))
+    }
+
+    /// Finds out who calls.
+    async fn identify(
+        &self,
+        request: &HttpRequest,
+        visit: &Visit,
+        endpoint: Endpoint,
+    ) -> Result<Caller, RefusedCall> {
         let certificate = PeerCertificate::of(request);
         let credentials = match PresentedCredentials::of(request.headers()) {
             Some(credentials) => Some(credentials),
-            // A certificate stands for credentials that are not there, and not for any that are malformed.
+            // A certificate replaces credentials that are absent, not credentials that are malformed.
             None if self.certificate_suffices && !PresentedCredentials::are_in(request.headers()) => None,
             None => return Err(AdmissionError::Unauthorized.into()),
+        };
+        // A connection that was reset already has no address. Nobody will read what is answered.
+        let Some(address) = visit.caller_address() else {
+            return Err(RefusedCall { client: None, refusal: Refusal::new(ReasonCode::MalformedForm) });
         };
         let presented = Presented {
             credentials: credentials.as_ref().map(PresentedCredentials::as_credentials),
             certificate: certificate.as_deref(),
-            address: peer(request)?,
+            address,
         };
-        let notes = Notes::of(request);
-        let identified = self.clients.identify(presented, endpoint).await;
-        let caller = match identified {
-            Ok(caller) => caller,
-            Err(error) => {
-                if let AdmissionError::Forbidden(client) | AdmissionError::RateLimited(client, _) = &error {
-                    notes.called_by(client.clone());
-                }
-                return Err(error.into());
-            }
-        };
-        notes.called_by(caller.name.clone());
-        let place = self.places.take(&caller.name).map_err(|full| {
-            if full == Full::OfTheClient {
-                notes.exceeds_share();
-            }
-            Refusal::new(ReasonCode::Overloaded)
-        })?;
-        match self.clients.count(&caller).await {
-            Ok(quota) => notes.has_left(quota),
-            Err(error) => {
-                if let AdmissionError::QuotaExceeded(_, quota) = &error {
-                    notes.has_left(Some(*quota));
-                }
-                return Err(error.into());
-            }
-        }
-        Ok(place)
+        Ok(self.clients.identify(presented, endpoint).await?)
     }
 }
 
-/// The caller's address, as the edge has found it. A connection that was reset already has none, and nobody will read
-/// what is answered.
-fn peer(request: &HttpRequest) -> Result<IpAddr, Refusal> {
-    let caller = request.extensions().get::<CallerAddress>().copied();
-    caller.map(|CallerAddress(address)| address).ok_or_else(|| Refusal::new(ReasonCode::MalformedForm))
+/// A call that was refused before it was admitted.
+struct RefusedCall {
+    /// The client, when its credentials were right and it was refused for something else.
+    client: Option<ClientName>,
+    refusal: Refusal,
+}
+
+impl From<AdmissionError> for RefusedCall {
+    fn from(error: AdmissionError) -> Self {
+        let client = match &error {
+            AdmissionError::Forbidden(client)
+            | AdmissionError::RateLimited(client, _)
+            | AdmissionError::QuotaExceeded(client, _) => Some(client.clone()),
+            AdmissionError::Unauthorized
+            | AdmissionError::TooManyFailures(_)
+            | AdmissionError::StoreUnavailable(_) => None,
+        };
+        Self { client, refusal: error.into() }
+    }
 }

@@ -117,8 +117,12 @@ fn public_server(
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let admission =
-        Admission::new(clients, edge.limits.places.clone(), config.tls.client_certificate_suffices);
+    let admission = Admission::new(
+        clients,
+        Arc::clone(&verifier),
+        edge.limits.in_flight.clone(),
+        config.tls.client_certificate_suffices,
+    );
     let server = HttpServer::new(move || {
         let edge = edge.clone();
         App::new()

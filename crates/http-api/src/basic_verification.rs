@@ -1,6 +1,7 @@
-use actix_web::{HttpRequest, HttpResponse, web};
-use padan_domain::{Endpoint, PersonName, ReasonCode};
-use padan_verification::{BasicField, BasicOutcome, BasicRequest, FieldText, FieldValue, Verifier};
+use padan_domain::{ClientName, Endpoint, PersonName, ReasonCode};
+use padan_verification::{
+    BasicField, BasicOutcome, BasicRequest, FieldText, FieldValue, VerificationError, Verifier,
+};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 use utoipa::openapi::{
@@ -9,21 +10,13 @@ use utoipa::openapi::{
 };
 
 use crate::{
-    admission::Admission,
-    answer::{respond, respond_with_cause},
+    endpoint_docs::{EndpointDocs, text_field},
     form::Form,
-    notes::Notes,
-    openapi::{Documented, text_field},
     refusal::Refusal,
+    verification::{Findings, Verdict, Verification},
 };
 
-/// Where it is.
-pub(crate) const PATH: &str = "/identity/v1/verification";
-
-/// The name of the answer's schema.
-pub(crate) const ANSWER: &str = "BasicAnswer";
-
-/// What an answer may give as its reason.
+/// Every reason that an answer may give.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::Verified,
     ReasonCode::NikNotFound,
@@ -54,7 +47,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::StoreUnavailable,
 ];
 
-/// The answer when the registry was asked.
+/// The body of an answer with a result.
 #[derive(Debug, Serialize)]
 pub(crate) struct BasicAnswer {
     verification_status: bool,
@@ -69,89 +62,100 @@ pub(crate) struct BasicResult {
     fields: Vec<(BasicField, Option<bool>)>,
 }
 
-/// Judges what is claimed of a person against the civil registry, without a face.
-pub(crate) async fn handle(
-    request: HttpRequest,
-    admission: web::Data<Admission>,
-    verifier: web::Data<Verifier>,
-) -> Result<HttpResponse, Refusal> {
-    let _place = admission.admit(&request, Endpoint::Verification).await?;
-    let known: Vec<_> = BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect();
-    let form = Form::read(&request, &known).await?;
-    let notes = Notes::of(&request);
-    let parsed = parse(&form, &verifier, &notes)?;
-    let sent: Vec<_> = parsed.claims.iter().map(FieldValue::field).collect();
-    match verifier.verify_fields(parsed, verifier.deadline()).await {
-        Ok(outcome) => {
-            notes.took(&outcome.timings);
-            notes.found(|findings| findings.fields = told(outcome.nik, &outcome.fields));
-            Ok(respond(outcome.reason, &BasicAnswer::from(outcome)))
+/// `POST /identity/v1/verification`: text fields against the civil registry, without a face.
+pub(crate) struct BasicVerification;
+
+impl Verification for BasicVerification {
+    const ENDPOINT: Endpoint = Endpoint::Verification;
+    const PATH: &'static str = "/identity/v1/verification";
+    type Claims = BasicRequest;
+    type Body = BasicAnswer;
+
+    fn fields() -> Vec<&'static str> {
+        BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect()
+    }
+
+    fn parse(
+        form: &Form,
+        _: &ClientName,
+        verifier: &Verifier,
+        findings: &mut Findings,
+    ) -> Result<BasicRequest, Refusal> {
+        let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+        findings.nik = Some(nik.clone());
+        let mut claims = Vec::new();
+        for field in BasicField::ALL {
+            let claim = form.optional(field.as_str(), |text| {
+                Ok(match field {
+                    BasicField::Name => FieldValue::Name(PersonName::parse(text)?),
+                    BasicField::DateOfBirth => FieldValue::DateOfBirth(verifier.birth_date(text)?),
+                    BasicField::MotherMaidenName => FieldValue::MotherMaidenName(PersonName::parse(text)?),
+                    _ => FieldValue::Text(*field, FieldText::parse(*field, text)?),
+                })
+            })?;
+            claims.extend(claim);
         }
-        Err(error) if error.outage().is_some() => Ok(outage(error.reason(), error.in_words(), &sent)),
-        Err(error) => Err(error.into()),
+        let request = BasicRequest { nik, claims };
+        findings.nik_plausible = request.nik_is_plausible();
+        let unjudged: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
+        findings.fields = named(None, &unjudged);
+        Ok(request)
+    }
+
+    async fn verify(
+        verifier: &Verifier,
+        claims: BasicRequest,
+    ) -> Result<Verdict<BasicAnswer>, VerificationError> {
+        let outcome = verifier.verify_fields(claims, verifier.deadline()).await?;
+        Ok(Verdict {
+            reason: outcome.reason,
+            timings: outcome.timings,
+            fields: named(outcome.nik, &outcome.fields),
+            body: BasicAnswer::from(outcome),
+            percentage: None,
+            compared_under: None,
+            trial: None,
+        })
+    }
+
+    fn outage(reason: ReasonCode, findings: &Findings) -> BasicAnswer {
+        let was_sent = |field: &&BasicField| findings.fields.iter().any(|(name, _)| *name == field.as_str());
+        let sent: Vec<_> = BasicField::ALL.iter().filter(was_sent).copied().collect();
+        BasicAnswer::from(BasicOutcome::unavailable(reason, &sent))
+    }
+
+    fn docs() -> EndpointDocs {
+        let nik = text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$"));
+        let form = ObjectBuilder::new().property("nik", nik).required("nik");
+        EndpointDocs {
+            summary: "Basic verification",
+            description: "Judges what is claimed of a person against the civil registry, without a face. `nik` is \
+                          required, any of the other fields may be sent. Texts are compared without regard to case, \
+                          accents, punctuation and doubled spaces. The reason is the first failure in the order of \
+                          the fields; a field without a text of its own says `<field> does not match`. A field that \
+                          the registry does not know is `null` and fails nothing: `verification_status` says that \
+                          nothing which could be compared differs, so look at the fields as well.",
+            operation_id: "verifyFields",
+            form: BasicField::ALL
+                .iter()
+                .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
+                .into(),
+            answer: "BasicAnswer",
+            schemas: vec![("BasicAnswer", answer_schema().into())],
+            reasons: REASONS,
+            example,
+        }
     }
 }
 
-/// The answer when a database cannot answer: nothing is told of the fields that were sent.
-pub(crate) fn outage(reason: ReasonCode, cause: String, sent: &[BasicField]) -> HttpResponse {
-    let told = BasicAnswer::from(BasicOutcome::unavailable(reason, sent));
-    respond_with_cause(reason, &told, Some(cause))
-}
-
-fn told(nik: Option<bool>, fields: &[(BasicField, Option<bool>)]) -> Vec<(&'static str, Option<bool>)> {
+/// The NIK and the judged fields by the names that the audit trail records.
+fn named(nik: Option<bool>, fields: &[(BasicField, Option<bool>)]) -> Vec<(&'static str, Option<bool>)> {
     let fields = fields.iter().map(|(field, matches)| (field.as_str(), *matches));
     [("nik", nik)].into_iter().chain(fields).collect()
 }
 
-fn parse(form: &Form, verifier: &Verifier, notes: &Notes) -> Result<BasicRequest, Refusal> {
-    let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
-    notes.found(|findings| findings.nik = Some(nik.clone()));
-    let mut claims = Vec::new();
-    for field in BasicField::ALL {
-        let claim = form.optional(field.as_str(), |text| {
-            Ok(match field {
-                BasicField::Name => FieldValue::Name(PersonName::parse(text)?),
-                BasicField::DateOfBirth => FieldValue::DateOfBirth(verifier.birth_date(text)?),
-                BasicField::MotherMaidenName => FieldValue::MotherMaidenName(PersonName::parse(text)?),
-                _ => FieldValue::Text(*field, FieldText::parse(*field, text)?),
-            })
-        })?;
-        claims.extend(claim);
-    }
-    let request = BasicRequest { nik, claims };
-    notes.found(|findings| {
-        findings.nik_plausible = request.nik_is_plausible();
-        let unjudged: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
-        findings.fields = told(None, &unjudged);
-    });
-    Ok(request)
-}
-
-/// The endpoint in the documents.
-pub(crate) fn documented() -> Documented {
-    let nik = text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$"));
-    let form = ObjectBuilder::new().property("nik", nik).required("nik");
-    Documented {
-        summary: "Basic verification",
-        description: "Judges what is claimed of a person against the civil registry, without a face. `nik` is \
-                      required, any of the other fields may be sent. Texts are compared without regard to case, \
-                      accents, punctuation and doubled spaces. The reason is the first failure in the order of \
-                      the fields; a field without a text of its own says `<field> does not match`. A field that \
-                      the registry does not know is `null` and fails nothing: `verification_status` says that \
-                      nothing which could be compared differs, so look at the fields as well.",
-        operation_id: "verifyFields",
-        form: BasicField::ALL
-            .iter()
-            .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
-            .into(),
-        answer: ANSWER,
-        reasons: REASONS,
-        example,
-    }
-}
-
 /// The schema of an answer with a result.
-pub(crate) fn answer_schema() -> Schema {
+fn answer_schema() -> Schema {
     let judged = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
     let result = BasicField::ALL
         .iter()
@@ -173,28 +177,28 @@ pub(crate) fn answer_schema() -> Schema {
         .into()
 }
 
-/// An answer with each reason that has a result.
+/// An example body for each reason with a result.
 fn example(reason: ReasonCode) -> Option<Value> {
     let sent = [BasicField::Name, BasicField::City];
-    let told = |nik, name, city| {
+    let answer = |nik, name, city| {
         let differs = (reason == ReasonCode::FieldMismatch).then_some(BasicField::City);
         let fields = sent.into_iter().zip([name, city]).collect();
         let unjudged = BasicOutcome::unavailable(reason, &sent);
         Some(BasicOutcome { differs, nik, fields, ..unjudged })
     };
     let outcome = match reason {
-        ReasonCode::Verified => told(Some(true), Some(true), Some(true)),
-        ReasonCode::NikNotFound => told(Some(false), None, None),
+        ReasonCode::Verified => answer(Some(true), Some(true), Some(true)),
+        ReasonCode::NikNotFound => answer(Some(false), None, None),
         ReasonCode::NikDeceased | ReasonCode::NikDuplicate | ReasonCode::NikInactive => {
-            told(Some(true), None, None)
+            answer(Some(true), None, None)
         }
-        ReasonCode::NameMismatch => told(Some(true), Some(false), Some(true)),
+        ReasonCode::NameMismatch => answer(Some(true), Some(false), Some(true)),
         ReasonCode::DobMismatch => {
             let fields = vec![(BasicField::DateOfBirth, Some(false))];
-            told(Some(true), None, None).map(|outcome| BasicOutcome { fields, ..outcome })
+            answer(Some(true), None, None).map(|outcome| BasicOutcome { fields, ..outcome })
         }
-        ReasonCode::FieldMismatch => told(Some(true), Some(true), Some(false)),
-        ReasonCode::RegistryUnavailable => told(None, None, None),
+        ReasonCode::FieldMismatch => answer(Some(true), Some(true), Some(false)),
+        ReasonCode::RegistryUnavailable => answer(None, None, None),
         _ => None,
     };
     outcome.and_then(|outcome| serde_json::to_value(BasicAnswer::from(outcome)).ok())

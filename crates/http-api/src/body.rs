@@ -7,7 +7,7 @@ use std::{
 };
 
 use actix_web::{
-    HttpMessage as _, HttpRequest,
+    HttpRequest,
     body::{BodySize, BoxBody, MessageBody},
     dev::{Payload, RequestHead},
     error::PayloadError,
@@ -63,18 +63,9 @@ impl Body {
         })
     }
 
-    /// Lets it be read, within the memory that all bodies share.
-    pub(crate) fn may_take(&self, memory: &BodyMemory) {
+    /// Counts what is read of it against the memory that all bodies share.
+    pub(crate) fn share_memory(&self, memory: &BodyMemory) {
         self.memory.replace(Some(memory.nothing()));
-    }
-
-    /// The body of a request that passed the edge.
-    pub(crate) fn of(request: &HttpRequest) -> Result<Rc<Self>, Refusal> {
-        request
-            .extensions()
-            .get::<Rc<Self>>()
-            .cloned()
-            .ok_or_else(|| Refusal::internal("a handler is mounted outside the edge".into()))
     }
 
     /// Reads the whole body, within its limits of bytes and time.
@@ -172,13 +163,13 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A response's body that holds the request's until it is written to its end.
-pub(crate) struct Holding {
+/// A response's body that keeps the request's body alive until it is written to its end.
+pub(crate) struct BodyWithRequest {
     pub(crate) body: BoxBody,
-    pub(crate) _held: Rc<Body>,
+    pub(crate) _request_body: Rc<Body>,
 }
 
-impl MessageBody for Holding {
+impl MessageBody for BodyWithRequest {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

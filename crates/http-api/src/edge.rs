@@ -1,39 +1,32 @@
-use std::{
-    net::IpAddr,
-    panic::AssertUnwindSafe,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{ConnectionType, StatusCode},
+    http::{ConnectionType, Method, StatusCode},
     middleware::Next,
 };
 use futures_util::FutureExt as _;
-use padan_domain::{Percentage, ReasonCode};
-use tracing::Instrument as _;
+use padan_domain::ReasonCode;
+use tracing::{Instrument as _, Span};
 
 use crate::{
     answer::Report,
-    body::{Body, Holding},
+    body::{Body, BodyWithRequest},
     limits::Limits,
     metrics::{Answered, Metrics},
-    notes::Notes,
     operators::Stopping,
     panic,
     refusal::Refusal,
     request_id::RequestId,
     routes,
     traces::{self, TraceParent},
-    trusted_proxies::CallerAddress,
+    visit::Visit,
 };
 
-/// What stands around every request of the public listener.
+/// Stands around every request of the public listener.
 #[derive(Clone)]
 pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
@@ -41,99 +34,128 @@ pub(crate) struct Edge {
     pub(crate) stopping: Stopping,
 }
 
-/// How a request ended, before it is dressed as an answer.
+/// The result of a handler, before the edge completes it.
 enum Ending {
     Answered(ServiceResponse<BoxBody>),
-    /// The library's own error, or a panic: there is a response, and no request any more to go with it.
+    /// The library's own error, or a panic: a response without its request.
     Failed(HttpResponse),
 }
 
 impl Edge {
-    /// Serves one request: gives it an id, its notes and its body, catches a panic, drains what was not read,
-    /// logs and counts.
+    /// Serves one request: gives it an id and a body, catches a panic, drains what was not read, logs and counts.
     pub(crate) async fn serve(
         self,
         mut request: ServiceRequest,
         next: Next<BoxBody>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let mut exchange = self.begin(&mut request);
+        let mut ending = exchange.guard(next.call(request)).await;
+        let report = ending.report();
+        self.complete(&mut exchange, &mut ending).await;
+        self.log(exchange, ending.status(), &report);
+        ending.into_result()
+    }
+
+    /// Takes over the request's body and makes the visit that its handler extracts.
+    fn begin(&self, request: &mut ServiceRequest) -> Exchange {
         let id = RequestId::of(request.headers());
         let limits = self.limits.of_request();
         let payload = request.take_payload();
         let body = Body::new(payload, request.head(), limits.bodies);
-        body.may_take(&self.limits.memory);
-        // What was offered instead of HTTP/1.1 is not taken up, and the server ends such a connection: say so.
-        let offers_another_protocol = request.head().upgrade();
-        let peer = request.peer_addr().map(|peer| limits.proxies.caller(peer.ip(), request.headers()));
-        let mut visit = Visit::new(self.metrics, (routes::endpoint(request.path()), peer), id.clone());
-        request.extensions_mut().insert(Rc::clone(&body));
-        request.extensions_mut().insert(id.clone());
-        request.extensions_mut().insert(Rc::clone(&visit.notes));
-        if let Some(caller) = peer {
-            request.extensions_mut().insert(CallerAddress(caller));
-        }
-        let (method, parent) = (request.method().clone(), TraceParent::of(request.headers()));
-        // At the highest level, so that whatever a filter lets through has the id.
+        body.share_memory(&self.limits.memory);
+        let caller_address =
+            request.peer_addr().map(|peer| limits.proxies.caller(peer.ip(), request.headers()));
+        // At the highest level, so that every line that a filter lets through has the id.
         let span = tracing::error_span!("request", id = id.recorded(), otel.kind = "server");
+        let parent = TraceParent::of(request.headers());
         if let Some(parent) = parent {
             traces::join(&span, parent);
         }
-        let own = traces::own(&span);
-        visit.trace = own.or(parent).map(|span| span.trace_id());
+        let visit = Visit::new(id, caller_address, body);
+        request.extensions_mut().insert(visit.clone());
+        self.metrics.in_flight().inc();
+        Exchange {
+            metrics: Arc::clone(&self.metrics),
+            visit,
+            endpoint: routes::endpoint_label(request.path()),
+            method: request.method().clone(),
+            own_trace: traces::own(&span),
+            parent_trace: parent,
+            span,
+            offers_another_protocol: request.head().upgrade(),
+            is_answered: false,
+        }
+    }
 
-        let handled = AssertUnwindSafe(next.call(request).instrument(span.clone())).catch_unwind().await;
-        let mut ending = match handled {
-            Ok(Ok(response)) => Ending::Answered(response),
-            Ok(Err(error)) => Ending::Failed(error.error_response()),
-            Err(panic) => {
-                visit.metrics.panicked(visit.endpoint);
-                let cause = format!("a handler panicked: {}", panic::message(&*panic));
-                Ending::Failed(Refusal::internal(cause).error_response())
-            }
-        };
-        let report = ending.report();
-        if let Ending::Answered(response) = &ending
+    /// Drains the rest of the request's body and adds the headers that every answer has.
+    async fn complete(&self, exchange: &mut Exchange, ending: &mut Ending) {
+        if let Ending::Answered(response) = &*ending
             && let Some(pattern) = response.request().match_pattern()
         {
-            // The path as it was understood: letters of it may have been sent percent-encoded.
-            visit.endpoint = routes::endpoint(&pattern);
+            // The path as the router understood it: a client may percent-encode any of its letters.
+            exchange.endpoint = routes::endpoint_label(&pattern);
         }
-        let may_go_on = body.drain().await && !offers_another_protocol;
+        let body = exchange.visit.body();
+        // Another protocol that the client offers is not spoken here, and the server closes such a connection.
+        let is_reusable = body.drain().await && !exchange.offers_another_protocol;
         let response = ending.response_mut();
-        id.tell(response.headers_mut());
-        if let Some(value) = own.and_then(|own| own.value()) {
+        exchange.visit.id().insert_into(response.headers_mut());
+        if let Some(value) = exchange.own_trace.and_then(|own| own.value()) {
             response.headers_mut().insert(traces::HEADER, value);
         }
         if self.stopping.has_begun() {
-            // Whoever calls again does so on a new connection, which a balancer leads elsewhere.
+            // The client's next request comes on a new connection, which a balancer sends to another process.
             response.head_mut().set_connection_type(ConnectionType::Close);
         }
-        if !may_go_on {
+        if !is_reusable {
             response.head_mut().set_connection_type(ConnectionType::Close);
-            let held = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
-            *response = held.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
+            let whole = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
+            *response = whole.map_body(|_, own| {
+                BoxBody::new(BodyWithRequest { body: own, _request_body: Rc::clone(body) })
+            });
         }
-        if visit.notes.client().is_some() && !visit.notes.is_over_share() {
-            self.limits.saturation.note(report.reason == ReasonCode::Overloaded);
+    }
+
+    /// Records the answered request in saturation, trace, metrics and log.
+    fn log(&self, mut exchange: Exchange, status: u16, report: &Report) {
+        exchange.is_answered = true;
+        let visit = exchange.visit.record();
+        if visit.client.is_some() && !visit.is_over_share {
+            self.limits.saturation.record(report.reason == ReasonCode::Overloaded);
         }
-        let status = response.status().as_u16();
+        let (id, endpoint) = (exchange.visit.id().recorded(), exchange.endpoint);
+        let client = visit.client.as_ref().map_or("-", |client| client.as_str());
+        let reason = report.reason.as_str();
+        let method = &exchange.method;
         traces::describe(
-            &span,
-            &traces::Answered {
-                request_id: id.recorded(),
-                method: &method,
-                endpoint: visit.endpoint,
-                client: visit.client(),
-                status,
-                reason: report.reason.as_str(),
-            },
+            &exchange.span,
+            &traces::Answered { request_id: id, method, endpoint, client, status, reason },
         );
-        visit.answered(status, &report);
-        ending.into_result()
+        let took = exchange.visit.elapsed();
+        self.metrics.answered(&Answered {
+            endpoint,
+            status,
+            reason: report.reason,
+            took,
+            steps: &visit.steps,
+            similarity: visit.similarity,
+            client: visit.client.as_ref(),
+            is_over_share: visit.is_over_share,
+        });
+        let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());
+        let trace = trace.as_deref();
+        let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&visit.steps), exchange.peer());
+        if status >= 500 {
+            let cause = report.cause.as_deref().unwrap_or("unknown");
+            tracing::error!(id, trace, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
+        } else {
+            tracing::info!(id, trace, endpoint, client, peer, status, reason, ms, steps, "answered");
+        }
     }
 }
 
 impl Ending {
-    /// What the handler reported. What it did not make itself is replaced by an answer of ours.
+    /// The reason that the handler gave. A response of the library's own is replaced by one of ours.
     fn report(&mut self) -> Report {
         let reported = self.response_mut().extensions().get::<Report>().cloned();
         reported.unwrap_or_else(|| {
@@ -141,6 +163,10 @@ impl Ending {
             *self.response_mut() = refusal.error_response();
             refusal.report()
         })
+    }
+
+    fn status(&mut self) -> u16 {
+        self.response_mut().status().as_u16()
     }
 
     fn response_mut(&mut self) -> &mut HttpResponse {
@@ -158,69 +184,50 @@ impl Ending {
     }
 }
 
-/// One request on its way through. Dropped before it was answered, its client has left.
-struct Visit {
+/// A request and what the edge alone knows of it. Dropped before it was answered, its client has left.
+struct Exchange {
     metrics: Arc<Metrics>,
+    visit: Visit,
+    /// The label of the path in logs and metrics.
     endpoint: &'static str,
-    peer: Option<IpAddr>,
-    id: RequestId,
-    /// The id of the trace that it is a part of.
-    trace: Option<String>,
-    notes: Rc<Notes>,
-    started: Instant,
-    answered: bool,
+    method: Method,
+    span: Span,
+    /// The span of this request, where traces are exported.
+    own_trace: Option<TraceParent>,
+    /// The span that the client sent.
+    parent_trace: Option<TraceParent>,
+    offers_another_protocol: bool,
+    is_answered: bool,
 }
 
-impl Visit {
-    fn new(metrics: Arc<Metrics>, (endpoint, peer): (&'static str, Option<IpAddr>), id: RequestId) -> Self {
-        metrics.in_flight().inc();
-        let (notes, started) = (Rc::default(), Instant::now());
-        Self { metrics, endpoint, peer, id, trace: None, notes, started, answered: false }
-    }
-
-    fn answered(mut self, status: u16, report: &Report) {
-        self.answered = true;
-        let took = self.started.elapsed();
-        let steps = self.notes.steps();
-        self.metrics.answered(&Answered {
-            endpoint: self.endpoint,
-            status,
-            reason: report.reason,
-            took,
-            steps: &steps,
-            similarity: self.notes.similarity().map(Percentage::new),
-            client: self.notes.client(),
-            is_over_share: self.notes.is_over_share(),
-        });
-        let reason = report.reason.as_str();
-        let (id, endpoint, client) = (self.id.recorded(), self.endpoint, self.client());
-        let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&steps), self.peer());
-        let trace = self.trace.as_deref();
-        if status >= 500 {
-            let cause = report.cause.as_deref().unwrap_or("unknown");
-            tracing::error!(id, trace, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
-        } else {
-            tracing::info!(id, trace, endpoint, client, peer, status, reason, ms, steps, "answered");
+impl Exchange {
+    /// Awaits the handler. A panic becomes a 500.
+    async fn guard(&self, handler: impl Future<Output = Result<ServiceResponse<BoxBody>, Error>>) -> Ending {
+        match AssertUnwindSafe(handler.instrument(self.span.clone())).catch_unwind().await {
+            Ok(Ok(response)) => Ending::Answered(response),
+            Ok(Err(error)) => Ending::Failed(error.error_response()),
+            Err(panic) => {
+                self.metrics.panicked(self.endpoint);
+                let cause = format!("a handler panicked: {}", panic::message(&*panic));
+                Ending::Failed(Refusal::internal(cause).error_response())
+            }
         }
     }
 
     fn peer(&self) -> String {
-        self.peer.map_or_else(|| "-".to_owned(), |peer| peer.to_string())
-    }
-
-    fn client(&self) -> &str {
-        self.notes.client().map_or("-", |client| client.as_str())
+        self.visit.caller_address().map_or_else(|| "-".to_owned(), |address| address.to_string())
     }
 }
 
-impl Drop for Visit {
+impl Drop for Exchange {
     fn drop(&mut self) {
         self.metrics.in_flight().dec();
-        if !self.answered {
+        if !self.is_answered {
             self.metrics.abandoned(self.endpoint);
-            let ms = milliseconds(self.started.elapsed());
-            let (id, endpoint, client, peer) =
-                (self.id.recorded(), self.endpoint, self.client(), self.peer());
+            let visit = self.visit.record();
+            let client = visit.client.as_ref().map_or("-", |client| client.as_str());
+            let (id, endpoint, peer) = (self.visit.id().recorded(), self.endpoint, self.peer());
+            let ms = milliseconds(self.visit.elapsed());
             tracing::info!(id, endpoint, client, peer, ms, "the client left before the answer");
         }
     }
@@ -236,5 +243,4 @@ fn in_milliseconds(steps: &[(&'static str, Duration)]) -> String {
 }
 
 #[cfg(test)]
-#[path = "edge_tests.rs"]
 mod tests;

@@ -1,27 +1,24 @@
-use actix_web::{HttpRequest, HttpResponse, web};
 use padan_domain::{
-    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode,
-    judge,
+    CitizenStatus, ClientName, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo,
+    ReasonCode, judge,
 };
-use padan_verification::{FaceOutcome, FaceRequest, Verifier};
+use padan_verification::{FaceOutcome, FaceRequest, VerificationError, Verifier};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::{ToSchema, openapi::ObjectBuilder};
+use utoipa::{PartialSchema as _, ToSchema, openapi::ObjectBuilder};
 
 use crate::{
-    admission::Admission,
-    answer::{respond, respond_with_cause},
+    endpoint_docs::{EndpointDocs, photo_field, text_field},
     form::Form,
-    notes::{Findings, Notes},
-    openapi::{Documented, photo_field, text_field},
     percentage_number::PercentageNumber,
     refusal::Refusal,
+    verification::{Findings, Verdict, Verification},
 };
 
-/// Where it is.
-pub(crate) const PATH: &str = "/identity/v1/face-verification";
+/// The fields of the form, all required.
+const FIELDS: [&str; 4] = ["nik", "name", "date_of_birth", "face_image"];
 
-/// What an answer may give as its reason.
+/// Every reason that an answer may give.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::Verified,
     ReasonCode::NikNotFound,
@@ -63,7 +60,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::StoreUnavailable,
 ];
 
-/// The answer when the registry was asked.
+/// The body of an answer with a result.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FaceAnswer {
     /// Whether everything matches.
@@ -75,7 +72,7 @@ pub(crate) struct FaceAnswer {
     result: FaceResult,
 }
 
-/// What was found out about each field; null is what was not judged.
+/// The result for each field; null where it was not judged.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FaceResult {
     /// Whether the NIK is in the registry.
@@ -92,88 +89,93 @@ pub(crate) struct FaceResult {
     face_image_percentage: Option<PercentageNumber>,
 }
 
-/// Judges name, date of birth and face of a person against the civil registry.
-pub(crate) async fn handle(
-    request: HttpRequest,
-    admission: web::Data<Admission>,
-    verifier: web::Data<Verifier>,
-) -> Result<HttpResponse, Refusal> {
-    let _place = admission.admit(&request, Endpoint::FaceVerification).await?;
-    let form = Form::read(&request, &["nik", "name", "date_of_birth", "face_image"]).await?;
-    let notes = Notes::of(&request);
-    let parsed = parse(&form, &verifier, &notes)?;
-    match verifier.verify_face(parsed, verifier.deadline()).await {
-        Ok(outcome) => {
-            notes.took(&outcome.timings);
-            notes.found(|findings| note(findings, &outcome));
-            notes.holds(outcome.trial);
-            Ok(respond(outcome.decision.reason, &FaceAnswer::from(&outcome.decision)))
+/// `POST /identity/v1/face-verification`: name, date of birth and selfie against the civil registry.
+pub(crate) struct FaceVerification;
+
+impl Verification for FaceVerification {
+    const ENDPOINT: Endpoint = Endpoint::FaceVerification;
+    const PATH: &'static str = "/identity/v1/face-verification";
+    type Claims = FaceRequest;
+    type Body = FaceAnswer;
+
+    fn fields() -> Vec<&'static str> {
+        FIELDS.to_vec()
+    }
+
+    fn parse(
+        form: &Form,
+        client: &ClientName,
+        verifier: &Verifier,
+        findings: &mut Findings,
+    ) -> Result<FaceRequest, Refusal> {
+        let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+        findings.nik = Some(nik.clone());
+        let request = FaceRequest {
+            client: client.clone(),
+            nik,
+            name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
+            date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
+            photo: Photo::try_from(form.required_file("face_image")?)
+                .map_err(|_| Refusal::new(ReasonCode::UnsupportedImage))?,
+        };
+        findings.nik_plausible = Some(request.nik_is_plausible());
+        Ok(request)
+    }
+
+    async fn verify(
+        verifier: &Verifier,
+        claims: FaceRequest,
+    ) -> Result<Verdict<FaceAnswer>, VerificationError> {
+        let FaceOutcome { decision, compared_under, timings, trial } =
+            verifier.verify_face(claims, verifier.deadline()).await?;
+        let results = &decision.results;
+        Ok(Verdict {
+            reason: decision.reason,
+            body: FaceAnswer::from(&decision),
+            timings,
+            fields: vec![
+                ("nik", results.nik),
+                ("name", results.name),
+                ("date_of_birth", results.date_of_birth),
+            ],
+            percentage: results.face_image_percentage,
+            compared_under,
+            trial,
+        })
+    }
+
+    fn outage(reason: ReasonCode, _: &Findings) -> FaceAnswer {
+        FaceAnswer::from(&Decision::unavailable(reason))
+    }
+
+    fn docs() -> EndpointDocs {
+        let form = ObjectBuilder::new()
+            .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
+            .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
+            .property(
+                "date_of_birth",
+                text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
+                    .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
+            )
+            .property("face_image", photo_field("The selfie, PNG or JPEG."));
+        EndpointDocs {
+            summary: "Face Verification (KTP)",
+            description: "Judges name, date of birth and face against the civil registry. Each is judged even when \
+                          an earlier one fails; the reason is the first failure in the order NIK, registry status, \
+                          name, date of birth, reference photo, face. 75 passes. The percentage is truncated, not \
+                          rounded. A photo that cannot be judged is refused with 400, unless the NIK is unknown or \
+                          its record is not active.",
+            operation_id: "verifyFace",
+            form: FIELDS.into_iter().fold(form, ObjectBuilder::required).into(),
+            answer: "FaceAnswer",
+            schemas: vec![("FaceAnswer", FaceAnswer::schema()), ("FaceResult", FaceResult::schema())],
+            reasons: REASONS,
+            example,
         }
-        Err(error) => match error.outage() {
-            Some(decision) => Ok(outage(decision.reason, error.in_words())),
-            None => Err(error.into()),
-        },
     }
 }
 
-/// The answer when a database cannot answer: nothing is told.
-pub(crate) fn outage(reason: ReasonCode, cause: String) -> HttpResponse {
-    respond_with_cause(reason, &FaceAnswer::from(&Decision::unavailable(reason)), Some(cause))
-}
-
-fn note(findings: &mut Findings, outcome: &FaceOutcome) {
-    let results = outcome.decision.results;
-    findings.fields =
-        vec![("nik", results.nik), ("name", results.name), ("date_of_birth", results.date_of_birth)];
-    findings.percentage = results.face_image_percentage;
-    findings.compared_under.clone_from(&outcome.compared_under);
-}
-
-fn parse(form: &Form, verifier: &Verifier, notes: &Notes) -> Result<FaceRequest, Refusal> {
-    let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
-    notes.found(|findings| findings.nik = Some(nik.clone()));
-    let request = FaceRequest {
-        client: notes.client().cloned().ok_or_else(|| Refusal::new(ReasonCode::Unauthorized))?,
-        nik,
-        name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
-        date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
-        photo: Photo::try_from(form.required_file("face_image")?)
-            .map_err(|_| Refusal::new(ReasonCode::UnsupportedImage))?,
-    };
-    notes.found(|findings| findings.nik_plausible = Some(request.nik_is_plausible()));
-    Ok(request)
-}
-
-/// The endpoint in the documents.
-pub(crate) fn documented() -> Documented {
-    let form = ObjectBuilder::new()
-        .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
-        .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
-        .property(
-            "date_of_birth",
-            text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
-                .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
-        )
-        .property("face_image", photo_field("The selfie, PNG or JPEG."));
-    Documented {
-        summary: "Face Verification (KTP)",
-        description: "Judges name, date of birth and face against the civil registry. Each is judged even when \
-                      an earlier one fails; the reason is the first failure in the order NIK, registry status, \
-                      name, date of birth, reference photo, face. 75 passes. The percentage is truncated, not \
-                      rounded. A photo that cannot be judged is refused with 400, unless the NIK is unknown or \
-                      its record is not active.",
-        operation_id: "verifyFace",
-        form: ["nik", "name", "date_of_birth", "face_image"]
-            .into_iter()
-            .fold(form, ObjectBuilder::required)
-            .into(),
-        answer: "FaceAnswer",
-        reasons: REASONS,
-        example,
-    }
-}
-
-/// An answer with each reason that has a result.
+/// An example body for each reason with a result.
 fn example(reason: ReasonCode) -> Option<Value> {
     let known = |status, name, date_of_birth, face| {
         Some(judge(Judgement::Known { status, name, date_of_birth, face }))

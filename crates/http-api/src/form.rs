@@ -13,16 +13,16 @@ use crate::{
     refusal::Refusal,
 };
 
-/// A multipart form, read whole. Parts may come in any order; those that nobody asks for are ignored.
-pub(crate) struct Form(Vec<Part>);
+/// A multipart form, read whole. Parts may come in any order; parts of unknown names are ignored.
+pub struct Form(Vec<Part>);
 
 impl Form {
     /// Longer texts are no value of any field; they are not decoded.
     const MAX_TEXT_BYTES: usize = 4096;
 
-    /// Reads the form of a request. Of the fields in `known` each may be there once.
-    pub(crate) async fn read(request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
-        let body = Body::of(request)?.read(request).await?;
+    /// Reads the form from the body of a request. Each field in `known` may occur once.
+    pub(crate) async fn read(body: &Body, request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
+        let body = body.read(request).await?;
         let boundary = boundary(request)?;
         Ok(Self::parse(&body, &boundary, known)?)
     }

@@ -1,28 +1,26 @@
 //! Padan over HTTP, on two listeners: the public API, and `/metrics`, `/healthz` and `/readyz` for operators.
 //!
-//! Enter through [`Application::build`] and [`Application::run_until_stopped`]. To add an endpoint, write one
-//! file with its form, its answer, its documents and its handler, name it in `routes.rs` and in `openapi.rs`.
+//! Enter through [`Application::build`] and [`Application::run_until_stopped`]. To add an audited endpoint, implement
+//! [`Verification`] in one file and list it in `endpoints.rs`.
 //!
 //! **Architecture Invariant:** this is the only crate that knows HTTP, and it knows no database and no model:
 //! a handler parses, makes one call of the verifier and answers.
 //!
-//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. There it gets its
-//! `Request-Id`, there a panic becomes a 500, there the rest of the body is drained, and there it is logged
-//! and counted, once.
+//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. The edge gives it its `Request-Id`,
+//! turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
 //!
-//! **Architecture Invariant:** the answer to a client who was let in leaves a verification endpoint through `audit.rs`,
-//! after its row in the audit trail is durable; only a body whose chunks are none is refused before, since the server
-//! leaves no time.
+//! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with the
+//! documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. The one exception is a body whose chunks are
+//! malformed: the server closes such a connection, so the refusal does not wait for the row.
 //!
-//! **Architecture Invariant:** which status a reason has is one `match` in `status.rs`, without a wildcard.
+//! **Architecture Invariant:** one `match` without a wildcard, in `status.rs`, gives each reason its status.
 //!
-//! **Architecture Invariant:** logs and metrics hold no field of a request, no path that was not found, no
-//! query and no message of a panic that was made of data.
+//! **Architecture Invariant:** logs and metrics contain no field of a request, no unknown path, no query, and no panic
+//! message that was formatted from data.
 
 mod admission;
 mod answer;
 mod application;
-mod audit;
 mod basic_verification;
 mod body;
 mod body_memory;
@@ -32,18 +30,20 @@ mod controls;
 mod credentials;
 mod docs_page;
 mod edge;
+mod endpoint_docs;
+mod endpoints;
 mod face_verification;
 mod form;
+mod handler;
+mod in_flight;
 mod limits;
 mod metrics;
 mod multipart;
-mod notes;
 mod openapi;
 mod operators;
 mod panic;
 mod peer_certificate;
 mod percentage_number;
-mod places;
 mod refusal;
 mod request_id;
 mod routes;
@@ -52,9 +52,14 @@ mod status;
 mod tls;
 mod traces;
 mod trusted_proxies;
+mod verification;
+mod visit;
 
+pub use admission::{AdmittedCall, Answer};
 pub use application::Application;
 pub use config::{Config, ConfigError};
 pub use controls::Controls;
 pub use panic::report_panics_without_data;
+pub use refusal::Refusal;
 pub use tls::{TlsConfig, TlsError};
+pub use verification::{Verdict, Verification};

@@ -3,8 +3,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use crate::{
     body_memory::BodyMemory,
     config::{BodyLimits, Config},
+    in_flight::InFlight,
     metrics::Metrics,
-    places::Places,
     saturation::Saturation,
     trusted_proxies::TrustedProxies,
 };
@@ -12,7 +12,7 @@ use crate::{
 /// The limits of `[http]` that can change while the service runs: for requests that come after the change.
 #[derive(Clone)]
 pub(crate) struct Limits {
-    pub(crate) places: Places,
+    pub(crate) in_flight: InFlight,
     pub(crate) memory: BodyMemory,
     pub(crate) saturation: Saturation,
     of_requests: Arc<RwLock<OfRequests>>,
@@ -31,7 +31,7 @@ impl Limits {
         let (bytes, most) = (config.body_memory_bytes.get(), config.max_in_flight.get());
         metrics.limit_in_flight(most);
         Self {
-            places: Places::new(most, config.most_of_one_client()),
+            in_flight: InFlight::new(most, config.most_of_one_client()),
             memory: BodyMemory::new(bytes, metrics.limit_bodies(bytes)),
             saturation: Saturation::new(config.saturated_seconds.get()),
             of_requests: Arc::new(RwLock::new(OfRequests::of(config))),
@@ -42,9 +42,9 @@ impl Limits {
     /// From now on those of other settings. What is under way keeps what it has.
     pub(crate) fn change(&self, config: &Config) {
         let (bytes, most) = (config.body_memory_bytes.get(), config.max_in_flight.get());
-        self.places.change(most, config.most_of_one_client());
+        self.in_flight.set_limits(most, config.most_of_one_client());
         self.memory.change(bytes);
-        self.saturation.change(config.saturated_seconds.get());
+        self.saturation.set_threshold(config.saturated_seconds.get());
         *self.of_requests.write().unwrap_or_else(PoisonError::into_inner) = OfRequests::of(config);
         self.metrics.limit_in_flight(most);
         self.metrics.limit_bodies(bytes);
@@ -61,7 +61,7 @@ impl Limits {
     /// Those of bodies alone.
     pub(crate) fn of_bodies(bodies: BodyLimits, memory_bytes: usize, metrics: &Arc<Metrics>) -> Self {
         Self {
-            places: Places::new(1, 1),
+            in_flight: InFlight::new(1, 1),
             memory: BodyMemory::new(memory_bytes, metrics.limit_bodies(memory_bytes)),
             saturation: Saturation::new(10),
             of_requests: Arc::new(RwLock::new(OfRequests { bodies, proxies: TrustedProxies::default() })),

@@ -185,5 +185,4 @@ fn unquote(text: &str) -> Option<(String, &str)> {
 }
 
 #[cfg(test)]
-#[path = "multipart_tests.rs"]
 mod tests;

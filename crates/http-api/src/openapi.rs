@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use padan_domain::ReasonCode;
 use serde_json::{Value, json};
 use utoipa::{
-    PartialSchema as _, ToSchema as _,
+    PartialSchema as _,
     openapi::{
         ComponentsBuilder, ContentBuilder, HeaderBuilder, HttpMethod, Info, InfoBuilder, License,
         ObjectBuilder, OpenApi, OpenApiBuilder, PathItem, PathsBuilder, Ref, RefOr, Response,
@@ -12,15 +12,15 @@ use utoipa::{
         example::ExampleBuilder,
         path::{Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn},
         request_body::{RequestBody, RequestBodyBuilder},
-        schema::{KnownFormat, SchemaFormat, Type},
+        schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
 use crate::{
     answer::{ErrorBody, respond_with_document},
-    basic_verification,
-    face_verification::{self, FaceAnswer, FaceResult},
+    endpoint_docs::{EndpointDocs, text_field},
+    endpoints::AUDITED,
     request_id::RequestId,
     status::status_of,
 };
@@ -35,29 +35,15 @@ pub(crate) async fn handle() -> HttpResponse {
     respond_with_document(&*DOCUMENT)
 }
 
-/// What an endpoint's file says about it.
-pub(crate) struct Documented {
-    pub(crate) summary: &'static str,
-    pub(crate) description: &'static str,
-    pub(crate) operation_id: &'static str,
-    /// The fields of its form.
-    pub(crate) form: Schema,
-    /// The schema of an answer with a result.
-    pub(crate) answer: &'static str,
-    pub(crate) reasons: &'static [ReasonCode],
-    /// The body with which a reason is answered; `None` where it is the body of an error.
-    pub(crate) example: fn(ReasonCode) -> Option<Value>,
-}
-
-/// The whole document, made of the code that answers.
+/// The whole document, generated from the code that answers.
 fn document() -> OpenApi {
-    let paths = PathsBuilder::new()
-        .path(face_verification::PATH, post(&face_verification::documented()))
-        .path(basic_verification::PATH, post(&basic_verification::documented()));
-    let components = ComponentsBuilder::new()
-        .schema(FaceAnswer::name(), FaceAnswer::schema())
-        .schema(FaceResult::name(), FaceResult::schema())
-        .schema(basic_verification::ANSWER, basic_verification::answer_schema())
+    let endpoints: Vec<_> = AUDITED.iter().map(|audited| (audited.path, (audited.docs)())).collect();
+    let paths =
+        endpoints.iter().fold(PathsBuilder::new(), |paths, (path, docs)| paths.path(*path, post(docs)));
+    let components = endpoints
+        .into_iter()
+        .flat_map(|(_, docs)| docs.schemas)
+        .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema))
         .schema("Error", ErrorBody::schema())
         .schema("ReasonCode", reason_code_schema())
         .security_scheme(
@@ -112,15 +98,15 @@ fn reason_code_schema() -> Schema {
         .into()
 }
 
-fn post(documented: &Documented) -> PathItem {
+fn post(docs: &EndpointDocs) -> PathItem {
     let operation: Operation = OperationBuilder::new()
-        .summary(Some(documented.summary))
-        .description(Some(documented.description))
-        .operation_id(Some(documented.operation_id))
+        .summary(Some(docs.summary))
+        .description(Some(docs.description))
+        .operation_id(Some(docs.operation_id))
         .security(SecurityRequirement::new("basic", [""; 0]).add("api_key", [""; 0]))
         .parameter(own_request_id())
-        .request_body(Some(form(documented.form.clone())))
-        .responses(responses(documented))
+        .request_body(Some(form(docs.form.clone())))
+        .responses(responses(docs))
         .build();
     PathItem::new(HttpMethod::Post, operation)
 }
@@ -141,26 +127,26 @@ fn form(schema: Schema) -> RequestBody {
         .build()
 }
 
-fn responses(documented: &Documented) -> Responses {
+fn responses(docs: &EndpointDocs) -> Responses {
     let mut by_status: BTreeMap<u16, Vec<ReasonCode>> = BTreeMap::new();
-    for reason in documented.reasons {
+    for reason in docs.reasons {
         by_status.entry(status_of(*reason).as_u16()).or_default().push(*reason);
     }
     by_status
         .into_iter()
         .fold(ResponsesBuilder::new(), |responses, (status, reasons)| {
-            responses.response(status.to_string(), response(documented, status, &reasons))
+            responses.response(status.to_string(), response(docs, status, &reasons))
         })
         .build()
 }
 
-fn response(documented: &Documented, status: u16, reasons: &[ReasonCode]) -> Response {
-    let has_result = reasons.iter().any(|reason| (documented.example)(*reason).is_some());
-    let schema = if has_result { documented.answer } else { "Error" };
+fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Response {
+    let has_result = reasons.iter().any(|reason| (docs.example)(*reason).is_some());
+    let schema = if has_result { docs.answer } else { "Error" };
     let codes = reasons.iter().map(|reason| format!("`{reason}`")).collect::<Vec<_>>().join(", ");
     let examples = reasons.iter().map(|reason| {
         let error = || json!({ "verification_status": false, "reason": example_text(*reason) });
-        let body = (documented.example)(*reason).unwrap_or_else(error);
+        let body = (docs.example)(*reason).unwrap_or_else(error);
         (reason.as_str(), ExampleBuilder::new().value(Some(body)).build())
     });
     let content = ContentBuilder::new()
@@ -201,17 +187,6 @@ fn text_header(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new().schema(Some(text_field(""))).description(Some(description)).build()
 }
 
-/// A field of a form that is text.
-pub(crate) fn text_field(description: &str) -> ObjectBuilder {
-    let described = Some(description).filter(|text| !text.is_empty());
-    ObjectBuilder::new().schema_type(Type::String).description(described)
-}
-
-/// A field of a form that is a photo.
-pub(crate) fn photo_field(description: &str) -> ObjectBuilder {
-    text_field(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -229,6 +204,52 @@ mod tests {
             assert!(known.contains(&json!(reason.as_str())), "{reason}");
             assert!(text.contains(&format!("| `{reason}` | {}", status_of(*reason).as_u16())), "{reason}");
         }
+    }
+
+    /// What a value lacks of its schema: types, required properties and unknown ones.
+    fn faults(value: &Value, schema: &Value, place: &str) -> Vec<String> {
+        let schema = schema["$ref"].as_str().map_or(schema, |reference| {
+            DOCUMENT.pointer(reference.trim_start_matches('#')).expect("the schema is in the document")
+        });
+        let is_of = |name: &Value| match name.as_str() {
+            Some("object") => value.is_object(),
+            Some("string") => value.is_string(),
+            Some("boolean") => value.is_boolean(),
+            Some("number") => value.is_number(),
+            Some("null") => value.is_null(),
+            _ => panic!("{place}: the test does not know the type {name}"),
+        };
+        let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+        if !types.iter().any(is_of) {
+            return vec![format!("{place} is {value}, not of the type {}", schema["type"])];
+        }
+        let Some(object) = value.as_object() else { return Vec::new() };
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let missing = required.filter(|name| !object.contains_key(*name));
+        let missing = missing.map(|name| format!("{place} has no {name}")).collect::<Vec<_>>();
+        let properties = object.iter().flat_map(|(name, value)| match &schema["properties"][name] {
+            Value::Null => vec![format!("{place} has {name}, which its schema does not know")],
+            property => faults(value, property, &format!("{place}.{name}")),
+        });
+        missing.into_iter().chain(properties).collect()
+    }
+
+    #[test]
+    fn every_example_fits_its_schema() {
+        let mut faulty = Vec::new();
+        let mut examples = 0;
+        for (path, item) in DOCUMENT["paths"].as_object().unwrap() {
+            for (status, response) in item["post"]["responses"].as_object().unwrap() {
+                let content = &response["content"]["application/json"];
+                for (name, example) in content["examples"].as_object().unwrap() {
+                    let place = format!("{path} {status} {name}");
+                    faulty.extend(faults(&example["value"], &content["schema"], &place));
+                    examples += 1;
+                }
+            }
+        }
+        assert!(examples > 60, "{examples} examples are not all");
+        assert!(faulty.is_empty(), "{faulty:#?}");
     }
 
     #[test]

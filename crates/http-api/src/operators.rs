@@ -18,7 +18,7 @@ use padan_verification::{Clients, Verifier};
 use serde::Serialize;
 
 use crate::{
-    body::{Body, Holding},
+    body::{Body, BodyWithRequest},
     config::BodyLimits,
     metrics::Metrics,
     saturation::Saturation,
@@ -64,7 +64,8 @@ pub(crate) async fn without_bodies(
     let mut response = next.call(request).await?.map_into_boxed_body();
     if offers_another_protocol || !body.drain().await {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-        response = response.map_body(|_, whole| BoxBody::new(Holding { body: whole, _held: body }));
+        response =
+            response.map_body(|_, whole| BoxBody::new(BodyWithRequest { body: whole, _request_body: body }));
     }
     Ok(response)
 }
@@ -76,7 +77,7 @@ async fn metrics(
     stopping: web::Data<Stopping>,
     saturation: web::Data<Saturation>,
 ) -> HttpResponse {
-    let of_the_service = [("service", !stopping.has_begun()), ("capacity", !saturation.is_long())];
+    let of_the_service = [("service", !stopping.has_begun()), ("capacity", !saturation.is_saturated())];
     match metrics.text(&verifier, &clients, of_the_service) {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
         Err(error) => {
@@ -102,7 +103,7 @@ async fn readyz(
     if stopping.has_begun() {
         components.insert("service", Err("stopping".to_owned()));
     }
-    if saturation.is_long() {
+    if saturation.is_saturated() {
         components.insert("capacity", Err("full: most requests are refused".to_owned()));
     }
     let readiness = Readiness {

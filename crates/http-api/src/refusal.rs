@@ -18,7 +18,7 @@ use crate::{
 
 /// An answer that is not an outcome: the two keys `verification_status` and `reason`.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     reason: ReasonCode,
     text: Cow<'static, str>,
     allow: Option<&'static str>,
@@ -57,7 +57,22 @@ impl Refusal {
         Self { cause: Some(cause), ..Self::new(ReasonCode::Internal) }
     }
 
-    /// What the log and the metrics are told.
+    /// The service's own database cannot answer; the cause goes to the log.
+    pub(crate) fn store_unavailable(cause: String) -> Self {
+        Self { cause: Some(cause), ..Self::new(ReasonCode::StoreUnavailable) }
+    }
+
+    /// The reason code of the answer.
+    pub(crate) fn reason(&self) -> ReasonCode {
+        self.reason
+    }
+
+    /// The cause of a 5xx, for the log alone.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The reason and the cause, for the log and the metrics.
     pub(crate) fn report(&self) -> Report {
         Report { reason: self.reason, cause: self.cause.clone() }
     }

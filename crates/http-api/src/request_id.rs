@@ -29,8 +29,8 @@ impl RequestId {
         }
     }
 
-    /// Tells the ids in an answer.
-    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+    /// Inserts the ids into the headers of an answer.
+    pub(crate) fn insert_into(&self, headers: &mut HeaderMap) {
         let value =
             |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"));
         headers.insert(Self::HEADER, value(&self.echoed));
@@ -72,7 +72,7 @@ mod tests {
 
     fn told(id: &RequestId) -> (String, Option<String>) {
         let mut headers = HeaderMap::new();
-        id.tell(&mut headers);
+        id.insert_into(&mut headers);
         let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap().to_owned());
         (text(RequestId::HEADER).unwrap(), text(RequestId::RECORDED))
     }

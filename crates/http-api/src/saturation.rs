@@ -6,16 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether the service has been full for long: then a balancer should ask others for a while.
+/// Whether the service has been full for some seconds, so that a balancer should send requests elsewhere.
 ///
-/// A second counts as full when at least as many requests were refused for it as were served. A second without requests
-/// does not, so that a service that is not asked any more becomes ready again.
+/// A second counts as full when at least as many requests were refused as were served. A second without requests does
+/// not, so that a service that gets no more requests becomes ready again.
 #[derive(Clone)]
 pub(crate) struct Saturation(Arc<State>);
 
 struct State {
     began: Instant,
-    long: AtomicU64,
+    threshold_seconds: AtomicU64,
     count: Mutex<Count>,
 }
 
@@ -29,37 +29,38 @@ struct Count {
 }
 
 impl Saturation {
-    /// From so many full seconds in a row on it is long.
-    pub(crate) fn new(long: u64) -> Self {
-        Self(Arc::new(State { began: Instant::now(), long: AtomicU64::new(long), count: Mutex::default() }))
+    /// `threshold_seconds` full seconds in a row are saturation.
+    pub(crate) fn new(threshold_seconds: u64) -> Self {
+        let threshold_seconds = AtomicU64::new(threshold_seconds);
+        Self(Arc::new(State { began: Instant::now(), threshold_seconds, count: Mutex::default() }))
     }
 
-    /// From now on from so many on.
-    pub(crate) fn change(&self, long: u64) {
-        self.0.long.store(long, Ordering::Relaxed);
+    /// Replaces how many full seconds in a row are saturation.
+    pub(crate) fn set_threshold(&self, seconds: u64) {
+        self.0.threshold_seconds.store(seconds, Ordering::Relaxed);
     }
 
-    /// Notes that a client's request was served, or refused because the service is full.
-    pub(crate) fn note(&self, was_refused: bool) {
-        self.note_at(was_refused, self.0.began.elapsed());
+    /// Records that a client's request was served, or refused because the service is full.
+    pub(crate) fn record(&self, was_refused: bool) {
+        self.record_at(was_refused, self.0.began.elapsed());
     }
 
-    /// Whether it has been full for long.
-    pub(crate) fn is_long(&self) -> bool {
-        self.is_long_at(self.0.began.elapsed())
+    /// Whether the service is saturated now.
+    pub(crate) fn is_saturated(&self) -> bool {
+        self.is_saturated_at(self.0.began.elapsed())
     }
 
-    fn note_at(&self, was_refused: bool, at: Duration) {
+    fn record_at(&self, was_refused: bool, at: Duration) {
         let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
         count.turn_to(at.as_secs());
         let counted = if was_refused { &mut count.refused } else { &mut count.served };
         *counted = counted.saturating_add(1);
     }
 
-    fn is_long_at(&self, at: Duration) -> bool {
+    fn is_saturated_at(&self, at: Duration) -> bool {
         let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
         count.turn_to(at.as_secs());
-        count.full >= self.0.long.load(Ordering::Relaxed)
+        count.full >= self.0.threshold_seconds.load(Ordering::Relaxed)
     }
 }
 
@@ -84,27 +85,27 @@ mod tests {
     }
 
     #[test]
-    fn full_seconds_in_a_row_are_long_and_one_that_is_not_ends_them() {
+    fn full_seconds_in_a_row_are_saturation_and_another_second_ends_it() {
         let saturation = Saturation::new(3);
         for second in 0..3 {
-            assert!(!saturation.is_long_at(at(f64::from(second))));
-            saturation.note_at(false, at(f64::from(second) + 0.1));
-            saturation.note_at(true, at(f64::from(second) + 0.2));
+            assert!(!saturation.is_saturated_at(at(f64::from(second))));
+            saturation.record_at(false, at(f64::from(second) + 0.1));
+            saturation.record_at(true, at(f64::from(second) + 0.2));
         }
-        assert!(saturation.is_long_at(at(3.0)));
-        saturation.note_at(false, at(3.1));
-        saturation.note_at(false, at(3.2));
-        saturation.note_at(true, at(3.3));
-        assert!(!saturation.is_long_at(at(4.0)), "most were served");
+        assert!(saturation.is_saturated_at(at(3.0)));
+        saturation.record_at(false, at(3.1));
+        saturation.record_at(false, at(3.2));
+        saturation.record_at(true, at(3.3));
+        assert!(!saturation.is_saturated_at(at(4.0)), "most were served");
     }
 
     #[test]
-    fn who_is_not_asked_any_more_is_not_full() {
+    fn a_service_without_requests_is_not_saturated() {
         let saturation = Saturation::new(1);
-        saturation.note_at(true, at(0.5));
-        assert!(saturation.is_long_at(at(1.5)));
-        assert!(!saturation.is_long_at(at(2.0)));
-        saturation.note_at(true, at(2.5));
-        assert!(!saturation.is_long_at(at(9.0)), "what was long ago does not count");
+        saturation.record_at(true, at(0.5));
+        assert!(saturation.is_saturated_at(at(1.5)));
+        assert!(!saturation.is_saturated_at(at(2.0)));
+        saturation.record_at(true, at(2.5));
+        assert!(!saturation.is_saturated_at(at(9.0)), "an old full second does not count");
     }
 }

@@ -10,10 +10,6 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrustedProxies(Arc<[IpNet]>);
 
-/// Who calls, behind the proxies that are trusted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CallerAddress(pub(crate) IpAddr);
-
 impl TrustedProxies {
     pub(crate) fn new(networks: &[IpNet]) -> Self {
         Self(networks.into())

@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix_web::{
@@ -72,8 +72,8 @@ async fn panics_with_data(request: HttpRequest) -> Result<&'static str, Refusal>
     panic!("cannot handle {query}")
 }
 
-async fn reads_a_form(request: HttpRequest) -> Result<HttpResponse, Refusal> {
-    let form = Form::read(&request, &["nik"]).await?;
+async fn reads_a_form(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Refusal> {
+    let form = Form::read(visit.body(), &request, &["nik"]).await?;
     let nik = form.required("nik", |text| Ok(text.to_owned()))?;
     Ok(crate::answer::respond(padan_domain::ReasonCode::Verified, &nik))
 }
@@ -187,6 +187,15 @@ async fn paths_and_methods_that_are_none_are_answered_in_json() {
     let answer = served.exchange(with_length("/openapi.json", b"")).await;
     assert_refused(&answer, "405", Code::MethodNotAllowed);
     assert_eq!(header(&answer, "allow").as_deref(), Some("GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn an_audited_endpoint_without_admission_is_a_500() {
+    let served = serve();
+    for path in ["/identity/v1/face-verification", "/identity/v1/verification"] {
+        let answer = served.exchange(with_length(path, b"{}")).await;
+        assert_refused(&answer, "500", Code::Internal);
+    }
 }
 
 #[actix_web::test]

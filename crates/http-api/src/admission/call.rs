@@ -1,0 +1,251 @@
+use std::{sync::Arc, thread};
+
+use actix_web::{
+    HttpRequest, HttpResponse, Responder, ResponseError as _,
+    body::BoxBody,
+    http::{
+        StatusCode,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
+};
+use padan_domain::{ClientName, ReasonCode};
+use padan_verification::{AuditEvent, QuotaState, RequestEnding, Verifier};
+
+use crate::{
+    answer::{respond, respond_with_cause},
+    body::Body,
+    in_flight::InFlightPermit,
+    refusal::Refusal,
+    status::status_of,
+    verification::{Findings, Verdict, Verification},
+    visit::Visit,
+};
+
+/// A call that was admitted, until it is answered.
+///
+/// [`answer`](Self::answer) is the only way to an [`Answer`], and it returns only after the call's row in the audit trail
+/// is durable. A call that is dropped instead, because its client left or its handler panicked, is recorded without
+/// waiting, as `UNANSWERED` or `INTERNAL`. It counts as in flight until then.
+///
+/// A handler answers a call with the result of its verification:
+///
+/// ```
+/// use padan_http_api::{AdmittedCall, Answer, Refusal, Verdict, Verification};
+///
+/// async fn handle<V: Verification>(
+///     call: AdmittedCall<V>,
+///     result: Result<Verdict<V::Body>, Refusal>,
+/// ) -> Answer {
+///     call.answer(result).await
+/// }
+/// ```
+///
+/// One that makes a response of its own, which has no row, does not compile:
+///
+/// ```compile_fail
+/// use padan_http_api::{AdmittedCall, Answer, Refusal, Verdict, Verification};
+///
+/// async fn handle<V: Verification>(
+///     call: AdmittedCall<V>,
+///     result: Result<Verdict<V::Body>, Refusal>,
+/// ) -> Answer {
+///     actix_web::HttpResponse::Ok().json(result.is_ok()).into()
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use padan_http_api::{AdmittedCall, Answer, Refusal, Verdict, Verification};
+///
+/// async fn handle<V: Verification>(
+///     call: AdmittedCall<V>,
+///     result: Result<Verdict<V::Body>, Refusal>,
+/// ) -> Answer {
+///     Answer(actix_web::HttpResponse::Ok().json(result.is_ok()))
+/// }
+/// ```
+#[must_use = "a call that is dropped is recorded as unanswered"]
+pub struct AdmittedCall<V: Verification> {
+    call: IdentifiedCall<V>,
+    _permit: InFlightPermit,
+}
+
+/// The response to a call for an audited endpoint. Nothing but this module can make one.
+pub struct Answer(HttpResponse);
+
+impl<V: Verification> AdmittedCall<V> {
+    pub(super) fn new(call: IdentifiedCall<V>, permit: InFlightPermit) -> Self {
+        Self { call, _permit: permit }
+    }
+
+    /// The request's body.
+    pub(crate) fn body(&self) -> &Body {
+        self.call.visit.body()
+    }
+
+    /// The client that calls, and what is known of the request, to be added to.
+    pub(crate) fn client_and_findings(&mut self) -> (&ClientName, &mut Findings) {
+        (&self.call.client, &mut self.call.findings)
+    }
+
+    /// Records the call in the audit trail, waits until its row is durable, and answers.
+    ///
+    /// When the row cannot be made durable in time, the answer is the documented 503 and contains no finding.
+    pub async fn answer(self, result: Result<Verdict<V::Body>, Refusal>) -> Answer {
+        self.call.answer(result).await
+    }
+}
+
+/// A call whose client is known, so that its ending belongs into the audit trail.
+pub(super) struct IdentifiedCall<V: Verification> {
+    visit: Visit,
+    verifier: Arc<Verifier>,
+    client: ClientName,
+    quota: Option<QuotaState>,
+    findings: Findings,
+    is_recorded: bool,
+    endpoint: std::marker::PhantomData<V>,
+}
+
+impl<V: Verification> IdentifiedCall<V> {
+    pub(super) fn new(visit: Visit, verifier: Arc<Verifier>, client: ClientName) -> Self {
+        visit.update(|record| record.client = Some(client.clone()));
+        Self {
+            visit,
+            verifier,
+            client,
+            quota: None,
+            findings: Findings::default(),
+            is_recorded: false,
+            endpoint: std::marker::PhantomData,
+        }
+    }
+
+    pub(super) fn visit(&self) -> &Visit {
+        &self.visit
+    }
+
+    /// Sets the quota that the answer's `RateLimit` headers describe.
+    pub(super) fn set_quota(&mut self, quota: Option<QuotaState>) {
+        self.quota = quota;
+    }
+
+    pub(super) async fn answer(mut self, result: Result<Verdict<V::Body>, Refusal>) -> Answer {
+        let (response, reason, trial) = match result {
+            Ok(verdict) => {
+                let response = respond(verdict.reason, &verdict.body);
+                self.visit.update(|record| {
+                    record.steps = verdict.timings.steps();
+                    record.similarity = verdict.similarity();
+                });
+                self.findings.fields = verdict.fields;
+                self.findings.percentage = verdict.percentage;
+                self.findings.compared_under = verdict.compared_under;
+                (response, verdict.reason, verdict.trial)
+            }
+            Err(refusal) => (refused::<V>(&refusal, &self.findings), refusal.reason(), None),
+        };
+        // From here on the row is written even if the client leaves.
+        self.is_recorded = true;
+        let mut response = match self.record(reason).await {
+            Ok(()) => response,
+            Err(NotDurable(cause)) => refused::<V>(&Refusal::store_unavailable(cause), &self.findings),
+        };
+        // The next attempt may begin, since this one is counted.
+        drop(trial);
+        if let Some(quota) = self.quota {
+            insert_quota(quota, response.headers_mut());
+        }
+        Answer(response)
+    }
+
+    /// Makes the row durable. `Err` means that the answer must not be sent.
+    async fn record(&self, reason: ReasonCode) -> Result<(), NotDurable> {
+        if !is_audited(reason) {
+            return Ok(());
+        }
+        let event = self.event(RequestEnding::Answered(reason));
+        if self.visit.body().is_broken() {
+            // Nothing was found out, and the server closes such a connection: an answer that waits is never sent.
+            self.verifier.audit_without_waiting(event);
+            return Ok(());
+        }
+        match (self.verifier.audit(event).await, reason) {
+            // These contain no finding that would have to be recorded first.
+            (Ok(()), _) | (Err(_), ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable) => Ok(()),
+            (Err(error), _) => Err(NotDurable(error.in_words())),
+        }
+    }
+
+    fn event(&self, ending: RequestEnding) -> AuditEvent {
+        let Findings { nik, nik_plausible, fields, percentage, compared_under } = &self.findings;
+        AuditEvent {
+            request_id: self.visit.id().recorded().to_owned(),
+            client: self.client.clone(),
+            endpoint: V::ENDPOINT,
+            ending,
+            nik: nik.clone(),
+            nik_plausible: *nik_plausible,
+            fields: fields.clone(),
+            percentage: *percentage,
+            compared_under: compared_under.clone(),
+            took: self.visit.elapsed(),
+        }
+    }
+}
+
+impl<V: Verification> Drop for IdentifiedCall<V> {
+    fn drop(&mut self) {
+        if !self.is_recorded {
+            let ending = if thread::panicking() {
+                RequestEnding::Answered(ReasonCode::Internal)
+            } else {
+                RequestEnding::Unanswered
+            };
+            self.verifier.audit_without_waiting(self.event(ending));
+        }
+    }
+}
+
+impl Answer {
+    /// The answer to a caller whose name is not known. It is not audited, as there is nobody to record.
+    pub(super) fn to_unknown<V: Verification>(refusal: &Refusal) -> Self {
+        Self(refused::<V>(refusal, &Findings::default()))
+    }
+}
+
+impl Responder for Answer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+}
+
+/// The row could not be made durable, and why, for the log.
+struct NotDurable(String);
+
+/// The response to a call that has no result. An outage has the body of the endpoint.
+fn refused<V: Verification>(refusal: &Refusal, findings: &Findings) -> HttpResponse {
+    match refusal.reason() {
+        reason @ (ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable) => {
+            respond_with_cause(reason, &V::outage(reason, findings), refusal.cause().map(str::to_owned))
+        }
+        _ => refusal.error_response(),
+    }
+}
+
+/// Whether an ending has a row. 401 and 429 are only counted.
+fn is_audited(reason: ReasonCode) -> bool {
+    !matches!(status_of(reason), StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// Inserts the state of the client's quota that is nearest to its end.
+fn insert_quota(quota: QuotaState, headers: &mut HeaderMap) {
+    for (name, value) in [
+        ("ratelimit-limit", quota.limit),
+        ("ratelimit-remaining", quota.remaining),
+        ("ratelimit-reset", quota.reset.as_secs() + 1),
+    ] {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}

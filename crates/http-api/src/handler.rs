@@ -1,0 +1,37 @@
+use actix_web::{HttpRequest, web};
+use padan_verification::Verifier;
+
+use crate::{
+    admission::{Admission, AdmittedCall, Answer},
+    form::Form,
+    refusal::Refusal,
+    verification::{Verdict, Verification},
+    visit::Visit,
+};
+
+/// Handles a request for any audited endpoint.
+pub(crate) async fn handle<V: Verification>(
+    request: HttpRequest,
+    visit: Visit,
+    admission: web::Data<Admission>,
+    verifier: web::Data<Verifier>,
+) -> Answer {
+    match admission.admit::<V>(&request, visit).await {
+        Ok(mut call) => {
+            let result = verify(&mut call, &request, &verifier).await;
+            call.answer(result).await
+        }
+        Err(refused) => refused,
+    }
+}
+
+async fn verify<V: Verification>(
+    call: &mut AdmittedCall<V>,
+    request: &HttpRequest,
+    verifier: &Verifier,
+) -> Result<Verdict<V::Body>, Refusal> {
+    let form = Form::read(call.body(), request, &V::fields()).await?;
+    let (client, findings) = call.client_and_findings();
+    let claims = V::parse(&form, client, verifier, findings)?;
+    Ok(V::verify(verifier, claims).await?)
+}

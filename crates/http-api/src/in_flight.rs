@@ -1,0 +1,111 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use padan_domain::ClientName;
+
+/// Limits the requests in flight, in total and per client, so that one client with slow bodies leaves room for others.
+#[derive(Clone)]
+pub(crate) struct InFlight(Arc<Mutex<Counts>>);
+
+struct Counts {
+    max: usize,
+    max_per_client: usize,
+    total: usize,
+    by_client: HashMap<ClientName, usize>,
+}
+
+/// Counts one request as in flight until it is dropped.
+#[must_use]
+pub(crate) struct InFlightPermit {
+    in_flight: InFlight,
+    client: ClientName,
+}
+
+/// Why a request is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LimitReached {
+    /// The client has as many requests in flight as one client may have.
+    PerClient,
+    /// As many requests are in flight as the service takes.
+    Total,
+}
+
+impl InFlight {
+    pub(crate) fn new(max: usize, max_per_client: usize) -> Self {
+        Self(Arc::new(Mutex::new(Counts { max, max_per_client, total: 0, by_client: HashMap::new() })))
+    }
+
+    /// Replaces the limits. Requests in flight keep their permits.
+    pub(crate) fn set_limits(&self, max: usize, max_per_client: usize) {
+        self.with(|counts| (counts.max, counts.max_per_client) = (max, max_per_client));
+    }
+
+    /// Counts a request of a client.
+    pub(crate) fn acquire(&self, client: &ClientName) -> Result<InFlightPermit, LimitReached> {
+        self.with(|counts| {
+            let of_client = counts.by_client.get(client).copied().unwrap_or_default();
+            if of_client >= counts.max_per_client {
+                return Err(LimitReached::PerClient);
+            }
+            if counts.total >= counts.max {
+                return Err(LimitReached::Total);
+            }
+            counts.total += 1;
+            counts.by_client.insert(client.clone(), of_client + 1);
+            Ok(InFlightPermit { in_flight: self.clone(), client: client.clone() })
+        })
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for InFlightPermit {
+    fn drop(&mut self) {
+        self.in_flight.with(|counts| {
+            counts.total -= 1;
+            if let Some(of_client) = counts.by_client.get_mut(&self.client) {
+                *of_client -= 1;
+                if *of_client == 0 {
+                    counts.by_client.remove(&self.client);
+                }
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_limited_to_its_share() {
+        let in_flight = InFlight::new(3, 2);
+        let (bank, shop) = ("bank".parse().unwrap(), "shop".parse().unwrap());
+        let (first, second) = (in_flight.acquire(&bank), in_flight.acquire(&bank));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(in_flight.acquire(&bank).err(), Some(LimitReached::PerClient));
+        let third = in_flight.acquire(&shop);
+        assert!(third.is_ok());
+        assert_eq!(in_flight.acquire(&shop).err(), Some(LimitReached::Total));
+        drop(first);
+        assert!(in_flight.acquire(&bank).is_ok(), "a dropped permit makes room");
+        drop((second, third));
+        assert!(in_flight.with(|counts| counts.total == 0 && counts.by_client.is_empty()));
+    }
+
+    #[test]
+    fn lower_limits_apply_to_new_requests_only() {
+        let in_flight = InFlight::new(2, 2);
+        let bank = "bank".parse().unwrap();
+        let (first, second) = (in_flight.acquire(&bank), in_flight.acquire(&bank));
+        in_flight.set_limits(1, 1);
+        drop(first);
+        assert_eq!(in_flight.acquire(&bank).err(), Some(LimitReached::PerClient), "the second is in flight");
+        drop(second);
+        assert!(in_flight.acquire(&bank).is_ok());
+    }
+}

@@ -1,0 +1,86 @@
+use padan_domain::{ClientName, Endpoint, NationalId, Percentage, ReasonCode};
+use padan_verification::{ComparedUnder, StepTimings, Trial, VerificationError, Verifier};
+use serde::Serialize;
+
+use crate::{endpoint_docs::EndpointDocs, form::Form, refusal::Refusal};
+
+/// An audited endpoint. Its file implements this trait; `endpoints.rs` lists it; nothing else has to know it.
+///
+/// One handler serves them all: it admits the call, reads the form, parses the claims, verifies them and answers. An
+/// implementation never makes a response itself, so it cannot answer before the audit row is durable.
+pub trait Verification: Sized + 'static {
+    /// The endpoint's name in clients' rules, logs, metrics and audit rows.
+    const ENDPOINT: Endpoint;
+    /// The path, which takes POST.
+    const PATH: &'static str;
+    /// What the client claims, parsed.
+    type Claims;
+    /// The JSON body of an answer with a result.
+    type Body: Serialize;
+
+    /// The fields of the form, each of which may be sent once.
+    fn fields() -> Vec<&'static str>;
+
+    /// Parses the form in the documented order of its fields. What is known of the request goes into `findings` as soon
+    /// as it is parsed, so that the audit row of a refused request has it.
+    ///
+    /// # Errors
+    ///
+    /// The refusal for the first field that is missing or malformed.
+    fn parse(
+        form: &Form,
+        client: &ClientName,
+        verifier: &Verifier,
+        findings: &mut Findings,
+    ) -> Result<Self::Claims, Refusal>;
+
+    /// Verifies the claims.
+    ///
+    /// # Errors
+    ///
+    /// Any [`VerificationError`]. An outage is answered with [`outage`](Self::outage), everything else as a refusal.
+    fn verify(
+        verifier: &Verifier,
+        claims: Self::Claims,
+    ) -> impl Future<Output = Result<Verdict<Self::Body>, VerificationError>>;
+
+    /// The body of the 503 that is answered when a database cannot answer. It contains no finding, only the names of the
+    /// fields that were sent.
+    fn outage(reason: ReasonCode, findings: &Findings) -> Self::Body;
+
+    /// The endpoint in the OpenAPI document.
+    fn docs() -> EndpointDocs;
+}
+
+/// The result of a verification: what is answered, and what is recorded.
+pub struct Verdict<Body> {
+    pub(crate) reason: ReasonCode,
+    pub(crate) body: Body,
+    /// How long each step took.
+    pub(crate) timings: StepTimings,
+    /// Each field that was judged; `None` where it could not be.
+    pub(crate) fields: Vec<(&'static str, Option<bool>)>,
+    /// The percentage in the answer, 0 to 100.
+    pub(crate) percentage: Option<f64>,
+    /// The models by which two faces were compared; `None` when none were.
+    pub(crate) compared_under: Option<ComparedUnder>,
+    /// The attempt that counts as failed or not once the row is durable. It is held until then.
+    pub(crate) trial: Option<Trial>,
+}
+
+impl<Body> Verdict<Body> {
+    /// The similarity of two faces that were compared.
+    pub(crate) fn similarity(&self) -> Option<Percentage> {
+        self.percentage.filter(|_| self.compared_under.is_some()).map(Percentage::new)
+    }
+}
+
+/// What is known of a request, for its audit row.
+#[derive(Debug, Default)]
+pub struct Findings {
+    pub(crate) nik: Option<NationalId>,
+    pub(crate) nik_plausible: Option<bool>,
+    pub(crate) fields: Vec<(&'static str, Option<bool>)>,
+    pub(crate) percentage: Option<f64>,
+    pub(crate) compared_under: Option<ComparedUnder>,
+}
