@@ -41,7 +41,7 @@ impl Application {
         config.validate()?;
         let certificates = Certificates::load(&config.tls)?;
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
-        metrics.look_on(&verifier);
+        metrics.subscribe(&verifier);
         verifier.keep_sampling();
         let stopping = Stopping::default();
         let limits = Limits::new(config, &metrics);

@@ -7,7 +7,7 @@ use std::{
 };
 
 use padan_domain::{Percentage, ReasonCode};
-use padan_verification::{AuditCommit, ClientName, TakenUp, Verifier};
+use padan_verification::{AuditCommit, ClientName, JobStarted, Verifier};
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, process_collector::ProcessCollector,
@@ -191,16 +191,19 @@ impl Metrics {
         self.certificate_expiry.with_label_values(&[listener]).set(at);
     }
 
-    /// Looks on while photos are taken up and rows are made durable.
-    pub(crate) fn look_on(self: &Arc<Self>, verifier: &Verifier) {
+    /// Measures the photos that workers start on and the commits of the audit trail.
+    pub(crate) fn subscribe(self: &Arc<Self>, verifier: &Verifier) {
         let (of_photos, of_commits) = (Arc::clone(self), Arc::clone(self));
-        verifier.tell(Arc::new(move |photo| of_photos.taken_up(photo)), move |AuditCommit { rows, took }| {
-            of_commits.audit_commit_rows.observe(rows as f64);
-            of_commits.audit_commit_duration.observe(took.as_secs_f64());
-        });
+        verifier.observe(
+            Arc::new(move |job| of_photos.on_job_started(job)),
+            move |AuditCommit { rows, took }| {
+                of_commits.audit_commit_rows.observe(rows as f64);
+                of_commits.audit_commit_duration.observe(took.as_secs_f64());
+            },
+        );
     }
 
-    fn taken_up(&self, photo: TakenUp) {
+    fn on_job_started(&self, photo: JobStarted) {
         self.queue_wait.observe(photo.waited.as_secs_f64());
         if photo.is_selfie {
             self.image_bytes.observe(photo.bytes as f64);

@@ -20,7 +20,7 @@ use crate::{
     raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
-    workers::{Onlooker, WorkerFigures, Workers, WorkersEnded},
+    workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
 };
 
 /// The face engine: verified model files, warm sessions, worker threads. Clones share them.
@@ -106,9 +106,9 @@ impl Engine {
         &self.identity.calibration
     }
 
-    /// Tells an onlooker of every photo that a worker takes up from now on; the first onlooker stays.
-    pub fn tell(&self, onlooker: Onlooker) {
-        self.workers.tell(onlooker);
+    /// Sets the observer that is called for every photo that a worker starts on. Later calls change nothing.
+    pub fn observe_jobs(&self, observer: JobObserver) {
+        self.workers.observe_jobs(observer);
     }
 
     /// Checks that every worker thread still runs.

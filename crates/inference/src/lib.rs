@@ -81,4 +81,4 @@ pub use quality::Quality;
 pub use retries::Retries;
 pub use runtime_library::find as find_runtime_library;
 pub use subject::Subject;
-pub use workers::{Onlooker, TakenUp, WorkerFigures, WorkersEnded};
+pub use workers::{JobObserver, JobStarted, WorkerFigures, WorkersEnded};

@@ -1,7 +1,7 @@
 //! Worker threads behind a bounded queue.
 //!
-//! A full queue refuses at once. An entry whose time has run out, or whose caller has left, is dropped before work is
-//! spent on it. A panic within one job ends that job, not the worker.
+//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed or
+//! its caller has left. A panic ends the job that caused it, not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -25,7 +25,7 @@ use crate::{
     pixel_budget::PixelBudget,
 };
 
-/// The queue's entry to the workers. The workers end when the last clone is dropped.
+/// A handle to the queue. The workers end when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Workers {
     queue: Sender<Job>,
@@ -34,41 +34,41 @@ pub(crate) struct Workers {
     threads: usize,
 }
 
-/// The state of the queue and of the workers behind it.
+/// The state of the queue and of the workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerFigures {
     /// Worker threads.
     pub workers: usize,
-    /// Workers at work.
+    /// Workers that process a photo now.
     pub busy: usize,
-    /// Photos that wait.
+    /// Photos in the queue.
     pub queued: usize,
-    /// Photos that may wait.
+    /// The capacity of the queue, in photos.
     pub queue_length: usize,
-    /// Pixels of photos that the workers have decoded.
+    /// Pixels that the photos in progress hold.
     pub pixels: u64,
-    /// Pixels that they may have decoded at a time.
-    pub most_pixels: u64,
-    /// Photos refused because the queue, or the budget of pixels, was full, since the start.
+    /// The limit for `pixels`.
+    pub max_pixels: u64,
+    /// Photos refused since the start because the queue or the pixel budget was full.
     pub refused: u64,
-    /// Photos dropped because their time had run out or their caller had left, since the start.
+    /// Photos dropped since the start because their deadline had passed or their caller had left.
     pub expired: u64,
 }
 
-/// What is known of a photo when a worker takes it up.
+/// What is known of a photo when a worker starts on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct TakenUp {
-    /// How long it waited.
+pub struct JobStarted {
+    /// Time in the queue.
     pub waited: Duration,
-    /// Whether it is a client's selfie, and no portrait.
+    /// Whether it is a client's selfie rather than a registry's portrait.
     pub is_selfie: bool,
-    /// The size of the file.
+    /// Size of the file.
     pub bytes: usize,
-    /// Millions of pixels by its own head; `None` when that cannot be read.
+    /// Millions of pixels according to its header; `None` when the header cannot be read.
     pub megapixels: Option<f64>,
 }
 
-/// Worker threads have ended, although the engine is in use.
+/// Some worker threads have ended although the engine is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{ended} of {workers} worker threads have ended; restart the service")]
 pub struct WorkersEnded {
@@ -78,8 +78,8 @@ pub struct WorkersEnded {
     pub workers: usize,
 }
 
-/// Is told of every photo that a worker takes up, on the worker's thread: it must not wait for anything.
-pub type Onlooker = Arc<dyn Fn(TakenUp) + Send + Sync>;
+/// Is called on the worker's thread for every photo that a worker starts on, so it must not block.
+pub type JobObserver = Arc<dyn Fn(JobStarted) + Send + Sync>;
 
 #[derive(Default)]
 struct Counts {
@@ -87,7 +87,7 @@ struct Counts {
     ended: AtomicUsize,
     refused: AtomicU64,
     expired: AtomicU64,
-    onlooker: OnceLock<Onlooker>,
+    observer: OnceLock<JobObserver>,
 }
 
 struct Job {
@@ -108,10 +108,9 @@ impl Workers {
         let counts = Arc::new(Counts::default());
         let threads = pipelines.len();
         for (number, pipeline) in pipelines.into_iter().enumerate() {
-            let (jobs, counts, pixels) = (jobs.clone(), Arc::clone(&counts), pixels.clone());
-            thread::Builder::new()
-                .name(format!("face-{number}"))
-                .spawn(move || work(pipeline, &jobs, &counts, &pixels))?;
+            let worker = Worker { pipeline, counts: Arc::clone(&counts), pixels: pixels.clone() };
+            let jobs = jobs.clone();
+            thread::Builder::new().name(format!("face-{number}")).spawn(move || worker.run(&jobs))?;
         }
         Ok(Self { queue, counts, pixels, threads })
     }
@@ -131,19 +130,19 @@ impl Workers {
                 return Err(FaceError::QueueFull);
             }
             Err(TrySendError::Disconnected(_)) => {
-                return Err(FaceError::Broken("all workers have ended".into()));
+                return Err(FaceError::Broken("all worker threads have ended".into()));
             }
         }
         match tokio::time::timeout_at(deadline.into(), result).await {
             Ok(Ok(analysis)) => analysis,
-            Ok(Err(_)) => Err(FaceError::Broken("a worker ended in mid-photo".into())),
+            Ok(Err(_)) => Err(FaceError::Broken("the worker thread ended while it had the photo".into())),
             Err(_) => Err(FaceError::Expired),
         }
     }
 
-    /// Tells an onlooker of every photo from now on; the first one stays.
-    pub(crate) fn tell(&self, onlooker: Onlooker) {
-        let _ = self.counts.onlooker.set(onlooker);
+    /// Sets the observer. Later calls change nothing.
+    pub(crate) fn observe_jobs(&self, observer: JobObserver) {
+        let _ = self.counts.observer.set(observer);
     }
 
     pub(crate) fn check(&self) -> Result<(), WorkersEnded> {
@@ -160,64 +159,68 @@ impl Workers {
             queued: self.queue.len(),
             queue_length: self.queue.capacity().unwrap_or(usize::MAX),
             pixels: self.pixels.held(),
-            most_pixels: self.pixels.limit(),
+            max_pixels: self.pixels.limit(),
             refused: self.counts.refused.load(Ordering::Relaxed),
             expired: self.counts.expired.load(Ordering::Relaxed),
         }
     }
 }
 
-fn work(mut pipeline: Pipeline, jobs: &Receiver<Job>, counts: &Counts, pixels: &PixelBudget) {
-    let _ended = CountOnDrop(&counts.ended);
-    for job in jobs {
-        let Job { photo, role, queued_at, deadline, answer } = job;
-        let result = if answer.is_closed() || Instant::now() >= deadline {
-            counts.expired.fetch_add(1, Ordering::Relaxed);
-            Err(FaceError::Expired)
-        } else {
-            let waited = queued_at.elapsed();
-            let whole_job = || process(&mut pipeline, &photo, (role, deadline, waited), (counts, pixels));
-            catch_unwind(AssertUnwindSafe(whole_job))
-                .unwrap_or_else(|_| Err(FaceError::Broken("a worker panicked on this photo".into())))
-        };
-        // The caller may have left; then the answer has no receiver.
-        let _ = answer.send(result);
-    }
+/// One thread's pipeline, with what all workers share.
+struct Worker {
+    pipeline: Pipeline,
+    counts: Arc<Counts>,
+    pixels: PixelBudget,
 }
 
-fn process(
-    pipeline: &mut Pipeline,
-    photo: &Photo,
-    (role, deadline, waited): (Role, Instant, Duration),
-    (counts, pixels): (&Counts, &PixelBudget),
-) -> Result<Analysis, FaceError> {
-    let _busy = Busy::new(&counts.busy);
-    let size = Decoder::declared_size(photo);
-    if let Some(onlooker) = counts.onlooker.get() {
-        onlooker(TakenUp {
-            waited,
-            is_selfie: role == Role::Probe,
-            bytes: photo.bytes().len(),
-            megapixels: size.map(megapixels),
-        });
+impl Worker {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        let counts = Arc::clone(&self.counts);
+        let _ended = CountOnDrop(&counts.ended);
+        for job in jobs {
+            let result = if job.answer.is_closed() || Instant::now() >= job.deadline {
+                counts.expired.fetch_add(1, Ordering::Relaxed);
+                Err(FaceError::Expired)
+            } else {
+                catch_unwind(AssertUnwindSafe(|| self.process(&job))).unwrap_or_else(|_| {
+                    Err(FaceError::Broken("a worker panicked while it processed the photo".into()))
+                })
+            };
+            // Sending fails when the caller has left.
+            let _ = job.answer.send(result);
+        }
     }
-    // What is too large, or has no size, is refused before memory is taken.
-    let size = size.filter(|size| pipeline.decoder.takes(*size));
-    let held = size.map(|size| pixels.take(size));
-    if matches!(held, Some(None)) {
-        counts.refused.fetch_add(1, Ordering::Relaxed);
-        return Err(FaceError::QueueFull);
+
+    fn process(&mut self, job: &Job) -> Result<Analysis, FaceError> {
+        let _busy = Busy::new(&self.counts.busy);
+        let waited = job.queued_at.elapsed();
+        let size = Decoder::declared_size(&job.photo);
+        if let Some(on_job_started) = self.counts.observer.get() {
+            on_job_started(JobStarted {
+                waited,
+                is_selfie: job.role == Role::Probe,
+                bytes: job.photo.bytes().len(),
+                megapixels: size.map(megapixels),
+            });
+        }
+        // `analyse` refuses a photo that is too large, or whose size cannot be read, before it takes memory.
+        let size = size.filter(|size| self.pipeline.decoder.takes(*size));
+        let held = size.map(|size| self.pixels.take(size));
+        if matches!(held, Some(None)) {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(FaceError::QueueFull);
+        }
+        let mut analysis = self.pipeline.analyse(&job.photo, job.role, job.deadline)?;
+        analysis.timings.queued = waited;
+        Ok(analysis)
     }
-    let mut analysis = pipeline.analyse(photo, role, deadline)?;
-    analysis.timings.queued = waited;
-    Ok(analysis)
 }
 
 fn megapixels((width, height): (u32, u32)) -> f64 {
     f64::from(width) * f64::from(height) / 1e6
 }
 
-/// Counts a worker as busy until it is dropped, also by a panic.
+/// Counts a worker as busy until it is dropped, by unwinding too.
 struct Busy<'a>(&'a AtomicUsize);
 
 impl<'a> Busy<'a> {
@@ -233,7 +236,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Counts its own end, also by a panic.
+/// Adds one when it is dropped, by unwinding too.
 struct CountOnDrop<'a>(&'a AtomicUsize);
 
 impl Drop for CountOnDrop<'_> {

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use padan_inference::{Engine, Onlooker};
+use padan_inference::{Engine, JobObserver};
 
 /// The engine that serves now. It can be exchanged while requests are under way: each goes on with the one it began
 /// with, and that one ends with its last request.
@@ -11,13 +11,13 @@ use padan_inference::{Engine, Onlooker};
 pub struct EngineInUse {
     engine: Arc<RwLock<Engine>>,
     behind: Arc<AtomicBool>,
-    onlooker: Arc<OnceLock<Onlooker>>,
+    job_observer: Arc<OnceLock<JobObserver>>,
 }
 
 impl EngineInUse {
     /// Begins with an engine.
     pub fn new(engine: Engine) -> Self {
-        Self { engine: Arc::new(RwLock::new(engine)), behind: Arc::default(), onlooker: Arc::default() }
+        Self { engine: Arc::new(RwLock::new(engine)), behind: Arc::default(), job_observer: Arc::default() }
     }
 
     /// The engine for a request, from its beginning to its end.
@@ -35,17 +35,17 @@ impl EngineInUse {
         self.behind.load(Ordering::Relaxed)
     }
 
-    /// Tells an onlooker of every photo that a worker takes up from now on, whichever engine it belongs to; the first
-    /// onlooker stays.
-    pub fn tell(&self, onlooker: Onlooker) {
-        let onlooker = self.onlooker.get_or_init(|| onlooker);
-        self.current().tell(Arc::clone(onlooker));
+    /// Sets the observer that is called for every photo that a worker starts on, in this engine and in those that replace
+    /// it. Later calls change nothing.
+    pub fn observe_jobs(&self, observer: JobObserver) {
+        let observer = self.job_observer.get_or_init(|| observer);
+        self.current().observe_jobs(Arc::clone(observer));
     }
 
     /// Lets requests that come from now on use another engine.
     pub fn replace(&self, engine: Engine) {
-        if let Some(onlooker) = self.onlooker.get() {
-            engine.tell(Arc::clone(onlooker));
+        if let Some(observer) = self.job_observer.get() {
+            engine.observe_jobs(Arc::clone(observer));
         }
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
     }

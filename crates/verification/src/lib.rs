@@ -53,7 +53,7 @@ pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use known_name::suggest_known_name;
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
-pub use padan_inference::{Onlooker, TakenUp};
+pub use padan_inference::{JobObserver, JobStarted};
 pub use padan_store::{
     AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, RequestEnding,
     TemplateCount,

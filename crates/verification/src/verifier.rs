@@ -10,7 +10,7 @@ use padan_domain::{
     BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, judge,
 };
-use padan_inference::{Analysis, Engine, FaceError, Identity, Onlooker, WorkerFigures};
+use padan_inference::{Analysis, Engine, FaceError, Identity, JobObserver, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 use tracing::{Instrument as _, info_span};
@@ -171,11 +171,11 @@ impl Verifier {
         }
     }
 
-    /// Tells onlookers, which must not wait for anything, of every photo that a worker takes up and of every commit of
-    /// the audit trail.
-    pub fn tell(&self, of_photos: Onlooker, of_commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
-        self.parts.engine.tell(of_photos);
-        self.parts.audit.tell(of_commits);
+    /// Sets the observers that are called for every photo that a worker starts on and for every commit of the audit
+    /// trail. They must not block.
+    pub fn observe(&self, jobs: JobObserver, commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
+        self.parts.engine.observe_jobs(jobs);
+        self.parts.audit.tell(commits);
     }
 
     /// What the engine computes with.

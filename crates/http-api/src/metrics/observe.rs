@@ -39,7 +39,7 @@ impl Metrics {
         self.workers.set(whole(engine.workers));
         self.workers_busy.set(whole(engine.busy));
         self.pixels_held.set(large(engine.pixels));
-        self.pixels_limit.set(large(engine.most_pixels));
+        self.pixels_limit.set(large(engine.max_pixels));
         raise(&self.queue_refused, engine.refused);
         raise(&self.queue_expired, engine.expired);
         // A replica that does not answer has no lag, rather than the last one.

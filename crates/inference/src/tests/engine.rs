@@ -92,7 +92,7 @@ async fn a_photo_beyond_the_budget_of_pixels_is_refused_and_one_alone_is_not() {
     let refused = refused_of_forty_at_once(&engine).await;
     let figures = engine.figures();
     assert!(refused > 0 && figures.refused == refused, "{figures:?}");
-    assert_eq!((figures.pixels, figures.most_pixels), (0, (megapixels * 1.5e6) as u64));
+    assert_eq!((figures.pixels, figures.max_pixels), (0, (megapixels * 1.5e6) as u64));
     assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "one alone fits");
 }
 
@@ -118,7 +118,7 @@ impl Drop for PanicsOnDrop {
 async fn a_panic_anywhere_in_a_job_ends_the_job_and_not_the_worker() {
     let engine = engine(1, 8);
     let first = AtomicBool::new(true);
-    engine.tell(Arc::new(move |_| assert!(!first.swap(false, Relaxed), "the observer panics")));
+    engine.observe_jobs(Arc::new(move |_| assert!(!first.swap(false, Relaxed), "the observer panics")));
     let broken = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap_err();
     assert!(matches!(broken, FaceError::Broken(_)), "{broken}");
     assert_eq!(engine.figures().busy, 0);
@@ -130,7 +130,7 @@ async fn a_panic_anywhere_in_a_job_ends_the_job_and_not_the_worker() {
 async fn a_worker_that_has_ended_fails_the_check() {
     let engine = engine(2, 8);
     let first = AtomicBool::new(true);
-    engine.tell(Arc::new(move |_| {
+    engine.observe_jobs(Arc::new(move |_| {
         if first.swap(false, Relaxed) {
             std::panic::panic_any(PanicsOnDrop);
         }
