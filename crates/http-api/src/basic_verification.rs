@@ -198,7 +198,7 @@ fn example(reason: ReasonCode) -> Option<Value> {
             answer(Some(true), None, None).map(|outcome| BasicOutcome { fields, ..outcome })
         }
         ReasonCode::FieldMismatch => answer(Some(true), Some(true), Some(false)),
-        ReasonCode::RegistryUnavailable => answer(None, None, None),
+        ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable => answer(None, None, None),
         _ => None,
     };
     outcome.and_then(|outcome| serde_json::to_value(BasicAnswer::from(outcome)).ok())

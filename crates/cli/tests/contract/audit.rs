@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
     process::Output,
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     thread,
@@ -165,6 +165,25 @@ fn a_client_who_leaves_has_a_row_all_the_same() {
         }
         assert!(began.elapsed() < Duration::from_secs(10), "no row");
     }
+}
+
+#[test]
+fn a_request_that_waits_for_its_row_counts_as_in_flight() {
+    let served = Arc::new(Served::with("[http]\nmax_in_flight = 1\n"));
+    let ask = |served: &Served| served.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]));
+    // While the table is locked no row is written.
+    let (waiting, refused) =
+        served.runtime.block_on(served.store.locked_during("store.audit_event", async {
+            tokio::task::block_in_place(|| {
+                let waiting = Arc::clone(&served);
+                let waiting = thread::spawn(move || ask(&waiting));
+                thread::sleep(Duration::from_millis(400));
+                (waiting, ask(&served))
+            })
+        }));
+    refused.assert_refused(429, "OVERLOADED", "Too many requests");
+    assert_eq!(waiting.join().unwrap().reason_code, "NIK_NOT_FOUND");
+    assert_eq!(ask(&served).reason_code, "NIK_NOT_FOUND", "the permit is released with the answer");
 }
 
 #[test]
