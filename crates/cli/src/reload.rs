@@ -50,7 +50,7 @@ impl Reload {
                 is_whole = false;
             }
         }
-        if let Err(error) = self.controls.change(&settings.http) {
+        if let Err(error) = self.controls.reload(&settings.http) {
             tracing::error!("the certificates stay as they were: {error}");
             is_whole = false;
         }
@@ -66,7 +66,7 @@ impl Reload {
         if for_the_next_start.is_empty()
             && let Ok(hash) = effective.hash()
         {
-            self.controls.tell_settings(&hash);
+            self.controls.set_settings_hash(&hash);
         }
         tracing::info!(differs_from_start = taken_up.join(", "), "the settings were read again");
     }

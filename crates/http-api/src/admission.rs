@@ -86,7 +86,9 @@ impl Admission {
         let credentials = match PresentedCredentials::of(request.headers()) {
             Some(credentials) => Some(credentials),
             // A certificate replaces credentials that are absent, not credentials that are malformed.
-            None if self.certificate_suffices && !PresentedCredentials::are_in(request.headers()) => None,
+            None if self.certificate_suffices && !PresentedCredentials::are_present(request.headers()) => {
+                None
+            }
             None => return Err(AdmissionError::Unauthorized.into()),
         };
         // A connection that was reset already has no address. Nobody will read what is answered.

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use crate::status::status_of;
 
-/// The header with the reason's stable word.
+/// The header with the reason code.
 pub(crate) const REASON_CODE: HeaderName = HeaderName::from_static("reason-code");
 
-/// The body of an answer that has no result.
+/// The body of an answer without a result.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorBody<'a> {
     /// Always false.
@@ -21,21 +21,21 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) reason: &'a str,
 }
 
-/// What the edge reads off a response to log and count it.
+/// The reason of a response, carried by it to the edge, which logs and counts it.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     /// How the request ended.
     pub(crate) reason: ReasonCode,
-    /// What lies below a fault of ours, for the log alone.
+    /// The cause of an internal fault, for the log only.
     pub(crate) cause: Option<String>,
 }
 
-/// An answer: the reason's status and word, and a JSON body.
+/// A response with the status and code of a reason, and a JSON body.
 pub(crate) fn respond(reason: ReasonCode, body: &impl Serialize) -> HttpResponse {
     respond_with_cause(reason, body, None)
 }
 
-/// An answer for which the log has a cause that the client is not told.
+/// A response with a cause that is logged and not sent.
 pub(crate) fn respond_with_cause(
     reason: ReasonCode,
     body: &impl Serialize,
@@ -43,14 +43,14 @@ pub(crate) fn respond_with_cause(
 ) -> HttpResponse {
     let mut response = HttpResponse::build(status_of(reason))
         .insert_header((REASON_CODE, reason.as_str()))
-        // An answer says something about a person and must not stay in a cache on the way.
+        // An answer concerns a person and must not stay in a cache.
         .insert_header((CACHE_CONTROL, "no-store"))
         .json(body);
     response.extensions_mut().insert(Report { reason, cause });
     response
 }
 
-/// An answer that is a document and says nothing about anybody.
+/// A response that is a document and contains nothing about a person.
 pub(crate) fn respond_with_document(document: &impl Serialize) -> HttpResponse {
     let reason = ReasonCode::Served;
     let mut response = HttpResponse::Ok().insert_header((REASON_CODE, reason.as_str())).json(document);

@@ -62,7 +62,7 @@ impl Application {
         let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
         let controls = Controls { limits, certificates, metrics };
         if let Some(certificates) = &controls.certificates {
-            controls.tell_expiry(certificates);
+            controls.report_expiry(certificates);
         }
         Ok(Self {
             public,
@@ -144,7 +144,7 @@ fn public_server(
     // By default 256 who are silent would shut everybody out.
     .max_connection_rate(config.connections_per_worker.get())
     .tls_handshake_timeout(Duration::from_millis(config.head_timeout_ms.get()))
-    .on_connect(PeerCertificate::note)
+    .on_connect(PeerCertificate::store)
     .disable_signals();
     let server = match certificates {
         Some(certificates) => {

@@ -26,28 +26,28 @@ use crate::{
     refusal::Refusal,
 };
 
-/// A request's body. It lives until the answer is encoded: what a handler left is drained, and a connection on which
-/// there is more to come is closed. Dropped earlier, the server would go on reading it, for as long as the client likes.
+/// A request's body. It must live until the response is encoded: dropped earlier, the server would read the rest of the
+/// body for as long as the client sends it. What a handler leaves unread is drained, within limits.
 pub(crate) struct Body {
     payload: RefCell<Payload>,
     state: Cell<State>,
     seen: Cell<u64>,
-    /// Where it ends, for a request whose body the server would take to last as long as the connection.
+    /// The body's length, for a request whose body the server would read until the connection ends.
     ends_after: Option<u64>,
     limits: BodyLimits,
-    /// What was read of it, until the request has its answer.
+    /// The memory that the body takes, until the request is answered.
     memory: RefCell<Option<HeldMemory>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// There may be more.
+    /// There may be more bytes.
     Open,
-    /// It was read to its end.
+    /// The body was read to its end.
     Ended,
-    /// Nothing more of it will come in time.
+    /// The body did not arrive in time.
     GivenUp,
-    /// Its transfer is not in order.
+    /// The transfer is malformed.
     Broken,
 }
 
@@ -63,9 +63,9 @@ impl Body {
         })
     }
 
-    /// Counts what is read of it against the memory that all bodies share.
+    /// Counts the body against the memory that all bodies share.
     pub(crate) fn share_memory(&self, memory: &BodyMemory) {
-        self.memory.replace(Some(memory.nothing()));
+        self.memory.replace(Some(memory.reservation()));
     }
 
     /// Reads the whole body, within its limits of bytes and time.
@@ -85,7 +85,7 @@ impl Body {
                     return Err(Refusal::new(ReasonCode::BodyTooLarge));
                 }
                 if length > whole.capacity() {
-                    // Doubled as usual, but never beyond what may come.
+                    // Doubled as usual, but never beyond the limit.
                     let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
                     self.hold(roomy)?;
                     whole.reserve_exact(roomy - whole.len());
@@ -99,22 +99,22 @@ impl Body {
             Err(Refusal::new(ReasonCode::RequestTimeout))
         });
         if read.is_err() {
-            // What follows is thrown away.
+            // The rest is only drained.
             self.memory.take();
         }
         read?;
         Ok(whole.into())
     }
 
-    /// Sets memory aside. A place outside the edge has none to share.
+    /// Reserves memory. A body that shares none, on the operators' listener, needs no reservation.
     fn hold(&self, bytes: usize) -> Result<(), Refusal> {
         let mut memory = self.memory.borrow_mut();
         let holds = memory.as_mut().is_none_or(|held| held.grow_to(bytes));
         holds.then_some(()).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))
     }
 
-    /// Reads on and throws away, up to a limit of bytes and time. Returns whether the end was reached; if not,
-    /// the connection cannot be used again.
+    /// Reads and discards the rest, up to a limit of bytes and time. Returns whether the end was reached. If not, the
+    /// connection cannot be used again.
     pub(crate) async fn drain(&self) -> bool {
         let draining = async {
             while self.seen.get() <= self.limits.drain_bytes && self.state.get() == State::Open {
@@ -125,8 +125,8 @@ impl Body {
         self.state.get() == State::Ended
     }
 
-    /// Whether its transfer is not in order, such as chunks that are none. The server takes such a connection for closed:
-    /// what is not answered at once is not answered at all.
+    /// Whether the transfer is malformed, for example by an invalid chunk size. The server closes such a connection, so
+    /// an answer must not wait.
     pub(crate) fn is_broken(&self) -> bool {
         self.state.get() == State::Broken
     }
@@ -138,7 +138,7 @@ impl Body {
         if self.state.get() != State::Open {
             return None;
         }
-        // Borrowed while it is polled only: a reader that is dropped midway leaves the payload where it is.
+        // Borrowed only while it is polled, so that a reader that is dropped leaves the payload in place.
         let mut chunk = poll_fn(|context| self.payload.borrow_mut().poll_next_unpin(context)).await;
         if let (Some(end), Some(Ok(bytes))) = (self.ends_after, &mut chunk) {
             bytes.truncate(usize::try_from(end - self.seen.get()).unwrap_or(usize::MAX));
@@ -152,7 +152,7 @@ impl Body {
     }
 }
 
-/// Whether the server reads the body until the connection ends: it does so for these, which we do not speak.
+/// Whether the server would read the body until the connection ends, as it does for CONNECT and WebSocket.
 fn is_taken_for_a_stream(head: &RequestHead) -> bool {
     let is_websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
     let is_chunked = head.headers.contains_key(TRANSFER_ENCODING);
@@ -184,7 +184,7 @@ impl MessageBody for BodyWithRequest {
     }
 }
 
-/// A body whose transfer is not in order: chunks that are none, or fewer bytes than announced.
+/// The refusal of a malformed transfer: an invalid chunk, or fewer bytes than announced.
 fn broken(error: &PayloadError) -> Refusal {
     tracing::debug!(%error, "a body could not be read");
     Refusal::new(ReasonCode::MalformedForm)

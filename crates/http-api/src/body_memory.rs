@@ -5,7 +5,7 @@ use std::sync::{
 
 use prometheus::IntGauge;
 
-/// The memory that the bodies of all requests may take together.
+/// Limits the memory that the bodies of all requests take together.
 #[derive(Clone)]
 pub(crate) struct BodyMemory(Arc<Budget>);
 
@@ -15,7 +15,7 @@ struct Budget {
     shown: IntGauge,
 }
 
-/// Bytes of the budget, free again when this is dropped.
+/// Bytes that are reserved until this is dropped.
 #[must_use]
 pub(crate) struct HeldMemory {
     budget: Arc<Budget>,
@@ -23,24 +23,24 @@ pub(crate) struct HeldMemory {
 }
 
 impl BodyMemory {
-    /// A budget of so many bytes. What is held of it is shown by a metric.
+    /// Limits to `limit` bytes. `shown` is the metric of the bytes that are reserved.
     pub(crate) fn new(limit: usize, shown: IntGauge) -> Self {
         Self(Arc::new(Budget { limit: AtomicUsize::new(limit), held: AtomicUsize::new(0), shown }))
     }
 
-    /// From now on so many. Bodies that hold more keep it.
-    pub(crate) fn change(&self, limit: usize) {
+    /// Replaces the limit. Bodies in memory keep their bytes.
+    pub(crate) fn set_limit(&self, limit: usize) {
         self.0.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// Nothing of it yet, for a body that is about to be read.
-    pub(crate) fn nothing(&self) -> HeldMemory {
+    /// An empty reservation, for a body that is about to be read.
+    pub(crate) fn reservation(&self) -> HeldMemory {
         HeldMemory { budget: Arc::clone(&self.0), bytes: 0 }
     }
 }
 
 impl HeldMemory {
-    /// Holds so many bytes in all. False, and nothing changes, when others hold what is missing.
+    /// Grows the reservation to `bytes` in total. Returns false and changes nothing when the limit does not allow it.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
         let more = bytes.saturating_sub(self.bytes);
         let limit = self.budget.limit.load(Ordering::Relaxed);
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bodies_share_the_budget_and_give_it_back() {
+    fn bodies_share_the_limit_and_release_their_bytes() {
         let shown = IntGauge::new("shown", "what is held").unwrap();
         let memory = BodyMemory::new(100, shown.clone());
         let (mut one, mut other) = (memory.nothing(), memory.nothing());

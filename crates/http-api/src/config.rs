@@ -23,60 +23,60 @@ pub struct Config {
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
-    /// Whether a listener on another address than the loopback may speak plain HTTP: photos and identities, or figures,
-    /// are then read by whoever can listen on the way.
+    /// Whether a listener on an address other than the loopback may speak plain HTTP. Anyone on the network path can then
+    /// read photos, identities and metrics.
     pub allow_plaintext: bool,
     /// Encryption of the listeners.
     pub tls: TlsConfig,
-    /// The proxies, as addresses or networks, whose `X-Forwarded-For` says who calls. Too few: all clients have the
-    /// balancer's address. Too many: whoever calls from there may claim any address.
+    /// The proxies, as addresses or networks, whose `X-Forwarded-For` is trusted. Too few: all clients have the balancer's
+    /// address. Too many: a caller from such a network may claim any address.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// Threads that read requests and write answers. They wait most of the time; photos are worked on
-    /// elsewhere, and threads beyond a few take time from that work.
+    /// Threads that read requests and write answers. Photos are analysed on other threads, so a few are enough; more of
+    /// them take processor time from that analysis.
     pub workers: NonZeroUsize,
-    /// Connections that one such thread holds open at a time; others wait to be accepted.
+    /// Connections that each of these threads holds open at a time. Further connections wait to be accepted.
     pub connections_per_worker: NonZeroUsize,
-    /// Connections that may wait to be accepted. The system caps it.
+    /// Connections that may wait to be accepted. The operating system limits it further.
     pub backlog: NonZeroU32,
-    /// Requests whose form is read or judged at a time; more are refused with 429. Each may hold a body.
+    /// Requests in flight, from admission to answer; further requests are refused with 429. Each may hold a body.
     pub max_in_flight: NonZeroUsize,
-    /// The share of them that one client may have, above 0 to 1; beyond it that client is refused with 429. Small: a
-    /// client alone is refused while places are free. 1: a client with slow bodies shuts everybody out.
+    /// The share of these that one client may have, above 0 and up to 1; beyond it the client is refused with 429. Too
+    /// small: a client that is alone is refused although the service is idle. 1: one client with slow bodies blocks all.
     #[serde(deserialize_with = "share")]
     pub client_share: f64,
-    /// The longest body taken. A longer one is answered with 413.
+    /// The longest body that is read. A longer one is answered with 413.
     pub body_limit_bytes: NonZeroUsize,
-    /// Bytes that the bodies of all requests may take together; a request beyond it is refused with 429.
+    /// Bytes that the bodies of all requests may take together. A request beyond that is refused with 429.
     pub body_memory_bytes: NonZeroUsize,
-    /// After so many seconds in which at least as many requests were refused as served, because the service was full,
-    /// `/readyz` says so. Too few: a burst takes the service out of the balancer. Too many: callers wait in vain.
+    /// Seconds in a row in which at least half of the requests are refused before `/readyz` reports the service as full.
+    /// Too few: a burst takes the service out of the balancer. Too many: callers are refused while others are idle.
     pub saturated_seconds: NonZeroU64,
     /// How long a body may take to arrive. A slower one is answered with 408.
     pub body_timeout_ms: NonZeroU64,
     /// How long a request's head may take to arrive.
     pub head_timeout_ms: NonZeroU64,
-    /// How much of a body that nobody wants is read before the connection is closed. Without that reading, a
-    /// client that still sends sees a reset instead of the answer.
+    /// How much of a body that is not needed is read before the connection is closed. If none is read, a client that still
+    /// sends sees a reset instead of the answer.
     pub drain_limit_bytes: NonZeroU64,
     /// How long such a body is read.
     pub drain_timeout_ms: NonZeroU64,
-    /// How long an idle connection is kept. Longer than the balancer's own time before it, or requests get lost.
+    /// How long an idle connection is kept. It must be longer than the balancer's own timeout, or requests get lost.
     pub keep_alive_seconds: NonZeroU64,
-    /// Whether work stops when the client closes its side of the connection. A client that closes only its
-    /// sending side and still waits gets no answer then.
+    /// Whether work stops when the client closes its side of the connection. A client that closes only its sending side
+    /// and waits gets no answer then.
     pub stop_when_client_leaves: bool,
-    /// How long requests are taken on after a stop was asked for, while `/readyz` says so. Too short: balancers still send
-    /// requests when nobody listens any more. Too long: a restart takes that much longer.
+    /// How long requests are still served after a stop signal, while `/readyz` reports the stop. Too short: balancers still
+    /// send requests after the listener is closed. Too long: a restart takes that much longer.
     pub shutdown_delay_seconds: u64,
-    /// How long requests may take to end after that.
+    /// How long requests in flight may take to end after that.
     pub shutdown_timeout_seconds: NonZeroU64,
 }
 
 /// Why the settings of `[http]` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// What is sent could be read on the way.
+    /// A listener would send plain HTTP over the network.
     #[error(
         "http.{key} {address} is not the loopback, and nothing encrypts what is sent there: set {encrypted_by}, or \
          http.allow_plaintext = true where the network, or a proxy in front, takes care of it"
@@ -86,10 +86,10 @@ pub enum ConfigError {
         key: &'static str,
         /// Its value.
         address: IpAddr,
-        /// What would encrypt it.
+        /// The settings that would encrypt it.
         encrypted_by: &'static str,
     },
-    /// The certificates are not in order.
+    /// A certificate, key or authority cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -100,7 +100,7 @@ impl From<ConfigError> for io::Error {
     }
 }
 
-/// What bounds the reading of a body.
+/// The limits of reading a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     pub(crate) body_bytes: usize,
@@ -110,13 +110,17 @@ pub(crate) struct BodyLimits {
 }
 
 impl BodyLimits {
-    /// Where no body is expected.
+    /// The limits where no body is expected.
     pub(crate) const NONE: Self =
         Self { body_bytes: 0, body_time: Duration::ZERO, drain_bytes: 0, drain_time: Duration::ZERO };
 }
 
 impl Config {
-    /// Whether a start could go on with these settings: certificates are read, nothing is bound.
+    /// Checks what can be checked without binding a listener. Certificates are read.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when a listener would speak plain HTTP over the network, or a certificate cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.tls.check()?;
         let is_encrypted = self.tls.certificate_file.is_some();
@@ -133,13 +137,13 @@ impl Config {
     }
 
     /// Requests in flight that one client may have.
-    pub(crate) fn most_of_one_client(&self) -> usize {
-        // Small and positive: the rounding of the conversion is wanted.
+    pub(crate) fn max_in_flight_per_client(&self) -> usize {
+        // Small and positive: rounding down is intended.
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "a share of a number of places that memory bounds"
+            reason = "a share of a number that memory limits"
         )]
         let most = (self.max_in_flight.get() as f64 * self.client_share).round() as usize;
         most.max(1)
@@ -163,7 +167,7 @@ impl Config {
     }
 }
 
-/// A list, or one text separated by commas as an environment variable gives it.
+/// A list, or a string separated by commas as an environment variable gives it.
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

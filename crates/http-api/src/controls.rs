@@ -7,7 +7,7 @@ use crate::{
     tls::{Certificates, TlsError},
 };
 
-/// What can be changed while the service runs.
+/// Changes the running service.
 #[derive(Clone)]
 pub struct Controls {
     pub(crate) limits: Limits,
@@ -16,7 +16,7 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// The keys of `[http]` that [`change`](Self::change) takes up.
+    /// The keys of `[http]` that [`reload`](Self::reload) applies.
     pub const KEYS: [&str; 13] = [
         "trusted_proxies",
         "max_in_flight",
@@ -33,14 +33,18 @@ impl Controls {
         "tls.client_certificate_required",
     ];
 
-    /// Takes up other settings, for requests and connections from now on, and reads the certificates again. When those are
-    /// not in order they stay as they were.
-    pub fn change(&self, config: &Config) -> Result<(), TlsError> {
-        self.limits.change(config);
+    /// Applies changed settings to new requests and connections, and reads the certificates again.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when the new certificates cannot be used. The limits are replaced all the same; the certificates in use
+    /// stay.
+    pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
+        self.limits.set(config);
         match &self.certificates {
             Some(certificates) => {
                 certificates.reload(&config.tls)?;
-                self.tell_expiry(certificates);
+                self.report_expiry(certificates);
                 Ok(())
             }
             None if config.tls.certificate_file.is_some() => Err(TlsError::BY_A_START),
@@ -48,14 +52,14 @@ impl Controls {
         }
     }
 
-    /// Lets `/metrics` tell what tells the settings apart.
-    pub fn tell_settings(&self, hash: &str) {
-        self.metrics.configured(hash);
+    /// Sets the hash of the settings that `/metrics` shows.
+    pub fn set_settings_hash(&self, hash: &str) {
+        self.metrics.set_settings_hash(hash);
     }
 
-    pub(crate) fn tell_expiry(&self, certificates: &Certificates) {
+    pub(crate) fn report_expiry(&self, certificates: &Certificates) {
         if let Some(expires) = certificates.expires() {
-            self.metrics.certificate_expires("public", expires);
+            self.metrics.set_certificate_expiry("public", expires);
         }
     }
 }

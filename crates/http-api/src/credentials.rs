@@ -13,7 +13,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// User name, password and key as they arrived. They are compared as bytes, so no charset is assumed.
+/// The user name, password and key that a request carries. They are compared as bytes, so no charset is assumed.
 pub(crate) struct PresentedCredentials {
     user_and_password: Vec<u8>,
     colon: usize,
@@ -21,25 +21,25 @@ pub(crate) struct PresentedCredentials {
 }
 
 impl PresentedCredentials {
-    /// Reads both headers. `None` when one is missing, is there twice, or is not of its form.
+    /// Reads both headers. `None` when one is missing, repeated or malformed.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let (scheme, encoded) = only(headers, &AUTHORIZATION)?.split_once_space()?;
         if !scheme.eq_ignore_ascii_case(b"basic") {
             return None;
         }
         let user_and_password = BASE64.decode(encoded).ok()?;
-        // The first colon parts them: a password may contain more.
+        // The first colon separates them: a password may contain colons.
         let colon = memchr::memchr(b':', &user_and_password)?;
         let api_key = only(headers, &API_KEY)?.to_owned();
         Some(Self { user_and_password, colon, api_key })
     }
 
-    /// Whether there is any of both headers.
-    pub(crate) fn are_in(headers: &HeaderMap) -> bool {
+    /// Whether a request has at least one of the two headers.
+    pub(crate) fn are_present(headers: &HeaderMap) -> bool {
         headers.contains_key(AUTHORIZATION) || headers.contains_key(API_KEY)
     }
 
-    /// For the comparison.
+    /// The credentials in the form that clients are looked up by.
     pub(crate) fn as_credentials(&self) -> padan_verification::Credentials<'_> {
         let (username, password) = self.user_and_password.split_at(self.colon);
         padan_verification::Credentials {
@@ -50,7 +50,7 @@ impl PresentedCredentials {
     }
 }
 
-/// The value of a header that must be there exactly once: of two, a proxy and we might each read another.
+/// The value of a header that must occur exactly once. Of two, a proxy and this service might read different ones.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name);
     let value = values.next()?.as_bytes().trim_ascii();
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_colon_parts_user_and_password() {
+    fn the_first_colon_separates_user_and_password() {
         let value = basic("Basic", b"user:pass:word");
         let presented = PresentedCredentials::of(&headers(&[&value], &["key"])).unwrap();
         let credentials = presented.as_credentials();
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn schemes_have_no_case_and_bytes_no_charset() {
+    fn schemes_are_case_insensitive_and_credentials_are_bytes() {
         for value in [
             basic("basic", b"user:\xe9\xff"),
             basic("BASIC ", b"user:\xe9\xff"),
@@ -113,14 +113,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_password_is_a_password() {
+    fn a_password_may_be_empty() {
         let value = basic("Basic", b"user:");
         let presented = PresentedCredentials::of(&headers(&[&value], &["key"])).unwrap();
         assert_eq!(presented.as_credentials().password, b"");
     }
 
     #[test]
-    fn anything_else_is_no_credentials() {
+    fn malformed_credentials_are_refused() {
         let good = basic("Basic", b"user:password");
         for (authorization, keys) in [
             (vec![], vec!["key"]),

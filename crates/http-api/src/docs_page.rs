@@ -6,7 +6,7 @@ use padan_domain::ReasonCode;
 
 use crate::answer::{REASON_CODE, Report};
 
-/// Where it is.
+/// The path of the page.
 pub(crate) const PATH: &str = "/docs";
 
 const PAGE: &str = include_str!("docs_page.html");

@@ -59,7 +59,7 @@ impl Edge {
     /// Takes over the request's body and makes the visit that its handler extracts.
     fn begin(&self, request: &mut ServiceRequest) -> Exchange {
         let id = RequestId::of(request.headers());
-        let limits = self.limits.of_request();
+        let limits = self.limits.for_request();
         let payload = request.take_payload();
         let body = Body::new(payload, request.head(), limits.bodies);
         body.share_memory(&self.limits.memory);

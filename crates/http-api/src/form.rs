@@ -17,7 +17,7 @@ use crate::{
 pub struct Form(Vec<Part>);
 
 impl Form {
-    /// Longer texts are no value of any field; they are not decoded.
+    /// Longer than any field's value. A longer text is refused without being decoded.
     const MAX_TEXT_BYTES: usize = 4096;
 
     /// Reads the form from the body of a request. Each field in `known` may occur once.
@@ -36,7 +36,7 @@ impl Form {
         Ok(Self(parts))
     }
 
-    /// Reads a text field that must be there.
+    /// Parses a required text field.
     pub(crate) fn required<T>(
         &self,
         field: &str,
@@ -45,8 +45,8 @@ impl Form {
         self.optional(field, parse)?.ok_or_else(|| FieldFault::Missing.of(field))
     }
 
-    /// Reads a text field that may be there. One that was sent goes to its parser whatever is in it: a claim that cannot
-    /// be compared must not pass as one that was not made.
+    /// Parses an optional text field. A field that was sent empty goes to its parser as well: a claim that cannot be
+    /// compared must not pass as a claim that was not made.
     pub(crate) fn optional<T>(
         &self,
         field: &str,
@@ -64,7 +64,7 @@ impl Form {
         parsed.map(Some).map_err(|fault| fault.of(field))
     }
 
-    /// The bytes of a file that must be there.
+    /// The bytes of a required file.
     pub(crate) fn required_file(&self, field: &str) -> Result<Bytes, Refusal> {
         self.part(field)
             .map(|part| part.data.clone())
@@ -77,17 +77,17 @@ impl Form {
     }
 }
 
-/// What is wrong with a field.
+/// Why a field is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldFault {
-    /// Not sent, or nothing in it to compare.
+    /// The field was not sent, or contains nothing to compare.
     Missing,
-    /// Not of the field's form.
+    /// The field does not have its documented form.
     Malformed,
 }
 
 impl FieldFault {
-    /// The refusal, which names the field.
+    /// The refusal that names the field.
     fn of(self, field: &str) -> Refusal {
         match (self, field) {
             (Self::Missing, field) => Refusal::missing(field),
@@ -128,7 +128,7 @@ impl From<InvalidFieldText> for FieldFault {
     }
 }
 
-/// The boundary of a multipart form. Any other body is refused, a compressed one included.
+/// The boundary of a multipart form. Every other body is refused, and so is a compressed one.
 fn boundary(request: &HttpRequest) -> Result<String, Refusal> {
     let unsupported = || Refusal::new(ReasonCode::UnsupportedMediaType);
     let headers = request.headers();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_field_comes_once_and_others_as_often_as_they_like() {
+    fn a_known_field_occurs_once_and_unknown_ones_any_number_of_times() {
         assert!(form(&[("nik", "1"), ("x", "1"), ("x", "2")]).is_ok());
         assert!(form(&[("nik", "1"), ("nik", "1")]).is_err());
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_missing_and_what_was_sent_empty_is_for_its_parser() {
+    fn an_absent_field_is_missing_and_an_empty_one_is_parsed() {
         let form = form(&[("nik", ""), ("city", "")]).unwrap();
         let nik = |text: &str| Ok(text.parse::<padan_domain::NationalId>()?);
         assert_eq!(reason(form.required("nik", nik)), "Invalid NIK number format");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_has_its_own_words() {
+    fn each_field_has_its_own_refusal() {
         let too_long = "1".repeat(4097);
         let fields = ["nik", "name", "date_of_birth", "city"];
         let form = form(&fields.map(|field| (field, too_long.as_str()))).unwrap();

@@ -18,95 +18,95 @@ use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS};
 declare::metrics! {
     /// Answers by endpoint, HTTP status and reason code.
     requests: IntCounterVec = "padan_http_requests_total", ["endpoint", "status", "reason"];
-    /// Seconds from a request's head to its answer, by endpoint and status.
+    /// Seconds from the head of a request to its answer, by endpoint and status.
     request_duration: HistogramVec = "padan_http_request_duration_seconds", ["endpoint", "status"] in SECONDS;
-    /// When the certificate of a listener ends, in seconds since 1970.
+    /// Expiry of a listener's certificate, in seconds since 1970.
     certificate_expiry: IntGaugeVec = "padan_tls_certificate_expiry_timestamp_seconds", ["listener"];
     /// Requests that are being read or answered now.
     in_flight: IntGauge = "padan_http_in_flight", [];
-    /// Requests of clients that may be read or judged at a time; more are refused.
+    /// Limit of admitted requests in flight; further requests are refused.
     in_flight_limit: IntGauge = "padan_http_in_flight_limit", [];
-    /// Bytes of bodies that are held in memory now.
+    /// Bytes of request bodies in memory now.
     body_bytes_held: IntGauge = "padan_http_body_bytes_held", [];
-    /// Bytes of bodies that may be held at a time; requests beyond it are refused.
+    /// Limit of the bytes of request bodies in memory; requests beyond it are refused.
     body_bytes_limit: IntGauge = "padan_http_body_bytes_limit", [];
-    /// Requests whose client left before the answer, by endpoint.
+    /// Requests whose client closed the connection before the answer, by endpoint.
     abandoned: IntCounterVec = "padan_http_abandoned_total", ["endpoint"];
-    /// Handlers that panicked, by endpoint. Each is a fault to report.
+    /// Panics of handlers, by endpoint. Each is a fault to report.
     panics: IntCounterVec = "padan_http_panics_total", ["endpoint"];
     /// Seconds of each step of a verification.
     step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
     /// Similarity of compared faces in percent, by whether it passes.
     similarity: HistogramVec = "padan_similarity_percentage", ["outcome"] in PERCENT;
-    /// Photos that wait for a worker.
+    /// Photos in the inference queue.
     queue_depth: IntGauge = "padan_queue_depth", [];
-    /// Photos that may wait for a worker; more are refused.
+    /// Length of the inference queue; further photos are refused.
     queue_capacity: IntGauge = "padan_queue_capacity", [];
-    /// Seconds that photos waited for a worker.
+    /// Seconds that photos waited in the inference queue.
     queue_wait: Histogram = "padan_queue_wait_seconds", [] in SECONDS;
-    /// Photos that were refused because the queue, or the budget of pixels, was full.
+    /// Photos that were refused because the inference queue or the pixel budget was full.
     queue_refused: IntCounter = "padan_queue_refused_total", [];
-    /// Photos that nobody looked at, because their time was over or their client had left.
+    /// Photos dropped from the queue because their deadline had passed or their client had left.
     queue_expired: IntCounter = "padan_queue_expired_total", [];
-    /// Worker threads.
+    /// Inference worker threads.
     workers: IntGauge = "padan_workers", [];
-    /// Worker threads at work.
+    /// Inference worker threads that are busy.
     workers_busy: IntGauge = "padan_workers_busy", [];
-    /// Pixels of photos that workers have decoded.
+    /// Decoded pixels that workers hold now.
     pixels_held: IntGauge = "padan_decoded_pixels_held", [];
-    /// Pixels that workers may have decoded at a time; photos beyond it are refused.
+    /// Limit of the decoded pixels that workers hold; photos beyond it are refused.
     pixels_limit: IntGauge = "padan_decoded_pixels_limit", [];
-    /// Size of selfies in bytes, as files.
+    /// Size of selfies in bytes.
     image_bytes: Histogram = "padan_image_bytes", [] in BYTES;
-    /// Size of selfies in millions of pixels.
+    /// Size of selfies in megapixels.
     image_megapixels: Histogram = "padan_image_megapixels", [] in MEGAPIXELS;
-    /// Selfies that were turned away for what they show, by reason code.
+    /// Selfies that were refused for their content, by reason code.
     quality_rejections: IntCounterVec = "padan_quality_rejections_total", ["reason"];
-    /// Connections to a database by state: what is open, how much of it is used, and what may be.
+    /// Connections to a database by state: max, open, idle, in_use.
     pool_connections: IntGaugeVec = "padan_db_pool_connections", ["database", "host", "state"];
-    /// Attempts to use a database, by how they ended: any, timeout, failure.
+    /// Attempts to use a database by outcome: any, timeout, failure.
     pool_attempts: IntCounterVec = "padan_db_pool_attempts_total", ["database", "host", "outcome"];
-    /// Seconds spent waiting for connections.
+    /// Seconds spent waiting for database connections.
     pool_wait: CounterVec = "padan_db_pool_wait_seconds_total", ["database", "host"];
-    /// Seconds that a replica of the registry is behind; absent while it does not answer.
+    /// Replication lag of a registry replica in seconds; absent while the replica does not answer.
     replica_lag: GaugeVec = "padan_registry_replica_lag_seconds", ["host"];
-    /// Whether a replica of the registry is tried in its turn (1) or rests after a failure (0).
+    /// Whether a registry replica is in rotation (1) or is skipped for a while after a failure (0).
     registry_in_turn: IntGaugeVec = "padan_registry_in_turn", ["host"];
-    /// Face templates by model contract; an estimate where there are many.
+    /// Face templates by model contract; estimated for large tables.
     templates: IntGaugeVec = "padan_templates", ["contract"];
-    /// Face templates that could not be read, and were made anew: a key is missing, or rows are damaged.
+    /// Face templates that could not be decrypted and were replaced: a key is missing, or rows are damaged.
     unreadable_templates: IntCounter = "padan_templates_unreadable_total", [];
-    /// People whom the newest enrolment has done, by what became of them: enrolled, unusable, failed.
+    /// People processed by the latest enrolment, by result: enrolled, unusable, failed.
     enrolment_people: IntGaugeVec = "padan_enrolment_people", ["state"];
-    /// Whether another model than the active one serves (1), because that one cannot be used here.
+    /// Whether this process serves another model than the active one (1), because it cannot load the active one.
     model_behind: IntGauge = "padan_model_behind", [];
     /// Rows of the audit trail by outcome: durable, failed.
     audit_rows: IntCounterVec = "padan_audit_rows_total", ["outcome"];
-    /// Rows that one commit of the audit trail made durable.
+    /// Rows per commit of the audit trail.
     audit_commit_rows: Histogram = "padan_audit_commit_rows", [] in ROWS;
-    /// Seconds that one commit of the audit trail took.
+    /// Seconds per commit of the audit trail.
     audit_commit_duration: Histogram = "padan_audit_commit_duration_seconds", [] in SECONDS;
-    /// Answers by client, those of a client that was refused included.
+    /// Answers by client, refusals included.
     client_requests: IntCounterVec = "padan_client_requests_total", ["client"];
-    /// Refusals by client and what they were for: rate, quota, forbidden, share.
+    /// Refusals by client and reason: rate, quota, forbidden, share.
     client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
-    /// How much of a client's quota is used or set aside, 0 to 1; absent without a quota and before its first request.
+    /// Used and reserved share of a client's quota, 0 to 1; absent without a quota and before the first request.
     client_quota_used: GaugeVec = "padan_client_quota_used_ratio", ["client", "period"];
-    /// Whether a component was ready (1) when it was asked last.
+    /// Whether a component was ready (1) at the last check.
     ready: IntGaugeVec = "padan_ready", ["component"];
-    /// Always 1; the label says which version runs.
+    /// Always 1; the label is the version.
     build_info: IntGaugeVec = "padan_build_info", ["version"];
-    /// Always 1; the labels say which model serves.
+    /// Always 1; the labels identify the model that serves.
     model_info: IntGaugeVec = "padan_model_info", ["model_set", "contract"];
-    /// Always 1; the label says by which scale percentages are made.
+    /// Always 1; the label identifies the calibration of the percentages.
     calibration_info: IntGaugeVec = "padan_calibration_info", ["calibration"];
-    /// Always 1; the labels say where the embedder computes, and in which numbers.
+    /// Always 1; the labels are the embedder's device and precision.
     device_info: IntGaugeVec = "padan_device_info", ["device", "precision"];
-    /// Always 1; the label tells settings apart, secrets left out.
+    /// Always 1; the label is a hash of the settings without secrets.
     config_info: IntGaugeVec = "padan_config_info", ["hash"];
 }
 
-/// What the edge knows of an answered request.
+/// An answered request, as the edge counts it.
 pub(crate) struct Answered<'a> {
     pub(crate) endpoint: &'static str,
     pub(crate) status: u16,
@@ -115,12 +115,12 @@ pub(crate) struct Answered<'a> {
     pub(crate) steps: &'a [(&'static str, Duration)],
     pub(crate) similarity: Option<Percentage>,
     pub(crate) client: Option<&'a ClientName>,
-    /// The client has as many requests in flight as it may.
+    /// Whether the request was refused because its client has too many in flight.
     pub(crate) is_over_share: bool,
 }
 
 impl Metrics {
-    /// Counts an answer and the steps it took.
+    /// Counts an answer, its duration and its steps.
     pub(crate) fn answered(&self, answered: &Answered<'_>) {
         let Answered { endpoint, status, reason, took, steps, similarity, client, is_over_share } = *answered;
         let status = status.to_string();
@@ -133,18 +133,18 @@ impl Metrics {
             let outcome = if percentage.passes() { "match" } else { "no_match" };
             self.similarity.with_label_values(&[outcome]).observe(percentage.value());
         }
-        if is_of_quality(reason) {
+        if is_quality_rejection(reason) {
             self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
         }
         if let Some(client) = client {
             self.client_requests.with_label_values(&[client.as_str()]).inc();
-            if let Some(refused) = refused_for(reason, is_over_share) {
+            if let Some(refused) = refusal_label(reason, is_over_share) {
                 self.client_refusals.with_label_values(&[client.as_str(), refused]).inc();
             }
         }
     }
 
-    /// Counts a request whose client left.
+    /// Counts a request whose client left before the answer.
     pub(crate) fn abandoned(&self, endpoint: &str) {
         self.abandoned.with_label_values(&[endpoint]).inc();
     }
@@ -159,35 +159,35 @@ impl Metrics {
         self.body_bytes_held.get()
     }
 
-    /// Counts a panic.
+    /// Counts a panic of a handler.
     pub(crate) fn panicked(&self, endpoint: &str) {
         self.panics.with_label_values(&[endpoint]).inc();
     }
 
-    /// Requests under way, to be counted up and down.
+    /// The gauge of requests in flight.
     pub(crate) fn in_flight(&self) -> &IntGauge {
         &self.in_flight
     }
 
-    /// Notes how many requests of clients may be under way.
-    pub(crate) fn limit_in_flight(&self, places: usize) {
-        self.in_flight_limit.set(i64::try_from(places).unwrap_or(i64::MAX));
+    /// Sets the limit of requests in flight.
+    pub(crate) fn set_in_flight_limit(&self, limit: usize) {
+        self.in_flight_limit.set(i64::try_from(limit).unwrap_or(i64::MAX));
     }
 
-    /// Notes how many bytes bodies may take, and gives what shows how many they do.
-    pub(crate) fn limit_bodies(&self, bytes: usize) -> IntGauge {
+    /// Sets the limit of bytes of bodies, and returns the gauge of the bytes in memory.
+    pub(crate) fn set_body_bytes_limit(&self, bytes: usize) -> IntGauge {
         self.body_bytes_limit.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         self.body_bytes_held.clone()
     }
 
-    /// Notes what tells the settings apart.
-    pub(crate) fn configured(&self, hash: &str) {
+    /// Sets the hash of the settings.
+    pub(crate) fn set_settings_hash(&self, hash: &str) {
         self.config_info.reset();
         self.config_info.with_label_values(&[hash]).set(1);
     }
 
-    /// Notes when the certificate of a listener ends.
-    pub(crate) fn certificate_expires(&self, listener: &str, at: i64) {
+    /// Sets the expiry of a listener's certificate, in seconds since 1970.
+    pub(crate) fn set_certificate_expiry(&self, listener: &str, at: i64) {
         self.certificate_expiry.with_label_values(&[listener]).set(at);
     }
 
@@ -214,8 +214,8 @@ impl Metrics {
     }
 }
 
-/// Whether a selfie was turned away for what it shows.
-fn is_of_quality(reason: ReasonCode) -> bool {
+/// Whether a selfie was refused for its content.
+fn is_quality_rejection(reason: ReasonCode) -> bool {
     matches!(
         reason,
         ReasonCode::NoFace
@@ -228,8 +228,8 @@ fn is_of_quality(reason: ReasonCode) -> bool {
     )
 }
 
-/// What a client was refused for; `None` when it was not, or not for anything of its own.
-fn refused_for(reason: ReasonCode, is_over_share: bool) -> Option<&'static str> {
+/// The label of a refusal that the client caused by its own rules or load; `None` for any other answer.
+fn refusal_label(reason: ReasonCode, is_over_share: bool) -> Option<&'static str> {
     match reason {
         ReasonCode::RateLimited => Some("rate"),
         ReasonCode::QuotaExceeded => Some("quota"),
@@ -246,7 +246,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fields_doc_is_the_help_text_and_an_answer_is_counted_wherever_it_belongs() {
+    fn an_answer_is_counted_in_every_metric_that_it_concerns() {
         let metrics = Metrics::new().unwrap();
         let client = "bank".parse().unwrap();
         metrics.answered(&Answered {

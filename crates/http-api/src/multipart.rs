@@ -1,22 +1,22 @@
 use actix_web::web::Bytes;
 use memchr::memmem;
 
-/// One part of a form. Its data shares the body's buffer.
+/// One part of a form. Its data shares the buffer of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The field's name.
     pub(crate) name: String,
     /// The charset of its Content-Type.
     pub(crate) charset: Option<String>,
-    /// The bytes as sent.
+    /// The content, as it was sent.
     pub(crate) data: Bytes,
 }
 
-/// The body is no whole multipart form.
+/// The body is not a complete multipart form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MalformedMultipart;
 
-/// More parts than any form here has; the bound keeps a hostile body from becoming a long list.
+/// More parts than any form here has. The limit bounds the work that a hostile body can cause.
 const MAX_PARTS: usize = 64;
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 const LINE_END: &[u8] = b"\r\n";
@@ -26,14 +26,13 @@ const LINE_END: &[u8] = b"\r\n";
 pub(crate) enum NoBoundary {
     /// It is not `multipart/form-data`.
     AnotherType,
-    /// It is, and names none.
+    /// It is, but has no boundary.
     Missing,
 }
 
 /// The boundary of a Content-Type that is `multipart/form-data`.
 ///
-/// Read here and not by a strict media type parser, since clients send boundaries with characters that ought
-/// to be quoted.
+/// A strict parser of media types is not used: clients send boundaries with characters that ought to be quoted.
 pub(crate) fn boundary(content_type: &str) -> Result<String, NoBoundary> {
     let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
@@ -44,8 +43,8 @@ pub(crate) fn boundary(content_type: &str) -> Result<String, NoBoundary> {
         .ok_or(NoBoundary::Missing)
 }
 
-/// Takes a whole body apart. What precedes the first boundary and what follows the last is ignored; a body
-/// without its closing boundary was cut off and is refused.
+/// Splits a whole body into its parts, without copying their data. Bytes before the first boundary and after the last one
+/// are ignored. A body without its closing boundary was cut off and is refused.
 pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, MalformedMultipart> {
     let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
     let finder = memmem::Finder::new(&delimiter);
@@ -62,7 +61,7 @@ pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
         }
         let (headers, data_at) = headers(body, at)?;
         let end = next_boundary(body, data_at, &finder)?;
-        // A part that begins with its boundary has no data; the boundary's own line end ends the headers.
+        // An empty part: the line end of the boundary also ends the headers.
         let data = body.slice(data_at.min(end)..end);
         parts.push(Part { name: headers.name.ok_or(MalformedMultipart)?, charset: headers.charset, data });
         at = end + delimiter.len();
@@ -81,8 +80,8 @@ enum AfterBoundary {
     Neither,
 }
 
-/// What follows a boundary: `--` ends the form, a line end (after blanks) begins a part. Anything else means
-/// that the bytes only begin like a boundary.
+/// What follows a boundary. `--` ends the form; a line end, possibly after blanks, begins a part. Otherwise the bytes only
+/// look like a boundary.
 fn after_boundary(rest: &[u8]) -> AfterBoundary {
     if rest.starts_with(b"--") {
         return AfterBoundary::End;
@@ -95,7 +94,7 @@ fn after_boundary(rest: &[u8]) -> AfterBoundary {
     }
 }
 
-/// The position behind the first boundary, which stands at the start of the body or of a line.
+/// The position after the first boundary, which must be at the start of the body or of a line.
 fn first_boundary(body: &[u8], finder: &memmem::Finder<'_>) -> Result<usize, MalformedMultipart> {
     let dashes_and_boundary = &finder.needle()[LINE_END.len()..];
     if body.starts_with(dashes_and_boundary) {
@@ -105,9 +104,9 @@ fn first_boundary(body: &[u8], finder: &memmem::Finder<'_>) -> Result<usize, Mal
     Ok(end + finder.needle().len())
 }
 
-/// Where the data before the next boundary ends.
+/// The end of the data before the next boundary.
 fn next_boundary(body: &[u8], from: usize, finder: &memmem::Finder<'_>) -> Result<usize, MalformedMultipart> {
-    // The line end that closes the headers may be the one that opens the boundary.
+    // The line end that ends the headers may also be the one that begins the boundary.
     let from = from.saturating_sub(LINE_END.len());
     finder
         .find_iter(&body[from..])
@@ -116,7 +115,7 @@ fn next_boundary(body: &[u8], from: usize, finder: &memmem::Finder<'_>) -> Resul
         .ok_or(MalformedMultipart)
 }
 
-/// The headers of the part at a position, and where its data begins.
+/// The headers of the part at `at`, and the position of its data.
 fn headers(body: &[u8], at: usize) -> Result<(PartHeaders, usize), MalformedMultipart> {
     let mut headers = PartHeaders::default();
     let mut line_at = at;
@@ -130,7 +129,7 @@ fn headers(body: &[u8], at: usize) -> Result<(PartHeaders, usize), MalformedMult
         if line.is_empty() {
             return Ok((headers, line_at));
         }
-        // A file's name may be in any charset and is not looked at.
+        // A file name may be in any charset. It is not used.
         let line = String::from_utf8_lossy(line);
         let (name, value) = line.split_once(':').ok_or(MalformedMultipart)?;
         let (_, parameters) = value.split_once(';').unwrap_or((value, ""));
@@ -142,7 +141,7 @@ fn headers(body: &[u8], at: usize) -> Result<(PartHeaders, usize), MalformedMult
     }
 }
 
-/// The value of a parameter in `a=b; c="d"`. Names have no case; a quoted value may hold anything.
+/// The value of a parameter in `a=b; c="d"`. Names are case-insensitive; a quoted value may contain any character.
 fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     let mut rest = parameters;
     loop {
@@ -166,8 +165,8 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     }
 }
 
-/// The text up to the closing quote, and what follows it. A backslash escapes a quote or a backslash and is
-/// itself otherwise, as in the file paths of old browsers.
+/// The text up to the closing quote, and the rest. A backslash escapes a quote or a backslash. Before other characters it
+/// stands for itself, as in the file paths that old browsers send.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices().peekable();

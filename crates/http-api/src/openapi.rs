@@ -25,12 +25,12 @@ use crate::{
     status::status_of,
 };
 
-/// Where it is.
+/// The path of the document.
 pub(crate) const PATH: &str = "/openapi.json";
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document()).unwrap_or_default());
 
-/// The API's description.
+/// Serves the OpenAPI document.
 pub(crate) async fn handle() -> HttpResponse {
     respond_with_document(&*DOCUMENT)
 }
@@ -64,18 +64,20 @@ fn info() -> Info {
         .description(Some(format!(
             "Verifies identities against the Indonesian civil registry.\n\n\
              Every answer carries `Request-Id` and `Reason-Code`. A request may bring its own id in \
-             `x-request-id`; it is kept when it is at most 64 characters of `A-Z a-z 0-9 . _ -`. One with sixteen digits in a row, \
-             which may be a NIK, is answered and not recorded: `Recorded-Request-Id` then has the id under which \
-             the service's records have the request.\n\n\
-             A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order; text is read \
-             in the charset of its part, UTF-8 without one. A photo's format is told by its bytes. Problems are \
-             reported in the order: credentials, the client's rate, a full service, the client's quota, size and form of the body, the text fields in \
-             their order, the photo's format, the registry, the photo's content.\n\n\
+             `x-request-id`. It is echoed when it has at most 64 characters of `A-Z a-z 0-9 . _ -`. An id with \
+             sixteen digits in a row may be a NIK: it is echoed and not recorded, and `Recorded-Request-Id` has the \
+             id of the request in the service's records.\n\n\
+             A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order. Text is read in the \
+             charset of its part, or as UTF-8. The format of a photo is recognised by its bytes. Problems are \
+             reported in the order: credentials, the client's rate, a full service, the client's quota, size and \
+             form of the body, the text fields in their order, the photo's format, the registry, the photo's \
+             content.\n\n\
              429 is answered when a rate or a quota is used up, when too many wrong credentials came from an \
-             address, when too many faces have failed for a person, and when the service is full; `Retry-After` says \
-             in how many seconds to try again. Answers to a client with a daily or monthly quota carry \
-             `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the one that is nearest to its \
-             end; days and months are those of Asia/Jakarta. 503 means that the registry or the service's own database cannot answer.\n\n\
+             address, when too many faces have failed for a person, and when the service is full. `Retry-After` is \
+             the number of seconds to wait. Answers to a client with a daily or monthly quota carry \
+             `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the quota that is nearest \
+             to its end. Days and months are those of Asia/Jakarta. 503 means that the registry or the service's own \
+             database cannot answer.\n\n\
              ## Reason codes\n\n{}",
             reason_table()
         )))
@@ -93,7 +95,7 @@ fn reason_table() -> String {
 fn reason_code_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .description(Some("How the request ended, as a stable word."))
+        .description(Some("How the request ended. The words are stable."))
         .enum_values(Some(ReasonCode::ALL.iter().map(|reason| reason.as_str())))
         .into()
 }
@@ -115,7 +117,7 @@ fn own_request_id() -> Parameter {
     ParameterBuilder::new()
         .name(RequestId::CLIENTS_OWN.as_str())
         .parameter_in(ParameterIn::Header)
-        .description(Some("An id of the client's own, kept as the request's id."))
+        .description(Some("The client's own id for the request."))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,64}$"))))
         .build()
 }
@@ -156,10 +158,13 @@ fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Respons
     let builder = ResponseBuilder::new()
         .description(codes)
         .content("application/json", content)
-        .header("Request-Id", text_header("The id under which the request is known."))
+        .header("Request-Id", text_header("The id of the request."))
         .header(
             "RateLimit-Remaining",
-            text_header("Requests that are left of the quota nearest to its end; with RateLimit-Limit and RateLimit-Reset, for a client with quotas."),
+            text_header(
+                "Remaining requests of the quota that is nearest to its end, for a client with quotas; \
+                 RateLimit-Limit and RateLimit-Reset come with it.",
+            ),
         )
         .header(
             "Reason-Code",
@@ -174,7 +179,7 @@ fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Respons
     .build()
 }
 
-/// A reason's text, with a field's name where the answer would have one.
+/// The text of a reason in an example. Where the answer names a field, the example does.
 fn example_text(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::MissingField => "nik is required",
@@ -192,12 +197,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_document_is_what_was_agreed() {
+    fn the_document_matches_its_snapshot() {
         insta::assert_json_snapshot!("openapi", &*DOCUMENT, { ".info.version" => "[version]" });
     }
 
     #[test]
-    fn every_reason_code_is_in_it() {
+    fn every_reason_code_is_documented() {
         let text = DOCUMENT.to_string();
         let known = DOCUMENT.pointer("/components/schemas/ReasonCode/enum").unwrap().as_array().unwrap();
         for reason in ReasonCode::ALL {
@@ -206,7 +211,7 @@ mod tests {
         }
     }
 
-    /// What a value lacks of its schema: types, required properties and unknown ones.
+    /// Where a value does not fit its schema: wrong types, missing properties, unknown properties.
     fn faults(value: &Value, schema: &Value, place: &str) -> Vec<String> {
         let schema = schema["$ref"].as_str().map_or(schema, |reference| {
             DOCUMENT.pointer(reference.trim_start_matches('#')).expect("the schema is in the document")
@@ -253,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_resolves() {
         fn visit(value: &Value) {
             match value {
                 Value::Object(map) => {

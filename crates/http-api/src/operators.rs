@@ -24,7 +24,7 @@ use crate::{
     saturation::Saturation,
 };
 
-/// Whether a stop was asked for.
+/// Whether the service is stopping.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stopping(Arc<AtomicBool>);
 
@@ -38,7 +38,7 @@ impl Stopping {
     }
 }
 
-/// The answer of `/readyz`: what answers, and what is wrong with what does not.
+/// The body of `/readyz`: each component with `ok` or its fault.
 #[derive(Debug, Serialize)]
 struct Readiness {
     ready: bool,
@@ -53,7 +53,8 @@ pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
         .route("/readyz", web::get().to(readyz));
 }
 
-/// Nothing here takes a body: a connection on which one comes is closed with the answer.
+/// Discards the body of a request, since no endpoint here reads one. If it is not empty, the connection is closed after the
+/// answer.
 pub(crate) async fn without_bodies(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -77,8 +78,8 @@ async fn metrics(
     stopping: web::Data<Stopping>,
     saturation: web::Data<Saturation>,
 ) -> HttpResponse {
-    let of_the_service = [("service", !stopping.has_begun()), ("capacity", !saturation.is_saturated())];
-    match metrics.text(&verifier, &clients, of_the_service) {
+    let service_states = [("service", !stopping.has_begun()), ("capacity", !saturation.is_saturated())];
+    match metrics.text(&verifier, &clients, service_states) {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
         Err(error) => {
             tracing::error!(%error, "the metrics could not be written");
@@ -87,12 +88,12 @@ async fn metrics(
     }
 }
 
-/// The process lives and answers. It asks nothing else, so that an outage elsewhere restarts nobody.
+/// Answers while the process lives. It asks no other component, so that an outage elsewhere does not cause a restart.
 async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
 }
 
-/// The models are loaded and both databases answer, no stop was asked for, and the service has not been full for long.
+/// Answers 200 when models, registry and store are usable, no stop is in progress, and the service is not saturated.
 async fn readyz(
     verifier: web::Data<Verifier>,
     stopping: web::Data<Stopping>,

@@ -1,9 +1,9 @@
 use std::{any::Any, panic};
 
-/// Makes panics say where they happened and not what they were made of.
+/// Installs a panic hook that logs where a panic happened without its data.
 ///
-/// The usual report prints the panic's message, and a message may quote a text that was being worked on: a
-/// name, a date. A literal message is printed; one that was formatted is withheld. Call it once, at start.
+/// The default hook prints the message of a panic, which may quote the text being processed, such as a name or a date. This
+/// one logs a literal message and withholds one that was formatted. Call it once, at start.
 pub fn report_panics_without_data() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
@@ -11,7 +11,7 @@ pub fn report_panics_without_data() {
     }));
 }
 
-/// The message, when it is a literal of the code and so holds no data.
+/// The message, when it is a literal and so contains no data.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> &'static str {
     payload.downcast_ref::<&'static str>().copied().unwrap_or("(withheld, since it may hold data)")
 }
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_literal_is_repeated() {
+    fn only_a_literal_message_is_logged() {
         let literal = panic::catch_unwind(|| panic!("no worker")).unwrap_err();
         assert_eq!(message(&*literal), "no worker");
         let name = std::hint::black_box("Budi");

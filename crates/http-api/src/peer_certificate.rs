@@ -7,12 +7,12 @@ use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
 
-/// The certificate that the client of a connection presented and that was verified.
+/// The verified certificate that the client of a connection presented.
 pub(crate) struct PeerCertificate(Arc<ClientCertificate>);
 
 impl PeerCertificate {
-    /// Notes it for all requests of a connection that begins.
-    pub(crate) fn note(connection: &dyn Any, data: &mut Extensions) {
+    /// Stores it with a new connection, for all of its requests.
+    pub(crate) fn store(connection: &dyn Any, data: &mut Extensions) {
         let encrypted = connection.downcast_ref::<TlsStream<TcpStream>>();
         let presented = encrypted.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
         if let Some(certificate) = presented {
@@ -20,7 +20,7 @@ impl PeerCertificate {
         }
     }
 
-    /// That of the connection which a request came by.
+    /// The certificate of a request's connection.
     pub(crate) fn of(request: &HttpRequest) -> Option<Arc<ClientCertificate>> {
         request.conn_data::<Self>().map(|Self(certificate)| Arc::clone(certificate))
     }
@@ -36,8 +36,8 @@ fn described(certificate: &CertificateDer<'_>) -> ClientCertificate {
     }
 }
 
-/// A name of a kind that rules can name, if it looks like one of its kind: an authority that vouches for addresses alone must
-/// not make a host of one.
+/// A name of a kind that rules can use, if it has the form of its kind: an authority that may certify only mail addresses
+/// must not produce a host name.
 fn as_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) if !name.contains(['@', ':', '/']) => Some(name.to_ascii_lowercase()),

@@ -1,12 +1,12 @@
 use serde::{Serialize, Serializer};
 
-/// A percentage as the answers write it: at most two decimals, and none for a whole number.
+/// Serializes a percentage with at most two decimals, and a whole number without any.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct PercentageNumber(pub(crate) f64);
 
 impl Serialize for PercentageNumber {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // The value has two decimals already; the shortest text that reads back as it shows no more.
+        // The value is truncated to two decimals already, so its shortest exact text has no more.
         if self.0.fract() == 0.0 {
             serializer.serialize_u8(self.0 as u8)
         } else {
@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_look_as_documented() {
+    fn numbers_are_written_as_documented() {
         assert_eq!(written(82.04), "82.04");
         assert_eq!(written(0.0), "0");
         assert_eq!(written(75.0), "75");

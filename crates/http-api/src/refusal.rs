@@ -16,7 +16,7 @@ use crate::{
     status::status_of,
 };
 
-/// An answer that is not an outcome: the two keys `verification_status` and `reason`.
+/// An answer without a result. Its body has the two keys `verification_status` and `reason`.
 #[derive(Debug)]
 pub struct Refusal {
     reason: ReasonCode,
@@ -26,33 +26,33 @@ pub struct Refusal {
     cause: Option<String>,
 }
 
-/// Seconds after which a client that was refused because the service is full may come back. A place is free
-/// within a fraction of that.
+/// `Retry-After` of a request that was refused because the service is full. Another request ends within a fraction of
+/// that.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"padan\", charset=\"UTF-8\"");
 
 impl Refusal {
-    /// A refusal with the reason's own text.
+    /// A refusal with the general text of its reason.
     pub(crate) fn new(reason: ReasonCode) -> Self {
         Self { reason, text: reason.reason().into(), allow: None, retry_seconds: None, cause: None }
     }
 
-    /// A field that was not sent, or was sent empty.
+    /// A required field is missing or empty.
     pub(crate) fn missing(field: &str) -> Self {
         Self { text: format!("{field} is required").into(), ..Self::new(ReasonCode::MissingField) }
     }
 
-    /// A field of basic verification that is not of its form.
+    /// A field of basic verification is malformed.
     pub(crate) fn invalid(field: &str) -> Self {
         Self { text: format!("Invalid {field} format").into(), ..Self::new(ReasonCode::InvalidField) }
     }
 
-    /// A method that the path does not take.
+    /// The path does not take the method; `allow` lists those that it takes.
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(ReasonCode::MethodNotAllowed) }
     }
 
-    /// A fault of ours; the cause goes to the log.
+    /// An internal fault; the cause goes to the log.
     pub(crate) fn internal(cause: String) -> Self {
         Self { cause: Some(cause), ..Self::new(ReasonCode::Internal) }
     }
@@ -77,7 +77,7 @@ impl Refusal {
         Report { reason: self.reason, cause: self.cause.clone() }
     }
 
-    /// The refusal for a status that the server's library answered by itself.
+    /// The refusal for a status that actix-web answered by itself.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         let same_status = |reason: &&ReasonCode| status_of(**reason) == status;
         let reason = match status {
@@ -86,8 +86,7 @@ impl Refusal {
             _ => ReasonCode::ALL.iter().find(same_status).copied().unwrap_or(ReasonCode::Internal),
         };
         Self {
-            cause: (reason == ReasonCode::Internal)
-                .then(|| format!("the server's library answered {status}")),
+            cause: (reason == ReasonCode::Internal).then(|| format!("actix-web answered {status}")),
             ..Self::new(reason)
         }
     }

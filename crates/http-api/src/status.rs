@@ -1,7 +1,7 @@
 use actix_web::http::StatusCode;
 use padan_domain::ReasonCode;
 
-/// The status with which a reason is answered.
+/// The HTTP status of a reason.
 pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
     match reason {
         ReasonCode::Verified

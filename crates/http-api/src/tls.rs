@@ -1,6 +1,6 @@
-//! Encryption of the listeners, with certificates that are replaced while they serve.
+//! TLS for the listeners, with certificates that a reload replaces.
 //!
-//! Enter with [`Certificates::load`]. TLS 1.2 and 1.3 are spoken, HTTP/1.1 alone is offered.
+//! Enter with [`Certificates::load`]. The listeners speak TLS 1.2 and 1.3 and offer HTTP/1.1 only.
 
 mod verifier;
 
@@ -29,34 +29,33 @@ use self::verifier::Replaceable;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate of the public listener and those between it and a root, in PEM. Without it the listener speaks plain
-    /// HTTP.
+    /// The certificate chain of the public listener without its root, in PEM. Without it the listener speaks plain HTTP.
     pub certificate_file: Option<PathBuf>,
     /// Its private key, in PEM.
     pub private_key_file: Option<PathBuf>,
-    /// The authorities, in PEM, whose certificates clients may present. Without it none is asked for.
+    /// The authorities, in PEM, that issue client certificates. Without it no client certificate is requested.
     pub client_ca_file: Option<PathBuf>,
-    /// Whether a connection without a client's certificate is refused.
+    /// Whether a connection without a client certificate is refused.
     pub client_certificate_required: bool,
-    /// Whether a certificate that a client is bound to stands for its credentials where none are sent. Whoever has its key is
-    /// that client then.
+    /// Whether a certificate that a client is bound to replaces its credentials when none are sent. The holder of its
+    /// private key is then that client.
     pub client_certificate_suffices: bool,
-    /// Whether the operators' listener is encrypted too, with the same certificate; it asks for none of a client.
+    /// Whether the operators' listener is encrypted too, with the same certificate. It requests no client certificate.
     pub admin: bool,
 }
 
-/// Why TLS cannot be spoken.
+/// Why TLS cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file is missing or not what it should be.
+    /// A file is missing or invalid.
     #[error("{}: {problem}", file.display())]
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it, or with it beside the others.
+        /// What is wrong with it, by itself or together with the others.
         problem: String,
     },
-    /// The keys do not fit each other.
+    /// The settings contradict each other.
     #[error("{0}")]
     Settings(&'static str),
 }
@@ -67,19 +66,23 @@ pub(crate) struct Certificates(Arc<InUse>);
 
 struct InUse {
     certified: RwLock<Arc<CertifiedKey>>,
-    /// Verifies the certificates of clients, where they are asked for.
+    /// Verifies client certificates, where they are requested.
     clients: Option<Arc<Replaceable>>,
 }
 
-/// What was read of the files.
+/// The content of the files.
 struct Loaded {
     certified: Arc<CertifiedKey>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl TlsConfig {
-    /// Reads the files and checks them against each other. When the certificate ends, in seconds since 1970; `None` without
-    /// one.
+    /// Reads the files and checks them against each other. Returns the expiry of the certificate in seconds since 1970, or
+    /// `None` without a certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a file is missing or invalid, or the settings contradict each other.
     pub fn check(&self) -> Result<Option<i64>, TlsError> {
         Ok(self.load()?.and_then(|loaded| expiry(&loaded.certified)))
     }
@@ -131,14 +134,14 @@ impl TlsConfig {
 }
 
 impl Certificates {
-    /// Reads the files. `None` when none is named.
+    /// Reads the files. `None` when the settings name none.
     pub(crate) fn load(config: &TlsConfig) -> Result<Option<Self>, TlsError> {
         let Some(Loaded { certified, clients }) = config.load()? else { return Ok(None) };
         let clients = clients.map(|verifier| Arc::new(Replaceable::new(verifier)));
         Ok(Some(Self(Arc::new(InUse { certified: RwLock::new(certified), clients }))))
     }
 
-    /// Reads the files again, for connections from now on. When one is not in order all stay as they were.
+    /// Reads the files again, for new connections. When one is invalid, all certificates in use stay.
     pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), TlsError> {
         let Loaded { certified, clients } = config.load()?.ok_or(TlsError::BY_A_START)?;
         match (&self.0.clients, clients) {
@@ -150,19 +153,19 @@ impl Certificates {
         Ok(())
     }
 
-    /// For the public listener.
+    /// The settings of the public listener.
     pub(crate) fn for_clients(&self) -> Result<ServerConfig, rustls::Error> {
         let Some(verifier) = &self.0.clients else { return self.without_client_certificates() };
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
             .with_client_cert_verifier(Arc::clone(verifier) as Arc<dyn ClientCertVerifier>);
         let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
-        // A session that is resumed brings the certificate of its first connection, whatever became of it since.
+        // A resumed session would keep the client certificate of its first connection, even if it has been revoked since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
 
-    /// For a listener that asks for no certificate.
+    /// The settings of a listener that requests no client certificate.
     pub(crate) fn without_client_certificates(&self) -> Result<ServerConfig, rustls::Error> {
         let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
@@ -170,7 +173,7 @@ impl Certificates {
         Ok(builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>))
     }
 
-    /// When the certificate ends, in seconds since 1970.
+    /// The expiry of the certificate, in seconds since 1970.
     pub(crate) fn expires(&self) -> Option<i64> {
         expiry(&self.0.current())
     }
@@ -211,7 +214,7 @@ impl From<TlsError> for io::Error {
 
 fn certified(certificate: &Path, key: &Path, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
     let chain = read_certificates(certificate)?;
-    // Of a private key nothing is quoted, whatever is wrong with it.
+    // An error about a private key must not quote it.
     let private = PrivateKeyDer::from_pem_file(key).map_err(|error| {
         TlsError::of_file(key, format!("no private key in PEM can be read: {}", in_words(&error)))
     })?;
@@ -241,7 +244,7 @@ fn read_certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErr
     }
 }
 
-/// The library's own words may quote the file.
+/// The reason without the library's own text, which may quote the file.
 fn in_words(error: &rustls::pki_types::pem::Error) -> String {
     use rustls::pki_types::pem::Error;
     match error {

@@ -1,7 +1,7 @@
-//! The trace that a request is a part of: told by W3C's `traceparent`, and by the answer where traces are exported.
+//! The trace that a request belongs to, by W3C's header `traceparent`.
 //!
-//! Enter with [`TraceParent::of`]. What is exported is set up by whoever starts the program; here its spans get their
-//! parents and what is known of the answer.
+//! Enter with [`TraceParent::of`]. The program sets up the export of traces. This module gives a request's span its parent
+//! and its attributes, and an answer its header where traces are exported.
 
 use actix_web::http::{
     Method,
@@ -14,7 +14,7 @@ use crate::request_id::may_hold_a_nik;
 /// The header of W3C Trace Context.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
 
-/// What a caller says of its own span.
+/// A span of the caller, as the header describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TraceParent {
     trace_id: u128,
@@ -22,7 +22,7 @@ pub(crate) struct TraceParent {
     flags: u8,
 }
 
-/// What is known of a request once it is answered.
+/// An answered request, as its span describes it.
 #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is exported"))]
 pub(crate) struct Answered<'a> {
     pub(crate) request_id: &'a str,
@@ -34,8 +34,8 @@ pub(crate) struct Answered<'a> {
 }
 
 impl TraceParent {
-    /// The caller's; `None` without one, with several, when it is not of the header's form, and when an id of it may hold an
-    /// identity number: those are kept nowhere.
+    /// The span of the caller. `None` when the header is missing, repeated or malformed, and when one of its ids may contain
+    /// an identity number, which must not be stored.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER);
         let value = values.next()?.to_str().ok()?;
@@ -43,7 +43,7 @@ impl TraceParent {
         Self::parse(value).filter(|_| is_alone && !value.split('-').any(may_hold_a_nik))
     }
 
-    /// `00-` and 32, 16 and 2 hexadecimal digits. A later version may go on after them.
+    /// `00-` followed by 32, 16 and 2 hexadecimal digits. Later versions may have more fields.
     fn parse(text: &str) -> Option<Self> {
         let (version, rest) = text.split_once('-')?;
         let (trace_id, rest) = rest.split_once('-')?;
@@ -73,7 +73,7 @@ impl TraceParent {
     }
 }
 
-/// Lower-case hexadecimal digits, so many.
+/// The value of exactly `count` lower-case hexadecimal digits.
 fn digits(text: &str, count: usize) -> Option<u128> {
     let is_lower = text.len() == count && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     u128::from_str_radix(text, 16).ok().filter(|_| is_lower)
@@ -91,7 +91,7 @@ mod exported {
 
     use super::{Answered, Method, Span, TraceParent};
 
-    /// Makes a span that has not begun a child of the caller's.
+    /// Makes a span that has not begun a child of the caller's span.
     pub(crate) fn join(span: &Span, TraceParent { trace_id, parent_id, flags }: TraceParent) {
         let parent = SpanContext::new(
             TraceId::from_bytes(trace_id.to_be_bytes()),
@@ -100,11 +100,11 @@ mod exported {
             true,
             TraceState::NONE,
         );
-        // The error says that nothing is exported.
+        // The error means that no traces are exported.
         let _ = span.set_parent(Context::new().with_remote_span_context(parent));
     }
 
-    /// The span itself, as the parent of others; `None` when nothing is exported.
+    /// The span itself, as the parent of other spans. `None` when no traces are exported.
     pub(crate) fn own(span: &Span) -> Option<TraceParent> {
         let context = span.context();
         let own = context.span().span_context().clone();
@@ -115,7 +115,7 @@ mod exported {
         })
     }
 
-    /// The method by its name; a caller may send any word as one.
+    /// The name of a known method. A caller may send any word as a method.
     fn known(method: &Method) -> &str {
         match *method {
             Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::OPTIONS => {
@@ -125,7 +125,7 @@ mod exported {
         }
     }
 
-    /// Notes how the request ended.
+    /// Sets the attributes of an answered request.
     pub(crate) fn describe(span: &Span, answered: &Answered<'_>) {
         let method = known(answered.method);
         span.context().span().update_name(format!("{method} {}", answered.endpoint));
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callers_span_is_read_and_written() {
+    fn the_span_of_a_caller_is_read_and_written() {
         let read = parent(&[EXAMPLE]).unwrap();
         assert_eq!(read.trace_id(), "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(read.value().unwrap(), EXAMPLE);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_the_headers_form_is_not_there() {
+    fn a_malformed_header_is_ignored() {
         for wrong in [
             "",
             "00",

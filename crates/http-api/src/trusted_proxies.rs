@@ -6,7 +6,7 @@ use std::{
 use actix_web::http::header::{HeaderMap, X_FORWARDED_FOR};
 use ipnet::IpNet;
 
-/// The proxies whose word about their callers counts; nobody else's does.
+/// The proxies whose `X-Forwarded-For` is trusted. The header of any other peer is ignored.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrustedProxies(Arc<[IpNet]>);
 
@@ -15,10 +15,9 @@ impl TrustedProxies {
         Self(networks.into())
     }
 
-    /// The caller's address. Each proxy adds at the right of `X-Forwarded-For` whom it was called by, so the header is
-    /// read from there, over the proxies that are trusted, up to the first address that is none of theirs: what stands
-    /// left of it the caller may have written. An entry that is no address ends the reading too, at the proxy that
-    /// passed it on.
+    /// The caller's address. Each proxy appends the address of its own caller to `X-Forwarded-For`, so the header is read
+    /// from the right, past the trusted proxies, to the first address that is not one of them. The caller may have
+    /// written everything left of it. An entry that is not an address also ends the reading, at the proxy that sent it.
     pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut caller = peer.to_canonical();
         let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();
@@ -39,7 +38,7 @@ impl TrustedProxies {
     }
 }
 
-/// An address as proxies write it: plain, or with a port, which IPv6 puts brackets before.
+/// An address as proxies write it: plain, or with a port, in which case an IPv6 address has brackets.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_says_who_calls_and_nobody_else_does() {
+    fn only_a_trusted_proxy_names_the_caller() {
         assert_eq!(caller("10.0.0.1", &["192.0.2.7"]), "192.0.2.7");
         assert_eq!(caller("::ffff:10.0.0.1", &["192.0.2.7"]), "192.0.2.7", "a listener on [::]");
         assert_eq!(caller("192.0.2.9", &["192.0.2.7"]), "192.0.2.9");
@@ -72,21 +71,21 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_wrote_itself_is_left_of_what_proxies_added() {
+    fn entries_that_the_caller_wrote_are_ignored() {
         assert_eq!(caller("10.0.0.1", &["203.0.113.1, 192.0.2.7, 10.0.0.2"]), "192.0.2.7");
         assert_eq!(caller("10.0.0.1", &["203.0.113.1", "192.0.2.7"]), "192.0.2.7");
         assert_eq!(caller("10.0.0.1", &["10.0.0.3, 10.0.0.2"]), "10.0.0.3", "the request began inside");
     }
 
     #[test]
-    fn ports_and_brackets_are_no_part_of_an_address() {
+    fn ports_and_brackets_are_removed_from_addresses() {
         assert_eq!(caller("10.0.0.1", &["192.0.2.7:4711"]), "192.0.2.7");
         assert_eq!(caller("fd00::1", &["[2001:db8::7]:4711"]), "2001:db8::7");
         assert_eq!(caller("fd00::1", &["[2001:db8::7]"]), "2001:db8::7");
     }
 
     #[test]
-    fn what_is_no_address_ends_the_reading_at_the_proxy_that_passed_it_on() {
+    fn an_invalid_entry_ends_the_reading_at_the_proxy_that_sent_it() {
         assert_eq!(caller("10.0.0.1", &["192.0.2.7, unknown"]), "10.0.0.1");
         assert_eq!(caller("10.0.0.1", &["192.0.2.7, unknown, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(caller("10.0.0.1", &["192.0.2.7,"]), "10.0.0.1");
@@ -94,7 +93,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_caller_writes_the_proxys_own_entry_counts(text in "[ -~]{0,60}") {
+        fn the_entry_of_the_proxy_counts_for_any_text_of_the_caller(text in "[ -~]{0,60}") {
             prop_assert_eq!(caller("10.0.0.1", &[&format!("{text}, 192.0.2.7")]), "192.0.2.7");
         }
     }

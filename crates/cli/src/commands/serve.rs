@@ -91,7 +91,7 @@ async fn serve(
     };
     let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;
     let controls = application.controls();
-    controls.tell_settings(&effective.hash()?);
+    controls.set_settings_hash(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
     let arguments = arguments.settings.clone();
     Reload { arguments, at_start: effective, log, clients, controls }.on_hangup(hangups);

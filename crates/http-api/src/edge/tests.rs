@@ -38,7 +38,7 @@ fn serve_within(limits: BodyLimits) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
     let edge = Edge {
         metrics: Arc::clone(&metrics),
-        limits: Limits::of_bodies(limits, 96 * 1024, &metrics),
+        limits: Limits::for_bodies(limits, 96 * 1024, &metrics),
         stopping: Stopping::default(),
     };
     let server = HttpServer::new(move || {

@@ -3,11 +3,11 @@ use prometheus::{
     IntGaugeVec, Opts,
 };
 
-/// Declares metrics as fields; a field's doc is the help text of its metric. A histogram names its buckets.
+/// Declares metrics as fields. The doc of a field is the help text of its metric; a histogram names its buckets.
 macro_rules! metrics {
     ($($(#[doc = $help:literal])+ $field:ident:
         $kind:ident = $name:literal, [$($label:literal),*] $(in $buckets:ident)?;)+) => {
-        /// Everything that `/metrics` tells.
+        /// Every metric of `/metrics`.
         pub(crate) struct Metrics {
             registry: Registry,
             observing: Mutex<()>,
@@ -15,7 +15,7 @@ macro_rules! metrics {
         }
 
         impl Metrics {
-            /// Metrics that nothing has been counted in yet.
+            /// Registers the metrics, with nothing counted.
             pub(crate) fn new() -> Result<Self, prometheus::Error> {
                 let registry = Registry::new();
                 registry.register(Box::new(ProcessCollector::for_self()))?;
@@ -32,7 +32,7 @@ macro_rules! metrics {
 }
 pub(super) use metrics;
 
-/// Fine where a verification on one core lies, 10 ms to 1 s, and up to the longest budget.
+/// Fine between 10 ms and 1 s, where verifications lie, and up to the longest deadline.
 pub(super) const SECONDS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0];
 /// 75 is the pass mark.
@@ -40,11 +40,11 @@ pub(super) const PERCENT: [f64; 20] = [
     5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0, 80.0, 85.0,
     90.0, 95.0, 100.0,
 ];
-/// From one row to what one commit takes.
+/// From one row to the largest batch.
 pub(super) const ROWS: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 /// From a thumbnail to the longest body.
 pub(super) const BYTES: [f64; 8] = [32_768.0, 131_072.0, 524_288.0, 1e6, 2e6, 4e6, 8e6, 16e6];
-/// From a thumbnail to what is refused.
+/// From a thumbnail to photos that are refused.
 pub(super) const MEGAPIXELS: [f64; 10] = [0.1, 0.3, 1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 24.0, 40.0];
 
 /// Makes a metric of one kind from its name, help, labels and buckets.
@@ -53,7 +53,7 @@ pub(super) trait Declare: Sized {
     -> Result<Self, prometheus::Error>;
 }
 
-/// Kinds that have labels and no buckets.
+/// Metrics with labels and without buckets.
 macro_rules! labelled {
     ($($kind:ident),+) => {$(
         impl Declare for $kind {
@@ -70,7 +70,7 @@ macro_rules! labelled {
 }
 labelled!(CounterVec, GaugeVec, IntCounterVec, IntGaugeVec);
 
-/// Kinds that have neither.
+/// Metrics without labels and buckets.
 macro_rules! plain {
     ($($kind:ident),+) => {$(
         impl Declare for $kind {

@@ -8,19 +8,19 @@ use prometheus::{Encoder as _, IntCounter, TextEncoder};
 use super::Metrics;
 
 impl Metrics {
-    /// The text that Prometheus reads, with the figures of the parts as of now.
+    /// The metrics in Prometheus' text format, with the current figures of registry, store and engine.
     pub(crate) fn text(
         &self,
         verifier: &Verifier,
         clients: &Clients,
-        of_the_service: [(&str, bool); 2],
+        service_states: [(&str, bool); 2],
     ) -> Result<Vec<u8>, prometheus::Error> {
-        // Counters are raised to what the parts have counted; two scrapes at once would raise them twice.
+        // Counters are raised to the totals that the figures have. Two scrapes at once would raise them twice.
         let one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
         self.observe(verifier.figures());
         self.observe_identity(&verifier.engine_identity());
         self.observe_quotas(&clients.quota_figures());
-        for (component, ready) in of_the_service {
+        for (component, ready) in service_states {
             self.ready.with_label_values(&[component]).set(ready.into());
         }
         let mut text = Vec::new();
@@ -42,7 +42,7 @@ impl Metrics {
         self.pixels_limit.set(large(engine.max_pixels));
         raise(&self.queue_refused, engine.refused);
         raise(&self.queue_expired, engine.expired);
-        // A replica that does not answer has no lag, rather than the last one.
+        // A replica that does not answer must show no lag instead of its last one.
         self.replica_lag.reset();
         for replica in &registry {
             let name = replica.pool.name.as_str();
@@ -79,7 +79,7 @@ impl Metrics {
     fn observe_identity(&self, identity: &EngineIdentity) {
         let EngineIdentity { model_set, contract, calibration, device, precision } = identity;
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        // The model may have been exchanged.
+        // The model may have been replaced.
         self.model_info.reset();
         self.model_info.with_label_values(&[model_set.as_str(), contract.as_str()]).set(1);
         self.calibration_info.reset();

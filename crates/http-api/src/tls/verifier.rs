@@ -7,7 +7,7 @@ use rustls::{
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
 
-/// Verifies certificates of clients by authorities that can be replaced.
+/// Verifies client certificates by authorities that a reload replaces.
 #[derive(Debug)]
 pub(super) struct Replaceable(RwLock<Arc<dyn ClientCertVerifier>>);
 
@@ -34,7 +34,7 @@ impl ClientCertVerifier for Replaceable {
         self.current().client_auth_mandatory()
     }
 
-    /// Names no authority: the list would have to outlive its replacement. A client presents the certificate it was given.
+    /// Empty, since the list would have to outlive its replacement. A client presents the certificate that it has.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }
