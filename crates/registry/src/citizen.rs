@@ -3,7 +3,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{BirthDate, CitizenStatus, NationalId, PersonName};
 use sqlx::PgConnection;
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
 /// A person as every verification needs them.
 #[derive(Debug, Clone)]

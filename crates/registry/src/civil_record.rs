@@ -5,8 +5,8 @@ use padan_domain::{BasicField, BirthDate, CitizenStatus, NationalId, PersonName}
 use sqlx::PgConnection;
 
 use crate::{
-    RegistryError,
     citizen::{parse_birth_date, parse_name, parse_status},
+    error::RegistryError,
 };
 
 /// A person with every field that basic verification can compare.

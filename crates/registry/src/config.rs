@@ -3,7 +3,7 @@ use std::{num::NonZeroU32, path::PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
 /// Settings of section `[registry]`.
 #[derive(Debug, Clone, Deserialize)]

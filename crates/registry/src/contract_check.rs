@@ -3,7 +3,7 @@ use padan_domain::{BasicField, NationalId};
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use crate::{RegistryError, citizen, civil_record, portrait, replica::Replica};
+use crate::{citizen, civil_record, error::RegistryError, portrait, replica::Replica};
 
 /// The view's columns and their types, as PostgreSQL names them. Further columns do not disturb.
 fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {

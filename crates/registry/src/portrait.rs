@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{RegistryError, citizen::parse_moment};
+use crate::{citizen::parse_moment, error::RegistryError};
 
 /// A person's photo in the registry: an encoded file, not yet looked at.
 #[derive(Clone)]

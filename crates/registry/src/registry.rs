@@ -6,8 +6,14 @@ use padan_postgres::{Fault, Statement};
 use tokio::time::timeout;
 
 use crate::{
-    Citizen, CivilRecord, Config, Portrait, RegistryError, ReplicaFigures, ReplicaStanding, citizen,
-    civil_record, contract_check, portrait, replica::Replica,
+    citizen::{self, Citizen},
+    civil_record::{self, CivilRecord},
+    config::Config,
+    contract_check,
+    error::RegistryError,
+    portrait::{self, Portrait},
+    replica::{Replica, ReplicaFigures},
+    standing::ReplicaStanding,
 };
 
 /// The civil registry, behind one or several replicas. Cheap to clone.

@@ -8,7 +8,12 @@ use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, con
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::{Config, RegistryError, ReplicaStanding, lag, lag::Lag, standing};
+use crate::{
+    config::Config,
+    error::RegistryError,
+    lag::{self, Lag},
+    standing::{self, ReplicaStanding},
+};
 
 /// One URL: a pool of connections, and whether it is worth asking.
 pub(crate) struct Replica {

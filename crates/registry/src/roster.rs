@@ -5,7 +5,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{NationalId, NikPrefix, NikRange};
 use sqlx::PgConnection;
 
-use crate::{Registry, RegistryError, citizen::parse_moment};
+use crate::{citizen::parse_moment, error::RegistryError, registry::Registry};
 
 /// Somebody whose record is in force and who has a photo.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use padan_domain::{BasicField, CitizenStatus, NationalId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 
-use crate::{FurtherFields, RegistryError};
+use crate::{civil_record::FurtherFields, error::RegistryError};
 
 /// A stand-in for a civil registry that can be written to, for demo and tests. Never part of the service: the
 /// tables of a real registry are not these.

@@ -6,7 +6,7 @@ use padan_domain::ModelContractId;
 use padan_postgres::Pool;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
 /// What was activated last.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{CertificateName, ClientName, ClientRules, RequestRate, Username, parse_network};
 use sqlx::PgConnection;
 
-use crate::{KeptSecret, Store, StoreError};
+use crate::{client_secret::KeptSecret, error::StoreError, store::Store};
 
 /// A client as the store has it.
 #[derive(Debug, Clone)]

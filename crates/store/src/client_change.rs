@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
-use crate::{ClientSecret, Store, StoreError};
+use crate::{client_secret::ClientSecret, error::StoreError, store::Store};
 
 /// A client to be added.
 #[derive(Debug)]

@@ -4,8 +4,8 @@ use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
 use crate::{
-    StoreError,
     client::{inconsistent, rules},
+    error::StoreError,
 };
 
 /// A client as whoever looks into the store sees it: without the hashes of its secrets.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// A new secret of a client: 256 bits from the system, as 64 hexadecimal digits. It is shown once and kept nowhere.
 pub struct ClientSecret(SecretString);

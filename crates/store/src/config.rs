@@ -5,7 +5,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{AuditKeys, PersonKeys, StoreError, TemplateKeys, secret};
+use crate::{
+    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, template_keys::TemplateKeys,
+};
 
 /// Settings of section `[store]`.
 #[derive(Debug, Clone, Deserialize)]

@@ -7,41 +7,25 @@
 
 use std::time::Duration;
 
-use padan_domain::{ModelContractId, NikPrefix, NikRange};
+use padan_domain::{ModelContractId, NikRange};
 use padan_postgres::Pool;
 use uuid::Uuid;
 
+pub(crate) mod checkpoint;
 mod statements;
-mod status;
+pub(crate) mod status;
+pub(crate) mod tally;
 
-pub use status::EnrolmentStatus;
+pub use self::{checkpoint::Checkpoint, status::EnrolmentStatus, tally::EnrolmentTally};
 
 use self::statements::{Claim, Counted, Holder, Reaching};
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
 /// One process's access to the enrolment under one model contract.
 #[derive(Debug, Clone)]
 pub struct EnrolmentLedger {
     store: Store,
     holder: Holder,
-}
-
-/// Up to where ranges have been given out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The last prefix that belongs to one; `None` when none has been given out.
-    pub reached: Option<NikPrefix>,
-}
-
-/// People by what became of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct EnrolmentTally {
-    /// Who have an embedding of the photo that the registry has.
-    pub templates: u64,
-    /// Whose photo gives none; the reason is kept.
-    pub unusable: u64,
-    /// Who have neither, because the registry or the engine failed for them.
-    pub failed: u64,
 }
 
 impl Store {
@@ -122,39 +106,4 @@ impl EnrolmentLedger {
         let reaching = Reaching { contract: self.holder.contract.clone(), reached: at.text() };
         Ok(self.store.0.pool.run(statements::finish, &reaching).await?)
     }
-}
-
-impl EnrolmentTally {
-    /// Everybody.
-    pub fn people(&self) -> u64 {
-        self.templates + self.unusable + self.failed
-    }
-}
-
-impl std::ops::AddAssign for EnrolmentTally {
-    fn add_assign(&mut self, more: Self) {
-        self.templates += more.templates;
-        self.unusable += more.unusable;
-        self.failed += more.failed;
-    }
-}
-
-impl Checkpoint {
-    fn text(&self) -> String {
-        self.reached.as_ref().map_or("", NikPrefix::as_str).to_owned()
-    }
-}
-
-impl TryFrom<String> for Checkpoint {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        let reached = if text.is_empty() { None } else { Some(prefix(&text)?) };
-        Ok(Self { reached })
-    }
-}
-
-fn prefix(text: &str) -> Result<NikPrefix, StoreError> {
-    text.parse()
-        .map_err(|_| StoreError::Inconsistent { table: "store.enrolment_range", column: "first_prefix" })
 }

@@ -9,7 +9,7 @@ use sqlx::{
 
 use tokio::time::timeout;
 
-use crate::{Config, StoreError};
+use crate::{config::Config, error::StoreError};
 
 /// The store's schema, step by step.
 const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");

@@ -4,9 +4,12 @@ use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
 
 use crate::{
-    ActiveModel, ClientProfile, Config, EnrolmentStatus, StoreError, active_model,
-    client_profile::{self, Wanted},
-    enrolment, quota,
+    active_model::{self, ActiveModel},
+    client_profile::{self, ClientProfile, Wanted},
+    config::Config,
+    enrolment::{self, EnrolmentStatus},
+    error::StoreError,
+    quota,
 };
 
 /// The store as whoever looks into it sees it: who may call, what they have used, how far enrolments are. Needs none of

@@ -4,7 +4,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
 /// How many rows one statement looks at, which bounds its time whatever it finds.
 const BATCH: i64 = 2000;

@@ -7,7 +7,7 @@ use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
 /// What a process asks for.
 #[derive(Debug, Clone)]

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{StoreError, TemplateKeys, template::TemplateId, template_keys::Sealed};
+use crate::{
+    error::StoreError,
+    template::TemplateId,
+    template_keys::{Sealed, TemplateKeys},
+};
 
 /// How many rows one statement looks at, which bounds its time whatever it finds.
 const PAGE: i64 = 2000;

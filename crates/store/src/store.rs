@@ -7,12 +7,20 @@ use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    AuditKeys, AuditTrail, Config, Forgotten, PersonKeys, Resealed, StoreError, StoredTemplate, TemplateKeys,
     attempts::{self, Failures},
-    audit::{Forgetting, STEP, person_keys_besides},
+    audit::{
+        forgetting::{Forgetting, Forgotten, STEP},
+        keys::AuditKeys,
+        person_keys_in_use::person_keys_besides,
+        trail::AuditTrail,
+    },
+    config::Config,
+    error::StoreError,
     migrations,
-    rotation::{self, Page, Place},
-    template::{self, TemplateId},
+    person_keys::PersonKeys,
+    rotation::{self, Page, Place, Resealed},
+    template::{self, StoredTemplate, TemplateId},
+    template_keys::TemplateKeys,
 };
 
 /// The service's own database. Cheap to clone.

@@ -3,7 +3,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::Embedding;
 use sqlx::PgConnection;
 
-use crate::{StoreError, TemplateKeys, template_keys::Sealed};
+use crate::{
+    error::StoreError,
+    template_keys::{Sealed, TemplateKeys},
+};
 
 /// What is kept of a person's portrait under one model contract.
 #[derive(Debug, Clone, PartialEq)]

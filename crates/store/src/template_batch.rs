@@ -8,8 +8,10 @@ use padan_domain::{ModelContractId, NationalId};
 use sqlx::PgConnection;
 
 use crate::{
-    Store, StoreError, StoredTemplate, TemplateKeys,
-    template::{TemplateId, TemplateRow},
+    error::StoreError,
+    store::Store,
+    template::{StoredTemplate, TemplateId, TemplateRow},
+    template_keys::TemplateKeys,
 };
 
 /// What is kept of a person's portrait, without the embedding.

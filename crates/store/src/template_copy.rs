@@ -2,7 +2,11 @@
 
 use padan_domain::{ModelContractId, NationalId};
 
-use crate::{Store, StoreError, StoredTemplate, template::TemplateRow};
+use crate::{
+    error::StoreError,
+    store::Store,
+    template::{StoredTemplate, TemplateRow},
+};
 
 /// Rows of `store.face_template` for one model contract, sealed as the service seals them.
 ///

@@ -3,7 +3,7 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{EnrolmentTally, Store, StoreError};
+use crate::{enrolment::EnrolmentTally, error::StoreError, store::Store};
 
 /// Templates of one model contract.
 #[derive(Debug, Clone, PartialEq, Eq)]

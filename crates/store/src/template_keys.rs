@@ -7,7 +7,7 @@ use aes_gcm::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    StoreError,
+    error::StoreError,
     secret::{self, NamedKey},
 };
 

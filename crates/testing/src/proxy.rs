@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{TestDatabase, network};
+use crate::{network, test_database::TestDatabase};
 
 /// A network between the test and its database that can go silent, or tamper with what clients ask for.
 #[derive(Debug)]

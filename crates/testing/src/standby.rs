@@ -11,7 +11,7 @@ use sqlx::{
 };
 use tokio::{runtime, time::sleep};
 
-use crate::{TestDatabase, test_database::connect};
+use crate::test_database::{TestDatabase, connect};
 
 /// How long a standby may take for what it is asked, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);

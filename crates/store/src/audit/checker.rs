@@ -7,10 +7,11 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    AuditHead, AuditKeys, AuditRow,
-    row::{ChainRow, anchor_signature},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, ChainRow, anchor_signature},
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// What verifying the audit trail found.
 #[derive(Debug, Default)]

@@ -2,34 +2,27 @@ use std::{fmt, pin::pin, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use padan_domain::NationalId;
 use padan_postgres::Fault;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::timeout;
 
 use super::{
-    AuditHead, AuditKeys, AuditReport, AuditRow, UsageRow, checker, person_keys_besides, retention, usage,
+    checker::{self, AuditReport},
+    filter::AuditFilter,
+    head::AuditHead,
+    keys::AuditKeys,
+    person_keys_in_use::person_keys_besides,
+    retention,
+    row::AuditRow,
+    usage::{self, UsageRow},
 };
-use crate::{Config, StoreError};
+use crate::{config::Config, error::StoreError};
 
 /// The audit trail as its reader sees it: to export, to verify, to prune. Needs the keys of neither templates nor, unless
 /// a person is looked for, persons.
 pub struct AuditLog {
     config: Config,
     connection: PgConnection,
-}
-
-/// Which rows.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Those about one person.
-    pub nik: Option<NationalId>,
-    /// Those of one client.
-    pub client: Option<String>,
-    /// Those at this moment or later.
-    pub from: Option<DateTime<Utc>>,
-    /// Those before this moment.
-    pub to: Option<DateTime<Utc>>,
 }
 
 impl AuditLog {

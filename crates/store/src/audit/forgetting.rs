@@ -9,11 +9,12 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    AuditHead, AuditKeys, AuditRow,
-    row::{forgetting_signature, unsigned},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, forgetting_signature, unsigned},
     statements::{Rows, append},
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// What is gone of a person who was forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::{
-    StoreError,
+    error::StoreError,
     secret::{self, NamedKey},
 };
 

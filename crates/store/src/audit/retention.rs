@@ -6,11 +6,12 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction, error::Database
 use tokio::time::sleep;
 
 use super::{
-    AuditHead, AuditKeys,
+    head::AuditHead,
+    keys::AuditKeys,
     row::{anchor_signature, unsigned},
     usage,
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
 /// How long somebody who reads the trail is waited for.
 const PATIENCE: Duration = Duration::from_mins(10);

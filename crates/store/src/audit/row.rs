@@ -3,8 +3,12 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{AuditEvent, AuditHead, AuditKeys, keys::Signature};
-use crate::{PersonKeys, StoreError};
+use super::{
+    event::AuditEvent,
+    head::AuditHead,
+    keys::{AuditKeys, Signature},
+};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
 /// A row of the audit trail, as it lies in the table.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,10 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{AuditHead, AuditRow, row::ChainRow};
+use super::{
+    head::AuditHead,
+    row::{AuditRow, ChainRow},
+};
 
 type Answer<'c, T> = BoxFuture<'c, sqlx::Result<T>>;
 

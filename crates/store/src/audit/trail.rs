@@ -14,8 +14,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use super::{AuditEvent, AuditKeys, Forgetting, Forgotten, writer::Writer};
-use crate::{PersonKeys, StoreError};
+use super::{
+    event::AuditEvent,
+    forgetting::{Forgetting, Forgotten},
+    keys::AuditKeys,
+    writer::Writer,
+};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///

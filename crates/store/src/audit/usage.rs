@@ -2,8 +2,8 @@ use chrono::NaiveDate;
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use super::AuditFilter;
-use crate::StoreError;
+use super::filter::AuditFilter;
+use crate::error::StoreError;
 
 /// How many calls a client made on a day with one outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]

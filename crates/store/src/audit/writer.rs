@@ -9,12 +9,14 @@ use padan_postgres::Pool;
 use uuid::Uuid;
 
 use super::{
-    AuditEvent, AuditHead, AuditKeys, AuditRow, Forgetting, Forgotten,
-    forgetting::{Done, Step, forget},
-    row::ChainRow,
+    event::AuditEvent,
+    forgetting::{Done, Forgetting, Forgotten, Step, forget},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, ChainRow},
     statements::{OpenHead, Rows, append, begin_chain, ensure_month, note_head, open_heads},
 };
-use crate::{PersonKeys, StoreError};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
 /// What writes rows: one chain after the other, never two at once.
 pub(super) struct Writer {

@@ -3,8 +3,8 @@ use padan_domain::{NikPrefix, NikRange};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::prefix;
-use crate::StoreError;
+use super::checkpoint::prefix;
+use crate::error::StoreError;
 
 /// A process, and for how long what it takes is its own.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::PgConnection;
 
-use super::{Checkpoint, EnrolmentTally};
-use crate::StoreError;
+use super::{checkpoint::Checkpoint, tally::EnrolmentTally};
+use crate::error::StoreError;
 
 /// How far the enrolment under one model contract has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
