@@ -12,6 +12,7 @@
 mod fault;
 mod figures;
 mod lease;
+mod listener;
 mod options;
 mod pool;
 mod secret;

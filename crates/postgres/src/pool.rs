@@ -1,5 +1,4 @@
 use std::{
-    io::ErrorKind,
     num::NonZeroU32,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -11,16 +10,15 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
-    net::{TcpStream, UnixStream},
     sync::watch,
     time::{sleep, timeout},
 };
 
 use crate::{
-    PoolFigures,
     fault::{Fault, FaultKind},
-    figures::Counters,
+    figures::{Counters, PoolFigures},
     lease::Lease,
+    listener::{FRESH, Listener},
     options::display_name,
 };
 
@@ -33,7 +31,7 @@ pub type Confirmation = for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::
 /// Connections to one server, and the limits under which they are used.
 pub struct Pool {
     name: String,
-    options: PgConnectOptions,
+    listener: Listener,
     connections: PgPool,
     limits: Limits,
     unfit: Arc<watch::Sender<&'static str>>,
@@ -61,8 +59,8 @@ pub struct Limits {
 
 /// How much longer than the server's own limit an answer is awaited, so that the server's words arrive.
 const GRACE: Duration = Duration::from_millis(200);
-/// How long a connection may take before the listener is asked directly whether it refuses; then twice as long, and so on.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a caller waits for a connection before the listener is probed; each further wait is twice as long.
+const FIRST_PROBE_AFTER: Duration = FRESH;
 
 impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
@@ -74,6 +72,8 @@ impl Pool {
             ("lock_timeout", milliseconds(limits.lock)),
             ("idle_in_transaction_session_timeout", milliseconds(limits.statement)),
         ]);
+        let name = display_name(&options);
+        let listener = Listener::of(&options);
         let unfit = Arc::new(watch::Sender::new(""));
         let reporter = Arc::clone(&unfit);
         let connections = PgPoolOptions::new()
@@ -90,9 +90,8 @@ impl Pool {
                     Err(sqlx::Error::Protocol(reason.to_owned()))
                 })
             })
-            .connect_lazy_with(options.clone());
-        let name = display_name(&options);
-        Self { name, options, connections, limits, unfit, counters: Counters::default() }
+            .connect_lazy_with(options);
+        Self { name, listener, connections, limits, unfit, counters: Counters::default() }
     }
 
     /// `host:port/database`, without credentials.
@@ -165,10 +164,10 @@ impl Pool {
         acquired
     }
 
-    /// Ends when waiting for a connection has become pointless, with the reason.
+    /// Waits until a connection cannot be had any more, and returns the reason.
     ///
     /// The pool takes a refused connection, and one that fails the confirmation, for a server about to start and tries
-    /// again until the timeout. Whoever asks has better uses for that time.
+    /// again until the timeout. The caller can use that time to ask another server.
     async fn hopeless(&self) -> String {
         let mut unfit = self.unfit.subscribe();
         tokio::select! {
@@ -177,37 +176,19 @@ impl Pool {
         }
     }
 
-    /// Asks more than once: a server that is about to end still takes connections and does not answer them.
+    /// Probes more than once: a server that is about to end still takes connections and does not answer them.
     async fn refused(&self) -> String {
-        let mut patience = PATIENCE;
+        let mut delay = FIRST_PROBE_AFTER;
         loop {
-            sleep(patience).await;
-            patience *= 2;
-            // While the wait is for one of our own connections, asking would only open another one.
+            sleep(delay).await;
+            delay *= 2;
+            // While the wait is for one of our own connections, a probe would only open another one.
             if self.counters.in_use.load(Relaxed) < self.limits.max_connections.get()
-                && let Some(refusal) = self.refusal().await
+                && let Some(refusal) = self.listener.refusal().await
             {
                 return refusal;
             }
         }
-    }
-
-    async fn refusal(&self) -> Option<String> {
-        let host = self.options.get_host();
-        let socket_folder = self.options.get_socket().and_then(|path| path.to_str());
-        let connected = match socket_folder.or_else(|| host.starts_with('/').then_some(host)) {
-            Some(folder) => {
-                let path = format!("{folder}/.s.PGSQL.{}", self.options.get_port());
-                UnixStream::connect(path).await.map(drop)
-            }
-            None => {
-                TcpStream::connect((host.trim_matches(['[', ']']), self.options.get_port())).await.map(drop)
-            }
-        };
-        connected
-            .err()
-            .filter(|error| error.kind() == ErrorKind::ConnectionRefused)
-            .map(|error| error.to_string())
     }
 
     fn no_connection(&self) -> Fault {
@@ -221,5 +202,70 @@ impl Pool {
         } else {
             Fault::new(FaultKind::TimedOut, format!("no connection within {waited} ms"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::{FutureExt as _, future::join_all};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const CONNECTIONS: u32 = 3;
+
+    fn pool(port: u16) -> Pool {
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let limit = Duration::from_millis(400);
+        let limits = Limits {
+            section: "store",
+            connect: limit,
+            statement: limit,
+            lock: limit,
+            idle: limit,
+            lifetime: limit,
+            max_connections: NonZeroU32::new(CONNECTIONS).unwrap(),
+        };
+        Pool::new(options, limits, None)
+    }
+
+    fn statement<'c>(_: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_for_a_connection_share_the_probes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool(listener.local_addr().unwrap().port());
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        // A server that takes connections and never says a word.
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                open.push(connection);
+                count.fetch_add(1, Relaxed);
+            }
+        });
+        let outcomes = join_all((0..50).map(|_| pool.run(statement, &()))).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        // A wait of 400 ms has four probes: after 20, 60, 140 and 300 ms.
+        let accepted = accepted.load(Relaxed);
+        assert!(accepted <= CONNECTIONS as usize + 8, "{accepted} connections for 50 callers");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_reported_to_all_who_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool(listener.local_addr().unwrap().port());
+        drop(listener);
+        let began = Instant::now();
+        let outcomes = join_all((0..50).map(|_| pool.run(statement, &()))).await;
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, Err(fault) if fault.kind == FaultKind::Down))
+        );
+        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
     }
 }
