@@ -35,3 +35,17 @@ pub(crate) fn last_but<'c>(
     .fetch_optional(connection)
     .boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use padan_domain::Percentage;
+
+    /// The mark is a literal, since PostgreSQL does not use a partial index for a bound parameter.
+    #[test]
+    fn the_statement_and_its_index_have_the_pass_mark() {
+        let condition = format!("percentage < {}", Percentage::PASS_MARK.value());
+        let migration = include_str!("../../../migrations/store/0004_audit.sql");
+        assert!(include_str!("attempts.rs").contains(&format!("AND {condition}\n")));
+        assert!(migration.contains(&format!("WHERE {condition} AND")));
+    }
+}

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_domain::{Clock, Endpoint, ReasonCode};
+use padan_domain::{Clock, Endpoint, Percentage, ReasonCode};
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
     ComparedUnder, Config, Forgotten, RequestEnding, Store, StoreError,
@@ -653,7 +653,7 @@ async fn failed_faces_are_counted_by_person_client_and_time() {
     }
     trail
         .record(AuditEvent {
-            percentage: Some(75.0),
+            percentage: Some(Percentage::PASS_MARK.value()),
             ending: RequestEnding::Answered(ReasonCode::Verified),
             ..event("c")
         })
