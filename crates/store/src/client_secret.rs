@@ -24,8 +24,7 @@ impl ClientSecret {
     /// Makes one.
     pub fn generate() -> Result<Self, StoreError> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| StoreError::Config(format!("the system gives no random numbers: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|_| StoreError::no_random_bytes())?;
         Ok(Self(hex::encode(bytes).into()))
     }
 

@@ -29,9 +29,17 @@ pub enum StoreError {
     /// The settings cannot work; the text names the key.
     #[error("{0}")]
     Config(String),
+    /// The operating system gave no random bytes, or a cipher or MAC refused its input. Settings cannot cure that.
+    #[error("a cryptographic operation failed: {0}")]
+    Cryptography(&'static str),
 }
 
 impl StoreError {
+    /// The operating system's random source failed.
+    pub(crate) fn no_random_bytes() -> Self {
+        Self::Cryptography("the operating system gave no random bytes")
+    }
+
     /// A column of the template table holds what was never written there.
     pub(crate) fn inconsistent(column: &'static str) -> Self {
         Self::Inconsistent { table: "store.face_template", column }
@@ -45,5 +53,20 @@ impl From<Fault> for StoreError {
             FaultKind::Forbidden => Self::Forbidden(fault.text),
             FaultKind::Down | FaultKind::Lost | FaultKind::Query => Self::Unavailable(fault.text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_the_random_source_is_not_blamed_on_the_settings() {
+        let error = StoreError::no_random_bytes();
+        assert!(matches!(error, StoreError::Cryptography(_)));
+        assert_eq!(
+            error.to_string(),
+            "a cryptographic operation failed: the operating system gave no random bytes"
+        );
     }
 }

@@ -48,7 +48,7 @@ impl PersonKeys {
 
 fn hash(key: &NamedKey, nik: &NationalId) -> Result<[u8; 32], StoreError> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes.expose_secret())
-        .map_err(|error| StoreError::Config(format!("store.person_key: {error}")))?;
+        .map_err(|_| StoreError::Cryptography("HMAC refused the person key"))?;
     mac.update(nik.as_str().as_bytes());
     Ok(mac.finalize().into_bytes().into())
 }

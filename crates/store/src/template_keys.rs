@@ -56,11 +56,10 @@ impl TemplateKeys {
     /// Encrypts under the current key. It opens again with the same `context` only.
     pub(crate) fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Sealed, StoreError> {
         let TemplateKey { id, cipher } = &self.0[0];
-        let nonce = Nonce::<Aes256Gcm>::try_generate()
-            .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
+        let nonce = Nonce::<Aes256Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
         let sealed = cipher
             .encrypt(&nonce, Payload { msg: plain, aad: context })
-            .map_err(|_| StoreError::Config("a template is too long to be encrypted".into()))?;
+            .map_err(|_| StoreError::Cryptography("AES-GCM refused to encrypt a template"))?;
         Ok(Sealed { key_id: id.clone(), bytes: [nonce.as_slice(), &sealed].concat() })
     }
 

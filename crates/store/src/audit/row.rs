@@ -267,13 +267,12 @@ fn sign_head(begun: Signature, head: &AuditHead) -> Vec<u8> {
 }
 
 pub(super) fn unsigned() -> StoreError {
-    StoreError::Config("store.audit_keys holds a key that cannot sign".into())
+    StoreError::Cryptography("the audit key cannot sign")
 }
 
 impl Person {
     fn new(key: [u8; 32], key_id: &str) -> Result<Self, StoreError> {
-        let salt = Key::<Aes128Gcm>::try_generate()
-            .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
+        let salt = Key::<Aes128Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
         Ok(Self {
             key: key.to_vec(),
             key_id: key_id.to_owned(),
