@@ -13,8 +13,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
-    ClientsConfig, ClientsError, clients_file, failed_credentials::FailedCredentials, quotas::Quotas,
-    rates::Rates, stored_clients::StoredClients,
+    ClientsConfig, ClientsError, background_tasks::BackgroundTasks, clients_file,
+    failed_credentials::FailedCredentials, quotas::Quotas, rates::Rates, stored_clients::StoredClients,
 };
 
 /// The clients who may call: those of a file, which is replaced as a whole when it is read again, and those of the store,
@@ -95,12 +95,17 @@ impl Clients {
         })
     }
 
-    /// The file's clients and those of the store, which are read from now on. Must be called within a Tokio runtime.
-    pub fn load_with_store(config: &ClientsConfig, store: &Store) -> Result<Self, ClientsError> {
+    /// Reads the configured file and starts the task that reads the store's clients. Must be called within a Tokio runtime.
+    pub fn load_with_store(
+        config: &ClientsConfig,
+        store: &Store,
+        tasks: &mut BackgroundTasks,
+    ) -> Result<Self, ClientsError> {
         let loaded = Self::load(config)?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
         let stored = Arc::new(StoredClients::new(store.clone(), seconds(config.stale_seconds)));
-        stored.keep_reading(seconds(config.refresh_seconds));
+        let period = seconds(config.refresh_seconds);
+        tasks.spawn("clients of the store", Arc::clone(&stored).keep_reading(period));
         let quotas = Quotas::new(store.clone(), loaded.clock);
         Ok(Self { stored: Some(stored), quotas: Some(quotas), ..loaded })
     }

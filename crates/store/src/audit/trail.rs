@@ -131,6 +131,20 @@ impl AuditTrail {
         let _ = self.counters.onlooker.set(Box::new(onlooker));
     }
 
+    /// Whether the writer still runs.
+    ///
+    /// # Errors
+    ///
+    /// When it has ended, so that no row can become durable any more.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.messages.is_closed() { Err(ended()) } else { Ok(()) }
+    }
+
+    /// Waits until the writer has ended. While a clone of the trail lives, only a panic ends it.
+    pub async fn writer_ended(&self) {
+        self.messages.closed().await;
+    }
+
     /// What the trail has done since its start.
     pub fn figures(&self) -> AuditFigures {
         AuditFigures {
@@ -154,7 +168,7 @@ impl AuditTrail {
 }
 
 fn ended() -> StoreError {
-    StoreError::Unavailable("nobody writes the audit trail any more".into())
+    StoreError::Unavailable("the writer of the audit trail has ended; restart the service".into())
 }
 
 async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, counters: Arc<Counters>) {

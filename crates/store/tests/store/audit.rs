@@ -645,6 +645,19 @@ async fn a_clock_that_is_set_back_begins_a_new_chain_at_the_true_time() {
 }
 
 #[tokio::test]
+async fn a_writer_that_panics_is_reported() {
+    let (_database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    assert_eq!(trail.check(), Ok(()));
+    // The observer is called by the writer's task.
+    trail.tell(|_| panic!("on purpose"));
+    let recorded = trail.record(event("a")).await;
+    assert!(matches!(recorded, Err(StoreError::Unavailable(_))), "{recorded:?}");
+    tokio::time::timeout(Duration::from_secs(5), trail.writer_ended()).await.unwrap();
+    assert!(matches!(trail.check(), Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
 async fn failed_faces_are_counted_by_person_client_and_time() {
     let (_database, store) = migrated().await;
     let trail = store.audit_trail(at("2026-03-04T05:00:00Z"));
