@@ -1,9 +1,9 @@
-//! The audit trail: who asked what about whom, and what was answered.
+//! The audit trail: each request with its client, person and answer.
 //!
-//! Rows are written by an [`AuditTrail`](crate::AuditTrail), one chain a process: each row carries an HMAC over itself and the HMAC of
-//! the row before it. A row that was changed no longer fits its own HMAC, one that was deleted is missing in its chain,
-//! and one that was cut off at the end is named by a head, which the service also wrote to its log, or by the start of a
-//! later chain.
+//! An [`AuditTrail`] writes the rows, one chain a process: each row has an HMAC over itself and the HMAC of the row
+//! before. A changed row does not match its HMAC, and a deleted row leaves a gap in its chain. When rows at the end of
+//! a chain are deleted, a head still names them, which the service also writes to its log, or the beginning of a later
+//! chain does.
 
 pub(crate) mod checker;
 pub(crate) mod event;

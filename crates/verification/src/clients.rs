@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use padan_domain::{ClientCertificate, ClientName, ClientRules, Clock};
-use padan_store::{KeptSecret, Store};
+use padan_store::{SecretHashes, Store};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
@@ -74,8 +74,8 @@ pub(crate) struct Client {
     /// What it presents as its user name.
     pub(crate) username: Box<[u8]>,
     pub(crate) name: ClientName,
-    pub(crate) password: KeptSecret,
-    pub(crate) api_key: KeptSecret,
+    pub(crate) password: SecretHashes,
+    pub(crate) api_key: SecretHashes,
     pub(crate) disabled: bool,
     pub(crate) rules: ClientRules,
 }
@@ -155,7 +155,7 @@ impl Clients {
         let known =
             of_file.get(presented.username).or_else(|| of_store.as_ref()?.as_ref()?.get(presented.username));
         // The comparison runs against this when nobody has the name. No secret hashes to zeros.
-        let nobody = KeptSecret::new([0; 32]);
+        let nobody = SecretHashes::new([0; 32]);
         let (password, api_key) =
             known.map_or((&nobody, &nobody), |client| (&client.password, &client.api_key));
         let now = self.clock.now();
@@ -173,7 +173,7 @@ impl Clients {
 }
 
 /// Whether a secret is the present one or, for as long as that is good, the one before.
-fn matches(kept: &KeptSecret, presented: &[u8], now: DateTime<Utc>) -> Choice {
+fn matches(kept: &SecretHashes, presented: &[u8], now: DateTime<Utc>) -> Choice {
     let presented = digest(presented);
     let (previous, is_good) =
         kept.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
@@ -368,13 +368,13 @@ burst = 2",
     #[test]
     fn the_secret_before_is_good_until_its_time() {
         let until: DateTime<Utc> = "2026-11-24T00:00:00Z".parse().unwrap();
-        let kept = KeptSecret { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
+        let kept = SecretHashes { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
         let before = until - chrono::TimeDelta::seconds(1);
         let good = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
         assert!(good(b"new", before) && good(b"new", until));
         assert!(good(b"old", before) && !good(b"old", until));
         assert!(!good(b"other", before));
-        assert!(!bool::from(matches(&KeptSecret::new(digest(b"new")), b"old", before)));
+        assert!(!bool::from(matches(&SecretHashes::new(digest(b"new")), b"old", before)));
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Verifier {
         VerifierFigures {
             engine: self.parts.engine.current().figures(),
             registry: self.parts.registry.figures(),
-            store: self.parts.store.pool(),
+            store: self.parts.store.pool_figures(),
             audit: self.parts.audit.figures(),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
             model_behind: self.parts.engine.is_behind(),
@@ -175,7 +175,7 @@ impl Verifier {
     /// the audit trail.
     pub fn tell(&self, of_photos: Onlooker, of_commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
         self.parts.engine.tell(of_photos);
-        self.parts.audit.tell(of_commits);
+        self.parts.audit.observe_commits(of_commits);
     }
 
     /// What the engine computes with.

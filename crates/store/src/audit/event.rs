@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use padan_domain::{ClientName, Endpoint, ModelContractId, NationalId, ReasonCode};
 
-/// What a row tells of a request, as far as it got.
+/// The content of a request's row, as far as the request was processed.
 #[derive(Debug, Clone)]
 pub struct AuditEvent {
-    /// The request's id, as the answer carries it.
+    /// The request's id, which the answer carries too.
     pub request_id: String,
     /// The client that sent the request.
     pub client: ClientName,
@@ -13,15 +13,15 @@ pub struct AuditEvent {
     pub endpoint: Endpoint,
     /// How the request ended.
     pub ending: RequestEnding,
-    /// The NIK, once it was read. Only its keyed hash is written.
+    /// The NIK, once it was parsed. Only its keyed hash is written.
     pub nik: Option<NationalId>,
-    /// Whether the digits of the NIK are what one expects of them and of the date of birth.
+    /// Whether the digits of the NIK are plausible and agree with the date of birth.
     pub nik_plausible: Option<bool>,
-    /// What was told of each field.
+    /// The reported result for each field.
     pub fields: Vec<(&'static str, Option<bool>)>,
-    /// The similarity as it was shown, 0 to 100.
+    /// The similarity in the answer, 0 to 100.
     pub percentage: Option<f64>,
-    /// What faces were compared with.
+    /// The models that compared the faces.
     pub compared_under: Option<ComparedUnder>,
     /// How long the request took until its outcome.
     pub took: Duration,
@@ -46,11 +46,11 @@ impl RequestEnding {
     }
 }
 
-/// The models by which two faces were compared.
+/// The models with which two faces were compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComparedUnder {
-    /// What the embeddings mean.
+    /// The contract of the embeddings.
     pub contract: ModelContractId,
-    /// What the percentage means: the calibration's id.
+    /// The id of the calibration that gave the percentage.
     pub calibration: String,
 }

@@ -1,15 +1,15 @@
 use chrono::{DateTime, Utc};
 use padan_domain::NationalId;
 
-/// Which rows.
+/// Selects rows by all criteria that are set.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Those about one person.
+    /// Rows about this person.
     pub nik: Option<NationalId>,
-    /// Those of one client.
+    /// Rows of this client.
     pub client: Option<String>,
-    /// Those at this moment or later.
+    /// Rows at this moment or later.
     pub from: Option<DateTime<Utc>>,
-    /// Those before this moment.
+    /// Rows before this moment.
     pub to: Option<DateTime<Utc>>,
 }

@@ -1,18 +1,18 @@
 use uuid::Uuid;
 
-/// The last row of a chain as of a moment.
+/// The last row of a chain at some moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditHead {
     /// The chain.
     pub writer: Uuid,
-    /// The row's number in it, from 1; 0 is the chain's beginning.
+    /// The row's number in the chain, from 1; 0 is the chain's beginning.
     pub sequence: i64,
     /// The row's HMAC.
     pub mac: Vec<u8>,
 }
 
 impl AuditHead {
-    /// A head as a line has it: as [`Display`](std::fmt::Display) writes it, or as the service logs it, in text or JSON.
+    /// Finds a head in a line: as [`Display`](std::fmt::Display) writes it, or as the service logs it, in text or JSON.
     pub fn find_in(line: &str) -> Option<Self> {
         let value = |name: &str| {
             let after = line.split(name).nth(1)?;

@@ -2,10 +2,10 @@ use padan_domain::NikPrefix;
 
 use crate::error::StoreError;
 
-/// Up to where ranges have been given out.
+/// How far ranges have been assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The last prefix that belongs to one; `None` when none has been given out.
+    /// The last prefix of the last assigned range; `None` before the first.
     pub reached: Option<NikPrefix>,
 }
 

@@ -1,16 +1,16 @@
-/// People by what became of them.
+/// Numbers of people by the outcome of their enrolment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EnrolmentTally {
-    /// Who have an embedding of the photo that the registry has.
+    /// People who have an embedding of the registry's present photo.
     pub templates: u64,
-    /// Whose photo gives none; the reason is kept.
+    /// People whose photo gives no embedding; the reason is stored.
     pub unusable: u64,
-    /// Who have neither, because the registry or the engine failed for them.
+    /// People for whom the registry or the engine failed.
     pub failed: u64,
 }
 
 impl EnrolmentTally {
-    /// Everybody.
+    /// The sum.
     pub fn people(&self) -> u64 {
         self.templates + self.unusable + self.failed
     }

@@ -2,19 +2,19 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-/// Which failures are counted.
-pub(crate) struct Failures {
+/// Selects the failed face comparisons of one client for one person.
+pub(crate) struct FailedFaceQuery {
     pub(crate) person: [u8; 32],
     pub(crate) client: String,
     pub(crate) since: DateTime<Utc>,
-    pub(crate) most: i64,
+    pub(crate) n: i64,
 }
 
-/// When the last but so many of a client's faces for a person failed: `None` when fewer did. A face below the pass mark
-/// counts whatever else was wrong, since its percentage was told.
-pub(crate) fn last_but<'c>(
+/// The time of the `n`-th latest failed face comparison; `None` when there are fewer. A face below the pass mark counts
+/// even when another field was wrong, since the answer had its percentage.
+pub(crate) fn nth_latest<'c>(
     connection: &'c mut PgConnection,
-    Failures { person, client, since, most }: &'c Failures,
+    FailedFaceQuery { person, client, since, n }: &'c FailedFaceQuery,
 ) -> BoxFuture<'c, sqlx::Result<Option<DateTime<Utc>>>> {
     sqlx::query_scalar!(
         "SELECT at
@@ -30,7 +30,7 @@ pub(crate) fn last_but<'c>(
         person.as_slice(),
         client,
         since,
-        most - 1
+        n - 1
     )
     .fetch_optional(connection)
     .boxed()
@@ -45,7 +45,7 @@ mod tests {
     fn the_statement_and_its_index_have_the_pass_mark() {
         let condition = format!("percentage < {}", Percentage::PASS_MARK.value());
         let migration = include_str!("../../../migrations/store/0004_audit.sql");
-        assert!(include_str!("attempts.rs").contains(&format!("AND {condition}\n")));
+        assert!(include_str!("failed_faces.rs").contains(&format!("AND {condition}\n")));
         assert!(migration.contains(&format!("WHERE {condition} AND")));
     }
 }
