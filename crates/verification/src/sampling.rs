@@ -49,7 +49,7 @@ impl Samples {
 }
 
 impl Verifier {
-    /// Starts the tasks that take the samples, and has the writer of the audit trail watched. Must be called within a Tokio
+    /// Starts the sampling tasks, and a task that ends with the writer of the audit trail. Must be called within a Tokio
     /// runtime.
     pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
         let trail = self.parts.audit.clone();

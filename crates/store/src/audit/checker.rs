@@ -201,7 +201,7 @@ impl Checker<'_> {
             None => self.report_fault(AuditFault::UnknownKey(RowLocation::of(row), row.key_id.clone())),
             Some(mac) if mac != row.mac => self.report_fault(AuditFault::Changed(RowLocation::of(row))),
             Some(_) if !row.person_is_sealed() => {
-                self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)))
+                self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
             }
             Some(_) => {}
         }
