@@ -1,8 +1,8 @@
-//! What the audit trail costs: how long a caller waits for a durable row, beside how long it waits for an answer.
+//! The cost of the audit trail: the time until a row is durable, compared with the time until an answer.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. Rows are recorded by as many tasks at once as
-//! there are callers of the service; both take turns in one process. Requests come over keep-alive connections from the
-//! same process.
+//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. As many tasks record rows as callers send
+//! requests. Rounds of rows and of requests alternate in one process, which is also the client, over keep-alive
+//! connections.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
@@ -25,7 +25,7 @@ const CALLERS: usize = 8;
 const ROUNDS: usize = 6;
 const ROUND: Duration = Duration::from_secs(4);
 
-/// How many calls ended, and the time that the callers spent together.
+/// The number of calls, and the sum of the time of all callers.
 #[derive(Default)]
 struct Total {
     calls: u64,
@@ -58,7 +58,7 @@ async fn measure() {
     }
 }
 
-/// Rows made durable by all callers in one round.
+/// Records rows by all callers for one round.
 async fn record(trail: &AuditTrail) -> Total {
     rounds(async || {
         let recorded = trail.record(event()).await;
@@ -67,13 +67,13 @@ async fn record(trail: &AuditTrail) -> Total {
     .await
 }
 
-/// Requests answered 200 to all callers in one round.
+/// Sends requests by all callers for one round.
 async fn ask(service: &Service, selfie: Option<&Bytes>) -> Total {
     let client = service::client();
     rounds(async || service.verify(&client, selfie).await).await
 }
 
-/// Repeats a call by all callers at once until the round is over.
+/// Repeats a call by all callers concurrently until the round is over.
 async fn rounds(call: impl AsyncFn()) -> Total {
     let (calls, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let began = Instant::now();

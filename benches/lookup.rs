@@ -1,5 +1,5 @@
-//! What the two databases cost a verification, small ones in their server's buffers:
-//! `padan cluster -- cargo bench -p padan-benches --bench lookup`. How that grows with people: `make scale`.
+//! The cost of look-ups in small databases, which fit into the server's buffers: `padan cluster -- cargo bench -p
+//! padan-benches --bench lookup`. `make scale` measures how it grows with the number of people.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 
 use std::{fs, path::Path};
@@ -12,7 +12,7 @@ use padan_store::{Store, StoredTemplate, TemplateContent, TemplateCopy};
 use padan_testing::TestDatabase;
 use tokio::runtime::Runtime;
 
-/// The sections of the shipped settings that are needed here.
+/// The sections of `config/default.toml` that are needed here.
 #[derive(serde::Deserialize)]
 struct Settings {
     registry: padan_registry::Config,
@@ -25,7 +25,7 @@ struct Site {
     _databases: [TestDatabase; 2],
 }
 
-/// Somebody with a usable portrait, somebody without, and nobody.
+/// The NIKs of a person with an embedding, of a person without one, and of nobody.
 const NIKS: [&str; 3] = ["3174011403870000", "3273064211940000", "3578156907790000"];
 
 fn lookups(criterion: &mut Criterion) {
@@ -90,8 +90,8 @@ async fn site() -> Site {
             portrait: Some((portrait.clone().into(), Utc::now())),
         };
         sample.put(&person).await.expect("the person is loaded");
-        let kept = store.keep_template(&person.nik, &contract(), &template(number == 0)).await;
-        kept.expect("the template is kept");
+        let saved = store.save_template(&person.nik, &contract(), &template(number == 0)).await;
+        saved.expect("the template is saved");
     }
     Site { registry, store, _databases: databases }
 }

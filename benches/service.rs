@@ -14,7 +14,7 @@ use padan_inference::Engine;
 use padan_registry::{FurtherFields, Registry, SamplePerson, SampleRegistry};
 use padan_store::Store;
 use padan_testing::TestDatabase;
-use padan_verification::{Clients, ClientsConfig, Verifier, VerifierParts};
+use padan_verification::{BackgroundTasks, Clients, ClientsConfig, Verifier, VerifierParts};
 use reqwest::{
     Client,
     multipart::{Form, Part},
@@ -73,8 +73,13 @@ impl Site {
         });
         let clients = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() })
             .expect("the demo's client");
-        let application = Application::build(&self.settings.http, Arc::new(verifier), Arc::new(clients))
-            .expect("two free ports");
+        let application = Application::build(
+            &self.settings.http,
+            Arc::new(verifier),
+            Arc::new(clients),
+            BackgroundTasks::default(),
+        )
+        .expect("two free ports");
         let port = application.port();
         let (stop, stopped) = oneshot::channel::<()>();
         tokio::spawn(application.run_until_stopped(async {

@@ -1,10 +1,11 @@
-//! `padan-scale` fills registries and stores with many generated people and measures what a look-up costs in each.
+//! `padan-scale` fills registries and stores with many generated people and measures the cost of look-ups.
 //!
-//! `fill` makes the databases of a size, `measure` asks those of several sizes in turn, within one run, through the crates
-//! that the service asks through. `scripts/scale.sh` runs both beside a private PostgreSQL.
+//! `fill` creates the databases of one size. `measure` compares several sizes alternately within one run, through the
+//! crates that the service uses. `scripts/scale.sh` runs both on a private PostgreSQL.
 
 mod arguments;
-mod filling;
+mod enrolment_walk;
+mod fill;
 mod lookups;
 mod niks;
 mod people;
@@ -12,7 +13,6 @@ mod provinces;
 mod report;
 mod server;
 mod site;
-mod streaming;
 
 use std::fs;
 
@@ -30,9 +30,9 @@ use crate::{
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match &arguments.task {
-        // Two databases are filled at once, each by a connection that is given rows as fast as it takes them.
+        // Several threads, since two databases are filled at the same time.
         Task::Fill { sizes } => tokio::runtime::Runtime::new()?.block_on(fill(&arguments, sizes)),
-        // On one thread, whose processor time is that of the look-ups.
+        // One thread, so that its processor time is that of the look-ups.
         Task::Measure { file, sites } => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -45,7 +45,7 @@ async fn fill(arguments: &Arguments, sizes: &[usize]) -> Result<()> {
     let server = Server::new(&arguments.server);
     let mut filled = Vec::new();
     for size in sizes {
-        let figures = filling::fill(&server, *size).await?;
+        let figures = fill::fill(&server, *size).await?;
         println!("{}", figures.line());
         filled.push(figures);
     }
@@ -65,13 +65,13 @@ async fn measure(arguments: &Arguments, file: &str, names: &[String]) -> Result<
     let mut reports = Vec::new();
     for (site, lookups) in sites.iter().zip(lookups.figures(&server, &sites).await?) {
         let sizes = server.sizes(&site.name).await?;
-        let streaming = streaming::measure(site).await?;
+        let enrolment_walk = enrolment_walk::measure(site).await?;
         reports.push(SiteReport {
             name: site.name.clone(),
             people: site.niks.len(),
             sizes,
             lookups,
-            streaming,
+            enrolment_walk,
         });
     }
     let report = Report { postgres: server.version().await?, sites: reports };
@@ -81,8 +81,8 @@ async fn measure(arguments: &Arguments, file: &str, names: &[String]) -> Result<
 
 fn write(arguments: &Arguments, file: &str, figures: &impl serde::Serialize) -> Result<()> {
     let folder = &arguments.out;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let path = folder.join(file);
-    let text = serde_json::to_string_pretty(figures).context("the figures are no JSON")?;
+    let text = serde_json::to_string_pretty(figures).context("the figures cannot be written as JSON")?;
     fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,21 +1,21 @@
-//! Invented NIKs, spread over regions, days of birth and sexes as people are.
+//! Generated NIKs, with the distribution of the population over regions, dates of birth and sexes.
 
 use anyhow::{Context as _, Result};
 use chrono::{Datelike as _, NaiveDate};
 use padan_domain::NationalId;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 
-use crate::provinces::{DISTRICTS, EVERYBODY, PROVINCES};
+use crate::provinces::{DISTRICTS, POPULATION, PROVINCES};
 
-/// A NIK's 16 digits as a number, which takes a fifth of the memory.
+/// The 16 digits of a NIK as a number, which takes a fifth of the memory of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nik(u64);
 
-/// The years of birth of a generation, and its share of everybody in hundredths of a per cent.
+/// The first and last year of birth of a generation, and its share of the population in hundredths of a per cent.
 type Generation = (i32, i32, u32);
 
-/// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): composition by generation. The census has no first
-/// year for those born before 1946, and no last one for the youngest.
+/// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): composition by generation. The first year of
+/// the oldest generation and the last year of the youngest are not in the census.
 const GENERATIONS: [Generation; 6] = [
     (1926, 1945, 187),
     (1946, 1964, 1156),
@@ -25,43 +25,43 @@ const GENERATIONS: [Generation; 6] = [
     (2013, 2020, 1088),
 ];
 
-/// Women of 10,000 people at the same census.
+/// Women among 10,000 people, from the same census.
 const WOMEN: u32 = 4942;
 
-/// Serials from here on are given to nobody.
-const NOBODY: u64 = 9000;
+/// No generated NIK has a serial from here on.
+const ABSENT_SERIALS: u64 = 9000;
 
 impl Nik {
-    /// So many different ones in no order; the same for the same seed.
+    /// Generates `count` different NIKs in random order. The same seed gives the same NIKs.
     ///
-    /// A regency or city has as many people as any other of its province, a district as any other of its regency, and a day
-    /// as any other of its generation.
+    /// The people of a province are distributed equally over its regencies and cities, those of a regency over its
+    /// districts, and those of a generation over its days.
     pub(crate) fn generate(count: usize, seed: u64) -> Vec<Self> {
         let mut random = StdRng::seed_from_u64(seed);
-        // All but the serial, which counts those who have the rest in common.
+        // All but the serial, which numbers the NIKs that are otherwise equal.
         let mut niks: Vec<u64> = (0..count).map(|_| head(&mut random) * 10_000).collect();
         niks.sort_unstable();
         for at in 0..niks.len() {
             let same = at > 0 && niks[at - 1] / 10_000 == niks[at] / 10_000;
             niks[at] = if same { niks[at - 1] + 1 } else { niks[at] + 1 };
         }
-        // Neither is a registry laid out in the order of its numbers.
+        // A real registry is not stored in the order of its NIKs either.
         niks.shuffle(&mut random);
         niks.into_iter().map(Self).collect()
     }
 
-    /// One that nobody has, beside this one.
-    pub(crate) fn of_nobody(self) -> Self {
-        Self(self.0 / 10_000 * 10_000 + NOBODY + self.0 % 1000)
+    /// A NIK that was not generated and differs from this one in the serial only.
+    pub(crate) fn absent(self) -> Self {
+        Self(self.0 / 10_000 * 10_000 + ABSENT_SERIALS + self.0 % 1000)
     }
 
-    /// As the crates take it.
+    /// The NIK in the type of the crates.
     pub(crate) fn parse(self) -> Result<NationalId> {
         let digits = format!("{:016}", self.0);
-        digits.parse().context("a generated NIK is none")
+        digits.parse().context("a generated NIK is invalid")
     }
 
-    /// Its number, which is the whole of a generated person.
+    /// The digits as a number, from which all fields of a generated person are derived.
     pub(crate) fn number(self) -> u64 {
         self.0
     }
@@ -81,24 +81,24 @@ impl Nik {
         self.0 / 10_000_000_000 % 100
     }
 
-    /// Whether the day is more than 40.
-    pub(crate) fn is_womans(self) -> bool {
+    /// Whether the day is above 40, which marks a woman.
+    pub(crate) fn is_of_woman(self) -> bool {
         self.0 / 100_000_000 % 100 > 40
     }
 
-    /// The date that the digits tell; generated people are born from 1926 to 2020.
+    /// The date of birth in the digits. Generated people are born from 1926 to 2020.
     pub(crate) fn date_of_birth(self) -> Result<NaiveDate> {
         let two_digits = |above: u64| (self.0 / above % 100) as u32;
         let year = two_digits(10_000).cast_signed();
         let year = if year > 20 { 1900 + year } else { 2000 + year };
         let date = NaiveDate::from_ymd_opt(year, two_digits(1_000_000), two_digits(100_000_000) % 40);
-        date.context("a generated day of birth is none")
+        date.context("a generated date of birth is invalid")
     }
 }
 
-/// Twelve digits: region, day, month and year.
+/// The first twelve digits: region, day, month and year.
 fn head(random: &mut StdRng) -> u64 {
-    let mut place = random.random_range(0..EVERYBODY);
+    let mut place = random.random_range(0..POPULATION);
     let province = PROVINCES.iter().find(|province| {
         let found = place < province.people;
         place = place.saturating_sub(if found { 0 } else { province.people });
@@ -133,14 +133,14 @@ mod tests {
 
     const COUNT: usize = 200_000;
 
-    /// Whether a share was met, within five standard deviations.
+    /// Whether the number found is within five standard deviations of the share.
     fn is_near(found: usize, share: f64) -> bool {
         let (count, expected) = (COUNT as f64, COUNT as f64 * share);
         (found as f64 - expected).abs() < 5.0 * (count * share * (1.0 - share)).sqrt()
     }
 
     #[test]
-    fn they_are_well_structured_numbers_of_different_people() {
+    fn generated_niks_are_well_structured_and_different() {
         let niks = Nik::generate(COUNT, 1);
         assert_eq!(niks, Nik::generate(COUNT, 1));
         assert_ne!(niks, Nik::generate(COUNT, 2));
@@ -150,22 +150,20 @@ mod tests {
             let parsed = nik.parse().unwrap();
             assert!(parsed.is_well_structured(), "{}", parsed.as_str());
             let born = nik.date_of_birth().unwrap();
-            let day = born.day() + if nik.is_womans() { 40 } else { 0 };
+            let day = born.day() + if nik.is_of_woman() { 40 } else { 0 };
             let expected = format!("{day:02}{}", born.format("%m%y"));
             assert_eq!(parsed.as_str()[6..12], expected);
         }
         let present: HashSet<_> = niks.iter().map(|nik| nik.0).collect();
-        assert!(
-            niks.iter().all(|nik| !present.contains(&nik.of_nobody().0) && nik.of_nobody().parse().is_ok())
-        );
+        assert!(niks.iter().all(|nik| !present.contains(&nik.absent().0) && nik.absent().parse().is_ok()));
     }
 
     #[test]
-    fn they_are_spread_as_the_census_counted_people() {
+    fn generated_niks_have_the_distribution_of_the_census() {
         let niks = Nik::generate(COUNT, 1);
         for province in &PROVINCES {
             let found = niks.iter().filter(|nik| nik.province() == u64::from(province.code));
-            let share = f64::from(province.people) / f64::from(EVERYBODY);
+            let share = f64::from(province.people) / f64::from(POPULATION);
             assert!(is_near(found.count(), share), "{}", province.name);
         }
         for (from, until, share) in GENERATIONS {
@@ -174,7 +172,7 @@ mod tests {
             assert!(is_near(found, f64::from(share) / 10_000.0), "{from} to {until}: {found}");
         }
         assert_eq!(GENERATIONS.iter().map(|(_, _, share)| share).sum::<u32>(), 10_000);
-        let women = niks.iter().filter(|nik| nik.is_womans()).count();
+        let women = niks.iter().filter(|nik| nik.is_of_woman()).count();
         assert!(is_near(women, f64::from(WOMEN) / 10_000.0), "{women}");
         let jakarta: HashSet<_> = niks
             .iter()

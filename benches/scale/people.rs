@@ -1,4 +1,4 @@
-//! What is known of a generated person, made from the NIK.
+//! The fields of generated people, derived from the NIK.
 
 use std::fmt::Write as _;
 
@@ -41,11 +41,10 @@ const JOBS: &[&str] =
     &["KARYAWAN SWASTA", "PELAJAR/MAHASISWA", "PETANI/PEKEBUN", "MENGURUS RUMAH TANGGA", "WIRASWASTA"];
 const MARITAL: &[&str] = &["KAWIN", "BELUM KAWIN", "CERAI MATI", "CERAI HIDUP"];
 
-/// Draws from lists, always the same for the same NIK.
+/// A random generator with the NIK as its seed: `SplitMix64`.
 struct Draw(u64);
 
 impl Draw {
-    /// `SplitMix64`.
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -65,7 +64,7 @@ impl Draw {
 
 /// When the person's portrait changed, in whole seconds.
 pub(crate) fn portrait_updated_at(nik: Nik) -> DateTime<Utc> {
-    // Ten years from 2015 on.
+    // Within ten years from 2015.
     let second = Draw(nik.number() ^ 1).below(10 * 365 * 86_400);
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_420_070_400 + second.cast_signed())
 }
@@ -73,7 +72,7 @@ pub(crate) fn portrait_updated_at(nik: Nik) -> DateTime<Utc> {
 /// Adds the person's line of `civil_registry.person` in PostgreSQL's text format.
 pub(crate) fn write_row(nik: Nik, portraits: u64, text: &mut String) -> Result<()> {
     let mut draw = Draw(nik.number());
-    let woman = usize::from(nik.is_womans());
+    let woman = usize::from(nik.is_of_woman());
     let province = PROVINCES.iter().find(|province| u64::from(province.code) == nik.province());
     let province = province.map_or("", |province| province.name);
     let unit = if nik.regency() > 70 { "KOTA" } else { "KABUPATEN" };
@@ -114,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_has_every_column_and_is_always_the_same() {
+    fn a_row_has_all_columns_and_depends_on_the_nik_only() {
         let niks = Nik::generate(1000, 1);
         for nik in niks {
             let (mut row, mut again) = (String::new(), String::new());

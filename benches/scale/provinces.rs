@@ -1,31 +1,31 @@
-//! Where people live, by the census of 2020.
+//! The population of the provinces at the census of 2020.
 
-/// A province as it was at the census.
+/// A province at the time of the census.
 #[derive(Debug)]
 pub(crate) struct Province {
-    /// The first two digits of a NIK: the civil registry's code, which is not the statistics office's in Papua.
+    /// The first two digits of a NIK. In Papua this code of the civil registry differs from the statistics office's.
     pub(crate) code: u8,
     pub(crate) name: &'static str,
-    /// Kabupaten, whose codes count from 01.
+    /// The number of kabupaten, whose codes begin with 01.
     pub(crate) regencies: u8,
-    /// Kota, whose codes count from 71.
+    /// The number of kota, whose codes begin with 71.
     pub(crate) cities: u8,
-    /// People counted in September 2020.
+    /// The population in September 2020.
     pub(crate) people: u32,
 }
 
-/// Everybody whom the census counted.
-pub(crate) const EVERYBODY: u32 = 270_203_917;
+/// The whole population at the census.
+pub(crate) const POPULATION: u32 = 270_203_917;
 
-/// Kecamatan of a regency or city: 7,196 together, where 7,230 were counted.
+/// The number of kecamatan in each regency or city. This gives 7,196 in all; the census has 7,230.
 pub(crate) const DISTRICTS: u8 = 14;
 
 const fn province(code: u8, name: &'static str, regencies: u8, cities: u8, people: u32) -> Province {
     Province { code, name, regencies, cities, people }
 }
 
-/// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): population by province. Regencies and cities as of
-/// the same year.
+/// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): population by province. Regencies and cities as
+/// of the same year.
 pub(crate) const PROVINCES: [Province; 34] = [
     province(11, "ACEH", 18, 5, 5_274_871),
     province(12, "SUMATERA UTARA", 25, 8, 14_799_361),
@@ -68,8 +68,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_provinces_add_up_to_what_was_counted() {
-        assert_eq!(PROVINCES.iter().map(|province| province.people).sum::<u32>(), EVERYBODY);
+    fn the_provinces_add_up_to_the_population() {
+        assert_eq!(PROVINCES.iter().map(|province| province.people).sum::<u32>(), POPULATION);
         let units =
             |of: fn(&Province) -> u8| PROVINCES.iter().map(|province| u32::from(of(province))).sum::<u32>();
         assert_eq!((units(|province| province.regencies), units(|province| province.cities)), (416, 98));

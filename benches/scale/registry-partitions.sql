@@ -1,5 +1,6 @@
--- Makes civil_registry.person of registry.sql a table of hash partitions by NIK, as a site may do with its own: on the
--- primary, where nobody changes the table meanwhile. The view goes by the table and not by its name, so it is made anew.
+-- Replaces civil_registry.person of registry.sql by a table with hash partitions by NIK, as a site may do on its
+-- primary. No other session may change the table meanwhile. The view is created again, since it refers to the old table
+-- by its oid.
 --
 --     psql REGISTRY_URL --set ON_ERROR_STOP=1 --set partitions=32 --file benches/scale/registry-partitions.sql
 SELECT set_config('padan.partitions', :'partitions', false) \gset padan_

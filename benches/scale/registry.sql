@@ -1,5 +1,6 @@
--- The tables of a generated site, and the view over them. Portraits lie apart, so that many people share the few that
--- the demo has; a registry with one for each keeps them apart as well, since they are a hundred times the rest.
+-- The tables of a generated site, and the view over them. Portraits have a table of their own, so that many people
+-- share the few portraits of the demo. In a real registry PostgreSQL stores portraits apart as well, since they are a
+-- hundred times larger than the other columns.
 CREATE SCHEMA civil_registry;
 
 CREATE TABLE civil_registry.portrait (

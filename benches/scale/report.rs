@@ -1,33 +1,33 @@
-//! The figures as a table and as JSON.
+//! The figures as tables in Markdown and as JSON.
 
 use std::fmt::Write as _;
 
 use serde::Serialize;
 
 use crate::{
-    lookups::{Asked, Cost, quantile},
+    enrolment_walk::WalkFigures,
+    lookups::{Cost, LookupKind, quantile},
     server::{Sizes, TableSize},
-    streaming::Streaming,
 };
 
-/// People whom the whole country's registry would have.
+/// The number of people in the registry of the whole country.
 const COUNTRY: f64 = 280e6;
 
-/// Everything that was measured.
+/// The figures of all sites.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) postgres: String,
     pub(crate) sites: Vec<SiteReport>,
 }
 
-/// What was measured at a site.
+/// The figures of one site.
 #[derive(Debug, Serialize)]
 pub(crate) struct SiteReport {
     pub(crate) name: String,
     pub(crate) people: usize,
     pub(crate) sizes: Sizes,
     pub(crate) lookups: Vec<Cost>,
-    pub(crate) streaming: Streaming,
+    pub(crate) enrolment_walk: WalkFigures,
 }
 
 impl Report {
@@ -45,11 +45,11 @@ impl Report {
         )?;
         writeln!(text, "|---|---|---|---|---|---|---|---|---|")?;
         for site in &self.sites {
-            for Cost { asked, median, p99, client, server, counted, .. } in &site.lookups {
+            for Cost { kind, median, p99, client, server, counters, .. } in &site.lookups {
                 writeln!(
                     text,
-                    "| {} | {asked:?} | {median:.1} | {p99:.1} | {client:.1} | {server:.1} | {:.2} | {:.2} | {:.0} |",
-                    site.name, counted.hit, counted.read, counted.plans
+                    "| {} | {kind:?} | {median:.1} | {p99:.1} | {client:.1} | {server:.1} | {:.2} | {:.2} | {:.0} |",
+                    site.name, counters.hit, counters.read, counters.plans
                 )?;
             }
         }
@@ -61,9 +61,13 @@ impl Report {
         writeln!(text, "|---|---|---|---|")?;
         for site in &self.sites {
             write!(text, "| {} |", site.name)?;
-            for asked in [&[Asked::Citizen, Asked::Template][..], &[Asked::Citizen], &[Asked::Template]] {
+            for kinds in [
+                &[LookupKind::Citizen, LookupKind::Template][..],
+                &[LookupKind::Citizen],
+                &[LookupKind::Template],
+            ] {
                 let ratios: Vec<_> =
-                    site.rounds(asked).zip(first.rounds(asked)).map(|(site, first)| site / first).collect();
+                    site.rounds(kinds).zip(first.rounds(kinds)).map(|(site, first)| site / first).collect();
                 let [low, median, high] = [0.25, 0.5, 0.75].map(|share| quantile(ratios.clone(), share));
                 write!(text, " {median:.2} ({low:.2} to {high:.2}) |")?;
             }
@@ -92,14 +96,14 @@ impl Report {
         }
         writeln!(
             text,
-            "\n| site | roster people/s | their templates looked at/s | both/s | templates kept/s | count ms |"
+            "\n| site | roster people/s | template summaries/s | both/s | templates saved/s | count ms |"
         )?;
         writeln!(text, "|---|---|---|---|---|---|")?;
         for site in &self.sites {
-            let Streaming { roster, kept, both, keep, count_milliseconds, .. } = &site.streaming;
+            let WalkFigures { roster, summaries, both, saved, count_milliseconds, .. } = &site.enrolment_walk;
             writeln!(
                 text,
-                "| {} | {roster:.0} | {kept:.0} | {both:.0} | {keep:.0} | {count_milliseconds:.1} |",
+                "| {} | {roster:.0} | {summaries:.0} | {both:.0} | {saved:.0} | {count_milliseconds:.1} |",
                 site.name
             )?;
         }
@@ -108,9 +112,9 @@ impl Report {
 }
 
 impl SiteReport {
-    /// Processor time of these look-ups together, round by round.
-    fn rounds(&self, asked: &[Asked]) -> impl Iterator<Item = f64> {
-        let costs: Vec<_> = self.lookups.iter().filter(|cost| asked.contains(&cost.asked)).collect();
+    /// The sum of the processor time of these kinds, by round.
+    fn rounds(&self, kinds: &[LookupKind]) -> impl Iterator<Item = f64> {
+        let costs: Vec<_> = self.lookups.iter().filter(|cost| kinds.contains(&cost.kind)).collect();
         let rounds = costs.first().map_or(0, |cost| cost.rounds.len());
         (0..rounds).map(move |round| costs.iter().map(|cost| cost.rounds[round]).sum())
     }

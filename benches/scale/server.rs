@@ -1,4 +1,4 @@
-//! The PostgreSQL that is measured, as its administrator sees it.
+//! The administration of the measured PostgreSQL server.
 
 use std::fs;
 
@@ -6,34 +6,34 @@ use anyhow::{Context as _, Result, ensure};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
-/// A server on this machine, whose processes can be looked at.
+/// A server on this machine, whose processes can be inspected.
 pub(crate) struct Server(String);
 
-/// Bytes that a table takes, its partitions together.
+/// The size of a table with its partitions, in bytes.
 #[derive(Debug, Clone, Copy, Serialize, sqlx::FromRow)]
 pub(crate) struct TableSize {
-    /// Rows, maps of free space and visibility.
+    /// Rows, free space map and visibility map.
     pub(crate) table: i64,
     pub(crate) indexes: i64,
 }
 
-/// Bytes of a site, the portraits left out.
+/// The sizes of the tables of a site, without the portraits.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Sizes {
     pub(crate) registry: TableSize,
     pub(crate) store: TableSize,
 }
 
-/// What the server counted for a statement, a call.
+/// The server's counters for a statement, by call where nothing else is said.
 #[derive(Debug, Clone, Copy, Serialize, sqlx::FromRow)]
-pub(crate) struct Counted {
-    /// Pages of 8 kB that were found in its buffers.
+pub(crate) struct StatementCounters {
+    /// Pages of 8 kB that were in the buffers.
     pub(crate) hit: f64,
-    /// Pages that were asked of the operating system.
+    /// Pages that were read from the operating system.
     pub(crate) read: f64,
     /// Microseconds of execution.
     pub(crate) microseconds: f64,
-    /// How many times the statement was planned.
+    /// How often the statement was planned in all.
     pub(crate) plans: f64,
 }
 
@@ -54,12 +54,12 @@ impl Server {
         connected.with_context(|| format!("no connection to the database {database}"))
     }
 
-    /// A connection to the database that belongs to nobody.
+    /// A connection to the database of the server's URL, which belongs to no site.
     pub(crate) async fn administer(&self) -> Result<PgConnection> {
         PgConnection::connect(&self.0).await.context("no connection to the server")
     }
 
-    /// Has the statements counted only when they are asked for.
+    /// Installs the counters of statements, and switches them off.
     pub(crate) async fn prepare(&self) -> Result<()> {
         let mut connection = self.administer().await?;
         let made = connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements").await;
@@ -67,24 +67,24 @@ impl Server {
         self.count_statements(false).await
     }
 
-    /// Begins to count statements, from 0, or ceases.
-    pub(crate) async fn count_statements(&self, counted: bool) -> Result<()> {
+    /// Resets the counters of statements, and switches them on or off.
+    pub(crate) async fn count_statements(&self, enabled: bool) -> Result<()> {
         let mut connection = self.administer().await?;
-        let track = if counted { "top" } else { "none" };
+        let track = if enabled { "top" } else { "none" };
         connection
             .execute(AssertSqlSafe(format!("ALTER SYSTEM SET pg_stat_statements.track = {track}")))
             .await?;
         connection
-            .execute(AssertSqlSafe(format!("ALTER SYSTEM SET pg_stat_statements.track_planning = {counted}")))
+            .execute(AssertSqlSafe(format!("ALTER SYSTEM SET pg_stat_statements.track_planning = {enabled}")))
             .await?;
         connection.execute("SELECT pg_reload_conf(), pg_stat_statements_reset()").await?;
-        // The other processes hear of it by a signal.
+        // The server's other processes are notified by a signal.
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         Ok(())
     }
 
-    /// What was counted for the statements that name a relation, in a database.
-    pub(crate) async fn counted(&self, database: &str, relation: &str) -> Result<Counted> {
+    /// The counters of the statements in a database that name a relation.
+    pub(crate) async fn counters(&self, database: &str, relation: &str) -> Result<StatementCounters> {
         let query = "SELECT (sum(shared_blks_hit) / sum(calls))::float8 AS hit,
                             (sum(shared_blks_read) / sum(calls))::float8 AS read,
                             1000 * sum(total_exec_time) / sum(calls)::float8 AS microseconds,
@@ -96,7 +96,7 @@ impl Server {
         let row = sqlx::query_as(query).bind(database).bind(relation);
         row.fetch_one(&mut self.administer().await?)
             .await
-            .with_context(|| format!("{relation} was never asked"))
+            .with_context(|| format!("no statement on {relation} was counted"))
     }
 
     /// The process that serves the program's only connection to a database.
@@ -108,7 +108,7 @@ impl Server {
         Ok(rows[0])
     }
 
-    /// Reads tables and indexes of a database into the buffers, as far as they fit.
+    /// Loads tables and indexes of a database into the buffers, as far as they fit.
     pub(crate) async fn warm(&self, database: &str) -> Result<()> {
         let mut connection = self.connect(database).await?;
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_prewarm").await?;
@@ -122,7 +122,7 @@ impl Server {
         Ok(())
     }
 
-    /// Bytes of the tables that grow with people.
+    /// The sizes of the tables that grow with the number of people.
     pub(crate) async fn sizes(&self, site: &str) -> Result<Sizes> {
         let size = async |database: String, pattern: &str| -> Result<TableSize> {
             let query = "SELECT sum(pg_table_size(oid))::bigint AS table, sum(pg_indexes_size(oid))::bigint AS indexes
@@ -136,7 +136,7 @@ impl Server {
         })
     }
 
-    /// Version, and the memory that it has for buffers.
+    /// The server's version and `shared_buffers`.
     pub(crate) async fn version(&self) -> Result<String> {
         let query = "SELECT format('PostgreSQL %s, shared_buffers %s',
                                    current_setting('server_version'), current_setting('shared_buffers'))";
@@ -144,10 +144,10 @@ impl Server {
     }
 }
 
-/// Nanoseconds for which the first thread of a process has run.
+/// The processor time of the first thread of a process, in nanoseconds.
 pub(crate) fn processor_time(process: i32) -> Result<u64> {
     let path = format!("/proc/{process}/schedstat");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let first = text.split(' ').next().unwrap_or_default();
-    first.parse().with_context(|| format!("{path} begins with no number"))
+    first.parse().with_context(|| format!("{path} does not begin with a number"))
 }

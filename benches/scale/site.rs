@@ -1,4 +1,4 @@
-//! A registry and a store of one size, opened as the service opens them.
+//! A registry and a store of one size.
 
 use std::num::NonZeroU32;
 
@@ -10,10 +10,10 @@ use serde::Deserialize;
 
 use crate::{niks::Nik, server::Server};
 
-/// Every site's people come from this seed.
+/// The seed of the people of all sites.
 pub(crate) const SEED: u64 = 2020;
 
-/// One size.
+/// The registry and store of one size.
 pub(crate) struct Site {
     pub(crate) name: String,
     pub(crate) niks: Vec<Nik>,
@@ -21,7 +21,7 @@ pub(crate) struct Site {
     pub(crate) store: Store,
 }
 
-/// The sections of the shipped settings that are needed here.
+/// The sections of `config/default.toml` that are needed here.
 #[derive(Deserialize)]
 struct Settings {
     registry: padan_registry::Config,
@@ -29,7 +29,7 @@ struct Settings {
 }
 
 impl Site {
-    /// Checks registry and store as a service does at its start, and reads them into the server's buffers.
+    /// Opens and checks registry and store, and loads them into the server's buffers.
     pub(crate) async fn open(server: &Server, name: &str) -> Result<Self> {
         let digits = name.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
         let people =
@@ -46,7 +46,7 @@ impl Site {
     }
 }
 
-/// A store that need not be there yet.
+/// The store of a site, whose database need not exist yet.
 pub(crate) fn store(server: &Server, name: &str) -> Result<Store> {
     let settings =
         settings(&server.url_of(&format!("registry_{name}")), &server.url_of(&format!("store_{name}")))?;
@@ -58,7 +58,8 @@ pub(crate) fn contract() -> ModelContractId {
     ModelContractId::from_digest(&[0xab; 32])
 }
 
-/// The shipped settings with one connection each, which lasts. The keys guard nothing: the people are invented.
+/// The default settings with one permanent connection for each database. The keys are public, since the people are
+/// generated.
 fn settings(registry: &str, store: &str) -> Result<Settings> {
     let shipped = include_str!("../../config/default.toml");
     let mut settings: Settings = toml::from_str(shipped).context("config/default.toml")?;

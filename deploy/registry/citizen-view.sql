@@ -1,18 +1,18 @@
--- padan.citizen over the example tables. Column names and types are the contract; the rest is the site's.
--- Run it as the owner of the tables, or a role that may read them: the view reads with its owner's rights.
+-- padan.citizen over the example tables. The contract is the column names and types; all else depends on the site.
+-- Run it as the owner of the tables, or a role that may read them: the view reads with its owner's privileges.
 
--- The NIK is a number here, which loses a leading zero. The look-up is by this expression, so it is indexed.
+-- In this example the NIK is a number, which loses a leading zero. Look-ups use this expression, so it has an index.
 CREATE INDEX IF NOT EXISTS biodata_nik_as_text ON kependudukan.biodata (lpad(nik::text, 16, '0'));
 
 CREATE SCHEMA IF NOT EXISTS padan;
 
 CREATE OR REPLACE VIEW padan.citizen AS
 SELECT lpad(person.nik::text, 16, '0')          AS nik,
-       -- As on the card. Titles may stay: they are not compared.
+       -- As on the identity card. Titles may remain: they are ignored.
        person.nama_lgkp::text                   AS name,
        person.tgl_lhr                           AS date_of_birth,
-       -- Four words, and no fifth: a code that is not listed becomes null, which is answered 503 and so gets
-       -- noticed. Map it on purpose, or leave such people out with WHERE.
+       -- Only these four words are allowed. A code that is not listed becomes null, which is answered 503 and so is
+       -- noticed. Map it deliberately, or exclude such people with WHERE.
        CASE person.flag_status
            WHEN '0' THEN 'active'
            WHEN '1' THEN 'deceased'
@@ -39,13 +39,13 @@ SELECT lpad(person.nik::text, 16, '0')          AS nik,
        region.kecamatan::text                   AS district,
        region.kelurahan::text                   AS subdistrict,
        lpad(person.no_rt::text, 3, '0')         AS rt,
-       -- A field that the site does not have would be: NULL::text AS rw
+       -- For a field that the site does not have, write: NULL::text AS rw
        lpad(person.no_rw::text, 3, '0')         AS rw,
        photo.foto                               AS portrait,
-       -- A moment without a time zone gets the one in which it was recorded.
+       -- A timestamp without a time zone gets the time zone in which it was recorded.
        photo.tgl_rekam AT TIME ZONE 'Asia/Jakarta' AS portrait_updated_at
   FROM kependudukan.biodata AS person
-  -- Left joins: a person without region or photo is still a person. Each finds at most one row.
+  -- Left joins, so that a person without region or photo is found. Each joins at most one row.
   LEFT JOIN kependudukan.wilayah AS region ON region.kode = person.wilayah
   LEFT JOIN kependudukan.foto AS photo ON photo.nik = person.nik;
 

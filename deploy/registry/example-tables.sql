@@ -1,4 +1,4 @@
--- Tables such as a site may have. They only make the example complete: leave them out.
+-- Example tables of a site. They only complete the example: do not run this file on a real registry.
 
 CREATE SCHEMA kependudukan;
 

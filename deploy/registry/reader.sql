@@ -1,6 +1,5 @@
--- The role that Padan logs in as. It can read padan.citizen and nothing else. Run it after the view was
--- created, as often as needed, as a role that may create roles. It has no password until one is set
--- (\password).
+-- The role with which Padan connects. It may read padan.citizen and nothing else. Run this after the view was created,
+-- as a role that may create roles; it can be repeated. The role has no password until you set one (\password).
 
 DO $$
 BEGIN
@@ -11,11 +10,10 @@ END
 $$;
 
 ALTER ROLE padan_reader NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS
-    -- All instances of Padan together: registry.max_connections times the number of instances, and some to
-    -- spare.
+    -- For all processes of Padan together: registry.max_connections times the number of processes, and a reserve.
     CONNECTION LIMIT 100;
 
--- Padan asks for both by itself. Here they also bind whoever else gets hold of the password.
+-- Padan requests both itself. Set here, they also apply to another program that uses the password.
 ALTER ROLE padan_reader SET default_transaction_read_only = on;
 ALTER ROLE padan_reader SET statement_timeout = '10s';
 

@@ -1,24 +1,27 @@
--- Makes store.face_template a table of hash partitions by person, while services run. For stores of some ten million people
--- and more: see docs/operations.md, "A whole country".
+-- Converts store.face_template to a table with hash partitions by person, while services run. For stores of ten million
+-- people or more: see docs/operations.md, "A whole country".
 --
 --     psql STORE_URL --set ON_ERROR_STOP=1 --set partitions=32 --file deploy/store/partitions.sql
 --
--- Run it as the user who owns the table, with room for a second copy of it. What it does, each step by itself:
+-- Run it as the owner of the table, with disk space for a second copy of it. The steps are:
 --
--- 1. an empty partitioned table beside the one in use, with the same columns, checks, key, comments and rights;
--- 2. a trigger that writes to it what the services write; making it waits for writers and lets them wait for moments;
--- 3. everybody's rows, some thousand a transaction, in the order of the key; rows under way are locked against change;
--- 4. the exchange of the two names, which locks the table for milliseconds. It waits for statements that use it for a tenth
---    of a second, lets everybody go on, and tries again, for a minute.
+-- 1. Create an empty partitioned table with the same columns, checks, key, comments and privileges.
+-- 2. Create a trigger that repeats each write of the services on the new table. This blocks writers for a moment.
+-- 3. Copy all rows in the order of the key, some thousand in a transaction. The rows of a transaction are locked
+--    against
+--    changes.
+-- 4. Exchange the names of the two tables, which locks them for milliseconds. For a minute, each attempt waits at most
+--    a
+--    tenth of a second for the lock, so that services are not blocked.
 --
--- Ended at any moment, services go on with the table that they have. Another run goes on with what is missing. The former
--- table stays as store.face_template_whole; the last lines say how to compare and to drop it, and how to go back.
+-- It can be stopped at any moment: services keep the table that they have, and another run does the rest. The former
+-- table remains as store.face_template_whole; the last lines say how to drop it and how to go back.
 
 \if :{?partitions}
 \else
 \set partitions 32
 \endif
--- Below the services' own limit (store.lock_timeout_ms), since they wait behind whoever waits here.
+-- Below the services' own limit (store.lock_timeout_ms), since they queue behind this session's lock.
 SET lock_timeout = '100ms';
 SET client_min_messages = warning;
 SELECT set_config('padan.partitions', :'partitions', false) \gset padan_
@@ -48,7 +51,7 @@ BEGIN
     END LOOP;
     EXECUTE format('COMMENT ON TABLE store.face_template_new IS %L',
                    obj_description('store.face_template'::regclass, 'pg_class'));
-    -- Rights to the whole and to columns. Nobody gets one to a partition.
+    -- Privileges on the table and on its columns. No role gets privileges on a partition.
     SELECT string_agg(format('GRANT %s%s ON store.face_template_new TO %s%s', privilege_type, of_column,
                              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
                              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), ';')
@@ -62,7 +65,7 @@ BEGIN
              WHERE attrelid = 'store.face_template'::regclass) AS granted;
     EXECUTE coalesce(grants, 'SELECT');
 
-    -- It runs with the rights of its owner, since services may not know the table that it writes to.
+    -- SECURITY DEFINER, since the services have no privileges on the new table yet.
     CREATE OR REPLACE FUNCTION store.follow_face_template() RETURNS trigger
         LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $follow$
     BEGIN
@@ -80,8 +83,8 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION store.follow_face_template();
 END $$;
 
--- 3. A row that is being changed is waited for and taken as it becomes; one that is taken stays as it is until the
--- transaction ends. So nothing is missed, and nobody who was forgotten meanwhile comes back.
+-- 3. The lock on a row waits for a change in progress, and prevents further ones until the transaction ends. So no
+--    change is lost, and no deleted row reappears.
 CREATE OR REPLACE PROCEDURE store.copy_face_templates() LANGUAGE plpgsql AS $$
 DECLARE
     person   bytea := '';
@@ -115,7 +118,8 @@ CALL store.copy_face_templates();
 DROP PROCEDURE store.copy_face_templates;
 ANALYZE store.face_template_new;
 
--- 4. Statements that services have prepared find the new table by its name. Waiting long would let everybody wait behind.
+-- 4. Prepared statements of the services find the new table by its name. A long wait for the lock would block the
+--    services.
 SET lock_timeout = '100ms';
 DO $$
 BEGIN
@@ -137,17 +141,17 @@ BEGIN
 END $$;
 RESET lock_timeout;
 
--- To give up before the exchange:
+-- To cancel before the exchange:
 --
 --     DROP TRIGGER followed ON store.face_template;
 --     DROP FUNCTION store.follow_face_template;
 --     DROP TABLE store.face_template_new;
 --
--- Afterwards, once `padan doctor` has nothing to say:
+-- After the exchange, once `padan doctor` reports no problem:
 --
 --     DROP TABLE store.face_template_whole;
 --
--- Back, which gives up what was written since; it is made again from the registry's portraits:
+-- To go back, which loses templates that were written since; they are created again from the registry's portraits:
 --
 --     BEGIN;
 --     DROP TABLE store.face_template;
@@ -155,7 +159,7 @@ RESET lock_timeout;
 --     ALTER TABLE store.face_template RENAME CONSTRAINT face_template_whole_pkey TO face_template_pkey;
 --     COMMIT;
 --
--- PostgreSQL's autovacuum never looks at a partitioned table as a whole. The service's figure of templates and the plans
--- of `padan templates prune` go by what it finds: let cron do this once a day.
+-- Autovacuum does not analyse a partitioned table as a whole. The service's figure of templates and the plans of
+-- `padan templates prune` need these statistics, so run this once a day:
 --
 --     ANALYZE store.face_template;

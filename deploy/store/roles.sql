@@ -1,14 +1,14 @@
--- What a database administrator does for the service's own database, once.
+-- The roles of the service's own database. A database administrator runs this once.
 --
--- `padan migrate` makes the first three roles by itself where its user may create roles; elsewhere run these lines
--- before it. Change the passwords.
+-- `padan migrate` creates the first three roles itself when its user may create roles. Otherwise run these lines before
+-- it. Change the passwords.
 CREATE ROLE padan_service NOLOGIN;
 CREATE ROLE padan_operator NOLOGIN;
 CREATE ROLE padan_auditor NOLOGIN;
 
--- Users of a site's own, one for each purpose: store.url of the running service names the first one, that of somebody
--- who runs `padan keys rotate` the second, and that of whoever runs `padan audit export` or `padan client list` the third.
--- `padan doctor` says when the service runs with more than it needs.
+-- The users of a site, one for each purpose. Set the first one in the store.url of the running service, the second one
+-- for `padan keys rotate` and other operators' commands, and the third one for `padan audit export` and `padan client
+-- list`. `padan doctor` reports when the service has more privileges than it needs.
 CREATE ROLE padan_app LOGIN PASSWORD 'change me' IN ROLE padan_service;
 CREATE ROLE padan_admin LOGIN PASSWORD 'change me' IN ROLE padan_operator;
 CREATE ROLE padan_revisor LOGIN PASSWORD 'change me' IN ROLE padan_auditor;

@@ -102,14 +102,17 @@ impl Demo<'_> {
         let mut early = shutdown.clone();
         // Not those of a shell that is set up for a real site: the demo's client may call, and the demo writes.
         let settings = SettingsArguments::of_file_alone(self.site.settings_file())?;
-        let (service, cast, all_documented) = tokio::select! {
+        let (mut service, cast, all_documented) = tokio::select! {
             up = self.come_up(&settings) => up?,
             _ = early.requested() => bail!("ended before the demo was up"),
         };
         if !self.arguments.once {
             let ports = (service.port, service.admin_port);
             table::print_where(&cast, ports, self.site.settings_file())?;
-            shutdown.requested().await;
+            tokio::select! {
+                _ = shutdown.requested() => {}
+                () = service.stop.closed() => {}
+            }
             eprintln!("Ending the demo.");
         }
         service.stop().await?;

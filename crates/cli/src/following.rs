@@ -21,52 +21,49 @@ struct Refused {
     at: Instant,
 }
 
-/// Follows the active model for as long as the runtime lives: loads and warms another one beside the one that serves,
-/// then lets requests use it. One that cannot be loaded leaves requests with the one that serves, and is tried again.
-pub(crate) fn follow_active_model(settings: &Settings, store: Store, engine: EngineInUse) {
-    let settings = settings.clone();
-    tokio::spawn(async move {
-        let mut looks = interval(APART);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut refused: Option<Refused> = None;
-        loop {
-            looks.tick().await;
-            // A store that is down is told by every request; what is active is seen when it is back.
-            let Ok(active) = store.active_model().await else { continue };
-            let Some(active) = active.filter(|active| *engine.current().contract() != active.contract) else {
-                refused = None;
-                if engine.set_behind(false) {
-                    tracing::info!("the model that serves is the active one again");
-                }
-                continue;
-            };
-            if refused.as_ref().is_some_and(|refused| refused.still_holds(&active)) {
-                continue;
+/// Follows the active model for ever: loads and warms another one beside the one that serves, then lets requests use
+/// it. One that cannot be loaded leaves requests with the one that serves, and is tried again.
+pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine: EngineInUse) {
+    let mut looks = interval(APART);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refused: Option<Refused> = None;
+    loop {
+        looks.tick().await;
+        // A store that is down is told by every request; what is active is seen when it is back.
+        let Ok(active) = store.active_model().await else { continue };
+        let Some(active) = active.filter(|active| *engine.current().contract() != active.contract) else {
+            refused = None;
+            if engine.set_behind(false) {
+                tracing::info!("the model that serves is the active one again");
             }
-            match load(&settings, &active).await {
-                Ok(loaded) => {
-                    engine.replace(loaded);
-                    engine.set_behind(false);
-                    refused = None;
-                    tracing::info!(set = active.model_set, contract = %active.contract, "the active model serves now");
+            continue;
+        };
+        if refused.as_ref().is_some_and(|refused| refused.still_holds(&active)) {
+            continue;
+        }
+        match load(&settings, &active).await {
+            Ok(loaded) => {
+                engine.replace(loaded);
+                engine.set_behind(false);
+                refused = None;
+                tracing::info!(set = active.model_set, contract = %active.contract, "the active model serves now");
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                let is_news =
+                    refused.as_ref().is_none_or(|before| before.model != active || before.why != why);
+                if engine.set_behind(true) || is_news {
+                    tracing::error!(
+                        set = active.model_set,
+                        "the active model cannot be used; the one before goes on, and it is tried again every {} s: \
+                         {why}",
+                        TRIED_AGAIN_AFTER.as_secs()
+                    );
                 }
-                Err(error) => {
-                    let why = format!("{error:#}");
-                    let is_news =
-                        refused.as_ref().is_none_or(|before| before.model != active || before.why != why);
-                    if engine.set_behind(true) || is_news {
-                        tracing::error!(
-                            set = active.model_set,
-                            "the active model cannot be used; the one before goes on, and it is tried again every {} s: \
-                             {why}",
-                            TRIED_AGAIN_AFTER.as_secs()
-                        );
-                    }
-                    refused = Some(Refused { model: active, why, at: Instant::now() });
-                }
+                refused = Some(Refused { model: active, why, at: Instant::now() });
             }
         }
-    });
+    }
 }
 
 impl Refused {

@@ -23,13 +23,11 @@ pub(crate) struct Reload {
 }
 
 impl Reload {
-    /// Reads all again at each SIGHUP from now on.
-    pub(crate) fn on_hangup(self, mut hangups: Signal) {
-        tokio::spawn(async move {
-            while hangups.recv().await.is_some() {
-                self.reload();
-            }
-        });
+    /// Reads all again at each SIGHUP, for as long as signals can be received.
+    pub(crate) async fn on_hangup(self, mut hangups: Signal) {
+        while hangups.recv().await.is_some() {
+            self.reload();
+        }
     }
 
     /// What is not in order stays as it was, and the log says why.

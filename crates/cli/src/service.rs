@@ -6,7 +6,7 @@ use padan_http_api::Application;
 use padan_inference::Engine;
 use padan_registry::Registry;
 use padan_store::Store;
-use padan_verification::{Clients, EngineInUse, Verifier, VerifierParts};
+use padan_verification::{BackgroundTasks, Clients, EngineInUse, Verifier, VerifierParts};
 
 use crate::{following::follow_active_model, settings::Settings};
 
@@ -53,20 +53,22 @@ pub(crate) async fn use_active_model(settings: &mut Settings, store: &Store) {
 
 /// Puts the service together and takes its two ports.
 pub(crate) fn build(settings: &Settings, engine: Engine, store: Store) -> Result<Application> {
-    let clients = Clients::load_with_store(&settings.clients, &store)?;
-    build_for(settings, engine, store, Arc::new(clients))
+    let mut tasks = BackgroundTasks::default();
+    let clients = Clients::load_with_store(&settings.clients, &store, &mut tasks)?;
+    build_for(settings, engine, store, Arc::new(clients), tasks)
 }
 
-/// The same for clients that were read already.
+/// The same for clients that were read already, with the tasks that were started for them.
 pub(crate) fn build_for(
     settings: &Settings,
     engine: Engine,
     store: Store,
     clients: Arc<Clients>,
+    mut tasks: BackgroundTasks,
 ) -> Result<Application> {
     let clock = Clock::System;
     let engine = EngineInUse::new(engine);
-    follow_active_model(settings, store.clone(), engine.clone());
+    tasks.spawn("active model", follow_active_model(settings.clone(), store.clone(), engine.clone()));
     let verifier = Arc::new(Verifier::new(VerifierParts {
         registry: Registry::new(&settings.registry)?,
         audit: store.audit_trail(clock),
@@ -76,7 +78,7 @@ pub(crate) fn build_for(
         clock,
     }));
     let http = &settings.http;
-    Application::build(http, verifier, clients).map_err(|error| match error.kind() {
+    Application::build(http, verifier, clients, tasks).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "{}:{} or {}:{} is in use by another program: choose other ports",
             http.address,
@@ -91,4 +93,44 @@ pub(crate) fn build_for(
 /// The store, or why its settings cannot work.
 pub(crate) fn open_store(settings: &Settings) -> Result<Store> {
     Store::new(&settings.store).context("the store cannot be used")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::pending, path::Path, time::Duration};
+
+    use super::*;
+    use crate::settings::SettingsArguments;
+
+    /// Settings of a service on free ports that is ready for no request: nobody listens at the databases' addresses.
+    fn settings(folder: &Path) -> Settings {
+        let deps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps");
+        let (models, runtime) = (deps.join("models"), deps.join("onnxruntime/libonnxruntime.so"));
+        let key = |digits: &str| digits.repeat(16);
+        let text = format!(
+            "[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n\
+             [registry]\nurls = [\"postgres://nobody@127.0.0.1:1/registry\"]\n\
+             [store]\nurl = \"postgres://nobody@127.0.0.1:1/store\"\nperson_key = \"{}\"\n\
+             template_keys = \"{}\"\naudit_keys = \"{}\"\n\
+             [inference]\nworkers = 1\nmodel_folder = {models:?}\nruntime_library = {runtime:?}\n",
+            key("0123"),
+            key("4567"),
+            key("89ab"),
+        );
+        let file = folder.join("padan.toml");
+        std::fs::write(&file, text).unwrap();
+        SettingsArguments::of_file_alone(&file).unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_background_task_that_panics_ends_the_service_with_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let engine = start_engine(&settings).await.unwrap();
+        let mut application = build(&settings, engine, open_store(&settings).unwrap()).unwrap();
+        application.background_tasks().spawn("doomed", async { panic!("on purpose") });
+        let served = application.run_until_stopped(pending());
+        let error = tokio::time::timeout(Duration::from_secs(30), served).await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("`doomed` panicked"), "{error}");
+    }
 }

@@ -6,7 +6,7 @@ use actix_web::{
     middleware::{NormalizePath, TrailingSlash, from_fn},
     web,
 };
-use padan_verification::{Clients, Verifier};
+use padan_verification::{BackgroundTasks, Clients, Verifier};
 
 use crate::{
     admission::Admission,
@@ -33,16 +33,23 @@ pub struct Application {
     shutdown_delay: Duration,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
+    tasks: BackgroundTasks,
 }
 
 impl Application {
-    /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`].
-    pub fn build(config: &Config, verifier: Arc<Verifier>, clients: Arc<Clients>) -> io::Result<Self> {
+    /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`], which also
+    /// watches the background tasks.
+    pub fn build(
+        config: &Config,
+        verifier: Arc<Verifier>,
+        clients: Arc<Clients>,
+        mut tasks: BackgroundTasks,
+    ) -> io::Result<Self> {
         config.validate()?;
         let certificates = Certificates::load(&config.tls)?;
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
         metrics.subscribe(&verifier);
-        verifier.keep_sampling();
+        verifier.start_background_tasks(&mut tasks);
         let stopping = Stopping::default();
         let limits = Limits::new(config, &metrics);
         let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: stopping.clone() };
@@ -74,7 +81,13 @@ impl Application {
             shutdown_delay: Duration::from_secs(config.shutdown_delay_seconds),
             verifier,
             clients,
+            tasks,
         })
+    }
+
+    /// The tasks that run beside the requests, to add further ones.
+    pub fn background_tasks(&mut self) -> &mut BackgroundTasks {
+        &mut self.tasks
     }
 
     /// The port of the public listener.
@@ -95,19 +108,31 @@ impl Application {
     /// Serves until `shutdown` is ready. Then `/readyz` says that it is stopping, and requests are served for the
     /// configured delay, so that balancers look elsewhere first; then it takes no more connections, lets requests end within
     /// the configured time, finishes the audit trail, hands back unused quota and returns. Dropped before, it stops at once.
-    pub async fn run_until_stopped(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// When a background task ended before `shutdown` was ready: the service stops in the same order, then returns
+    /// which task it was. When a listener failed.
+    pub async fn run_until_stopped(mut self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (public, operators) = (self.public.handle(), self.operators.handle());
         let stop = async {
-            shutdown.await;
+            let failed = tokio::select! {
+                () = shutdown => None,
+                ended = self.tasks.next_ended() => Some(ended),
+            };
+            if let Some(ended) = &failed {
+                tracing::error!(task = ended.task, "stopping: {ended}");
+            }
             self.stopping.begin();
             tokio::time::sleep(self.shutdown_delay).await;
             public.stop(true).await;
             operators.stop(false).await;
+            failed.map_or(Ok(()), |ended| Err(io::Error::other(ended)))
         };
-        let (served, observed, ()) = tokio::join!(self.public, self.operators, stop);
+        let (served, observed, stopped) = tokio::join!(self.public, self.operators, stop);
         self.verifier.finish().await;
         self.clients.finish().await;
-        served.and(observed)
+        stopped.and(served).and(observed)
     }
 }
 

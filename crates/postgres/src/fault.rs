@@ -1,28 +1,28 @@
 use std::borrow::Cow;
 
-/// Why a server gave no answer.
+/// Why a statement failed.
 #[derive(Debug)]
 pub struct Fault {
-    /// What follows from it.
+    /// What the caller can do about it.
     pub kind: FaultKind,
-    /// The reason in words, with the SQLSTATE where the server gave one.
+    /// The reason as text, with the SQLSTATE where the server gave one.
     pub text: String,
 }
 
-/// What follows from a fault.
+/// Faults by what a caller can do about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The server is down, or not fit for what it is asked.
+    /// The server is down, or is not set up as the statement needs it.
     Down,
-    /// The connection broke under the query: a new one may do.
+    /// The connection broke during the statement: a new connection may succeed.
     Lost,
-    /// The server was too slow.
+    /// The server did not answer in time.
     TimedOut,
-    /// All connections were busy; the server is well.
+    /// All connections of the pool were in use; the server itself answers.
     Saturated,
-    /// The statement or the row is at fault, not the server.
+    /// The statement or a value is invalid; the server itself answers.
     Query,
-    /// The role may not do it.
+    /// The role lacks the privilege.
     Forbidden,
 }
 
@@ -31,7 +31,7 @@ impl Fault {
         Self { kind, text: text.into() }
     }
 
-    /// Judges an error of connecting or of a query by its SQLSTATE.
+    /// Classifies an error of connecting or of a statement, by its SQLSTATE where there is one.
     pub fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(database) => {
@@ -47,8 +47,8 @@ impl Fault {
                     code if code.starts_with("22") => FaultKind::Query,
                     _ => FaultKind::Down,
                 };
-                // These messages quote values: a data exception, a violated constraint, a function's own exception and
-                // an internal error.
+                // The messages of these classes quote values: data exceptions, violated constraints, exceptions raised
+                // by functions, and internal errors.
                 let message = match code.get(..2) {
                     Some("22") => "a value cannot be converted",
                     Some("23" | "P0" | "XX") => "the server refused; its log says why",
@@ -58,14 +58,18 @@ impl Fault {
             }
             sqlx::Error::Io(error) => Self::new(FaultKind::Lost, error.to_string()),
             sqlx::Error::ColumnDecode { index, .. } => {
-                Self::new(FaultKind::Query, format!("column {index} has another type than is expected"))
+                // The driver's own text quotes the value.
+                Self::new(
+                    FaultKind::Query,
+                    format!("column {index} does not have the type that the statement expects"),
+                )
             }
             other => Self::new(FaultKind::Down, other.to_string()),
         }
     }
 
-    /// Whether the fault is one of time.
-    pub fn is_of_time(&self) -> bool {
+    /// Whether time ran out: waiting for a connection, or for an answer.
+    pub fn is_timeout(&self) -> bool {
         matches!(self.kind, FaultKind::TimedOut | FaultKind::Saturated)
     }
 }

@@ -3,30 +3,30 @@ use std::{
     time::Duration,
 };
 
-/// The state of one pool, and what has happened since the start.
+/// The state of one pool, and its counters since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolFigures {
     /// `host:port/database`, without credentials.
     pub name: String,
-    /// Connections that may exist.
+    /// The most connections that the pool opens.
     pub max_connections: u32,
-    /// Connections that exist or are being opened.
+    /// Connections that are open or being opened.
     pub connections: u32,
-    /// Connections that wait for work.
+    /// Open connections that no statement uses.
     pub idle: u32,
-    /// Connections that a statement is using.
+    /// Connections that a statement uses.
     pub in_use: u32,
     /// Attempts to get a connection.
     pub acquisitions: u64,
-    /// Time spent on all of these attempts together.
+    /// The total time of these attempts.
     pub acquire_wait: Duration,
-    /// Attempts that ran out of time, waiting for a connection or for an answer.
+    /// Statements that timed out, waiting for a connection or for an answer.
     pub timeouts: u64,
-    /// Attempts that failed otherwise.
+    /// Statements that failed for another reason.
     pub failures: u64,
 }
 
-/// What a pool counts.
+/// The counters of a pool.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) in_use: AtomicU32,
@@ -37,7 +37,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn acquisition(&self, waited: Duration) {
+    pub(crate) fn record_acquisition(&self, waited: Duration) {
         self.acquisitions.fetch_add(1, Relaxed);
         let microseconds = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         self.acquire_wait_us.fetch_add(microseconds, Relaxed);

@@ -1,17 +1,18 @@
-//! Bounded use of a PostgreSQL server: what the civil registry's replicas and the service's own database have in common.
+//! Connection pools with time limits, for the replicas of the civil registry and for the service's own database.
 //!
-//! Enter through [`Pool::new`], then [`Pool::run`]; [`read_secret`] is how URLs and keys come in.
+//! Enter through [`Pool::new`], then [`Pool::run`]; [`read_secret`] reads URLs and keys from settings or files.
 //!
 //! **Architecture Invariant:** getting a connection and running a statement each end within their limit, whatever the
-//! network does. A connection whose answer was not awaited is closed and not returned to the pool.
+//! network does. A connection whose answer was not read to its end is closed and not returned to the pool.
 //!
-//! **Architecture Invariant:** no error text holds credentials or a value of a row.
+//! **Architecture Invariant:** no error text contains credentials or a value of a row.
 //!
-//! **Architecture Invariant:** it has no statement of its own: SQL lives in the crates that know the schema.
+//! **Architecture Invariant:** this crate has no statement of its own: SQL lives in the crates that know the schema.
 
 mod fault;
 mod figures;
 mod lease;
+mod listener;
 mod options;
 mod pool;
 mod secret;

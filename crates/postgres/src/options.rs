@@ -2,9 +2,14 @@ use std::str::FromStr as _;
 
 use sqlx::postgres::PgConnectOptions;
 
-/// What all our connections have in common: the URL, and that either side finds out when the other has vanished.
+/// The options that all connections share: those of the URL, the application's name, and TCP keep-alive, by which
+/// either side notices that the other is gone.
+///
+/// # Errors
+///
+/// When the URL cannot be parsed.
 pub fn connect_options(url: &str) -> sqlx::Result<PgConnectOptions> {
-    // The last of several values of an option counts, so these win over any that the URL brings.
+    // The server uses the last value of an option, so these override the URL's.
     Ok(PgConnectOptions::from_str(url)?.application_name("padan").options([
         ("tcp_keepalives_idle", "60"),
         ("tcp_keepalives_interval", "10"),

@@ -1,5 +1,4 @@
 use std::{
-    io::ErrorKind,
     num::NonZeroU32,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -11,39 +10,38 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use tokio::{
-    net::{TcpStream, UnixStream},
     sync::watch,
     time::{sleep, timeout},
 };
 
 use crate::{
-    PoolFigures,
     fault::{Fault, FaultKind},
-    figures::Counters,
+    figures::{Counters, PoolFigures},
     lease::Lease,
+    listener::{FRESH, Listener},
     options::display_name,
 };
 
-/// A statement with its argument.
+/// A function that runs a statement with its argument.
 pub type Statement<A, T> = for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, sqlx::Result<T>>;
 
-/// A look at a new connection before it is used: the reason why it must not be, if there is one.
+/// Checks a new connection before it is used, and returns the reason to reject it, if there is one.
 pub type Confirmation = for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>>;
 
 /// Connections to one server, and the limits under which they are used.
 pub struct Pool {
     name: String,
-    options: PgConnectOptions,
+    listener: Listener,
     connections: PgPool,
     limits: Limits,
-    unfit: Arc<watch::Sender<&'static str>>,
+    rejection: Arc<watch::Sender<&'static str>>,
     counters: Counters,
 }
 
-/// The limits of a pool. What each does when it is too small or too large stands at the settings that it comes from.
+/// The limits of a pool. The settings from which they come document what happens when one is too small or too large.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// The settings' section, for what an error tells an operator.
+    /// The section of the settings that error texts name.
     pub section: &'static str,
     /// How long it may take to get a connection, new or from the pool.
     pub connect: Duration,
@@ -51,22 +49,22 @@ pub struct Limits {
     pub statement: Duration,
     /// How long a statement may wait for a lock.
     pub lock: Duration,
-    /// After how long an unused connection is closed.
+    /// After which time an unused connection is closed.
     pub idle: Duration,
-    /// After how long a connection is replaced.
+    /// After which time a connection is replaced.
     pub lifetime: Duration,
-    /// Connections that may exist.
+    /// The most connections that the pool opens.
     pub max_connections: NonZeroU32,
 }
 
-/// How much longer than the server's own limit an answer is awaited, so that the server's words arrive.
+/// How much longer than the server's own limit the client waits, so that the server's error arrives.
 const GRACE: Duration = Duration::from_millis(200);
-/// How long a connection may take before the listener is asked directly whether it refuses; then twice as long, and so on.
-const PATIENCE: Duration = Duration::from_millis(20);
+/// How long a caller waits for a connection before the listener is probed; each further wait is twice as long.
+const FIRST_PROBE_AFTER: Duration = FRESH;
 
 impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
-    /// which looks after it.
+    /// which closes idle connections.
     pub fn new(options: PgConnectOptions, limits: Limits, confirmation: Option<Confirmation>) -> Self {
         let milliseconds = |limit: Duration| limit.as_millis().to_string();
         let options = options.options([
@@ -74,8 +72,10 @@ impl Pool {
             ("lock_timeout", milliseconds(limits.lock)),
             ("idle_in_transaction_session_timeout", milliseconds(limits.statement)),
         ]);
-        let unfit = Arc::new(watch::Sender::new(""));
-        let reporter = Arc::clone(&unfit);
+        let name = display_name(&options);
+        let listener = Listener::of(&options);
+        let rejection = Arc::new(watch::Sender::new(""));
+        let reporter = Arc::clone(&rejection);
         let connections = PgPoolOptions::new()
             .max_connections(limits.max_connections.get())
             .acquire_timeout(limits.connect)
@@ -90,9 +90,8 @@ impl Pool {
                     Err(sqlx::Error::Protocol(reason.to_owned()))
                 })
             })
-            .connect_lazy_with(options.clone());
-        let name = display_name(&options);
-        Self { name, options, connections, limits, unfit, counters: Counters::default() }
+            .connect_lazy_with(options);
+        Self { name, listener, connections, limits, rejection, counters: Counters::default() }
     }
 
     /// `host:port/database`, without credentials.
@@ -101,17 +100,21 @@ impl Pool {
     }
 
     /// Runs a statement within the limits.
+    ///
+    /// # Errors
+    ///
+    /// When no connection can be had in time, the server refuses, or the statement fails or takes too long.
     pub async fn run<A, T>(&self, statement: Statement<A, T>, argument: &A) -> Result<T, Fault> {
-        // Boxed, since the pool's future is large and would be part of every caller's.
+        // Boxed, since the pool's future is large and would be embedded in each caller's.
         let outcome = Box::pin(self.run_uncounted(statement, argument)).await;
         if let Err(fault) = &outcome {
-            let counter = if fault.is_of_time() { &self.counters.timeouts } else { &self.counters.failures };
+            let counter = if fault.is_timeout() { &self.counters.timeouts } else { &self.counters.failures };
             counter.fetch_add(1, Relaxed);
         }
         outcome
     }
 
-    /// The state of the pool as of now.
+    /// The present state of the pool, and its counters.
     pub fn figures(&self) -> PoolFigures {
         PoolFigures {
             name: self.name.clone(),
@@ -159,55 +162,37 @@ impl Pool {
                 Err(sqlx::Error::PoolTimedOut) => Err(self.no_connection()),
                 Err(error) => Err(Fault::new(FaultKind::Down, Fault::of(&error).text)),
             },
-            reason = self.hopeless() => Err(Fault::new(FaultKind::Down, reason)),
+            reason = self.unavailable() => Err(Fault::new(FaultKind::Down, reason)),
         };
-        self.counters.acquisition(asked.elapsed());
+        self.counters.record_acquisition(asked.elapsed());
         acquired
     }
 
-    /// Ends when waiting for a connection has become pointless, with the reason.
+    /// Returns the reason as soon as it is known that the server gives no connection.
     ///
-    /// The pool takes a refused connection, and one that fails the confirmation, for a server about to start and tries
-    /// again until the timeout. Whoever asks has better uses for that time.
-    async fn hopeless(&self) -> String {
-        let mut unfit = self.unfit.subscribe();
+    /// sqlx retries a refused connection, and one that fails the confirmation, until the timeout, as if the server were
+    /// about to start. A caller can use that time to ask another server.
+    async fn unavailable(&self) -> String {
+        let mut rejection = self.rejection.subscribe();
         tokio::select! {
-            Ok(()) = unfit.changed() => (*unfit.borrow()).to_owned(),
+            Ok(()) = rejection.changed() => (*rejection.borrow()).to_owned(),
             reason = self.refused() => reason,
         }
     }
 
-    /// Asks more than once: a server that is about to end still takes connections and does not answer them.
+    /// Probes repeatedly: a server that shuts down still accepts connections for a moment without answering them.
     async fn refused(&self) -> String {
-        let mut patience = PATIENCE;
+        let mut delay = FIRST_PROBE_AFTER;
         loop {
-            sleep(patience).await;
-            patience *= 2;
-            // While the wait is for one of our own connections, asking would only open another one.
+            sleep(delay).await;
+            delay *= 2;
+            // When all connections are in use, the wait is for one of them and says nothing about the server.
             if self.counters.in_use.load(Relaxed) < self.limits.max_connections.get()
-                && let Some(refusal) = self.refusal().await
+                && let Some(refusal) = self.listener.refusal().await
             {
                 return refusal;
             }
         }
-    }
-
-    async fn refusal(&self) -> Option<String> {
-        let host = self.options.get_host();
-        let socket_folder = self.options.get_socket().and_then(|path| path.to_str());
-        let connected = match socket_folder.or_else(|| host.starts_with('/').then_some(host)) {
-            Some(folder) => {
-                let path = format!("{folder}/.s.PGSQL.{}", self.options.get_port());
-                UnixStream::connect(path).await.map(drop)
-            }
-            None => {
-                TcpStream::connect((host.trim_matches(['[', ']']), self.options.get_port())).await.map(drop)
-            }
-        };
-        connected
-            .err()
-            .filter(|error| error.kind() == ErrorKind::ConnectionRefused)
-            .map(|error| error.to_string())
     }
 
     fn no_connection(&self) -> Fault {
@@ -221,5 +206,70 @@ impl Pool {
         } else {
             Fault::new(FaultKind::TimedOut, format!("no connection within {waited} ms"))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use futures_util::{FutureExt as _, future::join_all};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const CONNECTIONS: u32 = 3;
+
+    fn pool(port: u16) -> Pool {
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port);
+        let limit = Duration::from_millis(400);
+        let limits = Limits {
+            section: "store",
+            connect: limit,
+            statement: limit,
+            lock: limit,
+            idle: limit,
+            lifetime: limit,
+            max_connections: NonZeroU32::new(CONNECTIONS).unwrap(),
+        };
+        Pool::new(options, limits, None)
+    }
+
+    fn statement<'c>(_: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_for_a_connection_share_the_probes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool(listener.local_addr().unwrap().port());
+        let accepted = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&accepted);
+        // A server that accepts connections and never answers.
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                open.push(connection);
+                count.fetch_add(1, Relaxed);
+            }
+        });
+        let outcomes = join_all((0..50).map(|_| pool.run(statement, &()))).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        // A wait of 400 ms has four probes: after 20, 60, 140 and 300 ms.
+        let accepted = accepted.load(Relaxed);
+        assert!(accepted <= CONNECTIONS as usize + 8, "{accepted} connections for 50 callers");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_reported_to_all_who_wait() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let pool = pool(listener.local_addr().unwrap().port());
+        drop(listener);
+        let began = Instant::now();
+        let outcomes = join_all((0..50).map(|_| pool.run(statement, &()))).await;
+        assert!(
+            outcomes.iter().all(|outcome| matches!(outcome, Err(fault) if fault.kind == FaultKind::Down))
+        );
+        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
     }
 }

@@ -2,8 +2,12 @@ use std::{fs, path::Path};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-/// A secret of the settings: the text of `key` itself, or what the file that `key_file` names holds, without white space
-/// around it. `None` when neither is set. An error names the key and quotes nothing.
+/// Reads a secret of the settings: the text of `key`, or the content of the file that `key_file` names, without the
+/// white space around it. `None` when neither is set.
+///
+/// # Errors
+///
+/// When both are set, or the file is empty or cannot be read. The text names the key and quotes nothing of the secret.
 pub fn read_secret(
     key: &str,
     text: Option<&SecretString>,
@@ -12,11 +16,12 @@ pub fn read_secret(
     match (text, file) {
         (text, None) => Ok(text.cloned()),
         (None, Some(path)) => {
-            let at = |what: String| format!("{key}_file, {}: {what}", path.display());
-            let held =
-                fs::read_to_string(path).map(SecretString::from).map_err(|error| at(error.to_string()))?;
-            match held.expose_secret().trim() {
-                "" => Err(at("the file is empty".to_owned())),
+            let failed = |reason: String| format!("{key}_file, {}: {reason}", path.display());
+            let content = fs::read_to_string(path)
+                .map(SecretString::from)
+                .map_err(|error| failed(error.to_string()))?;
+            match content.expose_secret().trim() {
+                "" => Err(failed("the file is empty".to_owned())),
                 secret => Ok(Some(secret.into())),
             }
         }

@@ -3,14 +3,14 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{BirthDate, CitizenStatus, NationalId, PersonName};
 use sqlx::PgConnection;
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
-/// A person as every verification needs them.
+/// The fields of a person that every verification needs.
 #[derive(Debug, Clone)]
 pub struct Citizen {
-    /// The name as the registry has it.
+    /// The name in the registry.
     pub name: PersonName,
-    /// The date of birth as the registry has it.
+    /// The date of birth in the registry.
     pub date_of_birth: BirthDate,
     /// The state of the record.
     pub status: CitizenStatus,
@@ -28,8 +28,8 @@ pub(crate) struct CitizenRow {
 
 /// Reads the row of a NIK, and a second one if there is one.
 ///
-/// Dates and moments come as text here and in the other queries: `infinity`, or a year that the calendar
-/// library cannot hold, would panic when decoded, and a registry is not ours to trust.
+/// Here and in the other queries dates and moments are text: decoding `infinity`, or a year out of chrono's range,
+/// would panic, and the registry's values are not under our control.
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,
     nik: &'c NationalId,
@@ -81,7 +81,7 @@ pub(crate) fn parse_status(text: Option<&str>) -> Result<CitizenStatus, Registry
     text.and_then(|text| text.parse().ok()).ok_or(RegistryError::inconsistent("status"))
 }
 
-/// The moment at which a portrait changed. The store keeps years 1 to 9999, which no real photo leaves.
+/// The moment at which a portrait changed. The store can hold the years 1 to 9999.
 pub(crate) fn parse_moment(text: Option<&str>) -> Result<DateTime<Utc>, RegistryError> {
     use chrono::Datelike as _;
     text.and_then(|text| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok())

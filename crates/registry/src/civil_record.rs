@@ -5,16 +5,16 @@ use padan_domain::{BasicField, BirthDate, CitizenStatus, NationalId, PersonName}
 use sqlx::PgConnection;
 
 use crate::{
-    RegistryError,
     citizen::{parse_birth_date, parse_name, parse_status},
+    error::RegistryError,
 };
 
-/// A person with every field that basic verification can compare.
+/// The fields of a person that basic verification can compare.
 #[derive(Debug, Clone)]
 pub struct CivilRecord {
-    /// The name as the registry has it.
+    /// The name in the registry.
     pub name: PersonName,
-    /// The date of birth as the registry has it.
+    /// The date of birth in the registry.
     pub date_of_birth: BirthDate,
     /// The state of the record.
     pub status: CitizenStatus,
@@ -24,8 +24,8 @@ pub struct CivilRecord {
 
 /// The fields besides name and date of birth, which a site may leave out.
 ///
-/// A field is absent when the registry does not carry it, for anybody or for this person: null or blank in the view. The
-/// answer's field is then null. A text that is present is never blank.
+/// A field is absent when it is null or blank in the view, for all people or for this person. The answer's field is
+/// then null. A text that is present is never blank.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FurtherFields(BTreeMap<BasicField, String>);
 

@@ -3,47 +3,47 @@ use std::{num::NonZeroU32, path::PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::RegistryError;
+use crate::error::RegistryError;
 
 /// Settings of section `[registry]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://` URLs of the replicas, tried in this order; one string separated by commas is a list too.
-    /// A wrong one costs its connect timeout every [`retry_failed_after_ms`](Self::retry_failed_after_ms);
-    /// with none right every verification is answered 503. Needs no right but to read `padan.citizen`. Either this or
-    /// `urls_file`.
+    /// `postgres://` URLs of the replicas, tried in this order; also one string, separated by commas. A wrong URL
+    /// delays one look-up by its connect timeout every [`retry_failed_after_ms`](Self::retry_failed_after_ms). When all
+    /// are wrong, every verification is answered 503. The user needs no privilege but to read `padan.citizen`. Either
+    /// this or `urls_file`.
     #[serde(deserialize_with = "one_or_many")]
     pub urls: Vec<SecretString>,
-    /// A file that holds the URLs, one a line, which have passwords in them. Let nobody but the service read it.
+    /// A file with the URLs, one a line. It contains passwords: only the service may read it.
     #[serde(default)]
     pub urls_file: Option<PathBuf>,
-    /// How long one replica may take to give a connection, new or from the pool. Too short: a replica that is
-    /// merely far away or busy counts as down. Too long: a dead first replica delays every fail-over.
+    /// How long it may take to get a connection to one replica, new or from the pool. Too short: a replica that is
+    /// distant or busy counts as down. Too long: a dead first replica delays every fail-over.
     pub connect_timeout_ms: u64,
     /// How long the server may work on one query. Too short: portraits on slow disks become 503. Too long: a
-    /// blocked query holds its connection and the pool runs dry.
+    /// blocked query keeps its connection and the pool is exhausted.
     pub statement_timeout_ms: u64,
     /// How long a query may wait for a lock, such as a replica's exclusive lock while it replays a schema
     /// change. It has no effect when it is longer than the statement timeout.
     pub lock_timeout_ms: u64,
-    /// How long a whole look-up may take, all replicas included. Shorter than connect and statement timeout
-    /// together it could not hold one attempt, which is refused at the start; with several URLs it should
-    /// hold a failed attempt and a good one.
+    /// How long a look-up may take on all replicas together. It must be at least the sum of connect and statement
+    /// timeout, so that one attempt fits. With several URLs a failed attempt and a successful one should fit.
     pub lookup_timeout_ms: u64,
-    /// Bytes of a portrait that are fetched. A larger one counts as unusable. Each enrolment under way may hold that much.
+    /// The largest portrait that is fetched, in bytes. A larger one counts as unusable. Each enrolment in progress may
+    /// use that much memory.
     pub max_portrait_bytes: NonZeroU32,
     /// Connections to each replica. Too few: look-ups queue and time out under load, seen in the wait
     /// figures. Too many: all instances together exhaust the server's `max_connections`.
     pub max_connections: NonZeroU32,
-    /// After how long an unused connection is closed. Longer than a firewall's idle limit, the next look-up
-    /// finds a dead connection and waits for the connect timeout.
+    /// After which time an unused connection is closed. Longer than a firewall's idle limit: the next look-up gets a
+    /// dead connection and waits for the connect timeout.
     pub idle_timeout_ms: u64,
-    /// After how long a connection is replaced, so that a change of address or of the balancer's members is
-    /// followed. Too short: look-ups pay for new connections.
+    /// After which time a connection is replaced, so that a changed address or balancer takes effect. Too short:
+    /// look-ups wait for new connections.
     pub max_lifetime_ms: u64,
-    /// For how long a replica that failed is tried last. Too short: look-ups keep paying for a dead
-    /// replica. Too long: traffic stays on the second one after the first has come back.
+    /// For how long a replica that failed is tried last. Too short: look-ups often wait for a dead replica. Too long:
+    /// the second replica serves for long after the first has recovered.
     pub retry_failed_after_ms: u64,
 }
 
@@ -73,13 +73,13 @@ impl Config {
         Ok(())
     }
 
-    /// Reads the URLs from where the settings say.
+    /// Reads the URLs from the settings or the file that they name.
     pub(crate) fn read_urls(&self) -> Result<Vec<SecretString>, RegistryError> {
         let config = |text: String| Err(RegistryError::Config(text));
-        let held = padan_postgres::read_secret("registry.urls", self.urls.first(), self.urls_file.as_deref())
+        let read = padan_postgres::read_secret("registry.urls", self.urls.first(), self.urls_file.as_deref())
             .map_err(RegistryError::Config)?;
-        let urls = match held {
-            Some(held) if self.urls_file.is_some() => split(&held),
+        let urls = match read {
+            Some(text) if self.urls_file.is_some() => split(&text),
             _ => self.urls.clone(),
         };
         if urls.is_empty() {
@@ -99,7 +99,7 @@ impl Config {
     }
 }
 
-/// A list, or one text separated by commas as an environment variable gives it.
+/// A list, or one text separated by commas, such as an environment variable.
 fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<SecretString>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

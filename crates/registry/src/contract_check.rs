@@ -3,9 +3,9 @@ use padan_domain::{BasicField, NationalId};
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use crate::{RegistryError, citizen, civil_record, portrait, replica::Replica};
+use crate::{citizen, civil_record, error::RegistryError, portrait, replica::Replica};
 
-/// The view's columns and their types, as PostgreSQL names them. Further columns do not disturb.
+/// The view's columns and their types by PostgreSQL's names. Further columns are ignored.
 fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
     let fields = BasicField::ALL.iter().map(|field| match field {
         BasicField::DateOfBirth => (field.as_str(), DATE),
@@ -19,26 +19,26 @@ fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static 
 const DATE: &[&str] = &["date"];
 const BYTES: &[&str] = &["bytea"];
 const MOMENT: &[&str] = &["timestamp with time zone"];
-/// A `char(16)` is not among them: comparing it with text would not use an index on it.
+/// `char(16)` is not allowed: a comparison with text would not use an index on it.
 const TEXT: &[&str] = &["text", "character varying"];
 
-/// Whether a replica offers the view as the contract says and lets it be read.
+/// Checks that a replica has the view as the contract defines it, and that the role may read it.
 ///
-/// Each query of the service is run as it is, for a NIK that no one has, so that a missing grant, a failing
-/// cast or an unusable plan shows here and not at the first verification.
+/// Each query of the service is run for a NIK that nobody has, so that a missing grant or a failing cast is found here
+/// and not by the first verification.
 pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
     let failed = |fault: Fault| {
         let text = format!("{}: {}", replica.name(), fault.text);
-        if fault.is_of_time() { RegistryError::Timeout(text) } else { RegistryError::Unavailable(text) }
+        if fault.is_timeout() { RegistryError::Timeout(text) } else { RegistryError::Unavailable(text) }
     };
-    let columns = replica.ask(columns, &()).await.map_err(failed)?;
-    if let Some(flaw) = flaw_of(&columns) {
-        return Err(RegistryError::Unavailable(format!("{}: {flaw}", replica.name())));
+    let columns = replica.run(columns, &()).await.map_err(failed)?;
+    if let Some(violation) = contract_violation(&columns) {
+        return Err(RegistryError::Unavailable(format!("{}: {violation}", replica.name())));
     }
     if let Ok(nobody) = "0000000000000000".parse::<NationalId>() {
-        replica.ask(citizen::query, &nobody).await.map_err(failed)?;
-        replica.ask(civil_record::query, &nobody).await.map_err(failed)?;
-        replica.ask(portrait::query, &(nobody, 1)).await.map_err(failed)?;
+        replica.run(citizen::query, &nobody).await.map_err(failed)?;
+        replica.run(civil_record::query, &nobody).await.map_err(failed)?;
+        replica.run(portrait::query, &(nobody, 1)).await.map_err(failed)?;
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ fn columns<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sq
     .boxed()
 }
 
-fn flaw_of(found: &[ColumnRow]) -> Option<String> {
+fn contract_violation(found: &[ColumnRow]) -> Option<String> {
     if found.is_empty() {
         return Some("there is no view padan.citizen: deploy/registry shows how to create it".into());
     }

@@ -1,14 +1,16 @@
-/// Why the registry gave no answer. All but `Config` become the documented 503.
+/// Why the registry gave no answer. All variants but `Config` are answered with the documented 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// No replica could be reached, or none could serve the query; the text has one part for each tried.
+    /// No replica could be reached, or none could run the query; the text has one part for each that was tried.
     #[error("the civil registry is unavailable: {0}")]
     Unavailable(String),
     /// The look-up did not end in time; the text says where the time went.
     #[error("the civil registry did not answer in time: {0}")]
     Timeout(String),
-    /// A row breaks the contract of the view. The value is withheld, since it is personal.
-    #[error("the civil registry is inconsistent: {table}.{column} holds what the contract does not allow")]
+    /// A row breaks the contract of the view. The text does not quote the value, since it is personal.
+    #[error(
+        "the civil registry is inconsistent: {table}.{column} has a value that the contract does not allow"
+    )]
     Inconsistent {
         /// The view.
         table: &'static str,
@@ -21,7 +23,7 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
-    /// A column of the view holds what the contract does not allow.
+    /// A column of the view has a value that the contract does not allow.
     pub(crate) fn inconsistent(column: &'static str) -> Self {
         Self::Inconsistent { table: "padan.citizen", column }
     }

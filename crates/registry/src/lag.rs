@@ -3,39 +3,39 @@ use std::time::Instant;
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-/// By how much a replica lags, as of when it was asked last.
+/// The replication lag of a replica, as of its last measurement.
 #[derive(Debug, Default)]
 pub(crate) struct Lag {
     seconds: Option<f64>,
-    /// When it was known last to have replayed everything.
+    /// When the replica was last known to have replayed everything.
     caught_up: Option<Instant>,
 }
 
 impl Lag {
-    /// Takes in what the replica told when it was asked at a moment.
+    /// Records the lag that the replica reported, and when it was asked.
     ///
-    /// The age of the last change replayed says too much after a pause of the primary: a replica that had everything a
-    /// second ago lags by a second at most.
-    pub(crate) fn note(&mut self, told: Option<f64>, asked: Instant) {
-        if told == Some(0.0) {
-            self.caught_up = Some(asked);
+    /// The age of the last replayed change overstates the lag after a pause of the primary: a replica that had caught
+    /// up a second ago lags by at most a second.
+    pub(crate) fn record(&mut self, reported: Option<f64>, asked_at: Instant) {
+        if reported == Some(0.0) {
+            self.caught_up = Some(asked_at);
         }
-        let at_most = self.caught_up.map_or(f64::INFINITY, |moment| moment.elapsed().as_secs_f64());
-        self.seconds = told.map(|seconds| seconds.min(at_most));
+        let upper_bound = self.caught_up.map_or(f64::INFINITY, |moment| moment.elapsed().as_secs_f64());
+        self.seconds = reported.map(|seconds| seconds.min(upper_bound));
     }
 
-    /// `None` when it did not answer, or cannot tell.
+    /// `None` when the replica did not answer, or does not know its lag.
     pub(crate) fn seconds(&self) -> Option<f64> {
         self.seconds
     }
 }
 
-/// By how many seconds a replica lags behind what it replays from, at most.
+/// An upper bound of a replica's lag, in seconds.
 ///
-/// A primary does not lag. A standby that has replayed all it received, and is still receiving, does not either, however
-/// long ago the last change was: a primary that rests sends none. Having started, it has replayed more than it received
-/// until the first change arrives. Otherwise it is the age of the last change replayed, which is `None` when there was
-/// none since its start.
+/// It is 0 for a primary, and for a standby that has replayed all that it received and still has a connection to its
+/// sender, however old the last change is: an idle primary sends none. (Just after its start a standby has replayed
+/// more than it received.) Otherwise it is the age of the last replayed change; `None` when there was none since the
+/// start.
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),
@@ -59,19 +59,19 @@ mod tests {
     use super::Lag;
 
     #[test]
-    fn the_age_of_an_old_change_counts_from_when_the_replica_had_everything() {
+    fn the_lag_is_at_most_the_time_since_the_replica_had_caught_up() {
         let now = Instant::now();
         let before = |seconds| now.checked_sub(Duration::from_secs(seconds)).unwrap();
         let mut lag = Lag::default();
-        lag.note(Some(3600.0), before(9));
+        lag.record(Some(3600.0), before(9));
         assert_eq!(lag.seconds(), Some(3600.0), "nothing else is known");
-        lag.note(Some(0.0), before(5));
+        lag.record(Some(0.0), before(5));
         assert_eq!(lag.seconds(), Some(0.0));
-        lag.note(Some(3600.0), now);
+        lag.record(Some(3600.0), now);
         assert!((5.0..6.0).contains(&lag.seconds().unwrap()), "{lag:?}");
-        lag.note(Some(2.0), now);
+        lag.record(Some(2.0), now);
         assert_eq!(lag.seconds(), Some(2.0));
-        lag.note(None, now);
+        lag.record(None, now);
         assert_eq!(lag.seconds(), None);
     }
 }

@@ -6,12 +6,12 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{RegistryError, citizen::parse_moment};
+use crate::{citizen::parse_moment, error::RegistryError};
 
-/// A person's photo in the registry: an encoded file, not yet looked at.
+/// A person's photo in the registry: an encoded file, not yet decoded.
 #[derive(Clone)]
 pub struct Portrait {
-    /// The file. Never empty; its format is whatever the registry keeps. `None` when it is larger than is fetched.
+    /// The file, never empty, in any format. `None` when it is larger than `max_portrait_bytes`.
     pub bytes: Option<Bytes>,
     /// When the photo last changed.
     pub updated_at: DateTime<Utc>,
@@ -30,7 +30,7 @@ pub(crate) struct PortraitRow {
 
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,
-    (nik, most_bytes): &'c (NationalId, i32),
+    (nik, max_bytes): &'c (NationalId, i32),
 ) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
     sqlx::query_as!(
         PortraitRow,
@@ -41,7 +41,7 @@ pub(crate) fn query<'c>(
               AND octet_length(portrait) > 0
             LIMIT 2"#,
         nik.as_str(),
-        most_bytes
+        max_bytes
     )
     .fetch_all(connection)
     .boxed()

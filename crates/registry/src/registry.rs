@@ -6,16 +6,22 @@ use padan_postgres::{Fault, Statement};
 use tokio::time::timeout;
 
 use crate::{
-    Citizen, CivilRecord, Config, Portrait, RegistryError, ReplicaFigures, ReplicaStanding, citizen,
-    civil_record, contract_check, portrait, replica::Replica,
+    citizen::{self, Citizen},
+    civil_record::{self, CivilRecord},
+    config::Config,
+    contract_check,
+    error::RegistryError,
+    portrait::{self, Portrait},
+    replica::{Replica, ReplicaFigures},
+    replica_status::ReplicaStatus,
 };
 
 /// The civil registry, behind one or several replicas. Cheap to clone.
 ///
-/// Replicas are tried in the order of the settings. One that failed is tried last until its rest is over,
-/// then by a single look-up at a time. A row that breaks the contract is not asked for again elsewhere: a
-/// replica holds what the others hold, and a second opinion would only make the answer depend on which one
-/// replied.
+/// Replicas are tried in the order of the settings. One that failed is tried last for
+/// [`retry_failed_after_ms`](Config::retry_failed_after_ms), then retried by a single look-up. A row that breaks the
+/// contract is not looked up on another replica: all replicas hold the same row, and the answer must not depend on
+/// which one replied.
 #[derive(Clone)]
 pub struct Registry {
     replicas: Arc<[Replica]>,
@@ -27,7 +33,11 @@ impl Registry {
     /// Checks the settings and prepares a pool for each URL. No connection is opened before the first
     /// look-up, so the registry need not be up.
     ///
-    /// Must be called within a Tokio runtime, which looks after the pools.
+    /// Must be called within a Tokio runtime, which maintains the pools.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Config`] when the settings cannot work.
     pub fn new(config: &Config) -> Result<Self, RegistryError> {
         config.validate()?;
         let replicas = config
@@ -43,22 +53,38 @@ impl Registry {
         })
     }
 
-    /// The person of a NIK: what every verification needs. `None` when the registry has no such NIK.
+    /// The fields of a person that every verification needs. `None` when the registry has no such NIK.
+    ///
+    /// # Errors
+    ///
+    /// When no replica answers within the time limit, or the row breaks the contract.
     pub async fn citizen(&self, nik: &NationalId) -> Result<Option<Citizen>, RegistryError> {
-        one(self.ask(citizen::query, nik).await?)
+        one(self.run(citizen::query, nik).await?)
     }
 
-    /// The person of a NIK with every field that basic verification can compare.
+    /// All fields of a person that basic verification can compare. `None` when the registry has no such NIK.
+    ///
+    /// # Errors
+    ///
+    /// As for [`citizen`](Self::citizen).
     pub async fn civil_record(&self, nik: &NationalId) -> Result<Option<CivilRecord>, RegistryError> {
-        one(self.ask(civil_record::query, nik).await?)
+        one(self.run(civil_record::query, nik).await?)
     }
 
-    /// The photo of the person of a NIK. `None` when there is no such NIK, or it has no photo.
+    /// The photo of a person. `None` when there is no such NIK, or the record has no photo.
+    ///
+    /// # Errors
+    ///
+    /// As for [`citizen`](Self::citizen).
     pub async fn portrait(&self, nik: &NationalId) -> Result<Option<Portrait>, RegistryError> {
-        one(self.ask(portrait::query, &(nik.clone(), self.max_portrait_bytes)).await?)
+        one(self.run(portrait::query, &(nik.clone(), self.max_portrait_bytes)).await?)
     }
 
-    /// Whether at least one replica answers, read-only, with a view that keeps the contract.
+    /// Checks that at least one replica answers, read-only, with a view that satisfies the contract.
+    ///
+    /// # Errors
+    ///
+    /// The error of the first replica when all fail.
     pub async fn check(&self) -> Result<(), RegistryError> {
         let mut first_fault = None;
         for (_, outcome) in self.check_each().await {
@@ -70,24 +96,24 @@ impl Registry {
         first_fault.map_or(Ok(()), Err)
     }
 
-    /// The same for each replica, with its name (`host:port/database`), all at once.
+    /// Checks all replicas at the same time; each outcome comes with the replica's name, `host:port/database`.
     pub async fn check_each(&self) -> Vec<(String, Result<(), RegistryError>)> {
         join_all(self.replicas.iter().map(|replica| async {
             let checked = timeout(self.lookup_timeout, contract_check::check(replica)).await;
-            let outcome = checked.unwrap_or_else(|_| Err(self.out_of_time()));
+            let outcome = checked.unwrap_or_else(|_| Err(self.timed_out()));
             (replica.name().to_owned(), outcome)
         }))
         .await
     }
 
-    /// Asks each replica how far behind it is, for [`figures`](Self::figures).
+    /// Measures the lag of each replica, for [`figures`](Self::figures).
     pub async fn measure_lag(&self) {
         join_all(self.replicas.iter().map(Replica::measure_lag)).await;
     }
 
-    /// Asks each replica what it is, in the order of the settings; `None` for one that does not answer.
-    pub async fn standings(&self) -> Vec<Option<ReplicaStanding>> {
-        join_all(self.replicas.iter().map(async |replica| replica.standing().await.ok())).await
+    /// The role and clock of each replica, in the order of the settings; `None` for one that does not answer.
+    pub async fn replica_statuses(&self) -> Vec<Option<ReplicaStatus>> {
+        join_all(self.replicas.iter().map(async |replica| replica.status().await.ok())).await
     }
 
     /// Figures of each replica, in the order of the settings.
@@ -95,25 +121,26 @@ impl Registry {
         self.replicas.iter().map(Replica::figures).collect()
     }
 
-    pub(crate) async fn ask<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
-        let (in_turn, resting): (Vec<_>, Vec<_>) =
+    /// Runs a query on the first replica that answers.
+    pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
+        let (in_turn, failed): (Vec<_>, Vec<_>) =
             self.replicas.iter().partition(|replica| replica.takes_its_turn());
         let attempts = async {
             let mut faults = Vec::new();
-            for replica in in_turn.into_iter().chain(resting) {
-                match replica.ask(query, argument).await {
+            for replica in in_turn.into_iter().chain(failed) {
+                match replica.run(query, argument).await {
                     Ok(answer) => return Ok(answer),
                     Err(fault) => faults.push((replica, fault)),
                 }
             }
             Err(all_failed(&faults))
         };
-        timeout(self.lookup_timeout, attempts).await.unwrap_or_else(|_| Err(self.out_of_time()))
+        timeout(self.lookup_timeout, attempts).await.unwrap_or_else(|_| Err(self.timed_out()))
     }
 
-    fn out_of_time(&self) -> RegistryError {
-        let budget = self.lookup_timeout.as_millis();
-        RegistryError::Timeout(format!("no replica within {budget} ms (registry.lookup_timeout_ms)"))
+    fn timed_out(&self) -> RegistryError {
+        let limit = self.lookup_timeout.as_millis();
+        RegistryError::Timeout(format!("no replica answered within {limit} ms (registry.lookup_timeout_ms)"))
     }
 }
 
@@ -124,7 +151,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// The only row of a NIK. Two rows would mean that the view's NIK is not unique.
+/// The only row of a NIK. Two rows mean that the view's NIK is not unique.
 fn one<R, T>(rows: Vec<R>) -> Result<Option<T>, RegistryError>
 where
     T: TryFrom<R, Error = RegistryError>,
@@ -141,7 +168,7 @@ fn all_failed(faults: &[(&Replica, Fault)]) -> RegistryError {
     let parts: Vec<_> =
         faults.iter().map(|(replica, fault)| format!("{}: {}", replica.name(), fault.text)).collect();
     let text = parts.join("; ");
-    if faults.iter().all(|(_, fault)| fault.is_of_time()) {
+    if faults.iter().all(|(_, fault)| fault.is_timeout()) {
         RegistryError::Timeout(text)
     } else {
         RegistryError::Unavailable(text)

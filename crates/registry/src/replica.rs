@@ -8,24 +8,30 @@ use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, con
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
-use crate::{Config, RegistryError, ReplicaStanding, lag, lag::Lag, standing};
+use crate::{
+    config::Config,
+    error::RegistryError,
+    lag::{self, Lag},
+    replica_status::{self, ReplicaStatus},
+};
 
-/// One URL: a pool of connections, and whether it is worth asking.
+/// One replica: a pool of connections, and whether the last statements failed.
 pub(crate) struct Replica {
     pool: Pool,
-    rest: Duration,
-    resting_until: Mutex<Option<Instant>>,
+    retry_after: Duration,
+    /// Set while the replica counts as failed: when it is next tried in its turn.
+    failed_until: Mutex<Option<Instant>>,
     lag: Mutex<Lag>,
 }
 
-/// One replica's pool, and whether it is in use.
+/// The figures of one replica.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReplicaFigures {
-    /// Its connections.
+    /// Its pool of connections.
     pub pool: PoolFigures,
-    /// Whether the replica is tried in its turn; false while it rests after a failure.
+    /// Whether the replica is tried in its turn. False for a while after a failure, when it is tried last.
     pub in_turn: bool,
-    /// By how many seconds it lagged when it was asked last; `None` when it did not answer, or cannot tell.
+    /// Its lag at the last measurement; `None` when it did not answer, or does not know its lag.
     pub lag_seconds: Option<f64>,
 }
 
@@ -45,8 +51,8 @@ impl Replica {
         };
         Ok(Self {
             pool: Pool::new(options, limits, Some(confirm_session)),
-            rest: Duration::from_millis(config.retry_failed_after_ms),
-            resting_until: Mutex::new(None),
+            retry_after: Duration::from_millis(config.retry_failed_after_ms),
+            failed_until: Mutex::new(None),
             lag: Mutex::default(),
         })
     }
@@ -56,80 +62,80 @@ impl Replica {
         self.pool.name()
     }
 
-    /// Runs a query; once more on a new connection when the first one broke under it.
-    pub(crate) async fn ask<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, Fault> {
+    /// Runs a query. When the connection breaks, runs it once more on a new one.
+    pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, Fault> {
         let mut outcome = self.pool.run(query, argument).await;
         if matches!(&outcome, Err(fault) if fault.kind == FaultKind::Lost) {
             outcome = self.pool.run(query, argument).await;
         }
         match &outcome {
-            Ok(_) => self.wake(),
-            Err(fault) if rests(fault) => self.put_to_rest(fault),
+            Ok(_) => self.mark_working(),
+            Err(fault) if is_replica_at_fault(fault) => self.mark_failed(fault),
             Err(_) => {}
         }
         outcome
     }
 
-    /// Asks how far behind it is. Whether it rests is left to the look-ups.
+    /// Measures the lag. A failure does not mark the replica as failed: only look-ups do.
     pub(crate) async fn measure_lag(&self) {
-        let asked = Instant::now();
-        let told = self.pool.run(lag::query, &()).await.ok().flatten();
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner).note(told, asked);
+        let asked_at = Instant::now();
+        let reported = self.pool.run(lag::query, &()).await.ok().flatten();
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner).record(reported, asked_at);
     }
 
-    /// Asks what it is, for an operator. Whether it rests is left to the look-ups.
-    pub(crate) async fn standing(&self) -> Result<ReplicaStanding, Fault> {
-        self.pool.run(standing::query, &()).await
+    /// Asks the server for its role and clock. A failure does not mark the replica as failed: only look-ups do.
+    pub(crate) async fn status(&self) -> Result<ReplicaStatus, Fault> {
+        self.pool.run(replica_status::query, &()).await
     }
 
-    /// Whether the replica should be asked in its turn. When a rest is over, only the first caller gets a yes
-    /// and becomes the trial; the others wait for its outcome with the replicas that are known to answer.
+    /// Whether a caller should try the replica in its turn, and not last. When the time after a failure is over, only
+    /// the first caller retries it; the others use the remaining replicas until that retry has succeeded.
     pub(crate) fn takes_its_turn(&self) -> bool {
-        let mut resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        match *resting_until {
+        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        match *failed_until {
             None => true,
             Some(until) => {
                 let now = Instant::now();
-                let trial = now >= until;
-                if trial {
-                    *resting_until = Some(now + self.rest);
+                let is_retry = now >= until;
+                if is_retry {
+                    *failed_until = Some(now + self.retry_after);
                 }
-                trial
+                is_retry
             }
         }
     }
 
-    fn put_to_rest(&self, fault: &Fault) {
-        let mut resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if resting_until.replace(Instant::now() + self.rest).is_none() {
+    fn mark_failed(&self, fault: &Fault) {
+        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed_until.replace(Instant::now() + self.retry_after).is_none() {
             tracing::warn!(replica = self.name(), fault = fault.text, "registry replica fails");
         }
     }
 
-    fn wake(&self) {
-        let mut resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
-        if resting_until.take().is_some() {
+    fn mark_working(&self) {
+        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if failed_until.take().is_some() {
             tracing::info!(replica = self.name(), "registry replica answers again");
         }
     }
 
     pub(crate) fn figures(&self) -> ReplicaFigures {
-        let resting_until = self.resting_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
         let lag_seconds = self.lag.lock().unwrap_or_else(PoisonError::into_inner).seconds();
-        ReplicaFigures { pool: self.pool.figures(), in_turn: resting_until.is_none(), lag_seconds }
+        ReplicaFigures { pool: self.pool.figures(), in_turn: failed_until.is_none(), lag_seconds }
     }
 }
 
-/// Whether the replica should be tried last for a while: not when the query or the row is at fault, or when all
-/// connections are busy because it serves well.
-fn rests(fault: &Fault) -> bool {
+/// Whether the fault shows that the replica fails. A faulty query or row does not, and neither does a pool whose
+/// connections are all in use.
+fn is_replica_at_fault(fault: &Fault) -> bool {
     match fault.kind {
         FaultKind::Down | FaultKind::Lost | FaultKind::TimedOut | FaultKind::Forbidden => true,
         FaultKind::Saturated | FaultKind::Query => false,
     }
 }
 
-/// Whether the server took the options that the safety of the registry rests on.
+/// Checks that the server applied the options on which the safety of the registry depends.
 fn confirm_session(connection: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<&'static str>>> {
     async move {
         let session = sqlx::query!(

@@ -1,33 +1,38 @@
-//! Everybody who can be compared, range by range, for enrolment ahead of the first verification.
+//! All people who can be verified by their face, range by range, for enrolment ahead of the first verification.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{NationalId, NikPrefix, NikRange};
 use sqlx::PgConnection;
 
-use crate::{Registry, RegistryError, citizen::parse_moment};
+use crate::{citizen::parse_moment, error::RegistryError, registry::Registry};
 
-/// Somebody whose record is in force and who has a photo.
+/// A person whose record is in force and who has a photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RosterEntry {
     /// The NIK.
     pub nik: NationalId,
-    /// When the photo last changed; `None` when the row breaks the contract, in its moment or by being one of several.
+    /// When the photo last changed; `None` when the moment is invalid or the NIK is not unique, which breaks the
+    /// contract.
     pub portrait_updated_at: Option<DateTime<Utc>>,
 }
 
 impl Registry {
-    /// The next range of NIKs after a prefix, or the first one: it begins with the least NIK that there is and holds
-    /// about so many people, more where a single prefix has more. `None` behind the last.
+    /// The next range of NIKs after a prefix, or the first range. It begins with the least NIK that exists and has
+    /// about `people` people, more when a single prefix has more. `None` after the last.
     ///
-    /// Rows whose NIK is not 16 digits are passed over, here and in the roster: nobody can ask for them.
+    /// Rows whose NIK is not 16 digits are skipped, here and in the roster: no request can name them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registry::citizen`].
     pub async fn next_range(
         &self,
         after: Option<&NikPrefix>,
         people: u32,
     ) -> Result<Option<NikRange>, RegistryError> {
-        let place = after.map(NikPrefix::greatest_nik).unwrap_or_default();
-        let ends = self.ask(next_range, &(place, i64::from(people))).await?;
+        let after = after.map(NikPrefix::greatest_nik).unwrap_or_default();
+        let ends = self.run(next_range, &(after, i64::from(people))).await?;
         let (Some(first), Some(last)) = (ends.first, ends.last) else {
             return Ok(None);
         };
@@ -37,24 +42,28 @@ impl Registry {
         }))
     }
 
-    /// The next people of a range after a NIK, or its first ones, in the order of their NIKs and each once; none behind
-    /// the last.
+    /// The next people of a range after a NIK, or its first ones: at most `limit`, in the order of their NIKs, each
+    /// once. Empty after the last.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registry::citizen`].
     pub async fn roster(
         &self,
         range: &NikRange,
         after: Option<&NationalId>,
-        most: u32,
+        limit: u32,
     ) -> Result<Vec<RosterEntry>, RegistryError> {
         let page = Page {
             after: after.map_or(range.first.as_str(), NationalId::as_str).to_owned(),
             until: range.last.greatest_nik(),
-            most: most.into(),
+            limit: limit.into(),
         };
         let mut entries: Vec<RosterEntry> = Vec::new();
-        for row in self.ask(roster, &page).await? {
+        for row in self.run(roster, &page).await? {
             let nik = parse_nik(&row.nik)?;
             match entries.last_mut() {
-                Some(twin) if twin.nik == nik => twin.portrait_updated_at = None,
+                Some(duplicate) if duplicate.nik == nik => duplicate.portrait_updated_at = None,
                 _ => {
                     let moment = parse_moment(row.portrait_updated_at.as_deref()).ok();
                     entries.push(RosterEntry { nik, portrait_updated_at: moment });
@@ -64,9 +73,13 @@ impl Registry {
         Ok(entries)
     }
 
-    /// About how many people's records are in force, as the server's planner has it: counting them would read them all.
+    /// The planner's estimate of how many records are in force: counting them would read them all.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Registry::citizen`].
     pub async fn estimated_people(&self) -> Result<Option<u64>, RegistryError> {
-        let plan = self.ask(estimate, &()).await?;
+        let plan = self.run(estimate, &()).await?;
         Ok(plan.first().and_then(Option::as_deref).and_then(rows_of))
     }
 }
@@ -75,7 +88,7 @@ fn parse_nik(text: &str) -> Result<NationalId, RegistryError> {
     text.parse().map_err(|_| RegistryError::inconsistent("nik"))
 }
 
-/// The planner's number of rows, out of the first line of a plan: `Seq Scan on person  (cost=0.00..1.00 rows=12 ...`.
+/// The estimated number of rows in the first line of a plan: `Seq Scan on person  (cost=0.00..1.00 rows=12 ...`.
 fn rows_of(plan: &str) -> Option<u64> {
     plan.split_once(" rows=")?.1.split(' ').next()?.parse().ok()
 }
@@ -88,7 +101,7 @@ struct EndsRow {
 struct Page {
     after: String,
     until: String,
-    most: i64,
+    limit: i64,
 }
 
 struct RosterRow {
@@ -98,7 +111,7 @@ struct RosterRow {
 
 fn next_range<'c>(
     connection: &'c mut PgConnection,
-    (place, people): &'c (String, i64),
+    (after, people): &'c (String, i64),
 ) -> BoxFuture<'c, sqlx::Result<EndsRow>> {
     sqlx::query_as!(
         EndsRow,
@@ -110,7 +123,7 @@ fn next_range<'c>(
                       AND nik ~ '^[0-9]{16}$'
                     ORDER BY nik
                     LIMIT $2) AS ahead"#,
-        place,
+        after,
         people
     )
     .fetch_one(connection)
@@ -135,7 +148,7 @@ fn roster<'c>(
             LIMIT $3"#,
         page.after,
         page.until,
-        page.most
+        page.limit
     )
     .fetch_all(connection)
     .boxed()
@@ -155,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_planners_number_is_read() {
+    fn the_planners_estimate_is_read() {
         let plan = "Index Scan using person_pkey on person  (cost=0.29..8.31 rows=280000000 width=17)";
         assert_eq!(rows_of(plan), Some(280_000_000));
         assert_eq!(rows_of("Filter: (status = 'active'::text)"), None);

@@ -6,10 +6,10 @@ use padan_domain::{BasicField, CitizenStatus, NationalId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator, postgres::PgConnectOptions};
 
-use crate::{FurtherFields, RegistryError};
+use crate::{civil_record::FurtherFields, error::RegistryError};
 
-/// A stand-in for a civil registry that can be written to, for demo and tests. Never part of the service: the
-/// tables of a real registry are not these.
+/// A writable sample of a civil registry, for demo and tests. The service never uses it: a real registry has other
+/// tables.
 pub struct SampleRegistry(PgConnection);
 
 /// An invented person.
@@ -17,7 +17,7 @@ pub struct SampleRegistry(PgConnection);
 pub struct SamplePerson {
     /// The NIK.
     pub nik: NationalId,
-    /// The name, as it would stand on the card.
+    /// The name as it would be on the identity card.
     pub name: String,
     /// The date of birth.
     pub date_of_birth: NaiveDate,
@@ -25,7 +25,7 @@ pub struct SamplePerson {
     pub status: CitizenStatus,
     /// The other fields.
     pub further: FurtherFields,
-    /// The photo as an encoded file, with the moment at which it changed; `None` for a person without one.
+    /// The photo as an encoded file, and when it changed; `None` for a person without one.
     pub portrait: Option<(Bytes, DateTime<Utc>)>,
 }
 
@@ -42,10 +42,14 @@ impl fmt::Debug for SampleRegistry {
 }
 
 impl SampleRegistry {
-    /// The migrations that create the stand-in tables and the view.
+    /// The migrations that create the sample tables and the view.
     pub const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/registry");
 
     /// Connects with a URL whose user may create schemas.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be parsed, or the server cannot be reached.
     pub async fn connect(url: &SecretString) -> Result<Self, RegistryError> {
         let options = PgConnectOptions::from_str(url.expose_secret())
             .map_err(|error| RegistryError::Config(error.to_string()))?
@@ -53,7 +57,11 @@ impl SampleRegistry {
         PgConnection::connect_with(&options).await.map(Self).map_err(|error| unavailable(&error))
     }
 
-    /// Creates what is missing of the tables and the view; does nothing when all is there.
+    /// Creates the tables and the view; does nothing when they exist.
+    ///
+    /// # Errors
+    ///
+    /// When a migration fails.
     pub async fn migrate(&mut self) -> Result<(), RegistryError> {
         Self::MIGRATIONS
             .run_direct(None, &mut self.0, false)
@@ -62,6 +70,10 @@ impl SampleRegistry {
     }
 
     /// Adds a person, or replaces the one with the same NIK.
+    ///
+    /// # Errors
+    ///
+    /// When a statement fails. The same holds for the functions that follow.
     pub async fn put(&mut self, person: &SamplePerson) -> Result<(), RegistryError> {
         self.replace(person).await.map_err(|error| unavailable(&error))
     }
@@ -114,7 +126,7 @@ impl SampleRegistry {
             .map_err(|error| unavailable(&error))
     }
 
-    /// Removes everybody who is not among these.
+    /// Removes all people but these.
     pub async fn keep_only(&mut self, niks: &[&str]) -> Result<(), RegistryError> {
         sqlx::query!("DELETE FROM civil_registry.person WHERE nik <> ALL($1::text[])", niks as &[&str])
             .execute(&mut self.0)
@@ -123,7 +135,7 @@ impl SampleRegistry {
             .map_err(|error| unavailable(&error))
     }
 
-    /// How many people there are.
+    /// The number of people.
     pub async fn count(&mut self) -> Result<u64, RegistryError> {
         let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM civil_registry.person"#)
             .fetch_one(&mut self.0)

@@ -1,4 +1,4 @@
-//! The model set that every service is to use.
+//! The model set that all services use.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -6,26 +6,34 @@ use padan_domain::ModelContractId;
 use padan_postgres::Pool;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
-/// What was activated last.
+/// The model set that was activated last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActiveModel {
     /// The name of the model set.
     pub model_set: String,
-    /// What its embeddings mean. A set of that name with another contract is not the one that was meant.
+    /// The contract of its embeddings. A set of the same name with another contract is another set.
     pub contract: ModelContractId,
-    /// When.
+    /// When it was activated.
     pub activated_at: DateTime<Utc>,
 }
 
 impl Store {
-    /// The active model set; `None` when none was activated and each service uses that of its settings.
+    /// The active model set; `None` when none was activated, and each service uses the one in its settings.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the row is invalid.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
-        active_in(&self.0.pool).await
+        read_active_model(&self.0.pool).await
     }
 
-    /// Makes a model set the active one. Services follow within seconds.
+    /// Activates a model set. Services switch to it within seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn activate_model(
         &self,
         model_set: &str,
@@ -36,7 +44,7 @@ impl Store {
     }
 }
 
-pub(crate) async fn active_in(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
+pub(crate) async fn read_active_model(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
     let row = pool.run(read, &()).await?;
     row.map(ActiveModel::try_from).transpose()
 }

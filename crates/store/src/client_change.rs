@@ -1,4 +1,4 @@
-//! What an operator does to clients. The service itself may not.
+//! How an operator changes clients. The role of the service may not.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
-use crate::{ClientSecret, Store, StoreError};
+use crate::{client_rules::RuleColumns, client_secret::ClientSecret, error::StoreError, store::Store};
 
 /// A client to be added.
 #[derive(Debug)]
 pub struct NewClient {
-    /// Its name, which no other client has.
+    /// Its name, unique among the clients.
     pub name: ClientName,
-    /// Its user name, which no other client has.
+    /// Its user name, unique among the clients.
     pub username: Username,
     /// Its password.
     pub password: ClientSecret,
     /// Its key.
     pub api_key: ClientSecret,
-    /// What it may do.
+    /// Its networks, endpoints, rate and quotas.
     pub rules: ClientRules,
 }
 
@@ -28,68 +28,41 @@ pub struct NewClient {
 pub struct Rotation {
     /// The client.
     pub name: ClientName,
-    /// A new password, or `None` to keep the one it has.
+    /// A new password, or `None` to keep the present one.
     pub password: Option<ClientSecret>,
-    /// A new key, or `None` to keep the one it has.
+    /// A new key, or `None` to keep the present one.
     pub api_key: Option<ClientSecret>,
-    /// How long what is replaced stays good. What an earlier rotation replaced ends at once.
+    /// For how long the replaced secrets remain valid. Those of an earlier rotation become invalid at once.
     pub keep_old: Duration,
 }
 
+/// All functions fail when the store does.
 impl Store {
-    /// Adds a client. `false` when its name or its user name is taken.
+    /// Adds a client. False when its name or user name is taken.
     pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
-        Ok(self.connections().run(add, client).await?)
+        Ok(self.pool().run(add, client).await?)
     }
 
-    /// Replaces what a client may do. `false` when there is none of that name.
+    /// Replaces a client's rules. False when there is no client of that name.
     pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
         let change = (name.clone(), rules.clone());
-        Ok(self.connections().run(set_rules, &change).await?)
+        Ok(self.pool().run(set_rules, &change).await?)
     }
 
-    /// Disables a client, or lets it call again. `false` when there is none of that name.
+    /// Disables or enables a client. False when there is no client of that name.
     pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
         let change = (name.clone(), disabled);
-        Ok(self.connections().run(set_disabled, &change).await?)
+        Ok(self.pool().run(set_disabled, &change).await?)
     }
 
-    /// Gives a client new secrets. `false` when there is none of that name.
+    /// Replaces a client's secrets. False when there is no client of that name.
     pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
-        Ok(self.connections().run(rotate, rotation).await?)
+        Ok(self.pool().run(rotate, rotation).await?)
     }
 
-    /// Removes a client. What it used of its quotas stays. `false` when there is none of that name.
+    /// Removes a client, but not the count of its used quotas. False when there is no client of that name.
     pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
-        Ok(self.connections().run(remove, name).await?)
-    }
-}
-
-/// Rules in the types of the columns.
-struct RuleColumns {
-    networks: Vec<String>,
-    certificates: Vec<String>,
-    endpoints: Option<Vec<String>>,
-    requests_per_second: Option<f64>,
-    burst: Option<i32>,
-    daily_quota: Option<i64>,
-    monthly_quota: Option<i64>,
-}
-
-impl From<&ClientRules> for RuleColumns {
-    fn from(rules: &ClientRules) -> Self {
-        let names = |endpoints: &Vec<padan_domain::Endpoint>| {
-            endpoints.iter().map(|endpoint| endpoint.as_str().to_owned()).collect()
-        };
-        Self {
-            networks: rules.networks.iter().map(|network| network.trunc().to_string()).collect(),
-            certificates: rules.certificates.iter().map(ToString::to_string).collect(),
-            endpoints: rules.endpoints.as_ref().map(names),
-            requests_per_second: rules.rate.map(|rate| rate.per_second()),
-            burst: rules.rate.and_then(|rate| i32::try_from(rate.burst().get()).ok()),
-            daily_quota: rules.daily_quota.map(|quota| quota.get().into()),
-            monthly_quota: rules.monthly_quota.map(|quota| quota.get().into()),
-        }
+        Ok(self.pool().run(remove, name).await?)
     }
 }
 

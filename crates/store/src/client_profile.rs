@@ -4,24 +4,24 @@ use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
 use crate::{
-    StoreError,
-    client::{inconsistent, rules},
+    client_rules::{RuleColumns, inconsistent},
+    error::StoreError,
 };
 
-/// A client as whoever looks into the store sees it: without the hashes of its secrets.
+/// A client without the hashes of its secrets.
 #[derive(Debug, Clone)]
 pub struct ClientProfile {
     /// Its name.
     pub name: ClientName,
-    /// What it presents as its user name.
+    /// Its user name.
     pub username: Username,
-    /// Until when the password before the last rotation is good.
+    /// Until when the password before the last rotation is valid.
     pub old_password_until: Option<DateTime<Utc>>,
-    /// Until when the key before the last rotation is good.
+    /// Until when the key before the last rotation is valid.
     pub old_api_key_until: Option<DateTime<Utc>>,
-    /// Whether it may not call at present.
+    /// Whether all its requests are refused.
     pub disabled: bool,
-    /// What it may do otherwise.
+    /// Its networks, endpoints, rate and quotas.
     pub rules: ClientRules,
     /// When it was added.
     pub created_at: DateTime<Utc>,
@@ -50,28 +50,35 @@ impl TryFrom<ProfileRow> for ClientProfile {
     type Error = StoreError;
 
     fn try_from(row: ProfileRow) -> Result<Self, StoreError> {
-        let rate = (row.requests_per_second, row.burst);
-        let quotas = (row.daily_quota, row.monthly_quota);
+        let rules = RuleColumns {
+            networks: row.allowed_networks,
+            certificates: row.certificates,
+            endpoints: row.endpoints,
+            requests_per_second: row.requests_per_second,
+            burst: row.burst,
+            daily_quota: row.daily_quota,
+            monthly_quota: row.monthly_quota,
+        };
         Ok(Self {
             name: row.name.parse().map_err(|_| inconsistent("name"))?,
             username: row.username.parse().map_err(|_| inconsistent("username"))?,
             old_password_until: row.previous_password_valid_until,
             old_api_key_until: row.previous_api_key_valid_until,
             disabled: row.disabled,
-            rules: rules((&row.allowed_networks, &row.certificates), row.endpoints.as_deref(), rate, quotas)?,
+            rules: rules.try_into()?,
             created_at: row.created_at,
             changed_at: row.changed_at,
         })
     }
 }
 
-/// The client of a name, or all.
-pub(crate) struct Wanted(pub(crate) Option<ClientName>);
+/// Selects the client of a name, or all.
+pub(crate) struct ProfileFilter(pub(crate) Option<ClientName>);
 
-/// Clients, by name.
+/// The selected clients, ordered by name.
 pub(crate) fn profiles<'c>(
     connection: &'c mut PgConnection,
-    Wanted(name): &'c Wanted,
+    ProfileFilter(name): &'c ProfileFilter,
 ) -> BoxFuture<'c, sqlx::Result<Vec<ProfileRow>>> {
     sqlx::query_as!(
         ProfileRow,

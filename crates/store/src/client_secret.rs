@@ -4,28 +4,31 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// A new secret of a client: 256 bits from the system, as 64 hexadecimal digits. It is shown once and kept nowhere.
+/// A new secret of a client: 256 random bits, as 64 hexadecimal digits. It is shown once and not stored.
 pub struct ClientSecret(SecretString);
 
-/// A client's password or key as it is kept: the SHA-256 of it, and for a while that of the one before.
+/// The SHA-256 of a client's password or key and, for some time after a rotation, that of the secret before.
 ///
-/// A plain hash is enough, since the secrets are random: there is nothing to guess that a slow hash would make slow.
+/// A plain hash suffices: the secrets are random, so that nobody can find one by trial, however fast the hash is.
 #[derive(Clone, PartialEq, Eq)]
-pub struct KeptSecret {
-    /// The SHA-256 of the secret.
+pub struct SecretHashes {
+    /// The SHA-256 of the present secret.
     pub current: [u8; 32],
-    /// The SHA-256 of the one before, and until when it is good.
+    /// The SHA-256 of the secret before, and until when it is valid.
     pub previous: Option<([u8; 32], DateTime<Utc>)>,
 }
 
 impl ClientSecret {
-    /// Makes one.
+    /// Generates a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Cryptography`] when the operating system gives no random bytes.
     pub fn generate() -> Result<Self, StoreError> {
         let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes)
-            .map_err(|error| StoreError::Config(format!("the system gives no random numbers: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|_| StoreError::no_random_bytes())?;
         Ok(Self(hex::encode(bytes).into()))
     }
 
@@ -34,14 +37,14 @@ impl ClientSecret {
         self.0.expose_secret()
     }
 
-    /// What is kept of it.
+    /// The hash that is stored.
     pub(crate) fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.reveal().as_bytes()).into()
     }
 }
 
-impl KeptSecret {
-    /// One without a predecessor.
+impl SecretHashes {
+    /// The hash of a secret without a predecessor.
     pub fn new(sha256: [u8; 32]) -> Self {
         Self { current: sha256, previous: None }
     }
@@ -53,9 +56,9 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-impl fmt::Debug for KeptSecret {
+impl fmt::Debug for SecretHashes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeptSecret")
+        f.write_str("SecretHashes")
     }
 }
 
@@ -64,16 +67,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_another_and_none_prints() {
+    fn each_secret_is_new_and_debug_shows_none() {
         let (one, other) = (ClientSecret::generate().unwrap(), ClientSecret::generate().unwrap());
         assert_eq!(one.reveal().len(), 64);
         assert!(one.reveal().bytes().all(|byte| byte.is_ascii_hexdigit()));
         assert_ne!(one.reveal(), other.reveal());
-        assert_eq!(format!("{one:?} {:?}", KeptSecret::new(one.sha256())), "ClientSecret KeptSecret");
+        assert_eq!(format!("{one:?} {:?}", SecretHashes::new(one.sha256())), "ClientSecret SecretHashes");
     }
 
     #[test]
-    fn what_is_kept_is_the_sha256_of_the_digits() {
+    fn the_sha256_of_the_digits_is_stored() {
         // printf abc | sha256sum
         let secret = ClientSecret("abc".to_owned().into());
         let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";

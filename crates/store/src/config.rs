@@ -5,68 +5,70 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::{AuditKeys, PersonKeys, StoreError, TemplateKeys, secret};
+use crate::{
+    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, template_keys::TemplateKeys,
+};
 
 /// Settings of section `[store]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://` URL of the database that the service owns. Wrong, or down: a verification of a known
-    /// NIK is answered 503. `padan migrate` needs a user who may create schemas and roles; the service one in the role
-    /// `padan_service`. Either this or `url_file`.
+    /// `postgres://` URL of the service's own database. When it is wrong or the database is down, a verification of a
+    /// known NIK is answered 503. `padan migrate` needs a user who may create schemas and roles, the service a user in
+    /// the role `padan_service`. Either this or `url_file`.
     pub url: SecretString,
-    /// A file that holds the URL, which has a password in it. Let nobody but the service read it.
+    /// A file with the URL. It contains a password: only the service may read it.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// The secrets under which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits each, separated
-    /// by commas or white space. Either this or `person_key_file`. Rows are written under the first one; the others are
-    /// those of before, so that `padan audit export --nik` and `padan person forget` find what was written under them.
-    /// Another first key than before: no template is found and every portrait is embedded once more.
+    /// The secrets with which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits each, separated
+    /// by commas or white space. Either this or `person_key_file`. Rows are written under the first one. The others are
+    /// former ones, so that `padan audit export --nik` and `padan person forget` find rows that were written under
+    /// them. With another first key no template is found and every portrait is embedded again.
     #[serde(default)]
     pub person_key: Option<SecretString>,
-    /// A file that holds the secrets, one a line, for where secrets are mounted. Let nobody but the service read it.
+    /// A file with the secrets, one a line. Only the service may read it.
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
-    /// The keys that templates are encrypted with, 64 hexadecimal digits each, separated by commas or white space.
-    /// The first one seals, all open. Either this or `template_keys_file`. A template whose key is not among them
-    /// cannot be read: the portrait is embedded once more, by the next verification or `padan enroll`. A process that
-    /// lacks the key with which the others seal does so each time they have, and they for its.
+    /// The keys that encrypt templates, 64 hexadecimal digits each, separated by commas or white space. The first one
+    /// encrypts, all decrypt. Either this or `template_keys_file`. A template whose key is missing cannot be read: the
+    /// next verification or `padan enroll` embeds the portrait again. Processes without a common key replace each
+    /// other's templates again and again.
     #[serde(default)]
     pub template_keys: Option<SecretString>,
-    /// A file that holds the keys, one a line. Let nobody but the service read it.
+    /// A file with the keys, one a line. Only the service may read it.
     #[serde(default)]
     pub template_keys_file: Option<PathBuf>,
-    /// The keys that chain the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
-    /// one signs, all verify. Either this or `audit_keys_file`. Without the key that signed it, a row cannot be
-    /// verified; whoever has it can forge one.
+    /// The keys that sign the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
+    /// one signs, all verify. Either this or `audit_keys_file`. A row cannot be verified without its key. With a key,
+    /// rows can be forged.
     #[serde(default)]
     pub audit_keys: Option<SecretString>,
-    /// A file that holds the keys, one a line. Let nobody but the service and the auditor read it.
+    /// A file with the keys, one a line. Only the service and the auditor may read it.
     #[serde(default)]
     pub audit_keys_file: Option<PathBuf>,
-    /// How long an answer waits for its row in the audit trail to be durable. Too short: a slow disk becomes 503. Too
-    /// long: callers wait for a store that is down.
+    /// How long an answer waits until its audit row is durable. Too short: a slow disk causes 503. Too long: callers
+    /// wait for a store that is down.
     pub audit_timeout_ms: u64,
-    /// How long it may take to get a connection, new or from the pool. Too short: a busy moment becomes
-    /// 503. Too long: requests pile up behind a store that is down.
+    /// How long it may take to get a connection, new or from the pool. Too short: a short peak of load causes 503. Too
+    /// long: requests queue for a store that is down.
     pub connect_timeout_ms: u64,
-    /// How long the server may work on one statement. Too short: a checkpoint on a slow disk becomes 503. Too
-    /// long: a blocked statement holds its connection and the pool runs dry.
+    /// How long the server may work on one statement. Too short: a checkpoint on a slow disk causes 503. Too long: a
+    /// blocked statement keeps its connection and the pool is exhausted.
     pub statement_timeout_ms: u64,
     /// How long a statement may wait for a lock. It has no effect when it is longer than the statement
     /// timeout.
     pub lock_timeout_ms: u64,
-    /// How long one migration may wait for a lock before it gives up and leaves everything as it was. Long,
-    /// it holds up the service's own statements, which queue behind it.
+    /// How long one migration may wait for a lock before it fails and changes nothing. Too long: statements of the
+    /// service wait behind the migration.
     pub migration_lock_timeout_ms: u64,
-    /// Connections. Too few: statements queue and time out under load, seen in the wait figures. Too many:
-    /// all instances together exhaust the server's `max_connections`.
+    /// The most connections of one process. Too few: statements queue and time out under load, seen in the wait
+    /// figures. Too many: all instances together exhaust the server's `max_connections`.
     pub max_connections: NonZeroU32,
-    /// After how long an unused connection is closed. Longer than a firewall's idle limit, the next statement
-    /// finds a dead connection and waits for the connect timeout.
+    /// After which time an unused connection is closed. Longer than a firewall's idle limit: the next statement gets a
+    /// dead connection and waits for the connect timeout.
     pub idle_timeout_ms: u64,
-    /// After how long a connection is replaced, so that a fail-over behind the same address is followed. Too
-    /// short: statements pay for new connections.
+    /// After which time a connection is replaced, so that a fail-over behind the same address takes effect. Too short:
+    /// statements wait for new connections.
     pub max_lifetime_ms: u64,
 }
 
@@ -91,7 +93,7 @@ impl Config {
         Ok(())
     }
 
-    /// How to connect, without the limits of the pool.
+    /// The connect options, without the limits of the pool.
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
         let url = self.read_url()?;
         let url = url.expose_secret();
@@ -102,7 +104,7 @@ impl Config {
             .map_err(|error| StoreError::Config(format!("store.url: {error}")))
     }
 
-    /// Reads the URL from where the settings say.
+    /// Reads the URL from the settings or the file that they name.
     fn read_url(&self) -> Result<SecretString, StoreError> {
         let url = Some(&self.url).filter(|url| !url.expose_secret().is_empty());
         let read = padan_postgres::read_secret("store.url", url, self.url_file.as_deref())
@@ -133,21 +135,21 @@ impl Config {
         Duration::from_millis(self.audit_timeout_ms)
     }
 
-    /// Reads the person keys from where the settings say.
+    /// Reads the person keys from the settings or the file that they name.
     pub(crate) fn read_person_keys(&self) -> Result<PersonKeys, StoreError> {
         let Self { person_key, person_key_file, .. } = self;
         let text = secret::read("person_key", person_key.as_ref(), person_key_file.as_deref())?;
         PersonKeys::from_hex(&text)
     }
 
-    /// Reads the template keys from where the settings say.
+    /// Reads the template keys from the settings or the file that they name.
     pub(crate) fn read_template_keys(&self) -> Result<TemplateKeys, StoreError> {
         let Self { template_keys, template_keys_file, .. } = self;
         let text = secret::read("template_keys", template_keys.as_ref(), template_keys_file.as_deref())?;
         TemplateKeys::from_hex(&text)
     }
 
-    /// Reads the audit keys from where the settings say.
+    /// Reads the audit keys from the settings or the file that they name.
     pub(crate) fn read_audit_keys(&self) -> Result<AuditKeys, StoreError> {
         let Self { audit_keys, audit_keys_file, .. } = self;
         let text = secret::read("audit_keys", audit_keys.as_ref(), audit_keys_file.as_deref())?;

@@ -1,54 +1,37 @@
-//! How far the enrolment of everybody has come, kept so that processes share the work and one that was killed is gone
-//! on with.
+//! The progress of the enrolment of all people. It is stored so that several processes share the work and a killed run
+//! can be resumed.
 //!
-//! The work is cut into ranges of NIKs. The run's row says up to where ranges have been given out; the ranges in
-//! progress are rows of their own, each leased to a process. A process that ends without a word lets its leases run
-//! out, and another takes its ranges over. A range that is done twice does no harm: who has a template is passed over.
+//! The work is divided into ranges of NIKs. The row of the run has the checkpoint: the end of the last assigned range.
+//! Each range in progress has a row of its own and is leased to a process. When a process is killed, its leases expire
+//! and another process takes over its ranges. Doing a range twice is harmless: people who have a template are skipped.
 
 use std::time::Duration;
 
-use padan_domain::{ModelContractId, NikPrefix, NikRange};
+use padan_domain::{ModelContractId, NikRange};
 use padan_postgres::Pool;
 use uuid::Uuid;
 
+pub(crate) mod checkpoint;
 mod statements;
-mod status;
+pub(crate) mod status;
+pub(crate) mod tally;
 
-pub use status::EnrolmentStatus;
+use self::statements::{Claim, FinishedRange, LeaseHolder, ReachedEnd};
+pub use self::{checkpoint::Checkpoint, status::EnrolmentStatus, tally::EnrolmentTally};
+use crate::{error::StoreError, store::Store};
 
-use self::statements::{Claim, Counted, Holder, Reaching};
-use crate::{Store, StoreError};
-
-/// One process's access to the enrolment under one model contract.
+/// A process's access to the enrolment under one model contract.
 #[derive(Debug, Clone)]
 pub struct EnrolmentLedger {
     store: Store,
-    holder: Holder,
-}
-
-/// Up to where ranges have been given out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// The last prefix that belongs to one; `None` when none has been given out.
-    pub reached: Option<NikPrefix>,
-}
-
-/// People by what became of them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct EnrolmentTally {
-    /// Who have an embedding of the photo that the registry has.
-    pub templates: u64,
-    /// Whose photo gives none; the reason is kept.
-    pub unusable: u64,
-    /// Who have neither, because the registry or the engine failed for them.
-    pub failed: u64,
+    holder: LeaseHolder,
 }
 
 impl Store {
-    /// Access to the enrolment under a model contract for a process that has just started. A range of its is taken
-    /// over by others once it has not been renewed for `lease`.
+    /// Access to the enrolment under a model contract for a process that has just started. Other processes take over
+    /// its ranges when they were not renewed for the time `lease`.
     pub fn enrolment(&self, contract: &ModelContractId, lease: Duration) -> EnrolmentLedger {
-        let holder = Holder {
+        let holder = LeaseHolder {
             contract: contract.as_str().to_owned(),
             process: Uuid::now_v7(),
             lease_seconds: lease.as_secs_f64(),
@@ -56,105 +39,75 @@ impl Store {
         EnrolmentLedger { store: self.clone(), holder }
     }
 
-    /// Every enrolment that there is, the last begun first.
+    /// The status of all enrolments, the last begun first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a row is invalid.
     pub async fn enrolments(&self) -> Result<Vec<EnrolmentStatus>, StoreError> {
-        all_in(&self.0.pool).await
+        read_enrolments(&self.0.pool).await
     }
 }
 
-/// Every enrolment that there is, the last begun first.
-pub(crate) async fn all_in(pool: &Pool) -> Result<Vec<EnrolmentStatus>, StoreError> {
+/// The status of all enrolments, the last begun first.
+pub(crate) async fn read_enrolments(pool: &Pool) -> Result<Vec<EnrolmentStatus>, StoreError> {
     let rows = pool.run(status::all, &()).await?;
     rows.into_iter().map(EnrolmentStatus::try_from).collect()
 }
 
+/// All functions fail when the store does.
 impl EnrolmentLedger {
-    /// Goes on with the run that is under way, or begins the next one.
+    /// Resumes the unfinished run, or begins a new one.
     pub async fn begin(&self, model_set: &str) -> Result<(), StoreError> {
-        let question = (self.holder.contract.clone(), model_set.to_owned());
-        Ok(self.store.0.pool.run(statements::begin, &question).await?)
+        let run = (self.holder.contract.clone(), model_set.to_owned());
+        Ok(self.store.0.pool.run(statements::begin, &run).await?)
     }
 
-    /// Takes a range over whose process has ended without a word; `None` when there is none.
+    /// Takes over a range whose lease has expired; `None` when there is none.
     pub async fn take_over(&self) -> Result<Option<NikRange>, StoreError> {
         let row = self.store.0.pool.run(statements::take_over, &self.holder).await?;
         row.map(NikRange::try_from).transpose()
     }
 
-    /// Up to where ranges have been given out; `None` when the run is finished.
+    /// The end of the last assigned range; `None` when the run is finished.
     pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
         let reached = self.store.0.pool.run(statements::checkpoint, &self.holder.contract).await?;
         reached.map(Checkpoint::try_from).transpose()
     }
 
-    /// Gives this process the range that follows a checkpoint; false when another process was faster.
+    /// Assigns the range after a checkpoint to this process; false when another process was faster.
     pub async fn claim(&self, after: &Checkpoint, range: &NikRange) -> Result<bool, StoreError> {
         let claim = Claim { holder: self.holder.clone(), after: after.text(), range: range.clone() };
         Ok(self.store.0.pool.run(statements::claim, &claim).await?)
     }
 
-    /// Renews the lease of a range; false when another process has it now.
+    /// Renews the lease of a range; false when another process has taken it over.
     pub async fn renew(&self, range: &NikRange) -> Result<bool, StoreError> {
-        let question = (self.holder.clone(), range.first.clone());
-        Ok(self.store.0.pool.run(statements::renew, &question).await?)
+        let lease = (self.holder.clone(), range.first.clone());
+        Ok(self.store.0.pool.run(statements::renew, &lease).await?)
     }
 
-    /// Counts a range as done; false when another process has it now and will count it.
+    /// Finishes a range and adds its tally to the run's; false when another process has taken it over.
     pub async fn finish_range(&self, range: &NikRange, tally: EnrolmentTally) -> Result<bool, StoreError> {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let counted = Counted {
+        let finished = FinishedRange {
             holder: self.holder.clone(),
             first: range.first.clone(),
             templates: whole(tally.templates),
             unusable: whole(tally.unusable),
             failed: whole(tally.failed),
         };
-        Ok(self.store.0.pool.run(statements::finish_range, &counted).await?)
+        Ok(self.store.0.pool.run(statements::finish_range, &finished).await?)
     }
 
-    /// Hands back what this process has not finished, so that nobody waits for its leases to run out.
+    /// Releases the ranges of this process, so that others need not wait until its leases expire.
     pub async fn release(&self) -> Result<(), StoreError> {
         Ok(self.store.0.pool.run(statements::release, &self.holder).await?)
     }
 
-    /// Finishes the run when nobody follows the checkpoint and no range is in progress; false when one still is.
+    /// Finishes the run whose last range ends at this checkpoint; false while a range is in progress.
     pub async fn finish(&self, at: &Checkpoint) -> Result<bool, StoreError> {
-        let reaching = Reaching { contract: self.holder.contract.clone(), reached: at.text() };
-        Ok(self.store.0.pool.run(statements::finish, &reaching).await?)
+        let run = ReachedEnd { contract: self.holder.contract.clone(), reached: at.text() };
+        Ok(self.store.0.pool.run(statements::finish, &run).await?)
     }
-}
-
-impl EnrolmentTally {
-    /// Everybody.
-    pub fn people(&self) -> u64 {
-        self.templates + self.unusable + self.failed
-    }
-}
-
-impl std::ops::AddAssign for EnrolmentTally {
-    fn add_assign(&mut self, more: Self) {
-        self.templates += more.templates;
-        self.unusable += more.unusable;
-        self.failed += more.failed;
-    }
-}
-
-impl Checkpoint {
-    fn text(&self) -> String {
-        self.reached.as_ref().map_or("", NikPrefix::as_str).to_owned()
-    }
-}
-
-impl TryFrom<String> for Checkpoint {
-    type Error = StoreError;
-
-    fn try_from(text: String) -> Result<Self, StoreError> {
-        let reached = if text.is_empty() { None } else { Some(prefix(&text)?) };
-        Ok(Self { reached })
-    }
-}
-
-fn prefix(text: &str) -> Result<NikPrefix, StoreError> {
-    text.parse()
-        .map_err(|_| StoreError::Inconsistent { table: "store.enrolment_range", column: "first_prefix" })
 }

@@ -9,31 +9,30 @@ use sqlx::{
 
 use tokio::time::timeout;
 
-use crate::{Config, StoreError};
+use crate::{config::Config, error::StoreError};
 
-/// The store's schema, step by step.
+/// The migrations of the store's schema.
 const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 
-/// Applies what is missing, over a connection of its own: a migration may take longer than any statement of
-/// the service, and the lock by which two migrating processes exclude each other ends with the connection
-/// even when a migration fails.
+/// Applies the missing migrations over a connection of its own. A migration may take longer than the statement timeout,
+/// and the lock that excludes other migrating processes ends with the connection, also after a failure.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
     let options = config.connect_options()?.application_name("padan migrate").options([
         ("statement_timeout", "0".to_owned()),
         ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
     ]);
-    let patience = config.limits().connect;
-    let connected = timeout(patience, options.connect())
+    let limit = config.limits().connect;
+    let connected = timeout(limit, options.connect())
         .await
-        .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", patience.as_millis())))?;
+        .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", limit.as_millis())))?;
     let mut connection = connected.map_err(|error| Fault::of(&error))?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))
 }
 
-/// The names of the migrations that have not been applied, in order. Migrations of a newer program are no
-/// fault: an older instance goes on serving while a newer one is rolled out.
+/// The names of the missing migrations, in order. Migrations of a newer program are ignored, so that an older process
+/// serves on during an upgrade.
 pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
     let applied: HashMap<_, _> = if pool.run(bookkeeping_exists, &()).await? {
         let rows = pool.run(applied, &()).await?;
@@ -48,7 +47,7 @@ pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
             Some(row) if !row.success || row.checksum != *migration.checksum => {
                 let name = name(migration);
                 return Err(StoreError::Migration(format!(
-                    "migration {name} was applied in another form than this program knows it"
+                    "migration {name} was applied with another content than this program has"
                 )));
             }
             Some(_) => {}

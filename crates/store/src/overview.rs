@@ -4,17 +4,24 @@ use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
 
 use crate::{
-    ActiveModel, ClientProfile, Config, EnrolmentStatus, StoreError, active_model,
-    client_profile::{self, Wanted},
-    enrolment, quota,
+    active_model::{self, ActiveModel},
+    client_profile::{self, ClientProfile, ProfileFilter},
+    config::Config,
+    enrolment::{self, EnrolmentStatus},
+    error::StoreError,
+    quota,
 };
 
-/// The store as whoever looks into it sees it: who may call, what they have used, how far enrolments are. Needs none of
-/// the keys, and a user in the role `padan_auditor` or `padan_operator`.
+/// Reads the store without any key: clients, the use of their quotas, the active model and enrolments. The user needs
+/// the role `padan_auditor` or `padan_operator`. All functions fail when the store does.
 pub struct Overview(Pool);
 
 impl Overview {
-    /// Prepares to look. Must be called within a Tokio runtime.
+    /// Prepares a pool. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Config`] when the settings cannot work.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
         Ok(Self(Pool::new(config.connect_options()?, config.limits(), None)))
@@ -22,29 +29,29 @@ impl Overview {
 
     /// All clients, by name.
     pub async fn clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
-        let rows = self.0.run(client_profile::profiles, &Wanted(None)).await?;
+        let rows = self.0.run(client_profile::profiles, &ProfileFilter(None)).await?;
         rows.into_iter().map(ClientProfile::try_from).collect()
     }
 
     /// One client.
     pub async fn client(&self, name: &ClientName) -> Result<Option<ClientProfile>, StoreError> {
-        let mut rows = self.0.run(client_profile::profiles, &Wanted(Some(name.clone()))).await?;
+        let mut rows = self.0.run(client_profile::profiles, &ProfileFilter(Some(name.clone()))).await?;
         rows.pop().map(ClientProfile::try_from).transpose()
     }
 
-    /// How much of a quota is used or set aside.
+    /// How much of a quota is used or held by processes.
     pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
-        quota::used_of(&self.0, client, span).await
+        quota::read_quota_used(&self.0, client, span).await
     }
 
-    /// The model set that services are to use; `None` when none was activated.
+    /// The active model set; `None` when none was activated.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
-        active_model::active_in(&self.0).await
+        active_model::read_active_model(&self.0).await
     }
 
-    /// Every enrolment that there is, the last begun first.
+    /// The status of all enrolments, the last begun first.
     pub async fn enrolments(&self) -> Result<Vec<EnrolmentStatus>, StoreError> {
-        enrolment::all_in(&self.0).await
+        enrolment::read_enrolments(&self.0).await
     }
 }
 

@@ -6,41 +6,45 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
 use crate::{
-    StoreError,
+    error::StoreError,
     secret::{self, NamedKey},
 };
 
-/// The secrets that turn a NIK into the key of a person's rows. It cannot be turned back: NIKs are few
-/// enough to be tried one by one, but not without the secret.
+/// The secrets with which a NIK becomes the key of a person's rows. Without them nobody can find the NIK of a key by
+/// trying all NIKs, of which there are few.
 ///
-/// Rows are written under the first one. The others are those of before, under which rows of the audit trail are still
+/// Rows are written under the first secret. The others are former ones, with which rows of the audit trail are still
 /// found.
 #[derive(Clone)]
 pub struct PersonKeys(Vec<NamedKey>);
 
 impl PersonKeys {
-    /// Reads keys of at least 64 hexadecimal digits (32 bytes), such as `openssl rand -hex 32` prints, separated by commas
-    /// or white space, the one that is in use first.
+    /// Reads keys of at least 64 hexadecimal digits (32 bytes), such as `openssl rand -hex 32` prints, separated by
+    /// commas or white space. The first one is used for new rows.
+    ///
+    /// # Errors
+    ///
+    /// When the text has no key, an invalid one, or one twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         secret::decode_list("person_key", text).map(Self)
     }
 
-    /// The version of the key in use, by which rows of the audit trail say how their person was hashed.
+    /// The id of the key for new rows. Rows of the audit trail name the key of their person by its id.
     pub(crate) fn current_id(&self) -> &str {
         &self.0[0].id
     }
 
-    /// The versions of all keys.
+    /// The ids of all keys.
     pub(crate) fn ids(&self) -> Vec<String> {
         self.0.iter().map(|key| key.id.clone()).collect()
     }
 
-    /// The key of a person's rows.
+    /// The key of a person's new rows.
     pub(crate) fn of(&self, nik: &NationalId) -> Result<[u8; 32], StoreError> {
         hash(&self.0[0], nik)
     }
 
-    /// The key of a person's rows under each key.
+    /// The keys of a person's rows, one for each secret.
     pub(crate) fn all_of(&self, nik: &NationalId) -> Result<Vec<Vec<u8>>, StoreError> {
         self.0.iter().map(|key| Ok(hash(key, nik)?.to_vec())).collect()
     }
@@ -48,7 +52,7 @@ impl PersonKeys {
 
 fn hash(key: &NamedKey, nik: &NationalId) -> Result<[u8; 32], StoreError> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key.bytes.expose_secret())
-        .map_err(|error| StoreError::Config(format!("store.person_key: {error}")))?;
+        .map_err(|_| StoreError::Cryptography("HMAC refused the person key"))?;
     mac.update(nik.as_str().as_bytes());
     Ok(mac.finalize().into_bytes().into())
 }
@@ -64,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_hmac_that_any_tool_computes() {
+    fn the_key_of_a_person_is_the_hmac_that_openssl_computes() {
         let key = PersonKeys::from_hex(&format!(" {}\n", "0123456789abcdef".repeat(4)).into()).unwrap();
         let person = key.of(&"3174011403870000".parse().unwrap()).unwrap();
         // printf 3174011403870000 | openssl dgst -sha256 -mac HMAC -macopt hexkey:0123456789abcdef...
@@ -72,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_is_in_use_and_a_person_is_found_under_each() {
+    fn new_rows_use_the_first_secret_and_rows_are_found_under_all() {
         let nik = "3174011403870000".parse().unwrap();
         let keys = |text: String| PersonKeys::from_hex(&text.into()).unwrap();
         let (old, new) = (keys("0123456789abcdef".repeat(4)), keys("fedcba9876543210".repeat(4)));
@@ -83,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_refused_without_showing_it() {
+    fn invalid_secrets_are_refused_without_quoting_them() {
         for text in ["", "abc", &"0".repeat(64), &"ab".repeat(31), &"secret!?".repeat(8)] {
             let error = PersonKeys::from_hex(&text.to_owned().into()).unwrap_err().to_string();
             assert!(error.starts_with("store.person_key"), "{error}");

@@ -1,17 +1,21 @@
-//! What the role may do, compared with what the migrations grant to `padan_service`.
+//! Compares the privileges of the role with those of `padan_service`.
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
 impl Store {
-    /// What the role may do beyond what the service needs, in words. Writes nothing.
+    /// The privileges of the role that the service does not need, as texts for an operator. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn excess_privileges(&self) -> Result<Vec<String>, StoreError> {
-        let mut excess = self.connections().run(standing, &()).await?;
-        // A superuser may do everything.
+        let mut excess = self.pool().run(role_attributes, &()).await?;
+        // A superuser has all privileges, so a list of them says nothing more.
         if excess.first().is_none_or(|first| first != SUPERUSER) {
-            excess.extend(self.connections().run(beyond_service, &()).await?);
+            excess.extend(self.pool().run(beyond_service, &()).await?);
         }
         Ok(excess)
     }
@@ -19,7 +23,10 @@ impl Store {
 
 const SUPERUSER: &str = "is a superuser";
 
-fn standing<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
+fn role_attributes<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
     sqlx::query_scalar!(
         r#"SELECT CASE WHEN role.rolsuper THEN ARRAY['is a superuser'] ELSE array_remove(ARRAY[
                       CASE WHEN role.rolcreaterole OR role.rolcreatedb THEN 'may create roles or databases' END,
@@ -35,8 +42,7 @@ fn standing<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, s
     .boxed()
 }
 
-/// Every privilege on something of the store that `padan_service` does not have, whatever there is in the schema. What
-/// the role owns is told already.
+/// All privileges on objects of the schema that `padan_service` does not have, without the objects that the role owns.
 fn beyond_service<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),

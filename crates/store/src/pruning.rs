@@ -1,73 +1,86 @@
-//! Deleting the templates of model contracts that are not in use any more.
+//! Deletes the templates of model contracts that are no longer used.
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
-/// How many rows one statement looks at, which bounds its time whatever it finds.
+/// The number of rows that one statement reads, which limits its time.
 const BATCH: i64 = 2000;
 
-/// Which templates go.
+/// Selects the templates to delete.
 #[derive(Debug, Clone)]
 pub struct Pruning {
-    /// Only those of this contract; `None` for those of every contract that is not in use.
+    /// Only the templates of this contract; `None` for all contracts that are not in use.
     pub only: Option<ModelContractId>,
-    /// Those of this contract stay: what services use as long as none was activated.
+    /// The contract that is in use when no model set was activated. Its templates are kept.
     pub kept: ModelContractId,
 }
 
-/// What a walk over the templates has done so far.
+/// The progress of [`Store::prune_templates`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Rows looked at.
+    /// Rows read.
     pub seen: u64,
     /// Rows deleted.
     pub deleted: u64,
 }
 
 impl Store {
-    /// Forgets the enrolment of a contract, so that its templates may go; false when a process is at work on it.
-    pub async fn forget_enrolment(&self, contract: &ModelContractId) -> Result<bool, StoreError> {
+    /// Deletes the enrolment of a contract, so that its templates can be pruned. False when the contract is active or a
+    /// process works on the enrolment.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn delete_enrolment(&self, contract: &ModelContractId) -> Result<bool, StoreError> {
         let contract = contract.as_str().to_owned();
-        self.0.pool.run(forget, &contract).await?;
+        self.0.pool.run(delete_run, &contract).await?;
         Ok(!self.0.pool.run(is_enrolled, &contract).await?)
     }
 
-    /// Forgets the enrolments that were begun before the active model was activated and that nobody works on: that
-    /// of a model which was enrolled to be activated next is kept.
-    pub async fn forget_former_enrolments(&self) -> Result<(), StoreError> {
-        Ok(self.0.pool.run(forget_former, &()).await?)
+    /// Deletes the enrolments that began before the active model was activated and that no process works on. Later ones
+    /// are kept: they prepare the next activation.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn delete_former_enrolments(&self) -> Result<(), StoreError> {
+        Ok(self.0.pool.run(delete_former_runs, &()).await?)
     }
 
-    /// Deletes templates, batch by batch, and reports after each. What belongs to the active contract, or to one that
-    /// has an enrolment, stays, also when that comes about in the meantime. Ended at any moment, the next run goes on
-    /// with what is left.
+    /// Deletes templates in batches, and calls `after_each` after each. Templates of the active contract, and of
+    /// contracts with an enrolment, are kept, also when they become so meanwhile. It can be stopped at any moment; the
+    /// next run does the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn prune_templates(
         &self,
         pruning: &Pruning,
         mut after_each: impl AsyncFnMut(Pruned),
     ) -> Result<Pruned, StoreError> {
         let mut so_far = Pruned::default();
-        let mut walk = Walk {
+        let mut query = BatchQuery {
             person: Vec::new(),
             contract: String::new(),
             only: pruning.only.as_ref().map(|only| only.as_str().to_owned()),
             kept: pruning.kept.as_str().to_owned(),
         };
-        while let Some(batch) = self.0.pool.run(prune, &walk).await? {
+        while let Some(batch) = self.0.pool.run(prune, &query).await? {
             so_far.seen += u64::try_from(batch.seen).unwrap_or_default();
             so_far.deleted += u64::try_from(batch.deleted).unwrap_or_default();
-            walk = Walk { person: batch.person_key, contract: batch.contract_id, ..walk };
+            query = BatchQuery { person: batch.person_key, contract: batch.contract_id, ..query };
             after_each(so_far).await;
         }
         Ok(so_far)
     }
 }
 
-/// The place that a walk has come to, and what it is after.
-struct Walk {
+/// The last row of the batch before, and which templates to delete.
+struct BatchQuery {
     person: Vec<u8>,
     contract: String,
     only: Option<String>,
@@ -81,7 +94,7 @@ struct BatchRow {
     contract_id: String,
 }
 
-fn forget<'c>(connection: &'c mut PgConnection, contract: &'c String) -> BoxFuture<'c, sqlx::Result<()>> {
+fn delete_run<'c>(connection: &'c mut PgConnection, contract: &'c String) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
             "DELETE FROM store.enrolment_run AS run
@@ -110,7 +123,7 @@ fn is_enrolled<'c>(
     .boxed()
 }
 
-fn forget_former<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
+fn delete_former_runs<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
             "DELETE FROM store.enrolment_run AS run
@@ -129,7 +142,7 @@ fn forget_former<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<
 
 fn prune<'c>(
     connection: &'c mut PgConnection,
-    walk: &'c Walk,
+    query: &'c BatchQuery,
 ) -> BoxFuture<'c, sqlx::Result<Option<BatchRow>>> {
     sqlx::query_as!(
         BatchRow,
@@ -156,11 +169,11 @@ fn prune<'c>(
              FROM page
             ORDER BY person_key DESC, contract_id DESC
             LIMIT 1"#,
-        walk.person.as_slice(),
-        walk.contract,
+        query.person.as_slice(),
+        query.contract,
         BATCH,
-        walk.only.as_deref(),
-        walk.kept
+        query.only.as_deref(),
+        query.kept
     )
     .fetch_optional(connection)
     .boxed()

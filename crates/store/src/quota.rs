@@ -1,4 +1,4 @@
-//! Quotas, counted over all processes without a statement for each request: a process takes a few at a time.
+//! Quotas over all processes. A process takes a part at a time, so that a request needs no statement.
 
 use std::num::NonZeroU32;
 
@@ -7,69 +7,86 @@ use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
 use sqlx::PgConnection;
 
-use crate::{Store, StoreError};
+use crate::{error::StoreError, store::Store};
 
-/// What a process asks for.
+/// A process's request for a part of a quota.
 #[derive(Debug, Clone)]
-pub struct QuotaAsk {
-    /// Who uses it.
+pub struct QuotaRequest {
+    /// The client.
     pub client: ClientName,
-    /// The day or the month.
+    /// The day or month.
     pub span: QuotaSpan,
-    /// How much there is in all.
+    /// The whole quota.
     pub quota: NonZeroU32,
 }
 
-/// What a process got.
+/// The part that a process got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaGrant {
-    /// Requests that the process may let in; none when the quota is used up.
+    /// Requests that the process may admit; 0 when the quota is used up.
     pub granted: u32,
-    /// What all processes together have taken, this grant included.
+    /// The sum of what all processes have taken, this grant included.
     pub used: u64,
 }
 
-impl QuotaAsk {
-    /// The most that one grant holds: a hundredth of the quota, 1 to 100. A process that dies takes at most this much
-    /// with it.
+impl QuotaRequest {
+    /// The largest grant: a hundredth of the quota, 1 to 100. When a process is killed, at most this much is lost.
     pub fn chunk(&self) -> u32 {
         (self.quota.get() / 100).clamp(1, 100)
     }
 }
 
 impl Store {
-    /// Takes a part of a quota. Processes that take at the same time get parts that together are never more than the
-    /// quota; near its end the parts become smaller, so that none hoards what another could use.
-    pub async fn take_quota(&self, ask: &QuotaAsk) -> Result<QuotaGrant, StoreError> {
-        let row = self.connections().run(take, ask).await?;
+    /// Takes a part of a quota. The parts of all processes never add up to more than the quota. Near its end the parts
+    /// become smaller, so that no process holds what another could use.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn take_quota(&self, request: &QuotaRequest) -> Result<QuotaGrant, StoreError> {
+        let row = self.pool().run(take, request).await?;
         let inconsistent = |column| move |_| StoreError::Inconsistent { table: "store.quota_use", column };
         match row {
             Some(row) => Ok(QuotaGrant {
                 granted: u32::try_from(row.granted).map_err(inconsistent("granted"))?,
                 used: u64::try_from(row.used).map_err(inconsistent("used"))?,
             }),
-            None => Ok(QuotaGrant { granted: 0, used: self.quota_used(&ask.client, ask.span).await? }),
+            None => {
+                Ok(QuotaGrant { granted: 0, used: self.quota_used(&request.client, request.span).await? })
+            }
         }
     }
 
-    /// Gives back what a process took and did not use.
+    /// Returns the unused part of a grant.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn return_quota(
         &self,
         client: &ClientName,
         span: QuotaSpan,
         unused: u32,
     ) -> Result<(), StoreError> {
-        let returned = (client.clone(), span, i64::from(unused));
-        Ok(self.connections().run(give_back, &returned).await?)
+        let unused = (client.clone(), span, i64::from(unused));
+        Ok(self.pool().run(give_back, &unused).await?)
     }
 
-    /// How much of a quota is used or set aside by running processes.
+    /// How much of a quota is used or held by processes.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
-        used_of(self.connections(), client, span).await
+        read_quota_used(self.pool(), client, span).await
     }
 }
 
-pub(crate) async fn used_of(pool: &Pool, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
+pub(crate) async fn read_quota_used(
+    pool: &Pool,
+    client: &ClientName,
+    span: QuotaSpan,
+) -> Result<u64, StoreError> {
     let used = pool.run(used, &(client.clone(), span)).await?;
     u64::try_from(used.unwrap_or_default())
         .map_err(|_| StoreError::Inconsistent { table: "store.quota_use", column: "used" })
@@ -80,11 +97,11 @@ struct GrantRow {
     granted: i64,
 }
 
-/// Gives no row when nothing is left. A conflicting row is locked before its columns are read, so two processes cannot
-/// take the same part.
+/// Returns no row when the quota is used up. PostgreSQL locks a conflicting row before it reads the columns, so two
+/// processes cannot take the same part.
 fn take<'c>(
     connection: &'c mut PgConnection,
-    ask: &'c QuotaAsk,
+    request: &'c QuotaRequest,
 ) -> BoxFuture<'c, sqlx::Result<Option<GrantRow>>> {
     sqlx::query_as!(
         GrantRow,
@@ -95,11 +112,11 @@ fn take<'c>(
              granted = LEAST($4::bigint, GREATEST(($5::bigint - kept.used) / 8, 1))
          WHERE kept.used < $5
          RETURNING used, granted",
-        ask.client.as_str(),
-        ask.span.period.as_str(),
-        ask.span.starts_on,
-        i64::from(ask.chunk()),
-        i64::from(ask.quota.get())
+        request.client.as_str(),
+        request.span.period.as_str(),
+        request.span.starts_on,
+        i64::from(request.chunk()),
+        i64::from(request.quota.get())
     )
     .fetch_optional(connection)
     .boxed()

@@ -1,45 +1,55 @@
-//! Sealing templates anew after a change of key.
+//! Encrypts templates again after a change of the key.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{StoreError, TemplateKeys, template::TemplateId, template_keys::Sealed};
+use crate::{
+    error::StoreError,
+    template::TemplateId,
+    template_keys::{Sealed, TemplateKeys},
+};
 
-/// How many rows one statement looks at, which bounds its time whatever it finds.
+/// The number of rows that one statement reads, which limits its time.
 const PAGE: i64 = 2000;
-/// How many rows one statement rewrites.
+/// The most rows that one statement writes.
 const BATCH: usize = 500;
 
-/// What a walk over the templates has done so far.
+/// The progress of [`Store::reseal_templates`](crate::Store::reseal_templates).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resealed {
-    /// Rows looked at, those with an embedding and those without.
+    /// Rows read, with or without an embedding.
     pub seen: u64,
-    /// Rows that are sealed with the current key now and were not before.
+    /// Rows that were encrypted again, with the current key.
     pub resealed: u64,
-    /// Rows that the service wrote anew in the meantime; they carry the current key if the service does.
-    pub overtaken: u64,
-    /// Rows that none of the keys opens, left as they are.
-    pub unopened: u64,
+    /// Rows that a service wrote meanwhile, with the service's current key.
+    pub superseded: u64,
+    /// Rows that no key decrypts. They are unchanged.
+    pub unreadable: u64,
 }
 
-/// The place that a walk has come to: rows behind it are sealed with the current key, or cannot be.
+/// The key of the last row that was read.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     person: Vec<u8>,
     contract: String,
 }
 
-/// Rows that follow each other: what is to be sealed anew among them, in batches.
+/// Selects the next page.
+pub(crate) struct PageQuery {
+    pub(crate) current_key_id: String,
+    pub(crate) after: Cursor,
+}
+
+/// Consecutive rows: those that need another key, encrypted again and in batches.
 pub(crate) struct Page {
-    pub(crate) last: Place,
+    pub(crate) last: Cursor,
     pub(crate) seen: u64,
-    pub(crate) unopened: u64,
+    pub(crate) unreadable: u64,
     pub(crate) batches: Vec<Batch>,
 }
 
-/// Templates that one statement rewrites: what they were, and what they become.
+/// Templates that one statement writes: the bytes that were read, and the new ones.
 #[derive(Default)]
 pub(crate) struct Batch {
     people: Vec<Vec<u8>>,
@@ -49,7 +59,7 @@ pub(crate) struct Batch {
     key_id: String,
 }
 
-/// A row; what it holds only when another key than the current one seals it.
+/// A row. `sealed` is only read when its key is not the current one.
 pub(crate) struct PageRow {
     person_key: Vec<u8>,
     contract_id: String,
@@ -65,21 +75,21 @@ struct SealedRow {
     found: Sealed,
 }
 
-impl Place {
-    /// Before every row.
+impl Cursor {
+    /// Before the first row.
     pub(crate) fn start() -> Self {
         Self { person: Vec::new(), contract: String::new() }
     }
 }
 
 impl Page {
-    /// Opens the rows of other keys and seals them with the current one; `None` when there are no rows at all.
+    /// Encrypts the rows of other keys again, with the current one; `None` when there are no rows.
     pub(crate) fn of(rows: Vec<PageRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
         let Some(last) = rows.last() else { return Ok(None) };
         let mut page = Self {
-            last: Place { person: last.person_key.clone(), contract: last.contract_id.clone() },
+            last: Cursor { person: last.person_key.clone(), contract: last.contract_id.clone() },
             seen: rows.len() as u64,
-            unopened: 0,
+            unreadable: 0,
             batches: Vec::new(),
         };
         for row in rows.into_iter().filter_map(PageRow::of_another_key) {
@@ -91,7 +101,7 @@ impl Page {
     fn add(&mut self, row: SealedRow, keys: &TemplateKeys) -> Result<(), StoreError> {
         let SealedRow { person_key, contract_id, portrait_updated_at, found } = row;
         let Ok(person) = <[u8; 32]>::try_from(person_key.as_slice()) else {
-            self.unopened += 1;
+            self.unreadable += 1;
             return Ok(());
         };
         let context = TemplateId { person, contract: contract_id.clone() }.context(portrait_updated_at);
@@ -104,7 +114,7 @@ impl Page {
                 batch.contracts.push(contract_id);
                 batch.found.push(found.bytes);
             }
-            Ok(None) | Err(StoreError::UnknownKey(_)) => self.unopened += 1,
+            Ok(None) | Err(StoreError::UnknownKey(_)) => self.unreadable += 1,
             Err(error) => return Err(error),
         }
         Ok(())
@@ -134,11 +144,11 @@ impl Batch {
     }
 }
 
-/// The next rows, whichever key seals them: looking for those of other keys alone would go over the whole table once
-/// most rows have the current one.
+/// The next rows, of all keys. A search for rows of other keys would scan the whole table once most rows have the
+/// current key.
 pub(crate) fn next<'c>(
     connection: &'c mut PgConnection,
-    (current, after): &'c (String, Place),
+    PageQuery { current_key_id, after }: &'c PageQuery,
 ) -> BoxFuture<'c, sqlx::Result<Vec<PageRow>>> {
     sqlx::query_as!(
         PageRow,
@@ -150,14 +160,14 @@ pub(crate) fn next<'c>(
           LIMIT $4",
         after.person.as_slice(),
         after.contract,
-        current,
+        current_key_id,
         PAGE
     )
     .fetch_all(connection)
     .boxed()
 }
 
-/// Writes a batch; gives the number of rows that were still as they were found.
+/// Writes a batch, and returns the number of rows that had not changed since they were read.
 pub(crate) fn replace<'c>(
     connection: &'c mut PgConnection,
     batch: &'c Batch,

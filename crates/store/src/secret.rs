@@ -1,20 +1,20 @@
-//! How secrets come in.
+//! Reads secrets and keys from the settings.
 
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// A key, and the id by which rows name it.
+/// A key, with the id by which rows refer to it.
 #[derive(Clone)]
 pub(crate) struct NamedKey {
     pub(crate) id: String,
     pub(crate) bytes: SecretSlice<u8>,
 }
 
-/// A secret of the settings: the text itself, or what the named file holds.
+/// Reads a secret of the settings: the text itself, or the content of the file.
 pub(crate) fn read(
     name: &str,
     text: Option<&SecretString>,
@@ -31,7 +31,7 @@ pub(crate) fn read(
     })
 }
 
-/// Keys in hexadecimal digits, separated by commas or white space; at least one, none twice.
+/// Decodes keys in hexadecimal digits, separated by commas or white space: at least one, and none twice.
 pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKey>, StoreError> {
     let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
     let mut keys: Vec<NamedKey> = Vec::new();
@@ -47,17 +47,17 @@ pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKe
     if keys.is_empty() { Err(refused("is empty")) } else { Ok(keys) }
 }
 
-/// Tells keys apart and nothing else: a key of 256 random bits cannot be found from its digest.
+/// The id of a key: a part of its digest, from which nobody can find a key of 256 random bits.
 pub(crate) fn id_of(name: &str, key: &SecretSlice<u8>) -> String {
     let purpose = format!("padan {}\0", name.trim_end_matches('s').replace('_', " "));
     let digest = Sha256::new().chain_update(purpose).chain_update(key.expose_secret());
     hex::encode(&digest.finalize()[..4])
 }
 
-/// The bytes of a key in hexadecimal digits; 32 at least.
+/// Decodes a key of at least 32 bytes in hexadecimal digits.
 pub(crate) fn decode(name: &str, digits: &str) -> Result<SecretSlice<u8>, StoreError> {
     let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
-    // The error of the hex crate quotes the digit.
+    // The error text of the hex crate quotes the digit.
     let bytes: SecretSlice<u8> =
         hex::decode(digits).map_err(|_| refused("is not an even number of hexadecimal digits"))?.into();
     let exposed = bytes.expose_secret();

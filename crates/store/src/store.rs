@@ -7,12 +7,20 @@ use padan_postgres::{Pool, PoolFigures};
 use sqlx::PgConnection;
 
 use crate::{
-    AuditKeys, AuditTrail, Config, Forgotten, PersonKeys, Resealed, StoreError, StoredTemplate, TemplateKeys,
-    attempts::{self, Failures},
-    audit::{Forgetting, STEP, person_keys_besides},
+    audit::{
+        forgetting::{Forgetting, Forgotten, STEP_ROWS},
+        keys::AuditKeys,
+        person_keys_in_use::person_keys_besides,
+        trail::AuditTrail,
+    },
+    config::Config,
+    error::StoreError,
+    failed_faces::{self, FailedFaceQuery},
     migrations,
-    rotation::{self, Page, Place},
-    template::{self, TemplateId},
+    person_keys::PersonKeys,
+    rotation::{self, Cursor, Page, PageQuery, Resealed},
+    template::{self, StoredTemplate, TemplateId},
+    template_keys::TemplateKeys,
 };
 
 /// The service's own database. Cheap to clone.
@@ -31,7 +39,11 @@ impl Store {
     /// Checks the settings, reads the keys and prepares a pool. No connection is opened before the
     /// first statement, so the database need not be up.
     ///
-    /// Must be called within a Tokio runtime, which looks after the pool.
+    /// Must be called within a Tokio runtime, which maintains the pool.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Config`] when the settings cannot work or a key cannot be read.
     pub fn new(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
         let options = config.connect_options()?;
@@ -44,53 +56,83 @@ impl Store {
         })))
     }
 
-    /// Applies the migrations that are missing; does nothing when none is. Safe to run from several
-    /// processes at once: one works, the others wait, or give up after `migration_lock_timeout_ms` with nothing changed.
+    /// Applies the missing migrations. Several processes may run it at the same time: one applies them, the others
+    /// wait, or fail after `migration_lock_timeout_ms` with nothing changed.
+    ///
+    /// # Errors
+    ///
+    /// When there is no connection in time, or a migration fails.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         migrations::run(&self.0.config).await
     }
 
-    /// The names of the migrations that are missing, in order. Writes nothing.
+    /// The names of the missing migrations, in order. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Migration`] when a migration differs from this program's; otherwise when the store fails.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         migrations::pending(&self.0.pool).await
     }
 
-    /// Whether the store can do its work now: reachable, writable, no migration missing, the table permitted.
+    /// Checks that the store can serve: it is reachable and writable, no migration is missing, and the role has the
+    /// privileges.
+    ///
+    /// # Errors
+    ///
+    /// The first condition that does not hold.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let refused = |what: String| StoreError::Unavailable(format!("{}: {what}", self.0.pool.name()));
+        let unavailable =
+            |reason: String| StoreError::Unavailable(format!("{}: {reason}", self.0.pool.name()));
         let pending = self.pending_migrations().await?;
         if let Some(first) = pending.first() {
             let text =
                 format!("{} migrations are missing, from {first} on: run `padan migrate`", pending.len());
-            return Err(refused(text));
+            return Err(unavailable(text));
         }
         let session = self.0.pool.run(session, &()).await?;
         if session.read_only {
-            return Err(refused("it takes no writes: a standby, or a read-only role".into()));
+            return Err(unavailable("it takes no writes: a standby, or a read-only role".into()));
         }
         if !session.permitted {
-            return Err(refused(
-                "the role may not read and write what the service keeps (padan_service may)".into(),
+            return Err(unavailable(
+                "the role may not read and write the service's tables (padan_service may)".into(),
             ));
         }
         if !self.may_read_clients().await? {
-            return Err(refused("the role may not read store.client or not count in store.quota_use".into()));
+            return Err(unavailable(
+                "the role may not read store.client, or not read and write store.quota_use".into(),
+            ));
         }
         Ok(())
     }
 
-    /// Settings of the server by which what it has committed can be lost, in words. Writes nothing.
-    pub async fn forgetfulness(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(forgetfulness, &()).await?)
+    /// The server's settings with which a power failure can lose committed transactions, for an operator. Writes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn durability_risks(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.0.pool.run(durability_risks, &()).await?)
     }
 
-    /// By how much the server's clock is ahead of this machine's; negative when it is behind. The way there and back
-    /// makes it uncertain by half of its time.
+    /// The server's clock minus this machine's. The error is at most half of the round-trip time.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn clock_ahead(&self) -> Result<TimeDelta, StoreError> {
         Ok(self.0.pool.run(clock_ahead, &()).await?)
     }
 
-    /// The template of a person under a model contract. Whether it is stale is for the caller to judge.
+    /// The template of a person under a model contract. It may be stale: compare its `portrait_updated_at` with the
+    /// registry's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownKey`] or [`StoreError::Inconsistent`] when the row cannot be decrypted; otherwise when the
+    /// store fails.
     pub async fn template(
         &self,
         nik: &NationalId,
@@ -101,39 +143,45 @@ impl Store {
         row.map(|row| row.open(&id, &self.0.template_keys)).transpose()
     }
 
-    /// Keeps a template. One that came from an older photo than one kept within the last hour
-    /// changes nothing.
-    pub async fn keep_template(
+    /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn save_template(
         &self,
         nik: &NationalId,
         contract: &ModelContractId,
         template: &StoredTemplate,
     ) -> Result<(), StoreError> {
-        self.keep_templates(&[(nik.clone(), template.clone())], contract).await
+        self.save_templates(&[(nik.clone(), template.clone())], contract).await
     }
 
-    /// Seals every template with the current key that another one seals, batch by batch, and reports after each, and after
-    /// each page where nothing is left to do.
+    /// Encrypts all templates of other keys with the current key, in batches. Calls `after_each` after each batch, and
+    /// after each page without one.
     ///
-    /// Services go on reading and writing meanwhile. Ended at any moment, nothing is lost, and the next run goes on
-    /// with what is left.
+    /// Services may read and write meanwhile. It can be stopped at any moment; the next run does the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn reseal_templates(
         &self,
         mut after_each: impl AsyncFnMut(Resealed),
     ) -> Result<Resealed, StoreError> {
         let keys = &self.0.template_keys;
         let mut so_far = Resealed::default();
-        let mut question = (keys.current_id().to_owned(), Place::start());
-        while let Some(page) = Page::of(self.0.pool.run(rotation::next, &question).await?, keys)? {
+        let mut query = PageQuery { current_key_id: keys.current_id().to_owned(), after: Cursor::start() };
+        while let Some(page) = Page::of(self.0.pool.run(rotation::next, &query).await?, keys)? {
             so_far.seen += page.seen;
-            so_far.unopened += page.unopened;
+            so_far.unreadable += page.unreadable;
             for batch in &page.batches {
                 let replaced = self.0.pool.run(rotation::replace, batch).await?;
                 so_far.resealed += replaced;
-                so_far.overtaken += batch.len() - replaced;
+                so_far.superseded += batch.len() - replaced;
                 after_each(so_far).await;
             }
-            question.1 = page.last;
+            query.after = page.last;
             if page.batches.is_empty() {
                 after_each(so_far).await;
             }
@@ -141,34 +189,44 @@ impl Store {
         Ok(so_far)
     }
 
-    /// Starts to write the audit trail, in a chain of its own. One a process is enough. Must be called within a Tokio
+    /// Starts the writer of an audit trail with a chain of its own. A process needs one. Must be called within a Tokio
     /// runtime.
     pub fn audit_trail(&self, clock: Clock) -> AuditTrail {
         let Parts { pool, audit_keys, person_keys, config, .. } = &*self.0;
         AuditTrail::start(
             Arc::clone(pool),
-            (audit_keys.clone(), person_keys.clone()),
+            audit_keys.clone(),
+            person_keys.clone(),
             clock,
             config.audit_timeout(),
         )
     }
 
-    /// When the last but so many of a client's faces for a person failed since a moment: `None` when fewer did.
-    pub async fn failed_face(
+    /// The time of the `n`-th latest failed face comparison of a client for a person since a moment; `None` when there
+    /// are fewer.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn nth_latest_failed_face(
         &self,
         nik: &NationalId,
         client: &str,
         since: DateTime<Utc>,
-        most: u32,
+        n: u32,
     ) -> Result<Option<DateTime<Utc>>, StoreError> {
         let person = self.0.person_keys.of(nik)?;
-        let failures = Failures { person, client: client.to_owned(), since, most: most.into() };
-        Ok(self.0.pool.run(attempts::last_but, &failures).await?)
+        let query = FailedFaceQuery { person, client: client.to_owned(), since, n: n.into() };
+        Ok(self.0.pool.run(failed_faces::nth_latest, &query).await?)
     }
 
-    /// Destroys the person's templates and takes the person out of the audit trail, whose rows stay, whichever of the
-    /// person keys they were written under. Rows say that it was done, by whom and to how many rows; each is there if and
-    /// only if what it says was done. Nothing is written when there is nothing about the person.
+    /// Deletes a person's templates and removes the person from the rows of the audit trail, under all person keys. The
+    /// rows remain. Further rows announce how many rows were changed and who requested it. Nothing is written when
+    /// there is no data about the person.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails. The steps before are then done, and a further call does the rest.
     pub async fn forget(
         &self,
         nik: &NationalId,
@@ -178,28 +236,32 @@ impl Store {
         let forgetting = Forgetting { people: self.0.person_keys.all_of(nik)?, by: by.to_owned() };
         let mut so_far = Forgotten::default();
         loop {
-            let gone = trail.forget(&forgetting).await?;
-            so_far.templates += gone.templates;
-            so_far.audit_rows += gone.audit_rows;
-            if gone.audit_rows < STEP {
+            let step = trail.forget(&forgetting).await?;
+            so_far.templates += step.templates;
+            so_far.audit_rows += step.audit_rows;
+            if step.audit_rows < STEP_ROWS {
                 return Ok(so_far);
             }
         }
     }
 
-    /// The ids of person keys that are not among the settings' and under which rows of the audit trail were written: a
-    /// person is not found there.
+    /// The ids of person keys under which rows of the audit trail exist and which the settings lack. Rows under them
+    /// are not found by NIK.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
         Ok(self.0.pool.run(person_keys_besides, &self.0.person_keys.ids()).await?)
     }
 
-    /// The pool, for statements that have files of their own.
-    pub(crate) fn connections(&self) -> &Pool {
+    /// The pool, for the statements of other files.
+    pub(crate) fn pool(&self) -> &Pool {
         &self.0.pool
     }
 
     /// Figures of the pool.
-    pub fn pool(&self) -> PoolFigures {
+    pub fn pool_figures(&self) -> PoolFigures {
         self.0.pool.figures()
     }
 
@@ -218,7 +280,7 @@ impl fmt::Debug for Store {
     }
 }
 
-fn forgetfulness<'c>(
+fn durability_risks<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),
 ) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
@@ -235,10 +297,10 @@ fn forgetfulness<'c>(
 }
 
 fn clock_ahead<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<TimeDelta>> {
-    let asked = Clock::System.now();
+    let asked_at = Clock::System.now();
     sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
         .fetch_one(connection)
-        .map_ok(move |now| now - (asked + (Clock::System.now() - asked) / 2))
+        .map_ok(move |now| now - (asked_at + (Clock::System.now() - asked_at) / 2))
         .boxed()
 }
 

@@ -3,30 +3,33 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::Embedding;
 use sqlx::PgConnection;
 
-use crate::{StoreError, TemplateKeys, template_keys::Sealed};
+use crate::{
+    error::StoreError,
+    template_keys::{Sealed, TemplateKeys},
+};
 
-/// What is kept of a person's portrait under one model contract.
+/// A person's face template under one model contract.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredTemplate {
-    /// The registry's `portrait_updated_at` of the photo this came from, in microseconds as PostgreSQL
-    /// keeps it. The template is stale once the registry says anything else.
+    /// The registry's `portrait_updated_at` of the template's photo, in microseconds. The template is stale when the
+    /// registry has another value.
     pub portrait_updated_at: DateTime<Utc>,
-    /// The embedding, or why there is none.
+    /// The embedding, or the reason why there is none.
     pub content: TemplateContent,
 }
 
-/// The embedding, or why there is none.
+/// The embedding, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TemplateContent {
-    /// The portrait's face.
+    /// The embedding of the portrait's face.
     Usable(Embedding),
-    /// The portrait has no usable face: a reason code such as `NO_FACE`. It need not be looked at again
-    /// until it changes.
+    /// The portrait has no usable face, with a reason code such as `NO_FACE`. It need not be analysed again until it
+    /// changes.
     Unusable(String),
 }
 
 impl StoredTemplate {
-    /// Why there is no embedding; `None` when there is one.
+    /// The reason why there is no embedding; `None` when there is one.
     pub fn unusable_reason(&self) -> Option<&str> {
         match &self.content {
             TemplateContent::Usable(_) => None,
@@ -35,7 +38,7 @@ impl StoredTemplate {
     }
 }
 
-/// Which template.
+/// The key of a row.
 pub(crate) struct TemplateId {
     pub(crate) person: [u8; 32],
     pub(crate) contract: String,
@@ -66,7 +69,7 @@ pub(crate) fn read<'c>(
 }
 
 impl TemplateId {
-    /// What an embedding is bound to when it is sealed: its row, and the photo that it came from.
+    /// The associated data of the encryption, which binds an embedding to its row and to its photo.
     pub(crate) fn context(&self, portrait_updated_at: DateTime<Utc>) -> Vec<u8> {
         let moment = portrait_updated_at.timestamp_micros().to_be_bytes();
         [&b"padan template 1\0"[..], &self.person, self.contract.as_bytes(), &moment].concat()

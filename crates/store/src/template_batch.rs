@@ -1,4 +1,4 @@
-//! Templates of several people at once.
+//! Reads and writes the templates of several people in one statement.
 
 use std::collections::HashMap;
 
@@ -8,43 +8,53 @@ use padan_domain::{ModelContractId, NationalId};
 use sqlx::PgConnection;
 
 use crate::{
-    Store, StoreError, StoredTemplate, TemplateKeys,
-    template::{TemplateId, TemplateRow},
+    error::StoreError,
+    store::Store,
+    template::{StoredTemplate, TemplateId, TemplateRow},
+    template_keys::TemplateKeys,
 };
 
-/// What is kept of a person's portrait, without the embedding.
+/// A person's template without the embedding.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptTemplate {
-    /// The registry's `portrait_updated_at` of the photo it came from.
+pub struct TemplateSummary {
+    /// The registry's `portrait_updated_at` of the template's photo.
     pub portrait_updated_at: DateTime<Utc>,
-    /// Why there is no embedding; `None` when there is one.
+    /// The reason why there is no embedding; `None` when there is one.
     pub unusable_reason: Option<String>,
-    /// Whether the key that sealed the embedding is among `store.template_keys`; without it nobody can read it.
-    pub has_key: bool,
+    /// Whether the key that encrypted the embedding is among `store.template_keys`. True when there is no embedding.
+    pub is_readable: bool,
 }
 
 impl Store {
-    /// What is kept of these people under a model contract, in their order. Whether it is stale is for the caller to
-    /// judge.
-    pub async fn kept_templates(
+    /// The summaries of these people's templates under a model contract, in their order; `None` for a person without
+    /// one. They may be stale: compare `portrait_updated_at` with the registry's.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn template_summaries(
         &self,
         niks: &[NationalId],
         contract: &ModelContractId,
-    ) -> Result<Vec<Option<KeptTemplate>>, StoreError> {
+    ) -> Result<Vec<Option<TemplateSummary>>, StoreError> {
         let people = niks
             .iter()
             .map(|nik| Ok(self.0.person_keys.of(nik)?.to_vec()))
             .collect::<Result<_, StoreError>>()?;
-        let question: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
-        let rows = self.0.pool.run(kept, &question).await?;
+        let query: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
+        let rows = self.0.pool.run(read_summaries, &query).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.person_key.clone(), row)).collect();
         let keys = &self.0.template_keys;
-        Ok(question.0.iter().map(|person| found.remove(person).map(|row| row.judge(keys))).collect())
+        Ok(query.0.iter().map(|person| found.remove(person).map(|row| row.summary(keys))).collect())
     }
 
-    /// Keeps templates of several people, each at most once among them, in one statement: all are kept or none. One
-    /// that came from an older photo than one kept within the last hour changes nothing.
-    pub async fn keep_templates(
+    /// Saves templates of several people in one statement, all or none. A person must not occur twice. A template
+    /// changes nothing when one of a newer photo was saved within the last hour.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn save_templates(
         &self,
         templates: &[(NationalId, StoredTemplate)],
         contract: &ModelContractId,
@@ -54,11 +64,11 @@ impl Store {
             let id = self.template_id(nik, contract)?;
             batch.add(&id, TemplateRow::seal(template, &id, &self.0.template_keys)?);
         }
-        Ok(self.0.pool.run(keep, &batch).await?)
+        Ok(self.0.pool.run(upsert, &batch).await?)
     }
 }
 
-/// Rows to be written, column by column.
+/// The rows to write, as columns.
 struct TemplateBatch {
     contract: String,
     people: Vec<Vec<u8>>,
@@ -89,31 +99,31 @@ impl TemplateBatch {
     }
 }
 
-struct KeptRow {
+struct SummaryRow {
     person_key: Vec<u8>,
     portrait_updated_at: DateTime<Utc>,
     key_id: Option<String>,
     unusable_reason: Option<String>,
 }
 
-impl KeptRow {
-    fn judge(self, keys: &TemplateKeys) -> KeptTemplate {
-        KeptTemplate {
+impl SummaryRow {
+    fn summary(self, keys: &TemplateKeys) -> TemplateSummary {
+        TemplateSummary {
             portrait_updated_at: self.portrait_updated_at,
             unusable_reason: self.unusable_reason,
-            has_key: self.key_id.is_none_or(|id| keys.has(&id)),
+            is_readable: self.key_id.is_none_or(|id| keys.has(&id)),
         }
     }
 }
 
-/// One probe of the index for each person, in the person's own partition where the table has partitions: `LIMIT` keeps
-/// the planner from joining whole tables, and a search for all of them at once looks into every partition.
-fn kept<'c>(
+/// Makes one index look-up for each person, in the person's own partition where the table is partitioned. `LIMIT`
+/// prevents the planner from joining whole tables; a search with `= ANY` would look into every partition.
+fn read_summaries<'c>(
     connection: &'c mut PgConnection,
     (people, contract): &'c (Vec<Vec<u8>>, String),
-) -> BoxFuture<'c, sqlx::Result<Vec<KeptRow>>> {
+) -> BoxFuture<'c, sqlx::Result<Vec<SummaryRow>>> {
     sqlx::query_as!(
-        KeptRow,
+        SummaryRow,
         r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
                   kept.key_id, kept.unusable_reason
              FROM unnest($1::bytea[]) AS asked (person_key),
@@ -129,14 +139,12 @@ fn kept<'c>(
     .boxed()
 }
 
-/// Keeps templates unless a newer photo's was written within the last hour: then this one comes from a replica that
-/// lags behind. One of the same photo is replaced: limits may have changed since, and two instances that embedded it
-/// at the same time wrote the same. One that is older for longer is the registry's own doing, such as a restored
-/// backup, and what the registry says now counts.
+/// Writes templates, unless one of a newer photo was written within the last hour: then the older photo comes from a
+/// replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour an older
+/// photo wins, since the registry itself went back, such as to a restored backup.
 ///
-/// Rows are written in the order of their keys, so that two batches with people in common wait for each other and
-/// never for themselves.
-fn keep<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> BoxFuture<'c, sqlx::Result<()>> {
+/// Rows are written in the order of their keys, so that two batches with common people cannot deadlock.
+fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
             "INSERT INTO store.face_template AS kept

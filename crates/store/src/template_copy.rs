@@ -1,13 +1,17 @@
-//! Templates in PostgreSQL's binary COPY format, for filling a table that is empty.
+//! Templates in PostgreSQL's binary COPY format, to fill an empty table.
 
 use padan_domain::{ModelContractId, NationalId};
 
-use crate::{Store, StoreError, StoredTemplate, template::TemplateRow};
+use crate::{
+    error::StoreError,
+    store::Store,
+    template::{StoredTemplate, TemplateRow},
+};
 
-/// Rows of `store.face_template` for one model contract, sealed as the service seals them.
+/// Rows of `store.face_template` for one model contract, encrypted as by the service.
 ///
-/// It is for bulk loads, such as a store of a given size to measure; the service and enrolment write through
-/// [`Store::keep_templates`], which minds what is there already.
+/// For bulk loads, such as a store of a given size for measurements. The service and enrolment use
+/// [`Store::save_templates`], which respects existing rows.
 #[derive(Debug)]
 pub struct TemplateCopy {
     store: Store,
@@ -15,27 +19,31 @@ pub struct TemplateCopy {
     bytes: Vec<u8>,
 }
 
-/// The format's signature, no flags, no extension.
+/// The signature of the format, without flags and extension.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
-/// Instead of a number of fields: the end.
+/// The end, in place of a number of fields.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
-/// Instead of a field's length: null.
+/// A null, in place of a field's length.
 const NULL: [u8; 4] = (-1_i32).to_be_bytes();
 /// PostgreSQL counts microseconds since 2000, chrono since 1970.
 const MICROSECONDS_TO_2000: i64 = 946_684_800_000_000;
 
 impl TemplateCopy {
-    /// The statement that takes the bytes, in the transaction that has emptied the table by TRUNCATE.
+    /// The statement that reads the bytes. It must run in the transaction that truncated the table.
     pub const STATEMENT: &str = "COPY store.face_template
         (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason)
         FROM STDIN (FORMAT binary, FREEZE)";
 
-    /// Begins with no rows.
+    /// A copy without rows.
     pub fn new(store: &Store, contract: &ModelContractId) -> Self {
         Self { store: store.clone(), contract: contract.clone(), bytes: HEADER.to_vec() }
     }
 
-    /// Adds a person's template. A person may be added once: the table's key refuses another.
+    /// Adds a person's template. A person may be added once: the primary key refuses a second row.
+    ///
+    /// # Errors
+    ///
+    /// When the template cannot be encrypted.
     pub fn add(&mut self, nik: &NationalId, template: &StoredTemplate) -> Result<(), StoreError> {
         let id = self.store.template_id(nik, &self.contract)?;
         let row = TemplateRow::seal(template, &id, &self.store.0.template_keys)?;
@@ -50,7 +58,7 @@ impl TemplateCopy {
         Ok(())
     }
 
-    /// What was added since the last call, to be sent in this order.
+    /// The bytes that were added since the last call, to be sent in this order.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

@@ -1,27 +1,32 @@
-//! How many templates there are, and how far the newest enrolment has come: figures for operators, asked now and then.
+//! Figures for operators: the number of templates, and the progress of the last enrolment.
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{EnrolmentTally, Store, StoreError};
+use crate::{enrolment::EnrolmentTally, error::StoreError, store::Store};
 
-/// Templates of one model contract.
+/// The number of templates of one model contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateCount {
     /// The contract.
     pub contract: String,
-    /// How many there are; an estimate where there are many.
+    /// The number; an estimate when the table is large.
     pub templates: u64,
 }
 
-/// Up to so many rows are counted, which takes milliseconds; more are estimated from what the server has measured.
-const COUNTED_UP_TO: i64 = 50_000;
+/// Tables up to this size are counted, which takes milliseconds. For larger ones the server's statistics give an
+/// estimate.
+const MAX_COUNTED_ROWS: i64 = 50_000;
 
 impl Store {
-    /// Templates by contract, those that say why a portrait gave none included.
+    /// The number of templates by contract, including those without an embedding.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn template_counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
-        let pool = self.connections();
-        let rows = if pool.run(about, &()).await? > COUNTED_UP_TO {
+        let pool = self.pool();
+        let rows = if pool.run(approximate_rows, &()).await? > MAX_COUNTED_ROWS {
             pool.run(estimated, &()).await?
         } else {
             pool.run(counted, &()).await?
@@ -29,9 +34,13 @@ impl Store {
         rows.into_iter().map(TemplateCount::try_from).collect()
     }
 
-    /// What the enrolment that was begun last has done so far; `None` when there is none.
+    /// The tally of the enrolment that was begun last; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
-        let row = self.connections().run(newest, &()).await?;
+        let row = self.pool().run(newest, &()).await?;
         row.map(EnrolmentTally::try_from).transpose()
     }
 }
@@ -73,8 +82,8 @@ fn whole(count: i64, table: &'static str, column: &'static str) -> Result<u64, S
     u64::try_from(count).map_err(|_| StoreError::Inconsistent { table, column })
 }
 
-/// About how many rows there are; -1 for a table that was never looked at, which is new or small.
-fn about<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<i64>> {
+/// The server's estimate of the number of rows; -1 for a table that was never analysed, which is new or small.
+fn approximate_rows<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<i64>> {
     sqlx::query_scalar!(
         r#"SELECT reltuples::bigint AS "rows!" FROM pg_class WHERE oid = 'store.face_template'::regclass"#
     )
@@ -91,7 +100,7 @@ fn counted<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sq
     .boxed()
 }
 
-/// The server knows the share of each of the few contracts, and about how many rows there are.
+/// Estimates from the server's statistics: the share of each contract times the number of rows.
 fn estimated<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<CountRow>>> {
     sqlx::query_as!(
         CountRow,

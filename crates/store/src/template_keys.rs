@@ -7,15 +7,15 @@ use aes_gcm::{
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    StoreError,
+    error::StoreError,
     secret::{self, NamedKey},
 };
 
-/// The keys that face templates are encrypted with: AES-256 in Galois/counter mode, a random nonce of 96 bits a row.
+/// The keys that encrypt face templates: AES-256 in Galois/counter mode, with a random nonce of 96 bits for each row.
 ///
-/// The first one seals, each one opens, so that a key can be exchanged while services run: add the new key behind the
-/// old one everywhere, then put it first everywhere, then seal all rows anew with `padan keys rotate`, then take
-/// the old key away. A key is good for some billions of rows before nonces could meet.
+/// The first key encrypts, all keys decrypt. To rotate a key while services run, first add the new key after the old
+/// one in all processes, then put it first in all of them, then encrypt all rows again with `padan keys rotate`, then
+/// remove the old key. One key suffices for billions of rows before a repeated nonce becomes likely.
 #[derive(Clone)]
 pub struct TemplateKeys(Vec<TemplateKey>);
 
@@ -25,10 +25,10 @@ struct TemplateKey {
     cipher: Aes256Gcm,
 }
 
-/// An embedding that only a holder of the key can read, bound to the row that it was sealed for.
+/// An encrypted embedding, bound to its row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sealed {
-    /// Which key opens it.
+    /// The id of the key.
     pub(crate) key_id: String,
     /// Nonce, ciphertext and tag.
     pub(crate) bytes: Vec<u8>,
@@ -37,13 +37,17 @@ pub(crate) struct Sealed {
 const NONCE: usize = 12;
 
 impl TemplateKeys {
-    /// Reads keys of 64 hexadecimal digits, separated by commas or white space, the one that seals first.
+    /// Reads keys of 64 hexadecimal digits, separated by commas or white space. The first one encrypts.
+    ///
+    /// # Errors
+    ///
+    /// When the text has no key, an invalid one, or one twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         let keys = secret::decode_list("template_keys", text)?;
         Ok(Self(keys.iter().map(TemplateKey::new).collect::<Result<_, _>>()?))
     }
 
-    /// The id of the key that seals.
+    /// The id of the key that encrypts.
     pub(crate) fn current_id(&self) -> &str {
         &self.0[0].id
     }
@@ -53,18 +57,17 @@ impl TemplateKeys {
         self.0.iter().any(|key| key.id == id)
     }
 
-    /// Encrypts under the current key. It opens again with the same `context` only.
+    /// Encrypts with the current key. Decryption needs the same `context`.
     pub(crate) fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Sealed, StoreError> {
         let TemplateKey { id, cipher } = &self.0[0];
-        let nonce = Nonce::<Aes256Gcm>::try_generate()
-            .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
+        let nonce = Nonce::<Aes256Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
         let sealed = cipher
             .encrypt(&nonce, Payload { msg: plain, aad: context })
-            .map_err(|_| StoreError::Config("a template is too long to be encrypted".into()))?;
+            .map_err(|_| StoreError::Cryptography("AES-GCM refused to encrypt a template"))?;
         Ok(Sealed { key_id: id.clone(), bytes: [nonce.as_slice(), &sealed].concat() })
     }
 
-    /// Decrypts what was sealed with this context; `None` when it was not, or was changed since.
+    /// Decrypts; `None` when the context is another one or the bytes were changed.
     pub(crate) fn open(&self, sealed: &Sealed, context: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(key) = self.0.iter().find(|key| key.id == sealed.key_id) else {
             return Err(StoreError::UnknownKey(sealed.key_id.clone()));
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_with_its_key_and_context_alone() {
+    fn decryption_needs_the_same_key_context_and_bytes() {
         let (one, other) = (keys(&key("89ab")), keys(&key("0123")));
         let sealed = one.seal(b"embedding", b"row 1").unwrap();
         assert_eq!(one.open(&sealed, b"row 1").unwrap().as_deref(), Some(&b"embedding"[..]));
@@ -122,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_the_gcm_that_any_tool_computes() {
+    fn the_published_test_vector_of_gcm_is_decrypted() {
         // NIST's GCM test vector 16 of the original submission: AES-256, 96-bit IV, 20 bytes of associated data.
         let keys = keys("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
         let nonce = "cafebabefacedbaddecaf888";
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_key_seals_and_the_others_open() {
+    fn the_first_key_encrypts_and_all_keys_decrypt() {
         let (old, new) = (key("0123"), key("4567"));
         let sealed = keys(&old).seal(b"embedding", b"").unwrap();
         let both = keys(&format!("{new},\n{old}\n"));
@@ -156,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_of_keys_is_refused_without_showing_it() {
+    fn invalid_keys_are_refused_without_quoting_them() {
         for text in [
             "",
             " , ",

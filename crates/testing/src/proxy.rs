@@ -7,60 +7,60 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{TestDatabase, network};
+use crate::{network, test_database::TestDatabase};
 
-/// A network between the test and its database that can go silent, or tamper with what clients ask for.
+/// A proxy between the test and its database. It can stop passing data on, or change the start-up options of clients.
 #[derive(Debug)]
 pub struct Proxy {
     url: String,
     frozen: watch::Sender<bool>,
 }
 
-/// A replacement in the first packet of each connection, of the same length as what it replaces.
-type Tampering = Option<(&'static str, &'static str)>;
+/// A text in the first packet of each connection, and its replacement of the same length.
+type Replacement = Option<(&'static str, &'static str)>;
 
 impl Proxy {
-    /// A network that passes everything on, until it is told otherwise.
+    /// A proxy that passes everything on until it is frozen.
     ///
     /// # Panics
     ///
     /// When no port of the loopback interface is free.
-    pub async fn before(database: &TestDatabase) -> Self {
+    pub async fn in_front_of(database: &TestDatabase) -> Self {
         Self::start(database, None).await
     }
 
-    /// A pooler that does not pass the request for read-only transactions on.
+    /// A proxy that drops the request for read-only transactions, as a pooler may do.
     ///
     /// # Panics
     ///
     /// When no port of the loopback interface is free.
-    pub async fn losing_read_only(database: &TestDatabase) -> Self {
-        let tampering = ("transaction_read_only=on", "transaction_read_only=no");
-        Self::start(database, Some(tampering)).await
+    pub async fn dropping_read_only(database: &TestDatabase) -> Self {
+        let replacement = ("transaction_read_only=on", "transaction_read_only=no");
+        Self::start(database, Some(replacement)).await
     }
 
-    /// The database's URL through this network.
+    /// The database's URL through this proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From now on nothing arrives, on either side, and no connection is closed.
+    /// Stops passing data on in both directions. No connection is closed.
     pub fn freeze(&self) {
         self.frozen.send_replace(true);
     }
 
-    /// What was held back arrives, and everything after it.
+    /// Passes on the data that was held back, and all further data.
     pub fn thaw(&self) {
         self.frozen.send_replace(false);
     }
 
-    async fn start(database: &TestDatabase, tampering: Tampering) -> Self {
+    async fn start(database: &TestDatabase, replacement: Replacement) -> Self {
         let (listener, address) = network::listener().await;
         let (server, url) = through(&database.url(), address);
         let (frozen, freezing) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, server.clone(), freezing.clone(), tampering));
+                tokio::spawn(serve(client, server.clone(), freezing.clone(), replacement));
             }
         });
         Self { url, frozen }
@@ -85,21 +85,21 @@ fn through(url: &str, address: SocketAddr) -> (Server, String) {
     let mut url = options.to_url_lossy();
     let changed = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
     assert!(changed.is_ok(), "the database's URL takes no other address");
-    // Encrypted, the first packet could not be read.
+    // Without encryption, so that the proxy can read the first packet.
     url.set_query(Some("sslmode=disable"));
     (server, url.into())
 }
 
-async fn connect(client: TcpStream, server: Server, frozen: watch::Receiver<bool>, tampering: Tampering) {
+async fn serve(client: TcpStream, server: Server, frozen: watch::Receiver<bool>, replacement: Replacement) {
     match server {
         Server::Tcp(host, port) => {
             if let Ok(server) = TcpStream::connect((host, port)).await {
-                pass_both_ways(client, server, frozen, tampering).await;
+                pass_both_ways(client, server, frozen, replacement).await;
             }
         }
         Server::Unix(path) => {
             if let Ok(server) = UnixStream::connect(path).await {
-                pass_both_ways(client, server, frozen, tampering).await;
+                pass_both_ways(client, server, frozen, replacement).await;
             }
         }
     }
@@ -109,12 +109,12 @@ async fn pass_both_ways(
     client: TcpStream,
     server: impl AsyncRead + AsyncWrite,
     frozen: watch::Receiver<bool>,
-    tampering: Tampering,
+    replacement: Replacement,
 ) {
     let (from_client, to_client) = split(client);
     let (from_server, to_server) = split(server);
     tokio::select! {
-        () = pass(from_client, to_server, frozen.clone(), tampering) => {}
+        () = pass(from_client, to_server, frozen.clone(), replacement) => {}
         () = pass(from_server, to_client, frozen, None) => {}
     }
 }
@@ -123,12 +123,12 @@ async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut frozen: watch::Receiver<bool>,
-    mut tampering: Tampering,
+    mut replacement: Replacement,
 ) {
     let mut packet = vec![0; 65536];
     while let Ok(length @ 1..) = from.read(&mut packet).await {
-        if let Some((asked, passed_on)) = tampering.take() {
-            replace(&mut packet[..length], asked.as_bytes(), passed_on.as_bytes());
+        if let Some((sent, passed_on)) = replacement.take() {
+            replace(&mut packet[..length], sent.as_bytes(), passed_on.as_bytes());
         }
         if frozen.wait_for(|frozen| !frozen).await.is_err() || to.write_all(&packet[..length]).await.is_err()
         {
@@ -137,8 +137,8 @@ async fn pass(
     }
 }
 
-fn replace(packet: &mut [u8], asked: &[u8], passed_on: &[u8]) {
-    if let Some(at) = packet.windows(asked.len()).position(|window| window == asked) {
-        packet[at..at + asked.len()].copy_from_slice(passed_on);
+fn replace(packet: &mut [u8], sent: &[u8], passed_on: &[u8]) {
+    if let Some(at) = packet.windows(sent.len()).position(|window| window == sent) {
+        packet[at..at + sent.len()].copy_from_slice(passed_on);
     }
 }

@@ -11,23 +11,24 @@ use sqlx::{
 };
 use tokio::{runtime, time::sleep};
 
-use crate::{TestDatabase, test_database::connect};
+use crate::test_database::{TestDatabase, connect};
 
-/// How long a standby may take for what it is asked, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a standby may take to catch up or to pause, on a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A test's database as a streaming standby has it.
+/// A test's database on a streaming standby.
 ///
-/// One test at a time has the standby, in whatever process it runs: a pause of the replay is one for all databases.
+/// A lock gives the standby to one test at a time, over all processes, since a pause of the replay affects all
+/// databases.
 #[derive(Debug)]
 pub struct Standby {
     options: PgConnectOptions,
-    /// A connection to the primary, whose lock ends with it.
+    /// A connection to the primary. Closing it releases the lock.
     primary: PgConnection,
 }
 
 impl TestDatabase {
-    /// The database on the first standby of `PADAN_TEST_STANDBY_URLS`, with all that was written so far.
+    /// The database on the first standby of `PADAN_TEST_STANDBY_URLS`, with all data that was written so far.
     ///
     /// # Panics
     ///
@@ -44,7 +45,7 @@ impl TestDatabase {
             .unwrap_or_else(|error| panic!("PADAN_TEST_STANDBY_URLS: {error}"));
         let mut primary = connect(self.server()).await;
         execute(&mut primary, "SELECT pg_advisory_lock(1)").await;
-        // A test that was killed may have left it paused.
+        // A killed test may have left the replay paused.
         resume(&server).await;
         let mut standby = Standby { options: server.database(self.name()), primary };
         standby.catch_up().await;
@@ -53,34 +54,34 @@ impl TestDatabase {
 }
 
 impl Standby {
-    /// The database's URL there, as the superuser.
+    /// The database's URL on the standby, as the superuser.
     pub fn url(&self) -> String {
         self.options.to_url_lossy().into()
     }
 
-    /// A connection of its own, as the superuser.
+    /// A new connection, as the superuser.
     ///
     /// # Panics
     ///
-    /// When the standby does not let it in.
+    /// When the standby refuses it.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.options).await
     }
 
-    /// Waits until all that was written on the primary was replayed.
+    /// Waits until the standby has replayed all that was written on the primary.
     ///
     /// # Panics
     ///
     /// When that takes too long.
     pub async fn catch_up(&mut self) {
         let written = text(&mut self.primary, "SELECT pg_current_wal_lsn()::text").await;
-        // The database itself may not be there yet.
+        // The test's database may not exist on the standby yet.
         let mut standby = connect(&self.options.clone().database("postgres")).await;
         let replayed = format!("SELECT (pg_last_wal_replay_lsn() >= '{written}')::text");
         wait_until(&mut standby, &replayed, "true").await;
     }
 
-    /// Replays nothing for as long as `meanwhile` takes, and goes on whether or not it panics.
+    /// Pauses the replay while `meanwhile` runs. It resumes also after a panic.
     ///
     /// # Panics
     ///
@@ -94,11 +95,11 @@ impl Standby {
     }
 }
 
-/// Goes on with the replay when it is dropped.
+/// Resumes the replay when it is dropped.
 struct Paused(PgConnectOptions);
 
 impl Drop for Paused {
-    /// As for [`TestDatabase`], there may be no runtime left to wait on: hence a thread.
+    /// Uses a thread, as [`TestDatabase`] does, since there may be no runtime to block on.
     fn drop(&mut self) {
         let options = self.0.clone();
         let resuming = thread::spawn(move || {
@@ -130,7 +131,7 @@ async fn text(connection: &mut PgConnection, query: &str) -> String {
 async fn wait_until(connection: &mut PgConnection, query: &str, wanted: &str) {
     let began = Instant::now();
     while text(connection, query).await != wanted {
-        assert!(began.elapsed() < PATIENCE, "{query} does not become {wanted}");
+        assert!(began.elapsed() < TIMEOUT, "{query} does not become {wanted}");
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -6,7 +6,7 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-/// An empty database with a name of its own, dropped with this value, connections and all.
+/// An empty database with a unique name. Dropping this value closes its connections and drops the database.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: PgConnectOptions,
@@ -39,13 +39,12 @@ impl TestDatabase {
         self.options().to_url_lossy().into()
     }
 
-    /// The database's URL, as another role, which was given the superuser's password by
-    /// [`admit`](Self::admit).
+    /// The database's URL for another role, which must have got the superuser's password by [`admit`](Self::admit).
     pub fn url_as(&self, role: &str) -> String {
         self.options().username(role).to_url_lossy().into()
     }
 
-    /// Gives a role the superuser's password, if it has one.
+    /// Gives a role the superuser's password, if there is one.
     ///
     /// # Panics
     ///
@@ -56,11 +55,11 @@ impl TestDatabase {
         }
     }
 
-    /// A connection of its own, as the superuser: to look, to lock, to stand in the way.
+    /// A new connection, as the superuser.
     ///
     /// # Panics
     ///
-    /// When the server does not let it in.
+    /// When the server refuses it.
     pub async fn connect(&self) -> PgConnection {
         connect(&self.options()).await
     }
@@ -87,14 +86,14 @@ impl TestDatabase {
         .await;
     }
 
-    /// Renames the database away and back, so that it does not exist for as long as `meanwhile` takes.
+    /// Renames the database while `meanwhile` runs, so that nobody can connect to it.
     ///
     /// # Panics
     ///
     /// When the server refuses.
-    pub async fn gone_during<T>(&self, meanwhile: impl Future<Output = T>) -> T {
+    pub async fn unavailable_during<T>(&self, meanwhile: impl Future<Output = T>) -> T {
         let name = &self.name;
-        // No one may come back between the end of the connections and the renaming.
+        // Nobody may reconnect between the end of the connections and the renaming.
         self.on_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
         self.end_connections().await;
         self.on_server(format!("ALTER DATABASE {name} RENAME TO {name}_gone")).await;
@@ -104,7 +103,7 @@ impl TestDatabase {
         outcome
     }
 
-    /// The texts of a query's only column.
+    /// The texts of a query's single column.
     ///
     /// # Panics
     ///
@@ -115,13 +114,13 @@ impl TestDatabase {
         rows.unwrap_or_else(|error| panic!("a test's own query failed: {error}"))
     }
 
-    /// What `pg_dump` writes of the database.
+    /// The output of `pg_dump` for the database.
     ///
     /// # Panics
     ///
     /// When there is no `pg_dump`, or it fails.
     pub fn dump(&self) -> String {
-        // The URL as sqlx writes it has parameters that are sqlx's own.
+        // The query part has parameters that only sqlx knows.
         let url = self.url();
         let url = url.split('?').next().unwrap_or_default();
         let dumped = Command::new("pg_dump").arg("--dbname").arg(url).output();
@@ -131,7 +130,7 @@ impl TestDatabase {
         String::from_utf8_lossy(&dumped.stdout).into_owned()
     }
 
-    /// Holds a table locked against readers for as long as `meanwhile` takes.
+    /// Locks a table against readers while `meanwhile` runs.
     ///
     /// # Panics
     ///
@@ -162,8 +161,8 @@ impl TestDatabase {
 }
 
 impl Drop for TestDatabase {
-    /// A test may end by panicking, within a runtime that can no longer be waited on: hence a thread. A
-    /// failure to drop is let go, since the whole server goes when the tests are over.
+    /// Uses a thread, since a test that panics may leave no runtime to block on. A failure is ignored: the server is
+    /// removed after the tests.
     fn drop(&mut self) {
         let server = self.server.clone();
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);

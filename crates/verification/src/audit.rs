@@ -17,7 +17,7 @@ impl Verifier {
     /// Hands over the row of a request without waiting until it is durable. For requests whose client has left, or whose
     /// answer contains nothing about a person.
     pub fn audit_without_waiting(&self, event: AuditEvent) {
-        self.parts.audit.note(event);
+        self.parts.audit.record_without_waiting(event);
     }
 
     /// Writes the rows that are still queued. Call it when no request is served any more.

@@ -8,13 +8,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use padan_domain::{ClientCertificate, ClientName, ClientRules, Clock};
-use padan_store::{KeptSecret, Store};
+use padan_store::{SecretHashes, Store};
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
-    ClientsConfig, ClientsError, clients_file, failed_credentials::FailedCredentials, quotas::Quotas,
-    rates::Rates, stored_clients::StoredClients,
+    ClientsConfig, ClientsError, background_tasks::BackgroundTasks, clients_file,
+    failed_credentials::FailedCredentials, quotas::Quotas, rates::Rates, stored_clients::StoredClients,
 };
 
 /// The clients who may call: those of a file, which is replaced as a whole when it is read again, and those of the store,
@@ -74,8 +74,8 @@ pub(crate) struct Client {
     /// What it presents as its user name.
     pub(crate) username: Box<[u8]>,
     pub(crate) name: ClientName,
-    pub(crate) password: KeptSecret,
-    pub(crate) api_key: KeptSecret,
+    pub(crate) password: SecretHashes,
+    pub(crate) api_key: SecretHashes,
     pub(crate) disabled: bool,
     pub(crate) rules: ClientRules,
 }
@@ -95,12 +95,17 @@ impl Clients {
         })
     }
 
-    /// The file's clients and those of the store, which are read from now on. Must be called within a Tokio runtime.
-    pub fn load_with_store(config: &ClientsConfig, store: &Store) -> Result<Self, ClientsError> {
+    /// Reads the configured file and starts the task that reads the store's clients. Must be called within a Tokio runtime.
+    pub fn load_with_store(
+        config: &ClientsConfig,
+        store: &Store,
+        tasks: &mut BackgroundTasks,
+    ) -> Result<Self, ClientsError> {
         let loaded = Self::load(config)?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
         let stored = Arc::new(StoredClients::new(store.clone(), seconds(config.stale_seconds)));
-        stored.keep_reading(seconds(config.refresh_seconds));
+        let period = seconds(config.refresh_seconds);
+        tasks.spawn("clients of the store", Arc::clone(&stored).keep_reading(period));
         let quotas = Quotas::new(store.clone(), loaded.clock);
         Ok(Self { stored: Some(stored), quotas: Some(quotas), ..loaded })
     }
@@ -150,7 +155,7 @@ impl Clients {
         let known =
             of_file.get(presented.username).or_else(|| of_store.as_ref()?.as_ref()?.get(presented.username));
         // The comparison runs against this when nobody has the name. No secret hashes to zeros.
-        let nobody = KeptSecret::new([0; 32]);
+        let nobody = SecretHashes::new([0; 32]);
         let (password, api_key) =
             known.map_or((&nobody, &nobody), |client| (&client.password, &client.api_key));
         let now = self.clock.now();
@@ -168,7 +173,7 @@ impl Clients {
 }
 
 /// Whether a secret is the present one or, for as long as that is good, the one before.
-fn matches(kept: &KeptSecret, presented: &[u8], now: DateTime<Utc>) -> Choice {
+fn matches(kept: &SecretHashes, presented: &[u8], now: DateTime<Utc>) -> Choice {
     let presented = digest(presented);
     let (previous, is_good) =
         kept.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
@@ -363,13 +368,13 @@ burst = 2",
     #[test]
     fn the_secret_before_is_good_until_its_time() {
         let until: DateTime<Utc> = "2026-11-24T00:00:00Z".parse().unwrap();
-        let kept = KeptSecret { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
+        let kept = SecretHashes { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
         let before = until - chrono::TimeDelta::seconds(1);
         let good = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
         assert!(good(b"new", before) && good(b"new", until));
         assert!(good(b"old", before) && !good(b"old", until));
         assert!(!good(b"other", before));
-        assert!(!bool::from(matches(&KeptSecret::new(digest(b"new")), b"old", before)));
+        assert!(!bool::from(matches(&SecretHashes::new(digest(b"new")), b"old", before)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use padan_domain::{
     ClientName, ClientRules, InvalidCertificateName, InvalidUsername, RequestRate, UnknownEndpoint, Username,
     WELL_KNOWN_CREDENTIALS, parse_network,
 };
-use padan_store::KeptSecret;
+use padan_store::SecretHashes;
 use serde::Deserialize;
 
 use crate::{
@@ -155,8 +155,8 @@ impl Entry {
         Ok(Client {
             username: self.username.as_bytes().into(),
             name,
-            password: KeptSecret::new(password),
-            api_key: KeptSecret::new(api_key),
+            password: SecretHashes::new(password),
+            api_key: SecretHashes::new(api_key),
             disabled: self.disabled,
             rules: self.rules()?,
         })
@@ -192,7 +192,7 @@ impl Entry {
 }
 
 fn demo_client() -> Client {
-    let secret = KeptSecret::new(digest(b"demo"));
+    let secret = SecretHashes::new(digest(b"demo"));
     Client {
         username: (*b"demo").into(),
         name: ClientName::of_the_demo(),

@@ -7,7 +7,7 @@ use futures_util::{StreamExt as _, stream};
 use padan_domain::{NationalId, NikRange};
 use padan_inference::Engine;
 use padan_registry::{Registry, RegistryError, RosterEntry};
-use padan_store::{EnrolmentLedger, EnrolmentTally, KeptTemplate, Store, StoreError, StoredTemplate};
+use padan_store::{EnrolmentLedger, EnrolmentTally, Store, StoreError, StoredTemplate, TemplateSummary};
 use serde::Deserialize;
 use tokio::{
     sync::watch,
@@ -289,7 +289,7 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
             let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
             let kept = self
                 .enrolment
-                .patiently(async || Ok(store.kept_templates(&niks, engine.contract()).await?))
+                .patiently(async || Ok(store.template_summaries(&niks, engine.contract()).await?))
                 .await?;
             let mut counted = EnrolmentTally::default();
             let mut stale = Vec::new();
@@ -308,7 +308,7 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
     fn sort(
         &mut self,
         entry: RosterEntry,
-        kept: Option<KeptTemplate>,
+        kept: Option<TemplateSummary>,
         counted: &mut EnrolmentTally,
         stale: &mut Vec<RosterEntry>,
     ) {
@@ -317,7 +317,7 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
                 counted.failed += 1;
                 self.without_template(&entry.nik, "REGISTRY_INCONSISTENT");
             }
-            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment && kept.has_key => {
+            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment && kept.is_readable => {
                 match kept.unusable_reason {
                     None => counted.templates += 1,
                     Some(reason) => {
@@ -363,7 +363,7 @@ impl<R: FnMut(EnrolmentNews<'_>)> Walk<'_, R> {
         }
         drop(outcomes);
         if !batch.is_empty() {
-            enrolment.patiently(async || Ok(store.keep_templates(&batch, engine.contract()).await?)).await?;
+            enrolment.patiently(async || Ok(store.save_templates(&batch, engine.contract()).await?)).await?;
         }
         for (nik, template) in &batch {
             self.enrolled.embedded += 1;

@@ -18,6 +18,7 @@
 mod admission;
 mod allowance;
 mod audit;
+mod background_tasks;
 mod basic;
 mod bounded_table;
 mod clients;
@@ -43,6 +44,7 @@ mod verifier;
 
 pub use admission::{AdmissionError, Caller};
 pub use allowance::Allowance;
+pub use background_tasks::{BackgroundTaskEnded, BackgroundTasks, TaskEnd};
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
 pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, QuotaSpan};
-use padan_store::{QuotaAsk, QuotaGrant, Store, StoreError};
+use padan_store::{QuotaGrant, QuotaRequest, Store, StoreError};
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
@@ -160,7 +160,7 @@ impl Quotas {
             if let Some(outcome) = allotment.take(span, quota, reset) {
                 return outcome;
             }
-            let ask = QuotaAsk { client: client.clone(), span, quota };
+            let ask = QuotaRequest { client: client.clone(), span, quota };
             self.replenish(&allotment, ask, asking).await.map_err(QuotaError::Store)?;
         }
     }
@@ -170,7 +170,7 @@ impl Quotas {
     async fn replenish(
         &self,
         allotment: &Arc<Allotment>,
-        ask: QuotaAsk,
+        ask: QuotaRequest,
         asking: OwnedMutexGuard<()>,
     ) -> Result<(), StoreError> {
         let (store, allotment) = (self.store.clone(), Arc::clone(allotment));
@@ -214,7 +214,7 @@ impl Allotment {
     }
 
     /// Adds what the store granted to requests that were handed back meanwhile.
-    fn add(&self, ask: &QuotaAsk, grant: QuotaGrant) {
+    fn add(&self, ask: &QuotaRequest, grant: QuotaGrant) {
         let mut state = self.state();
         let handed_back = if state.span == Some(ask.span) { state.left } else { 0 };
         let left = handed_back.saturating_add(grant.granted);

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use padan_store::StoreError;
+
 use crate::{Verifier, error::in_words, verifier::within};
 
 /// Something that must answer before the service can.
@@ -19,7 +21,7 @@ impl Verifier {
         let deadline = Instant::now() + patience;
         let (registry, store) = tokio::join!(
             within(deadline, self.parts.registry.check()),
-            within(deadline, self.parts.store.check()),
+            within(deadline, self.check_store()),
         );
         let models = self.parts.engine.current().check();
         let components = vec![
@@ -29,5 +31,11 @@ impl Verifier {
         ];
         self.samples.note_readiness(&components);
         components
+    }
+
+    /// The store answers, and the audit trail is still written to it.
+    async fn check_store(&self) -> Result<(), StoreError> {
+        self.parts.audit.check()?;
+        self.parts.store.check().await
     }
 }

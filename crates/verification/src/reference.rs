@@ -80,7 +80,7 @@ impl Verifier {
         };
         // A store that takes no writes is an outage like any other: were it passed over, every request would
         // silently embed the portrait again.
-        let keep = self.parts.store.keep_template(nik, engine.contract(), &template);
+        let keep = self.parts.store.save_template(nik, engine.contract(), &template);
         timed(&mut timings.keeping, info_span!("keeping"), within(deadline, keep))
             .await
             .map_err(VerificationError::StoreUnavailable)?;

@@ -9,7 +9,7 @@ use std::{
 use padan_store::{EnrolmentTally, TemplateCount};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{Component, Verifier};
+use crate::{Verifier, background_tasks::BackgroundTasks, readiness::Component};
 
 /// How often replicas are asked how far behind they are: one statement each.
 const LAG: Duration = Duration::from_secs(2);
@@ -49,14 +49,17 @@ impl Samples {
 }
 
 impl Verifier {
-    /// Asks from now on, for as long as the runtime lives. Must be called within a Tokio runtime.
-    pub fn keep_sampling(&self) {
+    /// Starts the sampling tasks, and a task that ends with the writer of the audit trail. Must be called within a Tokio
+    /// runtime.
+    pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
+        let trail = self.parts.audit.clone();
+        tasks.spawn("audit writer", async move { trail.writer_ended().await });
         let verifier = self.clone();
-        tokio::spawn(every(LAG, async move || verifier.parts.registry.measure_lag().await));
+        tasks.spawn("replica lag", every(LAG, async move || verifier.parts.registry.measure_lag().await));
         let verifier = self.clone();
-        tokio::spawn(every(READINESS, async move || drop(verifier.readiness().await)));
+        tasks.spawn("readiness", every(READINESS, async move || drop(verifier.readiness().await)));
         let verifier = self.clone();
-        tokio::spawn(every(TEMPLATES, async move || verifier.count_templates().await));
+        tasks.spawn("template count", every(TEMPLATES, async move || verifier.count_templates().await));
     }
 
     async fn count_templates(&self) {

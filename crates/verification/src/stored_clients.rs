@@ -28,20 +28,16 @@ impl StoredClients {
         Self { store, stale, read: RwLock::new(None), reading: Turn::new(None) }
     }
 
-    /// Reads again and again for as long as somebody holds the clients. Needs a Tokio runtime.
-    pub(crate) fn keep_reading(self: &Arc<Self>, apart: Duration) {
-        let clients = Arc::downgrade(self);
-        tokio::spawn(async move {
-            let mut reads = interval(apart);
-            reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                reads.tick().await;
-                let Some(clients) = clients.upgrade() else { return };
-                if let Err(error) = clients.read_now().await {
-                    tracing::warn!("the clients of the store could not be read: {error}");
-                }
+    /// Reads the clients once per `period`, for ever.
+    pub(crate) async fn keep_reading(self: Arc<Self>, period: Duration) {
+        let mut reads = interval(period);
+        reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            reads.tick().await;
+            if let Err(error) = self.read_now().await {
+                tracing::warn!("the clients of the store could not be read: {error}");
             }
-        });
+        }
     }
 
     /// The clients as they were read last; `None` when that is too long ago.

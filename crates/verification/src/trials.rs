@@ -71,7 +71,7 @@ impl Verifier {
     ) -> Result<Option<Duration>, VerificationError> {
         let now = self.parts.clock.now();
         let window = TimeDelta::seconds(self.parts.config.failed_faces.window_seconds.get().into());
-        let lookup = self.parts.store.failed_face(nik, client.as_str(), now - window, failures);
+        let lookup = self.parts.store.nth_latest_failed_face(nik, client.as_str(), now - window, failures);
         let failed = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
         Ok(failed.map(|failed| (failed + window - now).to_std().unwrap_or_default()))
     }

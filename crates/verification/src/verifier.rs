@@ -163,7 +163,7 @@ impl Verifier {
         VerifierFigures {
             engine: self.parts.engine.current().figures(),
             registry: self.parts.registry.figures(),
-            store: self.parts.store.pool(),
+            store: self.parts.store.pool_figures(),
             audit: self.parts.audit.figures(),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
             model_behind: self.parts.engine.is_behind(),
@@ -175,7 +175,7 @@ impl Verifier {
     /// trail. They must not block.
     pub fn observe(&self, jobs: JobObserver, commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
         self.parts.engine.observe_jobs(jobs);
-        self.parts.audit.tell(commits);
+        self.parts.audit.observe_commits(commits);
     }
 
     /// What the engine computes with.

@@ -5,7 +5,7 @@ use std::{fs, num::NonZeroU32, time::Duration};
 use padan_domain::{Clock, Endpoint, QuotaPeriod};
 use padan_store::{Config, Store};
 use padan_testing::TestDatabase;
-use padan_verification::{Caller, Clients, ClientsConfig, Credentials, Presented};
+use padan_verification::{BackgroundTasks, Caller, Clients, ClientsConfig, Credentials, Presented};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
@@ -72,7 +72,7 @@ fn clients(store: &Store) -> Clients {
     );
     fs::write(&file, text).unwrap();
     let config = ClientsConfig { file: Some(file), ..ClientsConfig::default() };
-    Clients::load_with_store(&config, store).unwrap()
+    Clients::load_with_store(&config, store, &mut BackgroundTasks::default()).unwrap()
 }
 
 fn config(url: &str) -> Config {

@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::TimeDelta;
 use clap::Args;
 use padan_inference::{Catalogue, Engine, Graph, find_runtime_library, model_folders};
-use padan_registry::{Registry, ReplicaFigures, ReplicaStanding};
+use padan_registry::{Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::Store;
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
@@ -116,14 +116,14 @@ async fn registry(settings: &Settings) -> Result<Sound, String> {
         but.extend(outcome.err().map(|error| format!("the replica {name} does not serve: {error}")));
     }
     registry.measure_lag().await;
-    for (replica, standing) in registry.figures().iter().zip(registry.standings().await) {
+    for (replica, standing) in registry.figures().iter().zip(registry.replica_statuses().await) {
         but.extend(standing.into_iter().flat_map(|standing| doubts_about(replica, standing)));
     }
     Ok(Sound::from("the view padan.citizen can be read").but(but))
 }
 
 /// What an operator should know of a server that serves.
-fn doubts_about(replica: &ReplicaFigures, standing: ReplicaStanding) -> Vec<String> {
+fn doubts_about(replica: &ReplicaFigures, standing: ReplicaStatus) -> Vec<String> {
     let name = &replica.pool.name;
     let primary = (!standing.is_standby)
         .then(|| format!("{name} is a primary: name a replica, so that the registry does not feel the load"));
@@ -160,7 +160,7 @@ async fn store(settings: &Settings) -> Result<Sound, String> {
 /// What an operator should know of a store that serves.
 async fn doubts_about_store(store: &Store) -> Result<Vec<String>, String> {
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
-    let forgetful = store.forgetfulness().await.map_err(|error| error.to_string())?;
+    let forgetful = store.durability_risks().await.map_err(|error| error.to_string())?;
     let ahead = store.clock_ahead().await.map_err(|error| error.to_string())?;
     let excess = (!excess.is_empty()).then(|| {
         let excess = excess.join(", ");
@@ -170,7 +170,7 @@ async fn doubts_about_store(store: &Store) -> Result<Vec<String>, String> {
         let settings = forgetful.join(", ");
         format!("{settings}: a power failure can lose audit rows of answers that were given")
     });
-    let clock = clock_doubt(&store.pool().name, ahead);
+    let clock = clock_doubt(&store.pool_figures().name, ahead);
     Ok(excess.into_iter().chain(forgetful).chain(clock).collect())
 }
 

@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
         let store = service::open_store(&settings)?;
         let began = Instant::now();
         let report = async |so_far: Resealed| {
-            let rows = so_far.resealed + so_far.overtaken + so_far.unopened;
+            let rows = so_far.resealed + so_far.superseded + so_far.unreadable;
             progress
                 .set_message(format!("{} templates looked at, {} sealed anew", so_far.seen, so_far.resealed));
             progress.tick();
@@ -45,11 +45,11 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
         anyhow::Ok(store.reseal_templates(report).await?)
     })?;
     progress.finish_and_clear();
-    let Resealed { resealed, overtaken, unopened, .. } = done;
-    eprintln!("{resealed} templates sealed anew; {overtaken} were written by a service in the meantime.");
-    if unopened > 0 {
+    let Resealed { resealed, superseded, unreadable, .. } = done;
+    eprintln!("{resealed} templates sealed anew; {superseded} were written by a service in the meantime.");
+    if unreadable > 0 {
         eprintln!(
-            "{unopened} templates open with none of the keys in store.template_keys and stay as they are: add the key \
+            "{unreadable} templates open with none of the keys in store.template_keys and stay as they are: add the key \
              that sealed them, or let their people be enrolled again."
         );
         return Ok(ExitCode::FAILURE);

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use padan_http_api::Application;
 use padan_store::{Store, StoreError};
-use padan_verification::Clients;
+use padan_verification::{BackgroundTasks, Clients};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -80,7 +80,8 @@ async fn serve(
     // Before anything takes time: a process that does not listen for it is ended by it.
     let hangups = signal(SignalKind::hangup())?;
     let store = service::open_store(settings)?;
-    let clients = Arc::new(Clients::load_with_store(&settings.clients, &store)?);
+    let mut tasks = BackgroundTasks::default();
+    let clients = Arc::new(Clients::load_with_store(&settings.clients, &store, &mut tasks)?);
     let starting = async {
         look_for_pending_migrations(&store, arguments.despite_pending_migrations).await?;
         service::start_engine_in_use(settings, &store).await
@@ -89,12 +90,13 @@ async fn serve(
         engine = starting => engine?,
         _ = shutdown.requested() => return Ok(Ended::InOrder),
     };
-    let application = service::build_for(settings, engine, store, Arc::clone(&clients))?;
+    let mut application = service::build_for(settings, engine, store, Arc::clone(&clients), tasks)?;
     let controls = application.controls();
     controls.set_settings_hash(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
     let arguments = arguments.settings.clone();
-    Reload { arguments, at_start: effective, log, clients, controls }.on_hangup(hangups);
+    let reload = Reload { arguments, at_start: effective, log, clients, controls };
+    application.background_tasks().spawn("reload of the settings", reload.on_hangup(hangups));
     run_until_told(application, shutdown, settings.http.shutdown_delay_seconds).await
 }
 

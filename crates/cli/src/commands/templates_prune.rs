@@ -43,11 +43,11 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
             Some(contract) if *contract == in_use => {
                 bail!("{contract} is in use: activate another model set first (`padan models activate SET`)")
             }
-            Some(contract) if !store.forget_enrolment(contract).await? => {
+            Some(contract) if !store.delete_enrolment(contract).await? => {
                 bail!("`padan enroll` is at work on {contract}: stop it first")
             }
             Some(_) => {}
-            None => store.forget_former_enrolments().await?,
+            None => store.delete_former_enrolments().await?,
         }
         let pruning = Pruning { only: arguments.contract.clone(), kept };
         let began = Instant::now();

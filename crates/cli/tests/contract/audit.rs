@@ -252,7 +252,7 @@ fn a_store_that_stops_in_mid_load_fails_requests_and_loses_nothing() {
         thread::sleep(Duration::from_millis(500));
         let _ends = Ends(&over);
         served.runtime.block_on(async {
-            served.store.gone_during(tokio::time::sleep(Duration::from_secs(3))).await;
+            served.store.unavailable_during(tokio::time::sleep(Duration::from_secs(3))).await;
         });
         back = Instant::now();
         thread::sleep(Duration::from_secs(6));

@@ -230,7 +230,7 @@ fn without_the_store_a_client_of_it_is_not_known_and_the_answer_is_503() {
             tokio::time::sleep(Duration::from_secs(3)).await;
             tokio::task::block_in_place(|| ask(&served, &client))
         };
-        let answer = served.store.gone_during(asked).await;
+        let answer = served.store.unavailable_during(asked).await;
         answer.assert(
             503,
             "STORE_UNAVAILABLE",

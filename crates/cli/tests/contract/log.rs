@@ -244,7 +244,7 @@ fn meet_outages(served: &Served) {
         })
     };
     for database in [&served.registry, &served.store] {
-        assert_eq!(served.runtime.block_on(database.gone_during(async { ask() })), [503, 503]);
+        assert_eq!(served.runtime.block_on(database.unavailable_during(async { ask() })), [503, 503]);
     }
     // A statement that runs into its limit.
     let locked = served.registry.locked_during("civil_registry.person", async { ask() });

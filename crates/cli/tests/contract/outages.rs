@@ -71,7 +71,7 @@ fn a_database_that_comes_back_is_used_again_without_a_restart() {
     for (database, reason) in
         [(&served.registry, "REGISTRY_UNAVAILABLE"), (&served.store, "STORE_UNAVAILABLE")]
     {
-        served.runtime.block_on(database.gone_during(async {
+        served.runtime.block_on(database.unavailable_during(async {
             let answer = tokio::task::block_in_place(|| served.verify(&Claim::true_one()));
             answer.assert(503, reason, OUTAGE);
         }));

@@ -52,8 +52,8 @@ fn a_lost_key_or_a_damaged_row_costs_one_embedding_and_turns_nobody_away() {
     let logged = served.logged();
     let told: Vec<_> = logged.lines().filter(|line| line.contains("a face template is made anew")).collect();
     assert_eq!(told.len(), 2, "{logged}");
-    assert!(told[0].contains("which store.template_keys does not hold"), "{}", told[0]);
-    assert!(told[1].contains("holds what was never written there"), "{}", told[1]);
+    assert!(told[0].contains("which is not among store.template_keys"), "{}", told[0]);
+    assert!(told[1].contains("has a value that Padan never writes"), "{}", told[1]);
     assert!(!logged.contains(BUDI), "{logged}");
 }
 

@@ -5,7 +5,7 @@ use sqlx::{Connection as _, Row as _};
 use crate::fixture::{Fixture, nik, registry};
 
 #[tokio::test]
-async fn the_stand_in_keeps_the_contract() {
+async fn the_sample_registry_satisfies_the_contract() {
     let fixture = Fixture::new().await;
     fixture.registry().check().await.unwrap();
 }
@@ -44,7 +44,7 @@ async fn a_view_that_breaks_the_contract_is_described() {
 }
 
 #[tokio::test]
-async fn varying_text_and_further_columns_are_fine() {
+async fn varchar_and_further_columns_are_allowed() {
     let fixture = Fixture::new().await;
     fixture
         .database
@@ -61,7 +61,7 @@ async fn varying_text_and_further_columns_are_fine() {
 }
 
 #[tokio::test]
-async fn each_replica_is_checked_and_one_good_one_is_enough() {
+async fn each_replica_is_checked_and_one_valid_replica_suffices() {
     let fixture = Fixture::new().await;
     let refused = format!("postgres://reader@{}/registry", refused_address().await);
     let registry = registry(&[&refused, &fixture.database.url()]);
@@ -70,16 +70,16 @@ async fn each_replica_is_checked_and_one_good_one_is_enough() {
     assert!(outcomes[0].1.is_err() && outcomes[1].1.is_ok(), "{outcomes:?}");
 }
 
-/// The example that sites start from, over tables such as sites have.
+/// The example view for sites, over the example tables.
 #[tokio::test]
-async fn the_example_of_a_site_keeps_the_contract_with_the_least_rights() {
+async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
     let database = TestDatabase::create().await;
     database.execute(include_str!("../../../../deploy/registry/example-tables.sql")).await;
     database.execute(include_str!("../../../../deploy/registry/citizen-view.sql")).await;
     let role = format!("padan_reader_{}", std::process::id());
     let reader = include_str!("../../../../deploy/registry/reader.sql").replace("padan_reader", &role);
     database.execute(&reader).await;
-    // Running it again, after a change of the view, is fine.
+    // It can be run again after a change of the view.
     database.execute(&reader).await;
     database.admit(&role).await;
     database
@@ -97,7 +97,7 @@ async fn the_example_of_a_site_keeps_the_contract_with_the_least_rights() {
     assert_eq!(deceased.status, padan_domain::CitizenStatus::Deceased);
 
     let mut connection = sqlx::PgConnection::connect(&database.url_as(&role)).await.unwrap();
-    // Even without the read-only default, which the role may turn off.
+    // Also without the read-only default, which the role may turn off.
     sqlx::query("SET default_transaction_read_only = off").execute(&mut connection).await.unwrap();
     for forbidden in [
         "SELECT nik FROM kependudukan.biodata",
@@ -113,7 +113,7 @@ async fn the_example_of_a_site_keeps_the_contract_with_the_least_rights() {
 }
 
 #[tokio::test]
-async fn a_role_without_the_grant_is_told_so() {
+async fn a_role_without_the_grant_is_reported() {
     let fixture = Fixture::new().await;
     let role = format!("padan_stranger_{}", std::process::id());
     fixture.database.execute(&format!("CREATE ROLE {role} LOGIN")).await;
@@ -124,7 +124,7 @@ async fn a_role_without_the_grant_is_told_so() {
 }
 
 #[tokio::test]
-async fn migrating_twice_changes_nothing_and_keeps_to_its_schemas() {
+async fn migrating_twice_changes_nothing() {
     let mut fixture = Fixture::new().await;
     fixture.sample.migrate().await.unwrap();
     let mut other = SampleRegistry::connect(&fixture.database.url().into()).await.unwrap();

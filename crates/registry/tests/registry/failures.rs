@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::fixture::{Fixture, config, nik, person, registry, timed};
 
-/// The budget of a look-up, and a little for a busy machine.
+/// The time limit of a look-up, and a reserve for a busy machine.
 const BUDGET: Duration = Duration::from_secs(3);
 
 fn unanswered(address: std::net::SocketAddr) -> String {
@@ -35,9 +35,9 @@ async fn a_view_that_writes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_loses_read_only_is_found_out() {
+async fn a_pooler_that_drops_read_only_is_detected() {
     let fixture = Fixture::new().await;
-    let pooler = Proxy::losing_read_only(&fixture.database).await;
+    let pooler = Proxy::dropping_read_only(&fixture.database).await;
     let registry = registry(&[pooler.url()]);
     let (outcome, took) = timed(registry.citizen(&nik())).await;
     let error = outcome.unwrap_err();
@@ -47,7 +47,7 @@ async fn a_pooler_that_loses_read_only_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_refused_replica_costs_little_once_and_nothing_afterwards() {
+async fn a_refused_replica_delays_one_look_up_a_little() {
     let fixture = Fixture::new().await;
     let registry = registry(&[&unanswered(refused_address().await), &fixture.database.url()]);
     let (citizen, first) = timed(registry.citizen(&nik())).await;
@@ -62,7 +62,7 @@ async fn a_refused_replica_costs_little_once_and_nothing_afterwards() {
 }
 
 #[tokio::test]
-async fn a_silent_replica_costs_its_connect_timeout_once() {
+async fn a_silent_replica_delays_one_look_up_by_its_connect_timeout() {
     let fixture = Fixture::new().await;
     let registry = registry(&[&unanswered(silent_address().await), &fixture.database.url()]);
     let (citizen, first) = timed(registry.citizen(&nik())).await;
@@ -77,7 +77,7 @@ async fn a_silent_replica_costs_its_connect_timeout_once() {
 }
 
 #[tokio::test]
-async fn silence_everywhere_stays_within_the_budget() {
+async fn silent_replicas_fail_within_the_time_limit() {
     let silent = unanswered(silent_address().await);
     let registry = registry(&[silent.as_str(); 6]);
     let (outcome, took) = timed(registry.citizen(&nik())).await;
@@ -113,7 +113,7 @@ async fn a_locked_table_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_slow_view_is_a_timeout_and_a_busy_pool_no_failure_of_the_replica() {
+async fn a_slow_view_is_a_timeout_and_a_busy_pool_does_not_mark_the_replica_as_failed() {
     let fixture = Fixture::new().await;
     slow_down(&fixture, "0.4").await;
     let mut config = config(&[&fixture.database.url()]);
@@ -151,7 +151,7 @@ async fn slow_down(fixture: &Fixture, seconds: &str) {
 }
 
 #[tokio::test]
-async fn ended_connections_are_not_noticed() {
+async fn ended_connections_are_replaced() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
     let nik = nik();
@@ -163,20 +163,20 @@ async fn ended_connections_are_not_noticed() {
 }
 
 #[tokio::test]
-async fn a_database_that_was_gone_answers_again() {
+async fn the_registry_answers_again_after_an_outage() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
-    let (outcome, took) = fixture.database.gone_during(timed(registry.citizen(&nik()))).await;
+    let (outcome, took) = fixture.database.unavailable_during(timed(registry.citizen(&nik()))).await;
     assert!(matches!(outcome, Err(RegistryError::Unavailable(_))), "{outcome:?}");
     assert!(took < BUDGET, "{took:?}");
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_network_that_was_silent_leaves_no_connection_stuck() {
+async fn a_silent_network_leaves_no_connection_blocked() {
     let fixture = Fixture::new().await;
-    let network = Proxy::before(&fixture.database).await;
+    let network = Proxy::in_front_of(&fixture.database).await;
     let registry = registry(&[network.url()]);
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
     network.freeze();
@@ -199,7 +199,7 @@ async fn a_network_that_was_silent_leaves_no_connection_stuck() {
 }
 
 #[tokio::test]
-async fn the_first_replica_is_used_again_after_its_rest() {
+async fn a_failed_replica_is_used_again_after_the_retry_time() {
     let fixture = Fixture::new().await;
     let mut second = Fixture::new().await;
     let mut other = person("Budi Santoso");
@@ -211,7 +211,7 @@ async fn the_first_replica_is_used_again_after_its_rest() {
     let registry = Registry::new(&config).unwrap();
     let from_first = async || registry.citizen(&nik()).await.unwrap().unwrap().portrait_updated_at.is_some();
     assert!(from_first().await);
-    assert!(!fixture.database.gone_during(from_first()).await);
+    assert!(!fixture.database.unavailable_during(from_first()).await);
     assert!(!from_first().await, "it rests");
     sleep(Duration::from_millis(400)).await;
     assert!(from_first().await);
@@ -243,7 +243,7 @@ async fn figures_follow_the_pool() {
     let registry = fixture.registry();
     assert_eq!(registry.figures()[0].pool.connections, 0, "nothing is opened before the first look-up");
     registry.citizen(&nik()).await.unwrap();
-    // The connection goes back in the background.
+    // The connection returns to the pool in the background.
     sleep(Duration::from_millis(100)).await;
     let pool = registry.figures().remove(0).pool;
     assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));
@@ -258,17 +258,17 @@ async fn figures_follow_the_pool() {
 }
 
 #[tokio::test]
-async fn a_server_says_that_it_is_a_primary_and_what_time_it_has() {
+async fn a_servers_role_and_clock_are_read() {
     let fixture = Fixture::new().await;
     let nobody = unanswered(refused_address().await);
-    let standings = registry(&[&fixture.database.url(), &nobody]).standings().await;
+    let standings = registry(&[&fixture.database.url(), &nobody]).replica_statuses().await;
     let [Some(primary), None] = *standings else { panic!("{standings:?}") };
     assert!(!primary.is_standby);
     assert!(primary.clock_ahead.abs() < chrono::TimeDelta::seconds(2), "{primary:?}");
 }
 
 #[tokio::test]
-async fn a_primary_does_not_lag_and_who_does_not_answer_has_no_lag() {
+async fn a_primary_has_no_lag_and_a_failed_replica_an_unknown_one() {
     let fixture = Fixture::new().await;
     let nobody = unanswered(refused_address().await);
     let registry = registry(&[&fixture.database.url(), &nobody]);

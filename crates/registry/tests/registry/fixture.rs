@@ -10,7 +10,7 @@ use padan_testing::TestDatabase;
 
 pub(crate) const NIK: &str = "3174011403870000";
 
-/// A database with the stand-in tables and one person, [`NIK`].
+/// A database with the sample tables and one person, [`NIK`].
 pub(crate) struct Fixture {
     pub(crate) database: TestDatabase,
     pub(crate) sample: SampleRegistry,
@@ -29,7 +29,7 @@ impl Fixture {
         registry(&[&self.database.url()])
     }
 
-    /// Changes the person's row behind the back of everything typed.
+    /// Changes the person's row by SQL, past the checks of the types.
     pub(crate) async fn set(&self, assignment: &str) {
         self.database.execute(&format!("UPDATE civil_registry.person SET {assignment}")).await;
     }
@@ -53,7 +53,7 @@ pub(crate) fn person(name: &str) -> SamplePerson {
     }
 }
 
-/// Short limits, so that a test of a limit is short.
+/// Settings with short limits, so that tests of a limit are short.
 pub(crate) fn config(urls: &[&str]) -> Config {
     Config {
         urls: urls.iter().map(|url| (*url).into()).collect(),
@@ -74,7 +74,7 @@ pub(crate) fn registry(urls: &[&str]) -> Registry {
     Registry::new(&config(urls)).unwrap()
 }
 
-/// What a future gives, and how long it took.
+/// The output of a future, and how long it took.
 pub(crate) async fn timed<T>(future: impl Future<Output = T>) -> (T, Duration) {
     let begun = Instant::now();
     (future.await, begun.elapsed())

@@ -15,7 +15,7 @@ async fn an_unknown_nik_is_none() {
 }
 
 #[tokio::test]
-async fn a_known_nik_gives_what_is_registered() {
+async fn a_known_nik_gives_its_record() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
     let moment = "2024-05-06T07:08:09.123456Z".parse().unwrap();
@@ -32,7 +32,7 @@ async fn a_known_nik_gives_what_is_registered() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn look_ups_at_the_same_time_get_their_own_person() {
+async fn concurrent_look_ups_get_their_own_person() {
     let mut fixture = Fixture::new().await;
     let niks: Vec<NationalId> = (0..16).map(|n| format!("31740114038701{n:02}").parse().unwrap()).collect();
     for (day, nik) in (1..).zip(&niks) {
@@ -54,7 +54,7 @@ async fn look_ups_at_the_same_time_get_their_own_person() {
 }
 
 #[tokio::test]
-async fn each_status_is_told() {
+async fn each_status_is_read() {
     let mut fixture = Fixture::new().await;
     let registry = fixture.registry();
     for status in
@@ -75,7 +75,7 @@ async fn each_status_is_told() {
 async fn null_and_empty_portraits_are_none() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
-    // A moment beside no photo says when the photo was withdrawn.
+    // A moment without a photo is the time when the photo was withdrawn.
     for assignment in [
         "portrait = NULL, portrait_updated_at = NULL",
         "portrait = NULL, portrait_updated_at = now()",
@@ -89,7 +89,7 @@ async fn null_and_empty_portraits_are_none() {
 }
 
 #[tokio::test]
-async fn fields_that_are_null_or_blank_are_not_carried() {
+async fn null_and_blank_fields_are_none() {
     let fixture = Fixture::new().await;
     fixture.set("rt = '  '").await;
     let record = fixture.registry().civil_record(&nik()).await.unwrap().unwrap();
@@ -156,7 +156,7 @@ async fn rows_that_break_the_contract_are_inconsistent() {
 }
 
 #[tokio::test]
-async fn a_nik_that_two_rows_have_is_inconsistent() {
+async fn a_nik_of_two_rows_is_inconsistent() {
     let fixture = Fixture::new().await;
     fixture
         .database
@@ -176,7 +176,7 @@ async fn a_nik_that_two_rows_have_is_inconsistent() {
 }
 
 #[tokio::test]
-async fn what_is_personal_does_not_print() {
+async fn debug_shows_no_personal_data() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
     let printed = format!(
@@ -192,7 +192,7 @@ async fn what_is_personal_does_not_print() {
 }
 
 #[tokio::test]
-async fn a_portrait_larger_than_is_fetched_is_there_and_has_no_bytes() {
+async fn a_portrait_above_the_limit_has_no_bytes() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
     for (bytes, fetched) in [(1000, true), (1001, false)] {
@@ -203,7 +203,7 @@ async fn a_portrait_larger_than_is_fetched_is_there_and_has_no_bytes() {
 }
 
 #[tokio::test]
-async fn a_sample_registry_can_be_brought_down_to_a_list() {
+async fn a_sample_registry_can_be_reduced_to_a_list() {
     let mut fixture = Fixture::new().await;
     let mut other = person("Agus Wijaya");
     other.nik = "3174011403870001".parse().unwrap();

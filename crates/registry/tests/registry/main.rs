@@ -1,4 +1,4 @@
-//! The registry against a real PostgreSQL: what it answers, and how it fails.
+//! The registry on a real PostgreSQL: its answers and its failures.
 
 #[cfg(test)]
 mod contract;

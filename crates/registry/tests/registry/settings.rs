@@ -34,7 +34,7 @@ fn unknown_keys_are_refused() {
 }
 
 #[tokio::test]
-async fn urls_come_from_one_place() {
+async fn urls_come_from_one_source() {
     let path = std::env::temp_dir().join(format!("padan_registry_urls_{}", std::process::id()));
     let outcome = |urls: &[&str]| {
         let mut config = config(urls);

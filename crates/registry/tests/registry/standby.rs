@@ -1,4 +1,4 @@
-//! A streaming standby, as a site has it.
+//! A streaming standby.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 use crate::fixture::{Fixture, nik, person, registry};
 
-/// SQLSTATE of a write in a read-only transaction.
+/// The SQLSTATE of a write in a read-only transaction.
 const READ_ONLY: &str = "25006";
 
-/// Asks for the lag until it will do.
+/// Measures the lag until it satisfies the condition.
 async fn wait_for_lag(registry: &Registry, will_do: impl Fn(f64) -> bool) -> f64 {
     let began = Instant::now();
     loop {
@@ -38,7 +38,7 @@ async fn a_standby_is_read_and_follows_the_primary() {
 }
 
 #[tokio::test]
-async fn a_standby_takes_no_write_from_anybody() {
+async fn a_standby_refuses_all_writes() {
     let fixture = Fixture::new().await;
     fixture
         .database
@@ -64,12 +64,12 @@ async fn a_standby_takes_no_write_from_anybody() {
 }
 
 #[tokio::test]
-async fn the_lag_grows_while_nothing_is_replayed_and_ends_with_it() {
+async fn the_lag_grows_while_the_replay_is_paused() {
     let mut fixture = Fixture::new().await;
     let standby = fixture.database.on_standby().await;
     let registry = registry(&[&standby.url()]);
     wait_for_lag(&registry, |seconds| seconds < 1.0).await;
-    // What the age of the last change would tell is more than the lag from now on.
+    // From here the age of the last change is more than the lag.
     sleep(Duration::from_secs(2)).await;
     wait_for_lag(&registry, |seconds| seconds < 1.0).await;
     let began = Instant::now();

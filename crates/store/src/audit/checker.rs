@@ -7,73 +7,75 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
-    AuditHead, AuditKeys, AuditRow,
-    row::{ChainRow, anchor_signature},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, ChainRow, anchor_signature},
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// What verifying the audit trail found.
+/// The result of verifying the audit trail.
 #[derive(Debug, Default)]
 pub struct AuditReport {
-    /// Rows that were looked at.
+    /// Rows that were verified.
     pub rows: u64,
     /// Chains that they belong to.
     pub chains: u64,
-    /// Rows whose person was forgotten.
+    /// Rows whose person was removed with a signature.
     pub forgotten: u64,
-    /// Requests that were answered 503 because their rows could not be written, as far as chains tell.
+    /// Requests that were answered 503 because their rows could not be written, by the count in the beginnings of
+    /// chains.
     pub unrecorded: u64,
     /// Chains whose first rows were pruned.
     pub pruned: u64,
-    /// What is wrong, in the order in which it was found; the first thousand.
+    /// The first thousand faults, in the order in which they were found.
     pub faults: Vec<AuditFault>,
-    /// How many things are wrong.
+    /// The number of all faults.
     pub fault_count: u64,
 }
 
-/// Something that does not happen by itself.
+/// A sign that somebody changed the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditFault {
     /// The row is not the one that was written.
-    Changed(Place),
+    Changed(RowLocation),
     /// The row's person is not the one that was written.
-    PersonChanged(Place),
-    /// Rows between two others of a chain are gone: the first that is missing, and the next that is there.
-    Missing(Place, i64),
-    /// A chain has no beginning, and no anchor stands in for it: the first row that is there.
-    NoBeginning(Place),
-    /// A row that is known to have been written is gone, and so is everything after it: the end was cut off.
-    CutOff(Place),
+    PersonChanged(RowLocation),
+    /// Rows within a chain are missing: the first missing row, and the number of the next one that exists.
+    Missing(RowLocation, i64),
+    /// A chain has neither a beginning nor an anchor in its place: its first row.
+    NoBeginning(RowLocation),
+    /// A row that is known to have been written is missing, with all later rows of its chain.
+    CutOff(RowLocation),
     /// The beginning of a chain is not the one that was written.
     BeginningChanged(Uuid),
-    /// An anchor was not made by whoever has the key.
+    /// An anchor was not signed with an audit key.
     AnchorForged(Uuid),
     /// A row was signed with a key that is not among the audit keys.
-    UnknownKey(Place, String),
-    /// The row has lost its person, and whoever took it out had no audit key.
-    PersonRemoved(Place),
-    /// More rows have lost their person than were announced: how many have, and how many were.
+    UnknownKey(RowLocation, String),
+    /// The row's person was removed without a signature of an audit key.
+    PersonRemoved(RowLocation),
+    /// More rows have lost their person than were announced: the number of rows, and the announced number.
     Unannounced(u64, i64),
 }
 
-/// A place in the trail.
+/// Identifies a row of the trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct RowLocation {
     /// The chain.
     pub writer: Uuid,
-    /// The number in it.
+    /// The row's number in the chain.
     pub sequence: i64,
-    /// When, where it is known.
+    /// The row's time, where it is known.
     pub at: Option<DateTime<Utc>>,
-    /// The request, where it is known.
+    /// The request's id, where it is known.
     pub request_id: Option<String>,
 }
 
-/// More are counted and not listed.
-const LISTED: usize = 1000;
+/// Further faults are counted and not listed.
+const MAX_LISTED_FAULTS: usize = 1000;
 
-/// How far a chain has been followed.
-struct Followed {
+/// The last row of a chain that was verified, or its anchor.
+struct LastRow {
     sequence: i64,
     mac: Vec<u8>,
 }
@@ -81,9 +83,10 @@ struct Followed {
 struct Checker<'k> {
     keys: &'k AuditKeys,
     beginnings: HashMap<Uuid, Vec<u8>>,
-    anchors: HashMap<Uuid, Followed>,
+    anchors: HashMap<Uuid, LastRow>,
+    /// Rows that must exist, since a head or the beginning of another chain names them, and that were not met yet.
     expected: HashMap<(Uuid, i64), Vec<u8>>,
-    followed: HashMap<Uuid, Followed>,
+    last_rows: HashMap<Uuid, LastRow>,
     announced: i64,
     report: AuditReport,
 }
@@ -98,7 +101,7 @@ pub(super) async fn verify(
         beginnings: HashMap::new(),
         anchors: HashMap::new(),
         expected: HashMap::new(),
-        followed: HashMap::new(),
+        last_rows: HashMap::new(),
         announced: 0,
         report: AuditReport::default(),
     };
@@ -118,7 +121,7 @@ pub(super) async fn verify(
         .fetch(view)
     );
     while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
-        checker.follow(&row);
+        checker.check_row(&row);
     }
     Ok(checker.conclude())
 }
@@ -153,9 +156,9 @@ impl Checker<'_> {
             let AnchorRow { writer, sequence, mac, key_id, signature } = row;
             let head = AuditHead { writer, sequence, mac: mac.clone() };
             if anchor_signature(&head, &key_id, self.keys) == Some(signature) {
-                self.anchors.insert(writer, Followed { sequence, mac });
+                self.anchors.insert(writer, LastRow { sequence, mac });
             } else {
-                self.found(AuditFault::AnchorForged(writer));
+                self.report_fault(AuditFault::AnchorForged(writer));
             }
         }
         self.report.pruned = self.anchors.len() as u64;
@@ -172,77 +175,81 @@ impl Checker<'_> {
         );
         for row in rows.fetch_all(view).await.map_err(|error| Fault::of(&error))? {
             if row.computed_mac(self.keys).as_ref() != Some(&row.mac) {
-                self.found(AuditFault::BeginningChanged(row.writer));
+                self.report_fault(AuditFault::BeginningChanged(row.writer));
                 continue;
             }
             self.report.unrecorded += row.unrecorded.unsigned_abs();
-            self.expect(row.vouched().into_iter());
+            self.expect(row.seen_heads().into_iter());
             self.beginnings.insert(row.writer, row.mac);
         }
         Ok(())
     }
 
-    /// Takes heads for rows that must be there.
+    /// Records that the rows of these heads must exist.
     fn expect(&mut self, heads: impl Iterator<Item = AuditHead>) {
         self.expected.extend(heads.map(|head| ((head.writer, head.sequence), head.mac)));
     }
 
-    fn follow(&mut self, row: &AuditRow) {
+    fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         self.announced += row.announced();
         if row.is_forgotten() {
-            self.follow_forgotten(row);
+            self.check_removal(row);
         }
-        let before = self.before(row);
-        match row.computed_mac(&before, self.keys) {
-            None => self.found(AuditFault::UnknownKey(Place::of(row), row.key_id.clone())),
-            Some(mac) if mac != row.mac => self.found(AuditFault::Changed(Place::of(row))),
-            Some(_) if !row.person_is_sealed() => self.found(AuditFault::PersonChanged(Place::of(row))),
+        let previous = self.previous_mac(row);
+        match row.computed_mac(&previous, self.keys) {
+            None => self.report_fault(AuditFault::UnknownKey(RowLocation::of(row), row.key_id.clone())),
+            Some(mac) if mac != row.mac => self.report_fault(AuditFault::Changed(RowLocation::of(row))),
+            Some(_) if !row.person_is_sealed() => {
+                self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
+            }
             Some(_) => {}
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))
             && expected != row.mac
         {
-            self.found(AuditFault::Changed(Place::of(row)));
+            self.report_fault(AuditFault::Changed(RowLocation::of(row)));
         }
-        // What the row carries counts for the next one, so that one changed row is one fault.
-        self.followed.insert(row.writer, Followed { sequence: row.sequence, mac: row.mac.clone() });
+        // The next row is checked against the HMAC in this row, so that one changed row is one fault.
+        self.last_rows.insert(row.writer, LastRow { sequence: row.sequence, mac: row.mac.clone() });
     }
 
-    fn follow_forgotten(&mut self, row: &AuditRow) {
+    fn check_removal(&mut self, row: &AuditRow) {
         match row.forgetting_is_signed(self.keys) {
             Some(true) => self.report.forgotten += 1,
-            Some(false) => self.found(AuditFault::PersonRemoved(Place::of(row))),
+            Some(false) => self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row))),
             None => {
                 let key_id = row.forget_key_id.clone().unwrap_or_default();
-                self.found(AuditFault::UnknownKey(Place::of(row), key_id));
+                self.report_fault(AuditFault::UnknownKey(RowLocation::of(row), key_id));
             }
         }
     }
 
-    /// The HMAC that the row is chained to. When rows are missing before it, it cannot be known.
-    fn before(&mut self, row: &AuditRow) -> Vec<u8> {
-        let (sequence, mac) = match (self.followed.get(&row.writer), self.anchors.get(&row.writer)) {
+    /// The HMAC to which the row is chained. It is unknown, and another one is returned, when rows before this one are
+    /// missing.
+    fn previous_mac(&mut self, row: &AuditRow) -> Vec<u8> {
+        let (sequence, mac) = match (self.last_rows.get(&row.writer), self.anchors.get(&row.writer)) {
             (Some(last), _) | (None, Some(last)) => (last.sequence, last.mac.clone()),
             (None, None) => {
                 let Some(mac) = self.beginnings.get(&row.writer) else {
-                    self.found(AuditFault::NoBeginning(Place::of(row)));
+                    self.report_fault(AuditFault::NoBeginning(RowLocation::of(row)));
                     return Vec::new();
                 };
                 (0, mac.clone())
             }
         };
         if row.sequence != sequence + 1 {
-            let first = Place { sequence: sequence + 1, at: None, request_id: None, ..Place::of(row) };
-            self.found(AuditFault::Missing(first, row.sequence));
+            let first =
+                RowLocation { sequence: sequence + 1, at: None, request_id: None, ..RowLocation::of(row) };
+            self.report_fault(AuditFault::Missing(first, row.sequence));
         }
         mac
     }
 
     fn conclude(mut self) -> AuditReport {
-        let unmet = std::mem::take(&mut self.expected);
+        let missing = std::mem::take(&mut self.expected);
         let mut cut_off: HashMap<Uuid, i64> = HashMap::new();
-        for ((writer, sequence), mac) in unmet {
+        for ((writer, sequence), mac) in missing {
             let pruned = self.anchors.get(&writer).is_some_and(|anchor| sequence <= anchor.sequence);
             let beginning = sequence == 0 && self.beginnings.get(&writer) == Some(&mac);
             if !pruned && !beginning {
@@ -251,26 +258,30 @@ impl Checker<'_> {
             }
         }
         for (writer, sequence) in cut_off {
-            self.found(AuditFault::CutOff(Place { writer, sequence, at: None, request_id: None }));
+            self.report_fault(AuditFault::CutOff(RowLocation {
+                writer,
+                sequence,
+                at: None,
+                request_id: None,
+            }));
         }
-        // A row is never younger than its announcement, so a month that is pruned takes no announcement away of which a
-        // row is left.
+        // A row is never younger than its announcement, so pruning a month removes no announcement whose rows remain.
         if self.report.forgotten > self.announced.unsigned_abs() {
-            self.found(AuditFault::Unannounced(self.report.forgotten, self.announced));
+            self.report_fault(AuditFault::Unannounced(self.report.forgotten, self.announced));
         }
-        self.report.chains = self.followed.len() as u64;
+        self.report.chains = self.last_rows.len() as u64;
         self.report
     }
 
-    fn found(&mut self, fault: AuditFault) {
+    fn report_fault(&mut self, fault: AuditFault) {
         self.report.fault_count += 1;
-        if self.report.faults.len() < LISTED {
+        if self.report.faults.len() < MAX_LISTED_FAULTS {
             self.report.faults.push(fault);
         }
     }
 }
 
-impl Place {
+impl RowLocation {
     fn of(row: &AuditRow) -> Self {
         Self {
             writer: row.writer,
@@ -281,7 +292,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "row {} of chain {}", self.sequence, self.writer)?;
         if let Some(at) = &self.at {
@@ -297,23 +308,23 @@ impl fmt::Display for Place {
 impl fmt::Display for AuditFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Changed(place) => write!(f, "{place}: it was changed"),
-            Self::PersonChanged(place) => write!(f, "{place}: its person was changed"),
-            Self::PersonRemoved(place) => {
-                write!(f, "{place}: its person was taken out, and not by forgetting")
+            Self::Changed(row) => write!(f, "{row}: it was changed"),
+            Self::PersonChanged(row) => write!(f, "{row}: its person was changed"),
+            Self::PersonRemoved(row) => {
+                write!(f, "{row}: its person was taken out, and not by forgetting")
             }
             Self::Missing(first, next) => {
                 write!(f, "{first}: it is missing, and the next one there is {next}")
             }
-            Self::NoBeginning(place) => write!(f, "{place}: its chain has no beginning"),
-            Self::CutOff(place) => write!(f, "{place}: it was written and is gone, with all that followed"),
+            Self::NoBeginning(row) => write!(f, "{row}: its chain has no beginning"),
+            Self::CutOff(row) => write!(f, "{row}: it was written and is gone, with all that followed"),
             Self::BeginningChanged(writer) => {
                 write!(f, "chain {writer}: its beginning was changed, or its key is unknown")
             }
             Self::AnchorForged(writer) => {
                 write!(f, "chain {writer}: its anchor is forged, or its key is unknown")
             }
-            Self::UnknownKey(place, key) => write!(f, "{place}: its key {key} is not among store.audit_keys"),
+            Self::UnknownKey(row, key) => write!(f, "{row}: its key {key} is not among store.audit_keys"),
             Self::Unannounced(rows, announced) => {
                 write!(f, "{rows} rows have lost their person, and only {announced} were announced")
             }

@@ -2,52 +2,53 @@ use std::{fmt, pin::pin, time::Duration};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use padan_domain::NationalId;
 use padan_postgres::Fault;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::timeout;
 
 use super::{
-    AuditHead, AuditKeys, AuditReport, AuditRow, UsageRow, checker, person_keys_besides, retention, usage,
+    checker::{self, AuditReport},
+    filter::AuditFilter,
+    head::AuditHead,
+    keys::AuditKeys,
+    person_keys_in_use::person_keys_besides,
+    retention,
+    row::AuditRow,
+    usage::{self, UsageRow},
 };
-use crate::{Config, StoreError};
+use crate::{config::Config, error::StoreError};
 
-/// The audit trail as its reader sees it: to export, to verify, to prune. Needs the keys of neither templates nor, unless
-/// a person is looked for, persons.
+/// Reads the audit trail: exports, verifies and prunes it. Needs no template keys, and person keys only to find a
+/// person.
 pub struct AuditLog {
     config: Config,
     connection: PgConnection,
 }
 
-/// Which rows.
-#[derive(Debug, Clone, Default)]
-pub struct AuditFilter {
-    /// Those about one person.
-    pub nik: Option<NationalId>,
-    /// Those of one client.
-    pub client: Option<String>,
-    /// Those at this moment or later.
-    pub from: Option<DateTime<Utc>>,
-    /// Those before this moment.
-    pub to: Option<DateTime<Utc>>,
-}
-
 impl AuditLog {
-    /// Connects. A trail may take long to read, so no statement has a time limit.
+    /// Connects. Reading a trail may take long, so statements have no time limit.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot work, or there is no connection within `connect_timeout_ms`.
     pub async fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
         let options = config.connect_options()?.application_name("padan audit").options([
             ("statement_timeout", "0".to_owned()),
             ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
         ]);
-        let patience = Duration::from_millis(config.connect_timeout_ms);
-        let connected = timeout(patience, options.connect())
+        let limit = Duration::from_millis(config.connect_timeout_ms);
+        let connected = timeout(limit, options.connect())
             .await
-            .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", patience.as_millis())))?;
+            .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", limit.as_millis())))?;
         Ok(Self { config: config.clone(), connection: connected.map_err(|error| Fault::of(&error))? })
     }
 
-    /// Hands over the rows in the order of time, one after the other, however many there are.
+    /// Calls `take` with each row, in the order of time. Memory does not grow with the number of rows.
+    ///
+    /// # Errors
+    ///
+    /// The outer error when the store fails, the inner one when `take` returned it.
     pub async fn export<E>(
         &mut self,
         filter: &AuditFilter,
@@ -84,37 +85,56 @@ impl AuditLog {
         Ok(Ok(()))
     }
 
-    /// The ids of person keys that are not among the settings' and under which there are rows: a person is not found
-    /// there.
+    /// The ids of person keys under which rows exist and which the settings lack. Rows under them are not found by NIK.
+    ///
+    /// # Errors
+    ///
+    /// When the person keys cannot be read, or the store fails.
     pub async fn unknown_person_keys(&mut self) -> Result<Vec<String>, StoreError> {
         let known = self.config.read_person_keys()?.ids();
         let found = person_keys_besides(&mut self.connection, &known).await;
         Ok(found.map_err(|error| Fault::of(&error))?)
     }
 
-    /// Verifies every row against its chain, and every chain against the heads that are known of it: those in the
-    /// store, and those that the caller has from elsewhere, such as the services' logs.
+    /// Verifies each row against its chain, and each chain against its known heads: those in the store and those that
+    /// the caller passes, such as from the services' logs.
+    ///
+    /// # Errors
+    ///
+    /// When the audit keys cannot be read, or the store fails. Faults of the trail are in the report.
     pub async fn verify(&mut self, known: Vec<AuditHead>) -> Result<AuditReport, StoreError> {
         let keys = self.keys()?;
-        // One view of all tables: rows that are written meanwhile are not half seen.
+        // One snapshot of all tables, so that rows written meanwhile are ignored in all of them.
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
         let mut view = self.connection.begin_with(begin).await.map_err(|error| Fault::of(&error))?;
         checker::verify(&mut view, &keys, known).await
     }
 
-    /// Drops the months that lie wholly before a moment, leaves signed anchors for the chains that reach into them, and
-    /// returns their names.
+    /// Drops the months that end before a moment and returns their names. Signed anchors replace the dropped part of
+    /// each chain.
+    ///
+    /// # Errors
+    ///
+    /// When the audit keys cannot be read, the store fails, or readers hold a month for longer than ten minutes.
     pub async fn prune(&mut self, before: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let keys = self.keys()?;
         retention::prune(&mut self.connection, &keys, before).await
     }
 
-    /// How many calls were made, by client, day, endpoint and outcome. The filter's person does not count.
+    /// The number of calls by client, day, endpoint and outcome. The filter's person is ignored.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn usage(&mut self, filter: &AuditFilter) -> Result<Vec<UsageRow>, StoreError> {
         usage::read(&mut self.connection, filter).await
     }
 
-    /// The last head of each chain that the store knows, the latest first.
+    /// The last recorded head of each chain, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn heads(&mut self) -> Result<Vec<AuditHead>, StoreError> {
         checker::heads(&mut self.connection).await
     }

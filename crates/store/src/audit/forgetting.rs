@@ -1,38 +1,39 @@
-//! Forgetting a person: templates are destroyed, and rows of the trail no longer say whom they were about.
+//! Forgetting a person: templates are deleted, and the person is removed from the rows of the trail, which remain.
 //!
-//! It is done in steps of a bounded number of rows. Each step and the row that announces it are one transaction, so that
-//! neither is there without the other. Every row that loses its person gets a signature in place of it: whoever takes
-//! a person out without the audit key is found, whatever was announced.
+//! It is done in steps with a limited number of rows. Each step and the row that announces it are one transaction, so
+//! that neither exists without the other. A signature replaces the person in each row, so that verification detects a
+//! person that was removed without the audit key.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
-    AuditHead, AuditKeys, AuditRow,
-    row::{forgetting_signature, unsigned},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, RowPosition, forgetting_signature, unsigned},
     statements::{Rows, append},
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// What is gone of a person who was forgotten.
+/// How much was removed of a person who was forgotten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Face templates that were destroyed, of all models.
+    /// Face templates that were deleted, of all models.
     pub templates: u64,
-    /// Rows of the audit trail that no longer say whom they were about.
+    /// Rows of the audit trail from which the person was removed.
     pub audit_rows: u64,
 }
 
-/// Whom to forget, and who has it done.
+/// A person to forget, and the operator who requested it.
 #[derive(Debug, Clone)]
 pub(crate) struct Forgetting {
-    /// The person under every key.
+    /// The person's hash under each person key.
     pub(crate) people: Vec<Vec<u8>>,
     pub(crate) by: String,
 }
 
-/// A step, which is announced as the next row of a chain.
+/// One step, and the chain whose next row announces it.
 pub(super) struct Step {
     pub(super) forgetting: Forgetting,
     pub(super) at: DateTime<Utc>,
@@ -40,17 +41,17 @@ pub(super) struct Step {
     pub(super) keys: AuditKeys,
 }
 
-/// What a step did, and the chain's last row after it.
+/// What a step removed, and the chain's head after it.
 pub(super) struct Done {
-    pub(super) gone: Forgotten,
+    pub(super) forgotten: Forgotten,
     pub(super) head: AuditHead,
 }
 
-/// How many rows lose their person in one step, which bounds its time.
-pub(crate) const STEP: u64 = 500;
+/// The most rows of one step, which limits its time.
+pub(crate) const STEP_ROWS: u64 = 500;
 
-/// Takes a step, whole or not at all. Rows that are younger than the announcement are left: a month is pruned only with
-/// all that its announcements were about.
+/// Takes one step in one transaction. Rows that are younger than the announcement are left to a later step, so that
+/// pruning a month never removes an announcement without its rows.
 pub(super) fn forget<'c>(
     connection: &'c mut PgConnection,
     step: &'c Step,
@@ -64,7 +65,7 @@ pub(super) fn forget<'c>(
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-        // Not in any order: that of time would have the server go through everybody's rows.
+        // Without an order: ordering by time would make the server scan the rows of all people.
         let rows = sqlx::query_as!(
             FoundRow,
             "SELECT at, writer, sequence, mac
@@ -75,24 +76,24 @@ pub(super) fn forget<'c>(
                 FOR UPDATE",
             &step.forgetting.people,
             step.at,
-            i64::try_from(STEP).unwrap_or(i64::MAX)
+            i64::try_from(STEP_ROWS).unwrap_or(i64::MAX)
         )
         .fetch_all(&mut *transaction)
         .await?;
-        let gone = Forgotten { templates, audit_rows: rows.len() as u64 };
-        if gone == Forgotten::default() {
-            return Ok(Ok(Done { gone, head: step.head.clone() }));
+        let forgotten = Forgotten { templates, audit_rows: rows.len() as u64 };
+        if forgotten == Forgotten::default() {
+            return Ok(Ok(Done { forgotten, head: step.head.clone() }));
         }
         let announcement = match step.announcement(rows.len()) {
             Ok(row) => row,
             Err(error) => return Ok(Err(error)),
         };
         let Some(signed) = Signed::of(rows, &step.keys) else { return Ok(Err(unsigned())) };
-        take_out(&mut transaction, &signed).await?;
+        remove_person(&mut transaction, &signed).await?;
         let head = announcement.head();
         append(&mut transaction, &Rows(vec![announcement])).await?;
         transaction.commit().await?;
-        Ok(Ok(Done { gone, head }))
+        Ok(Ok(Done { forgotten, head }))
     }
     .boxed()
 }
@@ -104,7 +105,7 @@ struct FoundRow {
     mac: Vec<u8>,
 }
 
-/// Rows column by column, with what takes the place of their person.
+/// Rows as columns, with the signatures that replace their person.
 struct Signed {
     key_id: String,
     moments: Vec<DateTime<Utc>>,
@@ -115,8 +116,9 @@ struct Signed {
 
 impl Step {
     fn announcement(&self, rows: usize) -> Result<AuditRow, StoreError> {
-        let place = (self.at, self.head.writer, self.head.sequence + 1);
-        AuditRow::of_forgetting(rows, &self.forgetting.by, place).signed(&self.head.mac, &self.keys)
+        let position =
+            RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 };
+        AuditRow::of_forgetting(rows, &self.forgetting.by, position).signed(&self.head.mac, &self.keys)
     }
 }
 
@@ -140,7 +142,7 @@ impl Signed {
     }
 }
 
-async fn take_out(connection: &mut PgConnection, rows: &Signed) -> sqlx::Result<()> {
+async fn remove_person(connection: &mut PgConnection, rows: &Signed) -> sqlx::Result<()> {
     sqlx::query!(
         "UPDATE store.audit_event AS kept
             SET person_key = NULL,

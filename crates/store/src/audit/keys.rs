@@ -5,20 +5,25 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
 use crate::{
-    StoreError,
+    error::StoreError,
     secret::{self, NamedKey},
 };
 
-/// The keys that sign the audit trail. The first one signs, all verify, so that a key can be exchanged: put the new one
-/// first and keep the old one for as long as its rows are kept.
+/// The keys that sign the audit trail. The first one signs, all verify. To rotate, put the new key first and keep the
+/// old one for as long as its rows.
 #[derive(Clone)]
 pub struct AuditKeys(Vec<NamedKey>);
 
-/// An HMAC over fields, each with its length, so that no two lists of fields are the same bytes.
+/// An HMAC over fields. Each field is preceded by its length, so that different lists of fields never are the same
+/// bytes.
 pub(super) struct Signature(Hmac<Sha256>);
 
 impl AuditKeys {
-    /// Reads keys of 64 hexadecimal digits, separated by commas or white space, the one that signs first.
+    /// Reads keys of 64 hexadecimal digits, separated by commas or white space. The first one signs.
+    ///
+    /// # Errors
+    ///
+    /// When the text has no key, an invalid one, or one twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         secret::decode_list("audit_keys", text).map(Self)
     }
@@ -28,7 +33,7 @@ impl AuditKeys {
         &self.0[0].id
     }
 
-    /// Begins a signature for a purpose under the key of an id; `None` when there is no such key.
+    /// Begins a signature for a purpose; `None` when there is no key of this id.
     pub(super) fn signature(&self, key_id: &str, purpose: &str) -> Option<Signature> {
         let key = self.0.iter().find(|key| key.id == key_id)?;
         let mac = Hmac::new_from_slice(key.bytes.expose_secret()).ok()?;
@@ -37,7 +42,7 @@ impl AuditKeys {
 }
 
 impl Signature {
-    /// Covers a field; what is absent differs from what is empty.
+    /// Adds a field. An absent field differs from an empty one.
     pub(super) fn with(mut self, field: Option<&[u8]>) -> Self {
         self.0.update(&[u8::from(field.is_some())]);
         let bytes = field.unwrap_or_default();
@@ -74,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_do_not_run_into_each_other() {
+    fn the_bounds_of_fields_are_signed() {
         let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
         let sign = |fields: &[Option<&str>]| {
             let begun = keys.signature(keys.current_id(), "test").unwrap();

@@ -1,8 +1,8 @@
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-/// The ids of person keys besides these under which there are rows. A chain names its key, and there are few chains, so
-/// that the rows need not be gone through; one row of a chain is enough.
+/// The ids of person keys, other than the known ones, under which rows exist. Each chain names its key, so that one row
+/// of each chain suffices and the table is not scanned.
 pub(crate) fn person_keys_besides<'c>(
     connection: &'c mut PgConnection,
     known: &'c Vec<String>,

@@ -6,18 +6,19 @@ use sqlx::{Connection as _, PgConnection, Postgres, Transaction, error::Database
 use tokio::time::sleep;
 
 use super::{
-    AuditHead, AuditKeys,
+    head::AuditHead,
+    keys::AuditKeys,
     row::{anchor_signature, unsigned},
     usage,
 };
-use crate::StoreError;
+use crate::error::StoreError;
 
-/// How long somebody who reads the trail is waited for.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// How long pruning waits for readers of the trail.
+const LOCK_TIMEOUT: Duration = Duration::from_mins(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Month by month, each in a transaction of its own: anchors first, then the rows go.
+/// Prunes month by month, each in one transaction: writes anchors, then drops the rows.
 pub(super) async fn prune(
     connection: &mut PgConnection,
     keys: &AuditKeys,
@@ -57,17 +58,17 @@ pub(super) async fn prune(
             .await
             .map_err(fault)?;
         }
-        usage::keep(&mut transaction, month).await.map_err(fault)?;
+        usage::save_counts(&mut transaction, month).await.map_err(fault)?;
         drop_month(&mut transaction, month).await?;
         transaction.commit().await.map_err(fault)?;
-        // It holds up nobody, and needs no haste: the heads of what was pruned mean nothing any more.
+        // Outside of the transaction, since nothing depends on the heads of pruned rows.
         sqlx::query!("SELECT store.drop_audit_heads()").fetch_one(&mut *connection).await.map_err(fault)?;
     }
     Ok(months)
 }
 
-/// Drops the month when nobody reads the trail. Whoever writes waits behind the one who wants to drop, which is why a
-/// try is short and the next one takes its time.
+/// Drops the month once nobody reads the trail. Writers queue behind a waiting DROP, so each attempt is short and the
+/// pauses between attempts grow.
 async fn drop_month(transaction: &mut Transaction<'_, Postgres>, month: &str) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -75,14 +76,14 @@ async fn drop_month(transaction: &mut Transaction<'_, Postgres>, month: &str) ->
         let mut attempt = transaction.begin().await.map_err(|error| Fault::of(&error))?;
         match sqlx::query!("SELECT store.drop_audit_month($1)", month).fetch_one(&mut *attempt).await {
             Ok(_) => return Ok(attempt.commit().await.map_err(|error| Fault::of(&error))?),
-            Err(error) if is_locked(&error) && began.elapsed() < PATIENCE => {
+            Err(error) if is_locked(&error) && began.elapsed() < LOCK_TIMEOUT => {
                 attempt.rollback().await.map_err(|error| Fault::of(&error))?;
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
             Err(error) if is_locked(&error) => {
                 return Err(StoreError::Timeout(format!(
-                    "{month} stays, since somebody reads the audit trail: prune again when that is over"
+                    "{month} was not pruned, since another session reads the audit trail: prune again later"
                 )));
             }
             Err(error) => return Err(Fault::of(&error).into()),

@@ -3,13 +3,17 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{AuditEvent, AuditHead, AuditKeys, keys::Signature};
-use crate::{PersonKeys, StoreError};
+use super::{
+    event::AuditEvent,
+    head::AuditHead,
+    keys::{AuditKeys, Signature},
+};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
-/// A row of the audit trail, as it lies in the table.
+/// A row of the table `store.audit_event`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditRow {
-    /// When the request was decided.
+    /// When the request had its outcome.
     pub at: DateTime<Utc>,
     /// The chain.
     pub writer: Uuid,
@@ -27,17 +31,17 @@ pub struct AuditRow {
     pub reason: String,
     /// The keyed hash of the NIK; `None` when there was none, or the person was forgotten.
     pub person_key: Option<Vec<u8>>,
-    /// The version of the key under which the NIK was hashed.
+    /// The id of the person key with which the NIK was hashed.
     pub person_key_id: Option<String>,
-    /// What keeps the seal from being tried out.
+    /// The random salt of the seal, without which nobody can search the NIK of a seal by trial.
     pub person_salt: Option<Vec<u8>>,
-    /// The hash over salt and person that the row's HMAC covers.
+    /// The hash over salt and person, which the row's HMAC covers.
     pub person_seal: Option<Vec<u8>>,
-    /// Whether the digits of the NIK are what one expects.
+    /// Whether the digits of the NIK are plausible.
     pub nik_plausible: Option<bool>,
-    /// What was told of each field, as a JSON object.
+    /// The reported result for each field, as a JSON object.
     pub fields: String,
-    /// The similarity as it was shown.
+    /// The similarity in the answer.
     pub percentage: Option<f64>,
     /// The model contract under which faces were compared.
     pub contract_id: Option<String>,
@@ -45,17 +49,17 @@ pub struct AuditRow {
     pub calibration_id: Option<String>,
     /// Milliseconds until the outcome.
     pub milliseconds: f64,
-    /// The audit key that says that the person was forgotten on purpose.
+    /// The id of the audit key that signed the removal of the person.
     pub forget_key_id: Option<String>,
-    /// The HMAC under that key.
+    /// The signature of the removal.
     pub forget_mac: Option<Vec<u8>>,
-    /// The audit key.
+    /// The id of the audit key.
     pub key_id: String,
-    /// The HMAC over the row and its predecessor's.
+    /// The HMAC over the row and the HMAC of the row before.
     pub mac: Vec<u8>,
 }
 
-/// The beginning of a chain, as it lies in its table.
+/// The beginning of a chain: a row of the table `store.audit_chain`.
 #[derive(Debug, Clone)]
 pub(crate) struct ChainRow {
     pub(crate) writer: Uuid,
@@ -70,7 +74,15 @@ pub(crate) struct ChainRow {
     pub(crate) mac: Vec<u8>,
 }
 
-/// A person in a row: the key by which rows are found, and the seal that stays when the person is forgotten.
+/// The time and place of a new row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowPosition {
+    pub(super) at: DateTime<Utc>,
+    pub(super) writer: Uuid,
+    pub(super) sequence: i64,
+}
+
+/// A person in a row: the key by which rows are found, and the seal, which remains when the person is forgotten.
 struct Person {
     key: Vec<u8>,
     key_id: String,
@@ -82,7 +94,7 @@ impl AuditRow {
     /// A row of a request, not yet signed.
     pub(super) fn of(
         event: &AuditEvent,
-        place: (DateTime<Utc>, Uuid, i64),
+        position: RowPosition,
         keys: &PersonKeys,
     ) -> Result<Self, StoreError> {
         let person =
@@ -92,7 +104,7 @@ impl AuditRow {
             format!("\"{name}\":{value}")
         });
         let fields = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
-        let mut row = Self::blank("request", place, event.ending.as_str());
+        let mut row = Self::blank("request", position, event.ending.as_str());
         row.fields = fields;
         row.request_id = Some(event.request_id.clone());
         row.client = Some(event.client.as_str().to_owned());
@@ -111,19 +123,19 @@ impl AuditRow {
         Ok(row)
     }
 
-    /// A row that says how many rows have lost their person, and whose request it was.
-    pub(super) fn of_forgetting(rows: usize, by: &str, place: (DateTime<Utc>, Uuid, i64)) -> Self {
-        let mut row = Self::blank("forget", place, "FORGOTTEN");
+    /// A row that announces how many rows have lost their person, and who requested it.
+    pub(super) fn of_forgetting(rows: usize, by: &str, position: RowPosition) -> Self {
+        let mut row = Self::blank("forget", position, "FORGOTTEN");
         row.client = Some(by.to_owned());
         row.fields = format!("{{\"rows\":{rows}}}");
         row
     }
 
-    fn blank(kind: &str, (at, writer, sequence): (DateTime<Utc>, Uuid, i64), reason: &str) -> Self {
+    fn blank(kind: &str, position: RowPosition, reason: &str) -> Self {
         Self {
-            at,
-            writer,
-            sequence,
+            at: position.at,
+            writer: position.writer,
+            sequence: position.sequence,
             kind: kind.to_owned(),
             request_id: None,
             client: None,
@@ -146,14 +158,14 @@ impl AuditRow {
         }
     }
 
-    /// Signs the row as the next one of its chain.
+    /// Signs the row as the successor of the row with the HMAC `previous`.
     pub(super) fn signed(mut self, previous: &[u8], keys: &AuditKeys) -> Result<Self, StoreError> {
         keys.current_id().clone_into(&mut self.key_id);
         self.mac = self.computed_mac(previous, keys).ok_or_else(unsigned)?;
         Ok(self)
     }
 
-    /// What the row's HMAC must be; `None` when its key is not among the keys.
+    /// The HMAC that the row must have; `None` when its key is not among the keys.
     pub(super) fn computed_mac(&self, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
         let signature = keys
             .signature(&self.key_id, "padan audit row 1")?
@@ -177,7 +189,7 @@ impl AuditRow {
         Some(signature.finish())
     }
 
-    /// Whether the person in the row is the one that was sealed, or was forgotten.
+    /// Whether the person in the row matches the seal, or was removed.
     pub(super) fn person_is_sealed(&self) -> bool {
         match (&self.person_key, &self.person_salt, &self.person_seal) {
             (Some(key), Some(salt), Some(sealed)) => seal(key, salt) == *sealed,
@@ -186,18 +198,18 @@ impl AuditRow {
         }
     }
 
-    /// Whether the row was about a person who has been forgotten since.
+    /// Whether the row's person was removed.
     pub(super) fn is_forgotten(&self) -> bool {
         self.person_key.is_none() && self.person_seal.is_some()
     }
 
-    /// Whether the row lost its person by somebody who has the key `forget_key_id`; `None` when it is not among the keys.
+    /// Whether the person's removal was signed with the key `forget_key_id`; `None` when that is not among the keys.
     pub(super) fn forgetting_is_signed(&self, keys: &AuditKeys) -> Option<bool> {
         let (Some(key_id), Some(mac)) = (&self.forget_key_id, &self.forget_mac) else { return Some(false) };
         Some(forgetting_signature(&self.head(), key_id, keys)? == *mac)
     }
 
-    /// How many rows a row of the kind `forget` announces.
+    /// The number of rows that a row of kind `forget` announces; 0 for other kinds.
     pub(super) fn announced(&self) -> i64 {
         let number = self.fields.strip_prefix("{\"rows\":").and_then(|rest| rest.strip_suffix('}'));
         number.filter(|_| self.kind == "forget").and_then(|number| number.parse().ok()).unwrap_or_default()
@@ -209,14 +221,14 @@ impl AuditRow {
 }
 
 impl ChainRow {
-    /// Signs the beginning.
+    /// Signs the beginning of the chain.
     pub(super) fn signed(mut self, keys: &AuditKeys) -> Result<Self, StoreError> {
         keys.current_id().clone_into(&mut self.key_id);
         self.mac = self.computed_mac(keys).ok_or_else(unsigned)?;
         Ok(self)
     }
 
-    /// What its HMAC must be; `None` when its key is not among the keys.
+    /// The HMAC that it must have; `None` when its key is not among the keys.
     pub(super) fn computed_mac(&self, keys: &AuditKeys) -> Option<Vec<u8>> {
         let signature = keys
             .signature(&self.key_id, "padan audit chain 1")?
@@ -231,8 +243,8 @@ impl ChainRow {
         Some(signature.finish())
     }
 
-    /// The heads that the beginning vouches for.
-    pub(super) fn vouched(&self) -> Vec<AuditHead> {
+    /// The heads of other chains that the beginning names: their rows existed when it was written.
+    pub(super) fn seen_heads(&self) -> Vec<AuditHead> {
         let previous = match (self.previous_writer, self.previous_sequence, &self.previous_mac) {
             (Some(writer), Some(sequence), Some(mac)) => {
                 Some(AuditHead { writer, sequence, mac: mac.clone() })
@@ -247,13 +259,13 @@ impl ChainRow {
     }
 }
 
-/// The signature of an anchor, which stands in for rows that were pruned.
+/// The signature of an anchor, which replaces pruned rows.
 pub(super) fn anchor_signature(head: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
     Some(sign_head(keys.signature(key_id, "padan audit anchor 1")?, head))
 }
 
-/// The signature that a row carries which lost its person on purpose. It says nothing about the person, so that rows
-/// of one person cannot be told from those of others who were forgotten.
+/// The signature of a row whose person was removed. It does not depend on the person, so that rows of the same
+/// forgotten person cannot be linked.
 pub(super) fn forgetting_signature(row: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
     Some(sign_head(keys.signature(key_id, "padan audit forgetting 1")?, row))
 }
@@ -263,13 +275,12 @@ fn sign_head(begun: Signature, head: &AuditHead) -> Vec<u8> {
 }
 
 pub(super) fn unsigned() -> StoreError {
-    StoreError::Config("store.audit_keys holds a key that cannot sign".into())
+    StoreError::Cryptography("the audit key cannot sign")
 }
 
 impl Person {
     fn new(key: [u8; 32], key_id: &str) -> Result<Self, StoreError> {
-        let salt = Key::<Aes128Gcm>::try_generate()
-            .map_err(|_| StoreError::Config("the system gives no random numbers".into()))?;
+        let salt = Key::<Aes128Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
         Ok(Self {
             key: key.to_vec(),
             key_id: key_id.to_owned(),

@@ -1,17 +1,20 @@
-//! What the trail writes, and what it has to read for it.
+//! The statements with which the trail is written.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{AuditHead, AuditRow, row::ChainRow};
+use super::{
+    head::AuditHead,
+    row::{AuditRow, ChainRow},
+};
 
 type Answer<'c, T> = BoxFuture<'c, sqlx::Result<T>>;
 
-/// The last rows of the chains that have not ended, the newest chains first: what a new chain vouches for. It takes a
-/// look-up in an index a chain, however many rows there are.
-pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, most: &'c i64) -> Answer<'c, Vec<OpenHead>> {
+/// The heads of the chains that have not ended, the newest chains first, which a new chain names. Each costs one
+/// look-up in an index, however many rows there are.
+pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, limit: &'c i64) -> Answer<'c, Vec<OpenHead>> {
     sqlx::query_as!(
         OpenHead,
         r#"SELECT open.writer AS "writer!",
@@ -30,13 +33,13 @@ pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, most: &'c i64) ->
                                  ORDER BY sequence DESC
                                  LIMIT 1) AS last ON true
             ORDER BY open.started_at DESC"#,
-        most
+        limit
     )
     .fetch_all(connection)
     .boxed()
 }
 
-/// The last row of a chain, or its beginning, and when it was written.
+/// The last row of a chain, or its beginning, with its time.
 pub(super) struct OpenHead {
     pub(super) writer: Uuid,
     pub(super) sequence: i64,
@@ -44,7 +47,7 @@ pub(super) struct OpenHead {
     pub(super) at: DateTime<Utc>,
 }
 
-/// Writes the beginning of a chain, and which chains it vouches for that nobody goes on with.
+/// Writes the beginning of a chain, and marks other chains as ended.
 pub(super) fn begin_chain<'c>(
     connection: &'c mut PgConnection,
     (row, ended): &'c (ChainRow, Vec<AuditHead>),
@@ -91,7 +94,7 @@ pub(super) fn ensure_month<'c>(
     .boxed()
 }
 
-pub(super) fn note_head<'c>(connection: &'c mut PgConnection, head: &'c AuditHead) -> Answer<'c, ()> {
+pub(super) fn insert_head<'c>(connection: &'c mut PgConnection, head: &'c AuditHead) -> Answer<'c, ()> {
     async move {
         sqlx::query!(
             "INSERT INTO store.audit_head (writer, sequence, mac) VALUES ($1, $2, $3)",
@@ -106,7 +109,7 @@ pub(super) fn note_head<'c>(connection: &'c mut PgConnection, head: &'c AuditHea
     .boxed()
 }
 
-/// Rows of one commit.
+/// The rows of one commit.
 pub(super) struct Rows(pub(super) Vec<AuditRow>);
 
 /// Writes rows in one statement.

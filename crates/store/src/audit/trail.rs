@@ -14,36 +14,41 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-use super::{AuditEvent, AuditKeys, Forgetting, Forgotten, writer::Writer};
-use crate::{PersonKeys, StoreError};
+use super::{
+    event::AuditEvent,
+    forgetting::{Forgetting, Forgotten},
+    keys::AuditKeys,
+    writer::Writer,
+};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///
-/// Requests that come while a commit is under way share the next one; one that comes alone waits for nobody.
+/// Rows that are recorded during a commit share the next one. A single row is committed at once.
 #[derive(Clone)]
 pub struct AuditTrail {
     messages: mpsc::Sender<Message>,
-    patience: Duration,
+    timeout: Duration,
     counters: Arc<Counters>,
 }
 
 /// One commit that made rows durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditCommit {
-    /// The rows.
+    /// The number of rows.
     pub rows: usize,
     /// How long it took.
     pub took: Duration,
 }
 
-type Onlooker = Box<dyn Fn(AuditCommit) + Send + Sync>;
+type CommitObserver = Box<dyn Fn(AuditCommit) + Send + Sync>;
 
-/// What the trail has done since its start.
+/// The counters of a trail since its start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AuditFigures {
     /// Rows that are durable.
     pub rows: u64,
-    /// Commits that made them so.
+    /// Commits that made them durable.
     pub commits: u64,
     /// Rows that could not be written.
     pub failed: u64,
@@ -54,79 +59,99 @@ struct Counters {
     rows: AtomicU64,
     commits: AtomicU64,
     failed: AtomicU64,
-    onlooker: OnceLock<Onlooker>,
+    observer: OnceLock<CommitObserver>,
 }
 
 enum Message {
-    Request(AuditEvent, Answer<()>),
-    Forget(Forgetting, Answer<Forgotten>),
-    /// All that was said before is to be written, and the head noted.
+    Record(AuditEvent, Reply<()>),
+    Forget(Forgetting, Reply<Forgotten>),
+    /// Write all earlier messages, then record the head.
     Finish(oneshot::Sender<()>),
 }
 
-type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Rows that one commit takes.
-const BATCH: usize = 256;
-/// Requests that may wait for a commit; further ones wait for a place, within their time.
-const QUEUE: usize = 4096;
-/// How often heads are noted, and the next month looked after.
-const HEADS: Duration = Duration::from_mins(1);
+/// The most rows of one commit.
+const BATCH_ROWS: usize = 256;
+/// Rows that may wait for a commit. Further callers wait until the queue has room, within their time limit.
+const QUEUE_ROWS: usize = 4096;
+/// How often the head is recorded, and the next month's partition created.
+const UPKEEP_PERIOD: Duration = Duration::from_mins(1);
 
 impl AuditTrail {
-    /// Starts to write. Must be called within a Tokio runtime, which does the writing. Nothing is written before the
-    /// first entry, so the store need not be up.
+    /// Starts the writer's task. Must be called within a Tokio runtime. Nothing is written before the first row, so the
+    /// store need not be up.
     pub(crate) fn start(
         pool: Arc<Pool>,
-        (keys, person_keys): (AuditKeys, PersonKeys),
+        keys: AuditKeys,
+        person_keys: PersonKeys,
         clock: Clock,
-        patience: Duration,
+        timeout: Duration,
     ) -> Self {
         let writer = Writer::new(pool, keys, person_keys, clock);
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (sender, receiver) = mpsc::channel(QUEUE_ROWS);
         let counters = Arc::<Counters>::default();
         tokio::spawn(write_all(writer, receiver, Arc::clone(&counters)));
-        Self { messages: sender, patience, counters }
+        Self { messages: sender, timeout, counters }
     }
 
-    /// Returns once the row is durable; an error when it is not within the limit, or cannot be.
+    /// Records an event, and returns once its row is durable.
+    ///
+    /// # Errors
+    ///
+    /// When the row is not durable within the time limit, or could not be written.
     pub async fn record(&self, event: AuditEvent) -> Result<(), StoreError> {
-        self.ask(|done| Message::Request(event, done)).await
+        self.send(|reply| Message::Record(event, reply)).await
     }
 
-    /// Has the row written without waiting for it: nobody is there to be answered.
-    pub fn note(&self, event: AuditEvent) {
-        let (done, _) = oneshot::channel();
-        if self.messages.try_send(Message::Request(event, done)).is_err() {
+    /// Records an event without waiting for its row, for a request whose caller is gone. A failure is only counted.
+    pub fn record_without_waiting(&self, event: AuditEvent) {
+        let (reply, _) = oneshot::channel();
+        if self.messages.try_send(Message::Record(event, reply)).is_err() {
             self.counters.failed.fetch_add(1, Relaxed);
         }
     }
 
-    /// Forgets a part of what there is about a person: [`STEP`](super::STEP) rows at most.
+    /// Deletes templates of a person and removes the person from at most [`STEP_ROWS`](super::forgetting::STEP_ROWS)
+    /// rows.
     pub(crate) async fn forget(&self, forgetting: &Forgetting) -> Result<Forgotten, StoreError> {
         let forgetting = forgetting.clone();
-        self.ask(|done| Message::Forget(forgetting, done)).await
+        self.send(|reply| Message::Forget(forgetting, reply)).await
     }
 
-    /// Writes what is waiting and notes the head, within the limit. To be called before the process ends.
+    /// Writes all queued rows and records the head, within the time limit. To be called before the process ends.
     pub async fn finish(&self) {
         let finished = async {
-            let (done, finished) = oneshot::channel();
-            if self.messages.send(Message::Finish(done)).await.is_ok() {
+            let (reply, finished) = oneshot::channel();
+            if self.messages.send(Message::Finish(reply)).await.is_ok() {
                 let _ = finished.await;
             }
         };
-        if timeout(self.patience, finished).await.is_err() {
-            tracing::warn!("the head of the audit trail could not be noted in time");
+        if timeout(self.timeout, finished).await.is_err() {
+            tracing::warn!("the head of the audit trail could not be recorded in time");
         }
     }
 
-    /// Tells an onlooker, which must not wait for anything, of every commit from now on; the first one stays.
-    pub fn tell(&self, onlooker: impl Fn(AuditCommit) + Send + Sync + 'static) {
-        let _ = self.counters.onlooker.set(Box::new(onlooker));
+    /// Calls an observer, which must not block, for every further commit. Only the first observer is kept.
+    pub fn observe_commits(&self, observer: impl Fn(AuditCommit) + Send + Sync + 'static) {
+        let _ = self.counters.observer.set(Box::new(observer));
     }
 
-    /// What the trail has done since its start.
+    /// Checks that the writer's task runs.
+    ///
+    /// # Errors
+    ///
+    /// When the task has ended, so that no further row can be written.
+    pub fn check(&self) -> Result<(), StoreError> {
+        if self.messages.is_closed() { Err(ended()) } else { Ok(()) }
+    }
+
+    /// Waits until the writer's task has ended. While the trail or a clone exists, only a panic ends it.
+    pub async fn writer_ended(&self) {
+        self.messages.closed().await;
+    }
+
+    /// The counters since the start.
     pub fn figures(&self) -> AuditFigures {
         AuditFigures {
             rows: self.counters.rows.load(Relaxed),
@@ -135,59 +160,59 @@ impl AuditTrail {
         }
     }
 
-    async fn ask<T>(&self, message: impl FnOnce(Answer<T>) -> Message) -> Result<T, StoreError> {
-        let answered = async {
-            let (done, answered) = oneshot::channel();
-            self.messages.send(message(done)).await.map_err(|_| ended())?;
-            answered.await.map_err(|_| ended())?
+    async fn send<T>(&self, message: impl FnOnce(Reply<T>) -> Message) -> Result<T, StoreError> {
+        let replied = async {
+            let (reply, replied) = oneshot::channel();
+            self.messages.send(message(reply)).await.map_err(|_| ended())?;
+            replied.await.map_err(|_| ended())?
         };
-        let limit = self.patience.as_millis();
-        timeout(self.patience, answered).await.unwrap_or_else(|_| {
+        let limit = self.timeout.as_millis();
+        timeout(self.timeout, replied).await.unwrap_or_else(|_| {
             Err(StoreError::Timeout(format!("the audit row was not durable within {limit} ms")))
         })
     }
 }
 
 fn ended() -> StoreError {
-    StoreError::Unavailable("nobody writes the audit trail any more".into())
+    StoreError::Unavailable("the writer of the audit trail has ended; restart the service".into())
 }
 
 async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, counters: Arc<Counters>) {
-    let mut heads = interval(HEADS);
-    heads.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut upkeep = interval(UPKEEP_PERIOD);
+    upkeep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut waiting = Vec::new();
-    let mut looked_ahead = false;
+    let mut is_first_batch = true;
     loop {
         tokio::select! {
-            received = messages.recv_many(&mut waiting, BATCH) => {
+            received = messages.recv_many(&mut waiting, BATCH_ROWS) => {
                 if received == 0 {
                     return;
                 }
                 commit(&mut writer, waiting.drain(..), &counters).await;
-                if !looked_ahead {
-                    looked_ahead = true;
-                    writer.look_ahead();
+                if is_first_batch {
+                    is_first_batch = false;
+                    writer.create_next_month();
                 }
             }
-            _ = heads.tick() => {
-                writer.note_head().await;
-                writer.look_ahead();
+            _ = upkeep.tick() => {
+                writer.record_head().await;
+                writer.create_next_month();
             }
         }
     }
 }
 
 async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, counters: &Counters) {
-    let (mut events, mut waiting) = (Vec::new(), Vec::new());
-    let (mut forgettings, mut finished) = (Vec::new(), Vec::new());
+    let (mut events, mut replies) = (Vec::new(), Vec::new());
+    let (mut forgettings, mut finish_replies) = (Vec::new(), Vec::new());
     for message in messages {
         match message {
-            Message::Request(event, done) => {
+            Message::Record(event, reply) => {
                 events.push(event);
-                waiting.push(done);
+                replies.push(reply);
             }
-            Message::Forget(forgetting, done) => forgettings.push((forgetting, done)),
-            Message::Finish(done) => finished.push(done),
+            Message::Forget(forgetting, reply) => forgettings.push((forgetting, reply)),
+            Message::Finish(reply) => finish_replies.push(reply),
         }
     }
     if !events.is_empty() {
@@ -199,22 +224,22 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
         } else {
             counters.rows.fetch_add(events.len() as u64, Relaxed);
             counters.commits.fetch_add(1, Relaxed);
-            if let Some(onlooker) = counters.onlooker.get() {
-                onlooker(AuditCommit { rows: events.len(), took: began.elapsed() });
+            if let Some(observer) = counters.observer.get() {
+                observer(AuditCommit { rows: events.len(), took: began.elapsed() });
             }
         }
-        for done in waiting {
-            // Whoever left needs no answer.
-            let _ = done.send(written.clone());
+        for reply in replies {
+            // A caller that no longer waits has dropped its receiver.
+            let _ = reply.send(written.clone());
         }
     }
-    for (forgetting, done) in forgettings {
-        let _ = done.send(writer.forget(forgetting).await);
+    for (forgetting, reply) in forgettings {
+        let _ = reply.send(writer.forget(forgetting).await);
     }
-    if !finished.is_empty() {
-        writer.note_head().await;
-        for done in finished {
-            let _ = done.send(());
+    if !finish_replies.is_empty() {
+        writer.record_head().await;
+        for reply in finish_replies {
+            let _ = reply.send(());
         }
     }
 }

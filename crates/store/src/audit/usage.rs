@@ -2,10 +2,10 @@ use chrono::NaiveDate;
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use super::AuditFilter;
-use crate::StoreError;
+use super::filter::AuditFilter;
+use crate::error::StoreError;
 
-/// How many calls a client made on a day with one outcome.
+/// The number of calls of one client on one day with one outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
     /// The client's name.
@@ -16,11 +16,11 @@ pub struct UsageRow {
     pub endpoint: String,
     /// The reason code.
     pub reason: String,
-    /// How many.
+    /// The number of calls.
     pub calls: i64,
 }
 
-/// Counts the rows that are there, and adds what was counted when others were pruned. Those are whole days.
+/// Counts the rows, and adds the counts of pruned rows, which are kept by the day.
 pub(super) async fn read(
     connection: &mut PgConnection,
     filter: &AuditFilter,
@@ -50,8 +50,9 @@ pub(super) async fn read(
     Ok(rows.fetch_all(connection).await.map_err(|error| Fault::of(&error))?)
 }
 
-/// Counts a month that is about to be dropped. A day may lie in two months, since months are those of UTC.
-pub(super) async fn keep(connection: &mut PgConnection, month: &str) -> Result<(), sqlx::Error> {
+/// Adds the counts of a month that is about to be dropped. A day in Jakarta may lie in two months, which are those of
+/// UTC.
+pub(super) async fn save_counts(connection: &mut PgConnection, month: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)
          SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date, endpoint, reason, count(*)

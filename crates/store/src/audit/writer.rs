@@ -9,14 +9,16 @@ use padan_postgres::Pool;
 use uuid::Uuid;
 
 use super::{
-    AuditEvent, AuditHead, AuditKeys, AuditRow, Forgetting, Forgotten,
-    forgetting::{Done, Step, forget},
-    row::ChainRow,
-    statements::{OpenHead, Rows, append, begin_chain, ensure_month, note_head, open_heads},
+    event::AuditEvent,
+    forgetting::{Done, Forgetting, Forgotten, Step, forget},
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, ChainRow, RowPosition},
+    statements::{OpenHead, Rows, append, begin_chain, ensure_month, insert_head, open_heads},
 };
-use crate::{PersonKeys, StoreError};
+use crate::{error::StoreError, person_keys::PersonKeys};
 
-/// What writes rows: one chain after the other, never two at once.
+/// Writes rows, one chain after the other. Only one chain of a writer is open at a time.
 pub(super) struct Writer {
     pool: Arc<Pool>,
     keys: AuditKeys,
@@ -25,28 +27,30 @@ pub(super) struct Writer {
     chain: Option<Chain>,
     previous: Option<AuditHead>,
     unrecorded: i64,
+    /// Months whose partitions exist.
     months: Arc<Mutex<HashSet<Month>>>,
-    noted: Option<AuditHead>,
+    recorded_head: Option<AuditHead>,
 }
 
-/// A chain that is being written, as far as it is durable.
+/// The durable part of the open chain.
 #[derive(Clone)]
 struct Chain {
     head: AuditHead,
     at: DateTime<Utc>,
 }
 
-/// A month for which rows can be written: its year and its number.
+/// A month, by year and number.
 type Month = (i32, u32);
 
-/// A chain that rested for so long is not gone on with: a new one begins. So others can tell which chains have ended.
-const RESTED: TimeDelta = TimeDelta::days(1);
-/// A chain that rested for so long has ended, even if the clock of its process is late.
-const ENDED: TimeDelta = TimeDelta::days(2);
-/// How many chains a new one vouches for, the newest; more processes do not share a store.
-const MOST_VOUCHED: i64 = 1000;
-/// A clock may be set back so far before a new chain is begun, in which the true time is written.
-const SLIP: TimeDelta = TimeDelta::seconds(1);
+/// A chain without a row for this time is closed and a new one begun, so that other processes know which chains have
+/// ended.
+const MAX_IDLE: TimeDelta = TimeDelta::days(1);
+/// A chain without a row for this time has ended. Longer than [`MAX_IDLE`], since clocks of processes differ.
+const ENDED_AFTER: TimeDelta = TimeDelta::days(2);
+/// A new chain names the heads of at most this many open chains, the newest. A store has fewer processes.
+const MAX_SEEN_HEADS: i64 = 1000;
+/// When the clock is set back by more than this, a new chain is begun. Within a chain the time stands still until then.
+const MAX_CLOCK_STEP_BACK: TimeDelta = TimeDelta::seconds(1);
 
 impl Writer {
     pub(super) fn new(pool: Arc<Pool>, keys: AuditKeys, person_keys: PersonKeys, clock: Clock) -> Self {
@@ -59,59 +63,64 @@ impl Writer {
             previous: None,
             unrecorded: 0,
             months: Arc::default(),
-            noted: None,
+            recorded_head: None,
         }
     }
 
-    /// Makes the rows of requests durable, all or none. Whether rows of a commit that failed are there nobody knows: what
-    /// follows is a new chain, which begins with what is known.
+    /// Makes the rows of requests durable, all or none. After a failed commit it is unknown whether its rows exist. The
+    /// next row therefore begins a new chain, which names the last known head.
     pub(super) async fn write(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let written = self.append(events).await;
         if written.is_err() {
-            self.give_up();
+            self.abandon_chain();
             self.unrecorded += i64::try_from(events.len()).unwrap_or(i64::MAX);
         }
         written
     }
 
-    /// Forgets a part of what there is about a person, together with the row that says so.
+    /// Takes one step of forgetting a person, and writes the row that announces it.
     pub(super) async fn forget(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
         let forgotten = self.forget_in_chain(forgetting).await;
         if forgotten.is_err() {
-            self.give_up();
+            self.abandon_chain();
         }
         forgotten
     }
 
-    /// Tells the log how far the chain has come, and the store as well, unless it was told already.
-    pub(super) async fn note_head(&mut self) {
+    /// Records the head of the chain in the log and in the store, unless it was recorded already.
+    pub(super) async fn record_head(&mut self) {
         let Some(Chain { head, .. }) = &self.chain else { return };
-        if self.noted.as_ref() == Some(head) {
+        if self.recorded_head.as_ref() == Some(head) {
             return;
         }
         let AuditHead { writer, sequence, mac } = head;
         tracing::info!(%writer, sequence, mac = hex::encode(mac), "audit head");
-        match self.pool.run(note_head, head).await {
-            Ok(()) => self.noted = Some(head.clone()),
-            Err(fault) => tracing::warn!("the head of the audit trail is in the log alone: {}", fault.text),
+        match self.pool.run(insert_head, head).await {
+            Ok(()) => self.recorded_head = Some(head.clone()),
+            Err(fault) => {
+                tracing::warn!("the head of the audit trail is only in the log: {}", fault.text);
+            }
         }
     }
 
-    /// Has the next month made while there is time, so that no row has to wait for it. Waits for nothing: what fails is
-    /// tried again with the next call, and in the end by the first row of the month.
-    pub(super) fn look_ahead(&self) {
-        let Some(ahead) = self.now().checked_add_months(Months::new(1)) else { return };
-        if self.chain.is_none() || self.known_months().contains(&month_of(ahead)) {
+    /// Creates the next month's partition in the background, so that no row has to wait for it. After a failure the
+    /// next call tries again, and at last the first row of that month.
+    pub(super) fn create_next_month(&self) {
+        let Some(next) = self.now().checked_add_months(Months::new(1)) else { return };
+        if self.chain.is_none() || self.known_months().contains(&month_of(next)) {
             return;
         }
         let (pool, months) = (Arc::clone(&self.pool), Arc::clone(&self.months));
         tokio::spawn(async move {
-            match pool.run(ensure_month, &ahead).await {
+            match pool.run(ensure_month, &next).await {
                 Ok(()) => {
-                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(month_of(ahead));
+                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(month_of(next));
                 }
                 Err(fault) => {
-                    tracing::warn!("the next month of the audit trail is not made yet: {}", fault.text);
+                    let reason = fault.text;
+                    tracing::warn!(
+                        "the next month's partition of the audit trail is not created yet: {reason}"
+                    );
                 }
             }
         });
@@ -121,8 +130,8 @@ impl Writer {
         let mut chain = self.chain_for_now().await?;
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
-            let place = (chain.at, chain.head.writer, chain.head.sequence + 1);
-            let row = AuditRow::of(event, place, &self.person_keys)?.signed(&chain.head.mac, &self.keys)?;
+            let row = AuditRow::of(event, chain.next_position(), &self.person_keys)?;
+            let row = row.signed(&chain.head.mac, &self.keys)?;
             chain.head = row.head();
             rows.push(row);
         }
@@ -134,34 +143,38 @@ impl Writer {
     async fn forget_in_chain(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
         let Chain { head, at } = self.chain_for_now().await?;
         let step = Step { forgetting, at, head, keys: self.keys.clone() };
-        let Done { gone, head } = self.pool.run(forget, &step).await??;
+        let Done { forgotten, head } = self.pool.run(forget, &step).await??;
         self.chain = Some(Chain { head, at });
-        Ok(gone)
+        Ok(forgotten)
     }
 
-    /// The chain to go on with, and the time of its next rows, for which there is a month.
+    /// The chain for the next rows, with their time. The partition of their month exists.
     async fn chain_for_now(&mut self) -> Result<Chain, StoreError> {
         let now = self.now();
-        if self.chain.as_ref().is_some_and(|chain| chain.at > now + SLIP || chain.at < now - RESTED) {
-            self.end_chain();
+        if self
+            .chain
+            .as_ref()
+            .is_some_and(|chain| chain.at > now + MAX_CLOCK_STEP_BACK || chain.at < now - MAX_IDLE)
+        {
+            self.close_chain();
         }
         self.ensure_month(now).await?;
         let mut chain = match self.chain.clone() {
             Some(chain) => chain,
             None => self.begin_chain(now).await?,
         };
-        // Within a chain the time never goes back, so that the order of time is that of the chain.
+        // Time never goes back within a chain, so that the order of time is the order of the chain.
         chain.at = chain.at.max(now);
         Ok(chain)
     }
 
     async fn begin_chain(&mut self, now: DateTime<Utc>) -> Result<Chain, StoreError> {
-        let found = self.pool.run(open_heads, &MOST_VOUCHED).await?;
+        let found = self.pool.run(open_heads, &MAX_SEEN_HEADS).await?;
         let (mut seen, mut ended) = (Vec::with_capacity(found.len()), Vec::new());
         for OpenHead { writer, sequence, mac, at } in found {
             let head = AuditHead { writer, sequence, mac };
             seen.push(head.to_string());
-            if at < now - ENDED {
+            if at < now - ENDED_AFTER {
                 ended.push(head);
             }
         }
@@ -187,13 +200,13 @@ impl Writer {
         Ok(chain)
     }
 
-    fn give_up(&mut self) {
-        self.end_chain();
-        // A partition may have gone with a database that was restored.
+    fn abandon_chain(&mut self) {
+        self.close_chain();
+        // After a restore of the database, a partition may be missing.
         self.known_months().clear();
     }
 
-    fn end_chain(&mut self) {
+    fn close_chain(&mut self) {
         if let Some(Chain { head, .. }) = self.chain.take() {
             self.previous = Some(head);
         }
@@ -211,10 +224,16 @@ impl Writer {
         self.months.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Now, in microseconds, as PostgreSQL keeps it.
+    /// The present time in microseconds, PostgreSQL's resolution.
     fn now(&self) -> DateTime<Utc> {
         let now = self.clock.now();
         now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    }
+}
+
+impl Chain {
+    fn next_position(&self) -> RowPosition {
+        RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 }
     }
 }
 

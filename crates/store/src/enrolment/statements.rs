@@ -3,35 +3,35 @@ use padan_domain::{NikPrefix, NikRange};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::prefix;
-use crate::StoreError;
+use super::checkpoint::prefix;
+use crate::error::StoreError;
 
-/// A process, and for how long what it takes is its own.
+/// A process that leases ranges.
 #[derive(Debug, Clone)]
-pub(super) struct Holder {
+pub(super) struct LeaseHolder {
     pub(super) contract: String,
     pub(super) process: Uuid,
     pub(super) lease_seconds: f64,
 }
 
-/// A range that a process wants, and the checkpoint that it follows.
+/// A range to assign to a process, and the checkpoint that it follows.
 pub(super) struct Claim {
-    pub(super) holder: Holder,
+    pub(super) holder: LeaseHolder,
     pub(super) after: String,
     pub(super) range: NikRange,
 }
 
-/// A range that is done, with its people by what became of them.
-pub(super) struct Counted {
-    pub(super) holder: Holder,
+/// A finished range, with the numbers of its people by outcome.
+pub(super) struct FinishedRange {
+    pub(super) holder: LeaseHolder,
     pub(super) first: NikPrefix,
     pub(super) templates: i64,
     pub(super) unusable: i64,
     pub(super) failed: i64,
 }
 
-/// A run that has come to the end of the registry.
-pub(super) struct Reaching {
+/// A run whose last range ends at the end of the registry.
+pub(super) struct ReachedEnd {
     pub(super) contract: String,
     pub(super) reached: String,
 }
@@ -78,7 +78,7 @@ pub(super) fn begin<'c>(
 
 pub(super) fn take_over<'c>(
     connection: &'c mut PgConnection,
-    holder: &'c Holder,
+    holder: &'c LeaseHolder,
 ) -> BoxFuture<'c, sqlx::Result<Option<RangeRow>>> {
     sqlx::query_as!(
         RangeRow,
@@ -115,7 +115,7 @@ pub(super) fn checkpoint<'c>(
     .boxed()
 }
 
-/// Whoever moves the checkpoint from where it was seen gets the range; whoever comes later finds it elsewhere.
+/// Assigns the range only if the checkpoint is still the one that the process read.
 pub(super) fn claim<'c>(
     connection: &'c mut PgConnection,
     Claim { holder, after, range }: &'c Claim,
@@ -149,7 +149,7 @@ pub(super) fn claim<'c>(
 
 pub(super) fn renew<'c>(
     connection: &'c mut PgConnection,
-    (holder, first): &'c (Holder, NikPrefix),
+    (holder, first): &'c (LeaseHolder, NikPrefix),
 ) -> BoxFuture<'c, sqlx::Result<bool>> {
     async move {
         let done = sqlx::query!(
@@ -172,7 +172,7 @@ pub(super) fn renew<'c>(
 
 pub(super) fn finish_range<'c>(
     connection: &'c mut PgConnection,
-    counted: &'c Counted,
+    finished: &'c FinishedRange,
 ) -> BoxFuture<'c, sqlx::Result<bool>> {
     async move {
         let done = sqlx::query!(
@@ -189,12 +189,12 @@ pub(super) fn finish_range<'c>(
                     failed = failed + $6
                FROM done
               WHERE run.contract_id = done.contract_id",
-            counted.holder.contract,
-            counted.first.as_str(),
-            counted.holder.process,
-            counted.templates,
-            counted.unusable,
-            counted.failed
+            finished.holder.contract,
+            finished.first.as_str(),
+            finished.holder.process,
+            finished.templates,
+            finished.unusable,
+            finished.failed
         )
         .execute(connection)
         .await?;
@@ -205,7 +205,7 @@ pub(super) fn finish_range<'c>(
 
 pub(super) fn release<'c>(
     connection: &'c mut PgConnection,
-    holder: &'c Holder,
+    holder: &'c LeaseHolder,
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
@@ -225,7 +225,7 @@ pub(super) fn release<'c>(
 
 pub(super) fn finish<'c>(
     connection: &'c mut PgConnection,
-    Reaching { contract, reached }: &'c Reaching,
+    ReachedEnd { contract, reached }: &'c ReachedEnd,
 ) -> BoxFuture<'c, sqlx::Result<bool>> {
     async move {
         let done = sqlx::query!(

@@ -3,29 +3,29 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::PgConnection;
 
-use super::{Checkpoint, EnrolmentTally};
-use crate::StoreError;
+use super::{checkpoint::Checkpoint, tally::EnrolmentTally};
+use crate::error::StoreError;
 
-/// How far the enrolment under one model contract has come.
+/// The status of the enrolment under one model contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnrolmentStatus {
     /// The model contract.
     pub contract: ModelContractId,
-    /// The name of the model set, where the run was begun.
+    /// The name of the model set in the settings of the process that began the run.
     pub model_set: String,
-    /// Up to where ranges have been given out.
+    /// How far ranges have been assigned.
     pub checkpoint: Checkpoint,
-    /// When the present run, or the last one, began.
+    /// When the last run began.
     pub started_at: DateTime<Utc>,
-    /// When it came to its end; `None` while it is under way.
+    /// When it finished; `None` while it runs.
     pub finished_at: Option<DateTime<Utc>>,
-    /// When a run last came to its end; `None` when none has.
+    /// When a run last finished; `None` when none has.
     pub completed_at: Option<DateTime<Utc>>,
-    /// The people of the ranges that this run has done.
+    /// The people of the ranges that this run has finished.
     pub tally: EnrolmentTally,
-    /// Ranges in progress, or left behind by processes that ended.
+    /// Ranges that are not finished.
     pub open_ranges: u64,
-    /// Processes at work.
+    /// Processes with an unexpired lease.
     pub processes: u64,
 }
 

@@ -1,11 +1,11 @@
-//! The audit trail: what is written, that it is found when somebody changes it, and what happens when it cannot be.
+//! The audit trail: its rows, the detection of changes, and failures.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
-use padan_domain::{Clock, Endpoint, ReasonCode};
+use padan_domain::{Clock, Endpoint, Percentage, ReasonCode};
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
     ComparedUnder, Config, Forgotten, RequestEnding, Store, StoreError,
@@ -33,7 +33,7 @@ fn at(moment: &str) -> Clock {
     Clock::Fixed(moment.parse().unwrap())
 }
 
-/// A clock, and how to set it.
+/// A clock, and a function that sets it.
 fn movable(moment: &str) -> (Clock, impl Fn(&str)) {
     let micros = |moment: &str| moment.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
     let instant: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(micros(moment))));
@@ -58,7 +58,7 @@ pub(crate) async fn verified(database: &TestDatabase, known: Vec<AuditHead>) -> 
     AuditLog::open(&config(&database.url())).await.unwrap().verify(known).await.unwrap()
 }
 
-/// A trail of five rows, `a` to `e`, whose head was noted.
+/// A trail of five rows, `a` to `e`, whose head was recorded.
 async fn five(store: &Store) -> AuditTrail {
     let trail = store.audit_trail(Clock::System);
     for id in ["a", "b", "c", "d", "e"] {
@@ -69,7 +69,7 @@ async fn five(store: &Store) -> AuditTrail {
 }
 
 #[tokio::test]
-async fn a_row_says_all_that_it_was_told_and_no_nik() {
+async fn a_row_has_all_fields_of_its_event_and_no_nik() {
     let (database, store) = migrated().await;
     let began = chrono::Utc::now();
     five(&store).await;
@@ -96,7 +96,7 @@ async fn a_row_says_all_that_it_was_told_and_no_nik() {
 }
 
 #[tokio::test]
-async fn filters_choose_by_person_client_and_time() {
+async fn filters_select_by_person_client_and_time() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(at("2026-03-04T05:06:07Z"));
     trail.record(event("a")).await.unwrap();
@@ -117,7 +117,7 @@ async fn filters_choose_by_person_client_and_time() {
 }
 
 #[tokio::test]
-async fn requests_at_the_same_time_share_a_commit() {
+async fn concurrent_requests_share_a_commit() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(Clock::System);
     let ids: Vec<_> = (0..300).map(|number| number.to_string()).collect();
@@ -131,7 +131,7 @@ async fn requests_at_the_same_time_share_a_commit() {
 }
 
 #[tokio::test]
-async fn whatever_is_changed_by_hand_is_found() {
+async fn every_manual_change_is_detected() {
     let (database, store) = migrated().await;
     five(&store).await;
     let found = async |statement: &str, undo: &str| {
@@ -189,7 +189,7 @@ async fn whatever_is_changed_by_hand_is_found() {
 }
 
 #[tokio::test]
-async fn an_end_that_was_cut_off_is_found_by_the_head() {
+async fn a_deleted_end_of_a_chain_is_detected_by_the_head() {
     let (database, store) = migrated().await;
     five(&store).await;
     let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
@@ -198,7 +198,7 @@ async fn an_end_that_was_cut_off_is_found_by_the_head() {
     database.execute("DELETE FROM store.audit_event WHERE sequence > 3").await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(matches!(&faults[..], [AuditFault::CutOff(place)] if place.sequence == 5), "{faults:?}");
-    // Whoever cuts off the rows can take the head from the store as well, and the log still has it.
+    // An attacker who deletes the last rows can also delete the head in the store, but not the one in the log.
     database.execute("DELETE FROM store.audit_head").await;
     assert_eq!(verified(&database, Vec::new()).await.faults, []);
     let faults = verified(&database, heads).await.faults;
@@ -206,7 +206,7 @@ async fn an_end_that_was_cut_off_is_found_by_the_head() {
 }
 
 #[tokio::test]
-async fn a_later_chain_vouches_for_the_end_of_one_that_was_killed() {
+async fn a_later_chain_names_the_last_row_of_a_killed_process() {
     let (database, store) = migrated().await;
     let killed = store.audit_trail(Clock::System);
     killed.record(event("a")).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_later_chain_vouches_for_the_end_of_one_that_was_killed() {
 }
 
 #[tokio::test]
-async fn the_end_of_a_chain_is_vouched_for_however_long_ago_it_was() {
+async fn a_new_chain_names_the_ends_of_old_chains() {
     let (database, store) = migrated().await;
     let killed = store.audit_trail(at("2026-01-01T00:00:00Z"));
     killed.record(event("a")).await.unwrap();
@@ -232,7 +232,7 @@ async fn the_end_of_a_chain_is_vouched_for_however_long_ago_it_was() {
     store.audit_trail(at("2026-01-11T00:00:00Z")).record(event("c")).await.unwrap();
     assert!(seen().await[1].contains(&killed));
     assert_eq!(verified(&database, Vec::new()).await.faults, []);
-    // The next one finds it vouched for, and nobody goes on with it.
+    // The next chain names its head, and no chain continues it.
     store.audit_trail(at("2026-01-11T00:01:00Z")).record(event("d")).await.unwrap();
     let last = seen().await.remove(2);
     assert!(!last.contains(&killed) && last.lines().count() == 1, "{last}");
@@ -242,7 +242,7 @@ async fn the_end_of_a_chain_is_vouched_for_however_long_ago_it_was() {
 }
 
 #[tokio::test]
-async fn a_chain_that_rested_for_a_day_is_not_gone_on_with() {
+async fn a_chain_without_rows_for_a_day_is_closed() {
     let (database, store) = migrated().await;
     let (clock, set) = movable("2026-01-01T00:00:00Z");
     let trail = store.audit_trail(clock);
@@ -257,7 +257,7 @@ async fn a_chain_that_rested_for_a_day_is_not_gone_on_with() {
 }
 
 #[tokio::test]
-async fn a_chain_begins_in_no_more_time_when_there_are_more_rows() {
+async fn the_time_to_begin_a_chain_does_not_grow_with_the_rows() {
     let (database, store) = migrated().await;
     five(&store).await;
     database
@@ -277,17 +277,17 @@ async fn a_chain_begins_in_no_more_time_when_there_are_more_rows() {
 }
 
 #[tokio::test]
-async fn a_new_month_waits_for_nobody_and_nobody_for_it() {
+async fn creating_a_month_neither_waits_nor_blocks() {
     let (database, store) = migrated().await;
     five(&store).await;
-    // An export that is under way, and a row that is being written.
+    // An open export, and an uncommitted row.
     let (mut reader, mut writer) = (database.connect().await, database.connect().await);
     sqlx::Executor::execute(&mut reader, "BEGIN; SELECT FROM store.audit_event").await.unwrap();
     sqlx::Executor::execute(&mut writer, "BEGIN; DELETE FROM store.audit_event WHERE sequence = 9")
         .await
         .unwrap();
     store.audit_trail(at("2031-05-31T07:08:09Z")).record(event("f")).await.unwrap();
-    // The month after it is made as well, while there is time.
+    // The next month is created in advance as well.
     let began = Instant::now();
     let made = "SELECT to_regclass('store.audit_event_2031_06')::text AS name WHERE
                 to_regclass('store.audit_event_2031_06') IS NOT NULL";
@@ -295,7 +295,7 @@ async fn a_new_month_waits_for_nobody_and_nobody_for_it() {
         assert!(began.elapsed() < Duration::from_secs(5), "the next month is not made");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // It has the shape of the others, and nobody has a right to it.
+    // It has the columns of the other months, and no role has privileges on it.
     let of = |part: &str| {
         format!(
             "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'store.{part}'::regclass
@@ -316,7 +316,7 @@ async fn a_new_month_waits_for_nobody_and_nobody_for_it() {
 }
 
 #[tokio::test]
-async fn processes_that_come_to_a_new_month_at_once_make_it_once() {
+async fn concurrent_processes_create_a_new_month_once() {
     let (database, _) = migrated().await;
     let processes: Vec<_> = (0..6).map(|_| crate::fixture::store(&database.url())).collect();
     for moment in ["2031-05-06T07:08:09Z", "2032-05-06T07:08:09Z", "2033-05-06T07:08:09Z"] {
@@ -329,7 +329,7 @@ async fn processes_that_come_to_a_new_month_at_once_make_it_once() {
 }
 
 #[tokio::test]
-async fn a_row_that_was_made_without_the_key_is_found() {
+async fn a_row_that_was_forged_without_the_key_is_detected() {
     let (database, store) = migrated().await;
     five(&store).await;
     database
@@ -350,12 +350,12 @@ async fn a_row_that_was_made_without_the_key_is_found() {
 }
 
 #[tokio::test]
-async fn a_store_that_goes_away_fails_in_time_and_loses_nothing() {
+async fn an_outage_fails_in_time_and_loses_no_row() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(Clock::System);
     trail.record(event("a")).await.unwrap();
     let began = Instant::now();
-    let failed = database.gone_during(trail.record(event("b"))).await.unwrap_err();
+    let failed = database.unavailable_during(trail.record(event("b"))).await.unwrap_err();
     assert!(matches!(failed, StoreError::Unavailable(_) | StoreError::Timeout(_)), "{failed}");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     trail.record(event("c")).await.unwrap();
@@ -364,14 +364,14 @@ async fn a_store_that_goes_away_fails_in_time_and_loses_nothing() {
     let rows = exported(&database, &AuditFilter::default()).await;
     assert_eq!(rows.iter().map(|row| row.request_id.as_deref().unwrap()).collect::<String>(), "ac");
     assert_eq!(trail.figures().failed, 1);
-    // A database that was restored from before the outage lacks a row that was acknowledged.
+    // A database that was restored from a backup before the outage lacks an acknowledged row.
     database.execute("DELETE FROM store.audit_event WHERE request_id = 'a'").await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(matches!(&faults[..], [AuditFault::CutOff(_)]), "{faults:?}");
 }
 
 #[tokio::test]
-async fn a_locked_table_is_a_timeout_and_what_was_answered_503_is_known() {
+async fn a_locked_table_is_a_timeout_and_unrecorded_requests_are_counted() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(Clock::System);
     trail.record(event("a")).await.unwrap();
@@ -391,9 +391,9 @@ async fn a_locked_table_is_a_timeout_and_what_was_answered_503_is_known() {
 }
 
 #[tokio::test]
-async fn a_forgotten_person_is_in_no_row_and_the_chain_holds() {
+async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let trail = five(&store).await;
     trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("f") }).await.unwrap();
     let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
@@ -408,7 +408,7 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_holds() {
     assert_eq!(last.fields, r#"{"rows":5}"#);
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.rows, report.forgotten, report.faults), (7, 5, vec![]));
-    // Nobody takes a person out of a row unseen, not even with what another row has for it.
+    // Removing a person without the key is detected, also with the signature of another row.
     database
         .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE request_id = 'f'")
         .await;
@@ -425,9 +425,9 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_holds() {
 }
 
 #[tokio::test]
-async fn a_person_is_forgotten_together_with_its_announcement_or_not_at_all() {
+async fn forgetting_and_its_announcement_are_one_transaction() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let trail = five(&store).await;
     let mut locker = database.connect().await;
     sqlx::Executor::execute(
@@ -442,7 +442,7 @@ async fn a_person_is_forgotten_together_with_its_announcement_or_not_at_all() {
     let rows = exported(&database, &AuditFilter::default()).await;
     assert!(rows.iter().all(|row| row.kind == "request" && row.person_key.is_some()), "{rows:?}");
     assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
-    // Somebody who takes a person out finds no announcement to hide behind.
+    // Removing a further person is detected although another removal was announced.
     database
         .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE sequence = 2")
         .await;
@@ -451,7 +451,7 @@ async fn a_person_is_forgotten_together_with_its_announcement_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_person_of_many_rows_is_forgotten_in_steps_and_nobody_leaves_no_trace() {
+async fn a_person_with_many_rows_is_forgotten_in_steps_and_an_unknown_one_without_a_row() {
     let (database, store) = migrated().await;
     let trail = store.audit_trail(Clock::System);
     let ids: Vec<_> = (0..1100).map(|number| number.to_string()).collect();
@@ -468,7 +468,7 @@ async fn a_person_of_many_rows_is_forgotten_in_steps_and_nobody_leaves_no_trace(
 }
 
 #[tokio::test]
-async fn forgetting_that_nobody_announced_is_found_after_months_were_pruned() {
+async fn an_unannounced_removal_is_detected_after_pruning() {
     let (database, store) = migrated().await;
     let (clock, set) = movable("2024-01-31T20:00:00Z");
     let trail = store.audit_trail(clock);
@@ -481,7 +481,7 @@ async fn forgetting_that_nobody_announced_is_found_after_months_were_pruned() {
     let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
     let pruned = log.prune("2024-02-01T00:00:00Z".parse().unwrap()).await.unwrap();
     assert_eq!(pruned, ["audit_event_2024_01"]);
-    // Of the two rows that were announced one is pruned, which gives nobody a row to take the person out of.
+    // One of the two announced rows is pruned. Its announcement does not cover another row.
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.forgotten, report.faults), (1, vec![]));
     database
@@ -489,7 +489,7 @@ async fn forgetting_that_nobody_announced_is_found_after_months_were_pruned() {
         .await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
-    // Whoever has the key can sign, and still not without an announcement.
+    // With the key a removal can be signed, but it still needs an announcement.
     database
         .execute("DELETE FROM store.audit_event WHERE kind = 'forget' OR request_id = 'c'; DELETE FROM store.audit_head")
         .await;
@@ -501,7 +501,7 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
     const OLD: &str = "0123456789abcdef";
     const NEW: &str = "fedcba9876543210";
     let (database, old) = migrated().await;
-    old.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    old.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     five(&old).await;
     let with = |keys: &[&str]| {
         let keys: Vec<_> = keys.iter().map(|key| key.repeat(4)).collect();
@@ -537,7 +537,7 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
 #[tokio::test]
 async fn pruned_months_leave_anchors_and_their_usage() {
     let (database, store) = migrated().await;
-    // One chain with a row a day from January to March, and one that lies in January whole.
+    // One chain with a row a day from January to March, and one within January.
     let (clock, set) = movable("2024-01-30T20:00:00Z");
     let trail = store.audit_trail(clock);
     for day in 0..32 {
@@ -549,7 +549,7 @@ async fn pruned_months_leave_anchors_and_their_usage() {
     let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
     let usage = log.usage(&AuditFilter::default()).await.unwrap();
     let days: Vec<_> = usage.iter().map(|row| (row.day.to_string(), row.calls)).collect();
-    // Twenty hours UTC are three in the morning of the next day in Jakarta.
+    // 20:00 UTC is 03:00 of the next day in Jakarta.
     assert_eq!(days[..2], [("2024-01-05".into(), 1), ("2024-01-31".into(), 1)]);
     assert_eq!((days.len(), &days[32]), (33, &("2024-03-02".into(), 1)));
     let before = "2024-03-01T00:00:00Z".parse().unwrap();
@@ -558,10 +558,10 @@ async fn pruned_months_leave_anchors_and_their_usage() {
     assert_eq!(log.usage(&AuditFilter::default()).await.unwrap(), usage);
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.rows, report.chains, report.pruned, report.faults), (1, 1, 2, vec![]));
-    // A chain goes on after its beginning was pruned.
+    // A chain can be continued after its beginning was pruned.
     trail.record(event("g")).await.unwrap();
     assert_eq!(verified(&database, Vec::new()).await.faults, []);
-    // Without the anchor, or with one that somebody made, the missing rows show.
+    // Without an anchor, or with a forged one, the missing rows are detected.
     database
         .execute("CREATE TABLE held AS SELECT * FROM store.audit_anchor; DELETE FROM store.audit_anchor")
         .await;
@@ -573,7 +573,7 @@ async fn pruned_months_leave_anchors_and_their_usage() {
 }
 
 #[tokio::test]
-async fn pruning_waits_for_a_reader_and_nobody_waits_for_it() {
+async fn pruning_waits_for_readers_and_does_not_block_writers() {
     let (database, store) = migrated().await;
     let (clock, set) = movable("2024-01-31T20:00:00Z");
     let trail = store.audit_trail(clock);
@@ -601,14 +601,14 @@ async fn pruning_waits_for_a_reader_and_nobody_waits_for_it() {
     let (pruned, slowest) = tokio::join!(pruning, recording);
     assert_eq!(pruned.unwrap(), ["audit_event_2024_01"]);
     assert!(slowest < Duration::from_millis(250), "a row waited {slowest:?}");
-    // The head of what was pruned has gone with it, and the others are there.
+    // The heads of pruned rows are deleted, and the others remain.
     let heads = log.heads().await.unwrap();
     assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [1]);
     assert_eq!(verified(&database, Vec::new()).await.faults, []);
 }
 
 #[tokio::test]
-async fn a_clock_that_no_machine_has_is_refused_and_the_next_month_is_made_when_it_comes() {
+async fn an_implausible_clock_is_refused_and_a_missing_month_is_created() {
     let (database, store) = migrated().await;
     let refused = store.audit_trail(at("1970-01-01T00:00:00Z")).record(event("a")).await;
     assert!(refused.is_err());
@@ -626,7 +626,7 @@ async fn a_clock_that_is_set_back_begins_a_new_chain_at_the_true_time() {
     trail.record(event("a")).await.unwrap();
     set("2026-11-24T00:00:00Z");
     trail.record(event("b")).await.unwrap();
-    // By less than a second it only stands still.
+    // When the clock is set back by less than a second, the time in the chain stands still.
     set("2026-11-23T23:59:59.500Z");
     trail.record(event("c")).await.unwrap();
     let rows = exported(&database, &AuditFilter::default()).await;
@@ -645,6 +645,19 @@ async fn a_clock_that_is_set_back_begins_a_new_chain_at_the_true_time() {
 }
 
 #[tokio::test]
+async fn a_writer_that_panics_is_reported() {
+    let (_database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    assert_eq!(trail.check(), Ok(()));
+    // The observer is called by the writer's task.
+    trail.observe_commits(|_| panic!("on purpose"));
+    let recorded = trail.record(event("a")).await;
+    assert!(matches!(recorded, Err(StoreError::Unavailable(_))), "{recorded:?}");
+    tokio::time::timeout(Duration::from_secs(5), trail.writer_ended()).await.unwrap();
+    assert!(matches!(trail.check(), Err(StoreError::Unavailable(_))));
+}
+
+#[tokio::test]
 async fn failed_faces_are_counted_by_person_client_and_time() {
     let (_database, store) = migrated().await;
     let trail = store.audit_trail(at("2026-03-04T05:00:00Z"));
@@ -653,7 +666,7 @@ async fn failed_faces_are_counted_by_person_client_and_time() {
     }
     trail
         .record(AuditEvent {
-            percentage: Some(75.0),
+            percentage: Some(Percentage::PASS_MARK.value()),
             ending: RequestEnding::Answered(ReasonCode::Verified),
             ..event("c")
         })
@@ -661,8 +674,9 @@ async fn failed_faces_are_counted_by_person_client_and_time() {
         .unwrap();
     trail.record(AuditEvent { percentage: Some(0.0), compared_under: None, ..event("d") }).await.unwrap();
     let since = "2026-03-04T04:00:00Z".parse().unwrap();
-    let when =
-        async |client: &str, since, most| store.failed_face(&nik(), client, since, most).await.unwrap();
+    let when = async |client: &str, since, most| {
+        store.nth_latest_failed_face(&nik(), client, since, most).await.unwrap()
+    };
     assert_eq!(when("bank", since, 2).await.unwrap().to_rfc3339(), "2026-03-04T05:00:00+00:00");
     assert_eq!(
         when("bank", since, 3).await,

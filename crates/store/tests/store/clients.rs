@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, RequestRate};
-use padan_store::{ClientSecret, NewClient, QuotaAsk, Rotation, Store};
+use padan_store::{ClientSecret, NewClient, QuotaRequest, Rotation, Store};
 
 use crate::fixture::migrated;
 
@@ -32,7 +32,7 @@ pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
 }
 
 #[tokio::test]
-async fn a_client_comes_back_as_it_was_added_and_its_names_are_its_own() {
+async fn a_client_is_read_as_it_was_added_and_its_names_are_unique() {
     let (_database, store) = migrated().await;
     let added = new_client("bank", "bank-user");
     assert!(store.add_client(&added).await.unwrap());
@@ -45,7 +45,7 @@ async fn a_client_comes_back_as_it_was_added_and_its_names_are_its_own() {
 }
 
 #[tokio::test]
-async fn changes_touch_what_they_name() {
+async fn changes_apply_to_the_named_client_only() {
     let (_database, store) = migrated().await;
     store.add_client(&new_client("bank", "bank-user")).await.unwrap();
     let before = store.client(&name()).await.unwrap().unwrap();
@@ -71,9 +71,9 @@ async fn changes_touch_what_they_name() {
     assert!(!store.set_client_disabled(&name(), true).await.unwrap());
 }
 
-fn ask(quota: u32) -> QuotaAsk {
+fn ask(quota: u32) -> QuotaRequest {
     let clock = Clock::Fixed("2026-11-24T05:00:00Z".parse().unwrap());
-    QuotaAsk { client: name(), span: QuotaPeriod::Day.current(&clock), quota: quota.try_into().unwrap() }
+    QuotaRequest { client: name(), span: QuotaPeriod::Day.current(&clock), quota: quota.try_into().unwrap() }
 }
 
 async fn take_all(store: &Store, quota: u32) -> u64 {
@@ -87,7 +87,7 @@ async fn take_all(store: &Store, quota: u32) -> u64 {
 }
 
 #[tokio::test]
-async fn what_processes_take_at_the_same_time_is_the_quota() {
+async fn concurrent_grants_add_up_to_the_quota() {
     for quota in [1, 7, 250, 1000] {
         let (_database, store) = migrated().await;
         let (one, two, three) =

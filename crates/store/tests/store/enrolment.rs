@@ -1,4 +1,4 @@
-//! How processes share the enrolment of everybody, and which model is active.
+//! Enrolment by several processes, and the active model.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn a_range_belongs_to_one_process_until_its_lease_ends() {
     let status = store.enrolments().await.unwrap();
     assert_eq!((status.len(), status[0].tally, status[0].open_ranges), (1, tally, 0));
     assert!(status[0].finished_at.is_some() && status[0].completed_at.is_some());
-    // The next run begins anew, and the one before still counts as complete.
+    // The next run starts from the beginning, and the time of the last completion remains.
     one.begin("sface").await.unwrap();
     assert_eq!(one.checkpoint().await.unwrap().unwrap().reached, None);
     let status = store.enrolments().await.unwrap();
@@ -51,7 +51,7 @@ async fn a_range_belongs_to_one_process_until_its_lease_ends() {
 }
 
 #[tokio::test]
-async fn what_is_handed_back_is_taken_over_at_once() {
+async fn a_released_range_is_taken_over_at_once() {
     let (_database, store) = migrated().await;
     let hour = Duration::from_hours(1);
     let (one, two) = (store.enrolment(&contract(), hour), store.enrolment(&contract(), hour));
@@ -65,22 +65,22 @@ async fn what_is_handed_back_is_taken_over_at_once() {
 }
 
 #[tokio::test]
-async fn several_templates_are_kept_and_found_at_once() {
+async fn several_templates_are_saved_and_read_at_once() {
     let (_database, store) = migrated().await;
     let niks = [nik(), "3174011403870001".parse().unwrap(), "3174011403870002".parse().unwrap()];
     let batch = [(niks[0].clone(), usable(MAY, &[3.0, 4.0])), (niks[2].clone(), unusable(MAY, "NO_FACE"))];
-    store.keep_templates(&batch, &contract()).await.unwrap();
-    let kept = store.kept_templates(&niks, &contract()).await.unwrap();
+    store.save_templates(&batch, &contract()).await.unwrap();
+    let kept = store.template_summaries(&niks, &contract()).await.unwrap();
     assert!(kept[0].as_ref().unwrap().unusable_reason.is_none() && kept[1].is_none());
     assert_eq!(kept[2].as_ref().unwrap().unusable_reason.as_deref(), Some("NO_FACE"));
-    assert!(store.kept_templates(&niks, &other()).await.unwrap().iter().all(Option::is_none));
+    assert!(store.template_summaries(&niks, &other()).await.unwrap().iter().all(Option::is_none));
 }
 
 #[tokio::test]
-async fn templates_of_former_models_are_pruned_and_no_others() {
+async fn only_templates_of_former_models_are_pruned() {
     let (_database, store) = migrated().await;
     for contract in [contract(), other()] {
-        store.keep_template(&nik(), &contract, &usable(MAY, &[3.0, 4.0])).await.unwrap();
+        store.save_template(&nik(), &contract, &usable(MAY, &[3.0, 4.0])).await.unwrap();
     }
     assert_eq!(store.active_model().await.unwrap(), None);
     store.activate_model("mobilefacenet", &other()).await.unwrap();
@@ -90,8 +90,8 @@ async fn templates_of_former_models_are_pruned_and_no_others() {
     assert_eq!((done.seen, done.deleted), (2, 1));
     assert!(store.template(&nik(), &other()).await.unwrap().is_some());
     assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
-    // One that is being enrolled to be activated next stays.
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    // The enrolment of a model that will be activated next is kept.
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     store.enrolment(&contract(), LEASE).begin("sface").await.unwrap();
     assert_eq!(store.prune_templates(&pruning, async |_| {}).await.unwrap().deleted, 0);
 }

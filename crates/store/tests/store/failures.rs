@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable};
 
-/// Connect timeout, or answer with its grace, and a little for a busy machine.
+/// The connect timeout, or the statement timeout with its grace, and a reserve for a busy machine.
 const LIMIT: Duration = Duration::from_millis(800 + 500);
 
 #[tokio::test]
@@ -16,8 +16,8 @@ async fn a_store_that_is_silent_fails_within_the_limit_and_one_that_is_down_at_o
         let store = store(&format!("postgres://service:secret@{address}/store"));
         let begun = Instant::now();
         let error = store.template(&nik(), &contract()).await.unwrap_err();
-        assert!(!format!("{error} {error:?} {store:?} {:?}", store.pool()).contains("secret"));
-        (error, begun.elapsed(), store.pool())
+        assert!(!format!("{error} {error:?} {store:?} {:?}", store.pool_figures()).contains("secret"));
+        (error, begun.elapsed(), store.pool_figures())
     };
     let (silent, took, pool) = failure(silent_address().await).await;
     assert!(matches!(silent, StoreError::Timeout(_)), "{silent}");
@@ -36,30 +36,30 @@ async fn a_locked_table_is_a_timeout() {
     locker.execute("BEGIN; LOCK store.face_template").await.unwrap();
     let begun = Instant::now();
     let read = store.template(&nik(), &contract()).await.unwrap_err();
-    let kept = store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
+    let kept = store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     assert!(matches!((&read, &kept), (StoreError::Timeout(_), StoreError::Timeout(_))), "{read} {kept}");
     locker.execute("COMMIT").await.unwrap();
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
 }
 
 #[tokio::test]
-async fn it_answers_again_after_ended_connections_and_a_vanished_database() {
+async fn the_store_answers_again_after_an_outage() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
-    // The connection goes back in the background.
+    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    // The connection returns to the pool in the background.
     sleep(Duration::from_millis(100)).await;
     database.end_connections().await;
     assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
-    let error = database.gone_during(store.template(&nik(), &contract())).await.unwrap_err();
+    let error = database.unavailable_during(store.template(&nik(), &contract())).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_network_that_was_silent_leaves_no_connection_stuck() {
+async fn a_silent_network_leaves_no_connection_blocked() {
     let (database, _) = migrated().await;
-    let network = Proxy::before(&database).await;
+    let network = Proxy::in_front_of(&database).await;
     let store = store(network.url());
     assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
     network.freeze();
@@ -74,14 +74,14 @@ async fn a_network_that_was_silent_leaves_no_connection_stuck() {
         assert!(matches!(other, Err(StoreError::Timeout(_))), "{other:?}");
         assert!(abandoned.is_err());
     }
-    let pool = store.pool();
+    let pool = store.pool_figures();
     assert_eq!((pool.in_use, pool.connections), (0, 0), "{pool:?}");
     network.thaw();
     assert!(store.template(&nik, &contract).await.unwrap().is_none());
 }
 
 #[tokio::test]
-async fn a_role_that_may_not_write_is_told_so() {
+async fn a_role_without_write_privileges_is_reported() {
     let (database, store) = migrated().await;
     let role = format!("padan_store_{}", std::process::id());
     database
@@ -93,7 +93,7 @@ async fn a_role_that_may_not_write_is_told_so() {
     database.admit(&role).await;
     let reader = crate::fixture::store(&database.url_as(&role));
     let checked = reader.check().await.unwrap_err().to_string();
-    let kept = reader.keep_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
+    let kept = reader.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
     let read_only = format!("ALTER ROLE {role} SET default_transaction_read_only = on");
     database.execute(&read_only).await;
     let standby = crate::fixture::store(&database.url_as(&role)).check().await.unwrap_err().to_string();
@@ -107,10 +107,10 @@ async fn a_role_that_may_not_write_is_told_so() {
 #[tokio::test]
 async fn figures_follow_the_pool() {
     let (_database, store) = migrated().await;
-    assert_eq!(store.pool().connections, 0, "migrating uses a connection of its own");
+    assert_eq!(store.pool_figures().connections, 0, "migrating uses a connection of its own");
     store.template(&nik(), &contract()).await.unwrap();
     sleep(Duration::from_millis(100)).await;
-    let pool = store.pool();
+    let pool = store.pool_figures();
     assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));
     assert_eq!((pool.acquisitions, pool.timeouts, pool.failures), (1, 0, 0));
 }

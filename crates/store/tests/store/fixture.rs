@@ -4,7 +4,7 @@ use padan_domain::{Embedding, ModelContractId, NationalId};
 use padan_store::{Config, Store, StoredTemplate, TemplateContent};
 use padan_testing::TestDatabase;
 
-/// A database of its own, migrated, and the store over it.
+/// A new, migrated database, and the store on it.
 pub(crate) async fn migrated() -> (TestDatabase, Store) {
     let database = TestDatabase::create().await;
     let store = store(&database.url());
@@ -12,7 +12,7 @@ pub(crate) async fn migrated() -> (TestDatabase, Store) {
     (database, store)
 }
 
-/// Short limits, so that a test of a limit is short.
+/// Settings with short limits, so that tests of a limit are short.
 pub(crate) fn config(url: &str) -> Config {
     Config {
         url: url.into(),

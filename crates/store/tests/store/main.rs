@@ -1,4 +1,4 @@
-//! The store against a real PostgreSQL: what it keeps, how its schema comes to be, and how it fails.
+//! The store on a real PostgreSQL: its data, its migrations and its failures.
 
 #[cfg(test)]
 mod audit;

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use crate::fixture::{MAY, config, contract, migrated, nik, store, usable};
 
 #[tokio::test]
-async fn what_is_missing_is_named_until_it_is_applied() {
+async fn missing_migrations_are_named_until_they_are_applied() {
     let database = TestDatabase::create().await;
     let store = store(&database.url());
     assert_eq!(
@@ -34,7 +34,7 @@ async fn what_is_missing_is_named_until_it_is_applied() {
 }
 
 #[tokio::test]
-async fn migrating_again_or_all_at_once_changes_nothing() {
+async fn repeated_and_concurrent_migrations_change_nothing() {
     let database = TestDatabase::create().await;
     let patient = || {
         let mut config = config(&database.url());
@@ -44,13 +44,13 @@ async fn migrating_again_or_all_at_once_changes_nothing() {
     let stores = [patient(), patient(), patient()];
     let (one, two, three) = tokio::join!(stores[0].migrate(), stores[1].migrate(), stores[2].migrate());
     one.and(two).and(three).unwrap();
-    stores[0].keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    stores[0].save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     stores[0].migrate().await.unwrap();
     assert!(stores[0].template(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn a_changed_migration_is_found_and_a_newer_one_left_alone() {
+async fn a_changed_migration_is_an_error_and_a_newer_one_is_ignored() {
     let (database, store) = migrated().await;
     database
         .execute(
@@ -69,7 +69,7 @@ async fn a_changed_migration_is_found_and_a_newer_one_left_alone() {
 }
 
 #[tokio::test]
-async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
+async fn a_failed_migration_changes_nothing_and_can_be_repeated() {
     let database = TestDatabase::create().await;
     database.execute("CREATE SCHEMA store; CREATE TABLE store.face_template (in_the_way int)").await;
     let store = store(&database.url());
@@ -82,7 +82,7 @@ async fn a_failed_migration_leaves_nothing_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn it_shares_a_database_with_the_registry_and_keeps_to_its_schema() {
+async fn store_and_registry_share_a_database_and_use_their_own_schemas() {
     let database = TestDatabase::create().await;
     database.execute("CREATE SCHEMA civil_registry").await;
     database.execute(include_str!("../../../../migrations/registry/0001_person_and_citizen.sql")).await;

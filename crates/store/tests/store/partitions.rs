@@ -1,4 +1,4 @@
-//! deploy/store/partitions.sql on a store that is in use.
+//! `deploy/store/partitions.sql` on a store that is in use.
 
 use std::{
     path::Path,
@@ -40,10 +40,10 @@ async fn fill(database: &TestDatabase, store: &Store) {
     transaction.commit().await.unwrap();
 }
 
-/// Runs the file as an operator does.
+/// Runs the file with psql, as an operator does.
 fn partition(url: &str) -> Output {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/store/partitions.sql");
-    // The parameters are sqlx's own.
+    // psql does not know the parameters that sqlx adds.
     let url = url.split('?').next().unwrap_or_default();
     let ran = Command::new("psql")
         .args(["--quiet", "--set", "ON_ERROR_STOP=1", "--set", "partitions=8", "--file"])
@@ -53,12 +53,12 @@ fn partition(url: &str) -> Output {
     ran.unwrap_or_else(|error| panic!("psql: {error}; install postgresql-client"))
 }
 
-/// Who is changed in a round: somebody whose portrait is usable, from all over the table.
+/// The person who is changed in a round: one with an embedding, from all parts of the table.
 fn changed_in(round: usize) -> usize {
     round * 10 % PEOPLE
 }
 
-/// Everything that later migrations and programs may rely on.
+/// The properties of the table on which later migrations and programs may rely.
 async fn traits(database: &TestDatabase) -> Vec<String> {
     database
         .texts(
@@ -76,13 +76,13 @@ async fn traits(database: &TestDatabase) -> Vec<String> {
         )
         .await
         .into_iter()
-        // A column that was dropped leaves a gap in the numbers of the table that had it.
+        // A dropped column leaves a gap in the column numbers of its table.
         .map(|line| line.trim_start_matches(|letter: char| letter.is_ascii_digit()).to_owned())
         .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_becomes_partitions_while_services_write_to_it() {
+async fn the_store_is_partitioned_while_services_write() {
     let (database, store) = migrated().await;
     fill(&database, &store).await;
     let mut before = traits(&database).await;
@@ -90,7 +90,7 @@ async fn a_store_becomes_partitions_while_services_write_to_it() {
 
     let url = database.url();
     let mut partitioning = tokio::task::spawn_blocking(move || partition(&url));
-    // People change, come and go meanwhile: those who change are never those who go.
+    // Meanwhile templates are changed, added and removed; a changed one is never removed.
     let mut superuser = database.connect().await;
     let (mut rounds, mut gone) = (0, Vec::<String>::new());
     let output = loop {
@@ -99,7 +99,7 @@ async fn a_store_becomes_partitions_while_services_write_to_it() {
         }
         for number in [changed_in(rounds), PEOPLE + rounds] {
             let newer = usable(JUNE, &[2.0, number as f32]);
-            store.keep_template(&person(number), &contract(), &newer).await.unwrap();
+            store.save_template(&person(number), &contract(), &newer).await.unwrap();
         }
         rounds += 1;
         let deleted: Vec<String> = sqlx::query_scalar(
@@ -132,7 +132,7 @@ async fn a_store_becomes_partitions_while_services_write_to_it() {
 }
 
 #[tokio::test]
-async fn what_the_program_does_with_templates_it_does_with_partitions() {
+async fn templates_are_read_and_written_in_partitions() {
     let (database, store) = migrated().await;
     fill(&database, &store).await;
     let output = partition(&database.url());
@@ -146,11 +146,11 @@ async fn what_the_program_does_with_templates_it_does_with_partitions() {
         assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(template(number)));
     }
     let niks = [person(3), person(19), person(PEOPLE)];
-    let kept = store.kept_templates(&niks, &contract()).await.unwrap();
+    let kept = store.template_summaries(&niks, &contract()).await.unwrap();
     assert_eq!(kept[1].as_ref().and_then(|kept| kept.unusable_reason.as_deref()), Some("NO_FACE"));
     assert!(kept[0].is_some() && kept[2].is_none());
-    store.keep_template(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
-    store.keep_template(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
+    store.save_template(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
+    store.save_template(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
     assert_eq!(store.template(&person(3), &contract()).await.unwrap(), Some(usable(JUNE, &[3.0])));
 
     let mut rotated = config(&database.url());
@@ -161,7 +161,7 @@ async fn what_the_program_does_with_templates_it_does_with_partitions() {
     assert_eq!((done.seen, done.resealed), (12_000, 10_800));
     assert_eq!(rotated.template(&person(0), &contract()).await.unwrap(), Some(template(0)));
 
-    // Later migrations are still applied, and change the table as earlier ones did.
+    // Later migrations can still change the table.
     database.execute("DELETE FROM store._sqlx_migrations WHERE version = 7").await;
     store.migrate().await.unwrap();
     assert_eq!(store.pending_migrations().await.unwrap(), Vec::<String>::new());

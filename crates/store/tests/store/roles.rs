@@ -8,7 +8,7 @@ use crate::{
     fixture::{MAY, config, contract, migrated, nik, store, usable},
 };
 
-/// A user of a site's own, in one of the roles.
+/// A user of the site, in one of the roles.
 async fn user_in(database: &TestDatabase, role: &str) -> String {
     let user = format!("padan_user_of_{role}_{}", std::process::id());
     database.execute(&format!("CREATE ROLE {user} LOGIN IN ROLE {role}")).await;
@@ -33,12 +33,12 @@ async fn refusals(database: &TestDatabase, user: &str, statements: &[&'static st
 }
 
 #[tokio::test]
-async fn the_services_role_is_enough_and_no_more() {
+async fn the_services_role_suffices_and_has_no_more_privileges() {
     let (database, owner) = migrated().await;
     let user = user_in(&database, "padan_service").await;
     let service = store(&database.url_as(&user));
     service.check().await.unwrap();
-    service.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    service.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     assert!(service.template(&nik(), &contract()).await.unwrap().is_some());
     service
         .audit_trail(Clock::Fixed("2031-05-06T07:08:09Z".parse().unwrap()))
@@ -46,7 +46,7 @@ async fn the_services_role_is_enough_and_no_more() {
         .await
         .unwrap();
     let since = "2031-05-06T07:00:00Z".parse().unwrap();
-    assert!(service.failed_face(&nik(), "bank", since, 1).await.unwrap().is_some());
+    assert!(service.nth_latest_failed_face(&nik(), "bank", since, 1).await.unwrap().is_some());
     assert_eq!(service.newest_enrolment().await.unwrap(), None);
     assert_eq!(service.excess_privileges().await.unwrap(), Vec::<String>::new());
     assert_eq!(owner.excess_privileges().await.unwrap(), ["is a superuser"]);
@@ -91,7 +91,7 @@ async fn the_services_role_is_enough_and_no_more() {
 }
 
 #[tokio::test]
-async fn more_than_the_service_needs_is_told() {
+async fn excess_privileges_are_reported() {
     let (database, _) = migrated().await;
     let operator = user_in(&database, "padan_operator").await;
     let excess = store(&database.url_as(&operator)).excess_privileges().await.unwrap();
@@ -112,7 +112,7 @@ async fn more_than_the_service_needs_is_told() {
 }
 
 #[tokio::test]
-async fn whatever_is_granted_beyond_the_services_role_is_told() {
+async fn every_privilege_beyond_the_services_role_is_reported() {
     let (database, _) = migrated().await;
     let user = user_in(&database, "padan_service").await;
     let month = chrono::Utc::now().format("store.audit_event_%Y_%m");
@@ -161,7 +161,7 @@ async fn an_auditor_sees_clients_and_enrolments_without_a_key() {
     }
     assert_eq!(overview.active_model().await.unwrap(), None);
     assert_eq!(overview.enrolments().await.unwrap().len(), 1);
-    // What he may not do is not an outage.
+    // A missing privilege is not reported as an outage.
     let refused = store(&database.url_as(&user)).template(&nik(), &contract()).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Forbidden(text) if text.contains("42501")), "{refused}");
     drop(overview);
@@ -185,7 +185,7 @@ async fn the_auditors_role_reads_no_template() {
 }
 
 #[tokio::test]
-async fn the_operators_role_forgets_and_prunes_and_rewrites_nothing() {
+async fn the_operators_role_may_forget_and_prune_but_not_rewrite() {
     let (database, owner) = migrated().await;
     let user = user_in(&database, "padan_operator").await;
     owner
@@ -199,7 +199,7 @@ async fn the_operators_role_forgets_and_prunes_and_rewrites_nothing() {
     let gone = operator.forget(&nik(), "dpo", &trail).await.unwrap();
     assert_eq!(gone.audit_rows, 2);
     let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
-    // The month after it may have been made already.
+    // The next month may have been created already.
     let pruned = log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
     assert_eq!(pruned[0], "audit_event_2024_05");
     for refusal in refusals(
@@ -223,7 +223,7 @@ async fn the_operators_role_forgets_and_prunes_and_rewrites_nothing() {
     drop_user(&database, &user).await;
 }
 
-/// Roles belong to the server: stores beside each other are migrated at the same time.
+/// Roles belong to the server, so several databases are migrated at the same time.
 #[tokio::test]
 async fn several_stores_of_one_server_share_the_roles() {
     let (one, two, three) = tokio::join!(migrated(), migrated(), migrated());

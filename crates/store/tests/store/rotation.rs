@@ -25,7 +25,7 @@ async fn fill(store: &Store, people: usize) {
     for number in 0..people {
         let template =
             if number % 10 == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
-        store.keep_template(&person(number), &contract(), &template).await.unwrap();
+        store.save_template(&person(number), &contract(), &template).await.unwrap();
     }
 }
 
@@ -38,14 +38,14 @@ async fn key_ids(database: &TestDatabase) -> Vec<Option<String>> {
 }
 
 #[tokio::test]
-async fn every_row_is_sealed_anew_and_says_the_same() {
+async fn every_row_is_encrypted_again_with_the_same_content() {
     let (database, old) = migrated().await;
     fill(&old, 1200).await;
     let before = key_ids(&database).await;
     let both = with_keys(&database, &[NEW, OLD]);
     let mut reports = Vec::new();
     let done = both.reseal_templates(async |so_far| reports.push(so_far.resealed)).await.unwrap();
-    assert_eq!(done, Resealed { seen: 1200, resealed: 1080, overtaken: 0, unopened: 0 });
+    assert_eq!(done, Resealed { seen: 1200, resealed: 1080, superseded: 0, unreadable: 0 });
     assert_eq!(reports, [500, 1000, 1080]);
     let after = key_ids(&database).await;
     assert!(before.len() == 1 && after.len() == 1 && before != after, "{before:?} {after:?}");
@@ -62,7 +62,7 @@ async fn every_row_is_sealed_anew_and_says_the_same() {
 }
 
 #[tokio::test]
-async fn a_run_that_was_killed_is_gone_on_with() {
+async fn a_killed_run_is_resumed() {
     let (database, old) = migrated().await;
     fill(&old, 1200).await;
     let both = with_keys(&database, &[NEW, OLD]);
@@ -82,9 +82,9 @@ async fn a_run_that_was_killed_is_gone_on_with() {
     assert_eq!(rest.resealed, 580);
 }
 
-/// What was done stays behind in the table, and a run that goes on has to get over it in short statements.
+/// A resumed run reads the finished rows again, and no statement may read many of them.
 #[tokio::test]
-async fn no_statement_goes_over_all_that_is_done() {
+async fn no_statement_scans_the_finished_rows() {
     let (database, _) = migrated().await;
     let both = with_keys(&database, &[NEW, OLD]);
     fill(&both, 1).await;
@@ -101,12 +101,12 @@ async fn no_statement_goes_over_all_that_is_done() {
 }
 
 #[tokio::test]
-async fn rows_that_no_key_opens_are_left_and_counted() {
+async fn rows_that_no_key_decrypts_are_unchanged_and_counted() {
     let (database, old) = migrated().await;
     fill(&old, 5).await;
     let neither = with_keys(&database, &[NEW]);
     let done = neither.reseal_templates(async |_| ()).await.unwrap();
-    assert_eq!(done, Resealed { seen: 5, resealed: 0, overtaken: 0, unopened: 5 });
+    assert_eq!(done, Resealed { seen: 5, resealed: 0, superseded: 0, unreadable: 5 });
     assert!(old.template(&person(0), &contract()).await.unwrap().is_some());
 }
 
@@ -116,13 +116,13 @@ async fn a_template_written_meanwhile_is_not_overwritten() {
     fill(&old, 600).await;
     let both = with_keys(&database, &[NEW, OLD]);
     let newer = usable(JUNE, &[9.0, 9.0]);
-    // A service that still seals with the old key writes between two batches, behind and before the walk.
+    // Between two batches, a service with the old key writes one row that was read and one that was not.
     let mut written = false;
     both.reseal_templates(async |_| {
         if !written {
             written = true;
             for number in 0..600 {
-                old.keep_template(&person(number), &contract(), &newer).await.unwrap();
+                old.save_template(&person(number), &contract(), &newer).await.unwrap();
             }
         }
     })

@@ -15,14 +15,14 @@ const SECTION: &str = "
 ";
 
 #[test]
-fn keys_are_known_and_no_other_is() {
+fn unknown_keys_are_refused() {
     let config: Config = toml::from_str(SECTION).unwrap();
     assert!(config.person_key.is_none() && config.person_key_file.is_none());
     assert!(toml::from_str::<Config>(&format!("{SECTION}\nurls = []")).is_err());
 }
 
 #[tokio::test]
-async fn the_person_key_comes_from_one_place() {
+async fn the_person_key_comes_from_one_source() {
     let key = "0123456789abcdef".repeat(4);
     let path = std::env::temp_dir().join(format!("padan_person_key_{}", std::process::id()));
     std::fs::write(&path, format!("{key}\n")).unwrap();
@@ -44,7 +44,7 @@ async fn the_person_key_comes_from_one_place() {
 }
 
 #[tokio::test]
-async fn the_url_comes_from_one_place() {
+async fn the_url_comes_from_one_source() {
     let path = std::env::temp_dir().join(format!("padan_store_url_{}", std::process::id()));
     let outcome = |url: &str| {
         let mut config = config(url);

@@ -8,12 +8,12 @@ use crate::{
 };
 
 #[tokio::test]
-async fn what_was_kept_comes_back_bit_for_bit() {
+async fn a_template_is_read_back_bit_for_bit() {
     let (_database, store) = migrated().await;
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), None);
     let output: Vec<f32> = (0..128_u8).map(|i| f32::from(i).sin()).collect();
     for template in [usable(MAY, &output), unusable(JUNE, "NO_FACE")] {
-        store.keep_template(&nik(), &contract(), &template).await.unwrap();
+        store.save_template(&nik(), &contract(), &template).await.unwrap();
         assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(template));
     }
 }
@@ -22,38 +22,38 @@ async fn what_was_kept_comes_back_bit_for_bit() {
 async fn an_older_photo_never_replaces_a_newer_one() {
     let (_database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
-    store.keep_template(&nik(), &contract(), &newer).await.unwrap();
-    store.keep_template(&nik(), &contract(), &older).await.unwrap();
-    store.keep_template(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
+    store.save_template(&nik(), &contract(), &newer).await.unwrap();
+    store.save_template(&nik(), &contract(), &older).await.unwrap();
+    store.save_template(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
 
     let judged_again = unusable(JUNE, "FACE_TOO_SMALL");
-    store.keep_template(&nik(), &contract(), &judged_again).await.unwrap();
+    store.save_template(&nik(), &contract(), &judged_again).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(judged_again), "of the same photo");
 }
 
 #[tokio::test]
-async fn a_registry_that_went_back_in_time_is_followed_after_an_hour() {
+async fn an_older_photo_of_the_registry_wins_after_an_hour() {
     let (database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
-    store.keep_template(&nik(), &contract(), &newer).await.unwrap();
+    store.save_template(&nik(), &contract(), &newer).await.unwrap();
     let age = async |age| {
         database
             .execute(&format!("UPDATE store.face_template SET created_at = now() - interval '{age}'"))
             .await;
     };
     age("59 minutes").await;
-    store.keep_template(&nik(), &contract(), &older).await.unwrap();
+    store.save_template(&nik(), &contract(), &older).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
     age("61 minutes").await;
-    store.keep_template(&nik(), &contract(), &older).await.unwrap();
+    store.save_template(&nik(), &contract(), &older).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(older));
 }
 
 #[tokio::test]
-async fn templates_of_others_contracts_and_keys_are_not_found() {
+async fn templates_of_other_people_contracts_and_keys_are_not_found() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
 
     let somebody_else = "3174011403870001".parse().unwrap();
     assert_eq!(store.template(&somebody_else, &contract()).await.unwrap(), None);
@@ -65,13 +65,13 @@ async fn templates_of_others_contracts_and_keys_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_dump_holds_no_nik_and_no_embedding() {
+async fn a_dump_contains_no_nik_and_no_embedding() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     store.audit_trail(Clock::System).record(event("a")).await.unwrap();
     let plain = hex::encode([0.6_f32, 0.8].map(f32::to_le_bytes).concat());
     let dump = database.dump();
-    // What it must hold shows that it is a dump.
+    // Checks first that this is a dump of the rows.
     let person = "7a774364477e6c56b89838fd02cad572f1c93aee27fe4cdf89baec422bd7ea89";
     assert_eq!(dump.matches(person).count(), 2, "{dump}");
     assert!(!dump.contains(nik().as_str()) && !dump.contains(&hex::encode(nik().as_str())), "{dump}");
@@ -79,14 +79,14 @@ async fn a_dump_holds_no_nik_and_no_embedding() {
 }
 
 #[tokio::test]
-async fn writers_at_the_same_time_leave_the_newest() {
+async fn concurrent_writers_leave_the_newest_template() {
     let (_database, store) = migrated().await;
     let months: Vec<_> = (1..=12_u8)
         .map(|month| usable(&format!("2024-{month:02}-01T00:00:00Z"), &[f32::from(month), 1.0]))
         .collect();
     let writers = months.iter().rev().map(|template| {
         let (store, template) = (store.clone(), template.clone());
-        tokio::spawn(async move { store.keep_template(&nik(), &contract(), &template).await })
+        tokio::spawn(async move { store.save_template(&nik(), &contract(), &template).await })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap().unwrap();
@@ -95,10 +95,10 @@ async fn writers_at_the_same_time_leave_the_newest() {
 }
 
 #[tokio::test]
-async fn rows_that_were_never_written_so_are_inconsistent() {
+async fn rows_that_padan_never_writes_are_inconsistent() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    // The constraints refuse some of these; a row that got past them must still not be believed.
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    // Without the constraints, which refuse some of these rows, reading must still detect them.
     database
         .execute(
             "ALTER TABLE store.face_template DROP CONSTRAINT sealed_is_whole_floats;
@@ -114,23 +114,23 @@ async fn rows_that_were_never_written_so_are_inconsistent() {
         ("sealed = NULL", "unusable_reason"),
         ("unusable_reason = 'NO_FACE'", "unusable_reason"),
     ] {
-        store.keep_template(&nik(), &contract(), &usable(JUNE, &[3.0, 4.0])).await.unwrap();
+        store.save_template(&nik(), &contract(), &usable(JUNE, &[3.0, 4.0])).await.unwrap();
         database.execute(&format!("UPDATE store.face_template SET {assignment}")).await;
         let expected = StoreError::Inconsistent { table: "store.face_template", column };
         assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
         database.execute(&format!("UPDATE store.face_template SET portrait_updated_at = '{MAY}'")).await;
     }
     let healed = usable(JUNE, &[3.0, 4.0]);
-    store.keep_template(&nik(), &contract(), &healed).await.unwrap();
+    store.save_template(&nik(), &contract(), &healed).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(healed));
 }
 
 #[tokio::test]
-async fn a_template_does_not_open_in_another_row() {
+async fn a_template_cannot_be_decrypted_in_another_row() {
     let (database, store) = migrated().await;
     let somebody_else = "3174011403870001".parse().unwrap();
     for (nik, output) in [(&nik(), [3.0, 4.0]), (&somebody_else, [4.0, 3.0])] {
-        store.keep_template(nik, &contract(), &usable(MAY, &output)).await.unwrap();
+        store.save_template(nik, &contract(), &usable(MAY, &output)).await.unwrap();
     }
     database
         .execute(
@@ -144,9 +144,9 @@ async fn a_template_does_not_open_in_another_row() {
 }
 
 #[tokio::test]
-async fn a_row_sealed_with_a_key_that_is_gone_says_which() {
+async fn the_error_names_the_missing_key_of_a_row() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let mut config = config(&database.url());
     config.template_keys = Some("76543210fedcba98".repeat(4).into());
     let other = Store::new(&config).unwrap();
@@ -160,9 +160,9 @@ async fn a_row_sealed_with_a_key_that_is_gone_says_which() {
 }
 
 #[tokio::test]
-async fn the_constraints_refuse_nonsense() {
+async fn the_constraints_refuse_invalid_rows() {
     let (database, store) = migrated().await;
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     for assignment in [
         r"person_key = '\x00'",
         "contract_id = 'AB00000000000001'",
@@ -188,7 +188,7 @@ async fn the_constraints_refuse_nonsense() {
 }
 
 #[tokio::test]
-async fn few_templates_are_counted_and_many_estimated() {
+async fn a_small_table_is_counted_and_a_large_one_estimated() {
     let (database, store) = migrated().await;
     let counts = async || {
         let counts = store.template_counts().await.unwrap();
@@ -197,7 +197,7 @@ async fn few_templates_are_counted_and_many_estimated() {
         counts
     };
     assert_eq!(counts().await, []);
-    store.keep_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     assert_eq!(counts().await, [(contract().as_str().to_owned(), 1)]);
 
     let many = |contract: &str, people: u32| {
@@ -218,7 +218,7 @@ async fn few_templates_are_counted_and_many_estimated() {
 }
 
 #[tokio::test]
-async fn the_newest_enrolment_is_told() {
+async fn the_tally_of_the_newest_enrolment_is_read() {
     let (database, store) = migrated().await;
     assert_eq!(store.newest_enrolment().await.unwrap(), None);
     database

@@ -1,4 +1,4 @@
-//! Fills a registry and a store by COPY, both at once.
+//! Fills a registry and a store by COPY, both at the same time.
 
 use std::{fs, time::Instant};
 
@@ -16,12 +16,12 @@ use crate::{
     site::{SEED, contract, store},
 };
 
-/// People who are sent at once.
+/// The number of people in one message.
 const CHUNK: usize = 4096;
 /// Components of an embedding of the default model set.
 const COMPONENTS: usize = 128;
 
-/// How long it took.
+/// The time to fill the databases of one size.
 #[derive(Debug, Serialize)]
 pub(crate) struct Filled {
     people: usize,
@@ -33,12 +33,12 @@ pub(crate) struct Filled {
 #[derive(Debug, Serialize)]
 struct Seconds {
     copy: f64,
-    /// The primary key, which is made behind the rows.
+    /// The creation of the primary key, after the rows.
     key: f64,
 }
 
 impl Filled {
-    /// For people to read.
+    /// The figures as a line of text.
     pub(crate) fn line(&self) -> String {
         let rate = |seconds: f64| self.people as f64 / seconds / 1000.0;
         format!(
@@ -56,7 +56,7 @@ impl Filled {
     }
 }
 
-/// Makes the databases of a size. Whoever begins anew drops them first.
+/// Creates and fills the databases of one size, which must not exist.
 pub(crate) async fn fill(server: &Server, people: usize) -> Result<Filled> {
     let began = Instant::now();
     let mut administrator = server.administer().await?;
@@ -65,20 +65,20 @@ pub(crate) async fn fill(server: &Server, people: usize) -> Result<Filled> {
     }
     let niks = Nik::generate(people, SEED);
     let registry = server.connect(&format!("registry_{people}")).await?;
-    let kept = store(server, &people.to_string())?;
-    kept.migrate().await?;
+    let target = store(server, &people.to_string())?;
+    target.migrate().await?;
     let templates = server.connect(&format!("store_{people}")).await?;
     let for_store = niks.clone();
     let (registry, store) = tokio::join!(
         tokio::spawn(async move { fill_registry(registry, &niks).await }),
-        tokio::spawn(async move { fill_store(templates, &kept, &for_store).await })
+        tokio::spawn(async move { fill_store(templates, &target, &for_store).await })
     );
     Ok(Filled { people, registry: registry??, store: store??, seconds: began.elapsed().as_secs_f64() })
 }
 
 async fn fill_registry(mut connection: PgConnection, niks: &[Nik]) -> Result<Seconds> {
     connection.execute(include_str!("registry.sql")).await?;
-    let portraits = put_portraits(&mut connection).await?;
+    let portraits = insert_portraits(&mut connection).await?;
     begin(&mut connection).await?;
     connection.execute("TRUNCATE civil_registry.person").await?;
     let began = Instant::now();
@@ -98,10 +98,10 @@ async fn fill_registry(mut connection: PgConnection, niks: &[Nik]) -> Result<Sec
     Ok(Seconds { copy: copied, key: began.elapsed().as_secs_f64() - copied })
 }
 
-/// The demo's portraits; gives their number.
-async fn put_portraits(connection: &mut PgConnection) -> Result<u64> {
+/// Inserts the demo's portraits, and returns their number.
+async fn insert_portraits(connection: &mut PgConnection) -> Result<u64> {
     let mut files: Vec<_> = fs::read_dir("people/images")
-        .context("people/images is not here: start it in the checkout")?
+        .context("cannot read people/images: run padan-scale in the root of the checkout")?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.to_string_lossy().ends_with("_id.jpg"))
         .collect();
@@ -145,14 +145,15 @@ async fn fill_store(mut connection: PgConnection, store: &Store, niks: &[Nik]) -
     Ok(Seconds { copy: copied, key: began.elapsed().as_secs_f64() - copied })
 }
 
-/// In one transaction with the table's emptying, rows are neither logged nor looked at again.
+/// Begins the transaction that truncates the table. PostgreSQL then neither logs the copied rows nor freezes them
+/// later.
 async fn begin(connection: &mut PgConnection) -> Result<()> {
     connection.execute("SET maintenance_work_mem = '512MB'").await?;
     connection.execute("BEGIN").await?;
     Ok(())
 }
 
-/// A template of the portrait that the registry has, of a face that nobody has.
+/// A template with a random embedding, for the portrait in the registry.
 pub(crate) fn template(nik: Nik, random: &mut StdRng) -> Result<StoredTemplate> {
     let output: Vec<f32> = (0..COMPONENTS).map(|_| random.random_range(-1.0..1.0)).collect();
     Ok(StoredTemplate {

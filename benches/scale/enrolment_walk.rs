@@ -1,4 +1,4 @@
-//! The walk of `padan enroll` over everybody, without the embedding.
+//! Measures the database part of `padan enroll`: reading people and templates, and writing templates.
 
 use std::time::{Duration, Instant};
 
@@ -8,43 +8,44 @@ use rand::{SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
 
 use crate::{
-    filling::template,
+    fill::template,
     site::{SEED, Site, contract},
 };
 
-/// People who are walked over at most. The walk begins where the island with half of all people does.
-const MOST: usize = 100_000;
+/// The most people who are read. Reading begins with Java, which has half of the population.
+const MAX_PEOPLE: usize = 100_000;
 const BEGINNING: &str = "30999999";
-/// People whose templates are written.
-const KEPT: usize = 10_000;
-/// The shipped settings of `[enrolment]`.
+/// The number of templates that are written.
+const SAVED: usize = 10_000;
+/// The default settings of `[enrolment]`.
 const RANGE: u32 = 1000;
 const PAGE: u32 = 128;
 
-/// People a second.
+/// Rates in people per second.
 #[derive(Debug, Serialize)]
-pub(crate) struct Streaming {
-    /// Who were walked over.
+pub(crate) struct WalkFigures {
+    /// The number of people who were read.
     people: usize,
-    /// Ranges and pages of the registry alone.
+    /// Reading ranges and pages of the registry.
     pub(crate) roster: f64,
-    /// The look at their templates alone, page by page.
-    pub(crate) kept: f64,
-    /// Both: what a walk over people takes who have templates already.
+    /// Reading the summaries of their templates.
+    pub(crate) summaries: f64,
+    /// Both, which is the work for people who have templates already.
     pub(crate) both: f64,
-    /// Templates sealed and written, page by page.
-    pub(crate) keep: f64,
-    /// Milliseconds until the operators' figure of templates is there.
+    /// Encrypting and writing templates.
+    pub(crate) saved: f64,
+    /// Milliseconds to count the templates for the operators' figure.
     pub(crate) count_milliseconds: f64,
 }
 
-/// Walks.
-pub(crate) async fn measure(site: &Site) -> Result<Streaming> {
+/// Measures one site.
+pub(crate) async fn measure(site: &Site) -> Result<WalkFigures> {
     let contract = contract();
     let (mut registry, mut store) = (Duration::ZERO, Duration::ZERO);
     let mut people = 0;
-    // Everybody where they are few.
-    let mut reached: Option<NikPrefix> = if site.niks.len() > MOST { Some(BEGINNING.parse()?) } else { None };
+    // A small site is read from its beginning.
+    let mut reached: Option<NikPrefix> =
+        if site.niks.len() > MAX_PEOPLE { Some(BEGINNING.parse()?) } else { None };
     'walk: loop {
         let began = Instant::now();
         let range = site.registry.next_range(reached.as_ref(), RANGE).await?;
@@ -59,18 +60,18 @@ pub(crate) async fn measure(site: &Site) -> Result<Streaming> {
             after = Some(last.nik.clone());
             let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
             let began = Instant::now();
-            let kept = site.store.kept_templates(&niks, &contract).await?;
+            let summaries = site.store.template_summaries(&niks, &contract).await?;
             store += began.elapsed();
-            for (entry, kept) in page.iter().zip(kept) {
-                let moment = kept.map(|kept| kept.portrait_updated_at);
+            for (entry, summary) in page.iter().zip(summaries) {
+                let moment = summary.map(|summary| summary.portrait_updated_at);
                 ensure!(
                     moment == entry.portrait_updated_at,
-                    "a template of {} is not the registry's",
+                    "a template of {} is not of the registry's present photo",
                     site.name
                 );
             }
             people += page.len();
-            if people >= MOST {
+            if people >= MAX_PEOPLE {
                 break 'walk;
             }
         }
@@ -80,27 +81,27 @@ pub(crate) async fn measure(site: &Site) -> Result<Streaming> {
     site.store.template_counts().await?;
     let counted = began.elapsed();
     let rate = |time: Duration| people as f64 / time.as_secs_f64();
-    Ok(Streaming {
+    Ok(WalkFigures {
         people,
         roster: rate(registry),
-        kept: rate(store),
+        summaries: rate(store),
         both: rate(registry + store),
-        keep: keep(site).await?,
+        saved: measure_saving(site).await?,
         count_milliseconds: counted.as_secs_f64() * 1000.0,
     })
 }
 
-/// Templates written a second.
-async fn keep(site: &Site) -> Result<f64> {
+/// The number of templates that are encrypted and written per second.
+async fn measure_saving(site: &Site) -> Result<f64> {
     let mut random = StdRng::seed_from_u64(SEED);
-    let count = KEPT.min(site.niks.len());
+    let count = SAVED.min(site.niks.len());
     let began = Instant::now();
     for page in site.niks[..count].chunks(PAGE as usize) {
         let mut templates = Vec::new();
         for nik in page {
             templates.push((nik.parse()?, template(*nik, &mut random)?));
         }
-        site.store.keep_templates(&templates, &contract()).await?;
+        site.store.save_templates(&templates, &contract()).await?;
     }
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }

@@ -3,13 +3,12 @@ use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::Clock;
 use sqlx::PgConnection;
 
-/// What a server of the registry says of itself.
+/// The role and clock of a registry server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReplicaStanding {
-    /// Whether it replays what another one writes. False for a primary.
+pub struct ReplicaStatus {
+    /// Whether the server is a standby, which replays the changes of a primary.
     pub is_standby: bool,
-    /// By how much its clock is ahead of this machine's; negative when it is behind. The way there and back makes it
-    /// uncertain by half of its time.
+    /// The server's clock minus this machine's. The error is at most half of the round-trip time.
     pub clock_ahead: TimeDelta,
 }
 
@@ -21,13 +20,13 @@ struct Row {
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<ReplicaStanding>> {
-    let asked = Clock::System.now();
+) -> BoxFuture<'c, sqlx::Result<ReplicaStatus>> {
+    let asked_at = Clock::System.now();
     sqlx::query_as!(Row, r#"SELECT pg_is_in_recovery() AS "is_standby!", clock_timestamp() AS "now!""#)
         .fetch_one(connection)
-        .map_ok(move |row| ReplicaStanding {
+        .map_ok(move |row| ReplicaStatus {
             is_standby: row.is_standby,
-            clock_ahead: row.now - (asked + (Clock::System.now() - asked) / 2),
+            clock_ahead: row.now - (asked_at + (Clock::System.now() - asked_at) / 2),
         })
         .boxed()
 }

@@ -1,0 +1,63 @@
+use std::{
+    io::{self, ErrorKind},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use sqlx::postgres::PgConnectOptions;
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::Mutex,
+};
+
+/// The address on which a server takes connections, and the last answer to whether it refuses them.
+pub(crate) struct Listener {
+    address: Address,
+    last: Mutex<Option<Probe>>,
+}
+
+enum Address {
+    Socket(PathBuf),
+    Tcp(String, u16),
+}
+
+struct Probe {
+    at: Instant,
+    refusal: Option<String>,
+}
+
+/// For how long an answer holds. Less than any caller has waited before it asks, so that the answer is from its wait.
+pub(crate) const FRESH: Duration = Duration::from_millis(20);
+
+impl Listener {
+    pub(crate) fn of(options: &PgConnectOptions) -> Self {
+        let (host, port) = (options.get_host(), options.get_port());
+        let folder = options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| host.into()));
+        let address = match folder {
+            Some(folder) => Address::Socket(folder.join(format!(".s.PGSQL.{port}"))),
+            None => Address::Tcp(host.trim_matches(['[', ']']).to_owned(), port),
+        };
+        Self { address, last: Mutex::default() }
+    }
+
+    /// The error with which the server refuses a connection; `None` when it does not. Callers at the same time share
+    /// one probe.
+    pub(crate) async fn refusal(&self) -> Option<String> {
+        let mut last = self.last.lock().await;
+        if let Some(probe) = last.as_ref().filter(|probe| probe.at.elapsed() < FRESH) {
+            return probe.refusal.clone();
+        }
+        let error = self.connect().await.err();
+        let refusal = error.filter(|error| error.kind() == ErrorKind::ConnectionRefused);
+        let refusal = refusal.map(|error| error.to_string());
+        *last = Some(Probe { at: Instant::now(), refusal: refusal.clone() });
+        refusal
+    }
+
+    async fn connect(&self) -> io::Result<()> {
+        match &self.address {
+            Address::Socket(path) => UnixStream::connect(path).await.map(drop),
+            Address::Tcp(host, port) => TcpStream::connect((host.as_str(), *port)).await.map(drop),
+        }
+    }
+}

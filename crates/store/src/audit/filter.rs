@@ -1,0 +1,15 @@
+use chrono::{DateTime, Utc};
+use padan_domain::NationalId;
+
+/// Selects rows by all criteria that are set.
+#[derive(Debug, Clone, Default)]
+pub struct AuditFilter {
+    /// Rows about this person.
+    pub nik: Option<NationalId>,
+    /// Rows of this client.
+    pub client: Option<String>,
+    /// Rows at this moment or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Rows before this moment.
+    pub to: Option<DateTime<Utc>>,
+}

@@ -1,0 +1,30 @@
+use padan_domain::NikPrefix;
+
+use crate::error::StoreError;
+
+/// How far ranges have been assigned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The last prefix of the last assigned range; `None` before the first.
+    pub reached: Option<NikPrefix>,
+}
+
+impl Checkpoint {
+    pub(super) fn text(&self) -> String {
+        self.reached.as_ref().map_or("", NikPrefix::as_str).to_owned()
+    }
+}
+
+impl TryFrom<String> for Checkpoint {
+    type Error = StoreError;
+
+    fn try_from(text: String) -> Result<Self, StoreError> {
+        let reached = if text.is_empty() { None } else { Some(prefix(&text)?) };
+        Ok(Self { reached })
+    }
+}
+
+pub(super) fn prefix(text: &str) -> Result<NikPrefix, StoreError> {
+    text.parse()
+        .map_err(|_| StoreError::Inconsistent { table: "store.enrolment_range", column: "first_prefix" })
+}

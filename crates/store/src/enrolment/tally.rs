@@ -1,0 +1,25 @@
+/// Numbers of people by the outcome of their enrolment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EnrolmentTally {
+    /// People who have an embedding of the registry's present photo.
+    pub templates: u64,
+    /// People whose photo gives no embedding; the reason is stored.
+    pub unusable: u64,
+    /// People for whom the registry or the engine failed.
+    pub failed: u64,
+}
+
+impl EnrolmentTally {
+    /// The sum.
+    pub fn people(&self) -> u64 {
+        self.templates + self.unusable + self.failed
+    }
+}
+
+impl std::ops::AddAssign for EnrolmentTally {
+    fn add_assign(&mut self, more: Self) {
+        self.templates += more.templates;
+        self.unusable += more.unusable;
+        self.failed += more.failed;
+    }
+}
