@@ -36,9 +36,9 @@ const MAX_STEP_UNFILTERED: f64 = 1.2;
 /// Takes the crop by the similarity transform that brings the landmarks closest to the frame's in the least squares
 /// sense.
 ///
-/// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is first
-/// reduced with a Lanczos filter, so that no pixel is skipped; sampling is bilinear. Outside the photo the crop is black.
-/// `reduced` is a buffer for the reduced part.
+/// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is
+/// first reduced with a Lanczos filter, so that no pixel is skipped; sampling is bilinear. Outside the photo the crop
+/// is black. `reduced` is a buffer for the reduced part.
 pub(crate) fn align(
     picture: &Picture,
     orientation: Orientation,

@@ -35,8 +35,8 @@ pub struct Face {
     pub turned_degrees: u16,
     /// The area of the largest other face, as a share of this one's; 0 when alone.
     pub second_share: f64,
-    /// How often the detector's network ran: 3 times for a close face, 4 times for a smaller one, more often when the first
-    /// runs found no face or the face lay on its side.
+    /// How often the detector's network ran: 3 times for a close face, 4 times for a smaller one, more often when the
+    /// first runs found no face or the face lay on its side.
     #[serde(rename = "looks")]
     pub detector_runs: u32,
 }

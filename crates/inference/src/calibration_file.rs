@@ -4,8 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{digest::FileDigest, model_error::ModelError, model_set::ModelSet};
 
-/// The map from a model set's cosines to percentages, with the measurements behind it. It is bound to the embedder's file.
-/// `padan calibrate` makes it.
+/// The map from a model set's cosines to percentages, with the measurements behind it. It is bound to the embedder's
+/// file. `padan calibrate` makes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationFile {
@@ -76,8 +76,8 @@ pub struct CalibrationMark {
     /// The highest false match rate among the groups that are large enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group: Option<GroupRate>,
-    /// The false non-match rate: the share of genuine pairs that do not reach the cosine, those of photos without a face
-    /// included.
+    /// The false non-match rate: the share of genuine pairs that do not reach the cosine, those of photos without a
+    /// face included.
     pub fnmr: Rate,
 }
 
@@ -146,8 +146,8 @@ pub struct CalibrationPoint {
     /// Whether the false match rate lies beyond the data and is extrapolated linearly in its logarithm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extrapolated: bool,
-    /// What defines the point; `None` for a point between two anchors, which makes the scale linear in the logarithm of the
-    /// false match rate.
+    /// What defines the point; `None` for a point between two anchors, which makes the scale linear in the logarithm of
+    /// the false match rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
 }
@@ -160,7 +160,8 @@ impl CalibrationFile {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the text is no calibration, its scale is invalid, or it belongs to another model.
+    /// [`ModelError::Calibration`] when the text is no calibration, its scale is invalid, or it belongs to another
+    /// model.
     pub fn parse(location: &str, text: &str, set: &ModelSet) -> Result<Self, ModelError> {
         #[derive(Deserialize)]
         struct Versioned {
@@ -196,9 +197,10 @@ impl CalibrationFile {
     /// [`ModelError::Calibration`] when a value cannot be written.
     pub fn to_toml(&self) -> Result<String, ModelError> {
         const HEAD: &str = "# What the percentages of this model set mean. Made by `padan calibrate`; `padan calibration show` prints it.\n\n";
-        toml::to_string(self)
-            .map(|text| HEAD.to_owned() + &text)
-            .map_err(|error| ModelError::Calibration { location: self.set.clone(), reason: error.to_string() })
+        toml::to_string(self).map(|text| HEAD.to_owned() + &text).map_err(|error| ModelError::Calibration {
+            location: self.set.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// The map from cosine to percentage.
@@ -208,8 +210,10 @@ impl CalibrationFile {
     /// [`ModelError::Calibration`] when the points do not increase.
     pub fn calibration(&self) -> Result<Calibration, ModelError> {
         // A file that was built in code has not been checked by `parse`.
-        self.scale()
-            .map_err(|error| ModelError::Calibration { location: self.set.clone(), reason: error.to_string() })
+        self.scale().map_err(|error| ModelError::Calibration {
+            location: self.set.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// An id of the scale: 16 hexadecimal digits of a hash over its points.

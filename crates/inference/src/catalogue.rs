@@ -35,8 +35,8 @@ pub struct Catalogue {
     folders: Vec<PathBuf>,
 }
 
-/// A model's file, read and checked. A session is built from these bytes and never from the path, so that the checked bytes
-/// are the ones that run.
+/// A model's file, read and checked. A session is built from these bytes and never from the path, so that the checked
+/// bytes are the ones that run.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     /// Where it was found.
@@ -115,13 +115,13 @@ impl Catalogue {
 
     /// Finds a model's file by its digest. `set` is named in the error, which advises to install it.
     ///
-    /// The usual file name is tried first in each folder, then every other `.onnx` file, so that a renamed file is found
-    /// too.
+    /// The usual file name is tried first in each folder, then every other `.onnx` file, so that a renamed file is
+    /// found too.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name has
-    /// another content, [`ModelError::Unreadable`] when a folder or file cannot be read.
+    /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name
+    /// has another content, [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn locate(&self, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<ModelFile, ModelError> {
         let digests: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
         let usual_name = model.file_name(graph);
@@ -186,7 +186,9 @@ impl Catalogue {
             Some(detector) => ModelSet::new(embedder, detector),
             None => Err(ModelError::Manifest {
                 location: embedder.name.clone(),
-                reason: format!("its detector {detector:?} is unknown; put that manifest into the same folder"),
+                reason: format!(
+                    "its detector {detector:?} is unknown; put that manifest into the same folder"
+                ),
             }),
         }
     }

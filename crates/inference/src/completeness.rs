@@ -1,5 +1,5 @@
-//! Checks that an image file is complete. Decoders fill in missing parts, and a photo with made-up parts is no evidence of
-//! a face.
+//! Checks that an image file is complete. Decoders fill in missing parts, and a photo with made-up parts is no evidence
+//! of a face.
 
 use crate::error::PhotoFault;
 

@@ -19,11 +19,11 @@ pub struct Config {
     pub runtime_library: Option<PathBuf>,
     /// A folder with model files, searched before `$PADAN_MODELS` and `./.deps/models`.
     pub model_folder: Option<PathBuf>,
-    /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota allows.
-    /// More only take memory.
+    /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
+    /// allows. More only take memory.
     pub workers: Option<NonZeroUsize>,
-    /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once all
-    /// workers are busy.
+    /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
+    /// all workers are busy.
     pub threads: NonZeroUsize,
     /// Photos that may wait for a worker. A short queue refuses bursts; a long queue delays answers.
     pub queue_length: NonZeroUsize,
@@ -41,8 +41,8 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// The fastest available of those that the embedder's manifest lists as measured: `OpenVINO` or the plain CPU kernels.
-    /// Never a GPU.
+    /// The fastest available of those that the embedder's manifest lists as measured: `OpenVINO` or the plain CPU
+    /// kernels. Never a GPU.
     Auto,
     /// [`Device::Cpu`].
     Cpu,
@@ -124,8 +124,8 @@ pub struct Limits {
     pub max_megapixels: f64,
     /// Limit for each side, in pixels.
     pub max_side: u32,
-    /// Limit for the pixels, in millions, of all photos that are decoded at the same time. A photo beyond it is refused as
-    /// if the queue were full. At least `max_megapixels`, or the largest photos would always be refused.
+    /// Limit for the pixels, in millions, of all photos that are decoded at the same time. A photo beyond it is refused
+    /// as if the queue were full. At least `max_megapixels`, or the largest photos would always be refused.
     pub max_megapixels_at_once: f64,
 }
 
@@ -133,16 +133,17 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionConfig {
-    /// The least long side of a decoded JPEG, which is reduced by powers of two. A photo with a small face is decoded again,
-    /// to as many pixels as the crop can use.
+    /// The least long side of a decoded JPEG, which is reduced by powers of two. A photo with a small face is decoded
+    /// again, to as many pixels as the crop can use.
     pub decoded_side: u32,
-    /// The long side of the photo in the first detector run (the quick pass), which is enough for a selfie. With `side` or
-    /// more there is no such run.
+    /// The long side of the photo in the first detector run (the quick pass), which is enough for a selfie. With `side`
+    /// or more there is no such run.
     pub quick_side: u32,
-    /// The least size of the subject's box in the quick pass, in pixels (the square root of its area), for the quick pass to
-    /// be enough. It then also shows every other face of a size that matters.
+    /// The least size of the subject's box in the quick pass, in pixels (the square root of its area), for the quick
+    /// pass to be enough. It then also shows every other face of a size that matters.
     pub quick_face: u32,
-    /// The long side of the photo in the usual run. A larger side finds smaller faces, and its time grows with the square.
+    /// The long side of the photo in the usual run. A larger side finds smaller faces, and its time grows with the
+    /// square.
     pub side: u32,
     /// The long side of the photo, within a black frame of twice that side, in a run for faces that fill the photo.
     pub close_up_side: u32,
@@ -150,14 +151,14 @@ pub struct DetectionConfig {
     pub fine_side: u32,
     /// The least score of a face, 0 to 1. A lower value finds more faces, and more things that are no faces.
     pub min_score: f32,
-    /// The least score, 0 to 1, at which the subject counts as upright. Below it the other turns of the photo are tried too,
-    /// which takes up to nine more runs of the network.
+    /// The least score, 0 to 1, at which the subject counts as upright. Below it the other turns of the photo are tried
+    /// too, which takes up to nine more runs of the network.
     pub sure_score: f32,
     /// Two boxes that overlap more than this (intersection over union) are one face.
     pub max_overlap: f32,
     /// The time, in milliseconds, that optional detector runs on a selfie may take: those after the first runs found no
-    /// face, and those in other turns. A run that has started is finished. Portraits of the registry have no such limit,
-    /// since their result is stored.
+    /// face, and those in other turns. A run that has started is finished. Portraits of the registry have no such
+    /// limit, since their result is stored.
     pub retry_budget_ms: u64,
 }
 
@@ -203,7 +204,8 @@ impl Config {
         if let Some(folder) = &self.model_folder
             && !folder.is_dir()
         {
-            let text = format!("inference.model_folder: expected a folder, found none at {}", folder.display());
+            let text =
+                format!("inference.model_folder: expected a folder, found none at {}", folder.display());
             return Err(StartError::Config(text));
         }
         let max_threads = 64;
@@ -230,8 +232,8 @@ impl Config {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectConfig {
-    /// The largest area of a second face, as a share of the subject's, in an accepted selfie. 1 accepts any other face that
-    /// is not larger; 0 accepts none.
+    /// The largest area of a second face, as a share of the subject's, in an accepted selfie. 1 accepts any other face
+    /// that is not larger; 0 accepts none.
     pub max_second_share: f64,
 }
 

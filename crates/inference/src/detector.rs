@@ -69,9 +69,9 @@ impl Detector {
         self.detect_in(&picture, &framing, &mut Resizer::new()).map(|_| ())
     }
 
-    /// Detects faces in the whole photo: at a small size, which is enough for a close face, then at the usual size. When
-    /// neither finds a face, the photo is scaled down within a black frame, then turned by each quarter, until a run
-    /// finds a face or the time for retries is spent.
+    /// Detects faces in the whole photo: at a small size, which is enough for a close face, then at the usual size.
+    /// When neither finds a face, the photo is scaled down within a black frame, then turned by each quarter, until a
+    /// run finds a face or the time for retries is spent.
     pub(crate) fn detect(
         &mut self,
         picture: &Picture,
@@ -104,14 +104,15 @@ impl Detector {
         Ok(Faces { found: Vec::new(), view: View::new(picture, 0), detector_runs })
     }
 
-    /// The long side, in pixels, of a run for small faces; `None` where the photo has no more pixels than the usual run.
+    /// The long side, in pixels, of a run for small faces; `None` where the photo has no more pixels than the usual
+    /// run.
     pub(crate) fn fine_side(&self, picture: &Picture) -> Option<u32> {
         let long_side = picture.size.0.max(picture.size.1);
         (long_side > self.config.side).then(|| self.config.fine_side.min(long_side))
     }
 
-    /// Detects faces in the whole photo, scaled to a long side of `fine_side`. `runs_before` is how often the network has
-    /// run on this photo.
+    /// Detects faces in the whole photo, scaled to a long side of `fine_side`. `runs_before` is how often the network
+    /// has run on this photo.
     pub(crate) fn detect_small(
         &mut self,
         picture: &Picture,
@@ -151,12 +152,13 @@ impl Detector {
         Ok(Faces { found: self.detect_in(picture, &framing, resizer)?, view, detector_runs: 1 })
     }
 
-    /// Detects the subject once more, in a window around it, at the size at which the network places landmarks best: the
-    /// landmarks of faces that are small in its input hardly follow a roll of the head.
+    /// Detects the subject once more, in a window around it, at the size at which the network places landmarks best:
+    /// the landmarks of faces that are small in its input hardly follow a roll of the head.
     ///
     /// The network also finds faces that lie on their side or upside down, but with a lower score, and places their
-    /// landmarks as if they were upright. When the score is low, each other turn of the photo is tried, and the turn with
-    /// the highest score for this face counts. That takes at most nine runs of the network, within the time for retries.
+    /// landmarks as if they were upright. When the score is low, each other turn of the photo is tried, and the turn
+    /// with the highest score for this face counts. That takes at most nine runs of the network, within the time for
+    /// retries.
     pub(crate) fn refine(
         &mut self,
         picture: &Picture,
@@ -200,8 +202,8 @@ impl Detector {
 
     /// The subject as detected in a window around it; `None` when it is not found there.
     ///
-    /// The network runs on the window and on its mirror image, and the landmarks are the mean of both. An error to one side
-    /// becomes an error to the other side in the mirror image.
+    /// The network runs on the window and on its mirror image, and the landmarks are the mean of both. An error to one
+    /// side becomes an error to the other side in the mirror image.
     fn detect_in_window(
         &mut self,
         picture: &Picture,

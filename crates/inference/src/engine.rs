@@ -54,12 +54,13 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Finds the runtime and the model set, checks every file's digest, and builds and warms the sessions of each worker.
+    /// Finds the runtime and the model set, checks every file's digest, and builds and warms the sessions of each
+    /// worker.
     ///
     /// # Errors
     ///
-    /// [`StartError`] when a setting is invalid, a file is missing or wrong, or the configured device or precision is not
-    /// available. There is no fallback to another device.
+    /// [`StartError`] when a setting is invalid, a file is missing or wrong, or the configured device or precision is
+    /// not available. There is no fallback to another device.
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let began = Instant::now();
         let (pipelines, identity) = load(config)?;
@@ -231,8 +232,9 @@ fn build(
     config: &Config,
     [detector, embedder]: &[LocatedModel; 2],
 ) -> Result<Vec<Pipeline>, StartError> {
-    let session = |model: &LocatedModel, reason: String| {
-        StartError::Session { model: model.manifest.name.clone(), reason }
+    let session = |model: &LocatedModel, reason: String| StartError::Session {
+        model: model.manifest.name.clone(),
+        reason,
     };
     let (Task::Detector(detection), Task::Embedder(embedding)) =
         (&detector.manifest.task, &embedder.manifest.task)
@@ -242,9 +244,8 @@ fn build(
     let frame = match embedding.family {
         EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
     };
-    let [detector_model, embedder_model] = [detector, embedder].map(|model| {
-        Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get())
-    });
+    let [detector_model, embedder_model] = [detector, embedder]
+        .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
     let workers =
         config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     (0..workers)

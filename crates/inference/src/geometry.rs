@@ -103,8 +103,8 @@ impl Affine {
         (self.a * self.e - self.b * self.d).abs().sqrt()
     }
 
-    /// The similarity transform (rotation, even scale, translation) that brings `from` closest to `to` in the least squares
-    /// sense.
+    /// The similarity transform (rotation, even scale, translation) that brings `from` closest to `to` in the least
+    /// squares sense.
     ///
     /// For five points in the plane the optimum without reflection has a closed form: with both sets centred, the
     /// complex factor is the sum of conj(from) * to over the sum of |from| squared. `None` when the points of

@@ -1,8 +1,9 @@
-//! Computes a face embedding from a photo: decoding, face detection, choice of the subject, alignment, quality, embedding.
+//! Computes a face embedding from a photo: decoding, face detection, choice of the subject, alignment, quality,
+//! embedding.
 //!
 //! Enter with [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
-//! portrait. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published file
-//! into one that runs faster.
+//! portrait. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published
+//! file into one that runs faster.
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
 //!

@@ -1,7 +1,7 @@
 //! A model's manifest: what the model is, where its file comes from, and the format of its inputs and outputs.
 //!
-//! Enter with [`Manifest::parse`]. A parsed manifest is consistent. A model of a supported family (embedders on 112 x 112
-//! five-point crops, `YuNet` and SCRFD detectors) needs a manifest and no code.
+//! Enter with [`Manifest::parse`]. A parsed manifest is consistent. A model of a supported family (embedders on 112 x
+//! 112 five-point crops, `YuNet` and SCRFD detectors) needs a manifest and no code.
 
 use serde::{Deserialize, Serialize};
 
@@ -184,8 +184,8 @@ pub struct EmbeddingSpec {
     pub landmarks: LandmarkWindow,
 }
 
-/// The window around the subject in which the detector places its landmarks. Some embedders tolerate less exact landmarks
-/// than others.
+/// The window around the subject in which the detector places its landmarks. Some embedders tolerate less exact
+/// landmarks than others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LandmarkWindow {
@@ -216,8 +216,8 @@ pub enum EmbedderFamily {
 pub struct OpenVino {
     /// Which of the two installed files is used.
     pub graph: Graph,
-    /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, fastest first. `auto`
-    /// chooses the first that the processor supports.
+    /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, fastest first.
+    /// `auto` chooses the first that the processor supports.
     pub precisions: Vec<Precision>,
 }
 

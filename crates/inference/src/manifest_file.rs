@@ -81,7 +81,9 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     }
     let LandmarkWindow { face, window } = embedding.landmarks;
     if !(32..=4096).contains(&window) || !(16..=window).contains(&face) {
-        return Err("landmarks: expected a window of 32 to 4096 pixels and a face of 16 up to the window".to_owned());
+        return Err(
+            "landmarks: expected a window of 32 to 4096 pixels and a face of 16 up to the window".to_owned()
+        );
     }
     if !is_plain_file(&embedding.calibration) || !embedding.calibration.ends_with(".calibration.toml") {
         return Err(format!(
@@ -201,7 +203,10 @@ impl RawDetection {
             DetectorFamily::Scrfd => 0,
         };
         if with_objectness != expected {
-            return Err("objectness: expected at each level of a yunet detector, and at none of another family".to_owned());
+            return Err(
+                "objectness: expected at each level of a yunet detector, and at none of another family"
+                    .to_owned(),
+            );
         }
         Ok(DetectionSpec {
             family: self.family,

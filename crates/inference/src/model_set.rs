@@ -34,7 +34,10 @@ impl ModelSet {
         let (Task::Embedder(embedding), Task::Detector(detection)) = (&embedder.task, &detector.task) else {
             return Err(ModelError::Manifest {
                 location: embedder.name.clone(),
-                reason: format!("expected a detector, found another task in the manifest of {}", detector.name),
+                reason: format!(
+                    "expected a detector, found another task in the manifest of {}",
+                    detector.name
+                ),
             });
         };
         Ok(Self {
@@ -60,8 +63,8 @@ impl ModelSet {
         ModelContractId::from_digest(&Sha256::digest(self.contract_text()).into())
     }
 
-    /// Everything that changes an embedding's meaning, one line each. Titles, licences and sources do not change it, nor does
-    /// the choice among equivalent exports, of which the canonical one is named, nor the window for landmarks.
+    /// Everything that changes an embedding's meaning, one line each. Titles, licences and sources do not change it,
+    /// nor does the choice among equivalent exports, of which the canonical one is named, nor the window for landmarks.
     fn contract_text(&self) -> String {
         let family = match self.embedding.family {
             EmbedderFamily::ArcFace112 => "arcface-112",

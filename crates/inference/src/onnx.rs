@@ -1,8 +1,8 @@
 //! The protobuf messages of an ONNX file, so that one can be read and written back unchanged.
 //!
-//! Names and numbers are those of `onnx.proto` up to IR version 14. Every field is listed, because a missing field would be
-//! dropped on writing. Fields keep their presence (`optional`) and their packing, so that a file of the reference
-//! implementation is written back byte for byte.
+//! Names and numbers are those of `onnx.proto` up to IR version 14. Every field is listed, because a missing field
+//! would be dropped on writing. Fields keep their presence (`optional`) and their packing, so that a file of the
+//! reference implementation is written back byte for byte.
 
 use prost::{Message, Oneof};
 
@@ -268,7 +268,10 @@ pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
     };
     let expected: i64 = tensor.dims.iter().product();
     if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()) != Ok(expected) {
-        return Err(ModelError::Graph(format!("tensor {}: expected float32 data of its declared size", tensor.name())));
+        return Err(ModelError::Graph(format!(
+            "tensor {}: expected float32 data of its declared size",
+            tensor.name()
+        )));
     }
     Ok(values)
 }

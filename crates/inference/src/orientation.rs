@@ -4,8 +4,8 @@ use crate::geometry::{Affine, Rectangle};
 
 /// How a photo's stored pixels relate to the upright photo: one of EXIF's eight orientations.
 ///
-/// Decoded photos are never turned. Detection turns the small picture it works on, and alignment includes the turn in its
-/// map, so that a large photo costs the same in each orientation and gives the same crop.
+/// Decoded photos are never turned. Detection turns the small picture it works on, and alignment includes the turn in
+/// its map, so that a large photo costs the same in each orientation and gives the same crop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Orientation {
     /// Upright columns are stored rows.

@@ -1,5 +1,5 @@
-//! Chooses the device and the precision of each model: those configured, or the fastest that this machine has and that the
-//! manifest lists as measured.
+//! Chooses the device and the precision of each model: those configured, or the fastest that this machine has and that
+//! the manifest lists as measured.
 
 use std::path::Path;
 
@@ -75,8 +75,8 @@ pub(crate) fn graph_for(manifest: &Manifest, placement: Placement) -> Graph {
     }
 }
 
-/// The detector's placement: the embedder's device, but the plain CPU kernels instead of OpenVINO, which is slower for such a
-/// small network.
+/// The detector's placement: the embedder's device, but the plain CPU kernels instead of OpenVINO, which is slower for
+/// such a small network.
 pub(crate) fn detector_placement(embedder: Placement) -> Placement {
     let device = if embedder.device == Device::OpenVino { Device::Cpu } else { embedder.device };
     Placement { device, precision: Precision::Fp32 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreparationStep {
-    /// Removes the weights from the graph's inputs. As inputs they could change in each run, so the runtime would neither
-    /// fold nor pack them.
+    /// Removes the weights from the graph's inputs. As inputs they could change in each run, so the runtime would
+    /// neither fold nor pack them.
     WeightsOutOfInputs,
     /// Replaces a `PRelu` with a slope for each channel by two scalings and a `Relu`, which the runtime fuses with the
     /// neighbouring convolutions.

@@ -1,7 +1,7 @@
 //! The quality of a face for comparison, measured on its aligned crop and its landmarks.
 //!
-//! Each measure was chosen among several. Real photos were blurred, darkened, brightened and shrunk step by step, and the
-//! measure was kept that best predicts where the similarity to the person's other photo begins to fall.
+//! Each measure was chosen among several. Real photos were blurred, darkened, brightened and shrunk step by step, and
+//! the measure was kept that best predicts where the similarity to the person's other photo begins to fall.
 
 use serde::Serialize;
 
@@ -17,16 +17,16 @@ use crate::{
 pub struct Quality {
     /// Distance between the eyes, in pixels of the photo.
     pub eye_distance: f64,
-    /// Mean squared second difference of the face at half the crop's size, divided by the squared mean luma; the smaller
-    /// value of the horizontal and the vertical one. Blur in either direction lowers it; noise and JPEG's blocks hardly
-    /// raise it.
+    /// Mean squared second difference of the face at half the crop's size, divided by the squared mean luma; the
+    /// smaller value of the horizontal and the vertical one. Blur in either direction lowers it; noise and JPEG's
+    /// blocks hardly raise it.
     pub sharpness: f64,
     /// Mean luma of the face, 0 to 255.
     pub brightness: f64,
     /// Share of the face's pixels that are white or nearly so, 0 to 1.
     pub overexposed: f64,
-    /// Turn to a side: the distance of the nose from the line through the middle of the eyes and the middle of the mouth, in
-    /// eye distances. 0 is frontal; positive when the nose lies to the photo's right.
+    /// Turn to a side: the distance of the nose from the line through the middle of the eyes and the middle of the
+    /// mouth, in eye distances. 0 is frontal; positive when the nose lies to the photo's right.
     pub yaw: f64,
     /// Nod: the position of the nose along that line, 0 at the eyes and 1 at the mouth. About 0.57 is frontal.
     pub pitch: f64,
@@ -58,8 +58,9 @@ impl Quality {
         }
     }
 
-    /// Returns the first rule that the face breaks, in the order size, light, sharpness, pose. Light comes before sharpness
-    /// because a face in the dark, or in glare, also lacks detail, and the light is what the person can change.
+    /// Returns the first rule that the face breaks, in the order size, light, sharpness, pose. Light comes before
+    /// sharpness because a face in the dark, or in glare, also lacks detail, and the light is what the person can
+    /// change.
     pub(crate) fn check(&self, rules: &QualityConfig) -> Result<(), PhotoFault> {
         let turned = self.yaw.abs() > rules.max_yaw
             || self.pitch < rules.min_pitch

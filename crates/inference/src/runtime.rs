@@ -59,7 +59,9 @@ impl Runtime {
         if let Some(loaded) = &*loaded {
             if *loaded.library != *library {
                 let other = loaded.library.display();
-                return Err(unusable(format!("this process has loaded {other} already, and cannot load a second one")));
+                return Err(unusable(format!(
+                    "this process has loaded {other} already, and cannot load a second one"
+                )));
             }
             return Ok(loaded.clone());
         }
@@ -129,8 +131,8 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
             ]
         }
         Device::OpenVino => {
-            // The precision is explicit because the provider would otherwise choose by the processor alone. Pinning is off
-            // because it would make all workers' sessions compute on the same core.
+            // The precision is explicit because the provider would otherwise choose by the processor alone. Pinning is
+            // off because it would make all workers' sessions compute on the same core.
             let precision = match placement.precision {
                 Precision::Fp32 => "f32",
                 Precision::Bf16 => "bf16",
@@ -158,8 +160,8 @@ fn requirements(device: Device) -> &'static str {
             "It requires an ONNX Runtime built with TensorRT, the TensorRT libraries and an NVIDIA driver"
         }
         Device::OpenVino => {
-            "It requires the libraries of the onnxruntime-openvino package in the runtime's folder, and permission to map memory \
-             as writable and executable. If \"auto\" chose it, set \"cpu\" to do without"
+            "It requires the libraries of the onnxruntime-openvino package in the runtime's folder, and permission to map \
+             memory as writable and executable. If \"auto\" chose it, set \"cpu\" to do without"
         }
     }
 }

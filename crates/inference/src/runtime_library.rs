@@ -11,13 +11,13 @@ const FILE: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else 
 const SYSTEM_FOLDERS: [&str; 5] =
     ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
-/// Finds the ONNX Runtime library. Searched in order: the configured path, `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the
-/// folder of the program, the system's folders.
+/// Finds the ONNX Runtime library. Searched in order: the configured path, `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`,
+/// the folder of the program, the system's folders.
 ///
 /// # Errors
 ///
-/// [`StartError::RuntimeMissing`] when a configured path or `$ORT_DYLIB_PATH` does not exist, in which case nothing else is
-/// searched, or when no folder has the library.
+/// [`StartError::RuntimeMissing`] when a configured path or `$ORT_DYLIB_PATH` does not exist, in which case nothing
+/// else is searched, or when no folder has the library.
 pub fn find(configured: Option<&Path>) -> Result<PathBuf, StartError> {
     let named =
         configured.map(Path::to_path_buf).or_else(|| env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));

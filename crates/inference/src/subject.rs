@@ -17,8 +17,8 @@ pub struct Subject {
 }
 
 /// Chooses the largest and most central face. A face's area is weighted by the square of its nearness to the photo's
-/// centre, which is a ninth in a corner. On LFW's DevTrain the square finds the right person in more photos than the plain
-/// nearness does, and in no fewer than the fourth power.
+/// centre, which is a ninth in a corner. On LFW's DevTrain the square finds the right person in more photos than the
+/// plain nearness does, and in no fewer than the fourth power.
 pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
     let (at, _) = most_prominent(&faces.found, faces.view.size)?;
     subject(faces, at)

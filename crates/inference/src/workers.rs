@@ -1,7 +1,7 @@
 //! Worker threads behind a bounded queue.
 //!
-//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed or
-//! its caller has left. A panic ends the job that caused it, not the worker.
+//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed
+//! or its caller has left. A panic ends the job that caused it, not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -20,7 +20,8 @@ use self::common::{pipeline, project};
 const MAX_ALLOCATIONS: u64 = 1500;
 /// The largest are the crop and its luma.
 const MAX_BYTES: u64 = 512 << 10;
-/// The resampler's tables grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels. Pixels do not count.
+/// The resampler's tables grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels. Pixels do not
+/// count.
 const MAX_GROWTH: u64 = 64 << 10;
 
 #[test]

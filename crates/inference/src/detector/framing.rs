@@ -60,8 +60,8 @@ pub(crate) struct Window {
 }
 
 impl Framing {
-    /// The whole photo, whose stored pixels have this size. A network whose input has a fixed size gets the photo scaled
-    /// to fit that input.
+    /// The whole photo, whose stored pixels have this size. A network whose input has a fixed size gets the photo
+    /// scaled to fit that input.
     pub(crate) fn of_photo(
         stored: (u32, u32),
         orientation: Orientation,
@@ -83,8 +83,10 @@ impl Framing {
                 (fitting * f64::from(side) / f64::from(frame), (width, height))
             }
         };
-        let scaled =
-            (scaled_length(f64::from(photo.0), scale).min(tensor.0), scaled_length(f64::from(photo.1), scale).min(tensor.1));
+        let scaled = (
+            scaled_length(f64::from(photo.0), scale).min(tensor.0),
+            scaled_length(f64::from(photo.1), scale).min(tensor.1),
+        );
         let offset = if frame > side {
             (((tensor.0 - scaled.0) / 2) as usize, ((tensor.1 - scaled.1) / 2) as usize)
         } else {
@@ -194,8 +196,7 @@ mod tests {
     use super::*;
 
     const ANY: InputSize = InputSize::MultipleOf(32);
-    const UNCHANGED: Normalisation =
-        Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
+    const UNCHANGED: Normalisation = Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
 
     fn drawn(framing: &Framing, raster: Raster) -> InputBuffers {
         let mut buffers = InputBuffers::default();
@@ -260,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_framed_photo_lies_in_the_middle() {
-        let framing = Framing::of_photo((1000, 1000), Orientation::UPRIGHT, PhotoScale { side: 160, frame: 320 }, ANY);
+        let framing =
+            Framing::of_photo((1000, 1000), Orientation::UPRIGHT, PhotoScale { side: 160, frame: 320 }, ANY);
         assert_eq!((framing.scaled, framing.tensor, framing.offset), ((160, 160), (320, 320), (80, 80)));
     }
 
@@ -269,7 +271,12 @@ mod tests {
         let fixed = InputSize::Fixed { width: 640, height: 640 };
         let framing = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale::filling(320), fixed);
         assert_eq!((framing.scaled, framing.tensor), ((480, 640), (640, 640)));
-        let close_up = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale { side: 160, frame: 320 }, fixed);
+        let close_up = Framing::of_photo(
+            (1080, 1440),
+            Orientation::UPRIGHT,
+            PhotoScale { side: 160, frame: 320 },
+            fixed,
+        );
         assert_eq!((close_up.scaled, close_up.offset), ((240, 320), (200, 160)));
     }
 
@@ -314,7 +321,8 @@ mod tests {
         fn faces_are_mapped_back_to_their_place_in_the_photo(
             width in 20_u32..5000, height in 20_u32..5000, factor in 1_u32..3, x in 0.0_f64..1.0, y in 0.0_f64..1.0
         ) {
-            let framing = Framing::of_photo((width, height), Orientation::UPRIGHT, PhotoScale { side: 160, frame: 160 * factor }, ANY);
+            let scale = PhotoScale { side: 160, frame: 160 * factor };
+            let framing = Framing::of_photo((width, height), Orientation::UPRIGHT, scale, ANY);
             let photo = Point { x: x * f64::from(width), y: y * f64::from(height) };
             prop_assert!(maps_back(&framing, photo));
             let window = Window { centre: photo, scale: x + 0.1, side: 320 };

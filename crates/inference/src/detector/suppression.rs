@@ -1,6 +1,7 @@
 use crate::{faces::Detection, geometry::Rectangle};
 
-/// Greedy non-maximum suppression: among boxes that overlap by more than `max_overlap`, keeps the one with the best score.
+/// Greedy non-maximum suppression: among boxes that overlap by more than `max_overlap`, keeps the one with the best
+/// score.
 ///
 /// The result is sorted by decreasing score. Empty boxes and those that are not finite are dropped.
 pub(crate) fn suppress(mut faces: Vec<Detection>, max_overlap: f64) -> Vec<Detection> {

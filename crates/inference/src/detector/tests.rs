@@ -87,7 +87,8 @@ fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
         let in_mirror = Subject { face: subject.face.mirrored(width), ..subject };
         let detector = &mut pipeline.detector;
         let seen = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap().unwrap().face;
-        let back = detector.detect_in_window(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
+        let back =
+            detector.detect_in_window(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
         let eyes = seen.landmarks[0].distance(seen.landmarks[1]);
         for (one, other) in seen.landmarks.iter().zip(back.mirrored(width).landmarks) {
             let apart = one.distance(other) / eyes;

@@ -1,7 +1,7 @@
 //! Decodes YuNet's outputs.
 //!
-//! Each level of the network is a grid of cells, row by row. A cell has a class score, an objectness score, a box (offset
-//! of its centre in cells, logarithm of its size in cells) and five landmarks (offsets in cells).
+//! Each level of the network is a grid of cells, row by row. A cell has a class score, an objectness score, a box
+//! (offset of its centre in cells, logarithm of its size in cells) and five landmarks (offsets in cells).
 
 use crate::{
     error::FaceError,
@@ -11,8 +11,8 @@ use crate::{
     runtime::Outputs,
 };
 
-/// Every cell whose score is at least `min_score`, before non-maximum suppression. Coordinates are those of the network's
-/// input, which is `width` pixels wide.
+/// Every cell whose score is at least `min_score`, before non-maximum suppression. Coordinates are those of the
+/// network's input, which is `width` pixels wide.
 pub(crate) fn decode(
     levels: &[Level],
     outputs: &Outputs<'_>,
@@ -24,8 +24,9 @@ pub(crate) fn decode(
         let objectness = level.objectness.as_ref();
         let grid = Grid {
             class: outputs.get(&level.scores)?,
-            object: outputs
-                .get(objectness.ok_or_else(|| FaceError::Broken("the manifest names no objectness output for a level".into()))?)?,
+            object: outputs.get(objectness.ok_or_else(|| {
+                FaceError::Broken("the manifest names no objectness output for a level".into())
+            })?)?,
             boxes: outputs.get(&level.boxes)?,
             landmarks: outputs.get(&level.landmarks)?,
             columns: width / level.stride as usize,

@@ -74,7 +74,11 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         ("width = 112", "multiple_of = 8", "either width and height or multiple_of"),
         ("std = [1.0", "std = [0.0", "std: expected three numbers above zero"),
         ("length = 128", "length = 0", "length is 0: expected 16 to 4096"),
-        (r#""sface.calibration.toml""#, r#""../x.calibration.toml""#, "expected the name of a .calibration.toml file"),
+        (
+            r#""sface.calibration.toml""#,
+            r#""../x.calibration.toml""#,
+            "expected the name of a .calibration.toml file",
+        ),
         ("prepare = [", "# prepare = [", "prepared_sha256 requires prepare"),
         ("prepared_sha256", "# prepared_sha256", "prepare requires prepared_sha256"),
         (r#""0ba9"#, r#""0BA9"#, "64 lower-case hexadecimal digits"),

@@ -8,11 +8,11 @@ use crate::{
     },
 };
 
-/// Makes the input's height and width and each output's number of anchors symbolic, and drops the recorded sizes of inner
-/// values, which would be wrong for another input size.
+/// Makes the input's height and width and each output's number of anchors symbolic, and drops the recorded sizes of
+/// inner values, which would be wrong for another input size.
 ///
-/// A `Reshape` to a constant shape works for any input size only if one of the shape's sizes is -1. A graph with another
-/// `Reshape` is refused.
+/// A `Reshape` to a constant shape works for any input size only if one of the shape's sizes is -1. A graph with
+/// another `Reshape` is refused.
 pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     refuse_fixed_reshapes(graph)?;
     let weights: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name().to_owned()).collect();

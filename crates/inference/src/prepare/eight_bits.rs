@@ -15,8 +15,8 @@ const ACCURACY_LEVEL_8_BITS: usize = 4;
 
 /// Quantises the weights of each fully connected layer to 8 bits.
 ///
-/// For a single picture such a layer reads each weight once, and that read dominates its time: a quarter of the bytes takes a
-/// quarter of the time.
+/// For a single picture such a layer reads each weight once, and that read dominates its time: a quarter of the bytes
+/// takes a quarter of the time.
 pub(super) fn rewrite(model: &mut ModelProto) -> Result<(), ModelError> {
     let Some(graph) = model.graph.as_mut() else { return Ok(()) };
     let mut nodes = Vec::with_capacity(graph.node.len());

@@ -195,7 +195,10 @@ fn a_reshape_to_a_fixed_size_is_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[1].int64_data = vec![1, 4096, 2];
     let error = prepared(&model, &[PreparationStep::DynamicSize]).unwrap_err();
-    assert_eq!(error.to_string(), "the model cannot be prepared: the shape of the Reshape to boxes has no size of -1");
+    assert_eq!(
+        error.to_string(),
+        "the model cannot be prepared: the shape of the Reshape to boxes has no size of -1"
+    );
 }
 
 #[test]

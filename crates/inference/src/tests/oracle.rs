@@ -77,8 +77,9 @@ pub(super) fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
     AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
 }
 
-/// Where the photo has about the crop's scale, both are plain bilinear crops and differ by rounding. Where it is larger,
-/// the oracle averages 64 samples a pixel, while ours uses a sharper Lanczos filter, so the mean difference counts.
+/// Where the photo has about the crop's scale, both are plain bilinear crops and differ by rounding. Where it is
+/// larger, the oracle averages 64 samples a pixel, while ours uses a sharper Lanczos filter, so the mean difference
+/// counts.
 #[test]
 fn crops_agree_with_numpy() {
     let config = config();
@@ -90,7 +91,8 @@ fn crops_agree_with_numpy() {
         let landmarks = expected.landmarks.map(|[x, y]| Point { x, y });
         let (mut resizer, mut reduced) = (Resizer::new(), Raster::default());
         let ours =
-            align(&picture, Orientation::UPRIGHT, &landmarks, &pipeline.frame, &mut resizer, &mut reduced).unwrap();
+            align(&picture, Orientation::UPRIGHT, &landmarks, &pipeline.frame, &mut resizer, &mut reduced)
+                .unwrap();
         let theirs = crop_fixture(&config.limits, &expected.file);
         let differences = ours.rgb().iter().zip(theirs.rgb()).map(|(a, b)| f64::from((a - b).abs()));
         let largest = differences.clone().fold(0.0, f64::max);
@@ -104,7 +106,11 @@ fn crops_agree_with_numpy() {
 }
 
 /// Asserts that a model's embeddings differ from the oracle's by less than `tolerance` in each value.
-fn assert_embeddings_agree(model_set: &str, tolerance: f32, mut embed: impl FnMut(&AlignedFace) -> Embedding) {
+fn assert_embeddings_agree(
+    model_set: &str,
+    tolerance: f32,
+    mut embed: impl FnMut(&AlignedFace) -> Embedding,
+) {
     let oracle: Embeddings = fixture_json("embedding.json");
     let expected = &oracle.embeddings[model_set];
     assert!(expected.crops.len() >= 4);
@@ -119,8 +125,8 @@ fn assert_embeddings_agree(model_set: &str, tolerance: f32, mut embed: impl FnMu
 
 /// Both compute in float32 with the same kernels, which may add in another order.
 const SAME_NUMBERS: f32 = 1e-5;
-/// The last layer's weights and its input are rounded to 8 bits: no value of a unit vector of 128 changes by more than a
-/// hundredth of its usual size.
+/// The last layer's weights and its input are rounded to 8 bits: no value of a unit vector of 128 changes by more than
+/// a hundredth of its usual size.
 const LAST_LAYER_IN_8_BITS: f32 = 1e-3;
 
 #[test]
@@ -225,8 +231,8 @@ fn the_prepared_sface_is_faster_than_the_published_one() {
         }
     }
     let share = shortest[0].as_secs_f64() / shortest[1].as_secs_f64();
-    // Measured: 0.61 with AVX-512, before the last layer had 8-bit weights; 0.67 with AVX2 alone and 8-bit weights, since
-    // its convolutions take a larger part of the time.
+    // Measured: 0.61 with AVX-512, before the last layer had 8-bit weights; 0.67 with AVX2 alone and 8-bit weights,
+    // since its convolutions take a larger part of the time.
     let max_share = if has_avx512() { 0.7 } else { 0.75 };
     assert!(share <= max_share, "prepared takes {share:.2} of the time: {shortest:?}");
 }

@@ -11,8 +11,8 @@ pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((header.width as u32, header.height as u32))
 }
 
-/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot reduce
-/// lossless JPEG.
+/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
+/// reduce lossless JPEG.
 ///
 /// Each photo gets a new decoder, so that no state of a malformed photo affects the next one.
 pub(crate) fn decode(
