@@ -3,7 +3,7 @@ use std::{io::IsTerminal as _, num::NonZeroUsize, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_evaluation::{EvaluatedModel, Labelled, Exclusions, Measured};
+use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured};
 use padan_inference::{
     CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
 };
