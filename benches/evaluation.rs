@@ -13,7 +13,7 @@ use std::{
 };
 
 use padan_domain::{Anchor, Calibration, Embedding};
-use padan_evaluation::{EvaluatedModel, FaceFound, Labelled, LeftOut, Measured, Outcome, evaluate};
+use padan_evaluation::{EvaluatedModel, Exclusions, FaceFound, Labelled, Measured, Outcome, evaluate};
 use padan_inference::{Quality, Timings};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
@@ -33,7 +33,7 @@ fn main() {
         writeln!(text, "{person}/{person}_{photo}.jpg,{person}").expect("text grows");
     }
     fs::write(&list, text).expect("a list");
-    let labelled = Labelled::from_identities(&[list], 20_000, LeftOut::default()).expect("labels");
+    let labelled = Labelled::from_identities(&[list], 20_000, Exclusions::default()).expect("labels");
     let measured = Measured { outcomes: outcomes(), wall: Duration::from_secs(1), mean: Timings::default() };
     let anchors = [(0.05, 0.0), (0.3, 50.0), (0.44, 75.0), (0.52, 90.0), (0.87, 100.0)];
     let anchors = anchors.map(|(cosine, percentage)| Anchor { cosine, percentage }).to_vec();
@@ -48,7 +48,7 @@ fn main() {
         precision: named("none"),
     };
     let began = Instant::now();
-    let evaluated = evaluate(&labelled, &measured, (model, &calibration), false);
+    let evaluated = evaluate(&labelled, &measured, model, &calibration, false);
     let took = began.elapsed();
     let counts = &evaluated.evaluation.counts;
     let worst = most_megabytes();

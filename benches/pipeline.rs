@@ -7,7 +7,7 @@ use std::{fs, hint::black_box, path::Path, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use padan_domain::Photo;
-use padan_inference::{Config, Pipeline, Retries, Subject};
+use padan_inference::{Config, Pipeline, RetryBudget, Subject};
 use padan_load::Size;
 
 fn steps(criterion: &mut Criterion) {
@@ -19,15 +19,15 @@ fn steps(criterion: &mut Criterion) {
         group.bench_function("decode", |b| b.iter(|| pipeline.decode(black_box(&photo))));
         let mut picture = pipeline.decode(&photo).expect("the selfie decodes");
         group.bench_function("detect", |b| {
-            b.iter(|| pipeline.detect(black_box(&mut picture), &mut Retries::unhurried()));
+            b.iter(|| pipeline.detect(black_box(&mut picture), &mut RetryBudget::unlimited()));
         });
-        let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).expect("the detector runs");
+        let faces = pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).expect("the detector runs");
         let chosen = Pipeline::subject(&faces).expect("the selfie has a face");
         group.bench_function("refine", |b| {
-            b.iter(|| pipeline.refine(&mut picture, black_box(chosen), &mut Retries::unhurried()));
+            b.iter(|| pipeline.refine(&mut picture, black_box(chosen), &mut RetryBudget::unlimited()));
         });
         let subject: Subject =
-            pipeline.refine(&mut picture, chosen, &mut Retries::unhurried()).expect("the detector runs");
+            pipeline.refine(&mut picture, chosen, &mut RetryBudget::unlimited()).expect("the detector runs");
         group.bench_function("align", |b| b.iter(|| pipeline.align(&picture, black_box(&subject))));
         let crop = pipeline.align(&picture, &subject).expect("the face aligns");
         group.bench_function("quality", |b| b.iter(|| Pipeline::quality(black_box(&crop), &subject)));
@@ -58,7 +58,7 @@ fn root(path: &str) -> std::path::PathBuf {
 
 fn selfie(size: Size) -> Photo {
     let rendered = fs::read(root("people/images/114_s1.jpg")).expect("people/images is there");
-    let enlarged = size.enlarge(&rendered).expect("the selfie is a picture");
+    let enlarged = size.decode_larger(&rendered).expect("the selfie is a picture");
     Photo::try_from(enlarged).expect("a JPEG is a photo")
 }
 

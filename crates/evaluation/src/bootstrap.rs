@@ -1,7 +1,7 @@
-//! Confidence intervals by drawing persons anew.
+//! Confidence intervals from a bootstrap over persons.
 //!
-//! Pairs that share a person are not independent, so persons are drawn, with replacement, and not pairs: a person who is
-//! drawn twice counts twice, and a pair counts as often as the product of its two persons.
+//! Pairs that share a person are not independent, so persons are resampled with replacement, and not pairs. The weight
+//! of a person is how often it was drawn; the weight of a pair is the product of the weights of its two persons.
 
 use std::collections::HashMap;
 
@@ -9,26 +9,27 @@ use padan_inference::Rate;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rayon::prelude::*;
 
-use crate::{cross_pairs::CrossPairs, labelled::Labelled, metrics::quantile};
+use crate::{cross_pairs::CrossPairs, labelled::Labelled, metrics::quantile, scored_pair::ScoredPair};
 
-/// Draws an interval is made from.
+/// Number of resamples for an interval.
 const REPLICATES: u64 = 1000;
 
-/// The persons who are drawn, and which photos each has.
+/// The persons to resample, with their photos.
 pub(crate) struct Bootstrap<'a> {
     labelled: &'a Labelled,
-    /// How many photos of each identity take part, by identity and source.
+    /// For each identity, the number of its photos that take part, and their source.
     photos: HashMap<usize, (f64, usize)>,
     persons: usize,
 }
 
 /// How often each person was drawn.
 type Weights = Vec<f64>;
-/// Each person's genuine pairs, lowest cosine first. A draw then takes time by the persons, however many pairs they have.
+/// Each person's cosines of genuine pairs, in increasing order. The time of a resample then depends on the number of
+/// persons and not of pairs.
 type Genuine = Vec<(usize, Vec<f64>)>;
 
 impl<'a> Bootstrap<'a> {
-    /// For the photos that `takes_part` names: those with an embedding, of a group.
+    /// For the photos for which `takes_part` is true.
     pub(crate) fn new(labelled: &'a Labelled, takes_part: impl Fn(usize) -> bool) -> Self {
         let mut photos: HashMap<usize, (f64, usize)> = HashMap::new();
         for (_, photo) in labelled.photos.iter().enumerate().filter(|(at, _)| takes_part(*at)) {
@@ -39,7 +40,7 @@ impl<'a> Bootstrap<'a> {
     }
 
     /// The share of genuine pairs whose cosine is below a threshold.
-    pub(crate) fn fnmr(&self, genuine: &[(usize, usize, f64)], threshold: f64) -> Rate {
+    pub(crate) fn fnmr(&self, genuine: &[ScoredPair], threshold: f64) -> Rate {
         let genuine = self.by_person(genuine);
         self.rate(|weights| missed(&genuine, threshold, weights))
     }
@@ -48,7 +49,7 @@ impl<'a> Bootstrap<'a> {
     pub(crate) fn fmr(&self, cross: &CrossPairs, threshold: f64) -> Rate {
         let reaching = cross.tail().partition_point(|pair| f64::from(pair.cosine) >= threshold);
         if cross.tail().len() as u64 != cross.total() && reaching == cross.tail().len() {
-            // More pairs reach it than are kept one by one, and so many need no interval.
+            // More pairs reach the threshold than are kept one by one. With that many pairs the interval is negligible.
             let value = cross.fmr(threshold);
             return Rate { value, low: value, high: value };
         }
@@ -59,22 +60,23 @@ impl<'a> Bootstrap<'a> {
         })
     }
 
-    /// The share of genuine pairs that is missed at the threshold which this share of impostor pairs reaches. The threshold
-    /// is found anew in each draw.
+    /// The false non-match rate at the threshold of a false match rate. Each resample determines the threshold anew;
+    /// `cosine` is the threshold of the data itself.
     pub(crate) fn fnmr_at_fmr(
         &self,
-        genuine: &[(usize, usize, f64)],
+        genuine: &[ScoredPair],
         cross: &CrossPairs,
-        (fmr, cosine): (f64, f64),
+        fmr: f64,
+        cosine: f64,
     ) -> Rate {
         let genuine = self.by_person(genuine);
         let kept = cross.tail();
         let drawn = |weights: &Weights| {
-            let most = fmr * self.impostors(weights);
+            let max_weight = fmr * self.impostors(weights);
             let mut reached = 0.0;
             let first_below = kept.iter().find(|pair| {
                 reached += self.weight(weights, pair.a, pair.b);
-                reached > most
+                reached > max_weight
             });
             missed(&genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
         };
@@ -106,10 +108,10 @@ impl<'a> Bootstrap<'a> {
         weights[identity(a)] * weights[identity(b)]
     }
 
-    fn by_person(&self, genuine: &[(usize, usize, f64)]) -> Genuine {
+    fn by_person(&self, genuine: &[ScoredPair]) -> Genuine {
         let mut persons: HashMap<usize, Vec<f64>> = HashMap::new();
-        for (a, _, cosine) in genuine {
-            persons.entry(self.labelled.photos[*a].identity).or_default().push(*cosine);
+        for pair in genuine {
+            persons.entry(self.labelled.photos[pair.a].identity).or_default().push(pair.cosine);
         }
         let mut persons: Genuine = persons.into_iter().collect();
         persons.sort_unstable_by_key(|(identity, _)| *identity);
@@ -119,7 +121,7 @@ impl<'a> Bootstrap<'a> {
         persons
     }
 
-    /// How many impostor pairs a draw has: within each source all pairs but those of one person.
+    /// The weight of all impostor pairs of a resample: within each source, all pairs except those of one person.
     fn impostors(&self, weights: &Weights) -> f64 {
         let mut sums = vec![(0.0, 0.0); self.labelled.sources.len()];
         for (identity, (photos, source)) in &self.photos {
@@ -132,7 +134,7 @@ impl<'a> Bootstrap<'a> {
     }
 }
 
-/// The share of genuine pairs below a threshold, each counted as often as its person was drawn.
+/// The weighted share of genuine pairs below a threshold.
 fn missed(genuine: &Genuine, threshold: f64, weights: &Weights) -> f64 {
     let (missed, all) = genuine.iter().fold((0.0, 0.0), |(missed, all), (identity, cosines)| {
         let weight = weights[*identity];

@@ -1,7 +1,7 @@
-//! From labelled photos to the scale of percentages.
+//! Makes the calibration, the scale of percentages, from labelled photos.
 //!
-//! The scale is linear in L = -log10(false match rate) between five anchors: 0 % at the mean of impostor pairs, 50 % at a
-//! rate of 1 in 100, 75 % at the pass mark, 90 % at 1 in a million, 100 % at the 99th percentile of genuine pairs.
+//! The scale is linear in L = -log10(false match rate) between five anchors: 0 % at the mean of impostor pairs, 50 % at
+//! a rate of 1 in 100, 75 % at the pass mark, 90 % at 1 in a million, 100 % at the 99th percentile of genuine pairs.
 
 #[cfg(test)]
 mod tests;
@@ -16,55 +16,60 @@ use padan_inference::{
 use crate::{
     bootstrap::Bootstrap,
     cross_pairs::CrossPairs,
-    evaluate::scored,
     fmr_curve::FmrCurve,
     labelled::Labelled,
     measured::{Measured, Outcome},
     metrics::{quantile, share_reaching},
+    scored_pair::{ScoredPair, score_pairs},
 };
 
-/// Why no scale can be made from these photos.
+/// No calibration can be made from these photos.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CalibrationError {
-    /// There are too few pairs for a claim.
-    #[error("too little data: {claim} takes {needed} {of}, and there are {found}")]
+    /// There are too few pairs.
+    #[error("too little data: {claim} requires {needed} {of}, found {found}")]
     TooLittle {
-        /// What could not be said.
+        /// What the pairs are needed for.
         claim: &'static str,
         /// How many are needed.
         needed: u64,
-        /// Of what.
+        /// The kind of pairs.
         of: &'static str,
         /// How many there are.
         found: u64,
     },
-    /// The anchors do not increase, so that the photos do not tell people apart as the scale supposes.
+    /// The anchors do not increase: the photos do not separate people as the scale requires.
     #[error("the anchors do not increase: {0}")]
     NotIncreasing(String),
-    /// Identities are not known, so that nobody is surely an impostor.
-    #[error("who is on which photo is not known: give folders of persons or a list path,identity")]
+    /// Identities are unknown, so no pair is certainly an impostor pair.
+    #[error("the identities of the photos are unknown: give folders of persons or a list path,identity")]
     NoIdentities,
 }
 
 /// The false match rate of the pass mark over all people.
 const POOLED: f64 = 1e-4;
-/// That in the group of people in which it is highest.
+/// The false match rate of the pass mark in the demographic group in which it is highest.
 const WORST_GROUP: f64 = 1e-3;
-/// That of 50 % and that of 90 %.
+/// The false match rate at 50 %.
 const FIFTY: f64 = 1e-2;
+/// The false match rate at 90 %.
 const NINETY: f64 = 1e-6;
 /// The share of genuine pairs below 100 %.
 const HUNDRED: f64 = 0.99;
-/// A threshold is told by the pairs that reach it: ten at least.
-const PAIRS_FOR_A_THRESHOLD: f64 = 10.0;
-/// Below, a group is reported and decides nothing.
-const LEAST_PERSONS: usize = 50;
-const LEAST_PAIRS: u64 = 10_000;
-/// Percent from one point to the next.
-const APART: f64 = 2.5;
+/// Least number of pairs that must reach a threshold for it to be measured.
+const MIN_PAIRS_AT_THRESHOLD: f64 = 10.0;
+/// Smaller groups are reported, but do not influence the pass mark.
+const MIN_GROUP_PERSONS: usize = 50;
+const MIN_GROUP_PAIRS: u64 = 10_000;
+/// Distance between points of the scale, in per cent.
+const POINT_DISTANCE: f64 = 2.5;
 const MARKS: [f64; 3] = [60.0, 75.0, 90.0];
 
-/// Makes the scale, with what it was made from.
+/// Makes the calibration, with the measurements behind it.
+///
+/// # Errors
+///
+/// [`CalibrationError`] when identities are unknown, there are too few pairs or the anchors do not increase.
 pub fn calibrate(
     labelled: &Labelled,
     measured: &Measured,
@@ -76,14 +81,14 @@ pub fn calibrate(
     }
     let embeddings: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let pooled = CrossPairs::compute(labelled, &embeddings, |_| true);
-    let genuine = scored(&embeddings, labelled.all_genuine_pairs());
+    let genuine = score_pairs(&embeddings, labelled.all_genuine_pairs());
     refuse_too_little(&pooled, genuine.len())?;
-    let curve = FmrCurve::new(&pooled, PAIRS_FOR_A_THRESHOLD);
+    let curve = FmrCurve::new(&pooled, MIN_PAIRS_AT_THRESHOLD);
     let groups: Vec<_> =
         (0..labelled.groups.len()).map(|group| Group::of(labelled, &embeddings, group)).collect();
     let pass_mark = pass_mark(&curve, &groups);
     let anchors = anchors(&pooled, &curve, &pass_mark, &genuine)?;
-    let mut cosines: Vec<_> = genuine.iter().map(|(_, _, cosine)| *cosine).collect();
+    let mut cosines: Vec<_> = genuine.iter().map(|pair| pair.cosine).collect();
     cosines.sort_by(f64::total_cmp);
     let points = points(&curve, &anchors, &cosines)?;
     let bootstrap = Bootstrap::new(labelled, |at| embeddings[at].is_some());
@@ -116,7 +121,7 @@ pub fn calibrate(
 }
 
 fn refuse_too_little(pooled: &CrossPairs, genuine: usize) -> Result<(), CalibrationError> {
-    let needed = (PAIRS_FOR_A_THRESHOLD / POOLED).round() as u64;
+    let needed = (MIN_PAIRS_AT_THRESHOLD / POOLED).round() as u64;
     if pooled.total() < needed {
         let (claim, of) = ("a pass mark at a false match rate of 1 in 10,000", "pairs of two persons");
         return Err(CalibrationError::TooLittle { claim, needed, of, found: pooled.total() });
@@ -129,7 +134,7 @@ fn refuse_too_little(pooled: &CrossPairs, genuine: usize) -> Result<(), Calibrat
     Ok(())
 }
 
-/// A group of people with its own impostor pairs.
+/// A demographic group with its impostor pairs.
 struct Group {
     number: usize,
     cross: CrossPairs,
@@ -146,9 +151,9 @@ impl Group {
         Self { number, cross: CrossPairs::compute(labelled, embeddings, belongs), persons: persons.len() }
     }
 
-    /// Whether it is large enough to decide.
-    fn counts(&self) -> bool {
-        self.persons >= LEAST_PERSONS && self.cross.total() >= LEAST_PAIRS
+    /// Whether it is large enough to influence the pass mark.
+    fn is_large_enough(&self) -> bool {
+        self.persons >= MIN_GROUP_PERSONS && self.cross.total() >= MIN_GROUP_PAIRS
     }
 
     fn fmr(&self, labelled: &Labelled, cosine: f64) -> Rate {
@@ -161,17 +166,17 @@ impl Group {
             name: labelled.groups[self.number].clone(),
             persons: self.persons,
             impostor_pairs: self.cross.total(),
-            decides: self.counts(),
+            decides: self.is_large_enough(),
             cosine_at_1_in_1000: self.cross.cosine_at(WORST_GROUP).map(rounded),
             fmr_at_pass_mark: self.fmr(labelled, pass_mark),
         }
     }
 }
 
-/// The larger of the two rules: 1 in 10,000 over all, 1 in 1,000 in the worst group.
+/// The larger cosine of two rules: a false match rate of 1 in 10,000 over all, of 1 in 1,000 in the worst group.
 fn pass_mark(curve: &FmrCurve, groups: &[Group]) -> PassMark {
     let pooled = curve.cosine(POOLED);
-    let worst = (groups.iter().filter(|group| group.counts()))
+    let worst = (groups.iter().filter(|group| group.is_large_enough()))
         .filter_map(|group| Some((group.number, group.cross.cosine_at(WORST_GROUP)?)))
         .max_by(|a, b| a.1.total_cmp(&b.1));
     let worst_group = worst.map(|(_, cosine)| cosine);
@@ -182,16 +187,21 @@ fn pass_mark(curve: &FmrCurve, groups: &[Group]) -> PassMark {
     }
 }
 
-/// A percentage, the cosine there, and where it comes from.
-type AnchorPoint = (f64, f64, String);
+/// An anchor of the scale.
+struct AnchorPoint {
+    percentage: f64,
+    cosine: f64,
+    /// What defines it.
+    definition: String,
+}
 
 fn anchors(
     pooled: &CrossPairs,
     curve: &FmrCurve,
     pass_mark: &PassMark,
-    genuine: &[(usize, usize, f64)],
+    genuine: &[ScoredPair],
 ) -> Result<Vec<AnchorPoint>, CalibrationError> {
-    let mut cosines: Vec<_> = genuine.iter().map(|(_, _, cosine)| *cosine).collect();
+    let mut cosines: Vec<_> = genuine.iter().map(|pair| pair.cosine).collect();
     cosines.sort_by(f64::total_cmp);
     let highest = quantile(&cosines, HUNDRED).unwrap_or(1.0).min(1.0);
     let decided = match pass_mark.worst_group_at_1_in_1000 {
@@ -200,23 +210,33 @@ fn anchors(
         }
         _ => "a false match rate of 1 in 10,000 over all",
     };
+    let anchor = |percentage: f64, cosine: f64, definition: &str| AnchorPoint {
+        percentage,
+        cosine,
+        definition: definition.to_owned(),
+    };
     let anchors = vec![
-        (0.0, rounded(pooled.mean()), "the mean of impostor pairs".to_owned()),
-        (50.0, rounded(curve.cosine(FIFTY)), "a false match rate of 1 in 100".to_owned()),
-        (Percentage::PASS_MARK.value(), pass_mark.cosine, format!("the pass mark: {decided}")),
-        (90.0, rounded(curve.cosine(NINETY)), "a false match rate of 1 in 1,000,000".to_owned()),
-        (100.0, rounded(highest), "the 99th percentile of genuine pairs".to_owned()),
+        anchor(0.0, rounded(pooled.mean()), "the mean of impostor pairs"),
+        anchor(50.0, rounded(curve.cosine(FIFTY)), "a false match rate of 1 in 100"),
+        anchor(Percentage::PASS_MARK.value(), pass_mark.cosine, &format!("the pass mark: {decided}")),
+        anchor(90.0, rounded(curve.cosine(NINETY)), "a false match rate of 1 in 1,000,000"),
+        anchor(100.0, rounded(highest), "the 99th percentile of genuine pairs"),
     ];
-    match anchors.windows(2).find(|pair| pair[0].1 >= pair[1].1) {
+    match anchors.windows(2).find(|pair| pair[0].cosine >= pair[1].cosine) {
         None => Ok(anchors),
         Some(pair) => Err(CalibrationError::NotIncreasing(format!(
-            "{} % ({}) stands at cosine {:.4}, and {} % ({}) at {:.4}",
-            pair[0].0, pair[0].2, pair[0].1, pair[1].0, pair[1].2, pair[1].1
+            "{} % ({}) is at cosine {:.4}, and {} % ({}) at {:.4}",
+            pair[0].percentage,
+            pair[0].definition,
+            pair[0].cosine,
+            pair[1].percentage,
+            pair[1].definition,
+            pair[1].cosine,
         ))),
     }
 }
 
-/// The anchors, and points between them that make straight lines between points straight in L.
+/// The anchors and points between them, dense enough that linear interpolation between points is nearly linear in L.
 fn points(
     curve: &FmrCurve,
     anchors: &[AnchorPoint],
@@ -233,21 +253,21 @@ fn points(
     let mut points: Vec<CalibrationPoint> = Vec::new();
     for pair in anchors.windows(2) {
         let (low, high) = (&pair[0], &pair[1]);
-        points.push(point(low.0, low.1, Some(low.2.clone())));
-        let (from, to) = (-curve.fmr(low.1).log10(), -curve.fmr(high.1).log10());
-        let between = ((high.0 - low.0) / APART).round() as u32;
+        points.push(point(low.percentage, low.cosine, Some(low.definition.clone())));
+        let (from, to) = (-curve.fmr(low.cosine).log10(), -curve.fmr(high.cosine).log10());
+        let between = ((high.percentage - low.percentage) / POINT_DISTANCE).round() as u32;
         for step in 1..between {
             let share = f64::from(step) / f64::from(between);
             let cosine = rounded(curve.cosine(10_f64.powf(-(from + share * (to - from)))));
             let highest = points.last().map_or(-1.0, |last| last.cosine);
-            // Where the rate changes in leaps, two points would stand at one cosine.
-            if cosine > highest && cosine < high.1 {
-                points.push(point(low.0 + f64::from(step) * APART, cosine, None));
+            // Where the rate changes in steps, two points could have the same cosine.
+            if cosine > highest && cosine < high.cosine {
+                points.push(point(low.percentage + f64::from(step) * POINT_DISTANCE, cosine, None));
             }
         }
     }
-    if let Some((percentage, cosine, what)) = anchors.last() {
-        points.push(point(*percentage, *cosine, Some(what.clone())));
+    if let Some(last) = anchors.last() {
+        points.push(point(last.percentage, last.cosine, Some(last.definition.clone())));
     }
     match points.windows(2).find(|pair| pair[0].cosine >= pair[1].cosine) {
         None => Ok(points),
@@ -255,18 +275,18 @@ fn points(
     }
 }
 
-/// A cosine to six decimals: further ones are of the run, not of the photos.
+/// A cosine to six decimals; further ones differ from run to run.
 fn rounded(cosine: f64) -> f64 {
     (cosine * 1e6).round() / 1e6
 }
 
-/// A rate to four digits.
+/// A rate to four significant digits.
 fn significant(rate: f64) -> f64 {
     if rate <= 0.0 {
         return 0.0;
     }
     let unit = 10_f64.powf(rate.log10().floor() - 3.0);
-    // Read back from its decimals, so that the file shows no more of them.
+    // Parsed from its decimals, so that the file shows no further ones.
     format!("{:.3e}", (rate / unit).round() * unit).parse().unwrap_or(rate)
 }
 
@@ -275,7 +295,7 @@ fn short(Rate { value, low, high }: Rate) -> Rate {
 }
 
 fn worst_at(groups: &[Group], labelled: &Labelled, cosine: f64) -> Option<GroupRate> {
-    let counting = groups.iter().filter(|group| group.counts());
+    let counting = groups.iter().filter(|group| group.is_large_enough());
     let worst = counting.max_by(|a, b| a.cross.fmr(cosine).total_cmp(&b.cross.fmr(cosine)))?;
     Some(GroupRate { name: labelled.groups[worst.number].clone(), fmr: worst.fmr(labelled, cosine) })
 }
@@ -283,9 +303,9 @@ fn worst_at(groups: &[Group], labelled: &Labelled, cosine: f64) -> Option<GroupR
 fn sources(
     labelled: &Labelled,
     embeddings: &[Option<&Embedding>],
-    genuine: &[(usize, usize, f64)],
+    genuine: &[ScoredPair],
 ) -> Vec<CalibrationSource> {
-    let left_out = labelled.left_out_by_source();
+    let exclusions = labelled.exclusions_by_source();
     let described = |(number, name): (usize, &String)| {
         let of_source = |at: usize| labelled.photos[at].source == number;
         let photos: Vec<_> = (0..labelled.photos.len()).filter(|at| of_source(*at)).collect();
@@ -296,9 +316,9 @@ fn sources(
             photos: photos.len(),
             persons: persons.len(),
             failures_to_acquire: photos.iter().filter(|at| embeddings[**at].is_none()).count(),
-            genuine_pairs: genuine.iter().filter(|(a, _, _)| of_source(*a)).count(),
+            genuine_pairs: genuine.iter().filter(|pair| of_source(pair.a)).count(),
             impostor_pairs: CrossPairs::compute(labelled, embeddings, of_source).total(),
-            left_out: left_out
+            left_out: exclusions
                 .iter()
                 .filter(|(source, _)| *source == number)
                 .map(|(_, text)| text.clone())

@@ -1,4 +1,4 @@
-//! Every photo of one person against every photo of another.
+//! Compares every photo of one person with every photo of each other person.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,14 +8,14 @@ use rayon::prelude::*;
 
 use crate::labelled::Labelled;
 
-/// The cosines of all impostor pairs among some photos. The pairs share photos, so they are correlated.
+/// The cosines of all impostor pairs among some photos. Pairs share photos, so they are correlated.
 #[derive(Debug)]
 pub struct CrossPairs {
-    /// How many pairs lie in each step of [`STEP`], from -1 up.
+    /// The number of pairs in each step of width [`STEP`], from -1 upwards.
     histogram: Vec<u64>,
     total: u64,
     sum: f64,
-    /// The pairs with the highest cosines, highest first, as many as are kept.
+    /// The pairs with the highest cosines, highest first.
     tail: Vec<TailPair>,
 }
 
@@ -30,15 +30,15 @@ pub struct TailPair {
     pub cosine: f32,
 }
 
-/// How finely cosines are counted.
+/// Width of a step of the histogram.
 const STEP: f64 = 1e-4;
 const STEPS: usize = 20_001;
-/// Pairs that are kept one by one: 24 MB.
-const MOST_KEPT: u64 = 2_000_000;
-/// Photos a block: two blocks and their cosines stay in a processor's cache.
+/// Limit for the pairs that are kept one by one: 24 MB.
+const MAX_KEPT: u64 = 2_000_000;
+/// Photos in a block. Two blocks and their cosines fit into a processor's cache.
 const BLOCK: usize = 512;
 
-/// Which photos are compared, and what they are to each other.
+/// The photos to compare: one row of `vectors` for each.
 struct Rows {
     photos: Vec<u32>,
     /// Identity and source of each.
@@ -47,8 +47,7 @@ struct Rows {
 }
 
 impl CrossPairs {
-    /// Compares all photos that have an embedding; photos of different sources are not compared. `among` says which
-    /// photos take part.
+    /// Compares all photos of the same source that have an embedding and for which `among` is true.
     pub fn compute(
         labelled: &Labelled,
         embeddings: &[Option<&Embedding>],
@@ -58,19 +57,19 @@ impl CrossPairs {
         let blocks = rows.blocks();
         let mut counted =
             (blocks.par_iter()).map(|block| rows.count(block)).reduce(Counted::empty, Counted::plus);
-        let left_out = rows.left_out(labelled);
-        for (a, b) in &left_out {
+        let excluded = rows.excluded(labelled);
+        for (a, b) in &excluded {
             counted.remove(rows.cosine(*a, *b));
         }
         let floor = counted.floor_of_tail();
-        let left_out: HashSet<_> = left_out.into_iter().collect();
+        let excluded: HashSet<_> = excluded.into_iter().collect();
         let mut tail: Vec<_> =
-            (blocks.par_iter()).flat_map_iter(|block| rows.above(block, floor, &left_out)).collect();
+            (blocks.par_iter()).flat_map_iter(|block| rows.above(block, floor, &excluded)).collect();
         tail.par_sort_unstable_by(|x, y| y.cosine.total_cmp(&x.cosine).then((x.a, x.b).cmp(&(y.a, y.b))));
         Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
     }
 
-    /// Pairs with these cosines, of nobody in particular.
+    /// Pairs with these cosines and arbitrary photos.
     #[cfg(test)]
     pub(crate) fn of_cosines(cosines: impl Iterator<Item = f32>) -> Self {
         let mut counted = Counted::empty();
@@ -81,7 +80,7 @@ impl CrossPairs {
         Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
     }
 
-    /// How many pairs there are.
+    /// The number of pairs.
     pub fn total(&self) -> u64 {
         self.total
     }
@@ -96,43 +95,43 @@ impl CrossPairs {
         &self.tail
     }
 
-    /// How many pairs reach a cosine.
+    /// The number of pairs that reach a cosine.
     pub fn reaching(&self, cosine: f64) -> u64 {
         if self.tail.last().is_some_and(|last| f64::from(last.cosine) <= cosine) {
             return self.tail.partition_point(|pair| f64::from(pair.cosine) >= cosine) as u64;
         }
         let whole = step_of(cosine) + 1;
         let above: u64 = self.histogram.iter().skip(whole).sum();
-        // Within a step the pairs are taken as spread evenly.
+        // Within a step, pairs are assumed to be evenly distributed.
         let within = self.histogram.get(whole - 1).map_or(0.0, |count| *count as f64);
         let share = (whole as f64 * STEP - 1.0 - cosine) / STEP;
         above + (within * share.clamp(0.0, 1.0)).round() as u64
     }
 
-    /// The share of pairs that reach a cosine: the false match rate with that threshold.
+    /// The false match rate at a threshold.
     pub fn fmr(&self, cosine: f64) -> f64 {
         if self.total == 0 { 0.0 } else { self.reaching(cosine) as f64 / self.total as f64 }
     }
 
-    /// The lowest threshold that at most this share of the pairs reaches; `None` without data for it: a rate that no
-    /// three pairs would make up cannot be told.
+    /// The lowest threshold that at most this share of the pairs reaches; `None` when the share is fewer than three
+    /// pairs.
     pub fn cosine_at(&self, fmr: f64) -> Option<f64> {
-        let may_reach = fmr * self.total as f64;
-        if may_reach < 3.0 - 1e-9 {
+        let allowed = fmr * self.total as f64;
+        if allowed < 3.0 - 1e-9 {
             return None;
         }
-        let most = (may_reach + 1e-9).floor() as usize;
-        if let Some(one_too_many) = self.tail.get(most) {
-            // Pairs with the same cosine stay together, below the threshold.
-            let above = self.tail.partition_point(|pair| pair.cosine > one_too_many.cosine);
-            let excluded = f64::from(one_too_many.cosine);
+        let max_pairs = (allowed + 1e-9).floor() as usize;
+        if let Some(first_excess) = self.tail.get(max_pairs) {
+            // Pairs with the same cosine stay on the same side, below the threshold.
+            let above = self.tail.partition_point(|pair| pair.cosine > first_excess.cosine);
+            let excluded = f64::from(first_excess.cosine);
             let last = above.checked_sub(1).map(|last| f64::from(self.tail[last].cosine));
             return Some(last.map_or(excluded.next_up(), |last| f64::midpoint(last, excluded)));
         }
         let mut above = 0;
         for (step, count) in self.histogram.iter().enumerate().rev() {
-            if above + count > most as u64 {
-                let share = (most as u64 - above) as f64 / *count as f64;
+            if above + count > max_pairs as u64 {
+                let share = (max_pairs as u64 - above) as f64 / *count as f64;
                 return Some((step as f64 + 1.0 - share) * STEP - 1.0);
             }
             above += count;
@@ -140,7 +139,7 @@ impl CrossPairs {
         Some(-1.0)
     }
 
-    /// Counts for a picture: pairs in each of `bins` equal steps from `from` to `to`.
+    /// A histogram for a plot: the pairs in each of `bins` equal bins from `from` to `to`.
     pub fn binned(&self, from: f64, to: f64, bins: usize) -> Vec<f64> {
         let mut binned = vec![0.0; bins];
         for (step, count) in self.histogram.iter().enumerate().filter(|(_, count)| **count > 0) {
@@ -175,14 +174,14 @@ impl Rows {
         Self { photos, labels, vectors }
     }
 
-    /// Pairs of blocks of rows, each with its first rows.
+    /// All pairs of blocks, each block as its first row.
     fn blocks(&self) -> Vec<(usize, usize)> {
         let starts = || (0..self.photos.len()).step_by(BLOCK);
         starts().flat_map(|a| starts().filter(move |b| *b >= a).map(move |b| (a, b))).collect()
     }
 
-    /// Calls `see` with both rows and the cosine of every impostor pair of a block.
-    fn visit(&self, (first, second): (usize, usize), mut see: impl FnMut(usize, usize, f32)) {
+    /// Calls `visitor` with both rows and the cosine of every impostor pair of two blocks.
+    fn visit(&self, (first, second): (usize, usize), mut visitor: impl FnMut(usize, usize, f32)) {
         let rows = |from: usize| -> ArrayView2<'_, f32> {
             self.vectors.slice_axis(Axis(0), Slice::from(from..(from + BLOCK).min(self.photos.len())))
         };
@@ -194,7 +193,7 @@ impl Rows {
                 let b = second + j;
                 let (other, from) = self.labels[b];
                 if b > a && other != identity && from == source {
-                    see(a, b, *cosine);
+                    visitor(a, b, *cosine);
                 }
             }
         }
@@ -206,22 +205,22 @@ impl Rows {
         counted
     }
 
-    fn above(&self, block: &(usize, usize), floor: f64, left_out: &HashSet<(usize, usize)>) -> Vec<TailPair> {
+    fn above(&self, block: &(usize, usize), floor: f64, excluded: &HashSet<(usize, usize)>) -> Vec<TailPair> {
         let mut found = Vec::new();
         self.visit(*block, |a, b, cosine| {
-            if f64::from(cosine) >= floor && !left_out.contains(&(a, b)) {
+            if f64::from(cosine) >= floor && !excluded.contains(&(a, b)) {
                 found.push(TailPair { a: self.photos[a], b: self.photos[b], cosine });
             }
         });
         found
     }
 
-    /// The rows of pairs that are not to be compared.
-    fn left_out(&self, labelled: &Labelled) -> Vec<(usize, usize)> {
+    /// The excluded pairs, as rows.
+    fn excluded(&self, labelled: &Labelled) -> Vec<(usize, usize)> {
         let rows: HashMap<&str, usize> = (self.photos.iter().enumerate())
             .map(|(row, at)| (&*labelled.photos[*at as usize].name, row))
             .collect();
-        let pairs: HashSet<_> = (labelled.left_out.entries.iter())
+        let pairs: HashSet<_> = (labelled.exclusions.entries.iter())
             .filter_map(|entry| Some((*rows.get(entry.path.as_str())?, *rows.get(entry.with.as_deref()?)?)))
             .map(|(a, b)| (a.min(b), a.max(b)))
             .filter(|(a, b)| self.labels[*a].0 != self.labels[*b].0 && self.labels[*a].1 == self.labels[*b].1)
@@ -252,7 +251,7 @@ impl Counted {
     }
 
     fn remove(&mut self, cosine: f32) {
-        // A product over blocks may round to the neighbouring step; what is taken out there is missing here.
+        // The product over blocks may have rounded the cosine into a neighbouring step.
         let step = step_of(cosine.into());
         let near = [step, step + 1, step.saturating_sub(1)];
         if let Some(step) = near.into_iter().find(|step| self.histogram.get(*step).is_some_and(|n| *n > 0)) {
@@ -269,16 +268,16 @@ impl Counted {
         Self { histogram: self.histogram, total: self.total + other.total, sum: self.sum + other.sum }
     }
 
-    /// The cosine from which on pairs are kept one by one.
+    /// The least cosine of pairs that are kept one by one.
     fn floor_of_tail(&self) -> f64 {
         let mut above = 0;
         for (step, count) in self.histogram.iter().enumerate().rev() {
             above += count;
-            if above > MOST_KEPT {
+            if above > MAX_KEPT {
                 return (step as f64 + 1.0) * STEP - 1.0;
             }
         }
-        // One step below all.
+        // Below every cosine.
         -1.0 - STEP
     }
 }
@@ -287,11 +286,12 @@ impl Counted {
 mod tests {
     use super::*;
     use crate::{
+        exclusions::{Exclusion, Exclusions},
         labelled::LabelledPhoto,
-        left_out::{LeftOut, LeftOutEntry},
     };
 
-    /// Photos at these angles in degrees, each with its identity and source: cosines are those of the angles between them.
+    /// Photos at these angles in degrees, each with its identity and source: cosines are those of the angles between
+    /// them.
     fn photos(angles: &[(f64, usize, usize)]) -> (Labelled, Vec<Embedding>) {
         let photos = angles.iter().enumerate().map(|(at, (_, identity, source))| LabelledPhoto {
             file: "".into(),
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn only_two_persons_of_one_source_are_a_pair() {
+    fn only_photos_of_two_persons_of_one_source_are_a_pair() {
         let (labelled, embeddings) = photos(&[(0.0, 0, 0), (10.0, 0, 0), (60.0, 1, 0), (90.0, 2, 1)]);
         let cross = compute(&labelled, &embeddings);
         assert_eq!(cross.total(), 2);
@@ -323,19 +323,19 @@ mod tests {
         assert_eq!(found, [(1, 2), (0, 2)], "50 degrees before 60");
         assert!((cross.mean() - f64::midpoint(0.642_787_6, 0.5)).abs() < 1e-6);
         assert_eq!([cross.reaching(0.7), cross.reaching(0.6), cross.reaching(0.5 - 1e-6)], [0, 1, 2]);
-        assert_eq!(cross.cosine_at(0.5), None, "one pair tells no rate");
+        assert_eq!(cross.cosine_at(0.5), None, "one pair supports no rate");
     }
 
     #[test]
-    fn a_pair_that_is_left_out_is_not_counted() {
+    fn an_excluded_pair_is_not_counted() {
         let (mut labelled, embeddings) = photos(&[(0.0, 0, 0), (30.0, 1, 0), (90.0, 2, 0)]);
-        labelled.left_out = LeftOut {
-            entries: vec![LeftOutEntry {
+        labelled.exclusions = Exclusions {
+            entries: vec![Exclusion {
                 path: "1".into(),
                 with: Some("0".into()),
                 reason: "one person".into(),
             }],
-            ..LeftOut::default()
+            ..Exclusions::default()
         };
         let cross = compute(&labelled, &embeddings);
         assert_eq!(cross.total(), 2);
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_counts_of_steps_and_the_kept_pairs_agree_over_many_blocks() {
+    fn the_histogram_and_the_kept_pairs_agree_over_many_blocks() {
         let angles: Vec<_> = (0..1300).map(|n| (f64::from(n * n) * 137.508 % 360.0, n as usize, 0)).collect();
         let (labelled, embeddings) = photos(&angles);
         let cross = compute(&labelled, &embeddings);
@@ -352,7 +352,7 @@ mod tests {
         assert_eq!(cross.tail().len() as u64, cross.total());
         let by_steps: u64 = cross.histogram.iter().skip(step_of(0.5)).sum();
         assert_eq!(by_steps, cross.reaching(0.5));
-        // Evenly spread angles: a third of them lies within 60 degrees of any.
+        // The angles are evenly distributed: a third of them is within 60 degrees of any angle.
         assert!((cross.fmr(0.5) - 1.0 / 3.0).abs() < 1e-2, "{}", cross.fmr(0.5));
         let cosine = cross.cosine_at(0.1).unwrap();
         let reaching = cross.reaching(cosine) as f64 / cross.total() as f64;

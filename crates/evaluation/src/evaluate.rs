@@ -1,4 +1,4 @@
-//! What labelled photos say about a model set: how often it is wrong, at which threshold.
+//! Computes the error rates of a model set on labelled photos.
 
 use std::sync::Arc;
 
@@ -10,30 +10,31 @@ use crate::{
     cross_pairs::CrossPairs,
     evaluation::{
         Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, NamedRate,
-        OperatingPoint, Score, TurnedAway,
+        OperatingPoint, RejectedPhoto, Score,
     },
     labelled::{Labelled, LabelledPair},
     measured::{Measured, Outcome},
-    metrics::{self, Scored},
+    metrics::{self, LabelledScore},
+    scored_pair::{ScoredPair, cosine, score_pairs},
 };
 
-/// The false match rates that are reported as far as the data reaches.
+/// The false match rates that are reported where the data supports them.
 const RATES: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
 /// The percentages that are reported.
 const MARKS: [f64; 3] = [60.0, 75.0, 90.0];
-const FAILED: f64 = -1.0;
 
-/// Computes every figure. `with_gates` adds those under the service's rules.
+/// Computes all error rates. `with_gates` adds those under the service's rules for selfies.
 pub fn evaluate(
     labelled: &Labelled,
     measured: &Measured,
-    (model, calibration): (EvaluatedModel, &Calibration),
+    model: EvaluatedModel,
+    calibration: &Calibration,
     with_gates: bool,
 ) -> Evaluated {
     let plain: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let known = labelled.identities_from.is_some();
     let cross = known.then(|| CrossPairs::compute(labelled, &plain, |_| true));
-    let genuine = scored(&plain, labelled.all_genuine_pairs());
+    let genuine = score_pairs(&plain, labelled.all_genuine_pairs());
     let figures = Figures::of(labelled, &plain, cross.as_ref());
     let gated = with_gates.then(|| {
         let gated: Vec<_> = measured.outcomes.iter().map(Outcome::gated_embedding).collect();
@@ -51,7 +52,7 @@ pub fn evaluate(
         let percentage =
             cosine.map_or(0.0, |cosine| calibration.percentage(Similarity::from_cosine(cosine)).value());
         let [a, b] = [pair.a, pair.b].map(|at| Arc::clone(&labelled.photos[at].name));
-        let (cosine, failed) = (cosine.unwrap_or(FAILED), cosine.is_none());
+        let (cosine, failed) = (cosine.unwrap_or(ScoredPair::FAILED), cosine.is_none());
         Score { path_a: a, path_b: b, same: pair.same, fold: pair.fold, cosine, percentage, failed }
     };
     let genuine_listed = labelled.pairs.iter().filter(|pair| pair.same).count();
@@ -77,8 +78,8 @@ pub fn evaluate(
             Vec::new()
         },
         failures_to_acquire: failures(labelled, measured),
-        turned_away: turned_away(labelled, measured),
-        left_out: labelled.left_out.entries.clone(),
+        turned_away: rejected_photos(labelled, measured),
+        left_out: labelled.exclusions.entries.clone(),
         images_per_second: labelled.photos.len() as f64 / measured.wall.as_secs_f64().max(1e-9),
         milliseconds: measured.mean.into(),
         scores: labelled.pairs.iter().map(score).collect(),
@@ -87,18 +88,19 @@ pub fn evaluate(
 }
 
 impl Figures {
-    /// `cross` holds the cross-identity pairs of the same embeddings, where identities are known.
+    /// `cross` has the impostor pairs of the same embeddings, where identities are known.
     fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], cross: Option<&CrossPairs>) -> Self {
         let pairs: Vec<_> = (labelled.pairs.iter())
-            .map(|pair| Scored {
-                cosine: cosine(embeddings, pair.a, pair.b).unwrap_or(FAILED),
+            .map(|pair| LabelledScore {
+                cosine: cosine(embeddings, pair.a, pair.b).unwrap_or(ScoredPair::FAILED),
                 same: pair.same,
                 fold: pair.fold,
             })
             .collect();
         let listed: Vec<_> =
             labelled.pairs.iter().filter(|pair| pair.same).map(|pair| (pair.a, pair.b)).collect();
-        let (listed, all) = (scored(embeddings, listed), scored(embeddings, labelled.all_genuine_pairs()));
+        let listed = score_pairs(embeddings, listed);
+        let all = score_pairs(embeddings, labelled.all_genuine_pairs());
         let bootstrap = Bootstrap::new(labelled, |at| embeddings[at].is_some());
         let (_, impostors) = metrics::split(&pairs);
         let point = |fmr: f64| {
@@ -106,8 +108,8 @@ impl Figures {
                 Some(cross) => cross.cosine_at(fmr)?,
                 None => metrics::cosine_at_fmr(&impostors, fmr)?,
             };
-            let missed = |genuine: &[(usize, usize, f64)]| match cross {
-                Some(cross) => bootstrap.fnmr_at_fmr(genuine, cross, (fmr, cosine)),
+            let missed = |genuine: &[ScoredPair]| match cross {
+                Some(cross) => bootstrap.fnmr_at_fmr(genuine, cross, fmr, cosine),
                 None => bootstrap.fnmr(genuine, cosine),
             };
             let (of_listed, all_genuine) = (missed(&listed), missed(&all));
@@ -128,24 +130,10 @@ impl Figures {
     }
 }
 
-/// The cosine of two photos; `None` when one failed.
-pub(crate) fn cosine(embeddings: &[Option<&Embedding>], a: usize, b: usize) -> Option<f64> {
-    let similarity = embeddings[a]?.similarity(embeddings[b]?)?;
-    Some(similarity.cosine())
-}
-
-/// Pairs with their cosines, -1 where a photo failed.
-pub(crate) fn scored(
-    embeddings: &[Option<&Embedding>],
-    pairs: Vec<(usize, usize)>,
-) -> Vec<(usize, usize, f64)> {
-    pairs.into_iter().map(|(a, b)| (a, b, cosine(embeddings, a, b).unwrap_or(FAILED))).collect()
-}
-
 fn groups(
     labelled: &Labelled,
     embeddings: &[Option<&Embedding>],
-    genuine: &[(usize, usize, f64)],
+    genuine: &[ScoredPair],
     pass_mark: f64,
 ) -> Vec<GroupFigures> {
     let figures = |(number, name): (usize, &String)| {
@@ -155,7 +143,7 @@ fn groups(
         let bootstrap = Bootstrap::new(labelled, belongs);
         let of_group = |at: usize| labelled.photos[at].group == Some(number);
         let genuine: Vec<_> =
-            genuine.iter().filter(|(a, b, _)| of_group(*a) && of_group(*b)).copied().collect();
+            genuine.iter().filter(|pair| of_group(pair.a) && of_group(pair.b)).copied().collect();
         let persons: std::collections::HashSet<_> =
             photos.iter().map(|at| labelled.photos[*at].identity).collect();
         GroupFigures {
@@ -183,12 +171,12 @@ fn failures(labelled: &Labelled, measured: &Measured) -> Vec<Failure> {
     failed.collect()
 }
 
-fn turned_away(labelled: &Labelled, measured: &Measured) -> Vec<TurnedAway> {
+fn rejected_photos(labelled: &Labelled, measured: &Measured) -> Vec<RejectedPhoto> {
     let turned =
         labelled.photos.iter().zip(&measured.outcomes).filter_map(|(photo, outcome)| match outcome {
             Outcome::Face(face) => {
                 let reason = face.broken_rule?.reason().as_str();
-                Some(TurnedAway { path: Arc::clone(&photo.name), reason, quality: face.quality })
+                Some(RejectedPhoto { path: Arc::clone(&photo.name), reason, quality: face.quality })
             }
             Outcome::Failed { .. } => None,
         });

@@ -1,157 +1,157 @@
-//! The figures of an evaluation, as they are written for programs.
+//! The results of an evaluation, as they are written as JSON.
 
 use std::{sync::Arc, time::Duration};
 
 use padan_inference::{Rate, Timings};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::{cross_pairs::CrossPairs, left_out::LeftOutEntry, metrics::Accuracy};
+use crate::{cross_pairs::CrossPairs, exclusions::Exclusion, metrics::Accuracy, scored_pair::ScoredPair};
 
-/// The outcome of an evaluation, as it is written for programs.
+/// The results of an evaluation, as they are written as JSON.
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
-    /// The model set.
+    /// The model set's name.
     pub model: String,
-    /// What it computed with.
+    /// The engine.
     pub engine: EvaluatedModel,
-    /// How many pairs were listed, or drawn.
+    /// The number of listed or sampled pairs.
     pub pairs: usize,
-    /// What there was to compare.
+    /// The numbers of photos, persons and pairs.
     pub counts: Counts,
-    /// With no rule but that a face is found.
+    /// The error rates of all photos with a face.
     #[serde(flatten)]
     pub figures: Figures,
-    /// With the service's rules for selfies on every photo.
+    /// The error rates when every photo must keep the service's rules for selfies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with_gates: Option<Figures>,
-    /// At 60, 75 and 90 per cent.
+    /// The error rates at 60, 75 and 90 per cent.
     pub marks: Vec<Mark>,
-    /// By group of people.
+    /// The error rates of each demographic group.
     pub groups: Vec<GroupFigures>,
-    /// The photos that gave no embedding.
+    /// The photos without an embedding.
     pub failures_to_acquire: Vec<Failure>,
-    /// The photos that the service would turn away as selfies, with the reasons.
-    pub turned_away: Vec<TurnedAway>,
-    /// Labels that are known to be wrong.
-    pub left_out: Vec<LeftOutEntry>,
-    /// All cores at work, reading files included.
+    /// The photos that the service would reject as selfies, with the reasons.
+    pub turned_away: Vec<RejectedPhoto>,
+    /// The excluded labels, which are known to be wrong.
+    pub left_out: Vec<Exclusion>,
+    /// Throughput on all cores, reading files included.
     pub images_per_second: f64,
     /// The mean time of each step on one core.
     pub milliseconds: Milliseconds,
-    /// Every pair that was listed, or drawn.
+    /// All listed or sampled pairs.
     pub scores: Vec<Score>,
 }
 
-/// The model set and the scale of its percentages.
+/// The evaluated model set, its calibration and placement.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvaluatedModel {
     /// The set's name.
     pub set: String,
-    /// The contract of its embeddings.
+    /// The id of its model contract.
     pub contract: String,
-    /// The embedder's file.
+    /// Digest of the embedder's file.
     pub embedder_sha256: String,
-    /// The calibration in use.
+    /// The id of the calibration.
     pub calibration: String,
-    /// Where it ran.
+    /// The embedder's device.
     pub device: String,
-    /// The numbers that the embedder computes with there.
+    /// The embedder's precision.
     pub precision: String,
 }
 
-/// What there was to compare.
+/// The numbers of photos, persons and pairs.
 #[derive(Debug, Clone, Serialize)]
 pub struct Counts {
     /// Photos.
     pub photos: usize,
-    /// Persons, where they are known.
+    /// Persons, where identities are known.
     pub identities: Option<usize>,
     /// Where the identities come from.
     pub identities_from: Option<&'static str>,
-    /// Listed or drawn pairs of one person.
+    /// Listed or sampled genuine pairs.
     pub genuine: usize,
-    /// Listed or drawn pairs of two persons.
+    /// Listed or sampled impostor pairs.
     pub impostor: usize,
-    /// Pairs of one person among all photos.
+    /// All genuine pairs of the photos.
     pub all_genuine: usize,
-    /// Pairs of two persons among all photos with an embedding; they share photos, so they are correlated.
+    /// All impostor pairs of the photos with an embedding. They share photos, so they are correlated.
     pub all_impostor: Option<u64>,
 }
 
-/// The figures of one way to treat photos.
+/// Error rates with or without the service's rules.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figures {
-    /// Of the listed pairs.
+    /// The accuracy on the listed pairs.
     pub accuracy: Accuracy,
-    /// Of the listed pairs.
+    /// The area under the ROC curve of the listed pairs.
     pub auc: f64,
-    /// Of the listed pairs.
+    /// The equal error rate of the listed pairs.
     pub eer: f64,
-    /// By false match rate.
+    /// The false non-match rates, by false match rate.
     #[serde(serialize_with = "by_rate")]
     pub fnmr_at_fmr: Vec<OperatingPoint>,
-    /// From what the thresholds were taken.
+    /// The pairs that the thresholds come from.
     pub thresholds_from: &'static str,
-    /// Photos without an embedding, or turned away.
+    /// Photos without an embedding, and rejected ones.
     pub photos_failed: usize,
 }
 
-/// How many genuine pairs are missed at the threshold of a false match rate.
+/// The false non-match rates at the threshold of a false match rate.
 #[derive(Debug, Clone, Serialize)]
 pub struct OperatingPoint {
     /// The false match rate.
     pub fmr: f64,
     /// The threshold.
     pub cosine: f64,
-    /// The share of the listed genuine pairs that is missed.
+    /// The false non-match rate of the listed genuine pairs.
     #[serde(flatten)]
     pub fnmr: NamedRate,
-    /// The same over all genuine pairs among the photos.
+    /// The false non-match rate of all genuine pairs of the photos.
     pub all_genuine: Rate,
 }
 
-/// A rate whose value is called `fnmr`.
+/// A rate whose value is written as `fnmr`.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct NamedRate {
-    /// As measured.
+    /// The measured value.
     pub fnmr: f64,
-    /// The interval of 95 %.
+    /// Lower end of the 95 % confidence interval.
     pub low: f64,
-    /// The interval of 95 %.
+    /// Upper end of the 95 % confidence interval.
     pub high: f64,
 }
 
-/// What a percentage stands for on these photos.
+/// The error rates at a percentage.
 #[derive(Debug, Clone, Serialize)]
 pub struct Mark {
     /// The percentage.
     pub percentage: f64,
     /// The cosine there.
     pub cosine: f64,
-    /// The share of impostor pairs that reach it; `None` when identities are not known.
+    /// The false match rate; `None` when identities are unknown.
     pub fmr: Option<Rate>,
-    /// The share of all genuine pairs that do not.
+    /// The false non-match rate of all genuine pairs.
     pub fnmr: Rate,
 }
 
-/// The figures of a group of people.
+/// The error rates of a demographic group.
 #[derive(Debug, Clone, Serialize)]
 pub struct GroupFigures {
     /// Its name.
     pub name: String,
     /// Photos with an embedding.
     pub photos: usize,
-    /// Persons on them.
+    /// Persons in them.
     pub persons: usize,
-    /// Pairs of two persons of the group, from one source.
+    /// Impostor pairs within the group, each from one source.
     pub impostor_pairs: u64,
-    /// The share of those that reach the pass mark.
+    /// The false match rate at the pass mark.
     pub fmr_at_pass_mark: Rate,
-    /// The threshold at which one of a thousand of those matches.
+    /// The threshold at which the false match rate is 1 in 1,000.
     pub cosine_at_1e_3: Option<f64>,
-    /// Pairs of one person of the group.
+    /// Genuine pairs of the group.
     pub genuine_pairs: usize,
-    /// The share of those that does not reach the pass mark; `None` without any.
+    /// The false non-match rate at the pass mark; `None` without genuine pairs.
     pub fnmr_at_pass_mark: Option<Rate>,
 }
 
@@ -160,68 +160,68 @@ pub struct GroupFigures {
 pub struct Failure {
     /// The photo.
     pub path: Arc<str>,
-    /// Why.
+    /// The reason code or file error.
     pub reason: String,
 }
 
-/// A photo that the service would turn away.
+/// A photo that the service would reject as a selfie.
 #[derive(Debug, Clone, Serialize)]
-pub struct TurnedAway {
+pub struct RejectedPhoto {
     /// The photo.
     pub path: Arc<str>,
     /// The reason code.
     pub reason: &'static str,
-    /// What was judged; `None` where no face was found.
+    /// The quality of its face.
     pub quality: padan_inference::Quality,
 }
 
-/// Mean milliseconds a photo.
+/// Mean milliseconds for a photo, by step.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Milliseconds {
-    /// Bytes to pixels.
+    /// Decoding.
     pub decode: f64,
-    /// Finding the face and its landmarks.
+    /// Detecting the face and its landmarks.
     pub detect: f64,
-    /// Taking the crop.
+    /// Taking the aligned crop.
     pub align: f64,
-    /// Judging it.
+    /// Measuring its quality.
     pub quality: f64,
-    /// The embedding.
+    /// Computing the embedding.
     pub embed: f64,
 }
 
-/// A pair.
+/// The score of a pair.
 #[derive(Debug, Clone, Serialize)]
 pub struct Score {
     /// One photo.
     pub path_a: Arc<str>,
     /// The other.
     pub path_b: Arc<str>,
-    /// Whether they show one person.
+    /// Whether it is a genuine pair.
     pub same: bool,
-    /// The part of a cross-validation.
+    /// The fold of a cross-validation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fold: Option<usize>,
-    /// -1 when a photo failed: the pair matches at no threshold.
+    /// The cosine; -1 when a photo failed, so that the pair matches at no threshold.
     pub cosine: f64,
-    /// 0 when a photo failed.
+    /// The percentage; 0 when a photo failed.
     pub percentage: f64,
     /// Whether a photo failed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
 }
 
-/// An evaluation with what its pictures are drawn from.
+/// An evaluation with the data for its plots.
 pub struct Evaluated {
-    /// What is written for programs.
+    /// The results that are written as JSON.
     pub evaluation: Evaluation,
-    /// All pairs of two persons, where persons are known.
+    /// All impostor pairs, where identities are known.
     pub cross: Option<CrossPairs>,
-    /// All genuine pairs with their cosines, -1 where a photo failed.
-    pub genuine: Vec<(usize, usize, f64)>,
+    /// All genuine pairs.
+    pub genuine: Vec<ScoredPair>,
 }
 
-/// A table by false match rate, written as `1e-3`.
+/// Serializes a map whose keys are false match rates such as `1e-3`.
 fn by_rate<S: Serializer>(points: &[OperatingPoint], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(points.len()))?;
     for point in points {

@@ -1,22 +1,22 @@
 use crate::cross_pairs::CrossPairs;
 
-/// The false match rate over the cosine, beyond the data as a straight line of its logarithm.
+/// The false match rate as a function of the cosine, extrapolated linearly in its logarithm beyond the data.
 #[derive(Debug)]
 pub(crate) struct FmrCurve<'a> {
     pairs: &'a CrossPairs,
-    /// The lowest rate that the data tells, and its cosine.
+    /// The lowest rate that the data supports, and its cosine.
     last: (f64, f64),
-    /// How much the cosine rises while the rate falls to a tenth, over the last two decades of the data.
+    /// How much the cosine rises while the rate falls to a tenth, in the last two decades of the data.
     rise: f64,
 }
 
 impl<'a> FmrCurve<'a> {
-    /// The data reaches down to the rate that so many pairs make up.
-    pub(crate) fn new(pairs: &'a CrossPairs, least_pairs: f64) -> Self {
-        let lowest = least_pairs / pairs.total().max(1) as f64;
+    /// The data supports rates of at least `min_pairs` pairs.
+    pub(crate) fn new(pairs: &'a CrossPairs, min_pairs: f64) -> Self {
+        let lowest = min_pairs / pairs.total().max(1) as f64;
         let at = |rate: f64| pairs.cosine_at(rate.min(1.0)).unwrap_or(-1.0);
         let last = (lowest, at(lowest));
-        // A line that does not rise would never come to a lower rate.
+        // A line that does not rise would never reach a lower rate.
         let rise = ((last.1 - at(lowest * 100.0)) / 2.0).max(1e-4);
         Self { pairs, last, rise }
     }
@@ -37,7 +37,7 @@ impl<'a> FmrCurve<'a> {
         self.last.0 * 10_f64.powf(-(cosine - self.last.1) / self.rise)
     }
 
-    /// Whether a cosine lies beyond the data.
+    /// Whether a cosine is beyond the data.
     pub(crate) fn is_extrapolated(&self, cosine: f64) -> bool {
         cosine > self.last.1
     }
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beyond_the_data_a_decade_is_as_wide_as_in_its_last_two() {
+    fn beyond_the_data_a_decade_is_as_wide_as_in_its_last_two_decades() {
         // The cosine is (decades from 1) / 10, so 1e6 pairs fall by ten each 0.1 of cosine.
         let pairs = CrossPairs::of_cosines(
             (1..=1_000_000_u32).map(|rank| (6.0 - f64::from(rank).log10()) as f32 / 10.0),

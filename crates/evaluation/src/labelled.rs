@@ -1,4 +1,4 @@
-//! Photos with the names of who is on them, and the pairs that are to be compared.
+//! Photos labelled with identities, and the pairs to compare.
 
 #[cfg(test)]
 mod tests;
@@ -13,63 +13,63 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Deserialize;
 
 use crate::{
-    left_out::LeftOut,
-    listing::{IdentityRow, LabelError, listed_photos, name_of, photos_in_folders, rows},
+    exclusions::Exclusions,
+    listing::{FoundPhoto, IdentityRow, LabelError, listed_photos, name_of, photos_in_folders, rows},
 };
 
-/// Labelled photos. Photos of one source are compared with each other, and with those of no other source.
+/// Labelled photos. Only photos of the same source are compared with each other.
 #[derive(Debug, Default)]
 pub struct Labelled {
-    /// Every photo once.
+    /// All photos, each once.
     pub photos: Vec<LabelledPhoto>,
-    /// The pairs that were listed, or drawn.
+    /// The listed or sampled pairs.
     pub pairs: Vec<LabelledPair>,
     /// The names of the sources.
     pub sources: Vec<String>,
-    /// The names of the groups of people.
+    /// The names of the demographic groups.
     pub groups: Vec<String>,
-    /// Where the identities come from; `None` when only the listed pairs tell who is whom.
+    /// Where the identities come from; `None` when only the listed pairs are known.
     pub identities_from: Option<&'static str>,
-    /// The photos and pairs that were left out because their labels are known to be wrong.
-    pub left_out: LeftOut,
-    /// Source and name of the photos among them.
-    pub(crate) left_out_photos: Vec<(usize, String)>,
+    /// The photos and pairs that are excluded because their labels are known to be wrong.
+    pub exclusions: Exclusions,
+    /// Source and name of the excluded photos.
+    pub(crate) excluded_photos: Vec<(usize, String)>,
 }
 
-/// A photo.
+/// A labelled photo.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LabelledPhoto {
-    /// Where it is.
+    /// Its file.
     pub file: PathBuf,
-    /// How the list calls it.
+    /// Its name in the list.
     pub name: Arc<str>,
     /// Its source, as an index.
     pub source: usize,
-    /// Who is on it, as a number that no other source has. Where identities are not known, photos that a genuine pair
-    /// joins have the same.
+    /// The person, as a number that is unique over all sources. Where identities are unknown, photos that genuine pairs
+    /// connect have the same number.
     pub identity: usize,
-    /// The group of people, as an index.
+    /// The demographic group, as an index.
     pub group: Option<usize>,
 }
 
-/// Two photos, as indices, and whether they show the same person.
+/// A labelled pair of photos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LabelledPair {
-    /// The one.
+    /// One photo, as an index.
     pub a: usize,
-    /// The other.
+    /// The other photo, as an index.
     pub b: usize,
-    /// Whether they show one person: a genuine pair. Else it is an impostor pair.
+    /// Whether it is a genuine pair, of one person, or an impostor pair, of two.
     pub same: bool,
-    /// The part of a cross-validation that it belongs to.
+    /// Its fold of a cross-validation.
     pub fold: Option<usize>,
-    /// The group of people, as an index.
+    /// The demographic group, as an index.
     pub group: Option<usize>,
 }
 
-/// The file in a folder that says who is on which photo.
+/// The file in a folder that lists the identities of its photos.
 const IDENTITY_LIST: &str = "identity.csv";
-/// Impostor pairs are drawn; the same photos give the same pairs.
+/// Seed for sampling impostor pairs: the same photos give the same pairs.
 const SEED: u64 = 20_260_101;
 
 #[derive(Deserialize)]
@@ -82,25 +82,29 @@ struct PairRow {
 }
 
 impl Labelled {
-    /// Reads a list of pairs: columns `path_a`, `path_b`, `same` (1 or 0), and optionally `fold` and `group`. Paths are
-    /// below `root`.
+    /// Reads a list of pairs with the columns `path_a`, `path_b`, `same` (1 or 0) and optionally `fold` and `group`.
+    /// Paths are below `root`.
     ///
-    /// Who is on a photo is told by `root/identity.csv` (`path`, `identity` and optionally `group`), or by the photo's
-    /// folder where that agrees with every pair of the list.
-    pub fn from_pairs(list: &Path, root: &Path, left_out: LeftOut) -> Result<Self, LabelError> {
-        let mut labelled = Self { sources: vec![name_of(list)], left_out, ..Self::default() };
+    /// Identities come from `root/identity.csv` (`path`, `identity` and optionally `group`), or from the photos'
+    /// folders where these agree with every pair of the list.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelError`] when a list cannot be read, is malformed or has no pairs.
+    pub fn from_pairs(list: &Path, root: &Path, exclusions: Exclusions) -> Result<Self, LabelError> {
+        let mut labelled = Self { sources: vec![name_of(list)], exclusions, ..Self::default() };
         let mut photos = Names::default();
         let (mut folds, mut groups) = (Names::default(), Names::default());
         for (line, row) in rows::<PairRow>(list)? {
-            if labelled.left_out.has_pair(&row.path_a, &row.path_b) {
+            if labelled.exclusions.has_pair(&row.path_a, &row.path_b) {
                 continue;
             }
             let same = match row.same.trim() {
                 "1" | "true" => true,
                 "0" | "false" => false,
                 other => {
-                    let reason = format!("line {line}: same is {other:?}, and must be 1 or 0");
-                    return Err(LabelError::Malformed { place: list.into(), reason });
+                    let reason = format!("line {line}: same is {other:?}, expected 1 or 0");
+                    return Err(LabelError::Malformed { location: list.into(), reason });
                 }
             };
             let [a, b] = [&row.path_a, &row.path_b].map(|name| photos.index(name));
@@ -109,8 +113,8 @@ impl Labelled {
             labelled.pairs.push(LabelledPair { a, b, same, fold, group });
         }
         if labelled.pairs.is_empty() {
-            let wanted = "a row is path_a, path_b, same";
-            return Err(LabelError::Nothing { place: list.into(), wanted });
+            let expected = "rows of path_a,path_b,same";
+            return Err(LabelError::NothingToCompare { location: list.into(), expected });
         }
         labelled.photos = (photos.names.into_iter())
             .map(|name| LabelledPhoto {
@@ -126,16 +130,20 @@ impl Labelled {
         Ok(labelled)
     }
 
-    /// Reads folders in which each person has a folder, or lists of `path`, `identity` and optionally `group`, whose paths
-    /// are below the list's own folder. A folder may hold such a list as `identity.csv`. Each is a source.
+    /// Reads sources: folders with a folder for each person, or lists of `path`, `identity` and optionally `group` with
+    /// paths below the list's folder. A folder may have such a list as `identity.csv`.
     ///
-    /// All genuine pairs are compared, and so many impostor pairs of each source, drawn from all.
+    /// All genuine pairs are compared, and up to `impostor_pairs` random impostor pairs of each source.
+    ///
+    /// # Errors
+    ///
+    /// [`LabelError`] when a source cannot be read, is malformed or has fewer than two photos.
     pub fn from_identities(
         sources: &[PathBuf],
         impostor_pairs: usize,
-        left_out: LeftOut,
+        exclusions: Exclusions,
     ) -> Result<Self, LabelError> {
-        let mut labelled = Self { left_out, identities_from: Some("folder names"), ..Self::default() };
+        let mut labelled = Self { exclusions, identities_from: Some("folder names"), ..Self::default() };
         let (mut identities, mut groups) = (Names::default(), Names::default());
         for place in sources {
             let first = labelled.photos.len();
@@ -151,9 +159,9 @@ impl Labelled {
             } else {
                 photos_in_folders(place)?
             };
-            for (file, name, identity, group) in found {
-                if labelled.left_out.has_photo(&name) {
-                    labelled.left_out_photos.push((source, name));
+            for FoundPhoto { file, name, identity, group } in found {
+                if labelled.exclusions.has_photo(&name) {
+                    labelled.excluded_photos.push((source, name));
                     continue;
                 }
                 let identity = identities.index(&format!("{source}/{identity}"));
@@ -161,29 +169,29 @@ impl Labelled {
                 labelled.photos.push(LabelledPhoto { file, name: name.into(), source, identity, group });
             }
             if labelled.photos.len() < first + 2 {
-                let wanted = "a folder for each person with photos in it, or a list path,identity";
-                return Err(LabelError::Nothing { place: place.clone(), wanted });
+                let expected = "a folder with photos for each person, or a list path,identity";
+                return Err(LabelError::NothingToCompare { location: place.clone(), expected });
             }
-            labelled.draw_pairs(first, impostor_pairs);
+            labelled.add_pairs(first, impostor_pairs);
         }
         labelled.groups = groups.names;
         Ok(labelled)
     }
 
-    /// Whether two photos may be compared as an impostor pair: of one source, of two persons, and not known as wrong.
+    /// Whether two photos are an impostor pair: of one source, of two persons, and not excluded.
     pub fn are_impostors(&self, a: usize, b: usize) -> bool {
         let (one, other) = (&self.photos[a], &self.photos[b]);
         one.source == other.source
             && one.identity != other.identity
-            && !self.left_out.has_pair(&one.name, &other.name)
+            && !self.exclusions.has_pair(&one.name, &other.name)
     }
 
-    /// How many persons there are.
+    /// The number of persons.
     pub fn persons(&self) -> usize {
         self.photos.iter().map(|photo| photo.identity).collect::<HashSet<_>>().len()
     }
 
-    /// All pairs of photos of one person, listed or not.
+    /// All genuine pairs of the photos, listed or not.
     pub fn all_genuine_pairs(&self) -> Vec<(usize, usize)> {
         let mut photos_of: HashMap<usize, Vec<usize>> = HashMap::new();
         for (at, photo) in self.photos.iter().enumerate() {
@@ -193,18 +201,18 @@ impl Labelled {
             .flat_map(|photos| {
                 photos.iter().enumerate().flat_map(|(at, a)| photos[at + 1..].iter().map(|b| (*a, *b)))
             })
-            .filter(|(a, b)| !self.left_out.has_pair(&self.photos[*a].name, &self.photos[*b].name))
+            .filter(|(a, b)| !self.exclusions.has_pair(&self.photos[*a].name, &self.photos[*b].name))
             .collect();
         pairs.sort_unstable();
         pairs
     }
 
-    /// What was left out, in words, each with its source.
-    pub fn left_out_by_source(&self) -> Vec<(usize, String)> {
+    /// A description of each exclusion, with its source.
+    pub fn exclusions_by_source(&self) -> Vec<(usize, String)> {
         let photos = self.photos.iter().map(|photo| (photo.source, &*photo.name));
-        let left_out = self.left_out_photos.iter().map(|(source, name)| (*source, name.as_str()));
-        let sources: HashMap<_, _> = photos.chain(left_out).map(|(source, name)| (name, source)).collect();
-        let described = self.left_out.entries.iter().filter_map(|entry| {
+        let excluded = self.excluded_photos.iter().map(|(source, name)| (*source, name.as_str()));
+        let sources: HashMap<_, _> = photos.chain(excluded).map(|(source, name)| (name, source)).collect();
+        let described = self.exclusions.entries.iter().filter_map(|entry| {
             let source = *sources.get(entry.path.as_str())?;
             let path = name_of(Path::new(&entry.path));
             let what = match &entry.with {
@@ -216,7 +224,7 @@ impl Labelled {
         described.collect()
     }
 
-    /// Finds out who is on the photos of a list of pairs.
+    /// Determines the identities of the photos of a list of pairs.
     fn identify(&mut self, root: &Path) -> Result<(), LabelError> {
         let list = root.join(IDENTITY_LIST);
         let mut identities = Names::default();
@@ -227,8 +235,8 @@ impl Labelled {
                 rows::<IdentityRow>(&list)?.into_iter().map(|(_, row)| (row.path.clone(), row)).collect();
             for photo in &mut self.photos {
                 let Some(row) = known.get(&*photo.name) else {
-                    let reason = format!("{} of the list of pairs is not in it", photo.name);
-                    return Err(LabelError::Malformed { place: list, reason });
+                    let reason = format!("it lacks {}, which is in the list of pairs", photo.name);
+                    return Err(LabelError::Malformed { location: list, reason });
                 };
                 photo.identity = identities.index(&row.identity);
                 photo.group = row.group.as_ref().filter(|group| !group.is_empty()).map(|g| groups.index(g));
@@ -252,7 +260,8 @@ impl Labelled {
         Ok(())
     }
 
-    /// Photos that genuine pairs join are of one person; that others are of another is not known beyond the list.
+    /// Gives photos that genuine pairs connect the same identity. Whether other photos show different persons is known
+    /// for the listed pairs only.
     fn join_by_pairs(&mut self) {
         let mut leaders: Vec<usize> = (0..self.photos.len()).collect();
         let find = |leaders: &[usize], mut at: usize| {
@@ -270,8 +279,9 @@ impl Labelled {
         }
     }
 
-    /// All genuine pairs of the photos from `first` on, and impostor pairs: all, or so many drawn evenly.
-    fn draw_pairs(&mut self, first: usize, impostor_pairs: usize) {
+    /// Adds the pairs of the photos from index `first`: all genuine pairs, and all impostor pairs or `impostor_pairs`
+    /// random ones.
+    fn add_pairs(&mut self, first: usize, impostor_pairs: usize) {
         let pair = |a: usize, b: usize, same: bool| LabelledPair { a, b, same, fold: None, group: None };
         let genuine = self.all_genuine_pairs().into_iter().filter(|(a, _)| *a >= first);
         let mut pairs: Vec<_> = genuine.map(|(a, b)| pair(a, b, true)).collect();
@@ -284,7 +294,7 @@ impl Labelled {
         } else {
             let mut random = StdRng::seed_from_u64(SEED);
             let mut drawn = HashSet::new();
-            // A collection of one person's photos has no impostors; it is not looked for them for ever.
+            // The number of tries is limited, because a collection of one person's photos has no impostor pairs.
             for _ in 0..impostor_pairs.saturating_mul(8) {
                 let (a, b) =
                     (random.random_range(first..first + count), random.random_range(first..first + count));
@@ -305,7 +315,7 @@ impl Labelled {
     }
 }
 
-/// Names in the order in which they came, each with its index.
+/// Names in order of first use, each with its index.
 #[derive(Default)]
 struct Names {
     numbers: HashMap<String, usize>,

@@ -1,4 +1,4 @@
-//! Reading lists and folders of photos.
+//! Reads lists and folders of photos.
 
 use std::{
     ffi::OsStr,
@@ -8,32 +8,32 @@ use std::{
 
 use serde::Deserialize;
 
-/// Why labels cannot be read.
+/// The labels cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
     /// A list or folder cannot be read.
-    #[error("{} cannot be read: {source}", place.display())]
+    #[error("{} cannot be read: {source}", location.display())]
     Unreadable {
         /// The list or folder.
-        place: PathBuf,
-        /// Why not.
+        location: PathBuf,
+        /// The system's error.
         source: io::Error,
     },
-    /// A list is not a table of the columns that it needs.
-    #[error("{}: {reason}", place.display())]
+    /// A list lacks a column, or has an invalid value.
+    #[error("{}: {reason}", location.display())]
     Malformed {
         /// The list.
-        place: PathBuf,
-        /// What is wrong, with the line.
+        location: PathBuf,
+        /// What is wrong, with its line.
         reason: String,
     },
-    /// There is nothing to compare.
-    #[error("{} holds no two photos to compare: {wanted}", place.display())]
-    Nothing {
+    /// There are fewer than two photos to compare.
+    #[error("{} has no two photos to compare; expected {expected}", location.display())]
+    NothingToCompare {
         /// The list or folder.
-        place: PathBuf,
-        /// What would be needed.
-        wanted: &'static str,
+        location: PathBuf,
+        /// The expected content.
+        expected: &'static str,
     },
 }
 
@@ -44,63 +44,71 @@ pub(crate) struct IdentityRow {
     pub(crate) group: Option<String>,
 }
 
-/// File, name, person and group of a photo.
-pub(crate) type Found = (PathBuf, String, String, Option<String>);
+/// A photo of a list or folder.
+pub(crate) struct FoundPhoto {
+    pub(crate) file: PathBuf,
+    /// Its path as listed, or below the folder.
+    pub(crate) name: String,
+    pub(crate) identity: String,
+    pub(crate) group: Option<String>,
+}
 
-pub(crate) fn listed_photos(list: &Path) -> Result<Vec<Found>, LabelError> {
+pub(crate) fn listed_photos(list: &Path) -> Result<Vec<FoundPhoto>, LabelError> {
     let folder = list.parent().unwrap_or(Path::new("."));
-    let found = rows::<IdentityRow>(list)?.into_iter().map(|(_, row)| {
-        (folder.join(&row.path), row.path, row.identity, row.group.filter(|group| !group.is_empty()))
+    let found = rows::<IdentityRow>(list)?.into_iter().map(|(_, row)| FoundPhoto {
+        file: folder.join(&row.path),
+        name: row.path,
+        identity: row.identity,
+        group: row.group.filter(|group| !group.is_empty()),
     });
     Ok(found.collect())
 }
 
-pub(crate) fn photos_in_folders(root: &Path) -> Result<Vec<Found>, LabelError> {
+pub(crate) fn photos_in_folders(root: &Path) -> Result<Vec<FoundPhoto>, LabelError> {
     let mut found = Vec::new();
     for person in entries(root)?.into_iter().filter(|path| path.is_dir()) {
         for file in entries(&person)?.into_iter().filter(|path| is_photo(path)) {
-            let (person, name) =
-                (name_of(&person), file.strip_prefix(root).unwrap_or(&file).to_string_lossy());
-            found.push((file.clone(), name.into_owned(), person, None));
+            let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
+            found.push(FoundPhoto { name, identity: name_of(&person), group: None, file });
         }
     }
     Ok(found)
 }
 
-/// Whether the name ends as those of photos do.
+/// Whether the file has a photo's extension.
 fn is_photo(path: &Path) -> bool {
     let extension = path.extension().map(OsStr::to_ascii_lowercase);
     extension.is_some_and(|extension| ["jpg", "jpeg", "png"].iter().any(|known| extension == *known))
 }
 
-/// What is in a folder, in the order of names, so that the same photos always give the same pairs.
+/// The entries of a folder, sorted by name, so that the same photos always give the same pairs.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
-    let unreadable = |source| LabelError::Unreadable { place: folder.into(), source };
+    let unreadable = |source| LabelError::Unreadable { location: folder.into(), source };
     let paths = fs::read_dir(folder).map_err(unreadable)?.map(|entry| Ok(entry?.path()));
     let mut paths: Vec<_> = paths.collect::<io::Result<_>>().map_err(unreadable)?;
     paths.sort();
     Ok(paths)
 }
 
-/// The last part of a path without its extension.
+/// The last component of a path without its extension.
 pub(crate) fn name_of(path: &Path) -> String {
     path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// The rows of a list with a head, each with its line.
+/// The rows of a CSV list with a header, each with its line number.
 pub(crate) fn rows<T: serde::de::DeserializeOwned>(list: &Path) -> Result<Vec<(u64, T)>, LabelError> {
     let file =
-        fs::File::open(list).map_err(|source| LabelError::Unreadable { place: list.into(), source })?;
+        fs::File::open(list).map_err(|source| LabelError::Unreadable { location: list.into(), source })?;
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(io::BufReader::new(file));
     let malformed =
-        |error: csv::Error| LabelError::Malformed { place: list.into(), reason: error.to_string() };
-    let head = reader.headers().map_err(malformed)?.clone();
+        |error: csv::Error| LabelError::Malformed { location: list.into(), reason: error.to_string() };
+    let header = reader.headers().map_err(malformed)?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(malformed)?;
         let line = record.position().map_or(0, csv::Position::line);
-        rows.push((line, record.deserialize(Some(&head)).map_err(malformed)?));
+        rows.push((line, record.deserialize(Some(&header)).map_err(malformed)?));
     }
     Ok(rows)
 }

@@ -1,4 +1,4 @@
-//! Every photo through the face pipeline, once.
+//! Runs every photo through the face pipeline, once.
 
 use std::{
     fs,
@@ -16,41 +16,41 @@ use padan_inference::{FaceError, PhotoFault, Pipeline, Quality, Timings};
 
 use crate::labelled::LabelledPhoto;
 
-/// What came of one photo.
+/// The outcome for one photo.
 #[derive(Debug, Clone)]
 pub enum Outcome {
     /// A face was found and embedded.
     Face(Box<FaceFound>),
-    /// Nothing that could be compared was found. It counts as matching nobody.
+    /// No embedding could be computed. Such a photo matches nobody.
     Failed {
-        /// The word for the reason, such as `NO_FACE`.
+        /// The reason code, such as `NO_FACE`, or a file error.
         reason: String,
     },
 }
 
-/// The face that is meant.
+/// The subject's face.
 #[derive(Debug, Clone)]
 pub struct FaceFound {
     /// Its embedding.
     pub embedding: Embedding,
-    /// How good it is.
+    /// Its quality.
     pub quality: Quality,
-    /// The rule of the service that would turn this photo away as a selfie.
+    /// The rule by which the service would reject this photo as a selfie.
     pub broken_rule: Option<PhotoFault>,
 }
 
-/// All photos.
+/// The outcomes of all photos.
 #[derive(Debug)]
 pub struct Measured {
     /// In the order of the photos.
     pub outcomes: Vec<Outcome>,
-    /// From the first photo to the last, all cores at work.
+    /// Wall time for all photos, on all cores.
     pub wall: Duration,
-    /// The mean time of each step, over the photos with a face.
+    /// The mean time of each step over the photos with a face.
     pub mean: Timings,
 }
 
-/// The engine failed, which is no fault of a photo.
+/// The engine failed; the photo is not at fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{photo}: {reason}")]
 pub struct EngineFailed {
@@ -58,13 +58,17 @@ pub struct EngineFailed {
     reason: String,
 }
 
-/// Embeds every photo, a thread for each pipeline. `done` is told how many photos are done so far.
+/// Embeds every photo, with a thread for each pipeline. `on_progress` is called with the number of finished photos.
 ///
-/// Only embeddings and figures are kept: some kilobytes a photo.
+/// Only embeddings and quality measures are kept: some kilobytes for each photo.
+///
+/// # Errors
+///
+/// [`EngineFailed`] when a network fails. A photo's own fault is an [`Outcome::Failed`].
 pub fn measure(
     photos: &[LabelledPhoto],
     pipelines: Vec<Pipeline>,
-    done: &(impl Fn(usize) + Sync),
+    on_progress: &(impl Fn(usize) + Sync),
 ) -> Result<Measured, EngineFailed> {
     let began = Instant::now();
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -79,7 +83,7 @@ pub fn measure(
                         let at = next.fetch_add(1, Relaxed);
                         let Some(photo) = photos.get(at) else { return Ok(()) };
                         let (outcome, timings) = examine(&mut pipeline, photo).inspect_err(|_| {
-                            // The others need not go on.
+                            // Stops the other threads.
                             next.store(photos.len(), Relaxed);
                         })?;
                         if let Some(timings) = timings {
@@ -87,7 +91,7 @@ pub fn measure(
                             *sums = (sum(sums.0, timings), sums.1 + 1);
                         }
                         outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
-                        done(finished.fetch_add(1, Relaxed) + 1);
+                        on_progress(finished.fetch_add(1, Relaxed) + 1);
                     }
                 })
             })
@@ -158,7 +162,7 @@ impl Outcome {
         }
     }
 
-    /// The embedding, unless a rule of the service turns the photo away.
+    /// The embedding, unless the service would reject the photo as a selfie.
     pub fn gated_embedding(&self) -> Option<&Embedding> {
         match self {
             Self::Face(face) if face.broken_rule.is_none() => Some(&face.embedding),

@@ -1,47 +1,47 @@
 //! Accuracy, AUC, EER and error rates of scored pairs.
 //!
-//! A pair matches at a threshold when its cosine is at or above it. A pair of which a photo failed has the cosine -1, so
-//! that it matches at no threshold that means anything: it is a miss when it is genuine, and right when it is not.
+//! A pair matches at a threshold when its cosine is at or above it. A pair with a failed photo has the cosine -1, so it
+//! matches at no useful threshold: a genuine pair then counts as a miss, and an impostor pair as correct.
 
 use serde::Serialize;
 
-/// A pair with its cosine.
+/// A labelled pair's cosine.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Scored {
+pub(crate) struct LabelledScore {
     /// The cosine, -1 when a photo failed.
     pub(crate) cosine: f64,
     /// Whether the pair is genuine.
     pub(crate) same: bool,
-    /// Its part of a cross-validation.
+    /// Its fold of a cross-validation.
     pub(crate) fold: Option<usize>,
 }
 
-/// The share of pairs that a threshold tells right.
+/// The share of pairs that a threshold classifies correctly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Accuracy {
-    /// Over the folds, each judged at the threshold that is best for the others; without folds at the best threshold of
-    /// all, which flatters.
+    /// The mean over the folds, each classified by the best threshold of the others. Without folds, the share at the
+    /// best threshold of all pairs, which is optimistic.
     pub mean: f64,
-    /// The standard deviation over the folds; 0 without.
+    /// The standard deviation over the folds; 0 without folds.
     pub std: f64,
-    /// Of each fold; empty without.
+    /// The share of each fold; empty without folds.
     pub folds: Vec<f64>,
-    /// The threshold; with folds the mean of theirs.
+    /// The threshold; the mean threshold with folds.
     pub threshold: f64,
 }
 
-/// The accuracy: cross-validated where every pair has a fold, else the best.
-pub(crate) fn accuracy(pairs: &[Scored]) -> Accuracy {
+/// The accuracy: cross-validated when every pair has a fold, else at the best threshold.
+pub(crate) fn accuracy(pairs: &[LabelledScore]) -> Accuracy {
     let folds = pairs.iter().map(|pair| pair.fold).collect::<Option<Vec<_>>>();
     let count = folds.map_or(0, |folds| folds.into_iter().max().map_or(0, |last| last + 1));
     if count < 2 {
         let threshold = best_threshold(pairs.iter());
-        let mean = share_right(pairs.iter(), threshold);
+        let mean = share_correct(pairs.iter(), threshold);
         return Accuracy { mean, std: 0.0, folds: Vec::new(), threshold };
     }
     let of_fold = |fold: usize| {
         let threshold = best_threshold(pairs.iter().filter(|pair| pair.fold != Some(fold)));
-        (share_right(pairs.iter().filter(|pair| pair.fold == Some(fold)), threshold), threshold)
+        (share_correct(pairs.iter().filter(|pair| pair.fold == Some(fold)), threshold), threshold)
     };
     let (folds, thresholds): (Vec<_>, Vec<_>) = (0..count).map(of_fold).unzip();
     let mean = mean(&folds);
@@ -49,9 +49,9 @@ pub(crate) fn accuracy(pairs: &[Scored]) -> Accuracy {
     Accuracy { mean, std: variance.sqrt(), threshold: self::mean(&thresholds), folds }
 }
 
-/// The area under the ROC curve: how often a genuine pair has the higher cosine of a genuine and an impostor pair, ties
-/// counting half. 0.5 without pairs of both kinds.
-pub(crate) fn auc(pairs: &[Scored]) -> f64 {
+/// The area under the ROC curve: the probability that a genuine pair has a higher cosine than an impostor pair, with
+/// ties counting half. 0.5 without pairs of both kinds.
+pub(crate) fn auc(pairs: &[LabelledScore]) -> f64 {
     let (genuine, impostors) = split(pairs);
     if genuine.is_empty() || impostors.is_empty() {
         return 0.5;
@@ -66,9 +66,9 @@ pub(crate) fn auc(pairs: &[Scored]) -> f64 {
     won / (genuine.len() as f64 * impostors.len() as f64)
 }
 
-/// The rate at which false matches and false non-matches are equally frequent, interpolated between the two cosines
-/// around it. 0.5 without pairs of both kinds.
-pub(crate) fn equal_error_rate(pairs: &[Scored]) -> f64 {
+/// The equal error rate: false match rate and false non-match rate are equal there, interpolated between neighbouring
+/// thresholds. 0.5 without pairs of both kinds.
+pub(crate) fn equal_error_rate(pairs: &[LabelledScore]) -> f64 {
     let (genuine, impostors) = split(pairs);
     if genuine.is_empty() || impostors.is_empty() {
         return 0.5;
@@ -89,17 +89,17 @@ pub(crate) fn equal_error_rate(pairs: &[Scored]) -> f64 {
     0.5
 }
 
-/// The lowest threshold that at most this share of the impostor pairs reaches; `None` when fewer than three of them would
-/// make up the share.
+/// The lowest threshold that at most this share of the impostor pairs reaches; `None` when the share is fewer than
+/// three pairs.
 pub(crate) fn cosine_at_fmr(sorted_impostors: &[f64], fmr: f64) -> Option<f64> {
-    let may_reach = fmr * sorted_impostors.len() as f64 + 1e-9;
-    if may_reach < 3.0 {
+    let allowed = fmr * sorted_impostors.len() as f64 + 1e-9;
+    if allowed < 3.0 {
         return None;
     }
-    let most = may_reach.floor() as usize;
-    let Some(one_too_many) = sorted_impostors.len().checked_sub(most + 1) else { return Some(-1.0) };
-    // Pairs with the same cosine stay together, below the threshold.
-    let excluded = sorted_impostors[one_too_many];
+    let max_pairs = allowed.floor() as usize;
+    let Some(first_excess) = sorted_impostors.len().checked_sub(max_pairs + 1) else { return Some(-1.0) };
+    // Pairs with the same cosine stay on the same side, below the threshold.
+    let excluded = sorted_impostors[first_excess];
     let above = sorted_impostors.partition_point(|cosine| *cosine <= excluded);
     Some(sorted_impostors.get(above).map_or(excluded.next_up(), |last| f64::midpoint(*last, excluded)))
 }
@@ -111,7 +111,7 @@ pub(crate) fn share_reaching(sorted: &[f64], threshold: f64) -> f64 {
 }
 
 /// The cosines of genuine and of impostor pairs, each in increasing order.
-pub(crate) fn split(pairs: &[Scored]) -> (Vec<f64>, Vec<f64>) {
+pub(crate) fn split(pairs: &[LabelledScore]) -> (Vec<f64>, Vec<f64>) {
     let sorted = |same: bool| {
         let mut cosines: Vec<_> = pairs.iter().filter(|p| p.same == same).map(|p| p.cosine).collect();
         cosines.sort_by(f64::total_cmp);
@@ -120,20 +120,20 @@ pub(crate) fn split(pairs: &[Scored]) -> (Vec<f64>, Vec<f64>) {
     (sorted(true), sorted(false))
 }
 
-/// The value below which this share of sorted values lies, interpolated; `None` without values.
+/// The quantile of sorted values, interpolated; `None` without values.
 pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
-    let place = share.clamp(0.0, 1.0) * last as f64;
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
-    Some(below + (above - below) * place.fract())
+    let position = share.clamp(0.0, 1.0) * last as f64;
+    let (below, above) = (sorted[position.floor() as usize], sorted[position.ceil() as usize]);
+    Some(below + (above - below) * position.fract())
 }
 
-/// The cosine at which most pairs are told right, the lowest of several.
-fn best_threshold<'a>(pairs: impl Iterator<Item = &'a Scored>) -> f64 {
+/// The threshold that classifies most pairs correctly; the lowest when there are several.
+fn best_threshold<'a>(pairs: impl Iterator<Item = &'a LabelledScore>) -> f64 {
     let mut sorted: Vec<_> = pairs.map(|pair| (pair.cosine, pair.same)).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let genuine = sorted.iter().filter(|(_, same)| *same).count();
-    // Below all, every pair matches.
+    // At the lowest cosine every pair matches.
     let (mut right, mut best) = (genuine, (genuine, sorted.first().map_or(0.0, |(cosine, _)| *cosine)));
     for (at, (cosine, same)) in sorted.iter().enumerate() {
         right = if *same { right - 1 } else { right + 1 };
@@ -145,7 +145,7 @@ fn best_threshold<'a>(pairs: impl Iterator<Item = &'a Scored>) -> f64 {
     best.1
 }
 
-fn share_right<'a>(pairs: impl Iterator<Item = &'a Scored>, threshold: f64) -> f64 {
+fn share_correct<'a>(pairs: impl Iterator<Item = &'a LabelledScore>, threshold: f64) -> f64 {
     let (right, all) = pairs.fold((0_u64, 0_u64), |(right, all), pair| {
         (right + u64::from((pair.cosine >= threshold) == pair.same), all + 1)
     });
@@ -162,15 +162,18 @@ mod tests {
 
     use super::*;
 
-    fn scored(genuine: &[f64], impostors: &[f64]) -> Vec<Scored> {
+    fn scored(genuine: &[f64], impostors: &[f64]) -> Vec<LabelledScore> {
         let of = |cosines: &[f64], same| {
-            cosines.iter().map(|cosine| Scored { cosine: *cosine, same, fold: None }).collect::<Vec<_>>()
+            cosines
+                .iter()
+                .map(|cosine| LabelledScore { cosine: *cosine, same, fold: None })
+                .collect::<Vec<_>>()
         };
         [of(genuine, true), of(impostors, false)].concat()
     }
 
     #[test]
-    fn what_is_apart_has_no_errors() {
+    fn separated_pairs_have_no_errors() {
         let pairs = scored(&[0.7, 0.8, 0.9], &[0.1, 0.2]);
         assert_eq!(accuracy(&pairs).mean, 1.0);
         assert_eq!(accuracy(&pairs).threshold, 0.7);
@@ -179,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_four_on_the_wrong_side_each() {
+    fn one_of_four_pairs_of_each_kind_is_wrong() {
         // By hand: at 0.4 three of four genuine pairs match and one of four impostor pairs does.
         let pairs = scored(&[0.3, 0.5, 0.6, 0.7], &[0.0, 0.1, 0.2, 0.4]);
         assert_eq!(accuracy(&pairs).mean, 0.875);
@@ -194,13 +197,13 @@ mod tests {
     }
 
     #[test]
-    fn each_fold_is_judged_by_the_threshold_of_the_others() {
+    fn each_fold_is_classified_by_the_threshold_of_the_others() {
         let mut pairs = scored(&[0.6, 0.9, 0.3, 0.9], &[0.1, 0.2, 0.1, 0.4]);
         for (pair, fold) in pairs.iter_mut().zip([0, 0, 1, 1, 0, 0, 1, 1]) {
             pair.fold = Some(fold);
         }
-        // By hand: of fold 1, three of four are right from 0.3 on, and no more anywhere; of fold 0, all from 0.6 on. With
-        // 0.3 all of fold 0 are right; with 0.6, fold 1 has its 0.3 wrong.
+        // By hand: the best threshold of fold 1 is 0.3, with three of four pairs correct; that of fold 0 is 0.6, with
+        // all correct. At 0.3 all of fold 0 are correct; at 0.6 the genuine 0.3 of fold 1 is wrong.
         let found = accuracy(&pairs);
         assert_eq!(found.folds, [1.0, 0.75]);
         assert_eq!((found.mean, found.std), (0.875, 0.125));
@@ -208,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_takes_three_pairs_to_be_told() {
+    fn a_rate_requires_three_pairs() {
         let impostors: Vec<f64> = (0..300).map(|n| f64::from(n) / 1000.0).collect();
         // Three of 300 reach what lies between the third and the fourth from above.
         assert!((cosine_at_fmr(&impostors, 0.01).unwrap() - 0.2965).abs() < 1e-12);
@@ -217,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn pairs_with_the_same_cosine_stay_below_together() {
+    fn pairs_with_the_same_cosine_stay_below_the_threshold() {
         let impostors = [[0.1; 290].as_slice(), &[0.3; 10]].concat();
         assert_eq!(cosine_at_fmr(&impostors, 0.01), Some(0.3_f64.next_up()));
         assert_eq!(cosine_at_fmr(&impostors, 0.04), Some(0.2));
@@ -231,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rates_lie_in_their_ranges_and_the_threshold_keeps_its_promise(
+        fn rates_are_in_range_and_the_threshold_keeps_the_rate(
             genuine in prop::collection::vec(-1.0_f64..1.0, 1..40),
             impostors in prop::collection::vec(-1.0_f64..1.0, 3..400),
             fmr in 0.01_f64..1.0,
@@ -242,7 +245,7 @@ mod tests {
             let found = accuracy(&pairs);
             let trivial = genuine.len().max(impostors.len()) as f64 / pairs.len() as f64;
             prop_assert!(found.mean >= trivial - 1e-12);
-            prop_assert!((share_right(pairs.iter(), found.threshold) - found.mean).abs() < 1e-12);
+            prop_assert!((share_correct(pairs.iter(), found.threshold) - found.mean).abs() < 1e-12);
             let (_, sorted) = split(&pairs);
             if let Some(cosine) = cosine_at_fmr(&sorted, fmr) {
                 prop_assert!(share_reaching(&sorted, cosine) <= fmr + 1e-9);

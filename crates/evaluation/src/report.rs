@@ -1,4 +1,4 @@
-//! A page for people: one file that needs no network.
+//! The HTML report: one self-contained file.
 
 mod plots;
 
@@ -13,17 +13,18 @@ use padan_inference::Pipeline;
 
 pub use self::plots::Plot;
 use crate::{
-    evaluation::{Evaluated, Evaluation, Figures, TurnedAway},
+    evaluation::{Evaluated, Evaluation, Figures, RejectedPhoto},
+    exclusions::Exclusion,
     labelled::Labelled,
-    left_out::LeftOutEntry,
+    scored_pair::ScoredPair,
 };
 
-/// A page and its pictures.
+/// A report with its plots.
 #[derive(Debug)]
 pub struct Report {
-    /// The whole page.
+    /// The HTML page.
     pub html: String,
-    /// The pictures on it.
+    /// The plots in it.
     pub plots: Vec<Plot>,
 }
 
@@ -35,10 +36,10 @@ pub type Crops = BTreeMap<usize, Vec<u8>>;
 #[error("the report cannot be made: {0}")]
 pub struct ReportError(String);
 
-/// Pairs of a kind that are shown.
+/// Number of pairs of each kind that are shown.
 const WORST: usize = 20;
-/// Photos that were turned away that are listed.
-const MOST_LISTED: usize = 200;
+/// Limit for the listed rejected photos.
+const MAX_LISTED: usize = 200;
 
 #[derive(Template)]
 #[template(path = "report.html")]
@@ -51,8 +52,8 @@ struct Page<'a> {
     matched: Vec<Shown>,
     pass_mark: String,
     reasons: BTreeMap<&'a str, usize>,
-    turned_away: &'a [TurnedAway],
-    left_out: &'a [LeftOutEntry],
+    turned_away: &'a [RejectedPhoto],
+    left_out: &'a [Exclusion],
 }
 
 /// A pair on the page.
@@ -63,33 +64,38 @@ struct Shown {
     percentage: String,
 }
 
-/// The pairs that are told worst: genuine ones with the lowest cosines, then impostor ones with the highest. Pairs of which
-/// a photo failed have no cosine and are not among them.
-pub fn worst_pairs(labelled: &Labelled, evaluated: &Evaluated) -> [Vec<(usize, usize, f64)>; 2] {
+/// The worst pairs: the genuine ones with the lowest cosines, then the impostor ones with the highest. Pairs with a
+/// failed photo have no cosine and are not included.
+pub fn worst_pairs(labelled: &Labelled, evaluated: &Evaluated) -> [Vec<ScoredPair>; 2] {
     let mut genuine: Vec<_> =
-        evaluated.genuine.iter().filter(|(_, _, cosine)| *cosine > -1.0).copied().collect();
-    genuine.sort_by(|a, b| a.2.total_cmp(&b.2));
+        evaluated.genuine.iter().filter(|pair| pair.cosine > ScoredPair::FAILED).copied().collect();
+    genuine.sort_by(|x, y| x.cosine.total_cmp(&y.cosine));
     genuine.truncate(WORST);
     let mut impostors: Vec<_> = if let Some(cross) = &evaluated.cross {
         let tail = cross.tail().iter().take(WORST);
-        tail.map(|pair| (pair.a as usize, pair.b as usize, f64::from(pair.cosine))).collect()
+        tail.map(|pair| ScoredPair { a: pair.a as usize, b: pair.b as usize, cosine: f64::from(pair.cosine) })
+            .collect()
     } else {
         let scores = labelled.pairs.iter().zip(&evaluated.evaluation.scores).filter(|(pair, _)| !pair.same);
-        scores.map(|(pair, score)| (pair.a, pair.b, score.cosine)).collect()
+        scores.map(|(pair, score)| ScoredPair { a: pair.a, b: pair.b, cosine: score.cosine }).collect()
     };
-    impostors.sort_by(|a, b| b.2.total_cmp(&a.2));
+    impostors.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
     impostors.truncate(WORST);
     [genuine, impostors]
 }
 
-/// Takes the aligned crops of photos once more, for the page. A photo that gives none is left out.
+/// Takes the aligned crops of the photos of these pairs. Photos that give none are skipped.
+///
+/// # Errors
+///
+/// [`ReportError`] when a crop cannot be encoded.
 pub fn crops(
     labelled: &Labelled,
-    pairs: &[Vec<(usize, usize, f64)>],
+    pairs: &[Vec<ScoredPair>],
     pipeline: &mut Pipeline,
 ) -> Result<Crops, ReportError> {
     let mut crops = Crops::new();
-    for at in pairs.iter().flatten().flat_map(|(a, b, _)| [*a, *b]) {
+    for at in pairs.iter().flatten().flat_map(|pair| [pair.a, pair.b]) {
         if crops.contains_key(&at) {
             continue;
         }
@@ -101,7 +107,11 @@ pub fn crops(
     Ok(crops)
 }
 
-/// Makes the page.
+/// Makes the HTML report.
+///
+/// # Errors
+///
+/// [`ReportError`] when a plot or the page cannot be made.
 pub fn report(
     title: &str,
     labelled: &Labelled,
@@ -117,7 +127,7 @@ pub fn report(
     let plots = plots::all(evaluated, calibration.pass_cosine(), &scale);
     let plots = plots.map_err(|error| ReportError(error.to_string()))?;
     let [missed, matched] = worst_pairs(labelled, evaluated).map(|pairs| {
-        let shown = pairs.into_iter().map(|(a, b, cosine)| Shown {
+        let shown = pairs.into_iter().map(|ScoredPair { a, b, cosine }| Shown {
             names: [a, b].map(|at| short(&labelled.photos[at].name)),
             pictures: [a, b]
                 .map(|at| crops.get(&at).map_or_else(String::new, |png| embedded("image/png", png))),
@@ -136,29 +146,26 @@ pub fn report(
     let page = Page {
         title,
         evaluation,
-        figures: [("no rule but that a face is found", &evaluation.figures)]
-            .into_iter()
-            .chain(gated)
-            .collect(),
+        figures: [("all photos with a face", &evaluation.figures)].into_iter().chain(gated).collect(),
         plots: plots.iter().map(|plot| (plot.name, embedded("image/svg+xml", plot.svg.as_bytes()))).collect(),
         missed,
         matched,
         pass_mark: format!("{:.4}", calibration.pass_cosine()),
         reasons,
-        turned_away: &evaluation.turned_away[..evaluation.turned_away.len().min(MOST_LISTED)],
+        turned_away: &evaluation.turned_away[..evaluation.turned_away.len().min(MAX_LISTED)],
         left_out: &evaluation.left_out,
     };
     let html = page.render().map_err(|error| ReportError(error.to_string()))?;
     Ok(Report { html, plots })
 }
 
-/// The last folder and the file's name: a list's paths may come from far away.
+/// The last folder and the file's name, since a list's paths may be long.
 fn short(name: &str) -> String {
     let parts: Vec<_> = name.rsplitn(3, '/').take(2).collect();
     parts.into_iter().rev().collect::<Vec<_>>().join("/")
 }
 
-/// A picture within the page.
+/// A picture as a data URL.
 fn embedded(media_type: &str, bytes: &[u8]) -> String {
     format!("data:{media_type};base64,{}", STANDARD.encode(bytes))
 }

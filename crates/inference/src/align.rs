@@ -1,4 +1,4 @@
-//! Five-point alignment: a face as the 112 x 112 crop that embedders are trained on.
+//! Five-point alignment: takes the 112 x 112 crop that embedders are trained on.
 
 use fast_image_resize::{FilterType, Resizer};
 
@@ -13,7 +13,7 @@ use crate::{
 /// Pixels a side of the crop.
 pub(crate) const CROP_SIDE: usize = 112;
 
-/// Where the crop has the landmarks: eyes, nose and mouth corners of the ArcFace frame.
+/// Where the landmarks lie in the crop (the ArcFace frame): eyes, nose, mouth corners.
 pub(crate) const ARCFACE_FRAME: [Point; 5] = [
     Point { x: 38.2946, y: 51.6963 },
     Point { x: 73.5318, y: 51.5014 },
@@ -30,20 +30,22 @@ pub struct AlignedFace {
     rgb: Vec<f32>,
 }
 
-/// Above this many decoded pixels a crop pixel, they are averaged down before they are sampled.
+/// With more decoded pixels for a crop pixel than this, the photo is reduced before it is sampled.
 const MAX_STEP_UNFILTERED: f64 = 1.2;
 
-/// Takes the crop that puts the landmarks closest onto the frame's, in the least squares sense.
+/// Takes the crop by the similarity transform that brings the landmarks closest to the frame's in the least squares
+/// sense.
 ///
 /// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is
-/// reduced first with a Lanczos filter, so that no pixel is skipped; the rest is bilinear. Outside the photo the
-/// crop is black. `reduced` is memory for that part.
+/// first reduced with a Lanczos filter, so that no pixel is skipped; sampling is bilinear. Outside the photo the crop
+/// is black. `reduced` is a buffer for the reduced part.
 pub(crate) fn align(
     picture: &Picture,
     orientation: Orientation,
     landmarks: &[Point; 5],
     frame: &[Point; 5],
-    (resizer, reduced): (&mut Resizer, &mut Raster),
+    resizer: &mut Resizer,
+    reduced: &mut Raster,
 ) -> Result<AlignedFace, FaceError> {
     let to_crop = Affine::similarity(landmarks, frame).ok_or(PhotoFault::NoFace)?;
     let to_upright = to_crop.inverse().ok_or(PhotoFault::NoFace)?;
@@ -51,16 +53,17 @@ pub(crate) fn align(
     if to_raster.scale() <= MAX_STEP_UNFILTERED {
         return Ok(sample(&picture.raster, &to_raster));
     }
-    let to_reduced = reduce(&picture.raster, &to_raster, (resizer, reduced))?;
+    let to_reduced = reduce(&picture.raster, &to_raster, resizer, reduced)?;
     let to_reduced = to_reduced.ok_or(PhotoFault::NoFace)?;
     Ok(sample(reduced, &to_raster.then(&to_reduced)))
 }
 
-/// Writes the part of the photo that the crop covers, at the crop's scale, and gives the map into it.
+/// Reduces the part of the photo that the crop covers to the crop's scale, and returns the map into it.
 fn reduce(
     raster: &Raster,
     to_raster: &Affine,
-    (resizer, reduced): (&mut Resizer, &mut Raster),
+    resizer: &mut Resizer,
+    reduced: &mut Raster,
 ) -> Result<Option<Affine>, FaceError> {
     let scale = to_raster.scale();
     let Some(part) = covered_part(raster, to_raster, 4.0 * scale) else {
@@ -75,7 +78,7 @@ fn reduce(
     Ok(Some(to_reduced))
 }
 
-/// The whole pixels that the crop and a margin around it cover; `None` when they lie outside the photo.
+/// The pixels that the crop with a margin covers; `None` when all lie outside the photo.
 fn covered_part(raster: &Raster, to_raster: &Affine, margin: f64) -> Option<Rectangle> {
     let last = CROP_SIDE as f64 - 1.0;
     let corners = [(0.0, 0.0), (last, 0.0), (0.0, last), (last, last)];
@@ -120,7 +123,7 @@ impl AlignedFace {
     /// Pixels a side.
     pub const SIDE: usize = CROP_SIDE;
 
-    /// Red, green and blue in turn, row by row.
+    /// Red, green and blue of each pixel, row by row.
     pub fn rgb(&self) -> &[f32] {
         &self.rgb
     }
@@ -130,7 +133,7 @@ impl AlignedFace {
         self.rgb.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect()
     }
 
-    /// A crop made otherwise; three values for each of the crop's pixels.
+    /// A crop from three values for each of its pixels.
     pub(crate) fn from_rgb(rgb: Vec<f32>) -> Self {
         Self { rgb }
     }
@@ -148,8 +151,8 @@ mod tests {
 
     fn align_upright(raster: Raster, landmarks: &[Point; 5]) -> Result<AlignedFace, FaceError> {
         let picture = Picture::of(raster, Orientation::UPRIGHT);
-        let memory = (&mut Resizer::new(), &mut Raster::default());
-        align(&picture, picture.orientation, landmarks, &FRAME, memory)
+        let (mut resizer, mut reduced) = (Resizer::new(), Raster::default());
+        align(&picture, picture.orientation, landmarks, &FRAME, &mut resizer, &mut reduced)
     }
 
     fn crop(raster: Raster, landmarks: &[Point; 5]) -> AlignedFace {
@@ -157,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_on_the_frame_copy_the_photo() {
+    fn landmarks_at_the_frames_positions_copy_the_photo() {
         let face = crop(gradient(112, 112, 1.0), &FRAME);
         for row in 0..CROP_SIDE {
             for column in 0..CROP_SIDE {
@@ -185,8 +188,9 @@ mod tests {
         let eightfold = FRAME.map(|p| Point { x: (p.x + 0.5) * 8.0 - 0.5, y: (p.y + 0.5) * 8.0 - 0.5 });
         let mut picture = Picture::of(gradient(224, 224, 1.0), Orientation::UPRIGHT);
         (picture.size, picture.reduction) = ((896, 896), 4);
-        let memory = (&mut Resizer::new(), &mut Raster::default());
-        let face = align(&picture, picture.orientation, &eightfold, &FRAME, memory).unwrap();
+        let (mut resizer, mut reduced) = (Resizer::new(), Raster::default());
+        let face =
+            align(&picture, picture.orientation, &eightfold, &FRAME, &mut resizer, &mut reduced).unwrap();
         for (column, row) in [(4, 4), (60, 50), (100, 107)] {
             let at = (row * CROP_SIDE + column) * 3;
             // A crop pixel's middle lies between two pixels of the raster.
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_is_black() {
+    fn the_crop_is_black_outside_the_photo() {
         let shifted = FRAME.map(|p| Point { x: p.x - 56.0, y: p.y });
         let face = crop(Raster::new(112, 112, vec![200; 112 * 112 * 3]).unwrap(), &shifted);
         assert!(face.rgb()[..3].iter().all(|value| *value < 1e-6));

@@ -8,14 +8,14 @@ use crate::{
     quality::Quality,
 };
 
-/// What was found in a photo.
+/// The result of analysing a photo.
 #[derive(Debug, Clone)]
 pub struct Analysis {
-    /// The subject's face as a vector.
+    /// The embedding of the subject's face.
     pub embedding: Embedding,
-    /// Where the face is.
+    /// The subject's face.
     pub face: Face,
-    /// How good it is.
+    /// Its quality.
     pub quality: Quality,
     /// How long each step took.
     pub timings: Timings,
@@ -24,20 +24,21 @@ pub struct Analysis {
 /// The subject's face. Coordinates are pixels of the photo held upright.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Face {
-    /// The box around it.
+    /// Its bounding box.
     #[serde(rename = "box")]
     pub rectangle: Rectangle,
-    /// The eye at the photo's left, the other, nose, mouth corner at the photo's left, the other.
+    /// Left eye, right eye, nose, left and right corner of the mouth; left and right as in the photo.
     pub landmarks: [Point; 5],
-    /// How sure the detector is, 0 to 1.
+    /// The detector's score, 0 to 1.
     pub score: f32,
-    /// By how much the photo had to be turned clockwise beyond its EXIF orientation: 0, 90, 180 or 270.
+    /// Degrees that the photo was turned clockwise in addition to its EXIF orientation: 0, 90, 180 or 270.
     pub turned_degrees: u16,
     /// The area of the largest other face, as a share of this one's; 0 when alone.
     pub second_share: f64,
-    /// How often the detector's network ran: 3 for a close face, 4 for a smaller one, more where the first looks found nobody
-    /// or the face lay on its side.
-    pub looks: u32,
+    /// How often the detector's network ran: 3 times for a close face, 4 times for a smaller one, more often when the
+    /// first runs found no face or the face lay on its side.
+    #[serde(rename = "looks")]
+    pub detector_runs: u32,
 }
 
 /// How long each step of one photo took.
@@ -45,20 +46,20 @@ pub struct Face {
 pub struct Timings {
     /// Waiting for a worker.
     pub queued: Duration,
-    /// Bytes to pixels.
+    /// Decoding the photo.
     pub decode: Duration,
-    /// Finding faces, with all retries.
+    /// Detecting faces, with all retries.
     pub detect: Duration,
     /// Taking the aligned crop.
     pub align: Duration,
-    /// Judging the crop.
+    /// Measuring the quality of the crop.
     pub quality: Duration,
-    /// The embedder.
+    /// Computing the embedding.
     pub embed: Duration,
 }
 
 impl Timings {
-    /// All steps together, without waiting.
+    /// The sum of all steps without `queued`.
     pub fn work(&self) -> Duration {
         self.decode + self.detect + self.align + self.quality + self.embed
     }

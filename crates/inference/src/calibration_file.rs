@@ -4,64 +4,64 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{digest::FileDigest, model_error::ModelError, model_set::ModelSet};
 
-/// What a model set's cosines mean in per cent, and how that is known. Bound to the embedder's file. Made by
-/// `padan calibrate`.
+/// The map from a model set's cosines to percentages, with the measurements behind it. It is bound to the embedder's
+/// file. `padan calibrate` makes it.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationFile {
-    /// Of this format.
+    /// Version of this format.
     pub version: u32,
-    /// The model set.
+    /// The model set's name.
     pub set: String,
-    /// The canonical file of the embedder that was measured.
+    /// Digest of the measured embedder's canonical file.
     pub embedder_sha256: FileDigest,
-    /// The day, in Asia/Jakarta.
+    /// The date on which it was made, in Asia/Jakarta.
     pub made_on: String,
-    /// Pairs of two persons, all from within one source: the sources weigh by their pairs. They share photos with each
-    /// other, so they are correlated.
+    /// Impostor pairs, each within one source, so that a source weighs by its pairs. Pairs share photos, so they are
+    /// correlated.
     pub impostor_pairs: u64,
-    /// Where the pass mark stands, and why.
+    /// The pass mark and its reasons.
     pub pass_mark: PassMark,
-    /// What was measured at 60, 75 and 90 %.
+    /// The error rates at 60, 75 and 90 %.
     #[serde(rename = "mark")]
     pub marks: Vec<CalibrationMark>,
-    /// The groups of people that the photos tell apart.
+    /// The demographic groups of the photos' labels.
     #[serde(default, rename = "group", skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<CalibrationGroup>,
     /// The collections of photos.
     #[serde(rename = "source")]
     pub sources: Vec<CalibrationSource>,
-    /// The points of the scale, in increasing order, straight lines between them.
+    /// The points of the scale in increasing order, linear in between.
     #[serde(rename = "point")]
     pub points: Vec<CalibrationPoint>,
 }
 
-/// Where the pass mark stands: at the larger of two cosines.
+/// The pass mark: the larger of two cosines.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PassMark {
-    /// The larger.
+    /// The cosine of the pass mark.
     pub cosine: f64,
-    /// The cosine that 1 in 10,000 pairs of two persons reach.
+    /// The cosine that 1 in 10,000 impostor pairs reach.
     pub pooled_at_1_in_10000: f64,
-    /// The cosine that 1 in 1,000 such pairs reach in the group in which it is highest; none when no group is large enough.
+    /// The highest of the groups' cosines that 1 in 1,000 impostor pairs reach; `None` when no group is large enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group_at_1_in_1000: Option<f64>,
 }
 
-/// A rate with its interval of 95 %, by drawing persons anew.
+/// A rate with its 95 % confidence interval, from a bootstrap over persons.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
-    /// As measured.
+    /// The measured value.
     pub value: f64,
-    /// The 2.5th percentile of the draws.
+    /// The 2.5th percentile of the bootstrap.
     pub low: f64,
-    /// The 97.5th.
+    /// The 97.5th percentile.
     pub high: f64,
 }
 
-/// The rates at a percentage.
+/// The error rates at a percentage.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationMark {
@@ -69,43 +69,44 @@ pub struct CalibrationMark {
     pub percentage: f64,
     /// The cosine there.
     pub cosine: f64,
-    /// Lies beyond the data: the rate is that of the few pairs that happened to reach it.
+    /// Whether it lies beyond the data, where the rate is that of the few pairs that happen to reach it.
     pub extrapolated: bool,
-    /// The share of pairs of two persons that reach it.
+    /// The false match rate: the share of impostor pairs that reach the cosine.
     pub fmr: Rate,
-    /// The same in the group in which it is highest, among those large enough.
+    /// The highest false match rate among the groups that are large enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group: Option<GroupRate>,
-    /// The share of pairs of one person that do not reach it; photos without a face count.
+    /// The false non-match rate: the share of genuine pairs that do not reach the cosine, those of photos without a
+    /// face included.
     pub fnmr: Rate,
 }
 
-/// The rate of a group.
+/// The false match rate of a group.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupRate {
-    /// The group.
+    /// The group's name.
     pub name: String,
-    /// The share of its pairs of two persons that reach the cosine.
+    /// The share of its impostor pairs that reach the cosine.
     pub fmr: Rate,
 }
 
-/// A group of people.
+/// A demographic group.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationGroup {
-    /// As the photos' list calls it.
+    /// Its name in the list of photos.
     pub name: String,
     /// Persons with an embedding.
     pub persons: usize,
-    /// Pairs of two of them.
+    /// Impostor pairs among them.
     pub impostor_pairs: u64,
-    /// Whether it is large enough to have a say in where the pass mark stands: 50 persons and 10,000 pairs.
+    /// Whether it is large enough to decide on the pass mark: 50 persons and 10,000 pairs.
     pub decides: bool,
-    /// The cosine that 1 in 1,000 of those reach.
+    /// The cosine that 1 in 1,000 of its impostor pairs reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cosine_at_1_in_1000: Option<f64>,
-    /// The share of those that reach the pass mark.
+    /// The share of its impostor pairs that reach the pass mark.
     pub fmr_at_pass_mark: Rate,
 }
 
@@ -115,17 +116,17 @@ pub struct CalibrationGroup {
 pub struct CalibrationSource {
     /// Its name.
     pub name: String,
-    /// Photos that were used.
+    /// Photos used.
     pub photos: usize,
-    /// Persons on them.
+    /// Persons in them.
     pub persons: usize,
-    /// Photos in which no face was found.
+    /// Photos without a detected face.
     pub failures_to_acquire: usize,
-    /// Pairs of one person.
+    /// Genuine pairs.
     pub genuine_pairs: usize,
-    /// Pairs of two persons.
+    /// Impostor pairs.
     pub impostor_pairs: u64,
-    /// Photos and pairs that were left out because their labels are known to be wrong.
+    /// Photos and pairs that were excluded because their labels are known to be wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
 }
@@ -138,70 +139,84 @@ pub struct CalibrationPoint {
     pub percentage: f64,
     /// The cosine there, -1 to 1.
     pub cosine: f64,
-    /// The share of pairs of two persons that reach it.
+    /// The share of impostor pairs that reach it.
     pub fmr: f64,
-    /// The share of pairs of one person that do not.
+    /// The share of genuine pairs that do not reach it.
     pub fnmr: f64,
-    /// The rate of pairs of two persons lies beyond the data, and is a straight line of its logarithm.
+    /// Whether the false match rate lies beyond the data and is extrapolated linearly in its logarithm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extrapolated: bool,
-    /// What the point is defined by; none when it lies between two that are, so that the scale is straight in the logarithm of
-    /// the rate.
+    /// What defines the point; `None` for a point between two anchors, which makes the scale linear in the logarithm of
+    /// the false match rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
 }
 
 impl CalibrationFile {
-    /// The format that is read and written.
+    /// The supported version of the format.
     pub const VERSION: u32 = 2;
 
-    /// Reads a calibration and checks that it was made for this set. `place` is where it was found, for the
-    /// error.
-    pub fn parse(place: &str, text: &str, set: &ModelSet) -> Result<Self, ModelError> {
+    /// Parses a calibration and checks that it was made for this set. `location` names the file in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when the text is no calibration, its scale is invalid, or it belongs to another
+    /// model.
+    pub fn parse(location: &str, text: &str, set: &ModelSet) -> Result<Self, ModelError> {
         #[derive(Deserialize)]
         struct Versioned {
             version: u32,
         }
-        let wrong = |reason: String| ModelError::Calibration { place: place.to_owned(), reason };
-        let Versioned { version } = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let invalid = |reason: String| ModelError::Calibration { location: location.to_owned(), reason };
+        let Versioned { version } = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if version != Self::VERSION {
-            return Err(wrong(format!("version {version} is not known here; {} is", Self::VERSION)));
+            return Err(invalid(format!("version {version} is not supported; expected {}", Self::VERSION)));
         }
-        let file: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let file: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         if file.set != set.name() || file.embedder_sha256 != set.embedder.canonical().sha256 {
-            return Err(wrong(format!(
-                "it was made for {} with SHA-256 {}, and {} has {}; \
-                 calibrate that model and use its own file",
+            return Err(invalid(format!(
+                "made for {} with SHA-256 {}, but {} has {}; calibrate this model and use its own file",
                 file.set,
                 file.embedder_sha256,
                 set.name(),
                 set.embedder.canonical().sha256
             )));
         }
-        file.scale().map_err(|error| wrong(error.to_string()))?;
+        file.scale().map_err(|error| invalid(error.to_string()))?;
         let rates = file.points.iter().flat_map(|point| [point.fmr, point.fnmr]);
         if rates.into_iter().any(|rate| !(0.0..=1.0).contains(&rate)) {
-            return Err(wrong("a rate lies outside 0 to 1".to_owned()));
+            return Err(invalid("expected every rate in 0 to 1, found another one".to_owned()));
         }
         Ok(file)
     }
 
-    /// The text of the file.
+    /// Writes the calibration as TOML.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when a value cannot be written.
     pub fn to_toml(&self) -> Result<String, ModelError> {
         const HEAD: &str = "# What the percentages of this model set mean. Made by `padan calibrate`; `padan calibration show` prints it.\n\n";
-        toml::to_string(self)
-            .map(|text| HEAD.to_owned() + &text)
-            .map_err(|error| ModelError::Calibration { place: self.set.clone(), reason: error.to_string() })
+        toml::to_string(self).map(|text| HEAD.to_owned() + &text).map_err(|error| ModelError::Calibration {
+            location: self.set.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// The map from cosine to percentage.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when the points do not increase.
     pub fn calibration(&self) -> Result<Calibration, ModelError> {
-        // Parsing has checked this; a file made by hand in code has not been parsed.
-        self.scale()
-            .map_err(|error| ModelError::Calibration { place: self.set.clone(), reason: error.to_string() })
+        // A file that was built in code has not been checked by `parse`.
+        self.scale().map_err(|error| ModelError::Calibration {
+            location: self.set.clone(),
+            reason: error.to_string(),
+        })
     }
 
-    /// Tells calibrations apart: 16 hexadecimal digits of a hash over the points of the scale.
+    /// An id of the scale: 16 hexadecimal digits of a hash over its points.
     pub fn id(&self) -> String {
         let points = self.points.iter().flat_map(|point| [point.cosine, point.percentage]);
         let hash = points.fold(Sha256::new().chain_update(b"padan calibration 1\0"), |hash, number| {
@@ -232,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_scales_pass_where_they_say_and_come_back_from_their_text() {
+    fn the_built_in_scales_are_consistent_and_survive_a_round_trip() {
         for name in ["sface", "mobilefacenet"] {
             let set = set(name);
             let file = Catalogue::load(&[]).unwrap().calibration(&set).unwrap();
@@ -245,8 +260,8 @@ mod tests {
     fn another_models_calibration_is_refused() {
         let mut other = set("sface");
         other.embedder.exports[0].sha256 = FileDigest::of(b"another file");
-        assert!(refusal(BUILT_IN, &other).contains("it was made for sface with SHA-256 0ba9"));
-        assert!(refusal(BUILT_IN, &set("mobilefacenet")).contains("it was made for sface"));
+        assert!(refusal(BUILT_IN, &other).contains("made for sface with SHA-256 0ba9"));
+        assert!(refusal(BUILT_IN, &set("mobilefacenet")).contains("made for sface"));
     }
 
     #[test]
@@ -261,6 +276,6 @@ mod tests {
         let unknown = BUILT_IN.replacen("version = 2", "version = 2\nmark_up = 3", 1);
         assert!(refusal(&unknown, &set("sface")).contains("unknown field `mark_up`"));
         let earlier = BUILT_IN.replacen("version = 2", "version = 1", 1);
-        assert_eq!(refusal(&earlier, &set("sface")), "here: version 1 is not known here; 2 is");
+        assert_eq!(refusal(&earlier, &set("sface")), "here: version 1 is not supported; expected 2");
     }
 }

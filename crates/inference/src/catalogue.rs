@@ -11,59 +11,64 @@ use crate::{
     model_set::ModelSet,
 };
 
-/// The manifests that the program brings along.
+/// The manifests that are compiled in.
 const BUILT_IN: [&str; 3] = [
     include_str!("../../../models/yunet.toml"),
     include_str!("../../../models/sface.toml"),
     include_str!("../../../models/mobilefacenet.toml"),
 ];
 
-/// The calibrations that the program brings along, by file name.
+/// The calibrations that are compiled in, by file name.
 const BUILT_IN_CALIBRATIONS: [(&str, &str); 2] = [
     ("sface.calibration.toml", include_str!("../../../models/sface.calibration.toml")),
     ("mobilefacenet.calibration.toml", include_str!("../../../models/mobilefacenet.calibration.toml")),
 ];
 
-/// Said instead of a path of what the program brings along.
-const PLACE: &str = "built in";
+/// The location of compiled-in files in errors.
+const BUILT_IN_LOCATION: &str = "built in";
 
-/// Every model that is known here, and the folders that their files are looked for in.
+/// All known models, and the folders that are searched for their files.
 #[derive(Debug, Clone)]
 pub struct Catalogue {
-    /// In order of their names.
+    /// Sorted by name.
     manifests: Vec<Manifest>,
     folders: Vec<PathBuf>,
 }
 
-/// A model's file, read whole and checked. A session is built from these bytes, never from the path: what was
-/// checked is what runs.
+/// A model's file, read and checked. A session is built from these bytes and never from the path, so that the checked
+/// bytes are the ones that run.
 #[derive(Debug, Clone)]
 pub struct ModelFile {
     /// Where it was found.
     pub path: PathBuf,
-    /// Its content, whose digest is one of the manifest's.
+    /// Its content, whose digest is in the manifest.
     pub bytes: Vec<u8>,
-    /// Of these bytes.
+    /// The digest of these bytes.
     pub sha256: FileDigest,
 }
 
 impl Catalogue {
-    /// Takes the built-in manifests and those in `folders` (`*.toml`, but no `*.calibration.toml`). A folder
-    /// that is not there is passed over.
+    /// Loads the built-in manifests and those in `folders` (`*.toml`, except `*.calibration.toml`). Missing folders are
+    /// skipped.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Manifest`] when a manifest is invalid, its name is taken or its detector is unknown;
+    /// [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn load(folders: &[PathBuf]) -> Result<Self, ModelError> {
         let mut manifests = Vec::new();
         for text in BUILT_IN {
-            manifests.push(Manifest::parse(PLACE, text)?);
+            manifests.push(Manifest::parse(BUILT_IN_LOCATION, text)?);
         }
         for path in manifest_files(folders)? {
             let manifest = Manifest::parse(&path.display().to_string(), &read_text(&path)?)?;
             match manifests.iter().find(|known| known.name == manifest.name) {
-                // A copy of a built-in one does no harm.
+                // An identical copy is harmless.
                 Some(known) if *known == manifest => {}
                 Some(_) => {
                     return Err(ModelError::Manifest {
-                        place: path.display().to_string(),
-                        reason: format!("a model {:?} is known already; choose another name", manifest.name),
+                        location: path.display().to_string(),
+                        reason: format!("another model is named {:?}; choose another name", manifest.name),
                     });
                 }
                 None => manifests.push(manifest),
@@ -72,21 +77,25 @@ impl Catalogue {
         manifests.sort_by(|a, b| a.name.cmp(&b.name));
         let catalogue = Self { manifests, folders: folders.to_vec() };
         for embedder in catalogue.embedders() {
-            catalogue.join(embedder)?;
+            catalogue.model_set(embedder)?;
         }
         Ok(catalogue)
     }
 
-    /// Every model set, in order of their names.
+    /// All model sets, sorted by name.
     pub fn sets(&self) -> impl Iterator<Item = ModelSet> {
-        // Loading has joined each once, so none is left out here.
-        self.embedders().filter_map(|embedder| self.join(embedder).ok())
+        // Loading has checked each, so none is dropped here.
+        self.embedders().filter_map(|embedder| self.model_set(embedder).ok())
     }
 
-    /// The model set of that name.
+    /// The model set with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::UnknownSet`] when there is none.
     pub fn set(&self, name: &str) -> Result<ModelSet, ModelError> {
         match self.embedders().find(|embedder| embedder.name == name) {
-            Some(embedder) => self.join(embedder),
+            Some(embedder) => self.model_set(embedder),
             None => Err(ModelError::UnknownSet {
                 name: name.to_owned(),
                 known: self.embedders().map(|embedder| embedder.name.clone()).collect(),
@@ -94,50 +103,59 @@ impl Catalogue {
         }
     }
 
-    /// Every model, in order of their names.
+    /// All models, sorted by name.
     pub fn manifests(&self) -> &[Manifest] {
         &self.manifests
     }
 
-    /// Where files are looked for, in order.
+    /// The folders that are searched for files, in order.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
 
-    /// Finds a model's file in the folders by its digest and returns it as it was read for that. `set` is
-    /// named in the error, whose advice is to install it.
+    /// Finds a model's file by its digest. `set` is named in the error, which advises to install it.
     ///
-    /// The file of the right name is tried first, in each folder; then every other `.onnx` file, so that a
-    /// renamed one is found too.
+    /// The usual file name is tried first in each folder, then every other `.onnx` file, so that a renamed file is
+    /// found too.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name
+    /// has another content, [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn locate(&self, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<ModelFile, ModelError> {
-        let wanted: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
-        let usual = model.file_name(graph);
-        let mut other_content = None;
+        let digests: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
+        let usual_name = model.file_name(graph);
+        let mut wrong_file = None;
         for folder in &self.folders {
-            let Some(file) = read_model(&folder.join(&usual))? else {
+            let Some(file) = read_model(&folder.join(&usual_name))? else {
                 continue;
             };
-            if wanted.contains(&file.sha256) {
+            if digests.contains(&file.sha256) {
                 return Ok(file);
             }
-            other_content.get_or_insert((file.path, file.sha256));
+            wrong_file.get_or_insert((file.path, file.sha256));
         }
         for folder in &self.folders {
-            for path in files_in(folder, ".onnx")?.into_iter().filter(|path| !path.ends_with(&usual)) {
-                if let Some(file) = read_model(&path)?.filter(|file| wanted.contains(&file.sha256)) {
+            for path in files_in(folder, ".onnx")?.into_iter().filter(|path| !path.ends_with(&usual_name)) {
+                if let Some(file) = read_model(&path)?.filter(|file| digests.contains(&file.sha256)) {
                     return Ok(file);
                 }
             }
         }
         let (model, set) = (model.name.clone(), set.name().to_owned());
-        Err(match other_content {
+        Err(match wrong_file {
             Some((path, found)) => ModelError::WrongDigest { model, path, found, set },
-            None => ModelError::Missing { model, file: usual, set, folders: self.folders.clone() },
+            None => ModelError::Missing { model, file: usual_name, set, folders: self.folders.clone() },
         })
     }
 
-    /// The calibration of a set: a file of the name in the manifest in one of the folders, else the built-in
+    /// The calibration of a set: the file that its manifest names, from the first folder that has it, else the built-in
     /// one.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when there is none, or it is invalid or belongs to another model;
+    /// [`ModelError::Unreadable`] when it cannot be read.
     pub fn calibration(&self, set: &ModelSet) -> Result<CalibrationFile, ModelError> {
         let name = set.embedding.calibration.as_str();
         for folder in &self.folders {
@@ -147,10 +165,10 @@ impl Catalogue {
             }
         }
         match BUILT_IN_CALIBRATIONS.iter().find(|(known, _)| *known == name) {
-            Some((_, text)) => CalibrationFile::parse(&format!("{name} ({PLACE})"), text, set),
+            Some((_, text)) => CalibrationFile::parse(&format!("{name} ({BUILT_IN_LOCATION})"), text, set),
             None => Err(ModelError::Calibration {
-                place: name.to_owned(),
-                reason: "it is in none of the model folders; put it beside the manifest".to_owned(),
+                location: name.to_owned(),
+                reason: "found in none of the model folders; put it into the manifest's folder".to_owned(),
             }),
         }
     }
@@ -159,23 +177,25 @@ impl Catalogue {
         self.manifests.iter().filter(|manifest| matches!(manifest.task, Task::Embedder(_)))
     }
 
-    fn join(&self, embedder: &Manifest) -> Result<ModelSet, ModelError> {
-        let wanted = match &embedder.task {
+    fn model_set(&self, embedder: &Manifest) -> Result<ModelSet, ModelError> {
+        let detector = match &embedder.task {
             Task::Embedder(embedding) => &embedding.detector,
             Task::Detector(_) => &embedder.name,
         };
-        match self.manifests.iter().find(|manifest| manifest.name == *wanted) {
+        match self.manifests.iter().find(|manifest| manifest.name == *detector) {
             Some(detector) => ModelSet::new(embedder, detector),
             None => Err(ModelError::Manifest {
-                place: embedder.name.clone(),
-                reason: format!("its detector {wanted:?} is not known; put that manifest beside it"),
+                location: embedder.name.clone(),
+                reason: format!(
+                    "its detector {detector:?} is unknown; put that manifest into the same folder"
+                ),
             }),
         }
     }
 }
 
 impl Manifest {
-    /// The export that a file of this digest belongs to.
+    /// The export whose file has this digest.
     pub fn export_of(&self, graph: Graph, sha256: FileDigest) -> Option<&Export> {
         self.exports.iter().find(|export| export.digest(graph) == sha256)
     }
@@ -190,8 +210,8 @@ fn manifest_files(folders: &[PathBuf]) -> Result<Vec<PathBuf>, ModelError> {
     Ok(found)
 }
 
-/// The files in a folder whose names end so, in order; none when the folder is not there.
-fn files_in(folder: &Path, end: &str) -> Result<Vec<PathBuf>, ModelError> {
+/// The files in a folder whose names have this suffix, sorted; none when the folder does not exist.
+fn files_in(folder: &Path, suffix: &str) -> Result<Vec<PathBuf>, ModelError> {
     let unreadable = |reason| ModelError::Unreadable { path: folder.to_owned(), reason };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -202,7 +222,7 @@ fn files_in(folder: &Path, end: &str) -> Result<Vec<PathBuf>, ModelError> {
     for entry in entries {
         let path = entry.map_err(unreadable)?.path();
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !hidden && path.to_string_lossy().ends_with(end) && path.is_file() {
+        if !hidden && path.to_string_lossy().ends_with(suffix) && path.is_file() {
             found.push(path);
         }
     }

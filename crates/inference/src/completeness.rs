@@ -1,5 +1,5 @@
-//! Whether an image file is whole. Decoders fill in what is missing; a photo of which part is missing is not
-//! evidence of a face.
+//! Checks that an image file is complete. Decoders fill in missing parts, and a photo with made-up parts is no evidence
+//! of a face.
 
 use crate::error::PhotoFault;
 
@@ -8,27 +8,27 @@ const START_OF_SCAN: u8 = 0xda;
 const APP1: u8 = 0xe1;
 const APP14: u8 = 0xee;
 
-/// What a JPEG's segments tell beside its pixels.
+/// What a JPEG's segments say about its pixels.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct WholeJpeg<'a> {
-    /// The EXIF, which tells how the camera was held.
+pub(crate) struct JpegSegments<'a> {
+    /// The EXIF block, which holds the orientation.
     pub(crate) exif: Option<&'a [u8]>,
-    /// Adobe's programs write what is left of the light instead of the inks.
+    /// Whether inks are stored inverted, as Adobe's programs do.
     pub(crate) inverted_cmyk: bool,
 }
 
-/// Walks a JPEG's segments and entropy-coded data to its end marker. What follows that marker is ignored: cameras
-/// append films and maps. Whether the data between the markers is whole is for the decoder to say.
-pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<WholeJpeg<'_>, PhotoFault> {
+/// Walks a JPEG's segments and entropy-coded data to its end marker. Data after that marker is ignored: cameras append
+/// videos and depth maps. Whether the data between the markers is complete is left to the decoder.
+pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<JpegSegments<'_>, PhotoFault> {
     const AFTER_START_OF_IMAGE: usize = 2;
     let mut at = AFTER_START_OF_IMAGE;
     let mut scans = 0;
-    let mut whole = WholeJpeg::default();
+    let mut segments = JpegSegments::default();
     loop {
         let marker = next_marker(bytes, &mut at)?;
         match marker {
             END_OF_IMAGE => {
-                return if scans > 0 { Ok(whole) } else { Err(PhotoFault::Unreadable) };
+                return if scans > 0 { Ok(segments) } else { Err(PhotoFault::Unreadable) };
             }
             // Restart markers, a stray start of image and TEM have no length.
             0x01 | 0xd0..=0xd8 => {}
@@ -40,8 +40,8 @@ pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<WholeJpeg<'_>, PhotoFault> {
                 }
                 let content = &bytes[at + 2..at + length];
                 match marker {
-                    APP1 => whole.exif = whole.exif.or(content.strip_prefix(b"Exif\0\0")),
-                    APP14 => whole.inverted_cmyk |= content.starts_with(b"Adobe"),
+                    APP1 => segments.exif = segments.exif.or(content.strip_prefix(b"Exif\0\0")),
+                    APP14 => segments.inverted_cmyk |= content.starts_with(b"Adobe"),
                     _ => {}
                 }
                 at += length;
@@ -51,7 +51,7 @@ pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<WholeJpeg<'_>, PhotoFault> {
     }
 }
 
-/// The next marker from a place on, past entropy-coded data, stuffed zeros and fill bytes.
+/// The next marker from `at`, past entropy-coded data, stuffed zeros and fill bytes.
 fn next_marker(bytes: &[u8], at: &mut usize) -> Result<u8, PhotoFault> {
     loop {
         let rest = bytes.get(*at..).ok_or(PhotoFault::Unreadable)?;
@@ -68,7 +68,7 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Result<u8, PhotoFault> {
     }
 }
 
-/// Walks a PNG's chunks to its end chunk; gives the EXIF that it comes across.
+/// Walks a PNG's chunks to its end chunk, and returns the EXIF block, if any.
 pub(crate) fn check_png(bytes: &[u8]) -> Result<Option<&[u8]>, PhotoFault> {
     const SIGNATURE: usize = 8;
     const LENGTH_AND_TYPE: usize = 8;
@@ -103,31 +103,31 @@ mod tests {
     }
 
     #[test]
-    fn exif_and_adobes_mark_are_found_and_the_first_exif_counts() {
+    fn the_first_exif_and_adobes_marker_are_found() {
         let head = b"\xff\xd8\xff\xe1\x00\x0aExif\0\0MM\xff\xe1\x00\x0aExif\0\0II\xff\xee\x00\x07Adobe";
         let file = [&head[..], &SCAN[2..], b"\xff\xd9"].concat();
-        assert_eq!(check_jpeg(&file), Ok(WholeJpeg { exif: Some(b"MM"), inverted_cmyk: true }));
-        assert_eq!(check_jpeg(&[SCAN, b"\xff\xd9"].concat()), Ok(WholeJpeg::default()));
+        assert_eq!(check_jpeg(&file), Ok(JpegSegments { exif: Some(b"MM"), inverted_cmyk: true }));
+        assert_eq!(check_jpeg(&[SCAN, b"\xff\xd9"].concat()), Ok(JpegSegments::default()));
     }
 
     #[test]
     fn a_jpeg_ends_at_its_end_marker() {
         assert_eq!(jpeg(b"\xff\xd9"), Ok(()));
         assert_eq!(jpeg(b"\xff\xff\xd9"), Ok(()), "fill bytes");
-        assert_eq!(jpeg(b"\xff\xd9appended film"), Ok(()));
+        assert_eq!(jpeg(b"\xff\xd9appended video"), Ok(()));
         for tail in [&b""[..], b"\xff", b"\xff\x00\xd9", b"\xff\xda\x00\x09", b"\xff\xe1\x00\x06\xff\xd9"] {
             assert_eq!(jpeg(tail), Err(PhotoFault::Unreadable), "{tail:?}");
         }
     }
 
     #[test]
-    fn an_end_marker_within_a_thumbnail_is_not_the_end() {
+    fn the_end_marker_of_a_thumbnail_is_ignored() {
         let with_thumbnail = b"\xff\xd8\xff\xe1\x00\x08\xff\xd8\xff\xd9ab\xff\xda\x00\x02\x12\x34";
         assert_eq!(check_jpeg(with_thumbnail), Err(PhotoFault::Unreadable));
     }
 
     #[test]
-    fn an_end_without_a_scan_is_no_image() {
+    fn a_jpeg_without_a_scan_is_unreadable() {
         assert_eq!(check_jpeg(b"\xff\xd8\xff\xd9"), Err(PhotoFault::Unreadable));
     }
 

@@ -4,45 +4,45 @@ use serde::{Deserialize, Serialize};
 
 use crate::{error::StartError, manifest::Precision};
 
-/// The `[inference]` section. Defaults and the reasons for them stand in `config/default.toml`.
+/// The `[inference]` section. `config/default.toml` has the defaults and the reasons for them.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The model set, by name. An unknown name, or one whose files are missing, stops the start.
+    /// The model set, by name. The start fails when the set is unknown or its files are missing.
     pub model_set: String,
-    /// Where the models run. A device that is named and not there stops the start; nothing falls back.
+    /// Where the models run. The start fails when a device configured by name is missing; there is no fallback.
     pub device: DeviceChoice,
-    /// The numbers that the embedder computes with. A precision that is named and cannot be had stops the start.
+    /// The precision of the embedder. The start fails when a precision configured by name is not available.
     pub precision: PrecisionChoice,
-    /// The ONNX Runtime library. Without it: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the folder of the binary,
-    /// the system's libraries.
+    /// The ONNX Runtime library. When unset: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the folder of the program, the
+    /// system's folders.
     pub runtime_library: Option<PathBuf>,
     /// A folder with model files, searched before `$PADAN_MODELS` and `./.deps/models`.
     pub model_folder: Option<PathBuf>,
-    /// Worker threads, each with its own sessions. Without it: one for each processor that the container's quota
-    /// allows. More than that only adds memory.
+    /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
+    /// allows. More only take memory.
     pub workers: Option<NonZeroUsize>,
-    /// Threads that each session computes with. More answer sooner while processors are idle, and slower once all workers
-    /// are busy.
+    /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
+    /// all workers are busy.
     pub threads: NonZeroUsize,
-    /// Photos that may wait for a worker. Too short refuses bursts, too long lets answers come late.
+    /// Photos that may wait for a worker. A short queue refuses bursts; a long queue delays answers.
     pub queue_length: NonZeroUsize,
-    /// What a photo may be before it is decoded.
+    /// Limits that a photo must keep to be decoded.
     pub limits: Limits,
-    /// How faces are looked for.
+    /// How faces are detected.
     pub detection: DetectionConfig,
-    /// Which face is meant.
+    /// Which face is the subject.
     pub subject: SubjectConfig,
-    /// Which faces are good enough to compare.
+    /// Which faces are good enough for comparison.
     pub quality: QualityConfig,
 }
 
-/// Where the models are to run.
+/// The configured device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceChoice {
-    /// The fastest that the processor has, of those that the embedder's manifest names as measured: `OpenVINO`, or the plain
-    /// CPU kernels. Never a GPU.
+    /// The fastest available of those that the embedder's manifest lists as measured: `OpenVINO` or the plain CPU
+    /// kernels. Never a GPU.
     Auto,
     /// [`Device::Cpu`].
     Cpu,
@@ -54,11 +54,11 @@ pub enum DeviceChoice {
     OpenVino,
 }
 
-/// The numbers that the embedder is to compute with.
+/// The configured precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
-    /// The fastest that the processor has, of those that the embedder's manifest names as measured.
+    /// The fastest available of those that the embedder's manifest lists as measured.
     Auto,
     /// [`Precision::Fp32`].
     Fp32,
@@ -72,16 +72,16 @@ pub enum PrecisionChoice {
 pub enum Device {
     /// ONNX Runtime's own CPU kernels.
     Cpu,
-    /// NVIDIA, through CUDA.
+    /// NVIDIA GPUs, through CUDA.
     Cuda,
-    /// NVIDIA, through TensorRT.
+    /// NVIDIA GPUs, through TensorRT.
     TensorRt,
     /// Intel's OpenVINO, on the CPU. The detector stays on the plain CPU kernels, which are faster for it.
     OpenVino,
 }
 
 impl DeviceChoice {
-    /// `None` when it is left to the program.
+    /// `None` for `auto`.
     pub(crate) fn named(self) -> Option<Device> {
         match self {
             Self::Auto => None,
@@ -94,7 +94,7 @@ impl DeviceChoice {
 }
 
 impl PrecisionChoice {
-    /// `None` when it is left to the program.
+    /// `None` for `auto`.
     pub(crate) fn named(self) -> Option<Precision> {
         match self {
             Self::Auto => None,
@@ -116,48 +116,49 @@ impl Device {
     }
 }
 
-/// What a photo may be. Checked on the header, before memory for pixels is taken.
+/// Limits of a photo's size, checked on its header before memory for pixels is allocated.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Width times height, in millions.
+    /// Limit for width times height, in millions of pixels.
     pub max_megapixels: f64,
-    /// Pixels a side.
+    /// Limit for each side, in pixels.
     pub max_side: u32,
-    /// Width times height of all photos that the workers have decoded at a time, in millions. A photo beyond it is
-    /// refused as when the queue is full. Less than `max_megapixels` would refuse the largest photos for ever.
+    /// Limit for the pixels, in millions, of all photos that are decoded at the same time. A photo beyond it is refused
+    /// as if the queue were full. At least `max_megapixels`, or the largest photos would always be refused.
     pub max_megapixels_at_once: f64,
 }
 
-/// How faces are looked for. Sides are in pixels.
+/// How faces are detected. Sides are in pixels.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionConfig {
-    /// The long side that a JPEG is decoded to at least, by powers of two. A face that is small there is decoded again, to
-    /// as many pixels as its crop can use.
+    /// The least long side of a decoded JPEG, which is reduced by powers of two. A photo with a small face is decoded
+    /// again, to as many pixels as the crop can use.
     pub decoded_side: u32,
-    /// The long side to which a photo is scaled for the first look, which is enough for a selfie. From `side` on there is no
-    /// such look.
+    /// The long side of the photo in the first detector run (the quick pass), which is enough for a selfie. With `side`
+    /// or more there is no such run.
     pub quick_side: u32,
-    /// The size of the subject's box in that look, in pixels, from which on it is enough: the root of its area. Others that
-    /// would matter beside a face so large are seen there too.
+    /// The least size of the subject's box in the quick pass, in pixels (the square root of its area), for the quick
+    /// pass to be enough. It then also shows every other face of a size that matters.
     pub quick_face: u32,
-    /// The long side to which a photo is scaled for the next look. Larger finds smaller faces and costs time with its square.
+    /// The long side of the photo in the usual run. A larger side finds smaller faces, and its time grows with the
+    /// square.
     pub side: u32,
-    /// The long side, within a frame of twice that, for a face too close for the first look.
+    /// The long side of the photo, within a black frame of twice that side, in a run for faces that fill the photo.
     pub close_up_side: u32,
-    /// The long side for a look at small faces in a large photo, when nothing else found one.
+    /// The long side of a large photo in a run for small faces, when no other run has found a face.
     pub fine_side: u32,
-    /// The score from which on something is a face, 0 to 1. Lower finds more, some of which are no faces.
+    /// The least score of a face, 0 to 1. A lower value finds more faces, and more things that are no faces.
     pub min_score: f32,
-    /// The score from which on a face looked at closely is surely upright, 0 to 1. Below it the photo is looked at in
-    /// each other turn as well, which takes up to nine more runs of the network.
+    /// The least score, 0 to 1, at which the subject counts as upright. Below it the other turns of the photo are tried
+    /// too, which takes up to nine more runs of the network.
     pub sure_score: f32,
-    /// The overlap (intersection over union) from which on two boxes are one face.
+    /// Two boxes that overlap more than this (intersection over union) are one face.
     pub max_overlap: f32,
-    /// The time, in milliseconds, that further looks at a selfie may take: those after a first one that found nobody,
-    /// and those in other turns. The one that is under way when it ends is finished. Portraits of the registry have
-    /// all the time they need, since what comes of them is kept.
+    /// The time, in milliseconds, that optional detector runs on a selfie may take: those after the first runs found no
+    /// face, and those in other turns. A run that has started is finished. Portraits of the registry have no such
+    /// limit, since their result is stored.
     pub retry_budget_ms: u64,
 }
 
@@ -168,24 +169,28 @@ impl DetectionConfig {
 }
 
 impl Config {
-    /// Refuses settings that cannot work, or would switch a rule off without saying so.
+    /// Checks that every setting is in its range.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Config`], with the key, for a setting that cannot work or would silently switch a rule off.
     pub fn validate(&self) -> Result<(), StartError> {
-        const MOST_MEGAPIXELS: f64 = 1000.0;
-        const LARGEST_SIDE: u32 = 4096;
+        const MAX_MEGAPIXELS: f64 = 1000.0;
+        const MAX_SIDE: u32 = 4096;
         let (limits, detection, quality) = (&self.limits, &self.detection, &self.quality);
         let numbers = [
-            ("limits.max_megapixels", limits.max_megapixels, 0.01..=MOST_MEGAPIXELS),
+            ("limits.max_megapixels", limits.max_megapixels, 0.01..=MAX_MEGAPIXELS),
             ("limits.max_megapixels_at_once", limits.max_megapixels_at_once, limits.max_megapixels..=1e6),
             ("limits.max_side", limits.max_side.into(), 1.0..=65_535.0),
             ("detection.min_score", detection.min_score.into(), 0.0..=1.0),
             ("detection.sure_score", detection.sure_score.into(), 0.0..=1.0),
             ("detection.max_overlap", detection.max_overlap.into(), 0.0..=1.0),
             ("detection.decoded_side", detection.decoded_side.into(), 32.0..=65_535.0),
-            ("detection.quick_side", detection.quick_side.into(), 32.0..=LARGEST_SIDE.into()),
-            ("detection.quick_face", detection.quick_face.into(), 8.0..=LARGEST_SIDE.into()),
-            ("detection.side", detection.side.into(), 32.0..=LARGEST_SIDE.into()),
-            ("detection.close_up_side", detection.close_up_side.into(), 16.0..=f64::from(LARGEST_SIDE / 2)),
-            ("detection.fine_side", detection.fine_side.into(), 32.0..=LARGEST_SIDE.into()),
+            ("detection.quick_side", detection.quick_side.into(), 32.0..=MAX_SIDE.into()),
+            ("detection.quick_face", detection.quick_face.into(), 8.0..=MAX_SIDE.into()),
+            ("detection.side", detection.side.into(), 32.0..=MAX_SIDE.into()),
+            ("detection.close_up_side", detection.close_up_side.into(), 16.0..=f64::from(MAX_SIDE / 2)),
+            ("detection.fine_side", detection.fine_side.into(), 32.0..=MAX_SIDE.into()),
             ("subject.max_second_share", self.subject.max_second_share, 0.0..=1.0),
             ("quality.min_eye_distance", quality.min_eye_distance, 0.0..=10_000.0),
             ("quality.min_sharpness", quality.min_sharpness, 0.0..=10.0),
@@ -199,22 +204,23 @@ impl Config {
         if let Some(folder) = &self.model_folder
             && !folder.is_dir()
         {
-            let text = format!("inference.model_folder: {} is no folder", folder.display());
+            let text =
+                format!("inference.model_folder: expected a folder, found none at {}", folder.display());
             return Err(StartError::Config(text));
         }
-        let most_threads = 64;
-        if self.threads.get() > most_threads {
+        let max_threads = 64;
+        if self.threads.get() > max_threads {
             return Err(StartError::Config(format!(
-                "inference.threads is {}: it must lie in 1 to {most_threads}",
+                "inference.threads is {}: expected 1 to {max_threads}",
                 self.threads
             )));
         }
-        // What is not a number lies in no range.
+        // NaN is in no range.
         for (key, value, range) in numbers {
             if !range.contains(&value) {
-                let (least, most) = (range.start(), range.end());
+                let (min, max) = (range.start(), range.end());
                 return Err(StartError::Config(format!(
-                    "inference.{key} is {value}: it must lie in {least} to {most}"
+                    "inference.{key} is {value}: expected {min} to {max}"
                 )));
             }
         }
@@ -222,33 +228,34 @@ impl Config {
     }
 }
 
-/// Which face is meant.
+/// Which face is the subject.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectConfig {
-    /// The share of the subject's area from which on a second face makes a selfie ambiguous. 1 accepts any company
-    /// that is not larger, 0 none.
+    /// The largest area of a second face, as a share of the subject's, in an accepted selfie. 1 accepts any other face
+    /// that is not larger; 0 accepts none.
     pub max_second_share: f64,
 }
 
-/// Which faces are good enough to compare. What each figure means is said at [`Quality`](crate::quality::Quality).
+/// Which faces are good enough for comparison. [`Quality`](crate::quality::Quality) defines the measures.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityConfig {
-    /// Photo pixels between the eyes. Lower accepts faces that carry too little to tell people apart.
+    /// Least distance between the eyes, in pixels of the photo. A lower value accepts faces with too little detail to
+    /// distinguish people.
     pub min_eye_distance: f64,
-    /// Detail of the face. Lower accepts blur, in which similarities fall.
+    /// Least sharpness. A lower value accepts blur, which lowers similarities.
     pub min_sharpness: f64,
-    /// Mean luma of the face, 0 to 255. Lower accepts faces of which a camera's noise is the larger part.
+    /// Least mean luma of the face, 0 to 255. A lower value accepts faces that are mostly camera noise.
     pub min_brightness: f64,
-    /// Share of the face's pixels that may be white, 0 to 1.
+    /// Largest share of white pixels in the face, 0 to 1.
     pub max_overexposed: f64,
-    /// How far the face may be turned to a side.
+    /// Largest turn of the face to a side.
     pub max_yaw: f64,
-    /// How far up the nose may lie between eyes and mouth: a raised head.
+    /// Highest position of the nose between eyes and mouth: a raised head.
     pub min_pitch: f64,
-    /// How far down the nose may lie between eyes and mouth: a lowered head.
+    /// Lowest position of the nose between eyes and mouth: a lowered head.
     pub max_pitch: f64,
-    /// Degrees by which the head may lean.
+    /// Largest lean of the head, in degrees.
     pub max_roll: f64,
 }

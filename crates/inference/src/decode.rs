@@ -1,4 +1,4 @@
-//! Encoded bytes to pixels, within limits that hold before memory is taken, and at no more resolution than is needed.
+//! Decodes photos: checks the limits before memory is allocated, and decodes to no more pixels than are needed.
 
 mod decoded_jpeg;
 mod jpeg;
@@ -20,42 +20,40 @@ use crate::{
     raster::Raster,
 };
 
-/// A decoded photo and the way to hold it.
+/// A decoded photo with its orientation.
 ///
-/// Its pixels may be fewer than the photo's: then each stands for a square of them. Places and sizes are told in pixels of
-/// the photo all the same.
+/// It may be decoded to fewer pixels than the photo has. Positions and sizes are always in pixels of the photo.
 pub struct Picture {
-    /// The photo itself; `None` when it can be decoded in no other way.
+    /// The encoded photo; `None` when it cannot be decoded to more pixels.
     photo: Option<Photo>,
-    /// Of the photo as stored.
+    /// Width and height of the photo as stored.
     pub(crate) size: (u32, u32),
     pub(crate) raster: Raster,
-    /// Pixels of the photo a pixel of the raster, along each side: a power of two.
+    /// Pixels of the photo for a pixel of the raster, along each side: a power of two.
     pub(crate) reduction: u32,
     pub(crate) orientation: Orientation,
 }
 
-/// One thread's decoding, and memory that goes from photo to photo.
+/// One thread's decoder, which reuses memory from photo to photo.
 pub(crate) struct Decoder {
     limits: Limits,
-    // Two, since a photo that is decoded again needs the first picture until it has the second.
+    // Two, because a photo that is decoded again needs the first picture until the second is complete.
     spares: [Vec<u8>; 2],
 }
 
-/// Pixels that JPEG's transform can put into one, along each side; more first.
+/// The reductions that JPEG's inverse transform offers, along each side; largest first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
 
-/// What each of the two spares keeps for the next photo at most. Photos of 20 megapixels need less, at the resolution they are
-/// decoded at.
-const MOST_SPARE_BYTES: usize = 8 << 20;
+/// A larger buffer is freed instead of kept. A photo of 20 megapixels, at the size it is decoded to, needs less.
+const MAX_SPARE_BYTES: usize = 8 << 20;
 
 impl Picture {
-    /// A picture that is its own photo.
+    /// A picture that has all pixels of its photo.
     pub(crate) fn of(raster: Raster, orientation: Orientation) -> Self {
         Self { photo: None, size: raster.size(), raster, reduction: 1, orientation }
     }
 
-    /// A part of the photo as stored, in pixels of the raster.
+    /// Converts a part of the stored photo to pixels of the raster.
     pub(crate) fn raster_part(&self, part: Rectangle) -> Rectangle {
         let shrunk = |length: f64| length / f64::from(self.reduction);
         Rectangle {
@@ -66,7 +64,7 @@ impl Picture {
         }
     }
 
-    /// The map from the photo's pixels as stored to the raster's: a pixel lies at its middle.
+    /// The map from coordinates of the stored photo to those of the raster. A pixel's centre has integer coordinates.
     pub(crate) fn to_raster(&self) -> Affine {
         let scale = 1.0 / f64::from(self.reduction);
         let shift = scale / 2.0 - 0.5;
@@ -79,7 +77,7 @@ impl Decoder {
         Self { limits, spares: [Vec::new(), Vec::new()] }
     }
 
-    /// Width and height as the photo's head declares them; `None` when it cannot be read.
+    /// Width and height as the photo's header declares them; `None` when the header cannot be read.
     pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
         let bytes = &photo.bytes()[..];
         match photo.format() {
@@ -88,46 +86,46 @@ impl Decoder {
         }
     }
 
-    /// Whether a photo of this size is not too large.
-    pub(crate) fn takes(&self, size: (u32, u32)) -> bool {
+    /// Whether the limits allow a photo of this size.
+    pub(crate) fn accepts(&self, size: (u32, u32)) -> bool {
         check_size(size, &self.limits).is_ok()
     }
 
-    /// Decodes a photo, to fewer pixels where that leaves the longer side `least_side` of them. One that ends early is
-    /// unreadable, whatever could be salvaged from it.
-    pub(crate) fn decode(&mut self, photo: &Photo, least_side: u32) -> Result<Picture, PhotoFault> {
+    /// Decodes a photo, to fewer pixels where that leaves a long side of at least `min_side`. An incomplete file is
+    /// unreadable, even where part of it could be decoded.
+    pub(crate) fn decode(&mut self, photo: &Photo, min_side: u32) -> Result<Picture, PhotoFault> {
         let bytes = &photo.bytes()[..];
         match photo.format() {
             PhotoFormat::Jpeg => {
                 let size = jpeg::size(bytes).ok_or(PhotoFault::Unreadable)?;
                 check_size(size, &self.limits)?;
-                self.decode_jpeg(photo, reduction(size, least_side))
+                self.decode_jpeg(photo, reduction(size, min_side))
             }
             PhotoFormat::Png => self.decode_png(bytes),
         }
     }
 
-    /// Decodes the picture again where it has fewer pixels than one for `reduction` of the photo's, along each side.
-    pub(crate) fn enlarge(&mut self, picture: &mut Picture, reduction: u32) -> Result<(), PhotoFault> {
+    /// Decodes the picture again if it is reduced further than `reduction`.
+    pub(crate) fn decode_larger(&mut self, picture: &mut Picture, reduction: u32) -> Result<(), PhotoFault> {
         let Some(photo) = picture.photo.as_ref().filter(|_| picture.reduction > reduction) else {
             return Ok(());
         };
         let larger = self.decode_jpeg(&photo.clone(), reduction)?;
-        self.take_back(std::mem::replace(picture, larger));
+        self.reuse_memory(std::mem::replace(picture, larger));
         Ok(())
     }
 
-    /// The same, for a longer side of this many pixels, or of all that the photo has.
-    pub(crate) fn enlarge_to(&mut self, picture: &mut Picture, least_side: u32) -> Result<(), PhotoFault> {
-        let reduction = reduction(picture.size, least_side);
-        self.enlarge(picture, reduction)
+    /// Decodes the picture again if its long side has fewer pixels than this and the photo has more.
+    pub(crate) fn decode_to_side(&mut self, picture: &mut Picture, min_side: u32) -> Result<(), PhotoFault> {
+        let reduction = reduction(picture.size, min_side);
+        self.decode_larger(picture, reduction)
     }
 
-    /// Takes the memory of a picture that is done with.
-    pub(crate) fn take_back(&mut self, picture: Picture) {
+    /// Keeps the memory of a picture for the next one.
+    pub(crate) fn reuse_memory(&mut self, picture: Picture) {
         let rgb = picture.raster.into_rgb();
         let [larger, smaller] = &mut self.spares;
-        if rgb.capacity() > smaller.capacity() && rgb.capacity() <= MOST_SPARE_BYTES {
+        if rgb.capacity() > smaller.capacity() && rgb.capacity() <= MAX_SPARE_BYTES {
             *smaller = rgb;
             if smaller.capacity() > larger.capacity() {
                 std::mem::swap(larger, smaller);
@@ -135,7 +133,7 @@ impl Decoder {
         }
     }
 
-    /// The larger of the spares: after one photo that was decoded twice both are large enough for the next.
+    /// Takes the larger of the spare buffers. After one photo that was decoded twice, both fit the next such photo.
     fn spare(&mut self) -> Vec<u8> {
         let [larger, smaller] = &mut self.spares;
         std::mem::swap(larger, smaller);
@@ -144,9 +142,9 @@ impl Decoder {
 
     fn decode_jpeg(&mut self, photo: &Photo, reduction: u32) -> Result<Picture, PhotoFault> {
         let bytes = &photo.bytes()[..];
-        let whole = completeness::check_jpeg(bytes)?;
-        let orientation = orientation(whole.exif);
-        let decoded = jpeg::decode(bytes, reduction, whole.inverted_cmyk, self.spare())?;
+        let segments = completeness::check_jpeg(bytes)?;
+        let orientation = orientation(segments.exif);
+        let decoded = jpeg::decode(bytes, reduction, segments.inverted_cmyk, self.spare())?;
         let again = (decoded.reduction > 1).then(|| photo.clone());
         let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
         Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
@@ -157,7 +155,7 @@ impl Decoder {
         let decoder = decoder.map_err(|_| PhotoFault::Unreadable)?;
         let (width, height) = decoder.dimensions();
         check_size((width, height), &self.limits)?;
-        // The decoder reads no chunk behind the pixels, and the EXIF may stand there.
+        // The decoder does not read chunks after the pixels, where the EXIF may be.
         let exif = completeness::check_png(bytes)?;
         let rgb = if decoder.color_type() == ColorType::Rgb8 {
             let mut rgb = self.spare();
@@ -173,15 +171,16 @@ impl Decoder {
     }
 }
 
-/// The largest reduction that leaves the longer side this long.
-fn reduction((width, height): (u32, u32), least_side: u32) -> u32 {
+/// The largest reduction that leaves the long side at least this long.
+fn reduction((width, height): (u32, u32), min_side: u32) -> u32 {
     let long = width.max(height);
-    REDUCTIONS.into_iter().find(|reduction| long / reduction >= least_side).unwrap_or(1)
+    REDUCTIONS.into_iter().find(|reduction| long / reduction >= min_side).unwrap_or(1)
 }
 
-/// The largest reduction, of at most `most`, that leaves a length of the photo this many pixels.
-pub(crate) fn reduction_for(length: f64, least: f64, most: u32) -> u32 {
-    let enough = |reduction: &u32| *reduction <= most && length / f64::from(*reduction) >= least;
+/// The largest reduction up to `max_reduction` that leaves at least `min_pixels` of a length in the photo.
+pub(crate) fn reduction_for(length: f64, min_pixels: f64, max_reduction: u32) -> u32 {
+    let enough =
+        |reduction: &u32| *reduction <= max_reduction && length / f64::from(*reduction) >= min_pixels;
     REDUCTIONS.into_iter().find(enough).unwrap_or(1)
 }
 
@@ -200,17 +199,17 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoF
     }
 }
 
-/// Bounds what a decoder may allocate beside the pixels, such as for the text chunks of a PNG.
+/// Limits what a decoder may allocate in addition to the pixels, for example for the text chunks of a PNG.
 fn decoder_limits(limits: &Limits) -> DecoderLimits {
-    const WIDEST_PIXEL: f64 = 8.0;
-    const BESIDE_THE_PIXELS: u64 = 64 << 20;
+    const MAX_BYTES_PER_PIXEL: f64 = 8.0;
+    const MAX_OTHER_BYTES: u64 = 64 << 20;
     let mut bounds = DecoderLimits::no_limits();
     bounds.max_alloc =
-        Some(((limits.max_megapixels * 1e6 * WIDEST_PIXEL) as u64).saturating_add(BESIDE_THE_PIXELS));
+        Some(((limits.max_megapixels * 1e6 * MAX_BYTES_PER_PIXEL) as u64).saturating_add(MAX_OTHER_BYTES));
     bounds
 }
 
-/// What a viewer with a white page shows.
+/// Composites the image over white, as viewers show it.
 fn over_white(image: &DynamicImage) -> Vec<u8> {
     let rgba = image.to_rgba8();
     let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
@@ -230,19 +229,19 @@ mod tests {
     use crate::geometry::Point;
 
     #[test]
-    fn a_photo_is_reduced_as_far_as_its_longer_side_allows() {
+    fn a_photo_is_reduced_as_far_as_its_long_side_allows() {
         let sizes = [(480, 640), (1279, 960), (1080, 1440), (3024, 4032), (6000, 8000), (1, 65_000)];
         assert_eq!(sizes.map(|size| reduction(size, 640)), [1, 1, 2, 4, 8, 8]);
     }
 
     #[test]
-    fn an_eye_distance_keeps_its_pixels() {
+    fn a_reduction_leaves_the_eye_distance_enough_pixels() {
         let of = |length| reduction_for(length, 70.0, 4);
         assert_eq!([600.0, 280.0, 279.0, 140.0, 139.0, 12.0].map(of), [4, 4, 2, 2, 1, 1]);
     }
 
     #[test]
-    fn a_pixel_of_the_raster_lies_in_the_middle_of_those_it_stands_for() {
+    fn a_pixel_of_the_raster_lies_in_the_middle_of_the_pixels_it_replaces() {
         let raster = Raster::new(50, 50, vec![0; 7500]).unwrap();
         let mut picture = Picture::of(raster, Orientation::UPRIGHT);
         (picture.reduction, picture.size) = (4, (200, 200));

@@ -3,14 +3,13 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256, by which files and packages are told apart. Parses and prints as 64 lower-case hexadecimal
-/// digits.
+/// The SHA-256 of a file or package. It parses and prints as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileDigest([u8; 32]);
 
-/// Said of a text that is no SHA-256.
+/// The text is no SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a SHA-256 is written as 64 lower-case hexadecimal digits")]
+#[error("expected a SHA-256 of 64 lower-case hexadecimal digits")]
 pub struct InvalidDigest;
 
 impl FileDigest {
@@ -19,7 +18,7 @@ impl FileDigest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The first twelve digits, for tables; enough to recognise a file, not to trust it.
+    /// The first twelve digits, for tables: enough to recognise a file, not to verify it.
     pub fn short(&self) -> String {
         hex::encode(&self.0[..6])
     }
@@ -36,7 +35,7 @@ impl FromStr for FileDigest {
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
         let mut digest = [0; 32];
         hex::decode_to_slice(text, &mut digest).map_err(|_| InvalidDigest)?;
-        // One file, one spelling: manifests are compared as text by people.
+        // A digest has one spelling, because people compare manifests as text.
         if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Err(InvalidDigest);
         }
@@ -75,14 +74,14 @@ mod tests {
     const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
     #[test]
-    fn it_reads_and_prints_the_usual_spelling() {
+    fn a_digest_is_parsed_and_printed_in_lower_case() {
         assert_eq!(FileDigest::of(b"").to_string(), EMPTY);
         assert_eq!(EMPTY.parse(), Ok(FileDigest::of(b"")));
         assert_eq!(FileDigest::of(b"").short(), &EMPTY[..12]);
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn any_other_text_is_refused() {
         for text in ["", &EMPTY[1..], &EMPTY.to_uppercase(), &format!("{EMPTY}00")] {
             assert_eq!(text.parse::<FileDigest>(), Err(InvalidDigest), "{text}");
         }

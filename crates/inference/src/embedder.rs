@@ -1,4 +1,4 @@
-//! An aligned face to an embedding.
+//! Computes the embedding of an aligned face.
 
 use padan_domain::Embedding;
 
@@ -11,7 +11,7 @@ use crate::{
     tensor::Tensor,
 };
 
-/// An embedder's network with what it wants to see.
+/// An embedder's network with the format of its input and output.
 pub(crate) struct Embedder {
     network: Network,
     input: Normalisation,
@@ -39,7 +39,7 @@ impl Embedder {
             let values = outputs.get(output)?;
             if values.len() != length {
                 let message =
-                    format!("the embedder gave {} values; its manifest says {length}", values.len());
+                    format!("the embedder returned {} values; its manifest says {length}", values.len());
                 return Err(FaceError::Broken(message));
             }
             Embedding::from_output(values).map_err(|error| FaceError::Broken(error.to_string()))
@@ -47,7 +47,7 @@ impl Embedder {
     }
 }
 
-/// One plane a colour, row by row, in the network's order and scale.
+/// Writes a plane for each channel, in the network's channel order, normalised.
 fn write_planes(face: &AlignedFace, input: Normalisation, tensor: &mut Tensor) {
     tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
     for channel in 0..3 {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colours_become_planes_in_the_networks_order_and_scale() {
+    fn planes_have_the_networks_channel_order_and_normalisation() {
         let face = AlignedFace::from_rgb([10.0, 20.0, 30.0].repeat(CROP_SIDE * CROP_SIDE));
         let mut tensor = Tensor::default();
         let mut planes = |input| {

@@ -23,7 +23,7 @@ use crate::{
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
 };
 
-/// The face engine: verified model files, warm sessions, worker threads. Clones share them.
+/// The face engine: verified model files, warm sessions and worker threads, shared by its clones.
 #[derive(Clone)]
 pub struct Engine {
     workers: Workers,
@@ -35,13 +35,13 @@ pub struct Engine {
 pub struct Identity {
     /// The model set's name.
     pub model_set: String,
-    /// What its embeddings mean.
+    /// The model contract of its embeddings.
     pub contract: ModelContractId,
-    /// What its similarities mean.
+    /// The map from cosines to percentages.
     pub calibration: Calibration,
-    /// Tells calibrations apart.
+    /// The id of that map.
     pub calibration_id: String,
-    /// Where the embedder runs, and in which numbers.
+    /// The embedder's device and precision.
     pub placement: Placement,
     /// The ONNX Runtime library.
     pub runtime_library: PathBuf,
@@ -54,9 +54,13 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Finds the runtime and the model set, checks every file's digest, builds and warms a session for each worker.
+    /// Finds the runtime and the model set, checks every file's digest, and builds and warms the sessions of each
+    /// worker.
     ///
-    /// What is asked for is what runs: a device that is missing is an error, never another device.
+    /// # Errors
+    ///
+    /// [`StartError`] when a setting is invalid, a file is missing or wrong, or the configured device or precision is
+    /// not available. There is no fallback to another device.
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let began = Instant::now();
         let (pipelines, identity) = load(config)?;
@@ -79,14 +83,22 @@ impl Engine {
         Ok(Self { workers, identity: Arc::new(identity) })
     }
 
-    /// Embeds a selfie. It must show one face, well enough to compare; otherwise the fault says why not.
+    /// Embeds a selfie. It must show one face, in good quality.
     ///
-    /// Dropping the future, or letting the deadline pass, takes the photo out of the queue.
+    /// A worker skips the queued photo when this future was dropped or the deadline has passed.
+    ///
+    /// # Errors
+    ///
+    /// [`FaceError`]: the photo is rejected, the queue is full, the deadline has passed, or the engine is broken.
     pub async fn probe(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
         self.workers.analyse(photo, Role::Probe, deadline).await
     }
 
     /// Embeds a registry's portrait: its largest and most central face, whatever its quality.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::probe`], without the rules for selfies.
     pub async fn reference(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
         self.workers.analyse(photo, Role::Reference, deadline).await
     }
@@ -96,12 +108,12 @@ impl Engine {
         &self.identity
     }
 
-    /// What its embeddings mean.
+    /// The model contract of its embeddings.
     pub fn contract(&self) -> &ModelContractId {
         &self.identity.contract
     }
 
-    /// What its similarities mean.
+    /// The map from cosines to percentages.
     pub fn calibration(&self) -> &Calibration {
         &self.identity.calibration
     }
@@ -126,13 +138,16 @@ impl Engine {
     }
 }
 
-/// What [`Engine::start`] does before it starts threads: the warm pipelines, one for each worker, and what they compute
-/// with. For measuring and evaluating step by step.
+/// Loads warm pipelines, one for each worker, without starting threads. For benchmarks and evaluation.
+///
+/// # Errors
+///
+/// As [`Engine::start`].
 pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
-    let wanted = Wanted::find(config)?;
-    let calibration = wanted.catalogue.calibration(&wanted.set)?;
-    let (pipelines, placement) = wanted.pipelines(config)?;
-    let Wanted { set, runtime_library, .. } = wanted;
+    let selection = Selection::find(config)?;
+    let calibration = selection.catalogue.calibration(&selection.set)?;
+    let (pipelines, placement) = selection.pipelines(config)?;
+    let Selection { set, runtime_library, .. } = selection;
     let identity = Identity {
         model_set: config.model_set.clone(),
         contract: set.contract(),
@@ -144,21 +159,25 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
     Ok((pipelines, identity))
 }
 
-/// The same for a model set that has no calibration, such as one that is to be calibrated.
+/// Loads warm pipelines for a model set that may have no calibration, such as one that is to be calibrated.
+///
+/// # Errors
+///
+/// As [`Engine::start`].
 pub fn load_uncalibrated(config: &Config) -> Result<(Vec<Pipeline>, ModelSet, Placement), StartError> {
-    let wanted = Wanted::find(config)?;
-    let (pipelines, placement) = wanted.pipelines(config)?;
-    Ok((pipelines, wanted.set, placement))
+    let selection = Selection::find(config)?;
+    let (pipelines, placement) = selection.pipelines(config)?;
+    Ok((pipelines, selection.set, placement))
 }
 
-/// What the settings name.
-struct Wanted {
+/// The runtime library and the model set that the settings name.
+struct Selection {
     runtime_library: PathBuf,
     catalogue: Catalogue,
     set: ModelSet,
 }
 
-impl Wanted {
+impl Selection {
     fn find(config: &Config) -> Result<Self, StartError> {
         config.validate()?;
         let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
@@ -167,20 +186,20 @@ impl Wanted {
         Ok(Self { runtime_library, catalogue, set })
     }
 
-    /// The pipelines, and where their embedder runs.
+    /// The pipelines, and the placement of their embedder.
     fn pipelines(&self, config: &Config) -> Result<(Vec<Pipeline>, Placement), StartError> {
         let Self { runtime_library, catalogue, set } = self;
         let machine = Machine::of(runtime_library);
-        let embedder = placement::place(&set.embedder, (config.device, config.precision), machine)?;
-        let detector = placement::beside(embedder);
-        let located = |manifest: &Manifest, placement: Placement| -> Result<Placed, StartError> {
-            let bytes = catalogue.locate(set, manifest, placement::graph(manifest, placement))?.bytes;
-            Ok(Placed { manifest: manifest.clone(), placement, bytes })
+        let embedder = placement::place(&set.embedder, config.device, config.precision, machine)?;
+        let detector = placement::detector_placement(embedder);
+        let located = |manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
+            let bytes = catalogue.locate(set, manifest, placement::graph_for(manifest, placement))?.bytes;
+            Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
         };
         let models = [located(&set.detector, detector)?, located(&set.embedder, embedder)?];
         let runtime = Runtime::load(runtime_library)?;
         let pipelines = build(&runtime, config, &models)?;
-        for Placed { manifest, placement, .. } in models {
+        for LocatedModel { manifest, placement, .. } in models {
             tracing::info!(
                 model = %manifest.name,
                 licence = %manifest.licence,
@@ -194,15 +213,15 @@ impl Wanted {
     }
 }
 
-/// Where model files are looked for, in order: the configured folder, `$PADAN_MODELS`, `./.deps/models`.
+/// The folders that are searched for model files, in order: the configured folder, `$PADAN_MODELS`, `./.deps/models`.
 pub fn model_folders(config: &Config) -> Vec<PathBuf> {
     let environment = env::var_os("PADAN_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from);
     let default = PathBuf::from(".deps/models");
     config.model_folder.clone().into_iter().chain(environment).chain([default]).collect()
 }
 
-/// A model, where it runs, and the file that it is given there.
-struct Placed {
+/// A model, its placement, and the content of its file.
+struct LocatedModel {
     manifest: Manifest,
     placement: Placement,
     bytes: Vec<u8>,
@@ -211,40 +230,39 @@ struct Placed {
 fn build(
     runtime: &Runtime,
     config: &Config,
-    [detector, embedder]: &[Placed; 2],
+    [detector, embedder]: &[LocatedModel; 2],
 ) -> Result<Vec<Pipeline>, StartError> {
-    let session = |placed: &Placed, reason: String| {
-        let model = placed.manifest.name.clone();
-        StartError::Session { model, reason }
+    let session = |model: &LocatedModel, reason: String| StartError::Session {
+        model: model.manifest.name.clone(),
+        reason,
     };
     let (Task::Detector(detection), Task::Embedder(embedding)) =
         (&detector.manifest.task, &embedder.manifest.task)
     else {
-        return Err(session(embedder, "the set is not a detector and an embedder".into()));
+        return Err(session(embedder, "expected a detector and an embedder".into()));
     };
     let frame = match embedding.family {
         EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
     };
-    let [detector_model, embedder_model] = [detector, embedder].map(|placed| {
-        Model::new(&placed.manifest.name, &placed.bytes, placed.placement, config.threads.get())
-    });
+    let [detector_model, embedder_model] = [detector, embedder]
+        .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
     let workers =
         config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     (0..workers)
         .map(|_| {
             let network = runtime.network(&detector_model)?;
             let input = &detector.manifest.input;
-            let mut finder =
-                Detector::new(network, input, detection.clone(), (config.detection, embedding.landmarks));
-            finder.warm().map_err(|error| session(detector, error.to_string()))?;
+            let mut warm_detector =
+                Detector::new(network, input, detection.clone(), config.detection, embedding.landmarks);
+            warm_detector.warm().map_err(|error| session(detector, error.to_string()))?;
             let network = runtime.network(&embedder_model)?;
             let input = &embedder.manifest.input;
-            let mut taker = Embedder::new(network, input, embedding.output.clone(), embedding.length);
-            taker.warm().map_err(|error| session(embedder, error.to_string()))?;
+            let mut warm_embedder = Embedder::new(network, input, embedding.output.clone(), embedding.length);
+            warm_embedder.warm().map_err(|error| session(embedder, error.to_string()))?;
             Ok(Pipeline {
                 decoder: Decoder::new(config.limits),
-                detector: finder,
-                embedder: taker,
+                detector: warm_detector,
+                embedder: warm_embedder,
                 frame,
                 subject: config.subject,
                 quality: config.quality,

@@ -7,16 +7,16 @@ use crate::model_error::ModelError;
 /// Why a photo gave no embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaceError {
-    /// The photo itself is the reason; another one may do.
+    /// The photo is at fault; another photo may be accepted.
     #[error("{0}")]
     Rejected(PhotoFault),
-    /// Too many photos wait already, or are decoded; this one was not taken.
-    #[error("the inference queue, or its budget of pixels, is full")]
+    /// The queue or the pixel budget is full.
+    #[error("the inference queue or its pixel budget is full")]
     QueueFull,
-    /// Its time had run out before a worker came to it.
-    #[error("the photo waited longer than its deadline")]
+    /// The deadline passed before the photo was analysed.
+    #[error("the deadline passed before the photo was analysed")]
     Expired,
-    /// Something is wrong with the engine, not with the photo.
+    /// The engine is at fault, not the photo.
     #[error("inference failed: {0}")]
     Broken(String),
 }
@@ -24,7 +24,7 @@ pub enum FaceError {
 /// What is wrong with a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PhotoFault {
-    /// It cannot be decoded, or ends too early.
+    /// It cannot be decoded, or is incomplete.
     #[error("the photo cannot be decoded")]
     Unreadable,
     /// It has more pixels than are allowed.
@@ -34,7 +34,7 @@ pub enum PhotoFault {
     #[error("no face was found")]
     NoFace,
     /// A second face is nearly as large as the first.
-    #[error("more than one face could be meant")]
+    #[error("the photo shows a second face nearly as large as the first")]
     SeveralFaces,
     /// The face has too few pixels.
     #[error("the face is too small")]
@@ -54,7 +54,7 @@ pub enum PhotoFault {
 }
 
 impl PhotoFault {
-    /// The word by which the API tells it.
+    /// The API's reason code for this fault.
     pub fn reason(self) -> ReasonCode {
         match self {
             Self::Unreadable => ReasonCode::ImageUnreadable,
@@ -79,36 +79,36 @@ impl From<PhotoFault> for FaceError {
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting cannot work; the text names the key.
+    /// A setting is invalid; the text names its key.
     #[error("{0}")]
     Config(String),
     /// No ONNX Runtime library was found.
     #[error("no ONNX Runtime library found in {}; run `make deps`, or set inference.runtime_library", list(.0))]
     RuntimeMissing(Vec<PathBuf>),
-    /// The library was found and does not load.
-    #[error("ONNX Runtime library {} does not load: {reason}", library.display())]
+    /// The library was found, but cannot be loaded.
+    #[error("cannot load the ONNX Runtime library {}: {reason}", library.display())]
     RuntimeUnusable {
         /// The library.
         library: PathBuf,
         /// What the loader said.
         reason: String,
     },
-    /// The device asked for is not there, or lacks something.
-    #[error("inference.device = {device:?} cannot be used: {reason}. {hint}")]
+    /// The configured device is missing, or something that it requires is.
+    #[error("inference.device = {device:?} cannot be used: {reason}. {requirements}")]
     Device {
         /// As configured.
         device: &'static str,
         /// What the runtime said.
         reason: String,
-        /// What that device needs.
-        hint: &'static str,
+        /// What the device requires, as a sentence.
+        requirements: &'static str,
     },
-    /// The precision asked for cannot be had.
+    /// The configured precision is not available.
     #[error("inference.precision = {precision:?} cannot be used on {device}: {reason}")]
     Precision {
         /// As configured.
         precision: &'static str,
-        /// Where the embedder was to run.
+        /// The device for the embedder.
         device: &'static str,
         /// What is missing.
         reason: String,
@@ -116,7 +116,7 @@ pub enum StartError {
     /// A manifest, a model file or a calibration is missing or wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
-    /// The runtime refuses the model, or the model does not do what its manifest says.
+    /// The runtime rejects the model, or the model does not match its manifest.
     #[error("model {model}: {reason}")]
     Session {
         /// The manifest's name.

@@ -4,11 +4,11 @@ use crate::{
     orientation::Orientation,
 };
 
-/// A face that a network found.
+/// A detected face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Detection {
     pub(crate) rectangle: Rectangle,
-    /// The eye at the picture's left, the other, nose, mouth corner at the picture's left, the other.
+    /// Left eye, right eye, nose, left and right corner of the mouth; left and right as in the picture.
     pub(crate) landmarks: [Point; 5],
     pub(crate) score: f32,
 }
@@ -17,17 +17,17 @@ pub(crate) struct Detection {
 pub struct Faces {
     pub(crate) found: Vec<Detection>,
     pub(crate) view: View,
-    /// How often the network ran.
-    pub(crate) looks: u32,
+    /// How often the detector's network ran.
+    pub(crate) detector_runs: u32,
 }
 
-/// How a photo is held. Coordinates of faces are pixels of the photo held so.
+/// The turn in which a photo is examined. Coordinates of faces are pixels of the photo in this turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) orientation: Orientation,
-    /// Clockwise quarters beyond the EXIF orientation.
+    /// Clockwise quarter turns in addition to the EXIF orientation.
     pub(crate) quarter_turns: u16,
-    /// Width and height as seen.
+    /// Width and height in this turn.
     pub(crate) size: (u32, u32),
 }
 
@@ -50,8 +50,8 @@ impl View {
         Self { orientation, quarter_turns, size: orientation.upright_size(picture.size) }
     }
 
-    /// Where a part of the photo held so is seen after further clockwise quarters.
-    pub(crate) fn seen_turned(&self, part: Rectangle, turns: u16) -> Rectangle {
+    /// Where a part of the photo lies after further clockwise quarter turns.
+    pub(crate) fn rotated(&self, part: Rectangle, turns: u16) -> Rectangle {
         let (mut part, mut size) = (part, (f64::from(self.size.0), f64::from(self.size.1)));
         for _ in 0..turns {
             let Rectangle { left, top, width, height } = part;

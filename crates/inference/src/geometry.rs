@@ -16,9 +16,9 @@ pub struct Rectangle {
     pub left: f64,
     /// The upper edge.
     pub top: f64,
-    /// The extent to the right.
+    /// Its extent to the right.
     pub width: f64,
-    /// The extent down.
+    /// Its extent down.
     pub height: f64,
 }
 
@@ -75,7 +75,7 @@ impl Affine {
         }
     }
 
-    /// The map that does `self` first and `next` after it.
+    /// The map that applies `self`, then `next`.
     pub(crate) fn then(&self, next: &Self) -> Self {
         Self {
             a: next.a * self.a + next.b * self.d,
@@ -87,7 +87,7 @@ impl Affine {
         }
     }
 
-    /// The way back; `None` when the map flattens the plane.
+    /// The inverse map; `None` when the map is not invertible.
     pub(crate) fn inverse(&self) -> Option<Self> {
         let determinant = self.a * self.e - self.b * self.d;
         if !determinant.is_finite() || determinant.abs() < 1e-12 {
@@ -98,12 +98,13 @@ impl Affine {
         Some(Self { a, b, c: -(a * self.c + b * self.f), d, e, f: -(d * self.c + e * self.f) })
     }
 
-    /// How many units of the target one unit of the source becomes, for a map that scales evenly.
+    /// The scale factor of a map that scales evenly.
     pub(crate) fn scale(&self) -> f64 {
         (self.a * self.e - self.b * self.d).abs().sqrt()
     }
 
-    /// The similarity (turn, even scale, shift) that brings `from` closest to `to` in the least squares sense.
+    /// The similarity transform (rotation, even scale, translation) that brings `from` closest to `to` in the least
+    /// squares sense.
     ///
     /// For five points in the plane the optimum without reflection has a closed form: with both sets centred, the
     /// complex factor is the sum of conj(from) * to over the sum of |from| squared. `None` when the points of
@@ -183,7 +184,7 @@ mod tests {
         }
 
         #[test]
-        fn the_inverse_leads_back(from in points(), to in points(), x in -99.0..99.0, y in -99.0..99.0) {
+        fn the_inverse_undoes_the_map(from in points(), to in points(), x in -99.0..99.0, y in -99.0..99.0) {
             if let Some(map) = Affine::similarity(&from, &to).filter(|map| map.scale() > 1e-3) {
                 let here = Point { x, y };
                 let back = map.inverse().unwrap().apply(map.apply(here));

@@ -1,16 +1,18 @@
-//! Photo in, embedding out: decoding, face detection, choice of the subject, quality, alignment, embedding.
+//! Computes a face embedding from a photo: decoding, face detection, choice of the subject, alignment, quality,
+//! embedding.
 //!
 //! Enter with [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
-//! portrait. Models are described by [`Manifest`]s and found by a [`Catalogue`]; [`prepare()`] makes a published file fast.
+//! portrait. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published
+//! file into one that runs faster.
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
 //!
-//! **Architecture Invariant:** it knows no database, no HTTP, no identity: a photo has no name here.
+//! **Architecture Invariant:** it knows no database, no HTTP and no identities: a photo has no name here.
 //!
 //! **Architecture Invariant:** pixels are touched on the engine's own worker threads only, never on the caller's.
 //!
-//! **Architecture Invariant:** an embedding depends on the photo and the model contract alone: not on the worker, on
-//! other photos, or on time.
+//! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
+//! other photos or on time.
 
 mod align;
 mod analysis;
@@ -40,7 +42,7 @@ mod preparation_step;
 mod prepare;
 mod quality;
 mod raster;
-mod retries;
+mod retry_budget;
 mod runtime;
 mod runtime_library;
 mod subject;
@@ -69,7 +71,7 @@ pub use faces::Faces;
 pub use geometry::{Point, Rectangle};
 pub use manifest::{
     ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
-    InputSize, InputSpec, LandmarkLook, Level, Manifest, OpenVino, Package, Precision, Source, Task,
+    InputSize, InputSpec, LandmarkWindow, Level, Manifest, OpenVino, Package, Precision, Source, Task,
 };
 pub use model_error::ModelError;
 pub use model_set::ModelSet;
@@ -78,7 +80,7 @@ pub use placement::Placement;
 pub use preparation_step::PreparationStep;
 pub use prepare::prepare;
 pub use quality::Quality;
-pub use retries::Retries;
+pub use retry_budget::RetryBudget;
 pub use runtime_library::find as find_runtime_library;
 pub use subject::Subject;
 pub use workers::{JobObserver, JobStarted, WorkerFigures, WorkersEnded};

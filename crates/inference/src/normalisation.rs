@@ -1,6 +1,6 @@
 use crate::manifest::{ColourOrder, InputSpec};
 
-/// How pixel values enter a network: by channel, `(value - mean) / deviation`.
+/// How pixel values are normalised for a network: `(value - mean) / deviation`, for each channel.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Normalisation {
     pub(crate) blue_first: bool,
@@ -14,7 +14,7 @@ impl Normalisation {
         Self { blue_first, mean: input.mean, deviation: input.std }
     }
 
-    /// What a black pixel is to the network, by channel.
+    /// The normalised value of a black pixel in each channel.
     pub(crate) fn black(&self) -> [f32; 3] {
         std::array::from_fn(|channel| -self.mean[channel] / self.deviation[channel])
     }

@@ -1,8 +1,8 @@
-//! The messages of an ONNX file, as far as they are needed to read one and write it back unchanged.
+//! The protobuf messages of an ONNX file, so that one can be read and written back unchanged.
 //!
-//! Names and numbers are those of the format's `onnx.proto` up to IR version 14. Every field is listed, since
-//! a field left out would be dropped on writing. Fields keep their presence (`optional`) and their packing,
-//! so that a file written by the reference implementation comes back byte for byte.
+//! Names and numbers are those of `onnx.proto` up to IR version 14. Every field is listed, because a missing field
+//! would be dropped on writing. Fields keep their presence (`optional`) and their packing, so that a file of the
+//! reference implementation is written back byte for byte.
 
 use prost::{Message, Oneof};
 
@@ -16,7 +16,7 @@ pub(crate) const UINT8: i32 = 2;
 pub(crate) const INT: i32 = 2;
 /// Attribute type `INTS`.
 pub(crate) const INTS: i32 = 7;
-/// `data_location` of a tensor whose numbers lie in a second file.
+/// `data_location` of a tensor whose data is in a second file.
 pub(crate) const EXTERNAL: i32 = 1;
 
 macro_rules! messages {
@@ -45,7 +45,7 @@ messages! {
         #[prost(message, repeated, tag = "25")] functions: Vec<FunctionProto>,
         #[prost(message, repeated, tag = "26")] configuration: Vec<DeviceConfigurationProto>,
     }
-    /// Nodes in the order they run, and what they start from.
+    /// Nodes in execution order, inputs, outputs and weights.
     GraphProto {
         #[prost(message, repeated, tag = "1")] node: Vec<NodeProto>,
         #[prost(string, optional, tag = "2")] name: Option<String>,
@@ -92,7 +92,7 @@ messages! {
         #[prost(message, optional, tag = "22")] sparse_tensor: Option<SparseTensorProto>,
         #[prost(message, repeated, tag = "23")] sparse_tensors: Vec<SparseTensorProto>,
     }
-    /// Numbers, either in the field of their type or as little-endian bytes.
+    /// A tensor's numbers, either in the field of their type or as little-endian bytes.
     TensorProto {
         #[prost(int64, repeated, packed = "false", tag = "1")] dims: Vec<i64>,
         #[prost(int32, optional, tag = "2")] data_type: Option<i32>,
@@ -147,7 +147,7 @@ messages! {
         #[prost(int32, optional, tag = "1")] key_type: Option<i32>,
         #[prost(message, optional, boxed, tag = "2")] value_type: Option<Box<TypeProto>>,
     }
-    /// A type known to some runtime only.
+    /// A type that only a specific runtime knows.
     OpaqueType {
         #[prost(string, optional, tag = "1")] domain: Option<String>,
         #[prost(string, optional, tag = "2")] name: Option<String>,
@@ -156,7 +156,7 @@ messages! {
     TensorShapeProto {
         #[prost(message, repeated, tag = "1")] dim: Vec<Dimension>,
     }
-    /// One size, known or named.
+    /// One size, known or symbolic.
     Dimension {
         #[prost(string, optional, tag = "3")] denotation: Option<String>,
         #[prost(oneof = "DimensionValue", tags = "1, 2")] value: Option<DimensionValue>,
@@ -176,7 +176,7 @@ messages! {
         #[prost(string, optional, tag = "1")] tensor_name: Option<String>,
         #[prost(message, repeated, tag = "2")] quant_parameter_tensor_names: Vec<StringStringEntryProto>,
     }
-    /// How the model is trained on.
+    /// How to continue the model's training.
     TrainingInfoProto {
         #[prost(message, optional, tag = "1")] initialization: Option<GraphProto>,
         #[prost(message, optional, tag = "2")] algorithm: Option<GraphProto>,
@@ -210,7 +210,7 @@ messages! {
         #[prost(message, repeated, tag = "2")] sharding_spec: Vec<ShardingSpecProto>,
         #[prost(int32, optional, tag = "3")] pipeline_stage: Option<i32>,
     }
-    /// How a tensor is spread over devices.
+    /// How a tensor is distributed over devices.
     ShardingSpecProto {
         #[prost(string, optional, tag = "1")] tensor_name: Option<String>,
         #[prost(int64, repeated, packed = "false", tag = "2")] device: Vec<i64>,
@@ -222,12 +222,12 @@ messages! {
         #[prost(int64, optional, tag = "1")] key: Option<i64>,
         #[prost(int64, repeated, packed = "false", tag = "2")] value: Vec<i64>,
     }
-    /// How an axis is spread.
+    /// How an axis is distributed.
     ShardedDimProto {
         #[prost(int64, optional, tag = "1")] axis: Option<i64>,
         #[prost(message, repeated, tag = "2")] simple_sharding: Vec<SimpleShardedDimProto>,
     }
-    /// One piece of a spread axis.
+    /// One shard of an axis.
     SimpleShardedDimProto {
         #[prost(oneof = "DimensionValue", tags = "1, 2")] dim: Option<DimensionValue>,
         #[prost(int64, optional, tag = "3")] num_shards: Option<i64>,
@@ -251,7 +251,7 @@ pub(crate) enum TypeValue {
     Optional(ElementType),
 }
 
-/// A size, known or named.
+/// A size, known or symbolic.
 #[derive(Clone, PartialEq, Oneof)]
 pub(crate) enum DimensionValue {
     #[prost(int64, tag = "1")]
@@ -260,7 +260,7 @@ pub(crate) enum DimensionValue {
     Named(String),
 }
 
-/// The numbers of a `float32` tensor, in whichever of the two fields they lie.
+/// The numbers of a `float32` tensor, from either of its two fields.
 pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
     let values = match &tensor.raw_data {
         Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
@@ -268,7 +268,10 @@ pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
     };
     let expected: i64 = tensor.dims.iter().product();
     if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()) != Ok(expected) {
-        return Err(ModelError::Graph(format!("{} does not hold the numbers it declares", tensor.name())));
+        return Err(ModelError::Graph(format!(
+            "tensor {}: expected float32 data of its declared size",
+            tensor.name()
+        )));
     }
     Ok(values)
 }

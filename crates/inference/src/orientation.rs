@@ -2,22 +2,22 @@ use image::metadata::Orientation as ExifOrientation;
 
 use crate::geometry::{Affine, Rectangle};
 
-/// How a photo's stored pixels are to be turned to be seen upright: one of the eight of EXIF.
+/// How a photo's stored pixels relate to the upright photo: one of EXIF's eight orientations.
 ///
-/// Pixels are never moved for it. Detection turns the small picture it works on, and alignment folds the turn
-/// into its map, so a large photo costs the same in each orientation and gives the same crop.
+/// Decoded photos are never turned. Detection turns the small picture it works on, and alignment includes the turn in
+/// its map, so that a large photo costs the same in each orientation and gives the same crop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Orientation {
     /// Upright columns are stored rows.
     transposed: bool,
-    /// Stored columns run against the upright direction they hold.
+    /// Stored columns run opposite to their upright direction.
     reversed_columns: bool,
-    /// Stored rows run against the upright direction they hold.
+    /// Stored rows run opposite to their upright direction.
     reversed_rows: bool,
 }
 
 impl Orientation {
-    /// Stored as seen.
+    /// Stored upright.
     pub(crate) const UPRIGHT: Self =
         Self { transposed: false, reversed_columns: false, reversed_rows: false };
 
@@ -39,7 +39,7 @@ impl Orientation {
         }
     }
 
-    /// The orientation that shows what this one shows, turned once more by a quarter clockwise.
+    /// This orientation followed by a quarter turn clockwise.
     pub(crate) fn turned_clockwise(self) -> Self {
         // An upright point of the turned view, (x, y), is the point (y, w - 1 - x) of the view before, w being the
         // turned view's width. Following both through `stored` gives the three flags.
@@ -51,7 +51,7 @@ impl Orientation {
         }
     }
 
-    /// Width and height as seen, of a photo stored with these.
+    /// Width and height of the upright photo, from those of the stored pixels.
     pub(crate) fn upright_size(self, stored: (u32, u32)) -> (u32, u32) {
         if self.transposed { (stored.1, stored.0) } else { stored }
     }
@@ -68,7 +68,7 @@ impl Orientation {
         }
     }
 
-    /// The part of the stored pixels that is seen as this part of the upright photo.
+    /// The part of the stored pixels that is this part of the upright photo.
     pub(crate) fn stored_part(self, upright: Rectangle, stored: (u32, u32)) -> Rectangle {
         let Rectangle { left, top, width, height } = upright;
         let (mut part, across, down) = if self.transposed {
@@ -85,7 +85,7 @@ impl Orientation {
         part
     }
 
-    /// The stored pixel that is seen at an upright one.
+    /// The stored pixel at a position of the upright photo.
     pub(crate) fn stored_pixel(self, upright: (usize, usize), stored: (usize, usize)) -> (usize, usize) {
         let (along_columns, along_rows) = if self.transposed { (upright.1, upright.0) } else { upright };
         let column = if self.reversed_columns { stored.0 - 1 - along_columns } else { along_columns };
@@ -116,8 +116,8 @@ mod tests {
         RgbImage::from_fn(5, 3, |x, y| Rgb([x as u8, y as u8, 0]))
     }
 
-    /// The picture as this orientation shows it, pixel by pixel.
-    fn seen(orientation: Orientation) -> RgbImage {
+    /// The upright picture for this orientation, pixel by pixel.
+    fn upright(orientation: Orientation) -> RgbImage {
         let stored = picture();
         let (width, height) = orientation.upright_size(stored.dimensions());
         RgbImage::from_fn(width, height, |x, y| {
@@ -127,29 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn all_eight_show_what_moving_the_pixels_shows() {
+    fn all_eight_orientations_agree_with_the_image_crate() {
         for exif in ALL {
             let mut moved = DynamicImage::ImageRgb8(picture());
             moved.apply_orientation(exif);
-            assert_eq!(seen(Orientation::from_exif(exif)), moved.to_rgb8(), "{exif:?}");
+            assert_eq!(upright(Orientation::from_exif(exif)), moved.to_rgb8(), "{exif:?}");
         }
     }
 
     #[test]
-    fn a_clockwise_turn_adds_to_each() {
+    fn each_orientation_can_be_turned_clockwise() {
         for exif in ALL {
             let mut moved = DynamicImage::ImageRgb8(picture());
             moved.apply_orientation(exif);
             let turned = Orientation::from_exif(exif).turned_clockwise();
-            assert_eq!(seen(turned), moved.rotate90().to_rgb8(), "{exif:?}");
+            assert_eq!(upright(turned), moved.rotate90().to_rgb8(), "{exif:?}");
         }
     }
 
     #[test]
-    fn parts_follow_the_pixels() {
+    fn parts_are_mapped_like_pixels() {
         for exif in ALL {
             let orientation = Orientation::from_exif(exif);
-            let upright = seen(orientation);
+            let upright = upright(orientation);
             let corner = *upright.get_pixel(1, 0);
             let part =
                 orientation.stored_part(Rectangle { left: 1.0, top: 0.0, width: 1.0, height: 1.0 }, (5, 3));
@@ -159,10 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn coordinates_follow_the_pixels() {
+    fn coordinates_are_mapped_like_pixels() {
         for exif in ALL {
             let orientation = Orientation::from_exif(exif);
-            let upright = seen(orientation);
+            let upright = upright(orientation);
             for (x, y, pixel) in upright.enumerate_pixels() {
                 let stored = orientation.to_stored((5, 3)).apply(Point { x: f64::from(x), y: f64::from(y) });
                 assert_eq!(&picture().view(stored.x as u32, stored.y as u32, 1, 1).get_pixel(0, 0), pixel);

@@ -15,20 +15,20 @@ use crate::{
     geometry::Point,
     quality::Quality,
     raster::Raster,
-    retries::Retries,
+    retry_budget::RetryBudget,
     subject::{self, Subject},
 };
 
-/// What a photo is for.
+/// What a photo is used as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// A selfie that is to be verified: it must show one face, well.
+    /// A selfie to be verified. It must show one face, in good quality.
     Probe,
-    /// The registry's portrait: it is what there is, so its largest and most central face is taken as it is.
+    /// The registry's portrait. There is no better photo, so its subject is taken whatever its quality.
     Reference,
 }
 
-/// One thread's own sessions and buffers: a photo in, an embedding out, as a whole or step by step.
+/// The whole way from a photo to an embedding, for one thread: it owns its sessions and buffers.
 pub struct Pipeline {
     pub(crate) decoder: Decoder,
     pub(crate) detector: Detector,
@@ -37,17 +37,17 @@ pub struct Pipeline {
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
     pub(crate) quality: QualityConfig,
-    /// The longer side that a photo is decoded to at least, in pixels.
+    /// The least long side, in pixels, that a photo is decoded to.
     pub(crate) decoded_side: u32,
     pub(crate) resizer: Resizer,
-    /// Memory for the part of a photo that a crop is taken from.
+    /// Buffer for the part of a photo that a crop is taken from.
     pub(crate) reduced: Raster,
 }
 
 impl Pipeline {
-    /// All steps, with the rules that hold for this role.
+    /// Runs all steps, with the rules for this role.
     ///
-    /// Only retries look at the deadline: what is necessary takes a fraction of a second.
+    /// Only retries observe the deadline: the necessary steps take a fraction of a second.
     pub(crate) fn analyse(
         &mut self,
         photo: &Photo,
@@ -55,28 +55,36 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<Analysis, FaceError> {
         let mut retries = match role {
-            Role::Probe => Retries::within(self.retry_budget, deadline),
-            Role::Reference => Retries::unhurried(),
+            Role::Probe => RetryBudget::within(self.retry_budget, deadline),
+            Role::Reference => RetryBudget::unlimited(),
         };
-        self.look(photo, &mut retries, &mut |fault| match role {
+        self.run(photo, &mut retries, &mut |fault| match role {
             Role::Probe => Err(fault.into()),
             Role::Reference => Ok(()),
         })
     }
 
-    /// All steps as for a portrait, and the rule that would turn the photo away as a selfie. For evaluating both at once.
+    /// Runs all steps as for a portrait, and returns the first rule for selfies that the photo breaks, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`FaceError::Rejected`] when the photo has no usable face, [`FaceError::Broken`] when a network fails.
     pub fn examine(&mut self, photo: &Photo) -> Result<(Analysis, Option<PhotoFault>), FaceError> {
         let mut broken = None;
-        let analysis = self.look(photo, &mut Retries::unhurried(), &mut |fault| {
+        let analysis = self.run(photo, &mut RetryBudget::unlimited(), &mut |fault| {
             broken.get_or_insert(fault);
             Ok(())
         })?;
         Ok((analysis, broken))
     }
 
-    /// The crop of the face that is meant, for looking at it.
+    /// The aligned crop of the subject, to be shown to people.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::examine`].
     pub fn crop(&mut self, photo: &Photo) -> Result<AlignedFace, FaceError> {
-        let mut retries = Retries::unhurried();
+        let mut retries = RetryBudget::unlimited();
         let mut picture = self.decode(photo)?;
         let faces = self.detect(&mut picture, &mut retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
@@ -84,12 +92,12 @@ impl Pipeline {
         self.align(&picture, &subject)
     }
 
-    /// All steps. `judge` is told of each rule that the photo breaks, and ends it or does not.
-    fn look(
+    /// Runs all steps. `on_fault` is called for each rule that the photo breaks; its error ends the run.
+    fn run(
         &mut self,
         photo: &Photo,
-        retries: &mut Retries,
-        judge: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
+        retries: &mut RetryBudget,
+        on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
     ) -> Result<Analysis, FaceError> {
         let mut timings = Timings::default();
         let mut watch = Stopwatch::start();
@@ -101,16 +109,16 @@ impl Pipeline {
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
         let subject = self.refine(&mut picture, subject, retries)?;
         if subject.second_share > self.subject.max_second_share {
-            judge(PhotoFault::SeveralFaces)?;
+            on_fault(PhotoFault::SeveralFaces)?;
         }
         timings.detect = watch.lap();
 
         let crop = self.align(&picture, &subject)?;
-        self.decoder.take_back(picture);
+        self.decoder.reuse_memory(picture);
         timings.align = watch.lap();
 
         let quality = Self::quality(&crop, &subject);
-        quality.check(&self.quality).or_else(&mut *judge)?;
+        quality.check(&self.quality).or_else(&mut *on_fault)?;
         timings.quality = watch.lap();
 
         let embedding = self.embed(&crop)?;
@@ -122,68 +130,88 @@ impl Pipeline {
             score: subject.face.score,
             turned_degrees: subject.view.quarter_turns * 90,
             second_share: subject.second_share,
-            looks: subject.looks,
+            detector_runs: subject.detector_runs,
         };
         Ok(Analysis { embedding, face, quality, timings })
     }
 
-    /// Encoded bytes to pixels, fewer than the photo's where it has more than looking for faces needs.
+    /// Decodes the photo, to fewer pixels where it has more than face detection needs.
+    ///
+    /// # Errors
+    ///
+    /// The fault when the file is damaged, incomplete or too large.
     pub fn decode(&mut self, photo: &Photo) -> Result<Picture, PhotoFault> {
         self.decoder.decode(photo, self.decoded_side)
     }
 
-    /// All faces of a photo. Where none is found otherwise, and there is time, it is decoded to as many pixels as it takes to
-    /// find small ones.
-    pub fn detect(&mut self, picture: &mut Picture, retries: &mut Retries) -> Result<Faces, FaceError> {
-        let faces = self.detector.find(picture, retries, &mut self.resizer)?;
+    /// Detects the faces of a photo. When there are none, and there is time, the photo is decoded to more pixels and
+    /// searched for small faces.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::examine`].
+    pub fn detect(&mut self, picture: &mut Picture, retries: &mut RetryBudget) -> Result<Faces, FaceError> {
+        let faces = self.detector.detect(picture, retries, &mut self.resizer)?;
         let Some(fine_side) = self.detector.fine_side(picture) else { return Ok(faces) };
-        if !faces.found.is_empty() || !retries.may_go_on() {
+        if !faces.found.is_empty() || !retries.has_time_left() {
             return Ok(faces);
         }
-        self.decoder.enlarge_to(picture, fine_side)?;
-        self.detector.find_small(picture, (fine_side, faces.looks), &mut self.resizer)
+        self.decoder.decode_to_side(picture, fine_side)?;
+        self.detector.detect_small(picture, fine_side, faces.detector_runs, &mut self.resizer)
     }
 
-    /// The face that is meant; `None` when there is none.
+    /// The subject; `None` without faces.
     pub fn subject(faces: &Faces) -> Option<Subject> {
         subject::choose(faces)
     }
 
-    /// The subject's place, found once more at the size at which landmarks are placed best. Where the photo was decoded to
-    /// fewer pixels than the crop can make use of, and has more, it is decoded to more.
+    /// Detects the subject once more, at the size at which landmarks are placed best. A photo that was decoded to fewer
+    /// pixels than the crop can use is decoded to more first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::examine`].
     pub fn refine(
         &mut self,
         picture: &mut Picture,
         subject: Subject,
-        retries: &mut Retries,
+        retries: &mut RetryBudget,
     ) -> Result<Subject, FaceError> {
         let [eye, other_eye, ..] = subject.face.landmarks;
-        let least = LEAST_OVERSAMPLING * CROP_EYE_DISTANCE;
-        let reduction = decode::reduction_for(eye.distance(other_eye), least, picture.reduction);
-        self.decoder.enlarge(picture, reduction)?;
+        let min_eye_distance = MIN_OVERSAMPLING * CROP_EYE_DISTANCE;
+        let reduction = decode::reduction_for(eye.distance(other_eye), min_eye_distance, picture.reduction);
+        self.decoder.decode_larger(picture, reduction)?;
         self.detector.refine(picture, subject, retries, &mut self.resizer)
     }
 
-    /// How well the crop can be compared.
+    /// Measures the quality of the crop.
     pub fn quality(crop: &AlignedFace, subject: &Subject) -> Quality {
         Quality::measure(crop, &subject.face.landmarks)
     }
 
-    /// The crop that the embedder sees.
+    /// The aligned crop for the embedder.
+    ///
+    /// # Errors
+    ///
+    /// [`PhotoFault::NoFace`] when the landmarks do not span a face within the photo.
     pub fn align(&mut self, picture: &Picture, subject: &Subject) -> Result<AlignedFace, FaceError> {
         let landmarks = &subject.face.landmarks;
-        let memory = (&mut self.resizer, &mut self.reduced);
-        align::align(picture, subject.view.orientation, landmarks, &self.frame, memory)
+        let orientation = subject.view.orientation;
+        align::align(picture, orientation, landmarks, &self.frame, &mut self.resizer, &mut self.reduced)
     }
 
     /// The embedding, of unit length.
+    ///
+    /// # Errors
+    ///
+    /// [`FaceError::Broken`] when the network fails.
     pub fn embed(&mut self, crop: &AlignedFace) -> Result<Embedding, FaceError> {
         self.embedder.embed(crop)
     }
 }
 
-/// Decoded pixels for one of the crop, along each side, where the photo has them.
-const LEAST_OVERSAMPLING: f64 = 2.0;
+/// Decoded pixels for a pixel of the crop, along each side, where the photo has that many.
+const MIN_OVERSAMPLING: f64 = 2.0;
 
 struct Stopwatch(Instant);
 

@@ -3,37 +3,37 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The pixels that all workers may have decoded at a time.
+/// A limit for the pixels that all workers together hold decoded.
 #[derive(Clone)]
 pub(crate) struct PixelBudget(Arc<Pixels>);
 
 struct Pixels {
     limit: u64,
-    held: AtomicU64,
+    reserved: AtomicU64,
 }
 
-/// Pixels of the budget, free again when this is dropped.
+/// A reservation, which ends when it is dropped.
 #[must_use]
-pub(crate) struct HeldPixels {
+pub(crate) struct ReservedPixels {
     budget: Arc<Pixels>,
     pixels: u64,
 }
 
 impl PixelBudget {
     pub(crate) fn new(megapixels: f64) -> Self {
-        Self(Arc::new(Pixels { limit: (megapixels * 1e6) as u64, held: AtomicU64::new(0) }))
+        Self(Arc::new(Pixels { limit: (megapixels * 1e6) as u64, reserved: AtomicU64::new(0) }))
     }
 
-    /// `None` when the other workers hold what is missing.
-    pub(crate) fn take(&self, (width, height): (u32, u32)) -> Option<HeldPixels> {
+    /// `None` when the other workers' reservations leave too little.
+    pub(crate) fn reserve(&self, (width, height): (u32, u32)) -> Option<ReservedPixels> {
         let pixels = u64::from(width) * u64::from(height);
-        let within = |held: u64| held.checked_add(pixels).filter(|held| *held <= self.0.limit);
-        self.0.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
-        Some(HeldPixels { budget: Arc::clone(&self.0), pixels })
+        let within = |reserved: u64| reserved.checked_add(pixels).filter(|sum| *sum <= self.0.limit);
+        self.0.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
+        Some(ReservedPixels { budget: Arc::clone(&self.0), pixels })
     }
 
-    pub(crate) fn held(&self) -> u64 {
-        self.0.held.load(Ordering::Relaxed)
+    pub(crate) fn reserved(&self) -> u64 {
+        self.0.reserved.load(Ordering::Relaxed)
     }
 
     pub(crate) fn limit(&self) -> u64 {
@@ -41,9 +41,9 @@ impl PixelBudget {
     }
 }
 
-impl Drop for HeldPixels {
+impl Drop for ReservedPixels {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.pixels, Ordering::Relaxed);
+        self.budget.reserved.fetch_sub(self.pixels, Ordering::Relaxed);
     }
 }
 
@@ -52,14 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_share_the_budget_and_give_it_back() {
+    fn workers_share_the_budget_and_return_what_they_reserved() {
         let budget = PixelBudget::new(1.0);
-        let first = budget.take((1000, 600));
-        assert!(first.is_some() && budget.take((1000, 401)).is_none());
-        let second = budget.take((1000, 400));
-        assert_eq!(budget.held(), budget.limit());
+        let first = budget.reserve((1000, 600));
+        assert!(first.is_some() && budget.reserve((1000, 401)).is_none());
+        let second = budget.reserve((1000, 400));
+        assert_eq!(budget.reserved(), budget.limit());
         drop((first, second));
-        assert_eq!(budget.held(), 0);
-        assert!(budget.take((u32::MAX, u32::MAX)).is_none());
+        assert_eq!(budget.reserved(), 0);
+        assert!(budget.reserve((u32::MAX, u32::MAX)).is_none());
     }
 }

@@ -1,4 +1,5 @@
-//! Where each model runs, and in which numbers: as named, or the fastest that this machine can do and that was measured.
+//! Chooses the device and the precision of each model: those configured, or the fastest that this machine has and that
+//! the manifest lists as measured.
 
 use std::path::Path;
 
@@ -8,22 +9,22 @@ use crate::{
     manifest::{Graph, Manifest, Precision},
 };
 
-/// Where a model runs.
+/// Where a model runs, and with which precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Placement {
     /// The device.
     pub device: Device,
-    /// The numbers that it computes with. Devices but OpenVINO compute with those of the model's file: fp32 in all that the
-    /// program brings along, but for SFace's last layer, whose weights have 8 bits.
+    /// The precision. Devices other than OpenVINO compute with that of the model's file, which is fp32 in all built-in
+    /// models except for SFace's last layer, whose weights have 8 bits.
     pub precision: Precision,
 }
 
-/// What matters here of the machine and of the runtime library.
+/// The properties of the machine and of the runtime library that matter here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Machine {
-    /// Whether OpenVINO lies beside the runtime.
+    /// Whether the runtime comes with OpenVINO.
     openvino: bool,
-    /// Whether the processor multiplies bf16.
+    /// Whether the processor has bf16 instructions.
     bf16: bool,
 }
 
@@ -35,28 +36,29 @@ impl Machine {
     }
 }
 
-/// Decides for one model.
+/// Chooses the placement of one model.
 ///
-/// `auto` never takes what was not measured for this model, by its manifest; a name is taken at its word, or refused.
+/// `auto` takes only what the model's manifest lists as measured. What is configured by name is used or refused.
 pub(crate) fn place(
     manifest: &Manifest,
-    (device, precision): (DeviceChoice, PrecisionChoice),
+    device: DeviceChoice,
+    precision: PrecisionChoice,
     machine: Machine,
 ) -> Result<Placement, StartError> {
     let measured: &[Precision] = manifest.openvino.as_ref().map_or(&[], |openvino| &openvino.precisions);
-    let can = |precision: Precision| precision == Precision::Fp32 || machine.bf16;
-    let wanted = |wanted: Precision| precision.named().is_none_or(|named| named == wanted);
-    let measured_here = measured.iter().copied().find(|precision| can(*precision) && wanted(*precision));
+    let is_supported = |precision: Precision| precision == Precision::Fp32 || machine.bf16;
+    let is_allowed = |candidate: Precision| precision.named().is_none_or(|named| named == candidate);
+    let best = measured.iter().copied().find(|precision| is_supported(*precision) && is_allowed(*precision));
     let placed = match device.named() {
         Some(Device::OpenVino) => {
             let fallback = precision.named().unwrap_or(Precision::Fp32);
-            Placement { device: Device::OpenVino, precision: measured_here.unwrap_or(fallback) }
+            Placement { device: Device::OpenVino, precision: best.unwrap_or(fallback) }
         }
         Some(device) => Placement { device, precision: precision.named().unwrap_or(Precision::Fp32) },
         None if precision.named() == Some(Precision::Bf16) => {
             Placement { device: Device::OpenVino, precision: Precision::Bf16 }
         }
-        None => match measured_here.filter(|_| machine.openvino) {
+        None => match best.filter(|_| machine.openvino) {
             Some(precision) => Placement { device: Device::OpenVino, precision },
             None => Placement { device: Device::Cpu, precision: Precision::Fp32 },
         },
@@ -65,17 +67,17 @@ pub(crate) fn place(
     Ok(placed)
 }
 
-/// The file that a model is given there.
-pub(crate) fn graph(manifest: &Manifest, placement: Placement) -> Graph {
+/// The model file to use with a placement.
+pub(crate) fn graph_for(manifest: &Manifest, placement: Placement) -> Graph {
     match (placement.device, &manifest.openvino) {
         (Device::OpenVino, Some(measured)) => measured.graph,
         _ => Graph::Prepared,
     }
 }
 
-/// Where the detector runs: beside the embedder, but on the plain kernels under OpenVINO, which is slower for a network so
-/// small.
-pub(crate) fn beside(embedder: Placement) -> Placement {
+/// The detector's placement: the embedder's device, but the plain CPU kernels instead of OpenVINO, which is slower for
+/// such a small network.
+pub(crate) fn detector_placement(embedder: Placement) -> Placement {
     let device = if embedder.device == Device::OpenVino { Device::Cpu } else { embedder.device };
     Placement { device, precision: Precision::Fp32 }
 }
@@ -87,16 +89,16 @@ fn check(placed: Placement, machine: Machine) -> Result<(), StartError> {
     };
     match (placed.precision, placed.device) {
         (Precision::Bf16, Device::OpenVino) if !machine.bf16 => {
-            refuse("this processor has no instructions for it (avx512_bf16)")
+            refuse("this processor lacks the instructions for it (avx512_bf16)")
         }
         (Precision::Fp32, _) | (Precision::Bf16, Device::OpenVino) => Ok(()),
-        (Precision::Bf16, _) => refuse("only openvino computes with it"),
+        (Precision::Bf16, _) => refuse("only openvino supports it"),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 fn has_bf16() -> bool {
-    // Processors with AMX have it too.
+    // Processors with AMX have these instructions too.
     std::arch::is_x86_feature_detected!("avx512bf16")
 }
 
@@ -115,21 +117,21 @@ mod tests {
     const BARE: Machine = Machine { openvino: false, bf16: true };
 
     fn placed(
-        choice: (DeviceChoice, PrecisionChoice),
+        (device, precision): (DeviceChoice, PrecisionChoice),
         machine: Machine,
     ) -> Result<(Device, Precision), String> {
         let set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
-        let placement = place(&set.embedder, choice, machine);
-        placement.map(|it| (it.device, it.precision)).map_err(|error| error.to_string())
+        let placement = place(&set.embedder, device, precision, machine);
+        placement.map(|placement| (placement.device, placement.precision)).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn auto_takes_the_fastest_that_was_measured_and_is_there() {
+    fn auto_chooses_the_fastest_measured_and_available_placement() {
         let auto = (DeviceChoice::Auto, PrecisionChoice::Auto);
         assert_eq!(placed(auto, ALL), Ok((Device::OpenVino, Precision::Bf16)));
         assert_eq!(placed(auto, PLAIN), Ok((Device::Cpu, Precision::Fp32)));
         assert_eq!(placed(auto, BARE), Ok((Device::Cpu, Precision::Fp32)));
-        // Named, so that the start fails where the runtime comes without OpenVINO.
+        // bf16 is configured by name, so it is chosen and the start fails on a runtime without OpenVINO.
         let bf16 = (DeviceChoice::Auto, PrecisionChoice::Bf16);
         assert_eq!(placed(bf16, BARE), Ok((Device::OpenVino, Precision::Bf16)));
         let fp32 = (DeviceChoice::Auto, PrecisionChoice::Fp32);
@@ -140,15 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_nothing_that_was_not_measured() {
+    fn auto_chooses_nothing_unmeasured() {
         let mut set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
         set.embedder.openvino = None;
-        let placement = place(&set.embedder, (DeviceChoice::Auto, PrecisionChoice::Auto), ALL).unwrap();
+        let placement = place(&set.embedder, DeviceChoice::Auto, PrecisionChoice::Auto, ALL).unwrap();
         assert_eq!(placement, Placement { device: Device::Cpu, precision: Precision::Fp32 });
     }
 
     #[test]
-    fn a_name_is_taken_at_its_word_or_refused() {
+    fn a_configured_name_is_used_or_refused() {
         let named = |device, precision| placed((device, precision), ALL);
         assert_eq!(named(DeviceChoice::Cpu, PrecisionChoice::Auto), Ok((Device::Cpu, Precision::Fp32)));
         assert_eq!(named(DeviceChoice::Cuda, PrecisionChoice::Fp32), Ok((Device::Cuda, Precision::Fp32)));

@@ -4,21 +4,21 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreparationStep {
-    /// Takes the weights out of the list of inputs. As inputs they could be replaced in each run, so the
-    /// runtime would neither fold nor pack them.
+    /// Removes the weights from the graph's inputs. As inputs they could change in each run, so the runtime would
+    /// neither fold nor pack them.
     WeightsOutOfInputs,
-    /// Writes a `PRelu` with a slope for each channel as two scalings and a `Relu`, which the runtime fuses
-    /// with the convolutions beside them.
+    /// Replaces a `PRelu` with a slope for each channel by two scalings and a `Relu`, which the runtime fuses with the
+    /// neighbouring convolutions.
     PreluByConvolutions,
-    /// Writes a fully connected layer with 8 bits a weight, a scale for every 32 of them.
+    /// Quantises the weights of fully connected layers to 8 bits, with a scale for every 32 weights.
     EightBitGemm,
-    /// Names height and width instead of fixing them.
+    /// Replaces the fixed height and width of the input by symbolic sizes.
     DynamicSize,
     /// Renames an input or output.
     Rename {
         /// The name in the published file.
         from: String,
-        /// The name in the prepared one.
+        /// The name in the prepared file.
         to: String,
     },
 }

@@ -1,7 +1,7 @@
-//! Rewrites a published model file, once, into one that ONNX Runtime runs fast and at any size.
+//! Rewrites a published model file, once, into one that ONNX Runtime runs faster and at any input size.
 //!
-//! Enter with [`prepare`]. A step leaves alone what it has nothing to do to, so that a file already prepared
-//! comes out as it went in. The same bytes give the same bytes: a manifest pins the result by its SHA-256.
+//! Enter with [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays as it is. The
+//! result is deterministic: a manifest pins it by its SHA-256.
 
 mod dynamic_size;
 mod eight_bits;
@@ -19,16 +19,20 @@ use crate::{
     prepare::graph::value_names,
 };
 
-/// Before this version of the format every weight had to be an input.
+/// Earlier versions of the format require every weight to be an input.
 const FIRST_WITHOUT_WEIGHTS_AS_INPUTS: i64 = 4;
 
-/// Takes the steps in turn on the bytes of an ONNX file.
+/// Applies the steps, in order, to the bytes of an ONNX file.
+///
+/// # Errors
+///
+/// [`ModelError::Graph`] when the bytes are no ONNX graph or a step does not fit it.
 pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, ModelError> {
     if steps.is_empty() {
         return Ok(bytes.to_vec());
     }
     let mut model = ModelProto::decode(bytes)
-        .map_err(|error| ModelError::Graph(format!("it is no ONNX file ({error})")))?;
+        .map_err(|error| ModelError::Graph(format!("the file is no ONNX file ({error})")))?;
     for step in steps {
         apply(step, &mut model)?;
     }
@@ -37,11 +41,11 @@ pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, Model
 
 fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelError> {
     let Some(graph) = model.graph.as_mut() else {
-        return Err(ModelError::Graph("it holds no graph".to_owned()));
+        return Err(ModelError::Graph("the file has no graph".to_owned()));
     };
     if graph.initializer.iter().any(|tensor| tensor.data_location == Some(onnx::EXTERNAL)) {
         return Err(ModelError::Graph(
-            "it keeps its weights in a second file; save it as one file first".to_owned(),
+            "its weights are in a second file; save it as one file first".to_owned(),
         ));
     }
     match step {
@@ -68,7 +72,7 @@ fn rename(graph: &mut GraphProto, from: &str, to: &str) -> Result<(), ModelError
         return Ok(());
     }
     if !ends().any(|end| end.name() == from) {
-        return Err(ModelError::Graph(format!("it has neither an input nor an output {from}")));
+        return Err(ModelError::Graph(format!("there is no input or output named {from}")));
     }
     if value_names(graph).contains(to) {
         return Err(ModelError::Graph(format!("{to} is already the name of an inner value")));

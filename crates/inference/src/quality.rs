@@ -1,7 +1,7 @@
-//! How good a face is for comparing, judged on its aligned crop and its landmarks.
+//! The quality of a face for comparison, measured on its aligned crop and its landmarks.
 //!
-//! The measures were chosen on real photos that were blurred, darkened, brightened and shrunk step by step: each is the
-//! one, of several tried, that best told where the similarity to the same person's other photo begins to fall.
+//! Each measure was chosen among several. Real photos were blurred, darkened, brightened and shrunk step by step, and
+//! the measure was kept that best predicts where the similarity to the person's other photo begins to fall.
 
 use serde::Serialize;
 
@@ -12,24 +12,25 @@ use crate::{
     geometry::Point,
 };
 
-/// The figures that a face is judged by.
+/// The quality measures of a face.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Quality {
-    /// Pixels of the photo between the eyes.
+    /// Distance between the eyes, in pixels of the photo.
     pub eye_distance: f64,
-    /// Mean squared second difference of the face at half the crop's size, the lesser of across and down, over the
-    /// squared mean luma. Blur of either direction lowers it; noise and JPEG's blocks hardly raise it.
+    /// Mean squared second difference of the face at half the crop's size, divided by the squared mean luma; the
+    /// smaller value of the horizontal and the vertical one. Blur in either direction lowers it; noise and JPEG's
+    /// blocks hardly raise it.
     pub sharpness: f64,
     /// Mean luma of the face, 0 to 255.
     pub brightness: f64,
     /// Share of the face's pixels that are white or nearly so, 0 to 1.
     pub overexposed: f64,
-    /// Turn to a side: how far the nose lies off the line from between the eyes to between the mouth's corners, in eye
-    /// distances; 0 is frontal, positive when the nose lies to the photo's right.
+    /// Turn to a side: the distance of the nose from the line through the middle of the eyes and the middle of the
+    /// mouth, in eye distances. 0 is frontal; positive when the nose lies to the photo's right.
     pub yaw: f64,
-    /// Nod: how far down that line the nose lies, 0 at the eyes, 1 at the mouth; about 0.57 is frontal.
+    /// Nod: the position of the nose along that line, 0 at the eyes and 1 at the mouth. About 0.57 is frontal.
     pub pitch: f64,
-    /// Degrees by which the line between the eyes falls to the photo's right.
+    /// Degrees by which the line between the eyes slopes down to the photo's right.
     pub roll: f64,
 }
 
@@ -37,11 +38,11 @@ pub struct Quality {
 const FACE_ROWS: std::ops::Range<usize> = 32..104;
 const FACE_COLUMNS: std::ops::Range<usize> = 24..88;
 const HALF_SIDE: usize = CROP_SIDE / 2;
-/// Luma from which on a pixel counts as overexposed.
+/// Least luma of an overexposed pixel.
 const WHITE: f32 = 250.0;
 
 impl Quality {
-    /// Measures the crop, and the landmarks that it was taken by.
+    /// Measures the crop and the landmarks it was aligned by.
     pub(crate) fn measure(crop: &AlignedFace, landmarks: &[Point; 5]) -> Self {
         let luma = crop.luma();
         let brightness = mean(face(&luma));
@@ -57,8 +58,9 @@ impl Quality {
         }
     }
 
-    /// The first rule that the face breaks: size, light, sharpness, pose. Light comes before sharpness because a face in the
-    /// dark, or in glare, shows no detail either, and it is the light that its owner can change.
+    /// Returns the first rule that the face breaks, in the order size, light, sharpness, pose. Light comes before
+    /// sharpness because a face in the dark, or in glare, also lacks detail, and the light is what the person can
+    /// change.
     pub(crate) fn check(&self, rules: &QualityConfig) -> Result<(), PhotoFault> {
         let turned = self.yaw.abs() > rules.max_yaw
             || self.pitch < rules.min_pitch
@@ -96,7 +98,7 @@ fn halved(luma: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// The lesser of the mean squared second differences across and down the face.
+/// The smaller of the horizontal and the vertical mean squared second difference of the face.
 fn second_differences(half: &[f32]) -> f64 {
     let along = |step: usize| {
         let places = (FACE_ROWS.start / 2..FACE_ROWS.end / 2)
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_even_crop_has_light_and_no_detail() {
+    fn an_even_crop_has_brightness_and_no_sharpness() {
         let quality = measured(|_, _| 90.0);
         assert!((quality.brightness - 90.0).abs() < 1e-3);
         assert!(quality.sharpness < 1e-9 && quality.overexposed < 1e-9);
@@ -149,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_counts_only_when_it_is_there_both_ways() {
+    fn detail_counts_only_in_both_directions() {
         // Halved, stripes of four pixels alternate every two: second differences of 0 and 2 x 100, each half the time,
         // are 100 in the root mean square of (a - 2b + c): two values equal their neighbour on one side only.
         let stripes = |at: usize| if (at / 4).is_multiple_of(2) { 50.0 } else { 150.0 };
@@ -164,14 +166,14 @@ mod tests {
     }
 
     #[test]
-    fn the_frame_itself_is_nearly_frontal() {
+    fn the_landmarks_of_the_frame_are_nearly_frontal() {
         let quality = measured(|_, _| 90.0);
         assert!(quality.yaw.abs() < 0.05 && (quality.pitch - 0.5).abs() < 0.1 && quality.roll.abs() < 1.0);
         assert!((quality.eye_distance - 35.24).abs() < 0.01);
     }
 
     #[test]
-    fn a_nose_to_the_side_is_a_turn_and_its_mirror_the_opposite_one() {
+    fn yaw_follows_the_nose_to_either_side() {
         let with_nose = |x: f64| {
             let mut landmarks = ARCFACE_FRAME;
             landmarks[2].x = x;
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_are_judged_in_their_order() {
+    fn rules_are_checked_in_their_order() {
         let rules = QualityConfig {
             min_eye_distance: 16.0,
             min_sharpness: 0.0015,
@@ -228,7 +230,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn yaw_and_pitch_do_not_depend_on_roll_size_or_place(
+        fn yaw_and_pitch_do_not_depend_on_roll_size_or_position(
             angle in -1.5_f64..1.5, scale in 0.1_f64..9.0, dx in -99.0..99.0, dy in -99.0..99.0, nose in 40.0_f64..70.0
         ) {
             let mut landmarks = ARCFACE_FRAME;

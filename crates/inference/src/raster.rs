@@ -6,7 +6,7 @@ use fast_image_resize::{
 
 use crate::{error::FaceError, geometry::Rectangle};
 
-/// Decoded pixels, 8 bits each of red, green and blue, row by row as stored.
+/// Decoded pixels, row by row as stored, with 8 bits each for red, green and blue.
 #[derive(Clone, Default)]
 pub(crate) struct Raster {
     width: u32,
@@ -29,12 +29,12 @@ impl Raster {
         &self.rgb
     }
 
-    /// The memory of the pixels, for the next picture.
+    /// The buffer of the pixels, to be reused.
     pub(crate) fn into_rgb(self) -> Vec<u8> {
         self.rgb
     }
 
-    /// The pixel at a place; black outside, as the embedders were trained.
+    /// The pixel at a position; black outside the photo, as in the embedders' training.
     pub(crate) fn pixel(&self, column: i64, row: i64) -> [u8; 3] {
         if column < 0 || row < 0 || column >= i64::from(self.width) || row >= i64::from(self.height) {
             return [0; 3];
@@ -43,7 +43,7 @@ impl Raster {
         [self.rgb[at], self.rgb[at + 1], self.rgb[at + 2]]
     }
 
-    /// The pixel at a place and the one right of it.
+    /// The pixel at a position and its right neighbour.
     pub(crate) fn pair(&self, column: i64, row: i64) -> [u8; 6] {
         if column >= 0 && row >= 0 && column < i64::from(self.width) - 1 && row < i64::from(self.height) {
             let at = (row as usize * self.width as usize + column as usize) * 3;
@@ -55,7 +55,7 @@ impl Raster {
         [left[0], left[1], left[2], right[0], right[1], right[2]]
     }
 
-    /// Writes a part of the picture, resampled to a size with a filter that averages what it leaves out, over another one.
+    /// Resamples a part of the picture into `target`, with a filter that averages the pixels it drops.
     pub(crate) fn resize_onto(
         &self,
         target: &mut Self,

@@ -1,4 +1,4 @@
-//! ONNX Runtime behind the few words that the rest needs. The only file that names `ort`.
+//! A small interface to ONNX Runtime. The only file that names `ort`.
 
 use std::{
     path::Path,
@@ -23,17 +23,17 @@ use crate::{
     tensor::Tensor,
 };
 
-/// The loaded library. One a process, however many engines there are.
+/// The loaded library. A process has one, whatever the number of engines.
 #[derive(Clone)]
 pub(crate) struct Runtime {
     library: Arc<Path>,
     environment: Arc<Environment>,
 }
 
-/// What this process has loaded: a second environment is not allowed.
+/// The library that this process has loaded. ONNX Runtime allows one environment in a process.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
-/// A model's sessions: made once a worker, with the packed weights shared between them.
+/// A model whose sessions, one for each worker, share their packed weights.
 pub(crate) struct Model<'a> {
     pub(crate) name: &'a str,
     pub(crate) bytes: &'a [u8],
@@ -42,24 +42,26 @@ pub(crate) struct Model<'a> {
     weights: PrepackedWeights,
 }
 
-/// One session. It serves one thread.
+/// One session, for one thread.
 pub(crate) struct Network {
     session: Session,
     input: String,
 }
 
-/// What a network answered: the values of each output, by its name.
+/// The values of a network's outputs, by name.
 pub(crate) struct Outputs<'a>(Vec<(&'a str, &'a [f32])>);
 
 impl Runtime {
-    /// Loads the library, or takes the one that is loaded. The environment lives as long as the process.
+    /// Loads the library, or returns the one already loaded. The environment lives as long as the process.
     pub(crate) fn load(library: &Path) -> Result<Self, StartError> {
         let unusable = |reason: String| StartError::RuntimeUnusable { library: library.into(), reason };
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = &*loaded {
             if *loaded.library != *library {
                 let other = loaded.library.display();
-                return Err(unusable(format!("{other} is loaded, and a process has one")));
+                return Err(unusable(format!(
+                    "this process has loaded {other} already, and cannot load a second one"
+                )));
             }
             return Ok(loaded.clone());
         }
@@ -75,13 +77,16 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// Builds a session on the model's device, or says why that device cannot be used.
+    /// Builds a session on the model's device.
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
         let device = model.placement.device;
         let refused = |reason: String| {
-            // It makes code of the model only now.
-            let reason =
-                if device == Device::OpenVino { format!("{reason}. {}", hint(device)) } else { reason };
+            // OpenVINO compiles the model only here, so what it requires may be missing.
+            let reason = if device == Device::OpenVino {
+                format!("{reason}. {}", requirements(device))
+            } else {
+                reason
+            };
             StartError::Session { model: model.name.into(), reason }
         };
         let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
@@ -90,19 +95,19 @@ impl Runtime {
             providers => builder.with_execution_providers(providers).map_err(|error| StartError::Device {
                 device: device.name(),
                 reason: error.message().to_owned(),
-                hint: hint(device),
+                requirements: requirements(device),
             })?,
         };
         let session = builder.commit_from_memory(model.bytes).map_err(|error| refused(error.to_string()))?;
         let [input] = session.inputs() else {
-            return Err(refused(format!("has {} inputs; one is expected", session.inputs().len())));
+            return Err(refused(format!("expected one input, found {}", session.inputs().len())));
         };
         let input = input.name().to_owned();
         Ok(Network { session, input })
     }
 
     fn options(&self, model: &Model<'_>) -> Result<SessionBuilder, ort::Error> {
-        // Parallelism comes from the workers, one session each; more threads only help while processors are idle.
+        // The workers provide the parallelism, with one session each. More threads help only while processors are idle.
         let builder = Session::builder(&self.environment)?
             .with_no_environment_execution_providers()?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -126,14 +131,14 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
             ]
         }
         Device::OpenVino => {
-            // The precision is named, since the provider would otherwise choose one by the processor alone. Without pinning
-            // off, all workers' sessions compute on the same core.
-            let hint = match placement.precision {
+            // The precision is explicit because the provider would otherwise choose by the processor alone. Pinning is
+            // off because it would make all workers' sessions compute on the same core.
+            let precision = match placement.precision {
                 Precision::Fp32 => "f32",
                 Precision::Bf16 => "bf16",
             };
             let settings = format!(
-                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{hint}","INFERENCE_NUM_THREADS":"{threads}","ENABLE_CPU_PINNING":"NO"}}}}"#
+                r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"{threads}","ENABLE_CPU_PINNING":"NO"}}}}"#
             );
             let provider = ep::ArbitrarilyConfigurableExecutionProvider::with_arbitrary_config(
                 ep::OpenVINO::default().with_device_type("CPU"),
@@ -145,31 +150,31 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
     }
 }
 
-fn hint(device: Device) -> &'static str {
+fn requirements(device: Device) -> &'static str {
     match device {
-        Device::Cpu => "The CPU needs nothing",
+        Device::Cpu => "The CPU requires nothing else",
         Device::Cuda => {
-            "It needs an ONNX Runtime built with CUDA, the CUDA and cuDNN libraries and an NVIDIA driver"
+            "It requires an ONNX Runtime built with CUDA, the CUDA and cuDNN libraries and an NVIDIA driver"
         }
         Device::TensorRt => {
-            "It needs an ONNX Runtime built with TensorRT, the TensorRT libraries and an NVIDIA driver"
+            "It requires an ONNX Runtime built with TensorRT, the TensorRT libraries and an NVIDIA driver"
         }
         Device::OpenVino => {
-            "It needs the libraries of the onnxruntime-openvino package in the runtime's folder, and memory that is written and \
-             executed; where \"auto\" chose it, \"cpu\" does without"
+            "It requires the libraries of the onnxruntime-openvino package in the runtime's folder, and permission to map \
+             memory as writable and executable. If \"auto\" chose it, set \"cpu\" to do without"
         }
     }
 }
 
 impl<'a> Model<'a> {
-    /// `threads` is how many each session computes with.
+    /// `threads` is the number of threads of each session.
     pub(crate) fn new(name: &'a str, bytes: &'a [u8], placement: Placement, threads: usize) -> Self {
         Self { name, bytes, placement, threads, weights: PrepackedWeights::new() }
     }
 }
 
 impl Network {
-    /// Runs the network on one tensor (pictures, colours, rows, columns) and reads what it answers.
+    /// Runs the network on one input and passes its outputs to `read`.
     pub(crate) fn run<T>(
         &mut self,
         tensor: &Tensor,
@@ -190,7 +195,7 @@ impl Network {
 }
 
 impl<'a> Outputs<'a> {
-    /// The values of the output of this name, in the order of its shape.
+    /// The values of an output, in the order of its shape.
     pub(crate) fn get(&self, name: &str) -> Result<&'a [f32], FaceError> {
         let named = self.0.iter().find(|(known, _)| *known == name);
         named

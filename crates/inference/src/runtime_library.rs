@@ -1,4 +1,4 @@
-//! Where the ONNX Runtime library is.
+//! Finds the ONNX Runtime library.
 
 use std::{
     env,
@@ -11,8 +11,13 @@ const FILE: &str = if cfg!(target_os = "macos") { "libonnxruntime.dylib" } else 
 const SYSTEM_FOLDERS: [&str; 5] =
     ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
 
-/// Finds the library: as configured, `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, beside the binary, the system's
-/// folders. A path that was named and does not exist is an error; nothing else is tried in its place.
+/// Finds the ONNX Runtime library. Searched in order: the configured path, `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`,
+/// the folder of the program, the system's folders.
+///
+/// # Errors
+///
+/// [`StartError::RuntimeMissing`] when a configured path or `$ORT_DYLIB_PATH` does not exist, in which case nothing
+/// else is searched, or when no folder has the library.
 pub fn find(configured: Option<&Path>) -> Result<PathBuf, StartError> {
     let named =
         configured.map(Path::to_path_buf).or_else(|| env::var_os("ORT_DYLIB_PATH").map(PathBuf::from));
@@ -41,15 +46,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_named_library_that_is_missing_is_not_replaced() {
+    fn a_missing_configured_library_is_not_replaced() {
         let missing = Path::new("/nowhere/libonnxruntime.so");
         let error = find(Some(missing)).unwrap_err().to_string();
         assert!(error.contains("/nowhere/libonnxruntime.so") && error.contains("make deps"), "{error}");
     }
-    /// The runtime looks for its providers beside the name that it was loaded by.
+
+    /// The runtime searches its providers in the folder of the path that it was loaded by.
     #[cfg(unix)]
     #[test]
-    fn a_link_is_followed_to_where_the_providers_lie() {
+    fn a_link_is_resolved_to_the_providers_folder() {
         let folder = tempfile::tempdir().unwrap();
         let (library, link) = (folder.path().join(FILE), folder.path().join("link.so"));
         std::fs::write(&library, "").unwrap();

@@ -1,33 +1,34 @@
-//! Which of the faces in a photo is meant.
+//! Chooses the subject among the faces of a photo.
 
 use crate::{
     faces::{Detection, Faces, View},
     geometry::{Point, Rectangle},
 };
 
-/// The face that is meant, and how much company it has.
+/// The face that the photo is taken to be of.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject {
     pub(crate) face: Detection,
     pub(crate) view: View,
     /// The area of the largest other face, as a share of the subject's; 0 when alone.
     pub(crate) second_share: f64,
-    /// How often the detector's network ran for it.
-    pub(crate) looks: u32,
+    /// How often the detector's network has run on the photo.
+    pub(crate) detector_runs: u32,
 }
 
-/// Chooses the largest and most central face: its area counts less the further its centre is from the photo's, down to
-/// a ninth in a corner. The square was chosen on LFW's DevTrain, where it finds who is meant in more photos than the
-/// plain distance and does no worse than its fourth power.
+/// Chooses the largest and most central face. A face's area is weighted by the square of its nearness to the photo's
+/// centre, which is a ninth in a corner. On LFW's DevTrain the square finds the right person in more photos than the
+/// plain nearness does, and in no fewer than the fourth power.
 pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
     let (at, _) = most_prominent(&faces.found, faces.view.size)?;
     subject(faces, at)
 }
 
-/// The face that stands in this place, if one overlaps it enough.
-pub(crate) fn at(faces: &Faces, place: &Rectangle, least_overlap: f64) -> Option<Subject> {
-    let overlaps = faces.found.iter().map(|face| face.rectangle.overlap(place)).enumerate();
-    let (at, _) = overlaps.filter(|(_, it)| *it >= least_overlap).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+/// The face that overlaps a rectangle most; `None` when none overlaps it by at least `min_overlap`.
+pub(crate) fn overlapping(faces: &Faces, rectangle: &Rectangle, min_overlap: f64) -> Option<Subject> {
+    let overlaps = faces.found.iter().map(|face| face.rectangle.overlap(rectangle)).enumerate();
+    let (at, _) =
+        overlaps.filter(|(_, overlap)| *overlap >= min_overlap).max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     subject(faces, at)
 }
 
@@ -36,7 +37,7 @@ fn subject(faces: &Faces, at: usize) -> Option<Subject> {
     let others = faces.found.iter().enumerate().filter(|(other, _)| *other != at);
     let largest = others.map(|(_, other)| other.rectangle.area()).fold(0.0, f64::max);
     let second_share = largest / face.rectangle.area();
-    Some(Subject { face, view: faces.view, second_share, looks: faces.looks })
+    Some(Subject { face, view: faces.view, second_share, detector_runs: faces.detector_runs })
 }
 
 fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<(usize, Detection)> {
@@ -64,22 +65,22 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_nobody() {
+    fn without_faces_there_is_no_subject() {
         assert_eq!(chosen(&[]), None);
     }
 
     #[test]
-    fn one_face_is_meant_wherever_it_is() {
+    fn a_single_face_is_the_subject_wherever_it_is() {
         assert_eq!(chosen(&[face(10.0, 990.0, 50.0)]), Some(0));
     }
 
     #[test]
-    fn the_larger_of_two_is_meant() {
+    fn the_larger_of_two_faces_is_the_subject() {
         assert_eq!(chosen(&[face(400.0, 500.0, 100.0), face(600.0, 500.0, 200.0)]), Some(1));
     }
 
     #[test]
-    fn of_two_alike_the_central_one_is_meant() {
+    fn of_two_equal_faces_the_central_one_is_the_subject() {
         assert_eq!(chosen(&[face(100.0, 100.0, 210.0), face(500.0, 500.0, 200.0)]), Some(1));
     }
 }

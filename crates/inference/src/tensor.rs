@@ -1,7 +1,6 @@
 use ndarray::{ArrayView4, ShapeError};
 
-/// One picture as a network takes it: a plane of `width` x `height` values for each of three colours. Its memory is used
-/// again for the next picture.
+/// A network's input: a plane of `width` x `height` values for each of three channels. Its memory is reused.
 #[derive(Default)]
 pub(crate) struct Tensor {
     width: usize,
@@ -10,7 +9,7 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    /// Makes it this large and each plane even, in the value of its colour.
+    /// Sets the size, and fills each plane with the value of its channel.
     pub(crate) fn reset(&mut self, (width, height): (usize, usize), values: [f32; 3]) {
         (self.width, self.height) = (width, height);
         self.values.resize(3 * width * height, 0.0);
@@ -19,25 +18,25 @@ impl Tensor {
         }
     }
 
-    /// Values across.
+    /// Columns.
     pub(crate) fn width(&self) -> usize {
         self.width
     }
 
-    /// The values of one colour, row by row.
+    /// The values of one channel, row by row.
     pub(crate) fn plane(&mut self, channel: usize) -> &mut [f32] {
         let plane = self.width * self.height;
         &mut self.values[channel * plane..][..plane]
     }
 
-    /// Turns left and right about.
+    /// Mirrors left and right.
     pub(crate) fn mirror(&mut self) {
         if self.width > 0 {
             self.values.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
         }
     }
 
-    /// As (pictures, colours, rows, columns).
+    /// The values in the order N, C, H, W.
     pub(crate) fn view(&self) -> Result<ArrayView4<'_, f32>, ShapeError> {
         ArrayView4::from_shape((1, 3, self.height, self.width), &self.values)
     }
@@ -48,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tensor_that_is_used_again_holds_nothing_of_before() {
+    fn a_reused_tensor_holds_no_earlier_values() {
         let mut tensor = Tensor::default();
         for size in [(2, 3), (4, 4), (1, 2)] {
             tensor.reset(size, [1.0, 2.0, 3.0]);

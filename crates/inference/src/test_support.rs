@@ -1,4 +1,4 @@
-//! What this crate's own tests share: the shipped settings, the installed models, the rendered people.
+//! Shared by this crate's tests: the shipped settings, the installed models, the rendered people.
 
 use std::{fs, path::PathBuf};
 
@@ -12,12 +12,12 @@ use crate::{
     pipeline::Pipeline,
 };
 
-/// A path below the workspace's root.
+/// A path within the workspace.
 pub(crate) fn workspace(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-/// The shipped `[inference]` section, pointed at what `make deps` installs, on the plain kernels whatever the processor has.
+/// The shipped `[inference]` section, with the files that `make deps` installs, on the plain CPU kernels.
 pub(crate) fn config() -> Config {
     #[derive(serde::Deserialize)]
     struct Shipped {
@@ -39,13 +39,13 @@ pub(crate) fn pipeline(config: &Config) -> Pipeline {
     pipelines.remove(0)
 }
 
-/// A file of the tests' own.
+/// A fixture.
 pub(crate) fn fixture(path: &str) -> Vec<u8> {
     let path = workspace("crates/inference/tests/fixtures").join(path);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// A JSON file of the tests' own.
+/// A JSON fixture.
 pub(crate) fn fixture_json<T: DeserializeOwned>(path: &str) -> T {
     serde_json::from_slice(&fixture(path)).unwrap()
 }

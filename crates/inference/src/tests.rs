@@ -1,4 +1,4 @@
-//! The pipeline as a whole: against independent computations, and on photos as people send them.
+//! Tests of the whole pipeline: comparisons with independent computations, and photos as people send them.
 
 mod engine;
 #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! Worker threads behind a bounded queue.
 //!
-//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed or
-//! its caller has left. A panic ends the job that caused it, not the worker.
+//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed
+//! or its caller has left. A panic ends the job that caused it, not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -158,7 +158,7 @@ impl Workers {
             busy: self.counts.busy.load(Ordering::Relaxed),
             queued: self.queue.len(),
             queue_length: self.queue.capacity().unwrap_or(usize::MAX),
-            pixels: self.pixels.held(),
+            pixels: self.pixels.reserved(),
             max_pixels: self.pixels.limit(),
             refused: self.counts.refused.load(Ordering::Relaxed),
             expired: self.counts.expired.load(Ordering::Relaxed),
@@ -204,9 +204,9 @@ impl Worker {
             });
         }
         // `analyse` refuses a photo that is too large, or whose size cannot be read, before it takes memory.
-        let size = size.filter(|size| self.pipeline.decoder.takes(*size));
-        let held = size.map(|size| self.pixels.take(size));
-        if matches!(held, Some(None)) {
+        let size = size.filter(|size| self.pipeline.decoder.accepts(*size));
+        let reserved = size.map(|size| self.pixels.reserve(size));
+        if matches!(reserved, Some(None)) {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(FaceError::QueueFull);
         }

@@ -1,4 +1,4 @@
-//! What one photo allocates once its worker is warm. A binary of its own, since it counts every allocation.
+//! What one photo allocates once its worker is warm. A separate binary, because it counts every allocation.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
 
 mod common;
@@ -16,15 +16,16 @@ use padan_domain::Photo;
 
 use self::common::{pipeline, project};
 
-/// Nearly all are the names and handles of what three runs of the detector answer.
-const MOST_ALLOCATIONS: u64 = 1500;
-/// The crop and its luma are the large ones.
-const MOST_BYTES: u64 = 512 << 10;
-/// Tables of the resampler grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels; pixels are none of it.
-const MOST_GROWTH: u64 = 64 << 10;
+/// Nearly all are the names and handles of the outputs of three detector runs.
+const MAX_ALLOCATIONS: u64 = 1500;
+/// The largest are the crop and its luma.
+const MAX_BYTES: u64 = 512 << 10;
+/// The resampler's tables grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels. Pixels do not
+/// count.
+const MAX_GROWTH: u64 = 64 << 10;
 
 #[test]
-fn memory_that_grows_with_a_photo_is_used_again() {
+fn memory_that_grows_with_the_photo_is_reused() {
     let mut pipeline = pipeline();
     let sizes = [(3024, 4032), (1080, 1440), (480, 640)];
     let counted = sizes.map(|(width, height)| {
@@ -37,17 +38,17 @@ fn memory_that_grows_with_a_photo_is_used_again() {
         counted
     });
     for AllocationInfo { count_total, bytes_total, count_current, .. } in &counted {
-        assert!(*count_total <= MOST_ALLOCATIONS, "{counted:?}");
-        assert!(*bytes_total <= MOST_BYTES, "{counted:?}");
-        assert_eq!(*count_current, 0, "nothing stays: {counted:?}");
+        assert!(*count_total <= MAX_ALLOCATIONS, "{counted:?}");
+        assert!(*bytes_total <= MAX_BYTES, "{counted:?}");
+        assert_eq!(*count_current, 0, "memory is kept: {counted:?}");
     }
     let (largest, smallest) = (counted[0].bytes_total, counted[2].bytes_total);
-    assert!(largest <= smallest + MOST_GROWTH, "{counted:?}");
+    assert!(largest <= smallest + MAX_GROWTH, "{counted:?}");
 }
 
-/// Such a photo is decoded twice: few pixels to find the face, and all to cut it.
+/// Such a photo is decoded twice: to few pixels to detect the face, and to all for the crop.
 #[test]
-fn memory_of_a_photo_that_is_decoded_twice_is_used_again() {
+fn memory_of_a_photo_that_is_decoded_twice_is_reused() {
     let mut pipeline = pipeline();
     let photo = encoded(&far_away(1080, 1440));
     pipeline.examine(&selfie(1080, 1440)).unwrap();
@@ -55,14 +56,14 @@ fn memory_of_a_photo_that_is_decoded_twice_is_used_again() {
     assert!(first.bytes_total > 1080 * 1440 * 3, "it is decoded whole: {first:?}");
     pipeline.examine(&photo).unwrap();
     let counted = measure(|| drop(pipeline.examine(&photo)));
-    assert!(counted.bytes_total <= MOST_BYTES + MOST_GROWTH && counted.count_current == 0, "{counted:?}");
+    assert!(counted.bytes_total <= MAX_BYTES + MAX_GROWTH && counted.count_current == 0, "{counted:?}");
 }
 
 fn selfie(width: u32, height: u32) -> Photo {
     encoded(&rendered().resize_to_fill(width, height, FilterType::CatmullRom))
 }
 
-/// Somebody whose face takes a tenth of the picture's width.
+/// A person whose face takes a tenth of the picture's width.
 fn far_away(width: u32, height: u32) -> DynamicImage {
     let mut picture = DynamicImage::ImageRgb8(RgbImage::from_pixel(width, height, Rgb([128, 128, 128])));
     let person = rendered().resize(width / 4, height / 4, FilterType::CatmullRom);

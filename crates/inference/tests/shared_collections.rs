@@ -1,5 +1,4 @@
-//! Every photo of the collections that are no part of the project: `make test-shared` runs this where they lie in
-//! `../shared` beside the checkout.
+//! Tests on the photo collections in `../shared`, which are not part of the project. `make test-shared` runs them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
 
 mod common;
@@ -12,11 +11,11 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::Photo;
-use padan_inference::{Pipeline, Retries};
+use padan_inference::{Pipeline, RetryBudget};
 
 use self::common::{pipeline, project};
 
-/// The strict reading of JPEG turns away no photo that a camera made.
+/// The strict checks of JPEG files reject no photo of a camera.
 #[test]
 fn every_photo_of_a_face_decodes() {
     let mut pipeline = pipeline();
@@ -34,7 +33,7 @@ fn every_photo_of_a_face_decodes() {
     assert!(refused.is_empty(), "{} of {photos}: {refused:#?}", refused.len());
 }
 
-/// Malformed files are refused or used, each within seconds, and the pipeline is as good as before.
+/// Malformed files are rejected or used, each within seconds, and do not affect later photos.
 #[test]
 fn no_malformed_image_breaks_the_pipeline() {
     let mut pipeline = pipeline();
@@ -48,7 +47,7 @@ fn no_malformed_image_breaks_the_pipeline() {
         let began = Instant::now();
         if let Ok(mut picture) = pipeline.decode(&photo) {
             decoded += 1;
-            pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap();
+            pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).unwrap();
         }
         let took = began.elapsed();
         assert!(took < Duration::from_secs(10), "{} took {took:?}", file.display());
@@ -60,14 +59,14 @@ fn no_malformed_image_breaks_the_pipeline() {
 fn embedding(pipeline: &mut Pipeline, photo: &Photo) -> Vec<f32> {
     let mut picture = pipeline.decode(photo).unwrap();
     let subject =
-        Pipeline::subject(&pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap()).unwrap();
+        Pipeline::subject(&pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).unwrap()).unwrap();
     let crop = pipeline.align(&picture, &subject).unwrap();
     pipeline.embed(&crop).unwrap().as_slice().to_vec()
 }
 
 fn shared(below: &str) -> PathBuf {
     let folder = project().join("../shared").join(below);
-    assert!(folder.is_dir(), "{} is not there: this test reads photos beside the checkout", folder.display());
+    assert!(folder.is_dir(), "{} is missing: this test reads photos beside the checkout", folder.display());
     folder
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let calibration = scale.calibration()?;
         let model = photos.model(&scale);
-        let evaluated = evaluate(&photos.labelled, &photos.measured, (model, &calibration), false);
+        let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, false);
         write_report(
             folder,
             &format!("Calibration of {}", photos.set.name()),

@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
     let scale = photos.calibration()?;
     let calibration = scale.calibration()?;
     let model = photos.model(&scale);
-    let evaluated = evaluate(&photos.labelled, &photos.measured, (model, &calibration), arguments.gates);
+    let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, arguments.gates);
     print(&mut io::stdout().lock(), &evaluated.evaluation)?;
     if let Some(file) = &arguments.json {
         write_json(file, &evaluated.evaluation)?;

@@ -3,7 +3,7 @@ use std::{io::IsTerminal as _, num::NonZeroUsize, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_evaluation::{EvaluatedModel, Labelled, LeftOut, Measured};
+use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured};
 use padan_inference::{
     CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
 };
@@ -77,7 +77,7 @@ impl LabelledPhotosArguments {
     }
 
     fn labelled(&self) -> Result<Labelled> {
-        let left_out = self.leave_out.as_deref().map(LeftOut::read).transpose()?.unwrap_or_default();
+        let left_out = self.leave_out.as_deref().map(Exclusions::read).transpose()?.unwrap_or_default();
         match (&self.pairs, &self.root) {
             (Some(list), Some(root)) => Ok(Labelled::from_pairs(list, root, left_out)?),
             _ if self.identities.is_empty() => {

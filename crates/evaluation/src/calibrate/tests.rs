@@ -4,8 +4,8 @@ use padan_inference::Catalogue;
 use super::*;
 use crate::{labelled::LabelledPhoto, measured::FaceFound};
 
-/// Persons in sixteen dimensions, four photos each: a direction of their own, and a little of another each time.
-/// Groups 0 and 1 take turns; those of group 1 have more in common with each other.
+/// Embeddings in sixteen dimensions, four photos for each person: the person's direction plus noise. Persons are in
+/// group 0 and 1 alternately; those of group 1 are more similar to each other.
 fn people(persons: usize) -> (Labelled, Measured) {
     let mut state = 7_u32;
     let mut random = move || {
@@ -62,7 +62,7 @@ fn fit(persons: usize) -> Result<CalibrationFile, CalibrationError> {
 }
 
 #[test]
-fn the_worst_group_decides_where_it_is_worse_and_the_scale_increases_through_its_anchors() {
+fn the_worst_group_decides_on_the_pass_mark_and_the_scale_increases() {
     let file = fit(150).unwrap();
     let PassMark { cosine, pooled_at_1_in_10000, worst_group_at_1_in_1000 } = file.pass_mark;
     assert_eq!(cosine, pooled_at_1_in_10000.max(worst_group_at_1_in_1000.unwrap()));
@@ -86,7 +86,7 @@ fn the_worst_group_decides_where_it_is_worse_and_the_scale_increases_through_its
 }
 
 #[test]
-fn between_its_anchors_the_scale_is_straight_in_the_logarithm_of_the_rate() {
+fn between_anchors_the_scale_is_linear_in_the_logarithm_of_the_rate() {
     let file = fit(150).unwrap();
     let at = |percentage: f64| {
         -file.points.iter().find(|point| point.percentage == percentage).unwrap().fmr.log10()
@@ -96,12 +96,11 @@ fn between_its_anchors_the_scale_is_straight_in_the_logarithm_of_the_rate() {
 }
 
 #[test]
-fn too_few_pairs_are_refused_with_how_many_it_takes() {
+fn too_few_pairs_are_refused_with_the_required_number() {
     let error = fit(20).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "too little data: a pass mark at a false match rate of 1 in 10,000 takes 100000 pairs of two persons, and there \
-         are 3040"
+        "too little data: a pass mark at a false match rate of 1 in 10,000 requires 100000 pairs of two persons, found 3040"
     );
 }
 

@@ -14,11 +14,11 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 fn from_pairs(files: &[(&str, &str)]) -> Result<Labelled, LabelError> {
     let folder = folder(files);
-    Labelled::from_pairs(&folder.path().join("pairs.csv"), folder.path(), LeftOut::default())
+    Labelled::from_pairs(&folder.path().join("pairs.csv"), folder.path(), Exclusions::default())
 }
 
 #[test]
-fn folders_tell_who_is_who_when_they_agree_with_the_pairs() {
+fn folders_are_identities_when_they_agree_with_the_pairs() {
     let labelled =
         from_pairs(&[("pairs.csv", "path_a,path_b,same\nann/1.jpg,ann/2.jpg,1\nann/1.jpg,bob/1.jpg,0\n")])
             .unwrap();
@@ -28,7 +28,7 @@ fn folders_tell_who_is_who_when_they_agree_with_the_pairs() {
 }
 
 #[test]
-fn folders_that_contradict_the_pairs_tell_nothing() {
+fn folders_that_contradict_the_pairs_are_ignored() {
     let labelled = from_pairs(&[(
         "pairs.csv",
         "path_a,path_b,same,fold\nx/1.jpg,x/2.jpg,1,a\nx/2.jpg,x/3.jpg,1,a\nx/1.jpg,x/4.jpg,0,b\n",
@@ -41,7 +41,7 @@ fn folders_that_contradict_the_pairs_tell_nothing() {
 }
 
 #[test]
-fn a_list_of_identities_counts_before_folders() {
+fn a_list_of_identities_takes_precedence_over_folders() {
     let labelled = from_pairs(&[
         ("pairs.csv", "path_a,path_b,same\n1.jpg,2.jpg,1\n1.jpg,3.jpg,0\n"),
         ("identity.csv", "path,identity,group\n1.jpg,ann,x\n2.jpg,ann,x\n3.jpg,bob,y\n"),
@@ -57,11 +57,11 @@ fn a_list_of_identities_counts_before_folders() {
         ("pairs.csv", "path_a,path_b,same\n1.jpg,2.jpg,1\n"),
         ("identity.csv", "path,identity\n1.jpg,ann\n"),
     ]);
-    assert!(missing.unwrap_err().to_string().contains("2.jpg of the list of pairs is not in it"));
+    assert!(missing.unwrap_err().to_string().contains("it lacks 2.jpg, which is in the list of pairs"));
 }
 
 #[test]
-fn a_malformed_list_is_told_with_its_place() {
+fn a_malformed_list_is_reported_with_its_line() {
     let error = |text: &str| from_pairs(&[("pairs.csv", text)]).unwrap_err().to_string();
     assert!(error("path_a,path_b,same\n1.jpg,2.jpg,maybe\n").contains("line 2: same is \"maybe\""));
     assert!(error("a,b\n1.jpg,2.jpg\n").contains("missing field `path_a`"));
@@ -75,7 +75,7 @@ fn persons_have_folders_and_sources_are_not_mixed() {
         folder(&[("list.csv", "path,identity,group\na.jpg,ann,x\nb.jpg,eve,x\n")]),
     );
     let sources = [one.path().to_owned(), other.path().join("list.csv")];
-    let labelled = Labelled::from_identities(&sources, 100, LeftOut::default()).unwrap();
+    let labelled = Labelled::from_identities(&sources, 100, Exclusions::default()).unwrap();
     let names: Vec<_> = labelled.photos.iter().map(|photo| &*photo.name).collect();
     assert_eq!(names, ["ann/1.jpg", "ann/2.PNG", "bob/1.jpeg", "a.jpg", "b.jpg"]);
     assert_eq!(labelled.persons(), 4, "ann of one source is not ann of the other");
@@ -85,25 +85,26 @@ fn persons_have_folders_and_sources_are_not_mixed() {
 }
 
 #[test]
-fn drawn_pairs_are_the_same_each_time_and_as_many_as_asked_for() {
+fn sampled_pairs_are_reproducible_and_as_many_as_requested() {
     let files: Vec<_> = (0..40).map(|n| (format!("p{n}/1.jpg"), "")).collect();
     let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
     let folder = folder(&files);
-    let drawn = || Labelled::from_identities(&[folder.path().into()], 50, LeftOut::default()).unwrap().pairs;
+    let drawn =
+        || Labelled::from_identities(&[folder.path().into()], 50, Exclusions::default()).unwrap().pairs;
     assert_eq!(drawn().len(), 50);
     assert_eq!(drawn(), drawn());
 }
 
 #[test]
-fn what_is_left_out_is_compared_with_nothing_and_told() {
+fn excluded_photos_and_pairs_are_not_compared_and_are_described() {
     let photos = folder(&[
         ("list.csv", "path,identity\na.jpg,ann\nb.jpg,bob\nc.jpg,cid\nd.jpg,dan\n"),
         ("wrong.csv", "path,with,reason\nd.jpg,,another person\nb.jpg,a.jpg,twins\n"),
     ]);
-    let left_out = LeftOut::read(&photos.path().join("wrong.csv")).unwrap();
-    let labelled = Labelled::from_identities(&[photos.path().join("list.csv")], 100, left_out).unwrap();
+    let exclusions = Exclusions::read(&photos.path().join("wrong.csv")).unwrap();
+    let labelled = Labelled::from_identities(&[photos.path().join("list.csv")], 100, exclusions).unwrap();
     let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
     assert_eq!(pairs, [(0, 2), (1, 2)]);
-    let told = labelled.left_out_by_source();
-    assert_eq!(told, [(0, "d: another person".to_owned()), (0, "b with a: twins".to_owned())]);
+    let described = labelled.exclusions_by_source();
+    assert_eq!(described, [(0, "d: another person".to_owned()), (0, "b with a: twins".to_owned())]);
 }

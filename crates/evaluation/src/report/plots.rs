@@ -1,30 +1,30 @@
-//! The pictures of a report, as SVG.
+//! The plots of a report, as SVG.
 
 use plotters::{coord::ranged1d::AsRangedCoord, prelude::*};
 
 use crate::{
     evaluation::Evaluated,
-    metrics::{Scored, share_reaching, split},
+    metrics::{LabelledScore, share_reaching, split},
 };
 
-/// A picture with its name, which is also its file's.
+/// A plot.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// Without extension.
+    /// Its name, which is also its file's without the extension.
     pub name: &'static str,
-    /// The whole file.
+    /// The SVG file.
     pub svg: String,
 }
 
 const SIZE: (u32, u32) = (720, 440);
 const GENUINE: RGBColor = RGBColor(0, 107, 164);
 const IMPOSTOR: RGBColor = RGBColor(200, 82, 0);
-const MARK: RGBColor = RGBColor(80, 80, 80);
+const MARK_COLOUR: RGBColor = RGBColor(80, 80, 80);
 const BINS: usize = 120;
 
 type Failed = DrawingAreaErrorKind<std::io::Error>;
 
-/// The rates at each threshold, false matches falling.
+/// False match rate and false non-match rate at increasing thresholds.
 struct Rates(Vec<(f64, f64)>);
 
 pub(super) fn all(evaluated: &Evaluated, pass_mark: f64, scale: &[(f64, f64)]) -> Result<Vec<Plot>, Failed> {
@@ -38,13 +38,13 @@ pub(super) fn all(evaluated: &Evaluated, pass_mark: f64, scale: &[(f64, f64)]) -
 }
 
 impl Rates {
-    /// At thresholds through the whole range: false match rate, and false non-match rate of all genuine pairs.
+    /// The rates at thresholds over the whole range.
     fn of(evaluated: &Evaluated) -> Self {
-        let mut genuine: Vec<_> = evaluated.genuine.iter().map(|(_, _, cosine)| *cosine).collect();
+        let mut genuine: Vec<_> = evaluated.genuine.iter().map(|pair| pair.cosine).collect();
         genuine.sort_by(f64::total_cmp);
         let pairs = evaluated.evaluation.scores.iter();
         let listed: Vec<_> =
-            pairs.map(|score| Scored { cosine: score.cosine, same: score.same, fold: None }).collect();
+            pairs.map(|score| LabelledScore { cosine: score.cosine, same: score.same, fold: None }).collect();
         let (_, impostors) = split(&listed);
         let at = |step: u32| {
             let threshold = f64::from(step) / 1000.0 - 1.0;
@@ -59,7 +59,7 @@ impl Rates {
         Self(points)
     }
 
-    /// The whole decade below the lowest rate.
+    /// The power of ten below the lowest rate.
     fn floor(&self) -> f64 {
         let lowest = self.0.iter().map(|(fmr, _)| *fmr).fold(1.0, f64::min);
         10_f64.powf(lowest.log10().floor())
@@ -70,30 +70,25 @@ fn roc(rates: &Rates) -> Result<String, Failed> {
     let lowest = rates.0.iter().map(|(_, fnmr)| 1.0 - fnmr).fold(1.0, f64::min);
     let from = if lowest > 0.95 { 0.95 } else { (lowest * 20.0).floor() / 20.0 };
     let line = rates.0.iter().map(|(fmr, fnmr)| (*fmr, 1.0 - fnmr)).collect();
-    let x = (rates.floor()..1.0).log_scale();
-    drawn(
-        x,
-        from..1.0 + (1.0 - from) * 0.02,
-        ("false match rate", "true match rate"),
-        (&rate, &decimals),
-        vec![(line, GENUINE)],
-        None,
-    )
+    let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
+    let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &decimals };
+    drawn(x, y, vec![(line, GENUINE)], None)
 }
 
 fn det(rates: &Rates) -> Result<String, Failed> {
     let line: Vec<_> = rates.0.iter().filter(|(_, fnmr)| *fnmr > 0.0).copied().collect();
     let lowest = line.iter().map(|(_, fnmr)| *fnmr).fold(1.0, f64::min);
-    let x = (rates.floor()..1.0).log_scale();
-    let y = (10_f64.powf(lowest.log10().floor())..1.0).log_scale();
-    drawn(x, y, ("false match rate", "false non-match rate"), (&rate, &rate), vec![(line, GENUINE)], None)
+    let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
+    let range = (10_f64.powf(lowest.log10().floor())..1.0).log_scale();
+    let y = Axis { range, name: "false non-match rate", label: &rate };
+    drawn(x, y, vec![(line, GENUINE)], None)
 }
 
-/// The share of pairs of each kind by cosine.
+/// The density of the cosines of genuine and impostor pairs.
 fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, Failed> {
     let (from, to) = (-0.5, 1.0);
     let width = (to - from) / BINS as f64;
-    let genuine = binned(evaluated.genuine.iter().map(|(_, _, cosine)| *cosine), from, to);
+    let genuine = binned(evaluated.genuine.iter().map(|pair| pair.cosine), from, to);
     let listed = evaluated.evaluation.scores.iter().filter(|score| !score.same).map(|score| score.cosine);
     let impostors = match &evaluated.cross {
         Some(cross) => cross.binned(from, to, BINS),
@@ -109,15 +104,16 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, Failed> {
     };
     let lines = vec![(line(impostors), IMPOSTOR), (line(genuine), GENUINE)];
     let highest = lines.iter().flat_map(|(line, _)| line).map(|(_, y)| *y).fold(0.0, f64::max);
-    let y = 0.0..highest * 1.05;
-    let mark = Some((pass_mark, highest * 1.05));
-    drawn(from..to, y, ("cosine", "density"), (&decimals, &decimals), lines, mark)
+    let x = Axis { range: from..to, name: "cosine", label: &decimals };
+    let y = Axis { range: 0.0..highest * 1.05, name: "density", label: &decimals };
+    drawn(x, y, lines, Some(Mark { x: pass_mark, height: highest * 1.05 }))
 }
 
 fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, Failed> {
     let line = vec![(scale.to_vec(), GENUINE)];
-    let mark = Some((pass_mark, 105.0));
-    drawn(-0.2..1.0, 0.0..105.0, ("cosine", "percentage"), (&decimals, &whole), line, mark)
+    let x = Axis { range: -0.2..1.0, name: "cosine", label: &decimals };
+    let y = Axis { range: 0.0..105.0, name: "percentage", label: &whole };
+    drawn(x, y, line, Some(Mark { x: pass_mark, height: 105.0 }))
 }
 
 fn binned(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Vec<f64> {
@@ -131,18 +127,24 @@ fn binned(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Vec<f64> {
     bins
 }
 
-type Label<'a> = &'a dyn Fn(&f64) -> String;
 type Line = (Vec<(f64, f64)>, RGBColor);
 
-/// Lines in a frame with labelled axes, and an upright dashed line at the pass mark, up to a height.
-fn drawn<X, Y>(
-    x: X,
-    y: Y,
-    (x_name, y_name): (&str, &str),
-    (x_label, y_label): (Label<'_>, Label<'_>),
-    lines: Vec<Line>,
-    mark: Option<(f64, f64)>,
-) -> Result<String, Failed>
+/// One axis of a plot.
+struct Axis<'a, R> {
+    range: R,
+    name: &'a str,
+    /// Formats a value of the axis.
+    label: &'a dyn Fn(&f64) -> String,
+}
+
+/// A vertical dashed line.
+struct Mark {
+    x: f64,
+    height: f64,
+}
+
+/// Draws lines in a frame with labelled axes.
+fn drawn<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: Option<Mark>) -> Result<String, Failed>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -157,13 +159,13 @@ where
             .margin(16)
             .x_label_area_size(46)
             .y_label_area_size(72)
-            .build_cartesian_2d(x, y)?;
+            .build_cartesian_2d(x.range, y.range)?;
         chart
             .configure_mesh()
-            .x_desc(x_name)
-            .y_desc(y_name)
-            .x_label_formatter(&x_label)
-            .y_label_formatter(&y_label)
+            .x_desc(x.name)
+            .y_desc(y.name)
+            .x_label_formatter(&x.label)
+            .y_label_formatter(&y.label)
             .label_style(("sans-serif", 13))
             .axis_desc_style(("sans-serif", 15))
             .light_line_style(TRANSPARENT)
@@ -172,12 +174,12 @@ where
         for (line, colour) in lines {
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
         }
-        if let Some((at, height)) = mark {
+        if let Some(Mark { x, height }) = mark {
             chart.draw_series(DashedLineSeries::new(
-                [(at, 0.0), (at, height)],
+                [(x, 0.0), (x, height)],
                 6,
                 4,
-                MARK.stroke_width(1),
+                MARK_COLOUR.stroke_width(1),
             ))?;
         }
         root.present()?;
@@ -187,7 +189,7 @@ where
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "a label of plotters is given references")]
 fn rate(value: &f64) -> String {
-    // The axis asks for powers of ten that rounding has moved.
+    // The axis passes powers of ten with rounding errors.
     format!("{value:.0e}")
 }
 

@@ -12,7 +12,7 @@ fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-/// A manifest of an embedder whose published file is these bytes.
+/// The manifest of an embedder whose published file has this content.
 fn site_manifest(name: &str, content: &[u8]) -> String {
     format!(
         r#"
@@ -43,7 +43,7 @@ fn site_manifest(name: &str, content: &[u8]) -> String {
 }
 
 #[test]
-fn without_any_folder_the_built_in_sets_are_there() {
+fn without_folders_there_are_the_built_in_sets() {
     let catalogue = Catalogue::load(&[]).unwrap();
     assert_eq!(
         catalogue.sets().map(|set| set.name().to_owned()).collect::<Vec<_>>(),
@@ -55,13 +55,13 @@ fn without_any_folder_the_built_in_sets_are_there() {
 }
 
 #[test]
-fn an_unknown_set_is_answered_with_those_there_are() {
+fn the_error_for_an_unknown_set_lists_the_known_ones() {
     let error = Catalogue::load(&[]).unwrap().set("arcface").unwrap_err();
-    assert_eq!(error.to_string(), r#"there is no model set "arcface"; there are: mobilefacenet, sface"#);
+    assert_eq!(error.to_string(), r#"there is no model set "arcface"; known are: mobilefacenet, sface"#);
 }
 
 #[test]
-fn a_sites_own_model_is_found_by_its_digest_under_any_name() {
+fn a_sites_own_model_is_found_by_its_digest_under_any_file_name() {
     let content = b"weights";
     let manifest = site_manifest("site", content);
     let folder = folder_with(&[("site.toml", manifest.as_bytes()), ("renamed.onnx", content)]);
@@ -72,12 +72,12 @@ fn a_sites_own_model_is_found_by_its_digest_under_any_name() {
     let error = catalogue.calibration(&set).unwrap_err().to_string();
     assert_eq!(
         error,
-        "site.calibration.toml: it is in none of the model folders; put it beside the manifest"
+        "site.calibration.toml: found in none of the model folders; put it into the manifest's folder"
     );
 }
 
 #[test]
-fn a_missing_file_is_answered_with_the_command_that_brings_it() {
+fn the_error_for_a_missing_file_names_the_command_that_installs_it() {
     let folder = tempfile::tempdir().unwrap();
     let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
     let set = catalogue.set("sface").unwrap();
@@ -104,7 +104,7 @@ fn another_file_of_the_right_name_is_not_loaded() {
 }
 
 #[test]
-fn a_later_folder_helps_out_when_an_earlier_one_has_another_file() {
+fn a_later_folder_is_searched_when_an_earlier_one_has_another_file() {
     let content = b"weights";
     let manifest = site_manifest("site", content);
     let first = folder_with(&[("site.toml", manifest.as_bytes()), ("site.onnx", b"old weights")]);
@@ -117,14 +117,14 @@ fn a_later_folder_helps_out_when_an_earlier_one_has_another_file() {
 }
 
 #[test]
-fn a_name_is_given_once() {
+fn a_models_name_is_unique() {
     let copy = folder_with(&[("sface.toml", SFACE.as_bytes())]);
     Catalogue::load(&[copy.path().to_owned()]).unwrap();
 
     let changed = SFACE.replacen("SFace 2021dec", "SFace, tuned", 1);
     let other = folder_with(&[("sface.toml", changed.as_bytes())]);
     let error = Catalogue::load(&[other.path().to_owned()]).unwrap_err().to_string();
-    assert!(error.ends_with(r#"a model "sface" is known already; choose another name"#), "{error}");
+    assert!(error.ends_with(r#"another model is named "sface"; choose another name"#), "{error}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn an_embedder_whose_detector_is_unknown_is_refused() {
     let manifest = site_manifest("site", b"").replace(r#"detector = "yunet""#, r#"detector = "scrfd""#);
     let folder = folder_with(&[("site.toml", manifest.as_bytes())]);
     let error = Catalogue::load(&[folder.path().to_owned()]).unwrap_err().to_string();
-    assert_eq!(error, r#"site: its detector "scrfd" is not known; put that manifest beside it"#);
+    assert_eq!(error, r#"site: its detector "scrfd" is unknown; put that manifest into the same folder"#);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_calibration_in_a_folder_comes_before_the_built_in_one() {
 }
 
 #[test]
-fn the_file_loaded_is_the_file_checked() {
+fn the_checked_bytes_are_the_loaded_bytes() {
     let content = b"weights";
     let folder =
         folder_with(&[("site.toml", site_manifest("site", content).as_bytes()), ("site.onnx", content)]);

@@ -2,7 +2,7 @@
 pub(super) struct DecodedJpeg {
     /// Width and height of the photo.
     pub(super) photo: (u32, u32),
-    /// Pixels of the photo for one that was decoded, along each side.
+    /// Pixels of the photo for a decoded pixel, along each side.
     pub(super) reduction: u32,
     pub(super) width: u32,
     pub(super) height: u32,

@@ -1,4 +1,4 @@
-//! JPEG: by libjpeg-turbo, or portably.
+//! JPEG decoding by libjpeg-turbo, or without its feature by a decoder in Rust.
 
 #[cfg(not(feature = "turbojpeg"))]
 #[path = "jpeg/portable.rs"]

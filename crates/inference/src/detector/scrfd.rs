@@ -1,7 +1,7 @@
-//! SCRFD's outputs as faces.
+//! Decodes SCRFD's outputs.
 //!
-//! Each level of the network has a grid with some anchors a cell, row by row, and for each anchor a score, the distances
-//! from the cell's corner to the box's four sides and the offsets of five landmarks, all in strides.
+//! Each level of the network is a grid, row by row, with several anchors a cell. An anchor has a score, the distances
+//! from the cell's corner to the box's four sides, and the offsets of five landmarks, in units of the stride.
 
 use crate::{
     error::FaceError,
@@ -11,8 +11,8 @@ use crate::{
     runtime::Outputs,
 };
 
-/// Every anchor whose score is at least `min_score`, before overlapping boxes are merged. Coordinates are those of
-/// the network's input, `width` pixels wide.
+/// Every anchor whose score is at least `min_score`, before non-maximum suppression. Coordinates are those of the
+/// network's input, which is `width` pixels wide.
 pub(crate) fn decode(
     spec: &manifest::DetectionSpec,
     outputs: &Outputs<'_>,
@@ -25,7 +25,9 @@ pub(crate) fn decode(
         let landmarks = outputs.get(&level.landmarks)?;
         let columns = width / level.stride as usize;
         if columns == 0 || boxes.len() != scores.len() * 4 || landmarks.len() != scores.len() * 10 {
-            return Err(FaceError::Broken("the detector's outputs do not fit one another".into()));
+            return Err(FaceError::Broken(
+                "the detector's outputs differ in their numbers of anchors".into(),
+            ));
         }
         let stride = f64::from(level.stride);
         for (anchor, score) in scores.iter().enumerate().filter(|(_, score)| **score >= min_score) {

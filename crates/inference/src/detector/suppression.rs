@@ -1,8 +1,9 @@
 use crate::{faces::Detection, geometry::Rectangle};
 
-/// Greedy non-maximum suppression: of boxes that overlap by more than `max_overlap` only the best scored stays.
+/// Greedy non-maximum suppression: among boxes that overlap by more than `max_overlap`, keeps the one with the best
+/// score.
 ///
-/// The result is sorted by falling score. Boxes that are not finite, or empty, are dropped.
+/// The result is sorted by decreasing score. Empty boxes and those that are not finite are dropped.
 pub(crate) fn suppress(mut faces: Vec<Detection>, max_overlap: f64) -> Vec<Detection> {
     faces.retain(|face| {
         let Rectangle { left, top, width, height } = face.rectangle;
@@ -31,13 +32,13 @@ mod tests {
     }
 
     #[test]
-    fn the_best_of_overlapping_boxes_stays() {
+    fn the_best_of_overlapping_boxes_is_kept() {
         let kept = suppress(vec![face(0.0, 0.7), face(2.0, 0.9), face(30.0, 0.8), face(9.0, 0.6)], 0.3);
         assert_eq!(kept.iter().map(|f| f.score).collect::<Vec<_>>(), [0.9, 0.8, 0.6]);
     }
 
     #[test]
-    fn boxes_that_are_no_boxes_are_dropped() {
+    fn empty_and_infinite_boxes_are_dropped() {
         let mut empty = face(0.0, 0.9);
         empty.rectangle.width = 0.0;
         let mut endless = face(0.0, 0.9);
@@ -47,7 +48,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_stays_does_not_overlap(all in prop::collection::vec((0.0..99.0, 0.0_f32..1.0), 0..40)) {
+        fn kept_boxes_do_not_overlap(all in prop::collection::vec((0.0..99.0, 0.0_f32..1.0), 0..40)) {
             let kept = suppress(all.iter().map(|(left, score)| face(*left, *score)).collect(), 0.3);
             for (i, a) in kept.iter().enumerate() {
                 for b in &kept[i + 1..] {

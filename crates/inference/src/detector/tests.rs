@@ -2,10 +2,11 @@ use fast_image_resize::Resizer;
 use serde::Deserialize;
 
 use crate::{
+    detector::framing::PhotoScale,
     faces::View,
     geometry::Point,
     pipeline::Pipeline,
-    retries::Retries,
+    retry_budget::RetryBudget,
     subject::Subject,
     test_support::{config, fixture, fixture_json, photo, pipeline},
 };
@@ -31,7 +32,7 @@ struct OracleFace {
     score: f32,
 }
 
-/// What `OpenCV`'s `FaceDetectorYN` finds with the same file on the same pixels; see tools/oracle.
+/// Compares with `OpenCV`'s `FaceDetectorYN` on the same model file and the same pixels; see tools/oracle.
 #[test]
 fn yunet_finds_what_opencv_finds() {
     // OpenCV runs the network with kernels of its own; its sums differ in the last digits.
@@ -45,8 +46,8 @@ fn yunet_finds_what_opencv_finds() {
         assert_eq!(picture.raster.size(), (expected.width, expected.height));
         let side = expected.width.max(expected.height);
         let detector = &mut pipeline.detector;
-        let look = detector.whole(&picture, View::new(&picture, 0), (side, side));
-        let found = detector.look(&picture, &look, &mut Resizer::new()).unwrap();
+        let framing = detector.frame_whole(&picture, View::new(&picture, 0), PhotoScale::filling(side));
+        let found = detector.detect_in(&picture, &framing, &mut Resizer::new()).unwrap();
         assert_eq!(found.len(), expected.faces.len(), "{}", expected.file);
         for face in &expected.faces {
             let eye = Point { x: face.landmarks[0][0], y: face.landmarks[0][1] };
@@ -68,7 +69,7 @@ fn yunet_finds_what_opencv_finds() {
     }
 }
 
-/// A photo and its mirror image, looked at in windows that are each other's mirror image, have mirrored landmarks.
+/// The landmarks of a photo's mirror image are the mirrored landmarks of the photo.
 #[test]
 fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
     let mut pipeline = pipeline(&config());
@@ -80,13 +81,14 @@ fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
         mirror.write_to(&mut mirrored, image::ImageFormat::Png).unwrap();
         let mut picture = decode(&mut pipeline, bytes);
         let mirrored = decode(&mut pipeline, mirrored.into_inner());
-        let faces = pipeline.detect(&mut picture, &mut Retries::unhurried()).unwrap();
+        let faces = pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).unwrap();
         let subject = Pipeline::subject(&faces).unwrap();
         let width = f64::from(picture.raster.size().0);
         let in_mirror = Subject { face: subject.face.mirrored(width), ..subject };
         let detector = &mut pipeline.detector;
-        let seen = detector.look_at(&picture, &subject, &mut Resizer::new()).unwrap().unwrap().face;
-        let back = detector.look_at(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
+        let seen = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap().unwrap().face;
+        let back =
+            detector.detect_in_window(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
         let eyes = seen.landmarks[0].distance(seen.landmarks[1]);
         for (one, other) in seen.landmarks.iter().zip(back.mirrored(width).landmarks) {
             let apart = one.distance(other) / eyes;

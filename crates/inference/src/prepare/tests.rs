@@ -4,7 +4,7 @@ use crate::onnx::{
     ValueInfoProto,
 };
 
-/// Image in, `PRelu` of it, reshaped: enough for every step to have something to do.
+/// A graph that applies `PRelu` to an image and reshapes the result, so that every step has something to do.
 fn small_model(slopes: &[f32]) -> ModelProto {
     let channels = i64::try_from(slopes.len()).unwrap();
     let slope = TensorProto {
@@ -56,7 +56,7 @@ fn prepared(model: &ModelProto, steps: &[PreparationStep]) -> Result<ModelProto,
     prepare(&model.encode_to_vec(), steps).map(|bytes| ModelProto::decode(&bytes[..]).unwrap())
 }
 
-/// What the nodes that stand for a `PRelu` compute for one value of each channel.
+/// Evaluates the graph for one value of each channel.
 fn evaluate(graph: &GraphProto, input: &[f32]) -> Vec<f32> {
     let weights = |name: &str| -> Vec<f32> {
         let tensor = graph.initializer.iter().find(|tensor| tensor.name() == name).unwrap();
@@ -84,7 +84,7 @@ fn evaluate(graph: &GraphProto, input: &[f32]) -> Vec<f32> {
 }
 
 #[test]
-fn weights_leave_the_inputs() {
+fn weights_are_removed_from_the_inputs() {
     let model = prepared(&small_model(&[0.5, 0.25]), &[PreparationStep::WeightsOutOfInputs]).unwrap();
     let graph = model.graph.unwrap();
     assert_eq!(graph.input.iter().map(ValueInfoProto::name).collect::<Vec<_>>(), ["image"]);
@@ -93,22 +93,22 @@ fn weights_leave_the_inputs() {
 }
 
 #[test]
-fn a_prelu_becomes_what_it_computes() {
+fn a_rewritten_prelu_computes_the_same() {
     for slopes in [[0.25, -0.5, 1.0], [0.25, 1.5, 0.0]] {
         let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::PreluByConvolutions];
         let graph = prepared(&small_model(&slopes), &steps).unwrap().graph.unwrap();
         assert!(graph.node.iter().all(|node| node.op_type() != "PRelu"));
-        assert!(graph.initializer.iter().all(|weight| weight.name() != "slope"), "an unused weight stays");
+        assert!(graph.initializer.iter().all(|weight| weight.name() != "slope"), "an unused weight was kept");
         for input in [[2.0, 3.0, 4.0], [-2.0, -3.0, -4.0], [0.0, -1.0, 1.0]] {
-            let wanted: Vec<f32> =
+            let expected: Vec<f32> =
                 input.iter().zip(slopes).map(|(x, s)| if *x > 0.0 { *x } else { s * x }).collect();
-            assert_eq!(evaluate(&graph, &input), wanted, "slopes {slopes:?}");
+            assert_eq!(evaluate(&graph, &input), expected, "slopes {slopes:?}");
         }
     }
 }
 
 #[test]
-fn a_prelu_with_one_slope_for_all_is_left_alone() {
+fn a_prelu_with_one_slope_is_unchanged() {
     let model = small_model(&[0.5]);
     assert_eq!(prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap(), model);
 }
@@ -140,7 +140,7 @@ fn fully_connected(weights: &[f32], alpha: f32) -> ModelProto {
 }
 
 #[test]
-fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_beside_them() {
+fn eight_bit_weights_differ_by_at_most_1_in_254_of_the_largest_in_their_block() {
     let weights: Vec<f32> = (0_i16..128).map(|at| f32::from(at * 37 % 101 - 50) * 0.01).collect();
     let model = prepared(&fully_connected(&weights, 1.0), &[PreparationStep::EightBitGemm]).unwrap();
     let graph = model.graph.unwrap();
@@ -171,7 +171,7 @@ fn a_fully_connected_layer_keeps_its_weights_to_a_part_in_254_of_the_largest_bes
 }
 
 #[test]
-fn a_layer_that_scales_or_has_no_whole_blocks_is_left_alone() {
+fn a_layer_that_scales_or_has_partial_blocks_is_unchanged() {
     for model in [fully_connected(&[0.5; 128], 2.0), fully_connected(&[0.5; 96], 1.0)] {
         assert_eq!(prepared(&model, &[PreparationStep::EightBitGemm]).unwrap(), model);
     }
@@ -195,11 +195,14 @@ fn a_reshape_to_a_fixed_size_is_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[1].int64_data = vec![1, 4096, 2];
     let error = prepared(&model, &[PreparationStep::DynamicSize]).unwrap_err();
-    assert_eq!(error.to_string(), "the model cannot be prepared: the Reshape to boxes leaves no size open");
+    assert_eq!(
+        error.to_string(),
+        "the model cannot be prepared: the shape of the Reshape to boxes has no size of -1"
+    );
 }
 
 #[test]
-fn an_end_is_renamed_everywhere() {
+fn an_input_is_renamed_everywhere() {
     let rename = PreparationStep::Rename { from: "image".to_owned(), to: "input".to_owned() };
     let graph = prepared(&small_model(&[0.5, 0.5]), std::slice::from_ref(&rename)).unwrap().graph.unwrap();
     assert_eq!(graph.input[0].name(), "input");
@@ -207,13 +210,13 @@ fn an_end_is_renamed_everywhere() {
 
     let unknown = PreparationStep::Rename { from: "nothing".to_owned(), to: "input".to_owned() };
     let error = prepared(&small_model(&[0.5, 0.5]), &[unknown]).unwrap_err();
-    assert!(error.to_string().contains("neither an input nor an output nothing"));
+    assert!(error.to_string().contains("no input or output named nothing"));
     let taken = PreparationStep::Rename { from: "image".to_owned(), to: "bent".to_owned() };
     assert!(prepared(&small_model(&[0.5, 0.5]), &[taken]).unwrap_err().to_string().contains("inner value"));
 }
 
 #[test]
-fn preparing_twice_changes_nothing_more() {
+fn preparing_twice_is_preparing_once() {
     let steps = [
         PreparationStep::WeightsOutOfInputs,
         PreparationStep::PreluByConvolutions,
@@ -228,12 +231,12 @@ fn preparing_twice_changes_nothing_more() {
 }
 
 #[test]
-fn without_steps_the_bytes_are_not_even_read() {
+fn without_steps_the_bytes_are_returned_unread() {
     assert_eq!(prepare(b"anything", &[]).unwrap(), b"anything");
 }
 
 #[test]
-fn what_is_no_graph_is_refused() {
+fn a_file_without_a_graph_is_refused() {
     for bytes in [&b"\xff\xff\xff"[..], b"<html>not found</html>", b""] {
         assert!(matches!(prepare(bytes, &[PreparationStep::WeightsOutOfInputs]), Err(ModelError::Graph(_))));
     }
@@ -247,17 +250,17 @@ fn weights_in_a_second_file_are_refused() {
     assert!(error.to_string().ends_with("save it as one file first"));
 }
 
-/// The published files, as `make deps` keeps them beside the prepared ones.
+/// A published file, which `make deps` keeps beside the prepared one.
 fn published(model: &str) -> Vec<u8> {
     let path = format!("{}/../../.deps/models/{model}.original.onnx", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}; run `make deps`"))
 }
 
 #[test]
-fn a_published_file_comes_back_byte_for_byte() {
+fn a_published_file_survives_a_round_trip_byte_for_byte() {
     for model in ["yunet", "sface", "mobilefacenet"] {
         let bytes = published(model);
-        // A step with nothing to do, so that the file is read and written.
+        // A step that changes nothing, so that the file is read and written.
         let name = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap().input[0].name().to_owned();
         let rewritten =
             prepare(&bytes, &[PreparationStep::Rename { from: String::new(), to: name }]).unwrap();
@@ -273,7 +276,7 @@ fn the_published_files_give_the_digests_of_their_manifests() {
         let bytes = published(&manifest.name);
         let export = manifest
             .export_of(crate::manifest::Graph::Original, crate::digest::FileDigest::of(&bytes))
-            .unwrap_or_else(|| panic!("another {}; run `make deps`", manifest.name));
+            .unwrap_or_else(|| panic!("{} has another digest; run `make deps`", manifest.name));
         let digest = crate::digest::FileDigest::of(&prepare(&bytes, &export.prepare).unwrap());
         assert_eq!(digest, export.prepared_sha256, "{}", manifest.name);
     }

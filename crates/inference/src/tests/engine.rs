@@ -1,4 +1,4 @@
-//! The queue and the workers.
+//! Tests of the queue, the workers and the start.
 
 use std::{
     num::NonZeroUsize,
@@ -33,7 +33,7 @@ fn in_a_minute() -> Instant {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_has_one_embedding_whoever_else_is_being_embedded() {
+async fn an_embedding_does_not_depend_on_concurrent_photos() {
     let engine = engine(2, 256);
     let alone = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap().embedding;
     let files = ["101_s1.jpg", "110_s1.jpg", "114_s1.jpg", "101_s1.jpg"];
@@ -53,7 +53,7 @@ async fn a_photo_has_one_embedding_whoever_else_is_being_embedded() {
     assert_eq!(same, 40);
 }
 
-/// How many of forty selfies that come at once are refused; the others have a face.
+/// Sends forty selfies at once and returns how many are refused; the others are analysed.
 async fn refused_of_forty_at_once(engine: &Engine) -> u64 {
     let tasks: Vec<_> = (0..40)
         .map(|_| {
@@ -82,7 +82,7 @@ async fn a_full_queue_refuses_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_beyond_the_budget_of_pixels_is_refused_and_one_alone_is_not() {
+async fn a_photo_beyond_the_pixel_budget_is_refused() {
     let mut config = config();
     config.workers = NonZeroUsize::new(2);
     let pixels = image::load_from_memory(selfie("101_s1.jpg").bytes()).unwrap();
@@ -93,11 +93,11 @@ async fn a_photo_beyond_the_budget_of_pixels_is_refused_and_one_alone_is_not() {
     let figures = engine.figures();
     assert!(refused > 0 && figures.refused == refused, "{figures:?}");
     assert_eq!((figures.pixels, figures.max_pixels), (0, (megapixels * 1.5e6) as u64));
-    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "one alone fits");
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "a single photo fits");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_too_late_is_dropped_unseen() {
+async fn a_photo_past_its_deadline_is_dropped() {
     let engine = engine(1, 8);
     let late = engine.probe(selfie("101_s1.jpg"), Instant::now()).await;
     assert_eq!(late.unwrap_err(), FaceError::Expired);
@@ -153,16 +153,16 @@ fn refusal(change: impl FnOnce(&mut Config)) -> StartError {
 }
 
 #[test]
-fn a_start_without_models_names_the_command_that_brings_them() {
+fn a_start_without_models_names_the_command_that_installs_them() {
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().to_path_buf();
-    // The tests run in the crate's folder, which has no `.deps` of its own.
+    // Tests run in the crate's folder, which has no `.deps`.
     let error = refusal(|config| config.model_folder = Some(folder)).to_string();
     assert!(error.contains("padan models install sface"), "{error}");
 }
 
 #[test]
-fn a_model_file_of_which_one_bit_changed_stops_the_start() {
+fn a_model_file_with_one_changed_bit_fails_the_start() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["yunet.onnx", "sface.onnx"] {
         std::fs::copy(workspace(".deps/models").join(file), folder.path().join(file)).unwrap();
@@ -205,10 +205,10 @@ fn too_many_threads_are_refused() {
     assert!(error.contains("inference.threads is 65"), "{error}");
 }
 
-/// A process loads one runtime library; under nextest each test is a process of its own.
+/// A process can load one runtime library; nextest runs each test in its own process.
 #[cfg(target_os = "linux")]
 #[test]
-fn openvino_by_name_stops_the_start_of_a_runtime_without_it() {
+fn openvino_by_name_fails_the_start_without_its_libraries() {
     let folder = tempfile::tempdir().unwrap();
     let library = folder.path().join("libonnxruntime.so");
     std::fs::copy(workspace(".deps/onnxruntime/libonnxruntime.so"), &library).unwrap();
@@ -222,20 +222,20 @@ fn openvino_by_name_stops_the_start_of_a_runtime_without_it() {
 }
 
 #[test]
-fn an_unknown_model_set_is_refused_with_those_that_exist() {
+fn the_error_for_an_unknown_model_set_lists_the_known_ones() {
     let error = refusal(|config| config.model_set = "arcface".into()).to_string();
     assert!(error.contains("arcface") && error.contains("sface"), "{error}");
 }
 
 #[test]
-fn a_device_that_is_not_there_stops_the_start() {
+fn a_missing_device_fails_the_start() {
     let error = refusal(|config| config.device = DeviceChoice::Cuda);
     assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
     assert!(error.to_string().contains("NVIDIA driver"), "{error}");
 }
 
 #[test]
-fn settings_that_cannot_work_are_refused_by_their_key() {
+fn invalid_settings_are_refused_with_their_key() {
     type Change = fn(&mut Config);
     let changes: [(&str, Change); 9] = [
         ("inference.limits.max_megapixels_at_once", |config| config.limits.max_megapixels_at_once = 39.0),

@@ -1,4 +1,4 @@
-//! The same weights on `OpenVINO`, whose libraries come for this architecture alone.
+//! The same weights on `OpenVINO`, whose libraries exist for this architecture alone.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -8,33 +8,32 @@ use crate::{
     embedder::Embedder,
     engine::model_folders,
     error::StartError,
-    placement::{Machine, graph, place},
+    placement::{Machine, graph_for, place},
     runtime::{Model, Runtime},
     runtime_library,
     test_support::config,
     tests::oracle::crop_fixture,
 };
 
-fn sface(config: &Config, choice: (DeviceChoice, PrecisionChoice)) -> Result<Embedder, StartError> {
+fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> Result<Embedder, StartError> {
     let catalogue = Catalogue::load(&model_folders(config)).unwrap();
     let set = catalogue.set("sface").unwrap();
     let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
     let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
-    let placement = place(&set.embedder, choice, machine)?;
-    let bytes = catalogue.locate(&set, &set.embedder, graph(&set.embedder, placement)).unwrap().bytes;
+    let placement = place(&set.embedder, device, precision, machine)?;
+    let bytes = catalogue.locate(&set, &set.embedder, graph_for(&set.embedder, placement)).unwrap().bytes;
     let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
     Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
 }
 
-/// Whatever the precision, `OpenVINO` computes the same weights: in fp32 to rounding, in bf16, where the processor has it,
-/// nearly so.
+/// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 where the processor has it.
 #[test]
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();
-    let mut plain = sface(&config, (DeviceChoice::Cpu, PrecisionChoice::Auto)).unwrap();
+    let mut plain = sface(&config, DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
     let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file));
-    for (precision, least) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
-        let mut openvino = match sface(&config, (DeviceChoice::OpenVino, precision)) {
+    for (precision, min_cosine) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
+        let mut openvino = match sface(&config, DeviceChoice::OpenVino, precision) {
             Ok(openvino) => openvino,
             Err(error) => {
                 assert!(
@@ -47,12 +46,12 @@ fn openvino_gives_nearly_the_same_embedding() {
         for crop in &crops {
             let (ours, theirs) = (plain.embed(crop).unwrap(), openvino.embed(crop).unwrap());
             let cosine = ours.similarity(&theirs).unwrap().cosine();
-            assert!(cosine > least, "{precision:?}: {cosine}");
+            assert!(cosine > min_cosine, "{precision:?}: {cosine}");
         }
     }
 }
 
-/// Where the provider pins what computes to a core, all workers have the same one.
+/// If the provider pinned its threads, all workers would compute on the same core.
 #[cfg(target_os = "linux")]
 #[test]
 fn openvino_computes_on_any_core() {
@@ -66,7 +65,7 @@ fn openvino_computes_on_any_core() {
     };
     let everywhere = allowed();
     let config = config();
-    let mut embedder = sface(&config, (DeviceChoice::OpenVino, PrecisionChoice::Fp32)).unwrap();
+    let mut embedder = sface(&config, DeviceChoice::OpenVino, PrecisionChoice::Fp32).unwrap();
     let crop = crop_fixture(&config.limits, "selfie.png");
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {

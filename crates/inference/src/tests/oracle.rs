@@ -1,4 +1,4 @@
-//! Against computations made elsewhere (tools/oracle).
+//! Compares with independent computations (tools/oracle).
 
 use std::time::{Duration, Instant};
 
@@ -77,10 +77,11 @@ pub(super) fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
     AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
 }
 
-/// Where the photo has about the crop's scale, ours is the plain bilinear crop to rounding. Where it is larger, the
-/// yardstick averages 64 samples a pixel, and a Lanczos filter is sharper than that: the mean difference counts.
+/// Where the photo has about the crop's scale, both are plain bilinear crops and differ by rounding. Where it is
+/// larger, the oracle averages 64 samples a pixel, while ours uses a sharper Lanczos filter, so the mean difference
+/// counts.
 #[test]
-fn crops_are_those_of_a_numpy_computation() {
+fn crops_agree_with_numpy() {
     let config = config();
     let mut pipeline = pipeline(&config);
     let oracle: Crops = fixture_json("alignment/crops.json");
@@ -88,8 +89,10 @@ fn crops_are_those_of_a_numpy_computation() {
     for expected in oracle.crops {
         let picture = pipeline.decode(&photo(source(&expected.source))).unwrap();
         let landmarks = expected.landmarks.map(|[x, y]| Point { x, y });
-        let memory = (&mut Resizer::new(), &mut Raster::default());
-        let ours = align(&picture, Orientation::UPRIGHT, &landmarks, &pipeline.frame, memory).unwrap();
+        let (mut resizer, mut reduced) = (Resizer::new(), Raster::default());
+        let ours =
+            align(&picture, Orientation::UPRIGHT, &landmarks, &pipeline.frame, &mut resizer, &mut reduced)
+                .unwrap();
         let theirs = crop_fixture(&config.limits, &expected.file);
         let differences = ours.rgb().iter().zip(theirs.rgb()).map(|(a, b)| f64::from((a - b).abs()));
         let largest = differences.clone().fold(0.0, f64::max);
@@ -102,40 +105,44 @@ fn crops_are_those_of_a_numpy_computation() {
     }
 }
 
-/// Whether a model's embeddings are those of `NumPy`, to `component` in each of their values.
-fn embeddings_agree(model_set: &str, component: f32, mut embed: impl FnMut(&AlignedFace) -> Embedding) {
+/// Asserts that a model's embeddings differ from the oracle's by less than `tolerance` in each value.
+fn assert_embeddings_agree(
+    model_set: &str,
+    tolerance: f32,
+    mut embed: impl FnMut(&AlignedFace) -> Embedding,
+) {
     let oracle: Embeddings = fixture_json("embedding.json");
     let expected = &oracle.embeddings[model_set];
     assert!(expected.crops.len() >= 4);
     for (crop, theirs) in &expected.crops {
         let ours = embed(&crop_fixture(&config().limits, &format!("{crop}.png")));
         for (ours, theirs) in ours.as_slice().iter().zip(theirs) {
-            assert!((ours - theirs).abs() < component, "{model_set} {crop}: {ours} for {theirs}");
+            assert!((ours - theirs).abs() < tolerance, "{model_set} {crop}: {ours} for {theirs}");
         }
         assert_eq!(ours.as_slice().len(), theirs.len());
     }
 }
 
-/// Both are float32 through the same kernels, which may add in another order.
+/// Both compute in float32 with the same kernels, which may add in another order.
 const SAME_NUMBERS: f32 = 1e-5;
-/// The last layer's weights and what they are multiplied with are rounded to 8 bits: of the 128 values of a unit vector none
-/// moves by more than a hundredth of its usual size.
+/// The last layer's weights and its input are rounded to 8 bits: no value of a unit vector of 128 changes by more than
+/// a hundredth of its usual size.
 const LAST_LAYER_IN_8_BITS: f32 = 1e-3;
 
 #[test]
-fn sface_embeddings_are_those_of_a_numpy_computation() {
+fn sface_embeddings_agree_with_numpy() {
     let (mut published, mut prepared) = (sface(Graph::Original), sface(Graph::Prepared));
-    embeddings_agree("sface", SAME_NUMBERS, |crop| published.embed(crop).unwrap());
-    embeddings_agree("sface", LAST_LAYER_IN_8_BITS, |crop| prepared.embed(crop).unwrap());
+    assert_embeddings_agree("sface", SAME_NUMBERS, |crop| published.embed(crop).unwrap());
+    assert_embeddings_agree("sface", LAST_LAYER_IN_8_BITS, |crop| prepared.embed(crop).unwrap());
 }
 
 #[test]
-fn mobilefacenet_embeddings_are_those_of_a_numpy_computation() {
+fn mobilefacenet_embeddings_agree_with_numpy() {
     let mut pipeline = pipeline(&Config { model_set: "mobilefacenet".into(), ..config() });
-    embeddings_agree("mobilefacenet", SAME_NUMBERS, |crop| pipeline.embed(crop).unwrap());
+    assert_embeddings_agree("mobilefacenet", SAME_NUMBERS, |crop| pipeline.embed(crop).unwrap());
 }
 
-/// `SFace` on the plain kernels, as published or as prepared.
+/// `SFace` on the plain CPU kernels, as published or as prepared.
 fn sface(graph: Graph) -> Embedder {
     let config = config();
     let catalogue = Catalogue::load(&model_folders(&config)).unwrap();
@@ -146,9 +153,9 @@ fn sface(graph: Graph) -> Embedder {
     Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
 }
 
-/// Every kind of PNG and JPEG, whole and damaged, against Pillow's reading of it.
+/// Every kind of PNG and JPEG, whole and damaged, compared with the pixels that the files were made from.
 #[test]
-fn odd_files_decode_as_seen_or_are_refused() {
+fn odd_files_decode_upright_or_are_refused() {
     let mut pipeline = pipeline(&config());
     let odd: OddFiles = fixture_json("odd/index.json");
     assert!(odd.files.len() > 40);
@@ -172,7 +179,7 @@ fn odd_files_decode_as_seen_or_are_refused() {
     }
 }
 
-/// The mean colour of each cell of a grid over the photo held upright, row by row.
+/// The mean colour of each cell of a grid over the upright photo, row by row.
 fn mean_cells(picture: &Picture, grid: usize) -> Vec<[f64; 3]> {
     let stored = picture.raster.size();
     let (width, height) = picture.orientation.upright_size(stored);
@@ -196,16 +203,16 @@ fn mean_cells(picture: &Picture, grid: usize) -> Vec<[f64; 3]> {
 }
 
 #[test]
-fn a_black_input_is_the_means_in_every_channel() {
+fn a_black_pixel_is_normalised_in_every_channel() {
     let sface = Normalisation { blue_first: false, mean: [1.0, 2.0, 4.0], deviation: [2.0; 3] };
     assert_eq!(sface.black(), [-0.5, -1.0, -2.0]);
 }
 
 const PLAIN: Placement = Placement { device: Device::Cpu, precision: Precision::Fp32 };
 
-/// What preparation promises: nearly the same embeddings, in at most 0.7 of the time.
+/// Preparation keeps the embeddings nearly the same and takes at most 0.7 of the time.
 #[test]
-fn the_prepared_sface_is_the_published_one_but_faster() {
+fn the_prepared_sface_is_faster_than_the_published_one() {
     let limits = config().limits;
     let mut embedders = [Graph::Prepared, Graph::Original].map(sface);
     let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&limits, file));
@@ -214,20 +221,20 @@ fn the_prepared_sface_is_the_published_one_but_faster() {
         let cosine = prepared.similarity(&original).unwrap().cosine();
         assert!(cosine > 0.999_99, "{cosine}");
     }
-    // Turn by turn, so that a busy machine slows both alike; the least time is the one least disturbed.
-    let mut least = [Duration::MAX; 2];
+    // Alternately, so that a busy machine slows both alike. The shortest time is the least disturbed one.
+    let mut shortest = [Duration::MAX; 2];
     for _ in 0..60 {
-        for (embedder, least) in embedders.iter_mut().zip(&mut least) {
+        for (embedder, shortest) in embedders.iter_mut().zip(&mut shortest) {
             let began = Instant::now();
             embedder.embed(&crops[0]).unwrap();
-            *least = began.elapsed().min(*least);
+            *shortest = began.elapsed().min(*shortest);
         }
     }
-    let share = least[0].as_secs_f64() / least[1].as_secs_f64();
-    // 0.61 was measured with AVX-512 before the last layer had 8 bits a weight; with AVX2 alone, whose convolutions take a
-    // larger part of the time, 0.67 with it.
-    let most = if has_avx512() { 0.7 } else { 0.75 };
-    assert!(share <= most, "prepared takes {share:.2} of the time: {least:?}");
+    let share = shortest[0].as_secs_f64() / shortest[1].as_secs_f64();
+    // Measured: 0.61 with AVX-512, before the last layer had 8-bit weights; 0.67 with AVX2 alone and 8-bit weights,
+    // since its convolutions take a larger part of the time.
+    let max_share = if has_avx512() { 0.7 } else { 0.75 };
+    assert!(share <= max_share, "prepared takes {share:.2} of the time: {shortest:?}");
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -1,4 +1,4 @@
-//! Photos as people send them: turned, close, far away, in company, badly lit.
+//! Photos as people send them: turned, close, far away, with other people, badly lit.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use crate::{
     engine::load,
     error::{FaceError, PhotoFault},
     pipeline::{Pipeline, Role},
-    retries::Retries,
+    retry_budget::RetryBudget,
     test_support::{config, fixture, photo, pipeline, workspace},
 };
 
@@ -39,15 +39,15 @@ fn fault(pipeline: &mut Pipeline, image: &DynamicImage) -> PhotoFault {
     }
 }
 
-/// The percentage against the person's portrait, by the shipped calibration.
-struct Judge {
+/// Compares selfies with a portrait, by the shipped calibration.
+struct PortraitComparison {
     pipeline: Pipeline,
     calibration: padan_domain::Calibration,
     portrait: padan_domain::Embedding,
 }
 
-impl Judge {
-    fn of(portrait: &str) -> Self {
+impl PortraitComparison {
+    fn with(portrait: &str) -> Self {
         let (mut pipelines, identity) = load(&config()).unwrap();
         let mut pipeline = pipelines.remove(0);
         let bytes = std::fs::read(workspace("people/images").join(portrait)).unwrap();
@@ -67,20 +67,20 @@ impl Judge {
 
 #[test]
 fn the_eight_exif_orientations_give_one_percentage() {
-    let mut judge = Judge::of("114_id.jpg");
-    let upright = judge.percentage(fixture("odd/exif_1.jpg"));
+    let mut portrait = PortraitComparison::with("114_id.jpg");
+    let upright = portrait.percentage(fixture("odd/exif_1.jpg"));
     for orientation in 2..=8 {
-        let percentage = judge.percentage(fixture(&format!("odd/exif_{orientation}.jpg")));
+        let percentage = portrait.percentage(fixture(&format!("odd/exif_{orientation}.jpg")));
         assert!((percentage - upright).abs() < 1.0, "orientation {orientation}: {percentage} for {upright}");
     }
 }
 
 #[test]
 fn a_photo_turned_without_exif_gives_nearly_the_same_percentage() {
-    let mut judge = Judge::of("114_id.jpg");
-    let upright = judge.percentage(fixture("odd/exif_1.jpg"));
+    let mut portrait = PortraitComparison::with("114_id.jpg");
+    let upright = portrait.percentage(fixture("odd/exif_1.jpg"));
     for degrees in [90, 180, 270] {
-        let percentage = judge.percentage(fixture(&format!("odd/turned_{degrees}.jpg")));
+        let percentage = portrait.percentage(fixture(&format!("odd/turned_{degrees}.jpg")));
         assert!((percentage - upright).abs() < 2.0, "{degrees} degrees: {percentage} for {upright}");
     }
 }
@@ -108,10 +108,10 @@ fn selfies_of_every_person_are_accepted_turned_or_not() {
 
 #[test]
 fn a_face_that_fills_the_frame_is_found() {
-    let mut judge = Judge::of("114_id.jpg");
+    let mut portrait = PortraitComparison::with("114_id.jpg");
     let selfie = person("114_s1.jpg");
-    let whole = judge.percentage_of(&selfie);
-    let face = judge
+    let whole = portrait.percentage_of(&selfie);
+    let face = portrait
         .pipeline
         .analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe, in_a_minute())
         .unwrap()
@@ -125,7 +125,7 @@ fn a_face_that_fills_the_frame_is_found() {
         crop.resize(1080, 1440, imageops::FilterType::CatmullRom)
     };
     for margin in [0.15, 0.05, 0.0] {
-        let percentage = judge.percentage_of(&part(margin));
+        let percentage = portrait.percentage_of(&part(margin));
         assert!(percentage > 75.0, "margin {margin}: {percentage}; the whole photo has {whole}");
     }
 }
@@ -147,11 +147,10 @@ fn a_face_of_80_pixels_in_12_megapixels_is_found() {
     let photo = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
     let analysis = pipeline.analyse(&photo, Role::Reference, in_a_minute()).unwrap();
     assert!((analysis.face.rectangle.width - 80.0).abs() < 12.0, "{:?}", analysis.face);
-    assert!(analysis.face.looks > 4, "the first looks are too coarse for it");
+    assert!(analysis.face.detector_runs > 4, "the first runs are too coarse for it");
 }
 
-/// A photo of more pixels than the pipeline needs is decoded to fewer, and says the same. Against the photo itself and not
-/// the portrait, which shows more clearly what the reduction costs.
+/// Compared with the photo itself and not with the portrait, which shows the cost of the reduction more clearly.
 #[cfg(feature = "turbojpeg")]
 #[test]
 fn a_photo_decoded_to_fewer_pixels_shows_the_same_face() {
@@ -176,7 +175,7 @@ fn a_photo_decoded_to_fewer_pixels_shows_the_same_face() {
     }
 }
 
-/// A face that has few pixels in a picture decoded to fewer is decoded again, to what its crop can use.
+/// A photo whose face has few decoded pixels is decoded again, to as many as the crop can use.
 #[cfg(feature = "turbojpeg")]
 #[test]
 fn a_small_face_in_a_large_photo_keeps_its_pixels() {
@@ -188,7 +187,7 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     let bytes = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
     let mut picture = pipeline.decode(&bytes).unwrap();
     assert_eq!(picture.reduction, 4);
-    let mut retries = Retries::unhurried();
+    let mut retries = RetryBudget::unlimited();
     let faces = pipeline.detect(&mut picture, &mut retries).unwrap();
     let subject = Pipeline::subject(&faces).unwrap();
     pipeline.refine(&mut picture, subject, &mut retries).unwrap();
@@ -198,10 +197,10 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     assert!(cosine > 0.95, "{cosine}");
 }
 
-/// Whatever part of the pixels is missing, an end marker behind it does not make the file whole.
+/// An end marker does not make a file complete, whatever part of the pixels is missing.
 #[cfg(feature = "turbojpeg")]
 #[test]
-fn a_jpeg_of_which_a_part_is_missing_is_unreadable() {
+fn a_jpeg_with_missing_data_is_unreadable() {
     let mut pipeline = pipeline(&config());
     let baseline = std::fs::read(workspace("people/images/101_s1.jpg")).unwrap();
     let progressive = fixture("odd/progressive.jpg");
@@ -221,7 +220,7 @@ fn a_jpeg_of_which_a_part_is_missing_is_unreadable() {
 }
 
 #[test]
-fn company_makes_a_selfie_ambiguous_and_passers_by_do_not() {
+fn a_second_large_face_makes_a_selfie_ambiguous_and_a_small_one_does_not() {
     let mut pipeline = pipeline(&config());
     let (one, other) = (person("101_s1.jpg"), person("114_s1.jpg"));
     let beside = |width: u32, height: u32| {
@@ -236,9 +235,9 @@ fn company_makes_a_selfie_ambiguous_and_passers_by_do_not() {
     assert!(analysis.face.second_share > 0.0 && analysis.face.rectangle.centre().x < 432.0);
 }
 
-/// Upright, or with the photo turned, the one who lies across does not take the place of the one who is meant.
+/// In no turn of the photo does the turned bystander replace the subject.
 #[test]
-fn a_bystander_held_otherwise_never_becomes_the_subject() {
+fn a_turned_bystander_never_becomes_the_subject() {
     let mut pipeline = pipeline(&config());
     let (one, other) = (person("114_s3.jpg"), person("101_s1.jpg"));
     let (width, height) = (one.width(), one.height());
@@ -254,16 +253,16 @@ fn a_bystander_held_otherwise_never_becomes_the_subject() {
 }
 
 #[test]
-fn a_selfie_has_a_bounded_time_for_retries_and_a_portrait_all_it_needs() {
+fn retries_are_limited_for_selfies_and_not_for_portraits() {
     let mut config = config();
     config.detection.retry_budget_ms = 0;
     let mut pipeline = pipeline(&config);
     let lying = photo(fixture("odd/turned_90.jpg"));
     let hurried = pipeline.analyse(&lying, Role::Probe, in_a_minute());
-    assert!(hurried.is_err() || hurried.is_ok_and(|analysis| analysis.face.looks <= 4));
+    assert!(hurried.is_err() || hurried.is_ok_and(|analysis| analysis.face.detector_runs <= 4));
     let portrait = pipeline.analyse(&lying, Role::Reference, in_a_minute()).unwrap();
     assert_eq!(portrait.face.turned_degrees, 270);
-    assert!(portrait.face.looks > 4);
+    assert!(portrait.face.detector_runs > 4);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What tests from outside this crate share.
+//! Shared by the integration tests.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One warm pipeline with the shipped settings, on the plain kernels whatever the processor has.
+/// One warm pipeline with the shipped settings, on the plain CPU kernels.
 pub(crate) fn pipeline() -> Pipeline {
     #[derive(serde::Deserialize)]
     struct Shipped {

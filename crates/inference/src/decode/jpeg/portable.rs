@@ -4,13 +4,13 @@ use image::{DynamicImage, ImageDecoder, codecs::jpeg::JpegDecoder};
 
 use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
 
-/// Width and height as the head declares them.
+/// Width and height as the header declares them.
 pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some(JpegDecoder::new(Cursor::new(bytes)).ok()?.dimensions())
 }
 
-/// Decodes in Rust alone, where libjpeg-turbo cannot be built: slower, and at full resolution only. Inks become lights within
-/// the decoder. It fills up what is damaged within a whole file, without a word.
+/// Decodes in Rust alone, where libjpeg-turbo cannot be built: slower, and at full resolution only. The decoder
+/// converts CMYK itself. It fills damaged parts of a complete file without reporting an error.
 pub(crate) fn decode(
     bytes: &[u8],
     _reduction: u32,

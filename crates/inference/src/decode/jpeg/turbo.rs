@@ -2,19 +2,19 @@ use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, 
 
 use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
 
-/// Scans of a progressive JPEG; encoders make about ten, and each costs a pass over the whole photo.
-const MOST_SCANS: u32 = 100;
+/// Limit for the scans of a progressive JPEG. Encoders write about ten, and each costs a pass over the whole photo.
+const MAX_SCANS: u32 = 100;
 
-/// Width and height as the head declares them.
+/// Width and height as the header declares them.
 pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let head = Decompressor::new().ok()?.read_header(bytes).ok()?;
-    Some((head.width as u32, head.height as u32))
+    let header = Decompressor::new().ok()?.read_header(bytes).ok()?;
+    Some((header.width as u32, header.height as u32))
 }
 
-/// Decodes by libjpeg-turbo, which reduces a photo within the inverse transform, into memory that was used before. Lossless
-/// photos cannot be reduced.
+/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
+/// reduce lossless JPEG.
 ///
-/// Each photo has a decoder of its own: nothing of a malformed one is there for the next.
+/// Each photo gets a new decoder, so that no state of a malformed photo affects the next one.
 pub(crate) fn decode(
     bytes: &[u8],
     reduction: u32,
@@ -23,24 +23,24 @@ pub(crate) fn decode(
 ) -> Result<DecodedJpeg, PhotoFault> {
     let unreadable = |_: turbojpeg::Error| PhotoFault::Unreadable;
     let mut decoder = Decompressor::new().map_err(unreadable)?;
-    decoder.set_scan_limit(MOST_SCANS).map_err(unreadable)?;
-    let head = decoder.read_header(bytes).map_err(unreadable)?;
-    let reduction = if head.is_lossless { 1 } else { reduction };
+    decoder.set_scan_limit(MAX_SCANS).map_err(unreadable)?;
+    let header = decoder.read_header(bytes).map_err(unreadable)?;
+    let reduction = if header.is_lossless { 1 } else { reduction };
     let factor = ScalingFactor::new(1, reduction as usize);
     decoder.set_scaling_factor(factor).map_err(unreadable)?;
-    let DecompressHeader { width, height, .. } = head.scaled(factor);
-    let in_ink = matches!(head.colorspace, Colorspace::CMYK | Colorspace::YCCK);
-    let format = if in_ink { PixelFormat::CMYK } else { PixelFormat::RGB };
+    let DecompressHeader { width, height, .. } = header.scaled(factor);
+    let is_cmyk = matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK);
+    let format = if is_cmyk { PixelFormat::CMYK } else { PixelFormat::RGB };
     let pitch = width * format.size();
     // Every row is written, or decoding fails.
     pixels.resize(pitch * height, 0);
-    // What is missing or damaged the decoder fills up in grey, with a warning, which counts as an error here.
+    // The decoder fills missing or damaged parts with grey and warns; here a warning is an error.
     decoder
         .decompress(bytes, Image { pixels: &mut pixels[..], width, pitch, height, format })
         .map_err(unreadable)?;
-    let rgb = if in_ink { rgb_of_ink(&pixels, inverted_cmyk) } else { pixels };
+    let rgb = if is_cmyk { rgb_of_cmyk(&pixels, inverted_cmyk) } else { pixels };
     Ok(DecodedJpeg {
-        photo: (head.width as u32, head.height as u32),
+        photo: (header.width as u32, header.height as u32),
         reduction,
         width: width as u32,
         height: height as u32,
@@ -48,9 +48,8 @@ pub(crate) fn decode(
     })
 }
 
-/// Four inks to three lights: what is left of each light by its ink and by black. Adobe's files hold what is left instead of
-/// the inks.
-fn rgb_of_ink(pixels: &[u8], inverted: bool) -> Vec<u8> {
+/// Converts CMYK to RGB: each colour is what its ink and black leave of the light. Adobe's files store inverted inks.
+fn rgb_of_cmyk(pixels: &[u8], inverted: bool) -> Vec<u8> {
     let left = |ink: u8| u16::from(if inverted { ink } else { 255 - ink });
     let mut rgb = Vec::with_capacity(pixels.len() / 4 * 3);
     for ink in pixels.chunks_exact(4) {

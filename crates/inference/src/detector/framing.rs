@@ -12,33 +12,60 @@ use crate::{
     tensor::Tensor,
 };
 
-/// What a look is drawn on; its memory is used again for the next one.
+/// Buffers for the network's input, reused from run to run.
 #[derive(Default)]
-pub(crate) struct Canvas {
+pub(crate) struct InputBuffers {
     small: Raster,
     pub(crate) tensor: Tensor,
 }
 
-/// One way of putting a photo, or a part of it, before the network: turned, scaled, in a black frame.
-pub(crate) struct Look {
+/// Where a photo, or a part of it, lies in the network's input: turned, scaled, and surrounded by black.
+pub(crate) struct Framing {
     orientation: Orientation,
-    /// What is looked at, in pixels of the photo held upright.
+    /// The part of the upright photo, in its pixels.
     part: Rectangle,
-    /// That part scaled, as seen.
+    /// Width and height of the scaled part.
     scaled: (u32, u32),
-    /// The network's input.
+    /// Width and height of the network's input.
     tensor: (usize, usize),
-    /// Where the scaled part begins within it.
+    /// Where the scaled part begins within the input.
     offset: (usize, usize),
 }
 
-impl Look {
-    /// The whole photo, stored with this size, scaled to a long side of `side` within a frame whose long side is
-    /// `frame` pixels; to less where the network's input has a fixed size that asks for it.
-    pub(crate) fn at_whole(
+/// How large the whole photo is drawn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PhotoScale {
+    /// The long side of the scaled photo, in pixels.
+    pub(crate) side: u32,
+    /// The long side of the black frame around it, in pixels.
+    pub(crate) frame: u32,
+}
+
+impl PhotoScale {
+    /// No frame: the photo fills the input.
+    pub(crate) fn filling(side: u32) -> Self {
+        Self { side, frame: side }
+    }
+}
+
+/// A square part of the photo.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// Its centre, in pixels of the upright photo.
+    pub(crate) centre: Point,
+    /// Pixels of the input for a pixel of the photo.
+    pub(crate) scale: f64,
+    /// Its side, in pixels of the input.
+    pub(crate) side: u32,
+}
+
+impl Framing {
+    /// The whole photo, whose stored pixels have this size. A network whose input has a fixed size gets the photo
+    /// scaled to fit that input.
+    pub(crate) fn of_photo(
         stored: (u32, u32),
         orientation: Orientation,
-        (side, frame): (u32, u32),
+        PhotoScale { side, frame }: PhotoScale,
         input: InputSize,
     ) -> Self {
         let photo = orientation.upright_size(stored);
@@ -46,7 +73,7 @@ impl Look {
         let (scale, tensor) = match input {
             InputSize::MultipleOf(multiple) => {
                 let framed = |length: u32| {
-                    times(f64::from(length), f64::from(frame) / long).next_multiple_of(multiple)
+                    scaled_length(f64::from(length), f64::from(frame) / long).next_multiple_of(multiple)
                 };
                 (f64::from(side) / long, (framed(photo.0), framed(photo.1)))
             }
@@ -56,8 +83,10 @@ impl Look {
                 (fitting * f64::from(side) / f64::from(frame), (width, height))
             }
         };
-        let scaled =
-            (times(f64::from(photo.0), scale).min(tensor.0), times(f64::from(photo.1), scale).min(tensor.1));
+        let scaled = (
+            scaled_length(f64::from(photo.0), scale).min(tensor.0),
+            scaled_length(f64::from(photo.1), scale).min(tensor.1),
+        );
         let offset = if frame > side {
             (((tensor.0 - scaled.0) / 2) as usize, ((tensor.1 - scaled.1) / 2) as usize)
         } else {
@@ -67,13 +96,12 @@ impl Look {
         Self { orientation, part, scaled, tensor: (tensor.0 as usize, tensor.1 as usize), offset }
     }
 
-    /// A square window of `side` pixels around a place, scaled by `scale`; black where it leaves the photo. `None` when
-    /// it lies outside.
-    pub(crate) fn at_window(
+    /// A window, black where it extends beyond the photo. `None` when it lies outside the photo.
+    pub(crate) fn of_window(
         stored: (u32, u32),
         orientation: Orientation,
-        (centre, scale): (Point, f64),
-        (side, input): (u32, InputSize),
+        Window { centre, scale, side }: Window,
+        input: InputSize,
     ) -> Option<Self> {
         let (columns, rows) = orientation.upright_size(stored);
         let tensor = match input {
@@ -83,14 +111,14 @@ impl Look {
             }
             InputSize::Fixed { width, height } => (width, height),
         };
-        // Where the window begins, which whole pixels of the photo it holds, and where those stand in the window.
+        // Along one axis: which whole pixels of the photo the window holds, and where they lie in the input.
         let along = |centre: f64, length: u32, room: u32| {
             let reach = f64::from(room) / scale;
             let begin = (centre - reach / 2.0).round();
             let (from, to) = (begin.max(0.0), (begin + reach).floor().min(f64::from(length)));
             let offset = ((from - begin) * scale).round() as u32;
             (to - from >= 1.0 && offset < room).then(|| {
-                let scaled = times(to - from, scale).min(room - offset);
+                let scaled = scaled_length(to - from, scale).min(room - offset);
                 (from, to - from, scaled, offset as usize)
             })
         };
@@ -101,33 +129,33 @@ impl Look {
         Some(Self { orientation, part, scaled: (across, down), tensor, offset: (x, y) })
     }
 
-    /// Writes the network's input: one picture of three colours, black around what is looked at.
+    /// Writes the network's input: one picture of three channels, black around the part of the photo.
     pub(crate) fn draw(
         &self,
         picture: &Picture,
-        pixels: Normalisation,
+        normalisation: Normalisation,
         resizer: &mut Resizer,
-        onto: &mut Canvas,
+        buffers: &mut InputBuffers,
     ) -> Result<(), FaceError> {
-        // The pixels are scaled as they are stored; turning them is cheaper once they are few.
+        // The pixels are scaled before they are turned: turning few pixels is cheaper.
         let stored = self.orientation.upright_size(self.scaled);
         let part = picture.raster_part(self.orientation.stored_part(self.part, picture.size));
-        picture.raster.resize_onto(&mut onto.small, part, stored, FilterType::Bilinear, resizer)?;
-        onto.tensor.reset(self.tensor, pixels.black());
+        picture.raster.resize_onto(&mut buffers.small, part, stored, FilterType::Bilinear, resizer)?;
+        buffers.tensor.reset(self.tensor, normalisation.black());
         let stored = (stored.0 as usize, stored.1 as usize);
         let (across, down) = (self.scaled.0 as usize, self.scaled.1 as usize);
         for channel in 0..3 {
-            let colour = if pixels.blue_first { 2 - channel } else { channel };
-            let (mean, deviation) = (pixels.mean[channel], pixels.deviation[channel]);
-            let (small, plane) = (onto.small.rgb(), onto.tensor.plane(channel));
+            let colour = if normalisation.blue_first { 2 - channel } else { channel };
+            let (mean, deviation) = (normalisation.mean[channel], normalisation.deviation[channel]);
+            let (small, plane) = (buffers.small.rgb(), buffers.tensor.plane(channel));
             for y in 0..down {
-                let place = |x: usize| {
+                let index = |x: usize| {
                     let (column, row) = self.orientation.stored_pixel((x, y), stored);
                     (row * stored.0 + column) * 3 + colour
                 };
-                // From one pixel seen to the next one it is always as far, or as far back, among those stored.
-                let step = if across > 1 { place(1).wrapping_sub(place(0)) } else { 0 };
-                let mut from = place(0);
+                // Neighbours in a row of the upright photo are a constant step apart in memory, which may be negative.
+                let step = if across > 1 { index(1).wrapping_sub(index(0)) } else { 0 };
+                let mut from = index(0);
                 for value in &mut plane[(y + self.offset.1) * self.tensor.0 + self.offset.0..][..across] {
                     *value = (f32::from(small[from]) - mean) / deviation;
                     from = from.wrapping_add(step);
@@ -137,7 +165,7 @@ impl Look {
         Ok(())
     }
 
-    /// A face in the network's coordinates, in those of the upright photo.
+    /// Converts a face from the input's coordinates to those of the upright photo.
     pub(crate) fn to_photo(&self, face: &Detection) -> Detection {
         let across = self.part.width / f64::from(self.scaled.0);
         let down = self.part.height / f64::from(self.scaled.1);
@@ -156,8 +184,8 @@ impl Look {
     }
 }
 
-/// A length scaled, in whole pixels, at least one.
-fn times(length: f64, factor: f64) -> u32 {
+/// A scaled length in whole pixels, at least one.
+fn scaled_length(length: f64, factor: f64) -> u32 {
     ((length * factor).round() as u32).max(1)
 }
 
@@ -168,42 +196,40 @@ mod tests {
     use super::*;
 
     const ANY: InputSize = InputSize::MultipleOf(32);
-    const AS_THEY_ARE: Normalisation =
-        Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
+    const UNCHANGED: Normalisation = Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
 
-    fn drawn(look: &Look, raster: Raster) -> Canvas {
-        let mut canvas = Canvas::default();
+    fn drawn(framing: &Framing, raster: Raster) -> InputBuffers {
+        let mut buffers = InputBuffers::default();
         let picture = Picture::of(raster, Orientation::UPRIGHT);
-        look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
-        canvas
+        framing.draw(&picture, UNCHANGED, &mut Resizer::new(), &mut buffers).unwrap();
+        buffers
     }
 
     #[test]
     fn a_portrait_photo_fills_the_tensor_from_its_corner() {
-        let look = Look::at_whole((1080, 1440), Orientation::UPRIGHT, (320, 320), ANY);
-        assert_eq!((look.scaled, look.tensor, look.offset), ((240, 320), (256, 320), (0, 0)));
+        let framing = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale::filling(320), ANY);
+        assert_eq!((framing.scaled, framing.tensor, framing.offset), ((240, 320), (256, 320), (0, 0)));
         let raster = Raster::new(1080, 1440, [10, 20, 30].repeat(1080 * 1440)).unwrap();
-        let canvas = drawn(&look, raster);
-        let tensor = canvas.tensor.view().unwrap();
+        let buffers = drawn(&framing, raster);
+        let tensor = buffers.tensor.view().unwrap();
         assert_eq!(tensor.dim(), (1, 3, 320, 256));
         assert_eq!([0, 1, 2].map(|colour| tensor[[0, colour, 0, 0]]), [30.0, 20.0, 10.0], "blue first");
         assert_eq!([239, 240].map(|x| tensor[[0, 0, 0, x]]), [30.0, 0.0], "black beyond the photo");
     }
 
-    /// Each orientation puts the pixel that it shows at a place there, whatever the place.
     #[test]
-    fn every_orientation_is_drawn_as_it_is_seen() {
+    fn every_orientation_is_drawn_upright() {
         let (width, height) = (32_u32, 64_u32);
         let rgb: Vec<u8> =
             (0..height).flat_map(|y| (0..width).flat_map(move |x| [x as u8, y as u8, 0])).collect();
         let mut orientation = Orientation::UPRIGHT;
         for _ in 0..4 {
             let raster = Raster::new(width, height, rgb.clone()).unwrap();
-            let look = Look::at_whole((width, height), orientation, (64, 64), ANY);
-            let mut canvas = Canvas::default();
+            let framing = Framing::of_photo((width, height), orientation, PhotoScale::filling(64), ANY);
+            let mut buffers = InputBuffers::default();
             let picture = Picture::of(raster, orientation);
-            look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
-            let tensor = canvas.tensor.view().unwrap();
+            framing.draw(&picture, UNCHANGED, &mut Resizer::new(), &mut buffers).unwrap();
+            let tensor = buffers.tensor.view().unwrap();
             for (x, y) in [(0, 0), (31, 0), (5, 17), (31, 31)] {
                 let (column, row) = orientation.stored_pixel((x, y), (32, 64));
                 let seen = (tensor[[0, 2, y, x]], tensor[[0, 1, y, x]]);
@@ -213,12 +239,10 @@ mod tests {
         }
     }
 
-    /// A picture with fewer pixels than its photo is drawn as the photo itself.
     #[test]
-    fn a_reduced_picture_is_drawn_at_the_photos_places() {
-        let look =
-            Look::at_window((400, 400), Orientation::UPRIGHT, (Point { x: 200.0, y: 200.0 }, 1.0), (64, ANY));
-        let look = look.unwrap();
+    fn a_reduced_picture_is_drawn_like_the_whole_photo() {
+        let window = Window { centre: Point { x: 200.0, y: 200.0 }, scale: 1.0, side: 64 };
+        let framing = Framing::of_window((400, 400), Orientation::UPRIGHT, window, ANY).unwrap();
         let gradient = |side: u32, step: u32| {
             let value = move |at: u32| ((2 * at + 1) * step / 4).min(255) as u8;
             let rgb = (0..side).flat_map(|_| (0..side).flat_map(move |x| [value(x); 3])).collect();
@@ -227,75 +251,83 @@ mod tests {
         let (whole, mut reduced) = (gradient(400, 1), gradient(100, 4));
         (reduced.reduction, reduced.size) = (4, (400, 400));
         let [ours, theirs] = [reduced, whole].map(|picture| {
-            let mut canvas = Canvas::default();
-            look.draw(&picture, AS_THEY_ARE, &mut Resizer::new(), &mut canvas).unwrap();
-            canvas.tensor.view().unwrap().to_owned()
+            let mut buffers = InputBuffers::default();
+            framing.draw(&picture, UNCHANGED, &mut Resizer::new(), &mut buffers).unwrap();
+            buffers.tensor.view().unwrap().to_owned()
         });
         let inner = (4..60).map(|x| (ours[[0, 0, 30, x]] - theirs[[0, 0, 30, x]]).abs());
         assert!(inner.fold(0.0, f32::max) <= 2.0, "{ours:?} for {theirs:?}");
     }
 
     #[test]
-    fn a_close_up_stands_in_the_middle_of_its_frame() {
-        let look = Look::at_whole((1000, 1000), Orientation::UPRIGHT, (160, 320), ANY);
-        assert_eq!((look.scaled, look.tensor, look.offset), ((160, 160), (320, 320), (80, 80)));
+    fn a_framed_photo_lies_in_the_middle() {
+        let framing =
+            Framing::of_photo((1000, 1000), Orientation::UPRIGHT, PhotoScale { side: 160, frame: 320 }, ANY);
+        assert_eq!((framing.scaled, framing.tensor, framing.offset), ((160, 160), (320, 320), (80, 80)));
     }
 
     #[test]
-    fn a_network_of_fixed_size_gets_exactly_that() {
+    fn an_input_of_fixed_size_is_kept() {
         let fixed = InputSize::Fixed { width: 640, height: 640 };
-        let look = Look::at_whole((1080, 1440), Orientation::UPRIGHT, (320, 320), fixed);
-        assert_eq!((look.scaled, look.tensor), ((480, 640), (640, 640)));
-        let close_up = Look::at_whole((1080, 1440), Orientation::UPRIGHT, (160, 320), fixed);
+        let framing = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale::filling(320), fixed);
+        assert_eq!((framing.scaled, framing.tensor), ((480, 640), (640, 640)));
+        let close_up = Framing::of_photo(
+            (1080, 1440),
+            Orientation::UPRIGHT,
+            PhotoScale { side: 160, frame: 320 },
+            fixed,
+        );
         assert_eq!((close_up.scaled, close_up.offset), ((240, 320), (200, 160)));
     }
 
     #[test]
-    fn a_thread_of_a_photo_still_has_a_size() {
-        let look = Look::at_whole((16_384, 1), Orientation::UPRIGHT, (320, 320), ANY);
-        assert_eq!((look.scaled, look.tensor), ((320, 1), (320, 32)));
+    fn a_photo_one_pixel_high_keeps_a_height_of_one() {
+        let framing = Framing::of_photo((16_384, 1), Orientation::UPRIGHT, PhotoScale::filling(320), ANY);
+        assert_eq!((framing.scaled, framing.tensor), ((320, 1), (320, 32)));
     }
 
     #[test]
-    fn a_window_over_the_edge_is_black_there() {
-        let window = (Point { x: 0.0, y: 100.0 }, 2.0);
-        let look = Look::at_window((400, 200), Orientation::UPRIGHT, window, (320, ANY)).unwrap();
-        assert_eq!((look.tensor, look.scaled, look.offset), ((320, 320), (160, 320), (160, 0)));
+    fn a_window_is_black_beyond_the_edge_of_the_photo() {
+        let window = Window { centre: Point { x: 0.0, y: 100.0 }, scale: 2.0, side: 320 };
+        let framing = Framing::of_window((400, 200), Orientation::UPRIGHT, window, ANY).unwrap();
+        assert_eq!((framing.tensor, framing.scaled, framing.offset), ((320, 320), (160, 320), (160, 0)));
         let raster = Raster::new(400, 200, vec![9; 400 * 200 * 3]).unwrap();
-        let canvas = drawn(&look, raster);
-        assert_eq!([159, 160].map(|x| canvas.tensor.view().unwrap()[[0, 0, 0, x]]), [0.0, 9.0]);
+        let buffers = drawn(&framing, raster);
+        assert_eq!([159, 160].map(|x| buffers.tensor.view().unwrap()[[0, 0, 0, x]]), [0.0, 9.0]);
     }
 
     #[test]
     fn a_window_outside_the_photo_is_none() {
-        let far = (Point { x: 9e5, y: 0.0 }, 1.0);
-        assert!(Look::at_window((400, 200), Orientation::UPRIGHT, far, (320, ANY)).is_none());
+        let far = Window { centre: Point { x: 9e5, y: 0.0 }, scale: 1.0, side: 320 };
+        assert!(Framing::of_window((400, 200), Orientation::UPRIGHT, far, ANY).is_none());
     }
 
-    /// What stands at a point of the photo is found again at that point.
-    fn returns(look: &Look, photo: Point) -> bool {
-        let seen = |value: f64, from: f64, length: f64, scaled: u32, offset: usize| {
+    /// Whether a point of the photo, mapped into the input, is mapped back to itself.
+    fn maps_back(framing: &Framing, photo: Point) -> bool {
+        let forward = |value: f64, from: f64, length: f64, scaled: u32, offset: usize| {
             (value + 0.5 - from) * f64::from(scaled) / length - 0.5 + offset as f64
         };
         let seen = Point {
-            x: seen(photo.x, look.part.left, look.part.width, look.scaled.0, look.offset.0),
-            y: seen(photo.y, look.part.top, look.part.height, look.scaled.1, look.offset.1),
+            x: forward(photo.x, framing.part.left, framing.part.width, framing.scaled.0, framing.offset.0),
+            y: forward(photo.y, framing.part.top, framing.part.height, framing.scaled.1, framing.offset.1),
         };
         let rectangle = Rectangle { left: seen.x, top: seen.y, width: 1.0, height: 1.0 };
-        let back = look.to_photo(&Detection { rectangle, landmarks: [seen; 5], score: 1.0 });
+        let back = framing.to_photo(&Detection { rectangle, landmarks: [seen; 5], score: 1.0 });
         back.landmarks[0].distance(photo) < 1e-6 && (back.rectangle.left - photo.x).abs() < 1e-6
     }
 
     proptest! {
         #[test]
-        fn faces_return_to_where_the_photo_has_them(
+        fn faces_are_mapped_back_to_their_place_in_the_photo(
             width in 20_u32..5000, height in 20_u32..5000, factor in 1_u32..3, x in 0.0_f64..1.0, y in 0.0_f64..1.0
         ) {
-            let look = Look::at_whole((width, height), Orientation::UPRIGHT, (160, 160 * factor), ANY);
+            let scale = PhotoScale { side: 160, frame: 160 * factor };
+            let framing = Framing::of_photo((width, height), Orientation::UPRIGHT, scale, ANY);
             let photo = Point { x: x * f64::from(width), y: y * f64::from(height) };
-            prop_assert!(returns(&look, photo));
-            if let Some(window) = Look::at_window((width, height), Orientation::UPRIGHT, (photo, x + 0.1), (320, ANY)) {
-                prop_assert!(returns(&window, photo));
+            prop_assert!(maps_back(&framing, photo));
+            let window = Window { centre: photo, scale: x + 0.1, side: 320 };
+            if let Some(window) = Framing::of_window((width, height), Orientation::UPRIGHT, window, ANY) {
+                prop_assert!(maps_back(&window, photo));
                 prop_assert!(window.offset.0 + window.scaled.0 as usize <= window.tensor.0);
                 prop_assert!(window.part.left + window.part.width <= f64::from(width));
             }
