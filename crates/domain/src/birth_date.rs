@@ -1,6 +1,6 @@
 use chrono::NaiveDate;
 
-use crate::{Clock, redacted::debug_as_name};
+use crate::{clock::Clock, redacted::debug_as_name};
 
 /// A date of birth: a day of the calendar that is not in the future.
 ///

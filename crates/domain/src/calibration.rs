@@ -1,4 +1,4 @@
-use crate::{Percentage, Similarity};
+use crate::{embedding::Similarity, percentage::Percentage};
 
 /// A continuous, strictly increasing map from cosine to percentage, linear between anchors.
 ///

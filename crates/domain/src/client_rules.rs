@@ -8,7 +8,10 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::{CertificateName, ClientCertificate, QuotaPeriod};
+use crate::{
+    client_certificate::{CertificateName, ClientCertificate},
+    quota_period::QuotaPeriod,
+};
 
 /// What a client may do: from where, on which endpoints, how fast and how often.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -1,4 +1,4 @@
-use crate::{CitizenStatus, Percentage, ReasonCode};
+use crate::{citizen::CitizenStatus, percentage::Percentage, reason_code::ReasonCode};
 
 /// What was found out about a request, before it is decided.
 #[derive(Debug, Clone, Copy, PartialEq)]

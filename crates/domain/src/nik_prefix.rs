@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-use crate::{NationalId, redacted::debug_as_name};
+use crate::{national_id::NationalId, redacted::debug_as_name};
 
 /// The first eight digits of NIKs: a region and a day of birth. It names some hundred people and nobody in particular.
 ///

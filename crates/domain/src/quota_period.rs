@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use chrono::{Datelike as _, Days, Months, NaiveDate};
 
-use crate::{Clock, midnight_in_jakarta};
+use crate::clock::{Clock, midnight_in_jakarta};
 
 /// The time over which a quota is counted, by the calendar of Asia/Jakarta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -42,7 +42,7 @@ impl Application {
         let certificates = Certificates::load(&config.tls)?;
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
         metrics.subscribe(&verifier);
-        verifier.keep_sampling();
+        verifier.start_sampling();
         let stopping = Stopping::default();
         let limits = Limits::new(config, &metrics);
         let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: stopping.clone() };

@@ -1,22 +1,22 @@
 use std::time::{Duration, Instant};
 
-use crate::{Verifier, error::in_words, verifier::within};
+use crate::{deadline::within, error::in_words, verifier::Verifier};
 
 /// Something that must answer before the service can.
 #[derive(Debug)]
 pub struct Component {
     /// `models`, `registry` or `store`.
     pub name: &'static str,
-    /// `Ok`, or what is wrong, in words for an operator.
+    /// `Ok`, or what is wrong, for an operator.
     pub state: Result<(), String>,
 }
 
 impl Verifier {
-    /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists; what can fail
+    /// Checks everything that a request needs. The models are loaded and warmed before a verifier exists; what can fail
     /// later is a worker thread.
     pub async fn readiness(&self) -> Vec<Component> {
-        let patience = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
-        let deadline = Instant::now() + patience;
+        let timeout = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
+        let deadline = Instant::now() + timeout;
         let (registry, store) = tokio::join!(
             within(deadline, self.parts.registry.check()),
             within(deadline, self.parts.store.check()),
@@ -27,7 +27,9 @@ impl Verifier {
             Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
             Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
         ];
-        self.samples.note_readiness(&components);
+        self.samples.update(|sampled| {
+            sampled.ready = components.iter().map(|it| (it.name, it.state.is_ok())).collect();
+        });
         components
     }
 }
