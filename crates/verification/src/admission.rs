@@ -5,7 +5,7 @@ use padan_domain::{ClientName, ClientRules, Endpoint};
 use crate::{
     client::Client,
     clients::{Clients, Lookup, Presented},
-    error::in_words,
+    error::error_chain,
     quotas::{QuotaError, QuotaFigures, QuotaState, Quotas},
 };
 
@@ -18,8 +18,8 @@ pub enum AdmissionError {
     /// The address has sent too many wrong credentials; how long it must wait.
     #[error("too many wrong credentials came from this address")]
     TooManyFailures(Duration),
-    /// The credentials are right, but the client is disabled, calls from outside its networks or without its certificate,
-    /// or may not call this endpoint.
+    /// The credentials are right, but the client is disabled, calls from outside its networks or without its
+    /// certificate, or may not call this endpoint.
     #[error("the client {0} is disabled, calls from elsewhere, or may not call this endpoint")]
     Forbidden(ClientName),
     /// The client calls faster than its rate allows; how long it must wait.
@@ -42,12 +42,12 @@ pub struct Caller {
 }
 
 impl Clients {
-    /// Identifies the caller, and checks its rate, its network, its certificate and its permission for the endpoint. The
-    /// request is not counted against a quota yet: see [`count`](Self::count).
+    /// Identifies the caller, and checks its rate, its network, its certificate and its permission for the endpoint.
+    /// The request is not counted against a quota yet: see [`count`](Self::count).
     ///
-    /// Right credentials are accepted from a blocked address too, because all clients behind a balancer share one. Wrong
-    /// credentials from a blocked address cause no look-up in the store: a client that was just added and calls from there
-    /// is admitted after the next regular read of the store's clients, a few seconds later.
+    /// Right credentials are accepted from a blocked address too, because all clients behind a balancer share one.
+    /// Wrong credentials from a blocked address cause no look-up in the store: a client that was just added and calls
+    /// from there is admitted after the next regular read of the store's clients, a few seconds later.
     ///
     /// # Errors
     ///
@@ -89,13 +89,13 @@ impl Clients {
     ///
     /// # Errors
     ///
-    /// [`AdmissionError::QuotaExceeded`] when a quota is used up, [`AdmissionError::StoreUnavailable`] when the store does
-    /// not answer.
+    /// [`AdmissionError::QuotaExceeded`] when a quota is used up, [`AdmissionError::StoreUnavailable`] when the store
+    /// does not answer.
     pub async fn count(&self, caller: &Caller) -> Result<Option<QuotaState>, AdmissionError> {
         let (Some(quotas), Caller { name, rules }) = (&self.quotas, caller) else { return Ok(None) };
         quotas.take(name, rules).await.map_err(|error| match error {
             QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(name.clone(), state),
-            QuotaError::Store(error) => AdmissionError::StoreUnavailable(in_words(&error)),
+            QuotaError::Store(error) => AdmissionError::StoreUnavailable(error_chain(&error)),
         })
     }
 
@@ -122,7 +122,7 @@ impl Clients {
             Lookup::Found(client) => Ok(Some(client)),
             Lookup::NotFound => Ok(None),
             Lookup::Unavailable => Err(match refreshed {
-                Err(error) => AdmissionError::StoreUnavailable(in_words(&error)),
+                Err(error) => AdmissionError::StoreUnavailable(error_chain(&error)),
                 Ok(()) => AdmissionError::clients_unavailable(),
             }),
         }

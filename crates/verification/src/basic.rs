@@ -44,8 +44,8 @@ pub struct BasicOutcome {
 }
 
 impl BasicRequest {
-    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. `None` when no
-    /// date was sent. It decides nothing.
+    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. `None` when
+    /// no date was sent. It decides nothing.
     pub fn nik_is_plausible(&self) -> Option<bool> {
         self.claims.iter().find_map(|claim| match claim {
             FieldValue::DateOfBirth(date) => Some(nik_plausibility::is_plausible(&self.nik, *date)),
@@ -124,7 +124,7 @@ pub(crate) fn judge_fields(
 fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Option<bool> {
     match claim {
         FieldValue::Name(name) => Some(name.matches(&record.name, rule)),
-        FieldValue::DateOfBirth(born) => Some(*born == record.date_of_birth),
+        FieldValue::DateOfBirth(date) => Some(*date == record.date_of_birth),
         FieldValue::MotherMaidenName(name) => recorded(&record.further, BasicField::MotherMaidenName)
             .and_then(|recorded| PersonName::parse(recorded).ok())
             .map(|recorded| name.matches(&recorded, rule)),

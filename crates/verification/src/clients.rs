@@ -20,8 +20,8 @@ use crate::{
     stored_clients::StoredClients,
 };
 
-/// The clients that may call: those of a file, which are replaced together when it is read again, and those of the store,
-/// which are read every few seconds. When both have the same user name, the file's client counts.
+/// The clients that may call: those of a file, which are replaced together when it is read again, and those of the
+/// store, which are read every few seconds. When both have the same user name, the file's client counts.
 #[derive(Debug)]
 pub struct Clients {
     config: ClientsConfig,
@@ -132,7 +132,7 @@ impl Clients {
         let only_in_store = in_store.iter().flatten().flat_map(|table| table.values());
         let only_in_store = only_in_store.filter(|client| !in_file.contains_key(&client.username));
         let mut holders =
-            in_file.values().chain(only_in_store).filter(|client| client.rules.names(certificate));
+            in_file.values().chain(only_in_store).filter(|client| client.rules.lists(certificate));
         match (holders.next(), holders.next()) {
             (Some(client), None) => Lookup::Found(Box::new(client.clone())),
             (None, _) if matches!(in_store, Some(None)) => Lookup::Unavailable,

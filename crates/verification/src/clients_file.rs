@@ -207,7 +207,7 @@ fn demo_client() -> Client {
     let secret = KeptSecret::new(digest(b"demo"));
     Client {
         username: (*b"demo").into(),
-        name: ClientName::of_the_demo(),
+        name: ClientName::demo(),
         password: secret.clone(),
         api_key: secret,
         disabled: false,

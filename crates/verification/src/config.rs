@@ -19,8 +19,8 @@ pub struct Config {
     pub budget_ms: NonZeroU64,
     /// How two normalised names are compared.
     pub names: NameRule,
-    /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so this refuses real
-    /// people.
+    /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so this refuses
+    /// real people.
     pub check_nik_structure: bool,
     /// Limits attempts with different faces: how many may fail.
     pub failed_faces: FailedFaces,
@@ -33,8 +33,9 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailedFaces {
-    /// Failed faces after which the next one is refused with 429; 0 is no limit. A process counts its own trials that have
-    /// not ended, but not those of other processes: of requests that arrive together, each process admits this many.
+    /// Failed faces after which the next one is refused with 429; 0 is no limit. A process counts its own trials that
+    /// have not ended, but not those of other processes: of requests that arrive together, each process admits this
+    /// many.
     pub most: u32,
     /// Length of the window in seconds.
     pub window_seconds: NonZeroU32,
@@ -56,18 +57,18 @@ pub struct ClientsConfig {
     /// Seconds between two reads of the store's clients. A change takes effect after this time at most.
     #[serde(default)]
     pub refresh_seconds: u32,
-    /// Seconds for which the last read is used while the store does not answer. After that, callers cannot be identified,
-    /// and the answer is 503.
+    /// Seconds for which the last read is used while the store does not answer. After that, callers cannot be
+    /// identified, and the answer is 503.
     #[serde(default)]
     pub stale_seconds: u32,
-    /// Limits guessing: how many wrong credentials an address may send. If it is too few, typing errors in an office behind
-    /// one address are answered 429 for a while; if it is too many, guesses come fast, though none of 256 random bits is
-    /// ever right.
+    /// Limits guessing: how many wrong credentials an address may send. If it is too few, typing errors in an office
+    /// behind one address are answered 429 for a while; if it is too many, guesses come fast, though none of 256 random
+    /// bits is ever right.
     #[serde(default)]
     pub failed_credentials: Allowance,
     /// How often a client is answered 403 with a row in the audit trail; beyond that it is answered 429, which is only
-    /// counted. If it is too few, a misconfigured client learns late what is wrong; if it is too many, a disabled client
-    /// fills the audit trail.
+    /// counted. If it is too few, a misconfigured client learns late what is wrong; if it is too many, a disabled
+    /// client fills the audit trail.
     #[serde(default)]
     pub refusals: Allowance,
     /// Admits a client `demo` with password `demo` and key `demo`. Set by `padan demo` and by nothing else:

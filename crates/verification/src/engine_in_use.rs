@@ -5,8 +5,8 @@ use std::sync::{
 
 use padan_inference::{Engine, JobObserver};
 
-/// The engine that serves new requests. It can be replaced while requests are in flight: each of them keeps the engine it
-/// began with, which ends with its last request.
+/// The engine that serves new requests. It can be replaced while requests are in flight: each of them keeps the engine
+/// it began with, which ends with its last request.
 #[derive(Clone)]
 pub struct EngineInUse {
     engine: Arc<RwLock<Engine>>,

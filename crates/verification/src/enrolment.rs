@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::sleep;
 
 use crate::{
-    error::{VerificationError, in_words},
+    error::{VerificationError, error_chain},
     reference::template_of,
 };
 
@@ -19,11 +19,11 @@ use crate::{
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentConfig {
-    /// About how many people a process claims at a time. Few cause many statements; many leave nothing for a process that
-    /// joins late.
+    /// About how many people a process claims at a time. Few cause many statements; many leave nothing for a process
+    /// that joins late.
     pub range_people: NonZeroU32,
-    /// How many people are looked up and written together. It limits memory, and what is embedded again after a process was
-    /// killed.
+    /// How many people are looked up and written together. It limits memory, and what is embedded again after a process
+    /// was killed.
     pub batch_people: NonZeroU32,
     /// Seconds after which another process takes over the range of a process that has crashed.
     pub lease_seconds: NonZeroU32,
@@ -33,8 +33,8 @@ pub struct EnrolmentConfig {
 
 /// Makes a template of every portrait in the registry under one model contract, ahead of the first verification.
 ///
-/// Any number of processes may run at once and share the work. People with a current template are skipped, so that a run
-/// that was killed can be continued.
+/// Any number of processes may run at once and share the work. People with a current template are skipped, so that a
+/// run that was killed can be continued.
 pub struct Enrolment {
     /// The civil registry's replica.
     pub registry: Registry,
@@ -118,7 +118,7 @@ impl Enrolment {
         loop {
             match ask().await {
                 Err(error) if error.is_transient() && Instant::now() + wait < until => {
-                    tracing::warn!("asking again in {} ms: {}", wait.as_millis(), in_words(&error));
+                    tracing::warn!("asking again in {} ms: {}", wait.as_millis(), error_chain(&error));
                     sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(5));
                 }
@@ -150,7 +150,7 @@ impl Enrolment {
                 }
                 Err(VerificationError::Busy) => sleep(Duration::from_secs(1)).await,
                 Err(error) => {
-                    tracing::error!(attempt, "a portrait could not be embedded: {}", error.in_words());
+                    tracing::error!(attempt, "a portrait could not be embedded: {}", error.with_causes());
                     sleep(Duration::from_secs(1)).await;
                 }
             }

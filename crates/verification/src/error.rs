@@ -46,8 +46,8 @@ impl VerificationError {
     }
 
     /// The error with its chain of causes, in one line for the log.
-    pub fn in_words(&self) -> String {
-        in_words(self)
+    pub fn with_causes(&self) -> String {
+        error_chain(self)
     }
 
     /// Its place in the order above; the smallest is reported.
@@ -64,7 +64,7 @@ impl VerificationError {
 }
 
 /// An error with its chain of causes, in one line.
-pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

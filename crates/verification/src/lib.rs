@@ -1,7 +1,7 @@
 //! The use cases: verify a request, identify and limit clients, check whether the service is ready, enrol the registry.
 //!
-//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests
-//! and return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
+//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
+//! return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
 //! makes templates of all portraits ahead of the first verification.
 //!
 //! **Architecture Invariant:** nothing here knows HTTP. A caller gets a `Decision` or a [`VerificationError`]

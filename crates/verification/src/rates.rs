@@ -42,8 +42,8 @@ impl Rates {
         limiter.check().err().map(|refused| retry_after(&refused))
     }
 
-    /// Counts a refusal. Returns how long the client must wait when it was refused too often; `None` when this refusal may
-    /// be answered and recorded.
+    /// Counts a refusal. Returns how long the client must wait when it was refused too often; `None` when this refusal
+    /// may be answered and recorded.
     pub(crate) fn count_refusal(&self, username: &[u8]) -> Option<Duration> {
         self.refusals.as_ref()?.check_key(&username.into()).err().map(|refused| retry_after(&refused))
     }

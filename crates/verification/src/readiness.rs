@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::{deadline::within, error::in_words, verifier::Verifier};
+use crate::{deadline::within, error::error_chain, verifier::Verifier};
 
 /// Something that must answer before the service can.
 #[derive(Debug)]
@@ -24,8 +24,8 @@ impl Verifier {
         let models = self.parts.engine.current().check();
         let components = vec![
             Component { name: "models", state: models.map_err(|ended| ended.to_string()) },
-            Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
-            Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
+            Component { name: "registry", state: registry.map_err(|cause| error_chain(&*cause)) },
+            Component { name: "store", state: store.map_err(|cause| error_chain(&*cause)) },
         ];
         self.samples.update(|sampled| {
             sampled.ready = components.iter().map(|it| (it.name, it.state.is_ok())).collect();

@@ -17,9 +17,9 @@ use crate::{
 impl Verifier {
     /// The person's reference embedding; `None` when the registry has no portrait or none with a usable face.
     ///
-    /// The stored template is used as long as the registry's portrait has not changed since. Otherwise, and when it cannot
-    /// be read, a template is made of the portrait and stored. An unusable portrait is stored as such, so that it is
-    /// analysed only once.
+    /// The stored template is used as long as the registry's portrait has not changed since. Otherwise, and when it
+    /// cannot be read, a template is made of the portrait and stored. An unusable portrait is stored as such, so that
+    /// it is analysed only once.
     pub(crate) async fn reference(
         &self,
         engine: &Engine,
@@ -41,8 +41,8 @@ impl Verifier {
         }
     }
 
-    /// Treats a template that cannot be read as missing: its key was lost or is not configured, or the row is damaged. The
-    /// registry still has the portrait, and a new template costs less than a refused person.
+    /// Treats a template that cannot be read as missing: its key was lost or is not configured, or the row is damaged.
+    /// The registry still has the portrait, and a new template costs less than a refused person.
     fn ignore_unreadable(&self, cause: Cause) -> Result<Option<StoredTemplate>, VerificationError> {
         match cause.downcast_ref::<StoreError>() {
             Some(fault @ (StoreError::UnknownKey(_) | StoreError::Inconsistent { .. })) => {
@@ -54,8 +54,8 @@ impl Verifier {
         }
     }
 
-    /// Makes a template of the portrait and stores it. The portrait may have changed or disappeared since the person was
-    /// looked up: the current one is used, with its own time.
+    /// Makes a template of the portrait and stores it. The portrait may have changed or disappeared since the person
+    /// was looked up: the current one is used, with its own time.
     async fn enrol(
         &self,
         engine: &Engine,
@@ -89,8 +89,8 @@ impl Verifier {
     }
 }
 
-/// Makes a template of a portrait: its embedding, or the reason why it has none. The analysis does not depend on the time
-/// left, so that a template does not depend on load; after the deadline there is no template.
+/// Makes a template of a portrait: its embedding, or the reason why it has none. The analysis does not depend on the
+/// time left, so that a template does not depend on load; after the deadline there is no template.
 ///
 /// # Errors
 ///

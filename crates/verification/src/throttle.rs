@@ -15,7 +15,7 @@ impl Throttle {
         Self { interval, next_slot: Mutex::new(Instant::now()) }
     }
 
-    /// Waits for the caller's slot. Slots that nobody used are lost, so that there is never a burst.
+    /// Waits for the caller's slot. Unused slots are lost, so that there is never a burst.
     pub(crate) async fn wait(&self) {
         if self.interval.is_zero() {
             return;

@@ -12,8 +12,8 @@ use tokio::{sync::watch, time::timeout_at};
 
 use crate::{config::FailedFaces, deadline::within, error::VerificationError};
 
-/// Limits how many faces of one client may fail for one person. Trials that have not ended yet count as failures, because
-/// otherwise requests that arrive together would all pass a limit that counts finished ones.
+/// Limits how many faces of one client may fail for one person. Trials that have not ended yet count as failures,
+/// because otherwise requests that arrive together would all pass a limit that counts finished ones.
 #[derive(Clone)]
 pub(crate) struct Trials {
     limit: FailedFaces,
@@ -22,8 +22,8 @@ pub(crate) struct Trials {
     running: RunningTrials,
 }
 
-/// A trial of one face. It must be kept until its outcome is durable in the audit trail, from where failures are counted:
-/// if it were dropped before, one trial too many could begin in between.
+/// A trial of one face. It must be kept until its outcome is durable in the audit trail, from where failures are
+/// counted: if it were dropped before, one trial too many could begin in between.
 #[must_use]
 pub struct Trial {
     running: RunningTrials,

@@ -125,13 +125,13 @@ impl Verifier {
 
     /// Verifies a person's claims and selfie.
     ///
-    /// An unknown NIK and a status that is not active decide before the photo is analysed. A photo that cannot be used is
-    /// reported before a name or date that differs.
+    /// An unknown NIK and a status that is not active decide before the photo is analysed. A photo that cannot be used
+    /// is reported before a name or date that differs.
     ///
     /// # Errors
     ///
-    /// [`VerificationError`] when a database does not answer, the selfie cannot be used, too many faces have failed, the
-    /// service is full, or a fault occurs.
+    /// [`VerificationError`] when a database does not answer, the selfie cannot be used, too many faces have failed,
+    /// the service is full, or a fault occurs.
     pub async fn verify_face(
         &self,
         request: FaceRequest,
