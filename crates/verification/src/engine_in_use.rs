@@ -39,8 +39,8 @@ impl EngineInUse {
         self.is_outdated.load(Ordering::Relaxed)
     }
 
-    /// Sets the observer that is called for every photo that a worker starts on, in this engine and in those that replace
-    /// it. Later calls change nothing.
+    /// Sets the observer that is called for every photo that a worker starts on, in this engine and in those that
+    /// replace it. Later calls change nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         let observer = self.job_observer.get_or_init(|| observer);
         self.current().observe_jobs(Arc::clone(observer));
