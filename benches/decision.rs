@@ -1,4 +1,4 @@
-//! What a verification does beside the face pipeline, in memory: `cargo bench -p padan-benches --bench decision`.
+//! The parts of a verification outside the face pipeline, in memory: `cargo bench -p padan-benches --bench decision`.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 
 use std::hint::black_box;

@@ -1,7 +1,6 @@
-//! A whole request, from a client's keep-alive connection through the service and its databases and back.
+//! A complete request over a keep-alive connection, through the service and its databases.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench request`. The person has a template; the audit trail
-//! is on.
+//! `padan cluster --durable -- cargo bench -p padan-benches --bench request`. The person already has a template.
 #![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
 
 mod service;
@@ -18,7 +17,7 @@ use service::Site;
 fn requests(criterion: &mut Criterion) {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = Runtime::new().expect("a runtime");
-    // The site is kept, because its databases go with it.
+    // The site is kept, because dropping it deletes its databases.
     let (_site, service, client) = runtime.block_on(async {
         let site = Site::prepare().await;
         let service = site.serve();
@@ -29,13 +28,13 @@ fn requests(criterion: &mut Criterion) {
     });
     let mut group = criterion.benchmark_group("request");
     group.measurement_time(Duration::from_secs(5)).sample_size(50);
-    let mut ask = |name: &str, selfie: Option<&Bytes>| {
+    let mut bench = |name: &str, selfie: Option<&Bytes>| {
         group.bench_function(name, |b| b.to_async(&runtime).iter(|| service.verify(&client, selfie)));
     };
-    ask("fields", None);
+    bench("fields", None);
     for size in Size::OF_PHONES {
         let enlarged = size.enlarge(&service::selfie()).expect("the selfie is a picture");
-        ask(&format!("face of {size}"), Some(&enlarged));
+        bench(&format!("face of {size}"), Some(&enlarged));
     }
     group.finish();
 }

@@ -1,4 +1,4 @@
-//! The whole service within a bench's own process, with one person in the registry.
+//! A complete service in the process of a bench, with one person in the registry.
 
 use std::{
     fs,
@@ -23,16 +23,16 @@ use tokio::sync::oneshot;
 
 pub(crate) const NIK: &str = "3174011403870000";
 
-/// What services on ports of their own have in common.
+/// The settings, databases and models that the services of a bench share.
 pub(crate) struct Site {
     settings: Settings,
     pub(crate) store: Store,
     engine: Engine,
-    // Dropped with their contents.
+    // The databases are deleted when this is dropped.
     _databases: [TestDatabase; 2],
 }
 
-/// The sections of the shipped settings that are needed here.
+/// The sections of the shipped settings that a bench uses.
 #[derive(serde::Deserialize)]
 struct Settings {
     http: padan_http_api::Config,
@@ -42,22 +42,23 @@ struct Settings {
     verification: padan_verification::Config,
 }
 
-/// A service, until this is dropped.
+/// A running service, which stops when this is dropped.
 pub(crate) struct Service {
     port: u16,
     _stop: oneshot::Sender<()>,
 }
 
 impl Site {
-    /// Databases on the server of `PADAN_TEST_DATABASE_URL`, and the shipped settings with what a site has to add.
+    /// Creates databases on the server of `PADAN_TEST_DATABASE_URL`, and completes the shipped settings as a site does.
     pub(crate) async fn prepare() -> Self {
-        let (registry, store) = (TestDatabase::create().await, TestDatabase::create().await);
+        let databases = [TestDatabase::create().await, TestDatabase::create().await];
+        let [registry, store] = &databases;
         let settings = settings(&registry.url(), &store.url());
-        fill(&registry).await;
-        let kept = Store::new(&settings.store).expect("the store's settings work");
-        kept.migrate().await.expect("the store is migrated");
+        fill(registry).await;
+        let store = Store::new(&settings.store).expect("the store's settings work");
+        store.migrate().await.expect("the store is migrated");
         let engine = Engine::start(&settings.inference).expect("the models are installed by `make deps`");
-        Self { settings, store: kept, engine, _databases: [registry, store] }
+        Self { settings, store, engine, _databases: databases }
     }
 
     /// Starts a service on a free port.
@@ -90,7 +91,7 @@ impl Site {
 }
 
 impl Service {
-    /// Asks whether the person is the one of the registry, with a selfie or without one.
+    /// Verifies the person of the registry, with a selfie or without one.
     pub(crate) async fn verify(&self, client: &Client, selfie: Option<&Bytes>) {
         let mut form =
             Form::new().text("nik", NIK).text("name", "Budi Santoso").text("date_of_birth", "14-03-1987");
@@ -102,18 +103,18 @@ impl Service {
         let request = client.post(url).basic_auth("demo", Some("demo")).header("x-api-key", "demo");
         let answer = request.multipart(form).send().await.expect("the service answers");
         let status = answer.status();
-        // Read to its end, so that the connection is used again.
+        // The body is read to its end, so that the connection is reused.
         let text = answer.text().await;
         assert_eq!(status, 200, "{text:?}");
     }
 }
 
-/// A client of its own connections, which are kept.
+/// A client that keeps its connections open.
 pub(crate) fn client() -> Client {
     Client::builder().no_proxy().build().expect("a client")
 }
 
-/// The person's selfie, as it was rendered.
+/// The person's rendered selfie.
 pub(crate) fn selfie() -> Bytes {
     fs::read(root("people/images/101_s1.jpg")).expect("people/images is there").into()
 }

@@ -33,7 +33,7 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
         let Ok(active) = store.active_model().await else { continue };
         let Some(active) = active.filter(|active| *engine.current().contract() != active.contract) else {
             refused = None;
-            if engine.set_behind(false) {
+            if engine.set_outdated(false) {
                 tracing::info!("the model that serves is the active one again");
             }
             continue;
@@ -44,7 +44,7 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
         match load(&settings, &active).await {
             Ok(loaded) => {
                 engine.replace(loaded);
-                engine.set_behind(false);
+                engine.set_outdated(false);
                 refused = None;
                 tracing::info!(set = active.model_set, contract = %active.contract, "the active model serves now");
             }
@@ -52,7 +52,7 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
                 let why = format!("{error:#}");
                 let is_news =
                     refused.as_ref().is_none_or(|before| before.model != active || before.why != why);
-                if engine.set_behind(true) || is_news {
+                if engine.set_outdated(true) || is_news {
                     tracing::error!(
                         set = active.model_set,
                         "the active model cannot be used; the one before goes on, and it is tried again every {} s: \

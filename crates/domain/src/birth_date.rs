@@ -1,6 +1,6 @@
 use chrono::NaiveDate;
 
-use crate::{Clock, redacted::debug_as_name};
+use crate::{clock::Clock, redacted::debug_as_name};
 
 /// A date of birth: a day of the calendar that is not in the future.
 ///
@@ -15,15 +15,18 @@ pub struct BirthDate(NaiveDate);
 
 debug_as_name!(BirthDate);
 
-/// The text is not `dd-mm-yyyy`, names no day of the calendar, or lies in the future.
+/// The text is not `dd-mm-yyyy`, or the day does not exist or lies in the future.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a date of birth is dd-mm-yyyy, a day that exists and is not in the future")]
+#[error("expected a date of birth as dd-mm-yyyy that exists and is not in the future")]
 pub struct InvalidBirthDate;
 
 impl BirthDate {
-    /// Reads `dd-mm-yyyy`, all ten characters, as the API takes it.
+    /// Parses `dd-mm-yyyy`, the form of the API, with all ten characters.
     ///
-    /// The future begins tomorrow in Asia/Jakarta.
+    /// # Errors
+    ///
+    /// [`InvalidBirthDate`] when the text has another form, the day does not exist, or it is later than today in
+    /// Asia/Jakarta.
     pub fn parse(text: &str, clock: &Clock) -> Result<Self, InvalidBirthDate> {
         let bytes: [u8; 10] = text.as_bytes().try_into().map_err(|_| InvalidBirthDate)?;
         let number = |from: usize, to: usize| {
@@ -43,7 +46,7 @@ impl BirthDate {
         if date > clock.today_in_jakarta() { Err(InvalidBirthDate) } else { Ok(Self(date)) }
     }
 
-    /// The date as a registry recorded it. A record is not judged by today's date.
+    /// The date as the registry has it. It is not compared with today's date.
     pub fn from_record(date: NaiveDate) -> Self {
         Self(date)
     }
@@ -74,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "1987-03-14",

@@ -1,4 +1,4 @@
-use crate::{Percentage, Similarity};
+use crate::{embedding::Similarity, percentage::Percentage};
 
 /// A continuous, strictly increasing map from cosine to percentage, linear between anchors.
 ///
@@ -13,16 +13,16 @@ use crate::{Percentage, Similarity};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibration(Box<[Anchor]>);
 
-/// One point that the map goes through.
+/// A point of the map.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Anchor {
     /// The cosine, in -1 to 1.
     pub cosine: f64,
-    /// The percentage there, in 0 to 100.
+    /// The percentage of this cosine, in 0 to 100.
     pub percentage: f64,
 }
 
-/// Why a list of anchors is no calibration.
+/// Why a list of anchors is not a calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCalibration {
     /// An anchor has a cosine outside -1 to 1 or a percentage outside 0 to 100.
@@ -34,13 +34,17 @@ pub enum InvalidCalibration {
     /// The map does not begin at 0 % and end at 100 %.
     #[error("the anchors do not run from 0 % to 100 %")]
     NotWhole,
-    /// No anchor stands at the pass mark.
-    #[error("no anchor stands at 75 %, the pass mark")]
+    /// No anchor has the pass mark as its percentage.
+    #[error("no anchor is at 75 %, the pass mark")]
     NoPassMark,
 }
 
 impl Calibration {
-    /// Checks the anchors: from 0 % to 100 %, increasing, one of them at the pass mark.
+    /// Checks the anchors: they run from 0 % to 100 %, increase, and one of them is at the pass mark.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidCalibration`] when they do not.
     pub fn new(anchors: Vec<Anchor>) -> Result<Self, InvalidCalibration> {
         let in_range = |a: &Anchor| (-1.0..=1.0).contains(&a.cosine) && (0.0..=100.0).contains(&a.percentage);
         if !anchors.iter().all(in_range) {
@@ -59,7 +63,7 @@ impl Calibration {
         Ok(Self(anchors.into()))
     }
 
-    /// The percentage of a cosine. At an anchor it is the anchor's, exactly.
+    /// The percentage of a cosine. At an anchor it is exactly the anchor's.
     pub fn percentage(&self, similarity: Similarity) -> Percentage {
         let cosine = similarity.cosine();
         let above = self.0.partition_point(|anchor| anchor.cosine <= cosine);
@@ -76,7 +80,7 @@ impl Calibration {
         Percentage::new(value)
     }
 
-    /// The cosine from which on a face passes.
+    /// The lowest cosine with which a face passes.
     pub fn pass_cosine(&self) -> f64 {
         self.cosine(Percentage::PASS_MARK)
     }
@@ -86,7 +90,7 @@ impl Calibration {
         let wanted = percentage.value();
         let above = self.0.partition_point(|anchor| anchor.percentage < wanted);
         match (above.checked_sub(1).map(|below| self.0[below]), self.0.get(above)) {
-            // 0 % is had by every cosine below the first anchor, and nothing is above 100 %.
+            // Every cosine below the first anchor has 0 %, and no percentage is above 100 %.
             (None, _) => -1.0,
             (Some(_), None) => 1.0,
             (Some(_), Some(at)) if at.percentage == wanted => at.cosine,
@@ -97,7 +101,7 @@ impl Calibration {
         }
     }
 
-    /// The points that the map goes through, in increasing order.
+    /// The points of the map, in increasing order.
     pub fn anchors(&self) -> &[Anchor] {
         &self.0
     }
@@ -114,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_scale_is_refused() {
+    fn invalid_anchors_are_refused() {
         for (points, error) in [
             (&[][..], InvalidCalibration::NotWhole),
             (&[(0.0, 0.0), (0.4, 75.0)], InvalidCalibration::NotWhole),
@@ -129,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hair_below_the_mark_does_not_pass() {
+    fn the_next_lower_cosine_does_not_pass() {
         let map = calibration(&[(0.0, 0.0), (0.44, 75.0), (0.9, 100.0)]).unwrap();
         let below = Similarity::from_cosine(f64::from_bits(0.44_f64.to_bits() - 1));
         assert!(!map.percentage(below).passes());
@@ -137,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_is_found_again_at_its_cosine() {
+    fn a_percentage_has_its_cosine() {
         let map = calibration(&[(0.0, 0.0), (0.44, 75.0), (0.9, 100.0)]).unwrap();
         assert_eq!(map.cosine(Percentage::PASS_MARK), 0.44);
         assert!((map.cosine(Percentage::new(37.5)) - 0.22).abs() < 1e-12);
@@ -153,7 +157,7 @@ mod tests {
             let high = map.percentage(Similarity::from_cosine(a + step)).value();
             prop_assert!((0.0..=100.0).contains(&low));
             prop_assert!(low <= high);
-            prop_assert!(high - low <= step * (15.0 / 0.07) + 1e-9, "the steepest piece bounds every change");
+            prop_assert!(high - low <= step * (15.0 / 0.07) + 1e-9, "no change is steeper than the steepest piece");
         }
     }
 }

@@ -3,13 +3,13 @@ use std::str::FromStr;
 /// The state of a person's record in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CitizenStatus {
-    /// The record is in force.
+    /// The record is valid.
     Active,
     /// The person is registered as deceased.
     Deceased,
     /// The record is a duplicate of another.
     Duplicate,
-    /// The record is no longer in force.
+    /// The record is no longer valid.
     Inactive,
 }
 

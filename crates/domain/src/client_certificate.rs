@@ -1,16 +1,16 @@
 use std::{fmt, str::FromStr};
 
-/// How a client's certificate is recognised: by one of its alternative names, or by its digest.
+/// Identifies a client's certificate by one of its alternative names, or by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateName {
-    /// A DNS name in lower case, an e-mail address or a URI among the certificate's subject alternative names, letter by
-    /// letter: a wildcard names nothing but itself. It stays when the certificate is renewed.
+    /// A DNS name in lower case, an e-mail address or a URI among the certificate's subject alternative names. Names
+    /// are compared literally: a wildcard matches only itself. The name stays the same when the certificate is renewed.
     AlternativeName(String),
-    /// The SHA-256 of the certificate in DER. It holds for this one certificate alone.
+    /// The SHA-256 of the certificate in DER. It identifies this one certificate.
     Sha256([u8; 32]),
 }
 
-/// A certificate that a caller holds the key of.
+/// A certificate whose private key the caller holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientCertificate {
     /// The SHA-256 of its DER.
@@ -19,18 +19,18 @@ pub struct ClientCertificate {
     pub alternative_names: Vec<String>,
 }
 
-/// The text names no certificate.
+/// The text does not identify a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a certificate is sha256: and 64 hexadecimal digits, or a DNS name, an e-mail address or a URI of it"
+    "expected sha256: and 64 hexadecimal digits, or a DNS name, an e-mail address or a URI of the certificate"
 )]
 pub struct InvalidCertificateName;
 
 const DIGEST: &str = "sha256:";
 
 impl ClientCertificate {
-    /// Whether a name is one of this certificate.
-    pub fn is_called(&self, name: &CertificateName) -> bool {
+    /// Whether a name identifies this certificate.
+    pub fn has_name(&self, name: &CertificateName) -> bool {
         match name {
             CertificateName::AlternativeName(name) => self.alternative_names.contains(name),
             CertificateName::Sha256(digest) => self.sha256 == *digest,
@@ -68,7 +68,7 @@ impl fmt::Display for CertificateName {
     }
 }
 
-/// Hexadecimal digits, as tools print them: with colons between the bytes or without.
+/// Parses hexadecimal digits as tools print them: with or without colons between the bytes.
 fn digest(digits: &str) -> Option<[u8; 32]> {
     let digits: Vec<u32> = digits
         .chars()
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_is_read_as_tools_print_it() {
+    fn a_digest_is_parsed_as_tools_print_it() {
         let plain: CertificateName = format!("sha256:{}", "0aF".repeat(21) + "7").parse().unwrap();
         let with_colons = "0A:F0:AF:".repeat(10) + "0A:F7";
         assert_eq!(format!("sha256:{with_colons}").parse(), Ok(plain.clone()));
@@ -104,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_letter_by_letter_and_dns_names_have_no_case() {
+    fn names_are_compared_literally_and_dns_names_without_case() {
         let names = ["bank.example", "ops@bank.example", "spiffe://bank/A"].map(str::to_owned);
         let certificate = ClientCertificate { sha256: [7; 32], alternative_names: names.into() };
-        let is_called = |name: &str| certificate.is_called(&name.parse().unwrap());
-        assert!(is_called("Bank.Example") && is_called("ops@bank.example") && is_called("spiffe://bank/A"));
-        assert!(is_called(&format!("sha256:{}", "07".repeat(32))));
-        assert!(!is_called("*.example") && !is_called("example") && !is_called("spiffe://bank/a"));
-        assert!(!is_called(&format!("sha256:{}", "08".repeat(32))));
+        let has_name = |name: &str| certificate.has_name(&name.parse().unwrap());
+        assert!(has_name("Bank.Example") && has_name("ops@bank.example") && has_name("spiffe://bank/A"));
+        assert!(has_name(&format!("sha256:{}", "07".repeat(32))));
+        assert!(!has_name("*.example") && !has_name("example") && !has_name("spiffe://bank/a"));
+        assert!(!has_name(&format!("sha256:{}", "08".repeat(32))));
     }
 }

@@ -1,37 +1,37 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
-/// The name by which a client is known in logs, metrics, quotas and audit: 1 to 64 visible ASCII characters.
+/// The name of a client in logs, metrics, quotas and the audit trail: 1 to 64 visible ASCII characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientName(Arc<str>);
 
-/// The user name that a client presents: 1 to 128 visible ASCII characters without a colon, and none that everybody
-/// knows.
+/// The user name of a client's credentials: 1 to 128 visible ASCII characters without a colon, and not a published
+/// default.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Username(Box<str>);
 
-/// Why a text is no name of a client.
+/// The text is not a client's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("name must be 1 to 64 visible ASCII characters, since logs and metrics show it")]
 pub struct InvalidClientName;
 
-/// Why a text is no user name.
+/// Why a text is not a user name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUsername {
-    /// It is empty, too long, or cannot be sent as a user name of Basic authentication.
+    /// It is empty, too long, or cannot be sent in Basic authentication.
     #[error("username must be 1 to 128 visible ASCII characters without a colon")]
     Malformed,
-    /// It is one that the public SDKs or the demo come with.
+    /// It is a default of the public SDKs or the demo.
     #[error("username is a built-in default that everybody knows; choose another")]
     WellKnown,
 }
 
-/// The credentials that the public SDKs come with, and those of the demo. Whoever knows the SDKs knows them.
+/// The default credentials of the public SDKs, and those of the demo. They are public.
 pub const WELL_KNOWN_CREDENTIALS: [&str; 4] =
     ["default-username", "default-password", "default-api-key", "demo"];
 
 impl ClientName {
-    /// The name of the one client of `padan demo`.
-    pub fn of_the_demo() -> Self {
+    /// The name of the only client of `padan demo`.
+    pub fn demo() -> Self {
         Self("demo".into())
     }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn usernames_can_be_sent_and_are_not_known_to_everybody() {
+    fn usernames_can_be_sent_and_are_not_published_defaults() {
         assert_eq!("bank-user".parse::<Username>().unwrap().as_str(), "bank-user");
         for username in ["", "a:b", "two words", &"x".repeat(129)] {
             assert_eq!(username.parse::<Username>(), Err(InvalidUsername::Malformed), "{username:?}");

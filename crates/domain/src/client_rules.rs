@@ -8,22 +8,25 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::{CertificateName, ClientCertificate, QuotaPeriod};
+use crate::{
+    client_certificate::{CertificateName, ClientCertificate},
+    quota_period::QuotaPeriod,
+};
 
-/// What a client may do: from where, on which endpoints, how fast and how often.
+/// What a client may do: from which networks, on which endpoints, how fast and how often.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientRules {
-    /// The networks that it may call from; none means any.
+    /// The networks that it may call from; empty means any.
     pub networks: Vec<IpNet>,
-    /// The certificates of which it must hold one; none means that it needs none.
+    /// The certificates of which it must hold one; empty means that it needs none.
     pub certificates: Vec<CertificateName>,
-    /// The endpoints that it may call; `None` means all, those of later versions too.
+    /// The endpoints that it may call; `None` means all, including those of later versions.
     pub endpoints: Option<Vec<Endpoint>>,
-    /// How fast it may call; `None` means without a limit.
+    /// How fast it may call; `None` is no limit.
     pub rate: Option<RequestRate>,
-    /// Requests a day; `None` means without a limit.
+    /// Requests in a day; `None` is no limit.
     pub daily_quota: Option<NonZeroU32>,
-    /// Requests a calendar month; `None` means without a limit.
+    /// Requests in a calendar month; `None` is no limit.
     pub monthly_quota: Option<NonZeroU32>,
 }
 
@@ -36,21 +39,21 @@ pub enum Endpoint {
     Verification,
 }
 
-/// Requests a second in the long run, and how many may come at once. One process counts by itself.
+/// A rate limit: requests a second in the long run, and how many may come at once. Each process counts by itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RequestRate {
     per_second: f64,
     burst: NonZeroU32,
 }
 
-/// The rate lies outside of what can be kept.
+/// The rate is out of range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("requests per second must lie in 0.001 to 100000, and the burst in 1 to 1000000")]
 pub struct InvalidRequestRate;
 
-/// The text names no endpoint.
+/// The text is not the name of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an endpoint is face-verification or verification")]
+#[error("expected face-verification or verification")]
 pub struct UnknownEndpoint;
 
 /// The text is neither an address nor a network.
@@ -59,21 +62,21 @@ pub struct UnknownEndpoint;
 pub struct InvalidNetwork;
 
 impl ClientRules {
-    /// Whether a caller's address is one of the client's.
+    /// Whether the client may call from an address.
     pub fn admits(&self, peer: IpAddr) -> bool {
-        // A listener on [::] sees IPv4 callers as mapped addresses.
+        // A listener on [::] gets the mapped addresses of IPv4 callers.
         let peer = peer.to_canonical();
         self.networks.is_empty() || self.networks.iter().any(|network| network.contains(&peer))
     }
 
-    /// Whether a caller with this certificate, or with none, can be the client.
+    /// Whether the client may call with this certificate, or without one.
     pub fn accepts(&self, certificate: Option<&ClientCertificate>) -> bool {
-        self.certificates.is_empty() || certificate.is_some_and(|certificate| self.names(certificate))
+        self.certificates.is_empty() || certificate.is_some_and(|certificate| self.lists(certificate))
     }
 
-    /// Whether a certificate is one of the client's.
-    pub fn names(&self, certificate: &ClientCertificate) -> bool {
-        self.certificates.iter().any(|name| certificate.is_called(name))
+    /// Whether a certificate is one of those that the client must hold.
+    pub fn lists(&self, certificate: &ClientCertificate) -> bool {
+        self.certificates.iter().any(|name| certificate.has_name(name))
     }
 
     /// Whether the client may call an endpoint.
@@ -81,7 +84,7 @@ impl ClientRules {
         self.endpoints.as_ref().is_none_or(|endpoints| endpoints.contains(&endpoint))
     }
 
-    /// The quota of a period.
+    /// The quota for a period; `None` is no limit.
     pub fn quota(&self, period: QuotaPeriod) -> Option<NonZeroU32> {
         match period {
             QuotaPeriod::Day => self.daily_quota,
@@ -90,10 +93,14 @@ impl ClientRules {
     }
 }
 
-/// Reads a network in CIDR notation, or a single address as the network of itself. Bits beyond the prefix are cleared.
+/// Parses a network in CIDR notation, or a single address as a network of one. Bits beyond the prefix are cleared.
+///
+/// # Errors
+///
+/// [`InvalidNetwork`] when the text is neither.
 pub fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
-    let of_one = |text: &str| text.parse().map(|address: IpAddr| IpNet::from(address));
-    text.parse::<IpNet>().or_else(|_| of_one(text)).map(|network| network.trunc()).map_err(|_| InvalidNetwork)
+    let single = |text: &str| text.parse().map(|address: IpAddr| IpNet::from(address));
+    text.parse::<IpNet>().or_else(|_| single(text)).map(|network| network.trunc()).map_err(|_| InvalidNetwork)
 }
 
 impl Endpoint {
@@ -124,7 +131,11 @@ impl fmt::Display for Endpoint {
 }
 
 impl RequestRate {
-    /// A rate. Without a burst, as many as one second's requests may come at once.
+    /// Checks a rate. The default burst is the requests of one second.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequestRate`] when the rate or the burst is out of range.
     ///
     /// ```
     /// use padan_domain::RequestRate;
@@ -151,7 +162,7 @@ impl RequestRate {
         self.burst
     }
 
-    /// The time after which one more request is allowed; ten microseconds at least.
+    /// The time after which one more request is allowed, at least ten microseconds.
     pub fn interval(&self) -> Duration {
         let nanoseconds = NonZeroU64::new((1e9 / self.per_second) as u64).unwrap_or(NonZeroU64::MIN);
         Duration::from_nanos(nanoseconds.get())
@@ -168,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_bound_a_client() {
+    fn networks_restrict_a_client() {
         let rules = from(&["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]);
         let admits = |peer: &str| rules.admits(peer.parse().unwrap());
         assert!(admits("10.200.3.4"));
@@ -185,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_bound_a_client() {
+    fn endpoints_restrict_a_client() {
         assert!(Endpoint::ALL.into_iter().all(|endpoint| ClientRules::default().permits(endpoint)));
         let rules = ClientRules { endpoints: Some(vec![Endpoint::Verification]), ..ClientRules::default() };
         assert!(rules.permits(Endpoint::Verification) && !rules.permits(Endpoint::FaceVerification));
@@ -194,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_bound_to_a_certificate_needs_it() {
+    fn a_client_with_certificates_needs_one_of_them() {
         let certificates = vec!["bank.example".parse().unwrap()];
         let bound = ClientRules { certificates, ..ClientRules::default() };
         let of = |name: &str| ClientCertificate { sha256: [0; 32], alternative_names: vec![name.to_owned()] };

@@ -2,10 +2,10 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 
-/// Where the time comes from: the machine, or an instant that a test fixes or moves.
+/// The source of the time: the system's clock, or an instant that a test sets.
 #[derive(Debug, Clone, Copy)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The system's clock.
     System,
     /// Always this instant.
     Fixed(DateTime<Utc>),
@@ -13,10 +13,10 @@ pub enum Clock {
     Moved(&'static AtomicI64),
 }
 
-/// How far Western Indonesian Time is ahead: without daylight saving since 1964.
+/// The offset of Western Indonesian Time from UTC. There has been no daylight saving time since 1964.
 const JAKARTA: TimeDelta = TimeDelta::hours(7);
 
-/// When a day begins in Asia/Jakarta; `None` at the end of the calendar.
+/// The beginning of a day in Asia/Jakarta; `None` at the end of the calendar.
 pub fn midnight_in_jakarta(day: NaiveDate) -> Option<DateTime<Utc>> {
     Some(day.and_time(NaiveTime::MIN).checked_sub_signed(JAKARTA)?.and_utc())
 }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_day_turns_at_seventeen_hours_utc() {
+    fn a_day_begins_at_seventeen_hours_utc() {
         let day_at = |text: &str| Clock::Fixed(text.parse().unwrap()).today_in_jakarta().to_string();
         assert_eq!(day_at("2026-11-23T16:59:59Z"), "2026-11-23");
         assert_eq!(day_at("2026-11-23T17:00:00Z"), "2026-11-24");

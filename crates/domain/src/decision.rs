@@ -1,11 +1,11 @@
-use crate::{CitizenStatus, Percentage, ReasonCode};
+use crate::{citizen::CitizenStatus, percentage::Percentage, reason_code::ReasonCode};
 
-/// What was found out about a request, before it is decided.
+/// The results of all checks of a request, from which the decision is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Judgement {
     /// The registry has no such NIK.
     UnknownNik,
-    /// The registry has the person; only an active record is judged further.
+    /// The registry has the person. The other results count only for an active record.
     Known {
         /// The record's status.
         status: CitizenStatus,
@@ -27,16 +27,16 @@ pub enum FaceJudgement {
     Compared(Percentage),
 }
 
-/// The outcome that an answer tells.
+/// The outcome of a face verification, as it is answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
-    /// The one reason, the first in the documented order when several fail.
+    /// The reason: the first in the documented order when several checks fail.
     pub reason: ReasonCode,
-    /// What is told of each field.
+    /// The result of each field.
     pub results: FieldResults,
 }
 
-/// What an answer tells of each field; `None` is what was not judged.
+/// The result of each field in an answer; `None` for a field that was not judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldResults {
     /// Whether the NIK is in the registry.
@@ -55,7 +55,7 @@ impl Decision {
         self.reason == ReasonCode::Verified
     }
 
-    /// The outcome when a database could not answer: nothing is told.
+    /// The outcome when a database did not answer: every result is empty.
     pub fn unavailable(reason: ReasonCode) -> Self {
         let results =
             FieldResults { nik: None, name: None, date_of_birth: None, face_image_percentage: None };
@@ -63,7 +63,7 @@ impl Decision {
     }
 }
 
-/// Decides: the first failure in the order NIK, status, name, date of birth, reference photo, face.
+/// Decides: the reason is the first failure in the order NIK, status, name, date of birth, reference photo, face.
 ///
 /// ```
 /// use padan_domain::*;
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_not_in_force_is_judged_no_further() {
+    fn the_fields_of_an_inactive_record_are_not_judged() {
         for (status, reason) in [
             (CitizenStatus::Deceased, ReasonCode::NikDeceased),
             (CitizenStatus::Duplicate, ReasonCode::NikDuplicate),

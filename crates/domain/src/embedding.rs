@@ -17,6 +17,10 @@ pub struct InvalidEmbedding;
 
 impl Embedding {
     /// Scales a model's output to unit length.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEmbedding`] when the output is empty, not finite, or has no direction.
     pub fn from_output(output: &[f32]) -> Result<Self, InvalidEmbedding> {
         let length = output.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         if !length.is_finite() || length < 1e-6 {
@@ -25,10 +29,14 @@ impl Embedding {
         Ok(Self(output.iter().map(|value| (f64::from(*value) / length) as f32).collect()))
     }
 
-    /// Takes a vector that has unit length already, such as one that was kept, and changes no bit of it.
+    /// Takes a vector that already has unit length, such as a stored one, without changing it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidEmbedding`] when the length is not 1.
     pub fn from_unit(components: Vec<f32>) -> Result<Self, InvalidEmbedding> {
         let squares: f64 = components.iter().map(|value| f64::from(*value).powi(2)).sum();
-        // Rounding to 32 bits moves the length by less than a millionth.
+        // Rounding to 32 bits changes the length by less than a millionth.
         if (squares - 1.0).abs() < 1e-5 { Ok(Self(components.into())) } else { Err(InvalidEmbedding) }
     }
 
@@ -60,7 +68,7 @@ impl Similarity {
         self.0
     }
 
-    /// A cosine from elsewhere, clamped to -1 to 1; what is not a number is -1.
+    /// A cosine that was computed elsewhere, clamped to -1 to 1. NaN becomes -1.
     pub fn from_cosine(cosine: f64) -> Self {
         if cosine.is_nan() { Self(-1.0) } else { Self(cosine.clamp(-1.0, 1.0)) }
     }
@@ -73,14 +81,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_direction_is_refused() {
+    fn a_vector_without_direction_is_refused() {
         for output in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0]] {
             assert_eq!(Embedding::from_output(output).unwrap_err(), InvalidEmbedding);
         }
     }
 
     #[test]
-    fn a_unit_vector_is_taken_as_it_is_and_no_other() {
+    fn a_unit_vector_is_taken_unchanged_and_any_other_is_refused() {
         assert_eq!(Embedding::from_unit(vec![0.6, 0.8]).unwrap().as_slice(), [0.6, 0.8]);
         for components in [vec![], vec![0.6, 0.6], vec![f32::NAN, 1.0], vec![3.0, 4.0]] {
             assert_eq!(Embedding::from_unit(components).unwrap_err(), InvalidEmbedding);
@@ -88,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn other_lengths_do_not_compare() {
+    fn embeddings_of_different_lengths_have_no_similarity() {
         let short = Embedding::from_output(&[1.0]).unwrap();
         let long = Embedding::from_output(&[1.0, 0.0]).unwrap();
         assert!(short.similarity(&long).is_none());

@@ -1,14 +1,14 @@
-//! The words that all sides of Padan speak: the parsed request, the face's numbers, the decision.
+//! The domain types that all crates share: the parsed request, similarity and percentage, the decision.
 //!
 //! Enter through the constructors: [`NationalId`], [`PersonName`], [`BirthDate`] and [`Photo`] parse what a
 //! client sent, [`Calibration`] turns a [`Similarity`] into a [`Percentage`], and [`judge`] decides.
 //!
-//! **Architecture Invariant:** no I/O, no async, no clock of its own: time comes in as a [`Clock`].
+//! **Architecture Invariant:** no I/O, no async, and no clock: time is passed in as a [`Clock`].
 //!
-//! **Architecture Invariant:** a value of these types is valid. Each has one constructor that checks, and
-//! nothing behind it checks again.
+//! **Architecture Invariant:** a value of these types is valid. Each type has one constructor that checks, and
+//! no other code checks again.
 //!
-//! **Architecture Invariant:** what is personal never prints. `Debug` of a [`NationalId`], [`PersonName`],
+//! **Architecture Invariant:** personal data is never printed. `Debug` of a [`NationalId`], [`PersonName`],
 //! [`BirthDate`], [`Photo`] or [`Embedding`] is the type's name.
 
 mod basic_field;

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-/// Identifies what an embedding means: embeddings are comparable only under the same contract.
+/// Identifies the meaning of embeddings: they are comparable only under the same contract.
 ///
 /// It is the first 16 hexadecimal digits of a SHA-256 over everything in a model set's manifests that changes
 /// an embedding: file digests, colour order, normalisation, landmark frame, length.
@@ -9,11 +9,11 @@ pub struct ModelContractId(Box<str>);
 
 /// The text is not exactly 16 lower-case hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a model contract's id is exactly 16 lower-case hexadecimal digits")]
+#[error("expected a model contract id of exactly 16 lower-case hexadecimal digits")]
 pub struct InvalidModelContractId;
 
 impl ModelContractId {
-    /// Takes the digest of the manifests' meaning.
+    /// Makes the id of the digest over the manifests.
     pub fn from_digest(digest: &[u8; 32]) -> Self {
         let head = digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
         Self(format!("{head:016x}").into())
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn its_text_is_read_back() {
+    fn its_text_is_parsed_back() {
         let id = ModelContractId::from_digest(&[0xab; 32]);
         assert_eq!(id.to_string().parse(), Ok(id));
         for text in ["", "ab", "AB00000000000001", "ab0000000000000g", "ab000000000000011"] {

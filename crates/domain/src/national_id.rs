@@ -6,8 +6,8 @@ use crate::redacted::debug_as_name;
 
 /// The identity number on the card (NIK): exactly 16 ASCII digits.
 ///
-/// The look-up in the registry is the authority on whether a number exists. The date and region that the
-/// digits suggest are no proof: a NIK stays the same when a birth date is corrected.
+/// Only the registry knows whether a number exists. The date and the region in its digits prove nothing: a NIK stays
+/// the same when a birth date is corrected.
 ///
 /// ```
 /// use padan_domain::NationalId;
@@ -24,7 +24,7 @@ debug_as_name!(NationalId);
 
 /// The text is not exactly 16 ASCII digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a NIK is exactly 16 ASCII digits")]
+#[error("expected a NIK of exactly 16 ASCII digits")]
 pub struct InvalidNationalId;
 
 impl NationalId {
@@ -33,8 +33,8 @@ impl NationalId {
         &self.0
     }
 
-    /// Whether the digits have the structure by which numbers are issued: a province of 11 to 99, a day of 1
-    /// to 31 (a woman's day plus 40) and a month of 1 to 12. Numbers in use may break it.
+    /// Whether the digits have the structure of issued numbers: a province of 11 to 99, a day of 1 to 31 (plus 40 for a
+    /// woman) and a month of 1 to 12. Some numbers in use do not have it.
     pub fn is_well_structured(&self) -> bool {
         let two_digits = |at: usize| self.0[at..at + 2].parse::<u8>().unwrap_or(0);
         let day = two_digits(6);
@@ -84,10 +84,10 @@ mod tests {
     }
 
     #[test]
-    fn structure_is_a_hint_of_its_own() {
+    fn the_structure_is_checked_separately() {
         let structured = |text: &str| text.parse::<NationalId>().unwrap().is_well_structured();
         assert!(structured("3174011403870000"));
-        assert!(structured("3273064211940000"), "a woman's day is 40 more");
+        assert!(structured("3273064211940000"), "a woman has her day plus 40");
         assert!(!structured("3174011413870000"), "month 13");
         assert!(!structured("3174013203870000"), "day 32");
         assert!(!structured("0174011403870000"), "province 01");

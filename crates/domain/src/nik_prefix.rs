@@ -1,10 +1,10 @@
 use std::str::FromStr;
 
-use crate::{NationalId, redacted::debug_as_name};
+use crate::{national_id::NationalId, redacted::debug_as_name};
 
-/// The first eight digits of NIKs: a region and a day of birth. It names some hundred people and nobody in particular.
+/// The first eight digits of a NIK: the region and the day of birth. Some hundred people share them.
 ///
-/// Where everybody is walked over, this is how far the walk has come: it says so without anybody's NIK.
+/// A walk through the registry stores its position as a prefix, because it does not identify a person.
 ///
 /// ```
 /// use padan_domain::{NationalId, NikPrefix};
@@ -19,7 +19,7 @@ debug_as_name!(NikPrefix);
 
 /// The text is not exactly eight ASCII digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a prefix of a NIK is exactly 8 ASCII digits")]
+#[error("expected a prefix of a NIK of exactly 8 ASCII digits")]
 pub struct InvalidNikPrefix;
 
 /// All NIKs from one prefix to another, both included.
@@ -34,7 +34,7 @@ pub struct NikRange {
 const DIGITS: usize = 8;
 
 impl NikPrefix {
-    /// The prefix that a NIK begins with.
+    /// The prefix of a NIK.
     pub fn of(nik: &NationalId) -> Self {
         Self(nik.as_str()[..DIGITS].into())
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_eight_digits_is_refused() {
+    fn other_texts_than_eight_digits_are_refused() {
         for text in ["", "3174011", "317401140", "3174011x", "٣١٧٤"] {
             assert_eq!(text.parse::<NikPrefix>(), Err(InvalidNikPrefix), "{text:?}");
         }

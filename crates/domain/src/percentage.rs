@@ -1,12 +1,12 @@
-/// The similarity on the scale of the API: 0 to 100, unrounded. 75 is the pass mark, whatever the model.
+/// The similarity on the scale of the API: 0 to 100, unrounded. The pass mark is 75 for every model.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Percentage(f64);
 
 impl Percentage {
-    /// The mark from which on a face passes.
+    /// The lowest percentage with which a face passes.
     pub const PASS_MARK: Self = Self(75.0);
 
-    /// Takes a value, clamped to 0 to 100; what is not a number is 0.
+    /// Clamps a value to 0 to 100. NaN becomes 0.
     pub fn new(value: f64) -> Self {
         if value.is_nan() { Self(0.0) } else { Self(value.clamp(0.0, 100.0)) }
     }
@@ -16,12 +16,12 @@ impl Percentage {
         self.0
     }
 
-    /// Whether the face passes: judged on the unrounded value, and exactly the mark passes.
+    /// Whether the face passes. The unrounded value counts, and exactly the pass mark passes.
     pub fn passes(self) -> bool {
         self >= Self::PASS_MARK
     }
 
-    /// What an answer shows: truncated to two decimals, never rounded up, and at least 1.
+    /// The value in an answer: truncated to two decimals, never rounded up, and at least 1.
     ///
     /// ```
     /// use padan_domain::Percentage;
@@ -30,8 +30,8 @@ impl Percentage {
     /// assert_eq!(Percentage::new(0.2).shown(), 1.0);
     /// ```
     pub fn shown(self) -> f64 {
-        // The product is rounded: it can lie a hair above or below a whole number that the value has not reached, or
-        // has. The largest number of hundredths that is not above the value counts.
+        // The product is rounded, so that its floor can be one hundredth too high or too low. The largest number of
+        // hundredths that is not above the value is the right one.
         let near = (self.0 * 100.0).floor();
         let candidates = [near + 1.0, near, near - 1.0].map(|hundredths| hundredths / 100.0);
         let shown = candidates.into_iter().find(|candidate| *candidate <= self.0);
@@ -46,14 +46,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_mark_itself_passes_and_shows_as_75() {
+    fn the_pass_mark_passes_and_shows_as_75() {
         assert!(Percentage::new(75.0).passes());
         assert!(!Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).passes());
         assert!((Percentage::new(f64::from_bits(75.0_f64.to_bits() - 1)).shown() - 74.99).abs() < 1e-12);
     }
 
     #[test]
-    fn beside_every_hundredth_it_is_truncated() {
+    fn the_values_next_to_each_hundredth_are_truncated() {
         for hundredths in 101..=9_999_u32 {
             let value = f64::from(hundredths) / 100.0;
             let below = f64::from(hundredths - 1) / 100.0;
@@ -77,7 +77,7 @@ mod tests {
         }
 
         #[test]
-        fn what_shows_as_75_or_more_passes(value in 0.0_f64..=100.0) {
+        fn a_shown_value_of_75_or_more_passes(value in 0.0_f64..=100.0) {
             let percentage = Percentage::new(value);
             prop_assert_eq!(percentage.shown() >= 75.0, percentage.passes());
         }

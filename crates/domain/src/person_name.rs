@@ -4,19 +4,19 @@ use crate::{folding::fold, redacted::debug_as_name};
 
 mod titles;
 
-/// A name, reduced to what is compared: `Hj. Siti Ma'rufah, S.Pd.` and `SITI MARUFAH` are the same.
+/// A name, normalised for comparison: `Hj. Siti Ma'rufah, S.Pd.` and `SITI MARUFAH` are the same.
 ///
-/// In this order: Unicode NFKD, combining marks dropped, upper case, apostrophes of all kinds deleted, other
-/// punctuation to spaces, spaces collapsed, academic and religious titles taken off both ends (see below),
-/// abbreviations of Muhammad and Abdul written out. Letters of every script are kept.
+/// The steps, in this order: apply Unicode NFKD, delete combining marks, convert to upper case, delete apostrophes of
+/// all kinds, replace other punctuation by spaces, collapse spaces, remove academic and religious titles from both ends
+/// (see below), and expand abbreviations of Muhammad and Abdul. Letters of every script are kept.
 ///
-/// **Titles.** A word is a title by its spelling and its place alone, because cards carry titles with and
-/// without dots. Hence a `H` or `S E` in the middle stays, and so does a name that is nothing but a title,
-/// but a last word or last initials that are spelt like a title are taken for one: `Tan Se` compares as
-/// `TAN`, and `Suparman S.H.` as `SUPARMAN`, be it a lawyer or somebody with two initials. This errs on the
-/// side of a match, on both names alike; NIK, date of birth and face remain to tell two people apart.
-/// Degrees are looked for at the end only, so that initials before a name (`S. H. Mintardja`) stay. Words
-/// of nobility (Raden, Andi, Teuku, Cut, I Gusti, Ni Putu) belong to the name.
+/// **Titles.** Only the spelling and the position of a word decide whether it is a title, because cards have titles
+/// with and without dots. A `H` or `S E` in the middle is therefore kept, and so is a name that consists of a title
+/// only. But a last word or last initials that are spelt like a title count as one: `Tan Se` compares as `TAN`, and
+/// `Suparman S.H.` as `SUPARMAN`, whether he is a lawyer or has two initials. The error is on the side of a match and
+/// affects both names equally; NIK, date of birth and face still distinguish two people. Degrees are removed at the end
+/// only, so that initials before a name (`S. H. Mintardja`) are kept. Titles of nobility (Raden, Andi, Teuku, Cut, I
+/// Gusti, Ni Putu) belong to the name.
 ///
 /// ```
 /// use padan_domain::{NameRule, PersonName};
@@ -30,50 +30,55 @@ pub struct PersonName(Box<str>);
 
 debug_as_name!(PersonName);
 
-/// Why a text is no name.
+/// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPersonName {
     /// Nothing but spaces and punctuation.
-    #[error("a name has at least one letter")]
+    #[error("expected a name with at least one letter")]
     Empty,
     /// More than 256 characters.
-    #[error("a name has at most 256 characters")]
+    #[error("expected a name of at most 256 characters")]
     TooLong,
 }
 
-/// When two names are the same, once both are reduced.
+/// When two normalised names are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NameRule {
-    /// Letter by letter.
+    /// When all characters are equal.
     Exact,
-    /// By the Jaro-Winkler similarity, which forgives a typing error and weighs the beginning most.
+    /// When their Jaro-Winkler similarity is high enough. It tolerates a typing error and gives the beginning the most
+    /// weight.
     JaroWinkler {
-        /// The least similarity that counts as the same, in 0 to 1.
+        /// The lowest similarity that counts as the same, in 0 to 1.
         #[serde(deserialize_with = "zero_to_one")]
         at_least: f64,
     },
 }
 
 impl PersonName {
-    /// Reduces a name as it was typed or registered.
+    /// Parses a name as a client sent it or the registry has it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPersonName`] when the text has no letter or digit, or is too long.
     pub fn parse(text: &str) -> Result<Self, InvalidPersonName> {
-        const MOST_CHARACTERS: usize = 256;
-        if text.chars().nth(MOST_CHARACTERS).is_some() {
+        const MAX_CHARS: usize = 256;
+        if text.chars().nth(MAX_CHARS).is_some() {
             return Err(InvalidPersonName::TooLong);
         }
-        let reduced = reduce(text);
-        if reduced.is_empty() { Err(InvalidPersonName::Empty) } else { Ok(Self(reduced.into())) }
+        let normal = normalise(text);
+        if normal.is_empty() { Err(InvalidPersonName::Empty) } else { Ok(Self(normal.into())) }
     }
 
-    /// Whether two names are the same by a rule. It does not matter which is asked about which.
+    /// Whether two names are the same by a rule. The relation is symmetric.
     pub fn matches(&self, other: &Self, rule: NameRule) -> bool {
         self.0 == other.0
             || match rule {
                 NameRule::Exact => false,
                 NameRule::JaroWinkler { at_least } => {
-                    // The algorithm pairs letters greedily from its first argument, which can make a
-                    // difference.
+                    // The algorithm pairs letters greedily from its first argument, so that the order can change the
+                    // result.
                     let (first, second) =
                         if self.0 < other.0 { (&self.0, &other.0) } else { (&other.0, &self.0) };
                     strsim::jaro_winkler(first, second) >= at_least
@@ -87,19 +92,19 @@ fn zero_to_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Err
     if (0.0..=1.0).contains(&value) {
         Ok(value)
     } else {
-        Err(D::Error::custom(format!("{value} does not lie in 0 to 1")))
+        Err(D::Error::custom(format!("expected a number in 0 to 1, found {value}")))
     }
 }
 
-fn reduce(text: &str) -> String {
+fn normalise(text: &str) -> String {
     let folded = fold(text);
     let words: Vec<_> = folded.split(' ').filter(|word| !word.is_empty()).collect();
-    let name: Vec<_> = titles::without_titles(&words).iter().map(|word| written_out(word)).collect();
+    let name: Vec<_> = titles::without_titles(&words).iter().map(|word| expand(word)).collect();
     name.join(" ")
 }
 
-/// Spellings and abbreviations that stand for one name.
-fn written_out(word: &str) -> &str {
+/// Replaces variants and abbreviations of a name by one spelling.
+fn expand(word: &str) -> &str {
     match word {
         "MOH" | "MOCH" | "MUH" | "MUCH" | "MHD" | "MOHD" | "MUHD" | "MOHAMAD" | "MOCHAMAD" | "MUHAMAD"
         | "MUCHAMAD" | "MOHAMMAD" | "MOCHAMMAD" | "MUCHAMMAD" => "MUHAMMAD",

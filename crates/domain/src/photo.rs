@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::redacted::debug_as_name;
 
-/// An encoded photo whose first bytes say PNG or JPEG. It is not decoded here and may still be damaged.
+/// An encoded photo whose first bytes are those of a PNG or a JPEG. It is not decoded yet and may be damaged.
 #[derive(Clone)]
 pub struct Photo {
     format: PhotoFormat,
@@ -11,12 +11,12 @@ pub struct Photo {
 
 debug_as_name!(Photo);
 
-/// The two formats that are taken.
+/// The supported formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PhotoFormat {
     /// Portable Network Graphics.
     Png,
-    /// JPEG in any of its JFIF, EXIF or Adobe guises.
+    /// JPEG, with JFIF, EXIF or Adobe markers.
     Jpeg,
 }
 
@@ -26,7 +26,7 @@ pub enum PhotoFormat {
 pub struct UnknownPhotoFormat;
 
 impl Photo {
-    /// The format, read from the first bytes.
+    /// The format, by the first bytes.
     pub fn format(&self) -> PhotoFormat {
         self.format
     }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_decide() {
+    fn the_first_bytes_decide_the_format() {
         assert_eq!(format_of(b"\x89PNG\r\n\x1a\n...."), Ok(PhotoFormat::Png));
         assert_eq!(format_of(b"\xff\xd8\xff\xe0...."), Ok(PhotoFormat::Jpeg));
         for other in [&b""[..], b"GIF89a", b"RIFF....WEBP", b"\x89PNG", b"\xff\xd8", b"%PDF-1.7", b"BM"] {

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use chrono::{Datelike as _, Days, Months, NaiveDate};
 
-use crate::{Clock, midnight_in_jakarta};
+use crate::clock::{Clock, midnight_in_jakarta};
 
-/// The time over which a quota is counted, by the calendar of Asia/Jakarta.
+/// The period of a quota, by the calendar of Asia/Jakarta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuotaPeriod {
     /// From midnight to midnight.
@@ -13,20 +13,20 @@ pub enum QuotaPeriod {
     Month,
 }
 
-/// One day or one month.
+/// A certain day or month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaSpan {
-    /// Which of the two it is.
+    /// Whether it is a day or a month.
     pub period: QuotaPeriod,
     /// Its first day in Asia/Jakarta.
     pub starts_on: NaiveDate,
 }
 
 impl QuotaPeriod {
-    /// Both, the shorter one first.
+    /// Both periods, the shorter one first.
     pub const ALL: [Self; 2] = [Self::Day, Self::Month];
 
-    /// The word in the database and on the command line.
+    /// The name in the database and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -34,7 +34,7 @@ impl QuotaPeriod {
         }
     }
 
-    /// The one that the clock is in.
+    /// The current day or month.
     pub fn current(self, clock: &Clock) -> QuotaSpan {
         let today = clock.today_in_jakarta();
         let starts_on = match self {
@@ -46,7 +46,7 @@ impl QuotaPeriod {
 }
 
 impl QuotaSpan {
-    /// How long it lasts from now on, at least a second. At the end of the calendar, where there is no next one, a day.
+    /// The time until it ends, at least a second. At the end of the calendar it is a day.
     pub fn remaining(&self, clock: &Clock) -> Duration {
         const A_DAY: Duration = Duration::from_hours(24);
         let next = match self.period {
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn clocks_that_are_far_off_or_jump_do_no_harm() {
+    fn extreme_times_and_jumps_of_the_clock_are_handled() {
         for now in [chrono::DateTime::<chrono::Utc>::MIN_UTC, chrono::DateTime::<chrono::Utc>::MAX_UTC] {
             let clock = Clock::Fixed(now);
             for period in QuotaPeriod::ALL {

@@ -2,23 +2,23 @@ use std::fmt;
 
 macro_rules! reason_codes {
     ($($(#[doc = $doc:literal])+ $variant:ident => $code:literal, $reason:expr;)+) => {
-        /// The stable word for how a request ended: the `Reason-Code` header, the metric label, the audit column.
+        /// The stable code of a request's outcome: the `Reason-Code` header, the metric label, the audit column.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ReasonCode {
             $($(#[doc = $doc])+ $variant,)+
         }
 
         impl ReasonCode {
-            /// Every code, in the order of the documents.
+            /// Every code, in the documented order.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The upper-case word.
+            /// The upper-case code.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// The text of `reason` in an answer. A code that concerns one named field has a text with the field's
-            /// name, which the answer supplies; this is its general form.
+            /// The text of `reason` in an answer. For a code that concerns one field the answer inserts the field's
+            /// name; this is the general form.
             pub fn reason(self) -> &'static str {
                 match self { $(Self::$variant => $reason,)+ }
             }
@@ -35,7 +35,7 @@ reason_codes! {
     NikDeceased => "NIK_DECEASED", "NIK is registered as deceased";
     /// The registry has the record as a duplicate.
     NikDuplicate => "NIK_DUPLICATE", "NIK is registered as duplicate";
-    /// The registry has the record as no longer in force.
+    /// The registry has the record as no longer valid.
     NikInactive => "NIK_INACTIVE", "NIK is registered as inactive";
     /// The name differs.
     NameMismatch => "NAME_MISMATCH", "Name does not match";
@@ -49,15 +49,15 @@ reason_codes! {
     FaceMismatch => "FACE_MISMATCH", "Selfie image does not pass the threshold";
     /// The NIK is not 16 digits.
     InvalidNik => "INVALID_NIK", "Invalid NIK number format";
-    /// The name has no letter, or is longer than a name is.
+    /// The name has no letter or digit, or is too long.
     InvalidName => "INVALID_NAME", "Invalid name format";
-    /// The date is not `dd-mm-yyyy`, no day of the calendar, or in the future.
+    /// The date is not `dd-mm-yyyy`, does not exist, or lies in the future.
     InvalidDob => "INVALID_DOB", "Invalid date_of_birth format";
-    /// Another field of basic verification is not text of a sensible length.
+    /// Another field of basic verification is too long or not of its form.
     InvalidField => "INVALID_FIELD", "Invalid field format";
     /// A required field was not sent.
     MissingField => "MISSING_FIELD", "field is required";
-    /// The form is cut off, or has a field twice.
+    /// The form is incomplete, or has a field twice.
     MalformedForm => "MALFORMED_FORM", "Malformed multipart form";
     /// The photo cannot be decoded.
     ImageUnreadable => "IMAGE_UNREADABLE", "face_image cannot be decoded";
@@ -65,7 +65,7 @@ reason_codes! {
     ImageTooLarge => "IMAGE_TOO_LARGE", "face_image is too large";
     /// No face was found.
     NoFace => "NO_FACE", "No face detected in face_image";
-    /// More than one face could be meant.
+    /// It is not clear which of several faces is meant.
     SeveralFaces => "SEVERAL_FACES", "More than one face detected in face_image";
     /// The face has too few pixels.
     FaceTooSmall => "FACE_TOO_SMALL", "Face in face_image is too small";
@@ -77,15 +77,15 @@ reason_codes! {
     FaceTooBright => "FACE_TOO_BRIGHT", "Face in face_image is too bright";
     /// The face is not frontal.
     FaceTurned => "FACE_TURNED", "Face in face_image is turned too far";
-    /// Nothing was to be judged: a document was asked for and is here.
+    /// A document was requested, and nothing was judged.
     Served => "OK", "OK";
     /// Credentials are missing or wrong.
     Unauthorized => "UNAUTHORIZED", "Missing or wrong credentials";
-    /// The client may not do this.
+    /// The client is disabled, calls from elsewhere, or may not call the endpoint.
     Forbidden => "FORBIDDEN", "Client is not allowed";
-    /// No such path.
+    /// The path does not exist.
     NotFound => "NOT_FOUND", "Not found";
-    /// The path does not take this method.
+    /// The path does not support this method.
     MethodNotAllowed => "METHOD_NOT_ALLOWED", "Method not allowed";
     /// The request's body did not arrive in time.
     RequestTimeout => "REQUEST_TIMEOUT", "Request timed out";
@@ -95,21 +95,21 @@ reason_codes! {
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
     /// The photo is neither PNG nor JPEG.
     UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";
-    /// Too many faces have failed for this person and client.
+    /// Too many faces of this client have failed for this person.
     TooManyFailedFaces => "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK";
-    /// The service is full.
+    /// The service has too many requests.
     Overloaded => "OVERLOADED", "Too many requests";
-    /// The client's requests come faster than its rate allows.
+    /// The client calls faster than its rate allows.
     RateLimited => "RATE_LIMITED", "Request rate exceeded";
     /// The client's quota of the day or the month is used up.
     QuotaExceeded => "QUOTA_EXCEEDED", "Quota exceeded";
     /// Too many wrong credentials came from the caller's address.
     TooManyFailures => "TOO_MANY_FAILURES", "Too many failed credentials";
-    /// Something is wrong inside.
+    /// A fault of the service itself.
     Internal => "INTERNAL", "Internal server error";
-    /// The registry cannot answer.
+    /// The registry did not answer.
     RegistryUnavailable => "REGISTRY_UNAVAILABLE", "Something wrong in Dukcapil server";
-    /// The service's own database cannot answer.
+    /// The service's own database did not answer.
     StoreUnavailable => "STORE_UNAVAILABLE", "Something wrong in Dukcapil server";
 }
 
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_distinct_upper_case_words() {
+    fn codes_are_distinct_and_upper_case() {
         let mut codes: Vec<_> = ReasonCode::ALL.iter().map(|code| code.as_str()).collect();
         assert!(codes.iter().all(|code| code.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
         codes.sort_unstable();

@@ -124,7 +124,7 @@ impl From<VerificationError> for Refusal {
             VerificationError::TooManyFailedFaces(wait) => Some(wait.as_secs() + 1),
             _ => None,
         };
-        let cause = status_of(reason).is_server_error().then(|| error.in_words());
+        let cause = status_of(reason).is_server_error().then(|| error.with_causes());
         Self { retry_seconds, cause, ..Self::new(reason) }
     }
 }

@@ -3,50 +3,55 @@ use std::time::Duration;
 use padan_domain::{ClientName, ClientRules, Endpoint};
 
 use crate::{
-    Clients, Presented, QuotaFigures, QuotaState,
-    clients::{Client, Found},
-    error::in_words,
-    quotas::{QuotaError, Quotas},
+    client::Client,
+    clients::{Clients, Lookup, Presented},
+    error::error_chain,
+    quotas::{QuotaError, QuotaFigures, QuotaState, Quotas},
 };
 
-/// Why a request is not let in.
+/// Why a request is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdmissionError {
-    /// Unknown user, wrong password or wrong key; which of them is not told.
+    /// The user is unknown, or the password or the key is wrong. The caller does not learn which.
     #[error("missing or wrong credentials")]
     Unauthorized,
-    /// The address has sent too many wrong credentials; for how long it is not listened to.
+    /// The address has sent too many wrong credentials; how long it must wait.
     #[error("too many wrong credentials came from this address")]
     TooManyFailures(Duration),
-    /// The credentials are right, and the client is disabled, calls from outside its networks, or may not call this.
-    #[error("the client {0} may not do this")]
+    /// The credentials are right, but the client is disabled, calls from outside its networks or without its
+    /// certificate, or may not call this endpoint.
+    #[error("the client {0} is disabled, calls from elsewhere, or may not call this endpoint")]
     Forbidden(ClientName),
-    /// The client calls faster than it may; when it may again.
-    #[error("the client {0} calls faster than it may")]
+    /// The client calls faster than its rate allows; how long it must wait.
+    #[error("the client {0} calls faster than its rate allows")]
     RateLimited(ClientName, Duration),
     /// A quota of the client is used up.
     #[error("a quota of the client {0} is used up")]
     QuotaExceeded(ClientName, QuotaState),
-    /// The store cannot tell who calls, or how much of a quota is left.
+    /// The store does not answer, so that the caller cannot be identified or its quota not counted.
     #[error("the store cannot answer: {0}")]
     StoreUnavailable(String),
 }
 
-/// A client who was let in, with what it may do as of then.
+/// A client that was identified, with its rules at that time.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Its name.
+    /// The client's name.
     pub name: ClientName,
     rules: ClientRules,
 }
 
 impl Clients {
-    /// Lets a request in: the right credentials, no faster than the client may, from where and for what it may call. What
-    /// it is allowed to use is not counted yet: see [`count`](Self::count).
+    /// Identifies the caller, and checks its rate, its network, its certificate and its permission for the endpoint.
+    /// The request is not counted against a quota yet: see [`count`](Self::count).
     ///
-    /// Right credentials are listened to whoever else guesses at the same address: behind a balancer all clients share
-    /// one. Wrong ones of an address that guesses cost no look into the store; a client who was added a moment ago and
-    /// calls from there gets in when the store's clients are read next, a few seconds later.
+    /// Right credentials are accepted from a blocked address too, because all clients behind a balancer share one.
+    /// Wrong credentials from a blocked address cause no look-up in the store: a client that was just added and calls
+    /// from there is admitted after the next regular read of the store's clients, a few seconds later.
+    ///
+    /// # Errors
+    ///
+    /// [`AdmissionError`] when the caller is not admitted, or the store does not answer.
     pub async fn identify(
         &self,
         presented: Presented<'_>,
@@ -55,24 +60,24 @@ impl Clients {
         let peer = presented.address;
         let blocked = self.failed_credentials.retry_after(peer);
         let found = match (self.find(presented), blocked) {
-            (Found::Right(client), _) => Some(client),
-            (Found::Wrong, Some(wait)) => return Err(AdmissionError::TooManyFailures(wait)),
-            // Whether they are wrong is not known, and this is not the caller to find out for.
-            (Found::Unknown, Some(_)) => return Err(AdmissionError::clients_unknown()),
-            (Found::Wrong | Found::Unknown, None) => self.find_again(presented).await?,
+            (Lookup::Found(client), _) => Some(client),
+            (Lookup::NotFound, Some(wait)) => return Err(AdmissionError::TooManyFailures(wait)),
+            // A blocked address is not worth a look-up in the store.
+            (Lookup::Unavailable, Some(_)) => return Err(AdmissionError::clients_unavailable()),
+            (Lookup::NotFound | Lookup::Unavailable, None) => self.find_after_refresh(presented).await?,
         };
         let Some(client) = found else {
             self.failed_credentials.record(peer);
             return Err(AdmissionError::Unauthorized);
         };
         let Client { username, name, disabled, rules, .. } = *client;
-        if let Some(wait) = rules.rate.and_then(|rate| self.rates.call(&username, rate)) {
+        if let Some(wait) = rules.rate.and_then(|rate| self.rates.count_call(&username, rate)) {
             return Err(AdmissionError::RateLimited(name, wait));
         }
-        let is_itself = rules.admits(peer) && rules.accepts(presented.certificate);
-        if disabled || !is_itself || !rules.permits(endpoint) {
-            // Each is recorded, which costs more than to ask for it.
-            return Err(match self.rates.refusal(&username) {
+        let is_genuine = rules.admits(peer) && rules.accepts(presented.certificate);
+        if disabled || !is_genuine || !rules.permits(endpoint) {
+            // Each refusal is recorded in the audit trail, which costs more than the request.
+            return Err(match self.rates.count_refusal(&username) {
                 Some(wait) => AdmissionError::RateLimited(name, wait),
                 None => AdmissionError::Forbidden(name),
             });
@@ -80,44 +85,52 @@ impl Clients {
         Ok(Caller { name, rules })
     }
 
-    /// Counts a request that was let in against the client's quotas.
+    /// Counts a request of an identified caller against its quotas. `None` for a client without quotas.
+    ///
+    /// # Errors
+    ///
+    /// [`AdmissionError::QuotaExceeded`] when a quota is used up, [`AdmissionError::StoreUnavailable`] when the store
+    /// does not answer.
     pub async fn count(&self, caller: &Caller) -> Result<Option<QuotaState>, AdmissionError> {
         let (Some(quotas), Caller { name, rules }) = (&self.quotas, caller) else { return Ok(None) };
         quotas.take(name, rules).await.map_err(|error| match error {
             QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(name.clone(), state),
-            QuotaError::Store(error) => AdmissionError::StoreUnavailable(in_words(&error)),
+            QuotaError::Store(error) => AdmissionError::StoreUnavailable(error_chain(&error)),
         })
     }
 
-    /// How much is used of the quotas of the clients who have called since the start.
+    /// How much is used of the quotas of the clients that have called since the start.
     pub fn quota_figures(&self) -> Vec<QuotaFigures> {
         self.quotas.as_ref().map(Quotas::figures).unwrap_or_default()
     }
 
-    /// Hands back what was taken of quotas and not used. To be called when nobody is served any more.
+    /// Hands unused requests of quotas back to the store. To be called when no request is served any more.
     pub async fn finish(&self) {
         if let Some(quotas) = &self.quotas {
             quotas.finish().await;
         }
     }
 
-    /// Somebody may have been added, or given new secrets, a moment ago.
-    async fn find_again(&self, presented: Presented<'_>) -> Result<Option<Box<Client>>, AdmissionError> {
+    /// Looks up a caller once more after a refresh: a client may have just been added or got new secrets.
+    async fn find_after_refresh(
+        &self,
+        presented: Presented<'_>,
+    ) -> Result<Option<Box<Client>>, AdmissionError> {
         let Some(stored) = &self.stored else { return Ok(None) };
-        let looked = stored.look_again().await;
+        let refreshed = stored.refresh().await;
         match self.find(presented) {
-            Found::Right(client) => Ok(Some(client)),
-            Found::Wrong => Ok(None),
-            Found::Unknown => Err(match looked {
-                Err(error) => AdmissionError::StoreUnavailable(in_words(&error)),
-                Ok(()) => AdmissionError::clients_unknown(),
+            Lookup::Found(client) => Ok(Some(client)),
+            Lookup::NotFound => Ok(None),
+            Lookup::Unavailable => Err(match refreshed {
+                Err(error) => AdmissionError::StoreUnavailable(error_chain(&error)),
+                Ok(()) => AdmissionError::clients_unavailable(),
             }),
         }
     }
 }
 
 impl AdmissionError {
-    fn clients_unknown() -> Self {
+    fn clients_unavailable() -> Self {
         Self::StoreUnavailable("the clients of the store could not be read a moment ago".to_owned())
     }
 }

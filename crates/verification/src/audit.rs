@@ -1,6 +1,6 @@
 use padan_store::AuditEvent;
 
-use crate::{VerificationError, Verifier};
+use crate::{error::VerificationError, verifier::Verifier};
 
 impl Verifier {
     /// Makes the row of a request durable. The answer may leave only after this has returned `Ok`.

@@ -3,7 +3,7 @@ use padan_domain::{
 };
 use padan_registry::{CivilRecord, FurtherFields};
 
-use crate::{StepTimings, hint};
+use crate::{nik_plausibility, timing::StepTimings};
 
 /// What a client claims of a person, without a face.
 #[derive(Debug, Clone)]
@@ -30,11 +30,11 @@ pub enum FieldValue {
 /// The outcome of a basic verification.
 #[derive(Debug, Clone)]
 pub struct BasicOutcome {
-    /// The one reason, the first in the documented order.
+    /// The reason: the first in the documented order when several fields fail.
     pub reason: ReasonCode,
     /// The field of [`ReasonCode::FieldMismatch`].
     pub differs: Option<BasicField>,
-    /// Whether the NIK is in the registry; `None` when it could not be asked.
+    /// Whether the NIK is in the registry; `None` when the registry did not answer.
     pub nik: Option<bool>,
     /// For each field that was sent, whether it matches; `None` when the registry has no such field for the
     /// person or it was not judged.
@@ -44,11 +44,11 @@ pub struct BasicOutcome {
 }
 
 impl BasicRequest {
-    /// Whether the digits of the NIK are what one expects of them and of the date of birth, if one was sent. It decides
-    /// nothing.
+    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. `None` when
+    /// no date was sent. It decides nothing.
     pub fn nik_is_plausible(&self) -> Option<bool> {
         self.claims.iter().find_map(|claim| match claim {
-            FieldValue::DateOfBirth(date) => Some(hint::is_plausible(&self.nik, *date)),
+            FieldValue::DateOfBirth(date) => Some(nik_plausibility::is_plausible(&self.nik, *date)),
             _ => None,
         })
     }
@@ -67,7 +67,7 @@ impl FieldValue {
 }
 
 impl BasicOutcome {
-    /// The outcome when a database could not answer: nothing is told.
+    /// The outcome when a database did not answer: every result is empty.
     pub fn unavailable(reason: ReasonCode, sent: &[BasicField]) -> Self {
         Self {
             reason,
@@ -78,7 +78,7 @@ impl BasicOutcome {
         }
     }
 
-    /// Whether everything that was sent and is known matches.
+    /// Whether every field matches that was sent and that the registry has.
     pub fn is_verified(&self) -> bool {
         self.reason == ReasonCode::Verified
     }
@@ -124,7 +124,7 @@ pub(crate) fn judge_fields(
 fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Option<bool> {
     match claim {
         FieldValue::Name(name) => Some(name.matches(&record.name, rule)),
-        FieldValue::DateOfBirth(born) => Some(*born == record.date_of_birth),
+        FieldValue::DateOfBirth(date) => Some(*date == record.date_of_birth),
         FieldValue::MotherMaidenName(name) => recorded(&record.further, BasicField::MotherMaidenName)
             .and_then(|recorded| PersonName::parse(recorded).ok())
             .map(|recorded| name.matches(&recorded, rule)),
@@ -134,8 +134,7 @@ fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Opti
     }
 }
 
-/// The registry's text of a field; `None` when the view does not carry it, or has nothing there but a placeholder
-/// such as `-`.
+/// The registry's text of a field; `None` when the view does not have it, or only a placeholder such as `-`.
 fn recorded(fields: &FurtherFields, field: BasicField) -> Option<&str> {
     fields.get(field).filter(|text| text.chars().any(char::is_alphanumeric))
 }
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_differently_is_the_same() {
+    fn different_spellings_of_a_value_match() {
         for (field, sent) in [
             (BasicField::Address, "jl kebon jeruk no 7"),
             (BasicField::Gender, "Laki-laki"),
@@ -202,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_difference_in_the_documented_order_is_told() {
+    fn the_first_difference_in_the_documented_order_is_the_reason() {
         let claims = vec![text(BasicField::Rw, "9"), text(BasicField::City, "Bandung")];
         let outcome = judged(Some(&record()), claims);
         assert_eq!((outcome.reason, outcome.differs), (ReasonCode::FieldMismatch, Some(BasicField::City)));
@@ -213,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_the_registry_lacks_is_null_and_fails_nothing() {
+    fn a_field_that_the_registry_does_not_have_is_null_and_does_not_fail() {
         let outcome = judged(Some(&record()), vec![text(BasicField::PlaceOfBirth, "Jakarta")]);
         assert_eq!(outcome.fields, [(BasicField::PlaceOfBirth, None)]);
         assert!(outcome.is_verified());
     }
 
     #[test]
-    fn an_unknown_person_and_a_closed_record_are_judged_no_further() {
+    fn the_fields_of_an_unknown_person_and_of_an_inactive_record_are_not_judged() {
         let claims = || vec![text(BasicField::City, "Bandung")];
         let unknown = judged(None, claims());
         assert_eq!((unknown.reason, unknown.nik), (ReasonCode::NikNotFound, Some(false)));

@@ -1,5 +1,4 @@
 use std::{
-    collections::HashMap,
     fmt,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
@@ -7,18 +6,23 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use padan_domain::{ClientCertificate, ClientName, ClientRules, Clock};
+use padan_domain::{ClientCertificate, Clock};
 use padan_store::{SecretHashes, Store};
-use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
-    ClientsConfig, ClientsError, background_tasks::BackgroundTasks, clients_file,
-    failed_credentials::FailedCredentials, quotas::Quotas, rates::Rates, stored_clients::StoredClients,
+    background_tasks::BackgroundTasks,
+    client::{Client, ClientTable, digest},
+    clients_file::{self, ClientsError},
+    config::ClientsConfig,
+    failed_credentials::FailedCredentials,
+    quotas::Quotas,
+    rates::Rates,
+    stored_clients::StoredClients,
 };
 
-/// The clients who may call: those of a file, which is replaced as a whole when it is read again, and those of the store,
-/// which are read every few seconds. Where both have a user name, the file's counts.
+/// The clients that may call: those of a file, which are replaced together when it is read again, and those of the
+/// store, which are read every few seconds. When both have the same user name, the file's client counts.
 #[derive(Debug)]
 pub struct Clients {
     config: ClientsConfig,
@@ -30,7 +34,7 @@ pub struct Clients {
     pub(crate) rates: Rates,
 }
 
-/// What a caller presents, as the bytes that arrived.
+/// The credentials of a caller, as the bytes that arrived.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
     /// The user name of Basic authentication.
@@ -41,47 +45,33 @@ pub struct Credentials<'a> {
     pub api_key: &'a [u8],
 }
 
-/// What tells who calls.
+/// What identifies a caller.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// The credentials; `None` when the caller sent none at all, which a certificate may stand for.
+    /// The credentials; `None` when the caller sent none, and a certificate identifies it alone.
     pub credentials: Option<Credentials<'a>>,
-    /// The certificate of the connection, which was verified.
+    /// The verified certificate of the connection.
     pub certificate: Option<&'a ClientCertificate>,
-    /// The address of the caller.
+    /// The caller's address.
     pub address: IpAddr,
 }
 
-/// What the credentials are.
-pub(crate) enum Found {
-    /// Those of this client.
-    Right(Box<Client>),
-    /// Those of nobody.
-    Wrong,
-    /// Nobody's in the file, and what the store has is not known.
-    Unknown,
-}
-
-/// A SHA-256 digest of a secret.
-pub(crate) type SecretDigest = [u8; 32];
-
-/// Clients by user name.
-pub(crate) type ClientTable = HashMap<Box<[u8]>, Client>;
-
-/// One client.
-#[derive(Debug, Clone)]
-pub(crate) struct Client {
-    /// What it presents as its user name.
-    pub(crate) username: Box<[u8]>,
-    pub(crate) name: ClientName,
-    pub(crate) password: SecretHashes,
-    pub(crate) api_key: SecretHashes,
-    pub(crate) disabled: bool,
-    pub(crate) rules: ClientRules,
+/// The result of looking up a caller.
+pub(crate) enum Lookup {
+    /// The credentials or the certificate are those of this client.
+    Found(Box<Client>),
+    /// No client has them.
+    NotFound,
+    /// No client of the file has them, and the store's clients are not available.
+    Unavailable,
 }
 
 impl Clients {
-    /// Reads the configured file, if there is one. The store's clients are not asked for.
+    /// Reads the configured file, if there is one. The store's clients are not used.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientsError`] when the file cannot be read or a client in it is invalid.
     pub fn load(config: &ClientsConfig) -> Result<Self, ClientsError> {
         let table = clients_file::read(config)?;
         Ok(Self {
@@ -95,7 +85,12 @@ impl Clients {
         })
     }
 
-    /// Reads the configured file and starts the task that reads the store's clients. Must be called within a Tokio runtime.
+    /// Reads the configured file, and starts the task that reads the store's clients. Must be called within a Tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientsError`] when the file cannot be read or a client in it is invalid.
     pub fn load_with_store(
         config: &ClientsConfig,
         store: &Store,
@@ -110,8 +105,11 @@ impl Clients {
         Ok(Self { stored: Some(stored), quotas: Some(quotas), ..loaded })
     }
 
-    /// Reads the file again and returns the number of clients in it. When it cannot be read, or is not in order, the
-    /// clients stay as they were.
+    /// Reads the file again and returns the number of clients in it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientsError`] when the file cannot be read or a client in it is invalid. The clients stay as they were.
     pub fn reload(&self) -> Result<usize, ClientsError> {
         let table = clients_file::read(&self.config)?;
         let count = table.len();
@@ -119,65 +117,65 @@ impl Clients {
         Ok(count)
     }
 
-    /// How many clients the file has.
+    /// The number of clients in the file.
     pub fn count_in_file(&self) -> usize {
-        self.of_file().len()
+        self.file_clients().len()
     }
 
-    /// Looks who calls: by credentials where there are some, otherwise by the certificate.
-    pub(crate) fn find(&self, presented: Presented<'_>) -> Found {
+    /// Looks up a caller: by its credentials if there are any, otherwise by its certificate.
+    pub(crate) fn find(&self, presented: Presented<'_>) -> Lookup {
         match (presented.credentials, presented.certificate) {
             (Some(credentials), _) => self.find_by_credentials(credentials),
             (None, Some(certificate)) => self.find_by_certificate(certificate),
-            (None, None) => Found::Wrong,
+            (None, None) => Lookup::NotFound,
         }
     }
 
-    /// Who holds this certificate. One that two clients have is nobody's.
-    fn find_by_certificate(&self, certificate: &ClientCertificate) -> Found {
-        let of_file = self.of_file();
-        let of_store = self.stored.as_ref().map(|stored| stored.current());
-        let of_store_alone = of_store.iter().flatten().flat_map(|table| table.values());
-        let of_store_alone = of_store_alone.filter(|client| !of_file.contains_key(&client.username));
+    /// A certificate that two clients have identifies none of them.
+    fn find_by_certificate(&self, certificate: &ClientCertificate) -> Lookup {
+        let in_file = self.file_clients();
+        let in_store = self.stored.as_ref().map(|stored| stored.current());
+        let only_in_store = in_store.iter().flatten().flat_map(|table| table.values());
+        let only_in_store = only_in_store.filter(|client| !in_file.contains_key(&client.username));
         let mut holders =
-            of_file.values().chain(of_store_alone).filter(|client| client.rules.names(certificate));
+            in_file.values().chain(only_in_store).filter(|client| client.rules.lists(certificate));
         match (holders.next(), holders.next()) {
-            (Some(client), None) => Found::Right(Box::new(client.clone())),
-            (None, _) if matches!(of_store, Some(None)) => Found::Unknown,
-            _ => Found::Wrong,
+            (Some(client), None) => Lookup::Found(Box::new(client.clone())),
+            (None, _) if matches!(in_store, Some(None)) => Lookup::Unavailable,
+            _ => Lookup::NotFound,
         }
     }
 
     /// Takes the same time for an unknown user as for a wrong password or key.
-    fn find_by_credentials(&self, presented: Credentials<'_>) -> Found {
-        let of_file = self.of_file();
-        let of_store = self.stored.as_ref().map(|stored| stored.current());
+    fn find_by_credentials(&self, presented: Credentials<'_>) -> Lookup {
+        let in_file = self.file_clients();
+        let in_store = self.stored.as_ref().map(|stored| stored.current());
         let known =
-            of_file.get(presented.username).or_else(|| of_store.as_ref()?.as_ref()?.get(presented.username));
-        // The comparison runs against this when nobody has the name. No secret hashes to zeros.
-        let nobody = SecretHashes::new([0; 32]);
+            in_file.get(presented.username).or_else(|| in_store.as_ref()?.as_ref()?.get(presented.username));
+        // An unknown user name is compared with this, so that it takes as long. No secret hashes to zeros.
+        let no_secret = SecretHashes::new([0; 32]);
         let (password, api_key) =
-            known.map_or((&nobody, &nobody), |client| (&client.password, &client.api_key));
+            known.map_or((&no_secret, &no_secret), |client| (&client.password, &client.api_key));
         let now = self.clock.now();
         let equal = matches(password, presented.password, now) & matches(api_key, presented.api_key, now);
         match known {
-            Some(client) if bool::from(equal) => Found::Right(Box::new(client.clone())),
-            None if matches!(of_store, Some(None)) => Found::Unknown,
-            Some(_) | None => Found::Wrong,
+            Some(client) if bool::from(equal) => Lookup::Found(Box::new(client.clone())),
+            None if matches!(in_store, Some(None)) => Lookup::Unavailable,
+            Some(_) | None => Lookup::NotFound,
         }
     }
 
-    fn of_file(&self) -> Arc<ClientTable> {
+    fn file_clients(&self) -> Arc<ClientTable> {
         Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Whether a secret is the present one or, for as long as that is good, the one before.
+/// Whether a secret is the current one, or the previous one while that is still valid.
 fn matches(kept: &SecretHashes, presented: &[u8], now: DateTime<Utc>) -> Choice {
     let presented = digest(presented);
-    let (previous, is_good) =
+    let (previous, is_valid) =
         kept.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
-    presented.ct_eq(&kept.current) | (presented.ct_eq(&previous) & Choice::from(u8::from(is_good)))
+    presented.ct_eq(&kept.current) | (presented.ct_eq(&previous) & Choice::from(u8::from(is_valid)))
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -186,17 +184,12 @@ impl fmt::Debug for Credentials<'_> {
     }
 }
 
-/// The digest under which a secret is kept.
-pub(crate) fn digest(secret: &[u8]) -> SecretDigest {
-    Sha256::digest(secret).into()
-}
-
 #[cfg(test)]
 mod tests {
     use padan_domain::Endpoint;
 
     use super::*;
-    use crate::{AdmissionError, Allowance};
+    use crate::{admission::AdmissionError, allowance::Allowance};
 
     fn clients(text: &str) -> (tempfile::TempDir, Clients) {
         let folder = tempfile::tempdir().unwrap();
@@ -226,12 +219,13 @@ mod tests {
     ) -> Result<String, AdmissionError> {
         let credentials =
             Credentials { username: user.as_bytes(), password: password.as_bytes(), api_key: key.as_bytes() };
-        identify(clients, (Some(credentials), None), peer)
+        identify(clients, Some(credentials), None, peer)
     }
 
     fn identify(
         clients: &Clients,
-        (credentials, certificate): (Option<Credentials<'_>>, Option<&ClientCertificate>),
+        credentials: Option<Credentials<'_>>,
+        certificate: Option<&ClientCertificate>,
         peer: &str,
     ) -> Result<String, AdmissionError> {
         let presented = Presented { credentials, certificate, address: peer.parse().unwrap() };
@@ -241,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_asked_for_beside_credentials_and_can_stand_for_them() {
+    fn a_certificate_is_required_with_credentials_and_suffices_without_them() {
         let bound = |name: &str| entry(name, &format!("certificates = [\"{name}.example\"]"));
         let shared = "certificates = [\"shared.example\"]";
         let text = bound("bank") + &entry("shop", "") + &entry("a", shared) + &entry("b", shared);
@@ -257,12 +251,12 @@ mod tests {
                 password: b"pass:word",
                 api_key: user.as_bytes(),
             });
-            identify(&clients, (credentials, held.as_ref()), "127.0.0.1")
+            identify(&clients, credentials, held.as_ref(), "127.0.0.1")
         };
         assert_eq!(ask(Some("bank"), Some("bank")).unwrap(), "bank");
         assert_eq!(ask(None, Some("bank")).unwrap(), "bank");
         assert_eq!(ask(Some("shop"), None).unwrap(), "shop");
-        assert_eq!(ask(Some("shop"), Some("bank")).unwrap(), "shop", "the credentials say who calls");
+        assert_eq!(ask(Some("shop"), Some("bank")).unwrap(), "shop", "the credentials identify the caller");
         for held in [None, Some("shop"), Some("nobody")] {
             assert!(matches!(ask(Some("bank"), held), Err(AdmissionError::Forbidden(_))), "{held:?}");
         }
@@ -288,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn only_right_credentials_learn_that_a_client_is_disabled() {
+    fn only_right_credentials_are_answered_that_a_client_is_disabled() {
         let (_folder, clients) = clients(&entry("shop", "disabled = true"));
         let ask = |key| ask(&clients, "shop-user", "pass:word", key, "127.0.0.1");
         assert_eq!(ask("shop"), Err(AdmissionError::Forbidden("shop".parse().unwrap())));
@@ -296,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_and_endpoints_bound_a_client() {
+    fn networks_and_endpoints_restrict_a_client() {
         let (_folder, clients) = clients(
             &(entry("bank", "allowed_networks = [\"10.0.0.0/8\"]")
                 + &entry("shop", "endpoints = [\"face-verification\"]")),
@@ -308,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_allows_a_burst_and_then_says_how_long_to_wait() {
+    fn a_rate_allows_a_burst_and_then_returns_how_long_to_wait() {
         let (_folder, clients) = clients(&entry("bank", "requests_per_second = 0.5\nburst = 2"));
         let ask = || ask(&clients, "bank-user", "pass:word", "bank", "127.0.0.1");
         assert!(ask().is_ok() && ask().is_ok());
@@ -317,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_is_slowed_down_and_who_works_at_the_same_address_is_not() {
+    fn a_guessing_caller_is_blocked_and_a_client_at_the_same_address_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clients.toml");
         std::fs::write(&file, entry("bank", "") + &entry("shop", "")).unwrap();
@@ -331,12 +325,12 @@ mod tests {
         for name in ["bank", "nobody"] {
             assert!(matches!(ask(name, "guess", "192.0.2.1"), Err(AdmissionError::TooManyFailures(_))));
         }
-        // Also who has not called before, as after a restart.
+        // A client that has not called before is admitted as well, for example after a restart.
         assert!(ask("bank", "bank", "192.0.2.1").is_ok() && ask("shop", "shop", "192.0.2.1").is_ok());
     }
 
     #[test]
-    fn who_is_refused_again_and_again_is_told_to_slow_down() {
+    fn a_client_that_is_refused_repeatedly_is_rate_limited() {
         let text = entry("closed", "disabled = true") + &entry("bank", "");
         let (folder, _) = clients(&text);
         let file = Some(folder.path().join("clients.toml"));
@@ -348,11 +342,11 @@ mod tests {
         }
         let Err(AdmissionError::RateLimited(_, wait)) = ask("closed") else { panic!("one refusal too many") };
         assert!(wait > Duration::from_secs(50), "{wait:?}");
-        assert!((0..9).all(|_| ask("bank").is_ok()), "who is not refused is not slowed down");
+        assert!((0..9).all(|_| ask("bank").is_ok()), "a client that is not refused is not rate limited");
     }
 
     #[test]
-    fn a_rate_holds_for_who_is_refused_as_well() {
+    fn a_rate_applies_to_a_refused_client_as_well() {
         let (_folder, clients) = clients(&entry(
             "shop",
             "disabled = true
@@ -366,19 +360,19 @@ burst = 2",
     }
 
     #[test]
-    fn the_secret_before_is_good_until_its_time() {
+    fn the_previous_secret_is_valid_until_it_expires() {
         let until: DateTime<Utc> = "2026-11-24T00:00:00Z".parse().unwrap();
         let kept = SecretHashes { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
         let before = until - chrono::TimeDelta::seconds(1);
-        let good = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
-        assert!(good(b"new", before) && good(b"new", until));
-        assert!(good(b"old", before) && !good(b"old", until));
-        assert!(!good(b"other", before));
+        let valid = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
+        assert!(valid(b"new", before) && valid(b"new", until));
+        assert!(valid(b"old", before) && !valid(b"old", until));
+        assert!(!valid(b"other", before));
         assert!(!bool::from(matches(&SecretHashes::new(digest(b"new")), b"old", before)));
     }
 
     #[test]
-    fn reading_again_takes_a_client_away_and_a_broken_file_changes_nothing() {
+    fn a_reload_removes_a_client_and_a_broken_file_changes_nothing() {
         let (folder, clients) = clients(&entry("bank", ""));
         let file = folder.path().join("clients.toml");
         let ask = |name: &str| ask(&clients, &format!("{name}-user"), "pass:word", name, "127.0.0.1").is_ok();

@@ -13,9 +13,9 @@ use padan_store::SecretHashes;
 use serde::Deserialize;
 
 use crate::{
-    ClientsConfig,
-    clients::{Client, ClientTable, SecretDigest, digest},
-    suggest_known_name,
+    client::{Client, ClientTable, SecretDigest, digest},
+    config::ClientsConfig,
+    known_name::suggest_known_name,
 };
 
 /// Why the clients could not be read. No variant holds a secret or its digest.
@@ -26,10 +26,10 @@ pub enum ClientsError {
     Unreadable {
         /// The file.
         file: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// The file is not TOML of the documented form.
+    /// The file is not TOML, or has a key or a value of another form than documented.
     #[error("the clients' file {}, line {line}: {message}", file.display())]
     Malformed {
         /// The file.
@@ -39,7 +39,7 @@ pub enum ClientsError {
         /// What is wrong.
         message: String,
     },
-    /// A client's entry is refused.
+    /// A client's entry is invalid.
     #[error("the clients' file {}, client {client:?}: {problem}", file.display())]
     Refused {
         /// The file.
@@ -78,7 +78,11 @@ struct Entry {
     monthly_quota: Option<NonZeroU32>,
 }
 
-/// Reads the configured clients, and the demo's own when it is asked for.
+/// Reads the configured file, and adds the demo's client where the settings say so.
+///
+/// # Errors
+///
+/// [`ClientsError`] when the file cannot be read or a client in it is invalid.
 pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> {
     let mut table = match &config.file {
         Some(file) => read_file(file)?,
@@ -90,19 +94,27 @@ pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> 
     Ok(table)
 }
 
-/// The parser's message, unless it is one that quotes a value: a secret may stand where a table should.
+/// The parser's message without the value that it quotes, which may be a secret in the wrong place.
+///
+/// `` invalid type: string "secret", expected u32 `` becomes `expected u32, found string`.
 fn without_values(message: &str) -> String {
-    if message.starts_with("invalid type") || message.starts_with("invalid value") {
-        "a value has another type than is expected".to_owned()
-    } else {
-        suggest_known_name(message)
-    }
+    let without_value = || {
+        let problem = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "))?;
+        let (found, expected) = problem.rsplit_once(", expected ")?;
+        let kind = found.split(['`', '"']).next()?.trim_end();
+        Some(if message.starts_with("invalid type") {
+            format!("expected {expected}, found {kind}")
+        } else {
+            format!("expected {expected}, found another {kind}")
+        })
+    };
+    without_value().unwrap_or_else(|| suggest_known_name(message))
 }
 
 fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
     let text = fs::read_to_string(file)
         .map_err(|source| ClientsError::Unreadable { file: file.to_owned(), source })?;
-    // The error's own display quotes the line, which may hold a secret that somebody wrote by mistake.
+    // The error's own display quotes the line, which may hold a misplaced secret.
     let parsed: ClientsFile = toml::from_str(&text).map_err(|error| ClientsError::Malformed {
         file: file.to_owned(),
         line: error.span().map_or(1, |span| line_at(&text, span.start)),
@@ -195,7 +207,7 @@ fn demo_client() -> Client {
     let secret = SecretHashes::new(digest(b"demo"));
     Client {
         username: (*b"demo").into(),
-        name: ClientName::of_the_demo(),
+        name: ClientName::demo(),
         password: secret.clone(),
         api_key: secret,
         disabled: false,
@@ -289,14 +301,16 @@ mod tests {
         assert!(error(&entry("a", "a", A, A)).contains("generate both"));
         let network = entry("a", "a", A, B) + "allowed_networks = [\"10.0.0.0/33\"]\n";
         assert!(error(&network).contains("allowed_networks"));
-        for (line, told) in [
+        for (line, expected) in [
             ("endpoints = [\"match\"]", "endpoints must be"),
             ("certificates = [\"sha256:0a\"]", "64 hexadecimal digits"),
             ("burst = 5", "needs requests_per_second"),
             ("requests_per_second = 0.0", "0.001 to 100000"),
-            ("daily_quota = 0", "another type"),
+            ("daily_quota = 0", "expected a nonzero u32, found another integer"),
+            ("disabled = \"hunter2\"", "expected a boolean, found string"),
         ] {
-            assert!(error(&(entry("a", "a", A, B) + line + "\n")).contains(told), "{line}");
+            let error = error(&(entry("a", "a", A, B) + line + "\n"));
+            assert!(error.contains(expected) && !error.contains("hunter2"), "{line}: {error}");
         }
     }
 

@@ -5,35 +5,35 @@ use padan_inference::PhotoFault;
 
 /// Why a request has no outcome.
 ///
-/// When several happen at once the first in this order is told, so that the same request gets the same answer:
-/// the registry, the store, too many trials, the photo, a full service, a fault inside.
+/// When several steps fail at once, the first in this order is reported, so that the same request gets the same answer:
+/// the registry, the store, too many failed faces, the photo, a full service, an internal fault.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
-    /// The registry cannot answer in time, or answers with what it must not hold.
+    /// The registry did not answer in time, or its record breaks the contract of its view.
     #[error("the registry cannot answer")]
     RegistryUnavailable(#[source] Cause),
-    /// The service's own database cannot answer in time, or answers with what it must not hold.
+    /// The service's own database did not answer in time, or has a row that breaks an invariant.
     #[error("the store cannot answer")]
     StoreUnavailable(#[source] Cause),
-    /// Too many faces have failed for this person and client lately; how long to wait.
+    /// Too many faces of this client have failed for this person recently; how long to wait.
     #[error("too many faces have failed for this person and client")]
     TooManyFailedFaces(Duration),
-    /// The photo cannot be judged.
-    #[error("the photo cannot be judged: {}", .0.reason())]
+    /// The selfie cannot be used.
+    #[error("the selfie cannot be used: {}", .0.reason())]
     Photo(PhotoFault),
-    /// The service is full, or the request's time ran out while it waited.
+    /// The queue is full, or the request reached its deadline while it waited.
     #[error("the service is full")]
     Busy,
-    /// Something is wrong inside.
-    #[error("a fault inside")]
+    /// A fault of the service itself.
+    #[error("an internal fault")]
     Internal(#[source] Cause),
 }
 
-/// What lies below an error, for the log.
+/// The cause of an error, for the log.
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 impl VerificationError {
-    /// The word by which the error is told and counted.
+    /// The reason code of the answer and the metrics.
     pub fn reason(&self) -> ReasonCode {
         match self {
             Self::RegistryUnavailable(_) => ReasonCode::RegistryUnavailable,
@@ -45,12 +45,12 @@ impl VerificationError {
         }
     }
 
-    /// The error with all that lies below it, in one line for the log.
-    pub fn in_words(&self) -> String {
-        in_words(self)
+    /// The error with its chain of causes, in one line for the log.
+    pub fn with_causes(&self) -> String {
+        error_chain(self)
     }
 
-    /// Where it stands in the order above; the least is told.
+    /// Its place in the order above; the smallest is reported.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::RegistryUnavailable(_) => 0,
@@ -63,8 +63,8 @@ impl VerificationError {
     }
 }
 
-/// An error with all that lies below it, in one line.
-pub(crate) fn in_words(error: &(dyn Error + 'static)) -> String {
+/// An error with its chain of causes, in one line.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     std::iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

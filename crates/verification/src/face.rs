@@ -1,12 +1,12 @@
-use padan_domain::{BirthDate, Decision, NationalId, PersonName, Photo};
+use padan_domain::{BirthDate, ClientName, Decision, NationalId, PersonName, Photo};
 use padan_store::ComparedUnder;
 
-use crate::{ClientName, StepTimings, Trial, hint};
+use crate::{nik_plausibility, timing::StepTimings, trials::Trial};
 
 /// What a client claims of a person, and the selfie.
 #[derive(Debug, Clone)]
 pub struct FaceRequest {
-    /// Who asks.
+    /// The client that sent the request.
     pub client: ClientName,
     /// The identity number.
     pub nik: NationalId,
@@ -19,18 +19,19 @@ pub struct FaceRequest {
 }
 
 impl FaceRequest {
-    /// Whether the digits of the NIK are what one expects of them and of the date of birth. It decides nothing.
+    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. It decides
+    /// nothing.
     pub fn nik_is_plausible(&self) -> bool {
-        hint::is_plausible(&self.nik, self.date_of_birth)
+        nik_plausibility::is_plausible(&self.nik, self.date_of_birth)
     }
 }
 
 /// The outcome of a face verification.
 #[derive(Debug)]
 pub struct FaceOutcome {
-    /// What the answer tells.
+    /// The decision, with the result of each field.
     pub decision: Decision,
-    /// By which models faces were compared, when they were.
+    /// The models with which the faces were compared; `None` when they were not compared.
     pub compared_under: Option<ComparedUnder>,
     /// How long each step took.
     pub timings: StepTimings,

@@ -1,10 +1,10 @@
-/// How alike a known name must be to be what was meant: `prot` is 0.92 like `port`.
-const NEAR_ENOUGH: f64 = 0.85;
+/// The least Jaro-Winkler similarity of a suggestion: `prot` and `port` have 0.92.
+const MIN_SIMILARITY: f64 = 0.85;
 
-/// Names the nearest known name in a deserializer's message about an unknown one.
+/// Replaces the list of known names in a deserializer's message about an unknown name by the most similar one.
 ///
 /// `` unknown field `prot`, expected one of `address`, `port` `` becomes
-/// `` unknown field `prot`, did you mean `port`? ``. A message about anything else, or without a near name, stays.
+/// `` unknown field `prot`, did you mean `port`? ``. Any other message, and one without a similar name, stays the same.
 pub fn suggest_known_name(message: &str) -> String {
     let suggestion = || {
         let (what, known) = message.split_once(", expected ")?;
@@ -15,7 +15,7 @@ pub fn suggest_known_name(message: &str) -> String {
             .step_by(2)
             .map(|name| (strsim::jaro_winkler(name, unknown), name))
             .max_by(|a, b| a.0.total_cmp(&b.0));
-        let (_, name) = nearest.filter(|(alike, _)| *alike >= NEAR_ENOUGH)?;
+        let (_, name) = nearest.filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)?;
         Some(format!("{what}, did you mean `{name}`?"))
     };
     suggestion().unwrap_or_else(|| message.to_owned())
@@ -26,7 +26,7 @@ mod tests {
     use super::suggest_known_name;
 
     #[test]
-    fn the_nearest_known_name_is_named() {
+    fn the_most_similar_known_name_is_suggested() {
         for (message, expected) in [
             (
                 "unknown field `prot`, expected one of `address`, `port`",
@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_without_a_near_name_stays() {
+    fn a_message_without_a_similar_name_stays() {
         for message in [
             "unknown field `shoe_size`, expected one of `address`, `port`",
             "unknown field `x`, there are no fields",

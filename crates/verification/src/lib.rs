@@ -1,19 +1,19 @@
-//! The use cases: verify one request, know the clients who may ask, say whether the service is ready.
+//! The use cases: verify a request, identify and limit clients, check whether the service is ready, enrol the registry.
 //!
-//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests
-//! and return outcomes with the time each step took. [`Clients`] answers who is calling. [`Enrolment`] gives everybody a
-//! template ahead of the first verification.
+//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
+//! return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
+//! makes templates of all portraits ahead of the first verification.
 //!
 //! **Architecture Invariant:** nothing here knows HTTP. A caller gets a `Decision` or a [`VerificationError`]
-//! and says it in its own protocol.
+//! and expresses it in its own protocol.
 //!
-//! **Architecture Invariant:** registry, store and inference meet here and nowhere else. A photo of the
+//! **Architecture Invariant:** registry, store and inference meet here and nowhere else. A portrait of the
 //! registry becomes a template here, once, and is compared under its own model contract only.
 //!
-//! **Architecture Invariant:** an outcome is told only after [`Verifier::audit`] has made its row durable.
+//! **Architecture Invariant:** an outcome is answered only after [`Verifier::audit`] has made its row durable.
 //!
-//! **Architecture Invariant:** no personal datum leaves in an error or a log line. Errors carry causes of the
-//! databases and of the runtime, never a field of the request.
+//! **Architecture Invariant:** errors and log lines hold no personal data. Errors carry causes of the databases and of
+//! the runtime, never a field of the request.
 
 mod admission;
 mod allowance;
@@ -21,23 +21,27 @@ mod audit;
 mod background_tasks;
 mod basic;
 mod bounded_table;
+mod client;
 mod clients;
 mod clients_file;
 mod config;
+mod deadline;
 mod engine_in_use;
 mod enrolment;
+mod enrolment_run;
 mod error;
 mod face;
 mod failed_credentials;
-mod hint;
 mod known_name;
-mod pace;
+mod nik_plausibility;
 mod quotas;
 mod rates;
 mod readiness;
 mod reference;
+mod samples;
 mod sampling;
 mod stored_clients;
+mod throttle;
 mod timing;
 mod trials;
 mod verifier;
@@ -50,7 +54,7 @@ pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFaces};
 pub use engine_in_use::EngineInUse;
-pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentNews};
+pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentEvent};
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use known_name::suggest_known_name;
@@ -62,7 +66,7 @@ pub use padan_store::{
 };
 pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;
-pub use sampling::Sampled;
+pub use samples::Sampled;
 pub use timing::StepTimings;
 pub use trials::Trial;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -165,8 +165,8 @@ impl Quotas {
         }
     }
 
-    /// Takes an allotment from the store. A task of its own puts it where the next caller finds it, so that the allotment
-    /// is not lost when this caller hangs up.
+    /// Takes an allotment from the store. A task of its own puts it where the next caller finds it, so that the
+    /// allotment is not lost when this caller hangs up.
     async fn replenish(
         &self,
         allotment: &Arc<Allotment>,

@@ -13,43 +13,43 @@ use governor::{
 };
 use padan_domain::RequestRate;
 
-use crate::Allowance;
+use crate::allowance::Allowance;
 
-/// The rates of clients, counted by this process alone. Clients are told apart by user name: one of the file and one of
-/// the store may bear the same name.
+/// The call rates of clients, counted by this process alone. The key is the user name, because a client of the file and
+/// one of the store may have the same name. Only user names of known clients get an entry.
 pub(crate) struct Rates {
     calls: Mutex<HashMap<Username, (RequestRate, DefaultDirectRateLimiter)>>,
     refusals: Option<RateLimiter<Username, HashMapStateStore<Username>, DefaultClock>>,
 }
 
-/// The bytes that arrived; only those of a client are counted.
+/// The user name as the bytes that arrived.
 type Username = Box<[u8]>;
 
 impl Rates {
-    /// So many refusals of one client are recorded.
+    /// `refusals` limits how many refusals of one client are recorded.
     pub(crate) fn new(refusals: Allowance) -> Self {
         Self { calls: Mutex::default(), refusals: refusals.quota().map(RateLimiter::hashmap) }
     }
 
-    /// Counts a call. How long the client has to wait; `None` when it may call now.
-    pub(crate) fn call(&self, username: &[u8], rate: RequestRate) -> Option<Duration> {
+    /// Counts a call. Returns how long the client must wait; `None` when it may call now.
+    pub(crate) fn count_call(&self, username: &[u8], rate: RequestRate) -> Option<Duration> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = || (rate, RateLimiter::direct(quota(rate)));
         let (known, limiter) = calls.entry(username.into()).or_insert_with(fresh);
         if *known != rate {
             (*known, *limiter) = fresh();
         }
-        limiter.check().err().map(|refused| wait(&refused))
+        limiter.check().err().map(|refused| retry_after(&refused))
     }
 
-    /// Counts a refusal. How long the client has to wait when it has been refused too often; `None` when it may be told
-    /// why once more.
-    pub(crate) fn refusal(&self, username: &[u8]) -> Option<Duration> {
-        self.refusals.as_ref()?.check_key(&username.into()).err().map(|refused| wait(&refused))
+    /// Counts a refusal. Returns how long the client must wait when it was refused too often; `None` when this refusal
+    /// may be answered and recorded.
+    pub(crate) fn count_refusal(&self, username: &[u8]) -> Option<Duration> {
+        self.refusals.as_ref()?.check_key(&username.into()).err().map(|refused| retry_after(&refused))
     }
 }
 
-fn wait(refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> Duration {
+fn retry_after(refused: &NotUntil<<DefaultClock as Clock>::Instant>) -> Duration {
     refused.wait_time_from(DefaultClock::default().now())
 }
 

@@ -2,23 +2,23 @@ use std::time::{Duration, Instant};
 
 use padan_store::StoreError;
 
-use crate::{Verifier, error::in_words, verifier::within};
+use crate::{deadline::within, error::error_chain, verifier::Verifier};
 
 /// Something that must answer before the service can.
 #[derive(Debug)]
 pub struct Component {
     /// `models`, `registry` or `store`.
     pub name: &'static str,
-    /// `Ok`, or what is wrong, in words for an operator.
+    /// `Ok`, or what is wrong, for an operator.
     pub state: Result<(), String>,
 }
 
 impl Verifier {
-    /// Asks everything that a request needs. The models are loaded and warmed before a verifier exists; what can fail
+    /// Checks everything that a request needs. The models are loaded and warmed before a verifier exists; what can fail
     /// later is a worker thread.
     pub async fn readiness(&self) -> Vec<Component> {
-        let patience = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
-        let deadline = Instant::now() + patience;
+        let timeout = Duration::from_millis(self.parts.config.readiness_timeout_ms.get());
+        let deadline = Instant::now() + timeout;
         let (registry, store) = tokio::join!(
             within(deadline, self.parts.registry.check()),
             within(deadline, self.check_store()),
@@ -26,10 +26,12 @@ impl Verifier {
         let models = self.parts.engine.current().check();
         let components = vec![
             Component { name: "models", state: models.map_err(|ended| ended.to_string()) },
-            Component { name: "registry", state: registry.map_err(|cause| in_words(&*cause)) },
-            Component { name: "store", state: store.map_err(|cause| in_words(&*cause)) },
+            Component { name: "registry", state: registry.map_err(|cause| error_chain(&*cause)) },
+            Component { name: "store", state: store.map_err(|cause| error_chain(&*cause)) },
         ];
-        self.samples.note_readiness(&components);
+        self.samples.update(|sampled| {
+            sampled.ready = components.iter().map(|it| (it.name, it.state.is_ok())).collect();
+        });
         components
     }
 

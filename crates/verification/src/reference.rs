@@ -8,17 +8,18 @@ use padan_store::{StoreError, StoredTemplate, TemplateContent};
 use tracing::info_span;
 
 use crate::{
-    StepTimings, VerificationError, Verifier,
-    error::Cause,
-    timing::timed,
-    verifier::{face_error, within},
+    deadline::{engine_error, within},
+    error::{Cause, VerificationError},
+    timing::{StepTimings, timed},
+    verifier::Verifier,
 };
 
 impl Verifier {
-    /// The person's reference embedding; `None` when the registry has no photo or none with a usable face.
+    /// The person's reference embedding; `None` when the registry has no portrait or none with a usable face.
     ///
-    /// The kept template serves while it was made of the portrait that the registry has now. Otherwise, and when it
-    /// cannot be read, the portrait is embedded and kept, an unusable one as well, so that neither is looked at twice.
+    /// The stored template is used as long as the registry's portrait has not changed since. Otherwise, and when it
+    /// cannot be read, a template is made of the portrait and stored. An unusable portrait is stored as such, so that
+    /// it is analysed only once.
     pub(crate) async fn reference(
         &self,
         engine: &Engine,
@@ -31,18 +32,18 @@ impl Verifier {
             return Ok(None);
         };
         let lookup = within(deadline, self.parts.store.template(nik, engine.contract()));
-        let kept = timed(&mut timings.template, info_span!("template"), lookup)
+        let stored = timed(&mut timings.template, info_span!("template"), lookup)
             .await
-            .or_else(|cause| self.pass_over(cause))?;
-        match kept {
-            Some(kept) if kept.portrait_updated_at == portrait_updated_at => Ok(usable(kept.content)),
+            .or_else(|cause| self.ignore_unreadable(cause))?;
+        match stored {
+            Some(stored) if stored.portrait_updated_at == portrait_updated_at => Ok(usable(stored.content)),
             Some(_) | None => self.enrol(engine, nik, deadline, timings).await,
         }
     }
 
-    /// Takes a template that cannot be read for none: its key was lost or is not configured here, or the row was damaged.
-    /// The registry still has the portrait, and to make the template anew costs less than to turn the person away.
-    fn pass_over(&self, cause: Cause) -> Result<Option<StoredTemplate>, VerificationError> {
+    /// Treats a template that cannot be read as missing: its key was lost or is not configured, or the row is damaged.
+    /// The registry still has the portrait, and a new template costs less than a refused person.
+    fn ignore_unreadable(&self, cause: Cause) -> Result<Option<StoredTemplate>, VerificationError> {
         match cause.downcast_ref::<StoreError>() {
             Some(fault @ (StoreError::UnknownKey(_) | StoreError::Inconsistent { .. })) => {
                 tracing::warn!("a face template is made anew: {fault}");
@@ -53,8 +54,8 @@ impl Verifier {
         }
     }
 
-    /// Makes a template of the portrait and keeps it. The portrait may have changed or gone since the person
-    /// was looked up; what is there now counts, under its own time.
+    /// Makes a template of the portrait and stores it. The portrait may have changed or disappeared since the person
+    /// was looked up: the current one is used, with its own time.
     async fn enrol(
         &self,
         engine: &Engine,
@@ -78,8 +79,8 @@ impl Verifier {
             )
             .await?,
         };
-        // A store that takes no writes is an outage like any other: were it passed over, every request would
-        // silently embed the portrait again.
+        // A store that cannot be written to is an outage: if the error were ignored, every request would embed the
+        // portrait again, and no one would notice.
         let keep = self.parts.store.save_template(nik, engine.contract(), &template);
         timed(&mut timings.keeping, info_span!("keeping"), within(deadline, keep))
             .await
@@ -88,8 +89,12 @@ impl Verifier {
     }
 }
 
-/// What is kept of a portrait: its embedding, or why it gives none. A portrait is analysed without regard to time, so
-/// that what is kept of it does not depend on load; past the deadline nothing is kept.
+/// Makes a template of a portrait: its embedding, or the reason why it has none. The analysis does not depend on the
+/// time left, so that a template does not depend on load; after the deadline there is no template.
+///
+/// # Errors
+///
+/// [`VerificationError`] when the engine is full, fails, or does not finish before the deadline.
 pub(crate) async fn template_of(
     engine: &Engine,
     portrait: Portrait,
@@ -106,7 +111,7 @@ pub(crate) async fn template_of(
         Ok(analysis) => Ok(TemplateContent::Usable(analysis.embedding)),
         Err(cause) => match cause.downcast_ref::<FaceError>() {
             Some(FaceError::Rejected(fault)) => Ok(unusable(*fault)),
-            Some(_) | None => Err(face_error(cause)),
+            Some(_) | None => Err(engine_error(cause)),
         },
     }
 }

@@ -5,30 +5,37 @@ use std::{
 
 use padan_store::{Store, StoreError, StoredClient};
 use tokio::{
-    sync::Mutex as Turn,
+    sync::Mutex as AsyncMutex,
     time::{MissedTickBehavior, interval},
 };
 
-use crate::clients::{Client, ClientTable};
+use crate::client::{Client, ClientTable};
 
-/// The clients of the store, read whole every few seconds: there are hundreds at most, and no request waits for them.
+/// The clients of the store. All of them are read every few seconds: there are hundreds at most, and no request waits.
 pub(crate) struct StoredClients {
     store: Store,
-    /// How old what was read may be before it is not believed any more.
-    stale: Duration,
-    read: RwLock<Option<(Arc<ClientTable>, Instant)>>,
-    reading: Turn<Option<Instant>>,
+    /// The age from which the last snapshot is not used any more.
+    max_age: Duration,
+    last: RwLock<Option<Snapshot>>,
+    /// When an unknown client last caused a read.
+    refreshed_at: AsyncMutex<Option<Instant>>,
 }
 
-/// Whoever is not known may have been added just now, and is looked for; but no more often than this.
-const LOOKS_APART: Duration = Duration::from_millis(500);
+struct Snapshot {
+    clients: Arc<ClientTable>,
+    read_at: Instant,
+}
+
+/// A client that is not in the snapshot may have just been added, and the store is read again; but not more often than
+/// this.
+const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl StoredClients {
-    pub(crate) fn new(store: Store, stale: Duration) -> Self {
-        Self { store, stale, read: RwLock::new(None), reading: Turn::new(None) }
+    pub(crate) fn new(store: Store, max_age: Duration) -> Self {
+        Self { store, max_age, last: RwLock::new(None), refreshed_at: AsyncMutex::new(None) }
     }
 
-    /// Reads the clients once per `period`, for ever.
+    /// Reads the clients once in `period`, and does not end.
     pub(crate) async fn keep_reading(self: Arc<Self>, period: Duration) {
         let mut reads = interval(period);
         reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -40,29 +47,34 @@ impl StoredClients {
         }
     }
 
-    /// The clients as they were read last; `None` when that is too long ago.
+    /// The last snapshot of the clients; `None` when it is too old.
     pub(crate) fn current(&self) -> Option<Arc<ClientTable>> {
-        let read = self.read.read().unwrap_or_else(PoisonError::into_inner);
-        read.as_ref().filter(|(_, at)| at.elapsed() < self.stale).map(|(table, _)| Arc::clone(table))
+        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        let recent = last.as_ref().filter(|snapshot| snapshot.read_at.elapsed() < self.max_age);
+        recent.map(|snapshot| Arc::clone(&snapshot.clients))
     }
 
-    /// Reads once more, unless that was done a moment ago. Callers at the same time share one look.
-    pub(crate) async fn look_again(&self) -> Result<(), StoreError> {
-        let asked = Instant::now();
-        let mut last = self.reading.lock().await;
-        if last.is_some_and(|last| last > asked || last.elapsed() < LOOKS_APART) {
+    /// Reads the clients now, unless that was done a moment ago. Concurrent callers share one read.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store does not answer.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let called_at = Instant::now();
+        let mut refreshed_at = self.refreshed_at.lock().await;
+        if refreshed_at.is_some_and(|at| at > called_at || at.elapsed() < REFRESH_INTERVAL) {
             return Ok(());
         }
-        let read = self.read_now().await;
-        *last = Some(Instant::now());
-        read
+        let outcome = self.read_now().await;
+        *refreshed_at = Some(Instant::now());
+        outcome
     }
 
     async fn read_now(&self) -> Result<(), StoreError> {
         let clients = self.store.clients().await?;
         let table = clients.into_iter().map(Client::from).map(|client| (client.username.clone(), client));
-        let read = Some((Arc::new(table.collect()), Instant::now()));
-        *self.read.write().unwrap_or_else(PoisonError::into_inner) = read;
+        let snapshot = Snapshot { clients: Arc::new(table.collect()), read_at: Instant::now() };
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         Ok(())
     }
 }

@@ -3,25 +3,25 @@ use std::time::{Duration, Instant};
 use padan_inference::Timings;
 use tracing::{Instrument as _, Span};
 
-/// How long the steps of a request took; `None` is a step that was not taken.
+/// How long each step of a request took; `None` for a step that did not run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StepTimings {
-    /// Looking the person up in the registry.
+    /// Looking up the person in the registry.
     pub registry: Option<Duration>,
-    /// Looking the face template up in the store.
+    /// Looking up the face template in the store.
     pub template: Option<Duration>,
-    /// Fetching the portrait from the registry, when there was no fresh template.
+    /// Fetching the portrait from the registry, when there was no current template.
     pub portrait: Option<Duration>,
-    /// Making a template of the portrait, its wait included.
+    /// Making a template of the portrait, with its wait for a worker.
     pub enrolment: Option<Duration>,
-    /// Keeping the new template.
+    /// Writing the new template to the store.
     pub keeping: Option<Duration>,
     /// The steps of analysing the selfie.
     pub probe: Option<Timings>,
 }
 
 impl StepTimings {
-    /// The steps that were taken, by the names that logs and metrics use.
+    /// The steps that ran, by the names that logs and metrics use.
     pub fn steps(&self) -> Vec<(&'static str, Duration)> {
         let own = [
             ("registry", self.registry),
@@ -44,7 +44,7 @@ impl StepTimings {
     }
 }
 
-/// Awaits a step within its span and notes how long it took, however it ended.
+/// Awaits a step within its span and records how long it took, whether it succeeded or not.
 pub(crate) async fn timed<T>(slot: &mut Option<Duration>, span: Span, step: impl Future<Output = T>) -> T {
     let started = Instant::now();
     let output = step.instrument(span).await;

@@ -6,98 +6,124 @@ use std::{
 };
 
 use chrono::TimeDelta;
-use padan_domain::NationalId;
+use padan_domain::{ClientName, Clock, NationalId};
+use padan_store::Store;
 use tokio::{sync::watch, time::timeout_at};
 
-use crate::{ClientName, VerificationError, Verifier, verifier::within};
+use crate::{config::FailedFaces, deadline::within, error::VerificationError};
 
-/// The faces that are being tried in this process, by client and person. Without them as many as ask at the same time
-/// would pass a limit that counts what has ended.
-#[derive(Clone, Default)]
-pub(crate) struct Trials(Arc<Mutex<HashMap<Whom, watch::Sender<u32>>>>);
-
-type Whom = (ClientName, NationalId);
-
-/// A face that is being tried. Whoever holds it keeps it until the outcome is durable in the audit trail, from where
-/// failures are counted: dropped before that, one more could be tried in between.
-#[must_use]
-pub struct Trial {
-    trials: Trials,
-    whom: Whom,
+/// Limits how many faces of one client may fail for one person. Trials that have not ended yet count as failures,
+/// because otherwise requests that arrive together would all pass a limit that counts finished ones.
+#[derive(Clone)]
+pub(crate) struct Trials {
+    limit: FailedFaces,
+    store: Store,
+    clock: Clock,
+    running: RunningTrials,
 }
 
-/// When a client may come back whose face was not tried in time because of others of the same person.
-const A_MOMENT: Duration = Duration::ZERO;
+/// A trial of one face. It must be kept until its outcome is durable in the audit trail, from where failures are
+/// counted: if it were dropped before, one trial too many could begin in between.
+#[must_use]
+pub struct Trial {
+    running: RunningTrials,
+    subject: Subject,
+}
 
-impl Verifier {
-    /// Begins a trial, or refuses it when too many faces of this client have failed for this person lately. While as many
-    /// are being tried as could still fail, it waits for one of them to end. `None` where there is no limit.
-    pub(crate) async fn begin_trial(
+/// The number of trials in this process that have not ended, by client and person.
+#[derive(Clone, Default)]
+struct RunningTrials(Arc<Mutex<HashMap<Subject, watch::Sender<u32>>>>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Subject {
+    client: ClientName,
+    nik: NationalId,
+}
+
+/// A trial that was added to the running ones.
+struct AddedTrial {
+    trial: Trial,
+    /// How many other trials of the same client and person were running.
+    others: u32,
+    /// Follows the number of running trials of the same client and person.
+    count: watch::Receiver<u32>,
+}
+
+impl Trials {
+    pub(crate) fn new(limit: FailedFaces, store: Store, clock: Clock) -> Self {
+        Self { limit, store, clock, running: RunningTrials::default() }
+    }
+
+    /// Begins a trial. While as many trials are running as failures are left, it waits until one of them ends. `None`
+    /// where there is no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`VerificationError::TooManyFailedFaces`] when too many faces of the client have failed for the person recently,
+    /// or no running trial ended before the deadline; [`VerificationError::StoreUnavailable`].
+    pub(crate) async fn begin(
         &self,
         client: &ClientName,
         nik: &NationalId,
         deadline: Instant,
     ) -> Result<Option<Trial>, VerificationError> {
-        let limit = self.parts.config.failed_faces;
-        if limit.most == 0 {
+        if self.limit.most == 0 {
             return Ok(None);
         }
+        let subject = Subject { client: client.clone(), nik: nik.clone() };
         loop {
-            let (trial, others, mut under_way) = self.trials.begin(client, nik);
-            match limit.most.saturating_sub(others) {
+            let AddedTrial { trial, others, mut count } = self.running.add(subject.clone());
+            match self.limit.most.saturating_sub(others) {
                 0 => {}
-                left => match self.last_of(left, client, nik, deadline).await? {
+                left => match self.retry_after(left, &subject, deadline).await? {
                     None => return Ok(Some(trial)),
                     Some(wait) if others == 0 => return Err(VerificationError::TooManyFailedFaces(wait)),
                     Some(_) => {}
                 },
             }
             drop(trial);
-            let fewer = under_way.wait_for(|count| *count < others);
-            // When the last of them ends there is nothing to wait for any more, which is an error in name only.
+            let fewer = count.wait_for(|count| *count < others);
+            // The inner result is an error when the last trial has ended, which is as good as fewer trials.
             if timeout_at(deadline.into(), fewer).await.is_err() {
-                return Err(VerificationError::TooManyFailedFaces(A_MOMENT));
+                return Err(VerificationError::TooManyFailedFaces(Duration::ZERO));
             }
         }
     }
 
-    /// When so many have failed lately, for how long the next one has to wait.
-    async fn last_of(
+    /// When at least `failures` faces failed within the window, the time until fewer did.
+    async fn retry_after(
         &self,
         failures: u32,
-        client: &ClientName,
-        nik: &NationalId,
+        subject: &Subject,
         deadline: Instant,
     ) -> Result<Option<Duration>, VerificationError> {
-        let now = self.parts.clock.now();
-        let window = TimeDelta::seconds(self.parts.config.failed_faces.window_seconds.get().into());
-        let lookup = self.parts.store.nth_latest_failed_face(nik, client.as_str(), now - window, failures);
-        let failed = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
-        Ok(failed.map(|failed| (failed + window - now).to_std().unwrap_or_default()))
+        let now = self.clock.now();
+        let window = TimeDelta::seconds(self.limit.window_seconds.get().into());
+        let lookup = self.store.nth_latest_failed_face(&subject.nik, subject.client.as_str(), now - window, failures);
+        let failed_at = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
+        Ok(failed_at.map(|failed_at| (failed_at + window - now).to_std().unwrap_or_default()))
     }
 }
 
-impl Trials {
-    /// Begins one; tells how many others there are, and how many there will be.
-    fn begin(&self, client: &ClientName, nik: &NationalId) -> (Trial, u32, watch::Receiver<u32>) {
-        let whom = (client.clone(), nik.clone());
-        let mut trials = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let under_way = trials.entry(whom.clone()).or_insert_with(|| watch::Sender::new(0));
-        let others = *under_way.borrow();
-        under_way.send_replace(others + 1);
-        let counts = under_way.subscribe();
-        (Trial { trials: self.clone(), whom }, others, counts)
+impl RunningTrials {
+    fn add(&self, subject: Subject) -> AddedTrial {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sender = running.entry(subject.clone()).or_insert_with(|| watch::Sender::new(0));
+        let others = *sender.borrow();
+        sender.send_replace(others + 1);
+        let count = sender.subscribe();
+        AddedTrial { trial: Trial { running: self.clone(), subject }, others, count }
     }
 }
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let mut trials = self.trials.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(under_way) = trials.get(&self.whom) {
-            let left = under_way.borrow().saturating_sub(1);
-            under_way.send_replace(left);
+        let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = running.get(&self.subject) {
+            let left = sender.borrow().saturating_sub(1);
+            sender.send_replace(left);
             if left == 0 {
-                trials.remove(&self.whom);
+                running.remove(&self.subject);
             }
         }
     }
@@ -115,19 +141,21 @@ mod tests {
 
     #[test]
     fn a_trial_counts_for_its_client_and_person_until_it_ends() {
-        let trials = Trials::default();
-        let (bank, shop) = ("bank".parse().unwrap(), "shop".parse().unwrap());
-        let (one, two) = ("3174011403870000".parse().unwrap(), "3174011403870099".parse().unwrap());
-        let (first, others, counts) = trials.begin(&bank, &one);
-        assert_eq!(others, 0);
-        let (second, others, _) = trials.begin(&bank, &one);
-        assert_eq!((others, *counts.borrow()), (1, 2));
-        assert_eq!((trials.begin(&shop, &one).1, trials.begin(&bank, &two).1), (0, 0));
-        drop(first);
-        assert_eq!(*counts.borrow(), 1);
-        assert_eq!(trials.begin(&bank, &one).1, 1);
-        assert_eq!(format!("{second:?}"), "Trial");
-        drop(second);
-        assert!(trials.0.lock().unwrap().is_empty(), "nobody is remembered");
+        let running = RunningTrials::default();
+        let add = |client: &str, nik: &str| {
+            running.add(Subject { client: client.parse().unwrap(), nik: nik.parse().unwrap() })
+        };
+        let (one, two) = ("3174011403870000", "3174011403870099");
+        let first = add("bank", one);
+        assert_eq!(first.others, 0);
+        let second = add("bank", one);
+        assert_eq!((second.others, *first.count.borrow()), (1, 2));
+        assert_eq!((add("shop", one).others, add("bank", two).others), (0, 0));
+        drop(first.trial);
+        assert_eq!(*first.count.borrow(), 1);
+        assert_eq!(add("bank", one).others, 1);
+        assert_eq!(format!("{:?}", second.trial), "Trial");
+        drop(second.trial);
+        assert!(running.0.lock().unwrap().is_empty(), "no ended trial is kept");
     }
 }

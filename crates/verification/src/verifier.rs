@@ -8,23 +8,26 @@ use std::{
 
 use padan_domain::{
     BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
-    Judgement, NationalId, judge,
+    Judgement, NationalId, Photo, judge,
 };
-use padan_inference::{Analysis, Engine, FaceError, Identity, JobObserver, WorkerFigures};
+use padan_inference::{Analysis, Engine, Identity, JobObserver, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 use tracing::{Instrument as _, info_span};
 
 use crate::{
-    BasicOutcome, BasicRequest, Config, EngineInUse, FaceOutcome, FaceRequest, StepTimings,
-    VerificationError, basic,
-    error::Cause,
-    sampling::{Sampled, Samples},
-    timing::timed,
+    basic::{self, BasicOutcome, BasicRequest},
+    config::Config,
+    deadline::{engine_error, within},
+    engine_in_use::EngineInUse,
+    error::VerificationError,
+    face::{FaceOutcome, FaceRequest},
+    samples::{Sampled, Samples},
+    timing::{StepTimings, timed},
     trials::Trials,
 };
 
-/// Verifies people. One is made at start and shared by all who serve.
+/// Verifies people. A process has one, and all its requests share it.
 #[derive(Clone)]
 pub struct Verifier {
     pub(crate) parts: Arc<VerifierParts>,
@@ -33,7 +36,7 @@ pub struct Verifier {
     pub(crate) samples: Arc<Samples>,
 }
 
-/// What a verifier is made of.
+/// The parts of a verifier.
 pub struct VerifierParts {
     /// The civil registry's replica.
     pub registry: Registry,
@@ -45,60 +48,64 @@ pub struct VerifierParts {
     pub engine: EngineInUse,
     /// Section `[verification]`.
     pub config: Config,
-    /// Where the date comes from.
+    /// The source of today's date.
     pub clock: Clock,
 }
 
-/// Figures for an operator, as of now.
+/// Current figures for an operator.
 pub struct VerifierFigures {
     /// The inference queue and its workers.
     pub engine: WorkerFigures,
-    /// The registry's replicas, one a URL.
+    /// The registry's replicas, one for each URL.
     pub registry: Vec<padan_registry::ReplicaFigures>,
     /// The pool to the store.
     pub store: PoolFigures,
     /// The audit trail.
     pub audit: AuditFigures,
-    /// Templates that could not be read, and were made anew.
+    /// Templates that could not be read and were therefore made again, since the start.
     pub unreadable_templates: u64,
-    /// Whether another model than the active one serves, because that one cannot be used.
-    pub model_behind: bool,
-    /// What databases were asked for a while ago.
+    /// Whether another model than the active one is used, because the active one cannot be.
+    pub model_outdated: bool,
+    /// The figures that were sampled last.
     pub sampled: Sampled,
 }
 
-/// What the engine computes with, in words for an operator.
+/// The engine's models and device, for an operator.
 #[derive(Debug, Clone)]
 pub struct EngineIdentity {
     /// The model set's name.
     pub model_set: String,
     /// The contract under which embeddings are compared.
     pub contract: String,
-    /// What its percentages mean.
+    /// The id of the calibration, which gives percentages their meaning.
     pub calibration: String,
     /// The device.
     pub device: &'static str,
-    /// The numbers that the embedder computes with there.
+    /// The embedder's numeric precision on the device.
     pub precision: &'static str,
 }
 
 impl Verifier {
-    /// Puts the parts together.
+    /// Makes a verifier of its parts.
     pub fn new(parts: VerifierParts) -> Self {
         Self {
+            trials: Trials::new(parts.config.failed_faces, parts.store.clone(), parts.clock),
             parts: Arc::new(parts),
-            trials: Trials::default(),
             unreadable_templates: Arc::default(),
             samples: Arc::default(),
         }
     }
 
-    /// When a request that starts now must have its outcome.
+    /// The deadline of a request that starts now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.parts.config.budget()
     }
 
-    /// Reads a NIK; its structure counts where the settings say so.
+    /// Parses a NIK, and checks its structure where the settings say so.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidNationalId`] when the text is not 16 digits, or does not have the required structure.
     pub fn national_id(&self, text: &str) -> Result<NationalId, InvalidNationalId> {
         let nik: NationalId = text.parse()?;
         if self.parts.config.check_nik_structure && !nik.is_well_structured() {
@@ -107,27 +114,36 @@ impl Verifier {
         Ok(nik)
     }
 
-    /// Reads a date of birth, by today's date in Jakarta.
+    /// Parses a date of birth, which must not lie after today in Jakarta.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidBirthDate`] when the text is not `dd-mm-yyyy`, the day does not exist, or it lies in the future.
     pub fn birth_date(&self, text: &str) -> Result<BirthDate, InvalidBirthDate> {
         BirthDate::parse(text, &self.parts.clock)
     }
 
     /// Verifies a person's claims and selfie.
     ///
-    /// An unknown NIK and a status that is not active are answered before the photo is looked at. A photo
-    /// that cannot be judged beats a name or date that differs.
+    /// An unknown NIK and a status that is not active decide before the photo is analysed. A photo that cannot be used
+    /// is reported before a name or date that differs.
+    ///
+    /// # Errors
+    ///
+    /// [`VerificationError`] when a database does not answer, the selfie cannot be used, too many faces have failed,
+    /// the service is full, or a fault occurs.
     pub async fn verify_face(
         &self,
         request: FaceRequest,
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
-        // One engine from here to the end: reference and selfie are embedded under the same contract.
+        // The same engine to the end, so that reference and selfie are embedded under the same contract.
         let engine = self.parts.engine.current();
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, info_span!("registry"), lookup),
-            self.begin_trial(&request.client, &request.nik, deadline)
+            self.trials.begin(&request.client, &request.nik, deadline)
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
         let trial = trial?;
@@ -144,6 +160,10 @@ impl Verifier {
     }
 
     /// Verifies a person's claims without a face.
+    ///
+    /// # Errors
+    ///
+    /// [`VerificationError::RegistryUnavailable`] when the registry does not answer before the deadline.
     pub async fn verify_fields(
         &self,
         request: BasicRequest,
@@ -158,7 +178,7 @@ impl Verifier {
         Ok(BasicOutcome { timings, ..judged })
     }
 
-    /// Figures for an operator.
+    /// Current figures for an operator.
     pub fn figures(&self) -> VerifierFigures {
         VerifierFigures {
             engine: self.parts.engine.current().figures(),
@@ -166,7 +186,7 @@ impl Verifier {
             store: self.parts.store.pool_figures(),
             audit: self.parts.audit.figures(),
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
-            model_behind: self.parts.engine.is_behind(),
+            model_outdated: self.parts.engine.is_outdated(),
             sampled: self.samples.current(),
         }
     }
@@ -178,7 +198,7 @@ impl Verifier {
         self.parts.audit.observe_commits(commits);
     }
 
-    /// What the engine computes with.
+    /// The models and the device of the current engine.
     pub fn engine_identity(&self) -> EngineIdentity {
         let engine = self.parts.engine.current();
         let Identity { model_set, contract, calibration_id, placement, .. } = engine.identity();
@@ -230,12 +250,8 @@ impl Verifier {
     }
 }
 
-async fn probe(
-    engine: &Engine,
-    photo: padan_domain::Photo,
-    deadline: Instant,
-) -> Result<Analysis, VerificationError> {
-    within(deadline, engine.probe(photo, deadline)).await.map_err(face_error)
+async fn probe(engine: &Engine, photo: Photo, deadline: Instant) -> Result<Analysis, VerificationError> {
+    within(deadline, engine.probe(photo, deadline)).await.map_err(engine_error)
 }
 
 fn compared(
@@ -249,32 +265,7 @@ fn compared(
     Ok(FaceJudgement::Compared(engine.calibration().percentage(similarity)))
 }
 
-/// Awaits a step until the deadline.
-pub(crate) async fn within<T, E>(
-    deadline: Instant,
-    step: impl Future<Output = Result<T, E>>,
-) -> Result<T, Cause>
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    // On the heap: a database's future is large, and one sits within the other up to the handler.
-    match tokio::time::timeout_at(deadline.into(), Box::pin(step)).await {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(error.into()),
-        Err(elapsed) => Err(elapsed.into()),
-    }
-}
-
-/// What an error of the engine means for the selfie. Anything but the engine's own error is the deadline.
-pub(crate) fn face_error(cause: Cause) -> VerificationError {
-    match cause.downcast::<FaceError>().map(|error| *error) {
-        Ok(FaceError::Rejected(fault)) => VerificationError::Photo(fault),
-        Ok(FaceError::QueueFull | FaceError::Expired) | Err(_) => VerificationError::Busy,
-        Ok(broken @ FaceError::Broken(_)) => VerificationError::Internal(broken.into()),
-    }
-}
-
-/// Both values, or the error that is told first.
+/// Both values, or the error of the lower rank.
 fn both<A, B>(
     first: Result<A, VerificationError>,
     second: Result<B, VerificationError>,
@@ -288,7 +279,7 @@ fn both<A, B>(
 }
 
 impl VerificationError {
-    /// The decision that tells nothing, when a database cannot answer; `None` for every other error.
+    /// The decision without any result, when a database did not answer; `None` for every other error.
     pub fn outage(&self) -> Option<Decision> {
         match self {
             Self::RegistryUnavailable(_) | Self::StoreUnavailable(_) => {
@@ -319,37 +310,21 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_is_told_before_a_bad_photo_and_a_bad_photo_before_a_full_service() {
-        let told =
+    fn an_outage_is_reported_before_a_bad_photo_and_a_bad_photo_before_a_full_service() {
+        let reported =
             |a: VerificationError, b: VerificationError| both::<(), ()>(Err(a), Err(b)).unwrap_err().reason();
-        assert_eq!(told(store(), photo()), ReasonCode::StoreUnavailable);
-        assert_eq!(told(registry(), photo()), ReasonCode::RegistryUnavailable);
-        assert_eq!(told(photo(), registry()), ReasonCode::RegistryUnavailable);
-        assert_eq!(told(VerificationError::Busy, photo()), ReasonCode::NoFace);
+        assert_eq!(reported(store(), photo()), ReasonCode::StoreUnavailable);
+        assert_eq!(reported(registry(), photo()), ReasonCode::RegistryUnavailable);
+        assert_eq!(reported(photo(), registry()), ReasonCode::RegistryUnavailable);
+        assert_eq!(reported(VerificationError::Busy, photo()), ReasonCode::NoFace);
         assert_eq!(both::<_, ()>(Ok(1), Err(photo())).unwrap_err().reason(), ReasonCode::NoFace);
     }
 
     #[test]
-    fn the_engines_errors_are_told_apart() {
-        let told = |error: FaceError| face_error(error.into()).reason();
-        assert_eq!(told(FaceError::Rejected(PhotoFault::Turned)), ReasonCode::FaceTurned);
-        assert_eq!(told(FaceError::QueueFull), ReasonCode::Overloaded);
-        assert_eq!(told(FaceError::Expired), ReasonCode::Overloaded);
-        assert_eq!(told(FaceError::Broken("session".into())), ReasonCode::Internal);
-    }
-
-    #[test]
-    fn only_an_outage_of_a_database_tells_empty_results() {
+    fn only_an_outage_of_a_database_has_a_decision_without_results() {
         assert!(registry().outage().is_some());
         assert!(store().outage().is_some());
         assert!(photo().outage().is_none());
         assert!(VerificationError::Busy.outage().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_step_ends_at_the_deadline() {
-        let never = std::future::pending::<Result<(), FaceError>>();
-        let cause = within(Instant::now(), never).await.unwrap_err();
-        assert_eq!(face_error(cause).reason(), ReasonCode::Overloaded);
     }
 }

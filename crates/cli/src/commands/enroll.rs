@@ -14,7 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::NationalId;
 use padan_registry::Registry;
 use padan_store::{EnrolmentStatus, EnrolmentTally, Overview};
-use padan_verification::{Enrolled, Enrolment, EnrolmentNews};
+use padan_verification::{Enrolled, Enrolment, EnrolmentEvent};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
@@ -212,10 +212,10 @@ impl Report {
         }
     }
 
-    fn hear(&mut self, news: &EnrolmentNews<'_>) {
+    fn hear(&mut self, news: &EnrolmentEvent<'_>) {
         match news {
-            EnrolmentNews::Progress { tally, embedded } => self.progress(*tally, *embedded),
-            EnrolmentNews::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
+            EnrolmentEvent::Progress { tally, embedded } => self.progress(*tally, *embedded),
+            EnrolmentEvent::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
                 Ok(()) => self.written += 1,
                 Err(error) => {
                     self.broken.get_or_insert(error);

@@ -3,14 +3,14 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use super::*;
 
-fn reduced(text: &str) -> String {
+fn normalised(text: &str) -> String {
     PersonName::parse(text).unwrap().0.into()
 }
 
 #[test]
-fn names_are_reduced_to_what_is_compared() {
+fn names_are_normalised() {
     for (text, expected) in [
-        // The sample people, as registered and as people write them.
+        // The sample people, in several spellings.
         ("Budi Santoso", "BUDI SANTOSO"),
         ("  budi\t santoso ", "BUDI SANTOSO"),
         ("BUDI SANTOSO, SE", "BUDI SANTOSO"),
@@ -36,7 +36,7 @@ fn names_are_reduced_to_what_is_compared() {
         ("Siti Aminah", "SITI AMINAH"),
         ("Suparman", "SUPARMAN"),
         ("Suparman, S.H.", "SUPARMAN"),
-        // Marks, scripts and what copied text carries along.
+        // Marks, scripts, and invisible characters of copied text.
         ("André Müller", "ANDRE MULLER"),
         ("ANDRE\u{301} MU\u{308}LLER", "ANDRE MULLER"),
         ("Ｂｕｄｉ　Ｓａｎｔｏｓｏ", "BUDI SANTOSO"),
@@ -56,7 +56,7 @@ fn names_are_reduced_to_what_is_compared() {
         ("Abd. Rahman", "ABDUL RAHMAN"),
         ("Abdi Rahman", "ABDI RAHMAN"),
         ("Mohan", "MOHAN"),
-        // Titles before, several of them, in every spelling.
+        // Titles before a name, also several of them, in every spelling.
         ("H. Abd. Rahman", "ABDUL RAHMAN"),
         ("K.H. Hasyim", "HASYIM"),
         ("KH Hasyim", "HASYIM"),
@@ -72,7 +72,7 @@ fn names_are_reduced_to_what_is_compared() {
         ("Drs Suparman", "SUPARMAN"),
         ("Dra. Siti Aminah", "SITI AMINAH"),
         ("Haji Umar", "UMAR"),
-        // Titles behind.
+        // Titles after a name.
         ("Suparman, H.", "SUPARMAN"),
         ("Siti Aminah, Dra. Hj.", "SITI AMINAH"),
         ("Siti Aminah, A.Md.Keb.", "SITI AMINAH"),
@@ -86,14 +86,14 @@ fn names_are_reduced_to_what_is_compared() {
         ("Siti Aminah, S.H.I.", "SITI AMINAH"),
         ("Siti Aminah, B.Eng", "SITI AMINAH"),
     ] {
-        assert_eq!(reduced(text), expected, "{text}");
+        assert_eq!(normalised(text), expected, "{text}");
     }
 }
 
 #[test]
-fn what_only_looks_like_a_title_stays() {
+fn words_that_only_look_like_titles_are_kept() {
     for (text, expected) in [
-        // Where a title does not stand, it is none.
+        // In a position where titles do not occur.
         ("Ahmad H Nasution", "AHMAD H NASUTION"),
         ("Budi S E Santoso", "BUDI S E SANTOSO"),
         ("S. H. Mintardja", "S H MINTARDJA"),
@@ -106,7 +106,7 @@ fn what_only_looks_like_a_title_stays() {
         ("Tan Beng", "TAN BENG"),
         ("Oei Mei", "OEI MEI"),
         ("Aung San", "AUNG SAN"),
-        // Never to nothing.
+        // A name that consists of titles only.
         ("H.", "H"),
         ("Dr.", "DR"),
         ("S.H.", "S H"),
@@ -114,7 +114,7 @@ fn what_only_looks_like_a_title_stays() {
         ("Se", "SE"),
         ("Prof. Dr.", "DR"),
         ("Dr. S.H.", "S H"),
-        // Nobility belongs to the name.
+        // Titles of nobility belong to the name.
         ("Raden Ajeng Kartini", "RADEN AJENG KARTINI"),
         ("Andi Mappanyukki", "ANDI MAPPANYUKKI"),
         ("Teuku Umar", "TEUKU UMAR"),
@@ -122,17 +122,17 @@ fn what_only_looks_like_a_title_stays() {
         ("Dr. Cut Nyak Dhien, S.Sos", "CUT NYAK DHIEN"),
         ("I Gusti", "I GUSTI"),
         ("Ni Putu", "NI PUTU"),
-        // The price of reading titles by their spelling, as documented.
+        // Names that are taken for titles by their spelling, as documented.
         ("Tan Se", "TAN"),
         ("H Nasution", "NASUTION"),
         ("Budi S H", "BUDI"),
     ] {
-        assert_eq!(reduced(text), expected, "{text:?}");
+        assert_eq!(normalised(text), expected, "{text:?}");
     }
 }
 
 #[test]
-fn what_has_no_letter_is_empty() {
+fn a_text_without_letters_is_empty() {
     for text in ["", " ", "\t\n", "...", "'", "\u{2bc}\u{2019}", "- , .", "\u{301}", "\u{200b}", "\u{1f600}"]
     {
         assert_eq!(PersonName::parse(text).unwrap_err(), InvalidPersonName::Empty, "{text:?}");
@@ -162,7 +162,7 @@ fn another_name_does_not_match() {
 }
 
 #[test]
-fn a_threshold_forgives_a_typing_error_and_no_more() {
+fn a_threshold_tolerates_a_typing_error_and_no_more() {
     let rule = NameRule::JaroWinkler { at_least: 0.95 };
     let matches = |one: &str, other: &str| {
         PersonName::parse(one).unwrap().matches(&PersonName::parse(other).unwrap(), rule)
@@ -172,7 +172,7 @@ fn a_threshold_forgives_a_typing_error_and_no_more() {
 }
 
 #[test]
-fn a_rule_is_a_word_or_a_table_with_a_sensible_threshold() {
+fn a_rule_is_a_word_or_a_table_with_a_threshold_in_range() {
     #[derive(Deserialize)]
     struct Settings {
         rule: NameRule,
@@ -198,7 +198,7 @@ fn debug_shows_no_letter() {
     assert_eq!(format!("{:?}", PersonName::parse("Budi Santoso").unwrap()), "PersonName");
 }
 
-/// Names out of the words that the rules know, so that they meet each other often.
+/// Names made of words from the rules, so that several rules apply to one name.
 fn word_salad() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("H"),
@@ -239,9 +239,9 @@ fn word_salad() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn reducing_again_changes_nothing(text in prop_oneof![word_salad(), "\\PC{0,40}", any::<String>()]) {
-        let once = reduce(&text);
-        prop_assert_eq!(reduce(&once), once);
+    fn normalising_twice_changes_nothing(text in prop_oneof![word_salad(), "\\PC{0,40}", any::<String>()]) {
+        let once = normalise(&text);
+        prop_assert_eq!(normalise(&once), once);
     }
 
     #[test]
@@ -260,11 +260,11 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_has_a_letter_or_digit(text in "\\PC{0,40}") {
-        prop_assert_eq!(PersonName::parse(&text).is_ok(), !reduce(&text).is_empty());
-        let reduced = reduce(&text);
-        prop_assert!(reduced.split(' ').all(|word| word.chars().all(char::is_alphanumeric)));
-        prop_assert!(!reduced.starts_with(' ') && !reduced.ends_with(' ') && !reduced.contains("  "));
+    fn an_accepted_name_has_a_letter_or_digit(text in "\\PC{0,40}") {
+        prop_assert_eq!(PersonName::parse(&text).is_ok(), !normalise(&text).is_empty());
+        let normal = normalise(&text);
+        prop_assert!(normal.split(' ').all(|word| word.chars().all(char::is_alphanumeric)));
+        prop_assert!(!normal.starts_with(' ') && !normal.ends_with(' ') && !normal.contains("  "));
     }
 
     #[test]

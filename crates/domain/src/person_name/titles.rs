@@ -1,18 +1,18 @@
-/// Titles that stand before a name, and in registers also behind it after a comma. Each is written in its
-/// parts: between two parts a space or a dot may stand or not.
+/// Titles before a name, which registers also put after it, behind a comma. Each is divided into parts: there may be a
+/// space or a dot between two parts, or neither.
 const HONORIFICS: &[&str] = &[
     "H", "HJ", "HJH", "K H", "T G H", "PDT", "PROF", "DR", "DR H C", "DRS", "DRA", "DRG", "DRH", "IR", "NS",
     "APT",
 ];
 
-/// Words written out, which are titles before a name only: behind it they are names.
+/// Words that are titles before a name only. After it they are names.
 const WORDS_BEFORE: &[&str] = &[
     "HAJI", "HAJJAH", "KIAI", "KYAI", "USTAD", "USTADZ", "USTADZAH", "USTAZ", "PROFESOR", "DOKTER",
     "INSINYUR",
 ];
 
-/// Degrees, which stand behind a name. A part with a hyphen begins a word of its own, where written
-/// together it would be a name: `S.H.I.` and `S HI` are a degree, `Shi` is not.
+/// Degrees, which follow a name. A part with a hyphen must begin a new word, because written together the degree would
+/// be a name: `S.H.I.` and `S HI` are a degree, `Shi` is not.
 const DEGREES: &[&str] = &[
     // Diplomas.
     "A -MA",
@@ -202,7 +202,7 @@ const DEGREES: &[&str] = &[
     "PSIKOLOG",
 ];
 
-/// The words between the titles at both ends, but never none of them.
+/// The words between the titles at both ends. At least one word is always left.
 pub(super) fn without_titles<'w>(mut words: &'w [&'w str]) -> &'w [&'w str] {
     loop {
         let before = longest([HONORIFICS, WORDS_BEFORE], |title| {
@@ -232,8 +232,8 @@ fn longest(tables: [&[&'static str]; 2], words_of: impl Fn(&'static str) -> Opti
     titles.filter_map(words_of).max().unwrap_or(0)
 }
 
-/// How many words a title takes up at the end where both iterators begin. A word may hold several parts of
-/// the title (`SPD I`), but a part is never spread over words: `I R` is not `IR`.
+/// How many words a title takes up, from where both iterators begin. A word may contain several parts of the title
+/// (`SPD I`), but a part never extends over two words: `I R` is not `IR`.
 fn words_of_title<'w>(
     mut words: impl Iterator<Item = &'w str>,
     parts: impl Iterator<Item = &'static str>,

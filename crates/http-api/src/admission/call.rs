@@ -172,7 +172,7 @@ impl<V: Verification> IdentifiedCall<V> {
         match (self.verifier.audit(event).await, reason) {
             // These contain no finding that would have to be recorded first.
             (Ok(()), _) | (Err(_), ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable) => Ok(()),
-            (Err(error), _) => Err(NotDurable(error.in_words())),
+            (Err(error), _) => Err(NotDurable(error.with_causes())),
         }
     }
 

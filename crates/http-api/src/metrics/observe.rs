@@ -30,10 +30,10 @@ impl Metrics {
     }
 
     fn observe(&self, figures: VerifierFigures) {
-        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_behind, sampled } =
+        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_outdated, sampled } =
             figures;
         raise(&self.unreadable_templates, unreadable_templates);
-        self.model_behind.set(model_behind.into());
+        self.model_behind.set(model_outdated.into());
         self.queue_depth.set(whole(engine.queued));
         self.queue_capacity.set(whole(engine.queue_length));
         self.workers.set(whole(engine.workers));

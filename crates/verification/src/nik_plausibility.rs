@@ -4,7 +4,8 @@ use padan_domain::{BirthDate, NationalId};
 /// Whether the digits of a NIK have the structure by which numbers are issued and agree with a date of birth: day (a
 /// woman's plus 40), month and two-digit year stand at positions 7 to 12.
 ///
-/// It is kept for whoever looks into a case and never decides one: a NIK stays the same when a birth date is corrected.
+/// The result is recorded to help an investigation and never decides: a NIK stays the same when a birth date is
+/// corrected.
 pub(crate) fn is_plausible(nik: &NationalId, date_of_birth: BirthDate) -> bool {
     nik.is_well_structured() && agrees(nik, date_of_birth)
 }
@@ -29,16 +30,16 @@ mod tests {
     }
 
     #[test]
-    fn a_day_may_be_a_mans_or_a_womans() {
+    fn the_day_is_as_it_is_or_forty_more() {
         assert!(agrees("3174011403870000", "14-03-1987"));
         assert!(agrees("3273064211940000", "02-11-1994"));
-        assert!(agrees("3273060101070000", "01-01-2007"), "the century is not written");
+        assert!(agrees("3273060101070000", "01-01-2007"), "a NIK does not have the century");
         assert!(!agrees("3174011403870000", "15-03-1987"));
         assert!(!agrees("3174011403870000", "14-03-1988"));
     }
 
     #[test]
-    fn a_number_without_the_usual_structure_is_not_plausible() {
+    fn a_nik_without_the_structure_of_issued_numbers_is_not_plausible() {
         let plausible = |nik: &str| {
             let born = BirthDate::parse("14-03-1987", &Clock::System).unwrap();
             is_plausible(&nik.parse().unwrap(), born)

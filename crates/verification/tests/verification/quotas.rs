@@ -1,5 +1,3 @@
-//! Quotas over a real store, with callers who hang up while the store is asked.
-
 use std::{fs, num::NonZeroU32, time::Duration};
 
 use padan_domain::{Clock, Endpoint, QuotaPeriod};

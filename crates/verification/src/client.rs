@@ -1,0 +1,28 @@
+use std::collections::HashMap;
+
+use padan_domain::{ClientName, ClientRules};
+use padan_store::SecretHashes;
+use sha2::{Digest as _, Sha256};
+
+/// Clients by user name.
+pub(crate) type ClientTable = HashMap<Box<[u8]>, Client>;
+
+/// A SHA-256 digest of a secret.
+pub(crate) type SecretDigest = [u8; 32];
+
+/// One client.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// The user name that it presents, as bytes.
+    pub(crate) username: Box<[u8]>,
+    pub(crate) name: ClientName,
+    pub(crate) password: SecretHashes,
+    pub(crate) api_key: SecretHashes,
+    pub(crate) disabled: bool,
+    pub(crate) rules: ClientRules,
+}
+
+/// The digest under which a secret is kept.
+pub(crate) fn digest(secret: &[u8]) -> SecretDigest {
+    Sha256::digest(secret).into()
+}

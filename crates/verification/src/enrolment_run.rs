@@ -1,0 +1,247 @@
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use padan_domain::{NationalId, NikRange};
+use padan_registry::RosterEntry;
+use padan_store::{EnrolmentLedger, EnrolmentTally, TemplateSummary};
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{
+    enrolment::{Enrolled, Enrolment, EnrolmentError, EnrolmentEvent, Outcome},
+    throttle::Throttle,
+};
+
+/// What a process does next.
+enum Step {
+    Process(NikRange),
+    /// Another process was faster to claim the range.
+    Retry,
+    /// Other processes still work on the last ranges.
+    Wait,
+    Finish,
+}
+
+/// How the work on a range ended.
+enum RangeOutcome {
+    Done(EnrolmentTally),
+    /// The lease has expired, and another process has the range now.
+    Lost,
+    Stopped,
+}
+
+impl Enrolment {
+    /// Works until the whole registry has been processed, or `stop` is set. What was embedded by then is written.
+    ///
+    /// # Errors
+    ///
+    /// [`EnrolmentError`] when a database does not answer for longer than the settings allow, or breaks its contract.
+    pub async fn run(
+        &self,
+        model_set: &str,
+        report: &mut impl FnMut(EnrolmentEvent<'_>),
+        stop: &watch::Receiver<bool>,
+    ) -> Result<Enrolled, EnrolmentError> {
+        let lease = Duration::from_secs(self.config.lease_seconds.get().into());
+        let ledger = self.store.enrolment(self.engine.contract(), lease);
+        self.retrying(async || Ok(ledger.begin(model_set).await?)).await?;
+        let mut walk = Walk {
+            enrolment: self,
+            ledger: &ledger,
+            report,
+            stop,
+            throttle: Throttle::new(self.rate),
+            enrolled: Enrolled::none(),
+        };
+        let walked = walk.run(lease).await;
+        let enrolled = walk.enrolled;
+        // Other processes need not wait until the lease expires.
+        ledger.release().await?;
+        walked.map(|complete| Enrolled { complete, ..enrolled })
+    }
+}
+
+/// One process's walk through the registry.
+struct Walk<'a, R> {
+    enrolment: &'a Enrolment,
+    ledger: &'a EnrolmentLedger,
+    report: &'a mut R,
+    stop: &'a watch::Receiver<bool>,
+    throttle: Throttle,
+    enrolled: Enrolled,
+}
+
+impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
+    /// Returns true when the whole registry is processed, and false when the walk was stopped.
+    async fn run(&mut self, lease: Duration) -> Result<bool, EnrolmentError> {
+        while !*self.stop.borrow() {
+            match self.next_step().await? {
+                Step::Process(range) => {
+                    if let RangeOutcome::Done(tally) = self.process(&range, lease).await? {
+                        let ledger = self.ledger;
+                        self.enrolment
+                            .retrying(async || Ok(ledger.finish_range(&range, tally).await?))
+                            .await?;
+                    }
+                }
+                Step::Wait => sleep(Duration::from_millis(500)).await,
+                Step::Retry => {}
+                Step::Finish => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// A range that another process has abandoned, or else the next unclaimed one.
+    async fn next_step(&mut self) -> Result<Step, EnrolmentError> {
+        let (ledger, registry) = (self.ledger, &self.enrolment.registry);
+        let people = self.enrolment.config.range_people.get();
+        self.enrolment
+            .retrying(async || {
+                if let Some(range) = ledger.take_over().await? {
+                    return Ok(Step::Process(range));
+                }
+                let Some(at) = ledger.checkpoint().await? else { return Ok(Step::Finish) };
+                let Some(range) = registry.next_range(at.reached.as_ref(), people).await? else {
+                    return Ok(if ledger.finish(&at).await? { Step::Finish } else { Step::Wait });
+                };
+                Ok(if ledger.claim(&at, &range).await? { Step::Process(range) } else { Step::Retry })
+            })
+            .await
+    }
+
+    /// Processes a range, and renews its lease meanwhile.
+    async fn process(&mut self, range: &NikRange, lease: Duration) -> Result<RangeOutcome, EnrolmentError> {
+        let ledger = self.ledger;
+        let mut renewals = interval(lease / 3);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        renewals.tick().await;
+        let mut work = Box::pin(self.process_batches(range));
+        loop {
+            tokio::select! {
+                ended = &mut work => return ended,
+                _ = renewals.tick() => match ledger.renew(range).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(RangeOutcome::Lost),
+                    // The work sees the same outage, and decides how long to wait.
+                    Err(error) => tracing::warn!("a lease could not be renewed: {error}"),
+                },
+            }
+        }
+    }
+
+    async fn process_batches(&mut self, range: &NikRange) -> Result<RangeOutcome, EnrolmentError> {
+        let Enrolment { registry, store, engine, config, .. } = self.enrolment;
+        let mut tally = EnrolmentTally::default();
+        let mut last = None;
+        loop {
+            if *self.stop.borrow() {
+                return Ok(RangeOutcome::Stopped);
+            }
+            let limit = config.batch_people.get();
+            let page = self
+                .enrolment
+                .retrying(async || Ok(registry.roster(range, last.as_ref(), limit).await?))
+                .await?;
+            let Some(end) = page.last() else { return Ok(RangeOutcome::Done(tally)) };
+            last = Some(end.nik.clone());
+            let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
+            let kept = self
+                .enrolment
+                .retrying(async || Ok(store.template_summaries(&niks, engine.contract()).await?))
+                .await?;
+            let mut counted = EnrolmentTally::default();
+            let mut stale = Vec::new();
+            for (entry, kept) in page.into_iter().zip(kept) {
+                self.triage(entry, kept, &mut counted, &mut stale);
+            }
+            self.embed(stale, &mut counted).await?;
+            tally += counted;
+            self.enrolled.tally += counted;
+            let Enrolled { tally, embedded, .. } = self.enrolled;
+            (self.report)(EnrolmentEvent::Progress { tally, embedded });
+        }
+    }
+
+    /// Counts a person with a current and readable template, and adds any other to those that must be embedded.
+    fn triage(
+        &mut self,
+        entry: RosterEntry,
+        kept: Option<TemplateSummary>,
+        counted: &mut EnrolmentTally,
+        stale: &mut Vec<RosterEntry>,
+    ) {
+        match (entry.portrait_updated_at, kept) {
+            (None, _) => {
+                counted.failed += 1;
+                self.report_without_template(&entry.nik, "REGISTRY_INCONSISTENT");
+            }
+            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment && kept.is_readable => {
+                match kept.unusable_reason {
+                    None => counted.templates += 1,
+                    Some(reason) => {
+                        counted.unusable += 1;
+                        self.report_without_template(&entry.nik, &reason);
+                    }
+                }
+            }
+            (Some(_), _) => stale.push(entry),
+        }
+    }
+
+    fn report_without_template(&mut self, nik: &NationalId, reason: &str) {
+        (self.report)(EnrolmentEvent::WithoutTemplate { nik, reason });
+    }
+
+    /// Embeds people with all workers, and writes the templates together.
+    async fn embed(
+        &mut self,
+        stale: Vec<RosterEntry>,
+        counted: &mut EnrolmentTally,
+    ) -> Result<(), EnrolmentError> {
+        let Enrolment { store, engine, .. } = self.enrolment;
+        // One portrait waits for each worker that is busy, so that none is ever idle.
+        let concurrency = engine.figures().workers * 2;
+        let (enrolment, throttle) = (self.enrolment, &self.throttle);
+        let mut outcomes = stream::iter(stale)
+            .map(|entry| async move {
+                throttle.wait().await;
+                enrolment.embed_one(entry).await
+            })
+            .buffer_unordered(concurrency.max(1));
+        let mut batch = Vec::new();
+        while let Some(outcome) = outcomes.next().await {
+            match outcome? {
+                Outcome::Embedded(nik, template) => batch.push((nik, template)),
+                Outcome::Gone => {}
+                Outcome::Failed(nik, reason) => {
+                    counted.failed += 1;
+                    (self.report)(EnrolmentEvent::WithoutTemplate { nik: &nik, reason });
+                }
+            }
+        }
+        drop(outcomes);
+        if !batch.is_empty() {
+            enrolment.retrying(async || Ok(store.save_templates(&batch, engine.contract()).await?)).await?;
+        }
+        for (nik, template) in &batch {
+            self.enrolled.embedded += 1;
+            match template.unusable_reason() {
+                None => counted.templates += 1,
+                Some(reason) => {
+                    counted.unusable += 1;
+                    self.report_without_template(nik, reason);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Enrolled {
+    fn none() -> Self {
+        Self { tally: EnrolmentTally::default(), embedded: 0, complete: false }
+    }
+}

@@ -1,0 +1,4 @@
+//! The use cases over a real PostgreSQL.
+
+#[cfg(test)]
+mod quotas;
