@@ -60,7 +60,7 @@ pub(crate) struct DemoArguments {
     once: bool,
     /// Folder with people.csv, and optionally selfies.csv and strangers.csv
     ///
-    /// people.csv has the columns nik, name, date_of_birth (yyyy-mm-dd), status and portrait (a path below the
+    /// people.csv has the columns nik, name, `date_of_birth` (yyyy-mm-dd), status and portrait (a path below the
     /// folder). The other two have the columns nik and file.
     #[arg(long, value_name = "DIR", default_value = "people")]
     people: PathBuf,

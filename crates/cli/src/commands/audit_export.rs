@@ -22,7 +22,7 @@ use crate::{settings::SettingsArguments, telemetry};
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Only rows about the person with this NIK; needs store.person_key, including its former keys
+    /// Only rows about the person with this NIK; needs `store.person_key`, including its former keys
     #[arg(long)]
     nik: Option<String>,
     /// Only rows of this client

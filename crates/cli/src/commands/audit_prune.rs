@@ -16,7 +16,7 @@ use crate::{settings::SettingsArguments, telemetry};
 ///
 /// Only months whose rows are all older than the given age are deleted. Each chain that loses rows gets a signed
 /// anchor, by which `padan audit verify` tells pruned rows from stolen ones. The counts of `padan usage` stay. The
-/// database user needs the role padan_operator.
+/// database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct AuditPruneArguments {
     #[command(flatten)]

@@ -12,7 +12,7 @@ use crate::settings::SettingsArguments;
 /// Print the cosine, false match rate (FMR) and false non-match rate (FNMR) of each percentage
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationShowArguments {
-    /// Model set [default: inference.model_set]
+    /// Model set [default: `inference.model_set`]
     set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,

@@ -20,8 +20,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// Manage the clients that may call the service
 ///
 /// A client's secrets are 256 random bits each. They are shown once, and only their hashes are stored. Running services
-/// apply a change within seconds. Changes need a database user with the role padan_operator; for list and show the role
-/// padan_auditor is enough.
+/// apply a change within seconds. Changes need a database user with the role `padan_operator`; for list and show the
+/// role `padan_auditor` is enough.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArguments {
     #[command(subcommand)]
@@ -114,7 +114,7 @@ struct RuleArguments {
     network: Vec<ipnet::IpNet>,
     /// Certificate that the client must present; may be repeated, then any of them is accepted [default: none needed]
     ///
-    /// Needs TLS with http.tls.client_ca_file. NAME is sha256:DIGEST, or a DNS name, e-mail address or URI among the
+    /// Needs TLS with `http.tls.client_ca_file`. NAME is sha256:DIGEST, or a DNS name, e-mail address or URI among the
     /// certificate's subject alternative names.
     #[arg(long, value_name = "NAME")]
     certificate: Vec<CertificateName>,

@@ -28,7 +28,7 @@ const MAX_STANDBYS: i64 = 9;
 
 /// Run a command with a private, temporary PostgreSQL (for developers)
 ///
-/// The command finds a superuser's URL in the variable PADAN_TEST_DATABASE_URL. The exit code is that of the command.
+/// The command finds a superuser's URL in the variable `PADAN_TEST_DATABASE_URL`. The exit code is that of the command.
 /// The PostgreSQL and its standbys are stopped and removed at the end.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArguments {
@@ -37,11 +37,11 @@ pub(crate) struct ClusterArguments {
     durable: bool,
     /// Number of streaming standbys
     ///
-    /// Their URLs are in the variable PADAN_TEST_STANDBY_URLS, their data folders in PADAN_TEST_STANDBY_FOLDERS, both
+    /// Their URLs are in the variable `PADAN_TEST_STANDBY_URLS`, their data folders in `PADAN_TEST_STANDBY_FOLDERS`, both
     /// separated by commas. The file postmaster.pid in a data folder contains the process id.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=MAX_STANDBYS))]
     standbys: u8,
-    /// Override a setting of the server, such as shared_buffers=1GB; may be repeated
+    /// Override a setting of the server, such as `shared_buffers=1GB`; may be repeated
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<String>,
     /// The command and its arguments

@@ -40,13 +40,13 @@ pub(crate) struct EnrollArguments {
     /// Maximum people embedded per second, to limit the load on databases and processors
     #[arg(long, value_name = "PEOPLE")]
     rate: Option<NonZeroU32>,
-    /// Number of worker threads [default: inference.workers]
+    /// Number of worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
     /// Append the people who get no template to this CSV file, with the columns nik and reason
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
     failures: PathBuf,
-    /// Print the progress of all enrolments and exit; the database role padan_auditor is enough
+    /// Print the progress of all enrolments and exit; the database role `padan_auditor` is enough
     #[arg(long)]
     status: bool,
 }

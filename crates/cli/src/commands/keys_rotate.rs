@@ -11,7 +11,7 @@ use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Encrypt all face templates again with the first key in store.template_keys
+/// Encrypt all face templates again with the first key in `store.template_keys`
 ///
 /// To replace a key while services run:
 ///

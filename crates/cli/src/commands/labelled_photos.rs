@@ -15,7 +15,7 @@ use crate::settings::{Settings, SettingsArguments};
 /// The photos and their labels
 #[derive(Debug, Args)]
 pub(crate) struct LabelledPhotosArguments {
-    /// List of pairs of photos, with the columns path_a, path_b, same (1 or 0), and optionally fold and group
+    /// List of pairs of photos, with the columns `path_a`, `path_b`, same (1 or 0), and optionally fold and group
     #[arg(long, value_name = "CSV", requires = "root", conflicts_with = "identities")]
     pairs: Option<PathBuf>,
     /// Folder that the paths in the list of pairs are relative to
@@ -34,16 +34,16 @@ pub(crate) struct LabelledPhotosArguments {
     /// How many impostor pairs to list for each source of --identities; error rates count all of them
     #[arg(long, value_name = "PAIRS", default_value_t = 20_000)]
     impostor_pairs: usize,
-    /// Model set [default: inference.model_set]
+    /// Model set [default: `inference.model_set`]
     #[arg(long, value_name = "SET")]
     model: Option<String>,
-    /// Device that runs the models: auto, cpu, openvino, cuda or tensorrt [default: inference.device]
+    /// Device that runs the models: auto, cpu, openvino, cuda or tensorrt [default: `inference.device`]
     #[arg(long, value_name = "DEVICE", value_parser = parse_choice::<DeviceChoice>)]
     device: Option<DeviceChoice>,
-    /// Number format that the embedder computes in: auto, fp32 or bf16 [default: inference.precision]
+    /// Number format that the embedder computes in: auto, fp32 or bf16 [default: `inference.precision`]
     #[arg(long, value_name = "PRECISION", value_parser = parse_choice::<PrecisionChoice>)]
     precision: Option<PrecisionChoice>,
-    /// Number of worker threads [default: inference.workers]
+    /// Number of worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
     #[command(flatten)]

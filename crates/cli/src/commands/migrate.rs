@@ -8,8 +8,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Apply missing migrations to the store
 ///
-/// Brings the schema of the database store.url up to date. The registry is never written to; deploy/registry shows how
-/// a site provides its view there.
+/// Brings the schema of the database `store.url` up to date. The registry is never written to; deploy/registry shows
+/// how a site provides its view there.
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArguments {
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// Deletes the person's face templates of all models, and removes the person's identity from the audit trail: its rows
 /// stay, but no longer show whom they are about. The erasure itself is recorded in the audit trail. The registry is not
 /// changed: while it has the person, the next verification creates a template again. The database user needs the role
-/// padan_operator.
+/// `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct PersonForgetArguments {
     #[command(flatten)]

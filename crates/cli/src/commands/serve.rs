@@ -22,7 +22,7 @@ use crate::{
 ///
 /// The service also starts while databases are down: it answers 503, and /readyz shows what is missing.
 ///
-/// At SIGTERM or Ctrl-C, /readyz fails and the service goes on for http.shutdown_delay_seconds. Then it finishes the
+/// At SIGTERM or Ctrl-C, /readyz fails and the service goes on for `http.shutdown_delay_seconds`. Then it finishes the
 /// requests in flight. A second signal ends it at once.
 ///
 /// SIGHUP reloads the log filter, the limits in [http], the certificates and the file of clients.

@@ -11,9 +11,9 @@ use super::{assignment::Assignment, effective::EffectiveSettings, layers, sectio
 /// The options that every command takes for its settings.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SettingsArguments {
-    /// Read settings from this TOML file [default: $PADAN_CONFIG, else no file]
+    /// Read settings from this TOML file [default: `$PADAN_CONFIG`, else no file]
     ///
-    /// A key that the file does not set keeps its default. Environment variables named PADAN__SECTION__KEY override
+    /// A key that the file does not set keeps its default. Environment variables named `PADAN__SECTION__KEY` override
     /// both.
     #[arg(long = "config", value_name = "FILE", global = true)]
     file: Option<PathBuf>,

@@ -132,7 +132,7 @@ fn all_metrics_count_and_promtool_has_no_complaints() {
         "padan_config_info{hash=\"",
         "process_resident_memory_bytes ",
     ] {
-        assert!(text.contains(began), "{begun} is not in:\n{text}");
+        assert!(text.contains(began), "{began} is not in:\n{text}");
     }
     promtool_check(&text);
 }
