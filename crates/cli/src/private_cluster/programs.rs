@@ -27,7 +27,7 @@ impl Programs {
             }
         }
         bail!(
-            "no PostgreSQL server found: initdb is neither in $PATH nor in /usr/lib/postgresql nor where pg_config says. \
+            "no PostgreSQL server found: initdb is neither in $PATH nor in /usr/lib/postgresql, nor does pg_config find it. \
              Run `make deps`, or install your system's package `postgresql`"
         )
     }

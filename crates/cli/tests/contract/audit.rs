@@ -302,8 +302,8 @@ fn an_export_whose_reader_closes_the_pipe_succeeds() {
         BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
         assert!(first.contains("request_id"), "{first}");
         let ended = export.wait_with_output().unwrap();
-        let said = String::from_utf8(ended.stderr).unwrap();
-        assert!(ended.status.success() && !said.contains("pipe"), "{format}: {said}");
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success() && !stderr.contains("pipe"), "{format}: {stderr}");
     }
 }
 
@@ -336,8 +336,8 @@ fn forgetting_an_unknown_person_changes_nothing() {
     let service = TestService::start();
     let forgotten = service.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
-    let said = String::from_utf8(forgotten.stderr).unwrap();
-    assert!(said.contains("Nothing is stored about this person"), "{said}");
+    let stderr = String::from_utf8(forgotten.stderr).unwrap();
+    assert!(stderr.contains("Nothing is stored about this person"), "{stderr}");
     let announced = "SELECT fields FROM store.audit_event WHERE kind = 'forget'";
     assert!(service.runtime.block_on(service.store.texts(announced)).is_empty());
 }

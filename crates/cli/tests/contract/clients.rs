@@ -64,16 +64,16 @@ fn header(answer: &Answer, name: &str) -> u64 {
 #[test]
 fn the_doctor_reports_missing_clients_and_excess_privileges() {
     let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
-    let looked = service.command(&["doctor"]);
-    let said = String::from_utf8(looked.stdout).unwrap();
-    assert_eq!(looked.status.code(), Some(1), "{said}");
-    assert!(said.contains("there are no clients") && said.contains("is a superuser"), "{said}");
+    let doctor = service.command(&["doctor"]);
+    let report = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(1), "{report}");
+    assert!(report.contains("there are no clients") && report.contains("is a superuser"), "{report}");
     add(&service, "telco", &[]);
-    let looked = service.command(&["doctor"]);
-    let said = String::from_utf8(looked.stdout).unwrap();
-    assert!(looked.status.success() && said.contains("is a superuser"), "{said}");
-    assert!(said.contains("warn  registry") && said.contains("is a primary"), "{said}");
-    assert!(!said.contains("the clock of"), "{said}");
+    let doctor = service.command(&["doctor"]);
+    let report = String::from_utf8(doctor.stdout).unwrap();
+    assert!(doctor.status.success() && report.contains("is a superuser"), "{report}");
+    assert!(report.contains("warn  registry") && report.contains("is a primary"), "{report}");
+    assert!(!report.contains("the clock of"), "{report}");
 }
 
 #[test]

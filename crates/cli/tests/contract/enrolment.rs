@@ -51,15 +51,15 @@ fn enroll(service: &TestService, more: &[&str]) -> Child {
 
 fn finished(enrolment: Child) -> String {
     let Output { status, stderr, .. } = enrolment.wait_with_output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert!(status.success(), "{said}");
-    said
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(status.success(), "{stderr}");
+    stderr
 }
 
 /// The number before these words.
-fn number_before(said: &str, words: &str) -> u64 {
-    let before = said.split(words).next().unwrap_or_else(|| panic!("no `{words}` in {said}"));
-    before.split_whitespace().last().unwrap().parse().unwrap_or_else(|_| panic!("{said}"))
+fn number_before(stderr: &str, words: &str) -> u64 {
+    let before = stderr.split(words).next().unwrap_or_else(|| panic!("no `{words}` in {stderr}"));
+    before.split_whitespace().last().unwrap().parse().unwrap_or_else(|_| panic!("{stderr}"))
 }
 
 #[test]
@@ -81,11 +81,11 @@ fn a_killed_enrolment_is_continued_and_nobody_is_embedded_twice() {
         assert!(done.iter().all(|(key, at)| now.get(key) == Some(at)), "somebody was embedded twice");
         done = now;
     }
-    let said = finished(enroll(&service, &[]));
+    let stderr = finished(enroll(&service, &[]));
     let all = templates(&service);
-    assert_eq!(all.len() as u64, 300 + SITE_PEOPLE, "{said}");
+    assert_eq!(all.len() as u64, 300 + SITE_PEOPLE, "{stderr}");
     assert!(done.iter().all(|(key, at)| all.get(key) == Some(at)), "somebody was embedded twice");
-    assert_eq!(number_before(&said, " were embedded in this run"), 300 + SITE_PEOPLE - done.len() as u64);
+    assert_eq!(number_before(&stderr, " were embedded in this run"), 300 + SITE_PEOPLE - done.len() as u64);
 
     let list = fs::read_to_string(service.folder().join("failures.csv")).unwrap();
     assert!(list.lines().skip(1).all(|line| line == format!("{BROKEN_PORTRAIT},IMAGE_UNREADABLE")), "{list}");
@@ -106,7 +106,7 @@ fn two_processes_share_the_work() {
     let service = TestService::with(SETTINGS);
     populate(&service, 240);
     let both = [enroll(&service, &["--workers", "1"]), enroll(&service, &["--workers", "1"])].map(finished);
-    let embedded = both.each_ref().map(|said| number_before(said, " were embedded in this run"));
+    let embedded = both.each_ref().map(|stderr| number_before(stderr, " were embedded in this run"));
     assert_eq!(embedded[0] + embedded[1], 240 + SITE_PEOPLE, "{both:?}");
     assert!(embedded.iter().all(|embedded| *embedded > 20), "{both:?}");
 }
@@ -125,10 +125,10 @@ fn a_stopped_enrolment_writes_its_templates_and_releases_its_ranges() {
     )
     .unwrap();
     let Output { status, stderr, .. } = enrolment.wait_with_output().unwrap();
-    let said = String::from_utf8(stderr).unwrap();
-    assert_eq!(status.code(), Some(1), "{said}");
-    assert!(said.contains("Stopped before the end"), "{said}");
-    assert_eq!(number_before(&said, " were embedded in this run"), templates(&service).len() as u64);
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("Stopped before the end"), "{stderr}");
+    assert_eq!(number_before(&stderr, " were embedded in this run"), templates(&service).len() as u64);
     finished(enroll(&service, &[]));
     assert_eq!(templates(&service).len() as u64, 200 + SITE_PEOPLE);
 }

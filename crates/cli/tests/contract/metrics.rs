@@ -150,8 +150,8 @@ fn promtool_check(text: &str) {
         .unwrap_or_else(|error| panic!("promtool: {error}; run scripts/deps.sh --for-tests"));
     promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let output = promtool.wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    let messages = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && messages.is_empty(), "{}", String::from_utf8_lossy(&messages));
 }
 
 /// Names and labels of all series, without their values.

@@ -22,10 +22,10 @@ fn unreadable(service: &TestService) -> String {
 fn enrolled(service: &TestService) -> u64 {
     let failures = service.folder().join("failures.csv");
     let output = service.command(&["enroll", "--failures", failures.to_str().unwrap()]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    let before = said.split(" were embedded in this run").next().unwrap();
-    before.split_whitespace().last().unwrap().parse().unwrap_or_else(|_| panic!("{said}"))
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{stderr}");
+    let before = stderr.split(" were embedded in this run").next().unwrap();
+    before.split_whitespace().last().unwrap().parse().unwrap_or_else(|_| panic!("{stderr}"))
 }
 
 #[test]
