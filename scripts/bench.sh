@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The criterion benchmarks, those whose name contains the argument if there is one, with a database whose disk is waited for.
+# Runs the criterion benchmarks whose name contains the argument, or all, with a database that syncs each commit to disk.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-# `audit` is no criterion harness: scripts that want it run it by name.
+# `audit` is not a criterion harness: `make bench-audit` runs it.
 "$padan" cluster --durable -- cargo bench --quiet --package padan-benches \
   --bench decision --bench evaluation --bench lookup --bench pipeline --bench request -- "$@"

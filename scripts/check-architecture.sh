@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the dependencies between our crates with the promised arrows, and looks for what must not be named.
+# Checks that the dependencies between the crates are the allowed ones, and that no file names what it must not.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -9,8 +9,8 @@ complain() {
   wrong=1
 }
 
-# A crate's own arrows; what is not listed here is not allowed. The program may use every crate.
-promised() {
+# allowed_for CRATE: the crates that it may depend on.
+allowed_for() {
   case $1 in
     padan-domain | padan-postgres | padan-testing | padan-load) ;;
     padan-inference) echo padan-domain ;;
@@ -24,24 +24,24 @@ promised() {
     padan-scale) echo padan-domain padan-registry padan-store ;;
     padan-benches) echo padan-domain padan-evaluation padan-inference padan-registry padan-store padan-verification \
       padan-http-api ;;
-    *) complain "the crate $1 has no place in scripts/check-architecture.sh" ;;
+    *) complain "scripts/check-architecture.sh does not list the crate $1" ;;
   esac
 }
 
 for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/*/Cargo.toml; do
   crate=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
-  allowed=" $(promised "$crate" | tr '\n' ' ') "
+  allowed=" $(allowed_for "$crate" | tr '\n' ' ') "
   found=$(cargo tree --package "$crate" --edges normal,build --depth 1 --prefix none --format '{p}' |
     awk 'NR > 1 && $1 ~ /^padan/ { print $1 }' | sort -u)
   for target in $found; do
     case $allowed in
       *" $target "*) ;;
-      *) complain "$crate depends on $target, which is no promised arrow" ;;
+      *) complain "$crate must not depend on $target" ;;
     esac
   done
 done
 
-# only_in PATTERN WHAT PLACE... : the crates whose manifest has a normal dependency that matches.
+# only_in PATTERN CRATE... : complains about other crates with a normal dependency that matches.
 only_in() {
   local pattern=$1 manifest crate
   shift
@@ -50,7 +50,7 @@ only_in() {
     if sed '/^\[dev-dependencies\]/,$d' "$manifest" | grep -qE "^${pattern}[ .]"; then
       case " $* " in
         *" $crate "*) ;;
-        *) complain "$manifest names a dependency that only $* may have: $pattern" ;;
+        *) complain "$manifest has a dependency that only $* may have: $pattern" ;;
       esac
     fi
   done
@@ -62,12 +62,12 @@ only_in anyhow cli
 
 named=$(grep -rlE '\bort::' crates --include='*.rs' || true)
 if [ "$named" != crates/inference/src/runtime.rs ]; then
-  complain "ort is to be named in crates/inference/src/runtime.rs alone, and is in: ${named//$'\n'/ }"
+  complain "only crates/inference/src/runtime.rs may name ort, found: ${named//$'\n'/ }"
 fi
 if grep -rnE '#!?\[allow\(' crates benches --include='*.rs'; then
   complain "use #[expect(lint, reason = \"...\")] instead"
 fi
 if grep -rnE '^\s*#\[ignore' crates benches --include='*.rs'; then
-  complain "no test is ignored"
+  complain "tests must not be ignored"
 fi
 exit "$wrong"

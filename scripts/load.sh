@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Drives a service of its own on a private PostgreSQL whose disk is waited for, with selfies at the sizes that phones send,
-# prints what that costs beside the bare face pipeline and the goals, and writes benches/out/load.json, which
-# benches/README.md explains. Takes six minutes on two cores; the machine should have nothing else to do.
+# Measures a service under load, on a private PostgreSQL that syncs each commit to disk, with selfies of the sizes that
+# phones send. Prints its cost beside that of the bare face pipeline and the goals, and writes benches/out/load.json, which
+# benches/README.md explains. Takes six minutes on two cores; nothing else should run on the machine.
 #
 #     scripts/load.sh            # all sizes, text fields alone, one worker against two
-#     scripts/load.sh --soak [N] # 50,000 verifications of all sizes in turn instead, for memory: half an hour; soak.json
+#     scripts/load.sh --soak [N] # instead 50,000 verifications of all sizes in turn, for memory: half an hour; soak.json
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -17,9 +17,9 @@ case "${1-}" in
   '') ;;
   --soak)
     soak=${2-50000}
-    [[ $soak =~ ^[1-9][0-9]*$ ]] || fail "not a number of verifications: $soak"
+    [[ $soak =~ ^[1-9][0-9]*$ ]] || fail "--soak: expected a number of verifications, found $soak"
     ;;
-  *) fail "unknown argument $1: there is only --soak" ;;
+  *) fail "unknown argument $1: expected --soak or nothing" ;;
 esac
 # shellcheck source=scripts/site.sh
 . scripts/site.sh
@@ -28,22 +28,22 @@ kernels=$padan-kernels
 url=http://127.0.0.1:18080 admin_port=19090
 sizes=(480x640 1080x1440 3024x4032)
 results=$work/results
-# The processors that this shell may use, by number.
+# The numbers of the processors that this shell may use.
 mapfile -t cpus < <(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)), sep="\n")')
 cores=${#cpus[@]}
-# list FIRST NUMBER: so many of the processors, as taskset wants them.
+# list FIRST COUNT: that many of the processors from the given one on, in the form that taskset takes.
 list() {
   local IFS=,
   echo "${cpus[*]:$1:$2}"
 }
 if [ "$soak" = 0 ]; then
   [ "$cores" -ge 2 ] || fail "two workers need two cores"
-  taskset --pid --cpu-list "$(list 0 "$cores")" "$$" >/dev/null || fail "taskset of util-linux does not work here"
+  taskset --pid --cpu-list "$(list 0 "$cores")" "$$" >/dev/null || fail "cannot run taskset: install util-linux"
 fi
-# One client may have so many requests at once: http.max_in_flight times http.client_share.
+# At most 64, the requests that one client may have in flight: http.max_in_flight times http.client_share.
 callers=$((4 * cores < 64 ? 4 * cores : 64))
 mkdir -- "$results"
-# No balancer has to notice the end of a service.
+# No load balancer needs time to notice the end of a service.
 export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
 make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 "$padan" config show --config "$work/padan.toml" >"$work/settings.toml"
@@ -57,33 +57,33 @@ start() {
 }
 stop() {
   kill -TERM "$service"
-  wait "$service" || fail "the service did not end well: $(tail -n 5 "$work/padan.log")"
+  wait "$service" || fail "the service ended with an error: $(tail -n 5 "$work/padan.log")"
   forget "$service"
 }
-# send NAME ARGUMENTS... : requests, whose figures go into a file of that name.
+# send NAME ARGUMENTS... : sends requests and writes the figures to a file of that name.
 send() {
   local name=$1
   shift
   "$load" --url "$url" --user load --watch "$service" --watch "$postgres" "$@" >"$results/$name.json"
 }
-# loop NAME ARGUMENTS... : the bare loop.
+# loop NAME ARGUMENTS... : runs the bare face pipeline and writes its figures to a file of that name.
 loop() {
   local name=$1
   shift
   "$kernels" --settings "$work/settings.toml" "$@" >"$results/$name.json"
 }
 read_metrics() { curl --silent --fail "http://127.0.0.1:$admin_port/metrics" >"$results/$1"; }
-# seventy_percent NAME: of the answers a second in those figures.
+# seventy_percent NAME: 70 % of the answers per second in those figures.
 seventy_percent() { awk '/"per_second":/ { printf "%.2f\n", 0.7 * $2 }' "$results/$1.json"; }
 
-# Kernels before and after the service, because a machine that others share changes its pace.
+# The bare pipeline runs before and after the service, because the speed of a shared machine varies.
 measure_size() {
   local size=$1
   say "$size (after $SECONDS s)"
   loop "$size.kernels-1" --size "$size" --seconds 8
   start
   echo "$ready_ms" >"$results/$size.ready_ms"
-  # The first verification of a person makes the template; nothing of it is counted.
+  # The first verification of a person creates the template, and is not counted.
   "$load" --url "$url" --user load --seconds 3 >/dev/null
   read_metrics "$size.before"
   send "$size.closed" --size "$size" --warm-up 2 --seconds 16 --connections "$callers"
@@ -94,20 +94,20 @@ measure_size() {
   stop
 }
 
-# on_cores LIST PROCESS... : with all their threads, and what they start from now on.
+# on_cores LIST PROCESS... : binds the processes, with all their threads and future children, to these processors.
 on_cores() {
   local process list=$1
   shift
   for process in "$@"; do
-    # A connection's process may end meanwhile.
+    # The process of a database connection may have ended in the meantime.
     taskset --all-tasks --pid --cpu-list "$list" "$process" >/dev/null || [ ! -d "/proc/$process" ] ||
-      fail "process $process cannot be put on the processors $list"
+      fail "cannot bind process $process to the processors $list"
   done
 }
 postgres_on_cores() { mapfile -t servers < <(pgrep --parent "$postgres") && on_cores "$1" "$postgres" "${servers[@]}"; }
 
-# measure_workers WORKERS: a service with so many workers on as many cores. Load generator and PostgreSQL have the other cores,
-# and where there are none, all.
+# measure_workers WORKERS: measures a service with this number of workers on as many cores. Load generator and PostgreSQL
+# run on the other cores, or on all cores if there are no others.
 measure_workers() {
   local workers=$1 all others own
   all=$(list 0 "$cores") own=$(list 0 "$workers")
@@ -115,7 +115,7 @@ measure_workers() {
   if [ "$cores" -gt "$workers" ]; then others=$(list "$workers" "$cores"); else others=$all; fi
   postgres_on_cores "$others"
   export PADAN__INFERENCE__WORKERS=$workers
-  # The service has the cores of the shell that starts it.
+  # The service inherits the cores of the shell that starts it.
   on_cores "$own" "$$"
   loop "workers-$workers.kernels" --size 1080x1440 --threads "$workers" --seconds 6
   start
@@ -129,7 +129,7 @@ measure_workers() {
 }
 
 if [ "$soak" -gt 0 ]; then
-  # One look at the pipeline, for what the report says of the machine.
+  # A short run of the pipeline, for the report's description of the machine.
   loop soak.kernels --size 480x640 --seconds 1
   start
   "$load" --url "$url" --user load --seconds 3 >/dev/null

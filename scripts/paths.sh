@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by the other scripts: goes to the checkout's root and says where things are.
+# Sourced by the other scripts: changes to the checkout's root and sets the paths of programs and folders.
 
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
@@ -8,7 +8,7 @@ deps=$PWD/.deps
 padan=${CARGO_TARGET_DIR:-$PWD/target}/release/padan
 load=$padan-load
 export PATH="$deps/bin:$PATH:${HOME:-/root}/.cargo/bin"
-# The queries are checked against .sqlx, whatever database the caller's environment names.
+# Queries are checked against .sqlx, even if the caller's environment names a database.
 export SQLX_OFFLINE=true
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }

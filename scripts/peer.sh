@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Padan beside a FastAPI service that does the same (benches/peer), in turn on the same databases and with the same selfies
-# of 1080 x 1440: verifications a second, latency, CPU time of a verification, memory. Fails when the services answer
-# differently, and when one of FastAPI's two processes has nearly all connections six times; a goal that is missed is told.
-# The figures go to benches/out/peer.json.
+# Compares Padan with a FastAPI service that does the same (benches/peer). Both run in turn on the same databases and get
+# the same selfies of 1080 x 1440. Measures verifications per second, latency, CPU time per verification, and memory. Fails
+# when the services answer differently, or when one of FastAPI's two processes gets nearly all connections in six attempts;
+# a missed goal is only reported. The figures go to benches/out/peer.json.
 #
 #     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
 # shellcheck source=scripts/paths.sh
@@ -18,7 +18,7 @@ if [ "$(nproc)" -lt 2 ] || [ "$connections" -lt 2 ]; then fail "two processes ne
 
 port=18080 admin_port=18090 peer_port=18081
 python=$deps/peer-venv/bin/python
-# Nothing is in front that would have to see that a service goes.
+# No load balancer needs time to notice the end of a service.
 export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
 registry=$(url_of "$PADAN_TEST_DATABASE_URL" registry)
 make_site "$registry"
@@ -29,7 +29,7 @@ PEER_PASSWORD_SHA256=$(sha256_of "$PADAN_LOAD_PASSWORD")
 PEER_API_KEY_SHA256=$(sha256_of "$PADAN_LOAD_API_KEY")
 export PEER_PERSON_KEY PEER_PASSWORD_SHA256 PEER_API_KEY_SHA256
 
-# as_peer WAY COMMAND... : with the settings of one of the ways to write it.
+# as_peer WAY COMMAND... : runs the command with the settings of one of the FastAPI service's variants.
 as_peer() {
   local way=$1
   shift
@@ -62,8 +62,8 @@ for way in careful prepared usual; do
   psql --quiet "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE peer_$way"
   as_peer "$way" "$python" -B benches/peer/enrol.py
   start_peer "$way"
-  say "the same answers, $way:"
-  as_peer "$way" "$python" -B benches/peer/check.py "$port" "$peer_port" || fail "the two do not do the same"
+  say "comparing the answers of Padan and $way:"
+  as_peer "$way" "$python" -B benches/peer/check.py "$port" "$peer_port" || fail "the services answer differently"
   stop "$service"
 done
 stop "$padan_service"
@@ -73,17 +73,17 @@ measure() {
   "$load" --user load --url "http://127.0.0.1:$3" --size 1080x1440 --connections "$connections" \
     --warm-up "$warm_up" --seconds "$seconds" --watch "$service" >"$work/$1.$2.json"
   stop "$service"
-  say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") a second"
+  say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") per second"
 }
 
-# both_work FILE: whether two processes had something to do. Who gets a connection is the kernel's choice, and it lasts; a
-# process that has them all has a core and its caches for itself.
+# both_work FILE: whether both processes had work. The kernel assigns each connection to a process for good. A process that
+# gets all of them has a core and its caches to itself, which would distort the measurement.
 both_work() {
   "$python" -c 'import json, sys
 used = json.load(open(sys.argv[1]))["watched"][0]
 sys.exit(used["cpu_seconds"] < 1.5 * used["seconds"])' "$1"
 }
-# measure_peer WAY ROUND: until both processes work, where there are two.
+# measure_peer WAY ROUND: repeats the measurement until both processes had work, if there are two.
 measure_peer() {
   local attempt
   for attempt in 1 2 3 4 5 6; do
@@ -92,11 +92,11 @@ measure_peer() {
     if [ "$1" = usual ] || both_work "$work/$1.$2.json"; then return; fi
     say "attempt $attempt does not count: one process had nearly all connections"
   done
-  fail "one of the two processes had nearly all connections each time; try more of them"
+  fail "one of the two processes had nearly all connections in every attempt: use more connections"
 }
 
-# One at a time, each started anew, so that none shares memory with another; in the opposite order every other round, so that
-# none always runs on the warmer machine.
+# The services run one at a time and are started for each measurement, so that they share no memory. Every other round has
+# the opposite order, so that none always runs on the warmer machine.
 for round in $(seq "$rounds"); do
   order=(padan careful prepared usual)
   [ $((round % 2)) -eq 1 ] || order=(usual prepared careful padan)

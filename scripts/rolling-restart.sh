@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Two services behind HAProxy, with deploy/haproxy/padan.cfg, are restarted in turn, by SIGTERM and under load. Prints
-# what became of the requests, and fails when one failed.
+# Restarts two services behind HAProxy, with deploy/haproxy/padan.cfg, in turn by SIGTERM and under load. Prints the results
+# of the requests, and fails when one failed.
 #
-# A process serves on for http.shutdown_delay_seconds after SIGTERM, 5 by default. Without that time requests do fail:
-# PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 shows it.
+# A process goes on serving for http.shutdown_delay_seconds after SIGTERM, 5 by default. Without this delay requests fail,
+# as PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 shows.
 #
 #     scripts/rolling-restart.sh [ROUNDS [ARGUMENTS OF padan-load]]
 # shellcheck source=scripts/paths.sh
@@ -27,7 +27,7 @@ for name in a b; do
   services[$name]=$service
 done
 
-# The shipped file, with this machine's addresses.
+# The shipped configuration, with this machine's addresses.
 configuration=$work/haproxy.cfg
 sed --regexp-extended -e "s/^( +bind) :80$/\1 127.0.0.1:$port/" \
   -e "s/^( +server a) .*/\1 127.0.0.1:${ports[a]} port ${admin_ports[a]}/" \
@@ -46,13 +46,13 @@ for round in $(seq "$rounds"); do
   for name in a b; do
     began=$SECONDS
     kill -TERM "${services[$name]}"
-    wait "${services[$name]}" || fail "the service $name did not end well: $(tail -n 5 "$work/$name.log")"
+    wait "${services[$name]}" || fail "the service $name ended with an error: $(tail -n 5 "$work/$name.log")"
     forget "${services[$name]}"
     stopped=$((SECONDS - began))
     start_service "$name" "${ports[$name]}" "${admin_ports[$name]}"
     services[$name]=$service
     say "round $round: $name stopped within $stopped s and was ready $((SECONDS - began)) s after the signal"
-    # Until the balancer has seen it twice.
+    # HAProxy uses it again after two successful checks.
     sleep 3
   done
 done

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# Fills registries and stores with 10 thousand, 1 million and 10 million generated people, and measures what look-ups, the
-# walk of an enrolment and storage cost in each: `make scale`. One site is also made into partitions, as for a whole
-# country, and measured beside itself as it was. Figures go into benches/out.
+# Fills registries and stores with 10 thousand, 1 million and 10 million generated people, and measures the cost of
+# look-ups, of an enrolment's pass over the registry and of storage in each: `make scale`. One size is also partitioned, as
+# for a whole country, and measured with and without partitions. The figures go to benches/out.
 #
-# The server has three fifths of the memory for its buffers. Ten million people take 11 GB of disk, all sizes 16 GB.
+# The server uses three fifths of the memory for its buffers. Ten million people take 11 GB of disk, all sizes 16 GB.
 #
 #     scripts/scale.sh [PEOPLE...]
 #
-# PADAN_SCALE_PARTITIONED=N names the size that is partitioned as well, PADAN_SCALE_PARTITIONS=P the number of partitions.
+# PADAN_SCALE_PARTITIONED=N sets the size that is also partitioned, PADAN_SCALE_PARTITIONS=P the number of partitions.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
   [ $# -gt 0 ] || set -- 10000 1000000 10000000
   buffers=$(awk '/^MemTotal:/ { print int($2 * 0.6 / 1024) }' /proc/meminfo)
-  # A checkpoint in the midst of a measurement would be measured.
+  # No checkpoint may happen during a measurement.
   exec "$padan" cluster --setting "shared_buffers=${buffers}MB" --setting shared_preload_libraries=pg_stat_statements \
     --setting max_wal_size=4GB --setting checkpoint_timeout=1h -- scripts/scale.sh inside "$@"
 fi
@@ -23,7 +23,7 @@ scale=${padan%/*}/padan-scale
 partitions=${PADAN_SCALE_PARTITIONS-32}
 partitioned=${PADAN_SCALE_PARTITIONED-}
 if [ -z "$partitioned" ]; then
-  # The largest one of up to a million.
+  # The largest size of up to a million.
   partitioned=$(printf '%s\n' "$@" | sort --numeric-sort | awk '$1 <= 1000000 { found = $1 } END { print found }')
 fi
 server=${PADAN_TEST_DATABASE_URL%/*}
@@ -48,12 +48,12 @@ if [ -n "$partitioned" ]; then
   counts=$(sql "$server/store_$name" --command "SELECT (SELECT count(*) FROM store.face_template_whole),
     count(*), count(*) FILTER (WHERE whole.sealed = face_template.sealed)
     FROM store.face_template LEFT JOIN store.face_template_whole AS whole USING (person_key, contract_id)")
-  [ "$counts" = "$partitioned|$partitioned|$partitioned" ] || fail "rows before, after, and the same: $counts"
+  [ "$counts" = "$partitioned|$partitioned|$partitioned" ] || fail "expected $partitioned rows before and after, all with equal templates, found: $counts"
   sql "$server/store_$name" --command 'DROP TABLE store.face_template_whole'
   began=$SECONDS
   sql "$server/registry_$name" --set partitions="$partitions" --file benches/scale/registry-partitions.sql
-  say "the registry as well after $((SECONDS - began)) s"
-  # The server plans a look-up among partitions anew each time, unless it is told to keep the plan.
+  say "the registry of $partitioned is in $partitions partitions after $((SECONDS - began)) s"
+  # PostgreSQL plans each look-up among partitions again, unless it is configured to keep the plan.
   for kind in registry store; do
     sql "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE \"${kind}_$name-planned-once\"
       TEMPLATE \"${kind}_$name\" STRATEGY file_copy"

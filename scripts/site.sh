@@ -1,23 +1,23 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced, within `padan cluster`, by scripts that need a whole site: a registry with the demo's people, a store, a client,
-# and services on it. What it starts and writes goes with the script.
+# Sourced, within `padan cluster`, by scripts that need a whole site: a registry with the sample people, a store, a client,
+# and services. Everything is stopped and removed when the script ends.
 
 work=$(mktemp -d)
 pids=()
-leave() {
+clean_up() {
   local pid
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   wait
   rm -rf -- "$work"
 }
-trap leave EXIT
+trap clean_up EXIT
 
 # url_of SERVER DATABASE: the URL of a database on the server of another URL.
 url_of() { printf '%s/%s\n' "${1%/*}" "$2"; }
 
 sha256_of() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
-# make_site REGISTRY_URL... : databases, people and settings. The URLs are those that the services read the registry by.
+# make_site REGISTRY_URL... : creates databases, people and settings. Services read the registry by these URLs.
 make_site() {
   local server=$PADAN_TEST_DATABASE_URL database photo
   for database in registry store; do psql --quiet "$server" --command "CREATE DATABASE $database"; done
@@ -58,14 +58,15 @@ TOML
   "$padan" migrate --config "$work/padan.toml"
 }
 
-# forget PROCESS: it has ended, and its number may be another's by the end of the script.
+# forget PROCESS: keeps the clean-up from killing a process that has ended, whose number may have been reused.
 forget() {
   local pid kept=()
   for pid in "${pids[@]}"; do [ "$pid" = "$1" ] || kept+=("$pid"); done
   pids=("${kept[@]}")
 }
 
-# wait_until_ready NAME URL: waits until the process $service answers there; else prints the end of its log and fails.
+# wait_until_ready NAME URL: waits until the process $service answers at the URL. If it does not, prints the end of its log
+# and fails.
 wait_until_ready() {
   for _ in $(seq 300); do
     if curl --silent --fail --output /dev/null "$2"; then return; fi
@@ -84,20 +85,20 @@ start_service() {
   wait_until_ready "$1" "http://127.0.0.1:$3/readyz"
 }
 
-# start_load ARGUMENTS... : starts sending until finish_load.
+# start_load ARGUMENTS... : starts sending requests until finish_load.
 start_load() {
   "$load" --user load "$@" >"$work/load.json" &
   loading=$!
   pids+=("$loading")
 }
 
-# finish_load: ends the sending, prints the figures, and sets $failed to the number of failed requests.
+# finish_load: stops sending, prints the figures, and sets $failed to the number of failed requests.
 finish_load() {
   kill -TERM "$loading"
   wait "$loading" || fail "the load generator failed"
   forget "$loading"
   cat "$work/load.json"
   failed=$(sed -n 's/^ *"failed": \([0-9]*\),$/\1/p' "$work/load.json")
-  [[ $failed =~ ^[0-9]+$ ]] || fail "the load generator does not say how many requests failed"
-  if grep --quiet '^ *"requests": 0,$' "$work/load.json"; then fail "not one request was sent"; fi
+  [[ $failed =~ ^[0-9]+$ ]] || fail "the load generator printed no number of failed requests"
+  if grep --quiet '^ *"requests": 0,$' "$work/load.json"; then fail "no request was sent"; fi
 }

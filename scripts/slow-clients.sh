@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Opens many connections to a service of its own, each of which sends a form of 10 MB slowly, and prints what they were
-# answered and the most memory that the service ever had. Fails when that is more than is promised.
+# Starts a service and opens many connections to it, each of which sends a form of 10 MB slowly. Prints the answers and the
+# service's peak memory. Fails when the memory exceeds the limit that the documentation guarantees.
 #
 #     scripts/slow-clients.sh [CONNECTIONS [SECONDS]]
 # shellcheck source=scripts/paths.sh
@@ -8,7 +8,7 @@
 
 connections=${1:-1000} seconds=${2:-25}
 port=18080 admin_port=18090
-most_mib=1024
+max_mib=1024
 
 "$padan" demo --port "$port" --admin-port "$admin_port" >/dev/null 2>&1 &
 service=$!
@@ -65,4 +65,4 @@ PY
 
 after=$(peak)
 echo "peak memory: $before MiB before, $after MiB with $connections connections of 10 MB each"
-if [ "$after" -gt "$most_mib" ]; then fail "more than $most_mib MiB"; fi
+if [ "$after" -gt "$max_mib" ]; then fail "the peak memory is above $max_mib MiB"; fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes .sqlx, what the build needs to check the SQL of registry and store without a database; with --check
-# it only says whether .sqlx is what would be written.
+# Writes .sqlx, with which the build checks the SQL of registry and store without a database. With --check it only checks
+# that .sqlx is up to date.
 #
 # Needs PADAN_TEST_DATABASE_URL, a superuser's URL, and psql:
 #     padan cluster -- scripts/sqlx-prepare.sh [--check]
@@ -25,7 +25,7 @@ psql --quiet "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE $database"
 url=$(sed -E "s,^(postgres(ql)?://[^/?]*)(/[^?]*)?,\1/$database," <<<"$PADAN_TEST_DATABASE_URL")
 {
     echo 'CREATE SCHEMA civil_registry; CREATE SCHEMA store;'
-    # As sqlx creates it before the first migration; the store reads it to name what is missing.
+    # The table that sqlx creates before the first migration. The store reads it to find missing migrations.
     echo 'CREATE TABLE store._sqlx_migrations (
               version BIGINT PRIMARY KEY,
               description TEXT NOT NULL,
@@ -36,8 +36,8 @@ url=$(sed -E "s,^(postgres(ql)?://[^/?]*)(/[^?]*)?,\1/$database," <<<"$PADAN_TES
     cat migrations/registry/*.sql migrations/store/*.sql
 } | psql --quiet --set ON_ERROR_STOP=1 "$url"
 
-# The macros run when the two crates are compiled, so they are made to look changed for as long as that takes. What is
-# checked along with them is what clippy checks, so that nothing else is compiled anew.
+# The macros run when the two crates are compiled, so their sources are made to look changed for this time. The same
+# targets are checked as by clippy, so that nothing else has to be compiled again.
 written=$(mktemp -d)
 sources=(crates/registry/src/lib.rs crates/store/src/lib.rs)
 for source in "${sources[@]}"; do

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The tests that read the photo collections in ../shared, which are not part of the project: crates/*/tests/shared_*,
-# whose targets say `test = false` so that no other run includes them, and whole cosines against the plain pipeline.
+# Runs the tests that read the photo collections in ../shared, which are not part of the project: crates/*/tests/shared_*,
+# whose targets have `test = false` so that no other run includes them. Also compares the cosines of the program with those
+# of the reference pipeline in Python.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-[ -d ../shared/faces ] || fail "../shared/faces is not there: these tests need its photos"
+[ -d ../shared/faces ] || fail "../shared/faces does not exist: these tests need its photos"
 scripts/deps.sh --for-tests
 
 targets=()

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Every check that needs nothing but this checkout. The first one that fails ends it.
+# Runs every check that needs nothing but this checkout, until one fails.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 step() { say "$* (after ${SECONDS} s)"; }
 
-step "what is missing"
+step "installing what is missing"
 scripts/deps.sh --for-tests
 step "format, clippy, architecture"
 scripts/lint.sh
-step "what deploy/ and docs/ promise"
+step "deploy/ and docs/"
 scripts/check-deploy.sh
 step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check

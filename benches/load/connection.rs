@@ -4,27 +4,27 @@ use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-/// One connection, which is kept for as long as the service keeps it.
+/// A connection, which is used until the service closes it.
 #[derive(Debug)]
 pub(crate) struct Connection(http1::SendRequest<Full<Bytes>>);
 
 /// Why a request has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// Nobody took the connection.
+    /// The connection could not be opened.
     NotConnected,
-    /// The connection ended before the whole answer was there.
+    /// The connection was closed before the answer was complete.
     Closed,
-    /// What came was no answer.
+    /// The received bytes are not HTTP.
     NoHttp,
-    /// No answer in time.
+    /// No answer arrived within the timeout.
     TimedOut,
-    /// Too many requests were under way to send it when it was due.
+    /// It was not sent, because too many requests were in flight when it was due.
     Overrun,
 }
 
 impl Failure {
-    /// As it is printed.
+    /// The name in the printed figures.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NotConnected => "not_connected",
@@ -40,21 +40,21 @@ impl Connection {
     /// Connects to a host and port.
     pub(crate) async fn open(address: &str) -> Result<Self, Failure> {
         let stream = TcpStream::connect(address).await.map_err(|_| Failure::NotConnected)?;
-        // An answer that is waited for is not held up by the kernel.
+        // Small packets must not be delayed.
         stream.set_nodelay(true).map_err(|_| Failure::NotConnected)?;
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, connection) = shaken.map_err(|_| Failure::NotConnected)?;
-        // It ends with the sender, or with an error that the sender tells as well.
+        let handshake = http1::handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(|_| Failure::NotConnected)?;
+        // The task ends with the sender, or with an error that the sender reports as well.
         tokio::spawn(connection);
         Ok(Self(sender))
     }
 
-    /// Whether the other side has left it open, as far as can be known before a request is sent.
-    pub(crate) async fn stands(&mut self) -> bool {
+    /// Whether the connection is still open, as far as this can be known before a request is sent.
+    pub(crate) async fn is_open(&mut self) -> bool {
         self.0.ready().await.is_ok()
     }
 
-    /// Sends a request and waits for its whole answer, whose status it returns.
+    /// Sends a request, waits for the whole answer, and returns its status.
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<u16, Failure> {
         let mut answer = self.0.send_request(request).await.map_err(|error| failure_of(&error))?;
         while let Some(frame) = answer.frame().await {

@@ -1,8 +1,10 @@
 use anyhow::{Context as _, Result};
 use procfs::{CurrentSI as _, KernelStats};
 
-/// For how long each processor has had nothing to do since the machine started, in seconds; waiting for a disk is
-/// nothing to do.
+/// Returns how long each processor has been idle since the machine started, in seconds. Waiting for a disk counts as idle.
+///
+/// # Errors
+/// When /proc/stat cannot be read.
 pub fn idle_seconds() -> Result<Vec<f64>> {
     let processors = KernelStats::current().context("cannot read /proc/stat")?.cpu_time;
     let idle =

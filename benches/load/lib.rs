@@ -1,10 +1,10 @@
-//! What the load generator shares with other programs that measure: who is asked for, selfies at the sizes that phones
-//! send, and what a process uses.
+//! The parts of the load generator that other measuring programs use as well: people, selfies at the sizes that phones
+//! send, and the resource usage of processes.
 //!
-//! Enter through [`read_people`] and [`read_selfies`] for what is sent, and through [`Watch::start`] for what it costs.
+//! Enter through [`read_people`] and [`read_selfies`] for what is sent, and through [`Watch::start`] for the usage.
 //!
-//! **Architecture Invariant:** it knows nothing of Padan but its API, so that any service that speaks it can be measured
-//! in the same way.
+//! **Architecture Invariant:** it knows only the API of Padan, so that every service with this API can be measured in the
+//! same way.
 
 mod idle;
 mod people;

@@ -1,16 +1,16 @@
-//! `padan-load` sends verifications to a service for some seconds and prints how they were answered, as JSON.
+//! `padan-load` sends verifications to a service for some seconds and prints statistics of the answers as JSON.
 //!
-//! Closed loop, `--connections N`: so many callers, each of whom asks again once answered. Open loop, `--rate R`: so many
-//! requests a second, whatever becomes of those before; a request's time counts from when it was due, so that one that
-//! had to wait for its turn is not taken for a fast one.
+//! In the closed loop, `--connections N`, N callers send their next request after each answer. In the open loop, `--rate
+//! R`, R requests per second are sent, independent of the answers. The latency of a request counts from the time when it
+//! was due, so that a request which had to wait before it was sent does not appear to be fast.
 //!
-//! A request is sent once. One that fails is counted and never sent again, neither here nor by the HTTP library: a
-//! connection is asked whether it still stands before a request goes out, and not replaced afterwards.
+//! A request is sent once. A failed request is counted and never sent again, neither here nor by the HTTP library: before
+//! a request is sent the connection is checked, and it is not replaced afterwards.
 //!
-//! With `--watch PID` it also tells what that process and its descendants used between the first request and the last
-//! answer: CPU time, and memory as PSS.
+//! With `--watch PID` it also prints the CPU time and the memory (PSS) of that process and its descendants between the
+//! first request and the last answer.
 //!
-//! SIGTERM and Ctrl-C end the sending early; requests under way are waited for, and the figures are printed.
+//! SIGTERM and Ctrl-C stop the sending. Requests in flight are waited for, and the figures are printed.
 
 mod arguments;
 mod connection;
@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
     figures.idle_seconds =
         idle_seconds()?.iter().zip(idle_before).map(|(after, before)| after - before).collect();
     figures.watched = watches.into_iter().map(Watch::finish).collect::<Result<_>>()?;
-    println!("{}", serde_json::to_string_pretty(&figures).context("the figures are no JSON")?);
+    println!("{}", serde_json::to_string_pretty(&figures).context("cannot write the figures as JSON")?);
     Ok(())
 }
 

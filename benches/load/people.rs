@@ -8,7 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::size::Size;
 
-/// A line of `people.csv`: somebody in the registry.
+/// A line of `people.csv`: a person in the registry.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Person {
     /// The identity number, 16 digits.
@@ -23,9 +23,9 @@ pub struct Person {
 /// A photo of a person, as a client sends it.
 #[derive(Debug, Clone)]
 pub struct Selfie {
-    /// Who it is.
+    /// The person in the photo.
     pub person: Person,
-    /// An encoded picture.
+    /// The encoded image.
     pub photo: Bytes,
 }
 
@@ -37,21 +37,27 @@ struct Line {
 }
 
 impl Person {
-    /// A person whose record is in force.
+    /// A person with an active record.
     pub fn new(nik: &str, name: &str, date_of_birth: NaiveDate) -> Self {
         Self { nik: nik.to_owned(), name: name.to_owned(), date_of_birth, status: "active".to_owned() }
     }
 }
 
-/// Those of a folder's `people.csv` whose record is in force.
+/// Reads the people with an active record from a folder's `people.csv`.
+///
+/// # Errors
+/// When the file cannot be read.
 pub fn read_people(folder: &Path) -> Result<Vec<Person>> {
     let mut people: Vec<Person> = read_list(&folder.join("people.csv"))?;
     people.retain(|person| person.status == "active");
     Ok(people)
 }
 
-/// The photos of a folder's `selfies.csv` that show one of these people, each enlarged to every size; as they are without
-/// sizes.
+/// Reads the photos of these people from a folder's `selfies.csv`, each enlarged to every size. Without sizes they are
+/// returned as they are.
+///
+/// # Errors
+/// When a file cannot be read or a photo cannot be decoded.
 pub fn read_selfies(folder: &Path, people: &[Person], sizes: &[Size]) -> Result<Vec<Selfie>> {
     let lines: Vec<Line> = read_list(&folder.join("selfies.csv"))?;
     let mut wanted = Vec::new();
@@ -68,10 +74,10 @@ pub fn read_selfies(folder: &Path, people: &[Person], sizes: &[Size]) -> Result<
             .map(|(person, photo)| Selfie { person: person.clone(), photo })
             .collect());
     }
-    // Thirty photos of 12 megapixels take a while.
+    // In parallel, because thirty photos of 12 megapixels take a while.
     let each = wanted.par_iter().flat_map_iter(|photo| sizes.iter().map(move |size| (photo, size)));
     let enlarged = each.map(|((person, photo), size)| {
-        let photo = size.enlarge(photo).context("a selfie cannot be enlarged")?;
+        let photo = size.enlarge(photo).context("cannot enlarge a selfie")?;
         Ok(Selfie { person: (*person).clone(), photo })
     });
     enlarged.collect()

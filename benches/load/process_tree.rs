@@ -1,30 +1,39 @@
 use anyhow::{Context as _, Result};
 use procfs::process::{MMapPath, Process};
 
-/// A process and all that descend from it.
+/// A process and all its descendants.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessTree {
     root: i32,
 }
 
 impl ProcessTree {
-    /// The process of this number, and all that descend from it now or later.
+    /// The process with this id, and all its present and future descendants.
+    ///
+    /// # Errors
+    /// When there is no such process.
     pub fn of(root: u32) -> Result<Self> {
-        let tree = Self { root: i32::try_from(root).context("it is no number of a process")? };
+        let tree = Self { root: i32::try_from(root).context("not a process id")? };
         tree.processes()?;
         Ok(tree)
     }
 
-    /// How many processes there are.
+    /// The number of processes.
+    ///
+    /// # Errors
+    /// When the root process has ended.
     pub fn count(self) -> Result<usize> {
         Ok(self.processes()?.len())
     }
 
-    /// The CPU time, of user and system, that they and those of them that have ended have used.
+    /// The CPU time, of user and system, that the processes have used, including descendants that have ended.
+    ///
+    /// # Errors
+    /// When the root process has ended.
     pub fn cpu_seconds(self) -> Result<f64> {
         let mut ticks = 0;
         for process in self.processes()? {
-            // One that ends meanwhile is counted by its parent the next time.
+            // A process that ends during this loop is counted by its parent the next time.
             let Ok(stat) = process.stat() else { continue };
             ticks += stat.utime + stat.stime;
             ticks += stat.cutime.cast_unsigned() + stat.cstime.cast_unsigned();
@@ -32,7 +41,10 @@ impl ProcessTree {
         Ok(ticks as f64 / procfs::ticks_per_second() as f64)
     }
 
-    /// Their memory in bytes, each page that several processes share divided among them (PSS).
+    /// The memory of the processes in bytes, with shared pages divided among the processes that share them (PSS).
+    ///
+    /// # Errors
+    /// When the root process has ended.
     pub fn memory(self) -> Result<u64> {
         let mut bytes = 0;
         for process in self.processes()? {
@@ -57,7 +69,7 @@ impl ProcessTree {
     }
 }
 
-/// The children that the threads of a process have started; none of one that has ended.
+/// The children that the threads of a process have started; empty for a process that has ended.
 fn children(process: &Process) -> Vec<i32> {
     let tasks = process.tasks().into_iter().flatten().flatten();
     let children = tasks.filter_map(|task| task.children().ok()).flatten();
@@ -74,7 +86,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether it comes true within a time that a busy machine keeps as well.
+    /// Waits until the condition is true, long enough for a busy machine.
     fn becomes_true(condition: impl Fn() -> bool) -> bool {
         let until = Instant::now() + Duration::from_mins(1);
         while !condition() {
@@ -88,7 +100,7 @@ mod tests {
 
     #[test]
     fn children_belong_to_the_tree_until_they_end_and_their_time_stays() {
-        // Both processes end with the standard input, and neither holds the outputs of the test.
+        // Both processes end with the standard input, and neither keeps the test's outputs open.
         let script = "while :; do :; done & read line; kill $!; wait $!; exec cat";
         let mut shell = Command::new("sh")
             .args(["-c", script])

@@ -5,12 +5,12 @@ use http_body_util::Full;
 use hyper::{Request, header};
 use padan_load::{Person, Selfie, read_people, read_selfies};
 
-use crate::arguments::{Arguments, Asked};
+use crate::arguments::{Arguments, RequestKind};
 
-/// Between the parts of a form; no photo has it.
+/// The boundary between the parts of a form, which does not occur in a photo.
 const BOUNDARY: &str = "padan-load-7f3e1c9a5b2d4860";
 
-/// The requests that are sent in turn, over and over.
+/// The requests that are sent in turn, repeatedly.
 #[derive(Debug)]
 pub(crate) struct Requests {
     host: String,
@@ -19,7 +19,7 @@ pub(crate) struct Requests {
     forms: Vec<Form>,
 }
 
-/// A body, and where it goes.
+/// The path and the body of a request.
 #[derive(Debug, Clone, PartialEq)]
 struct Form {
     path: &'static str,
@@ -27,22 +27,22 @@ struct Form {
 }
 
 impl Requests {
-    /// Reads the people, and the selfies where faces are asked for.
+    /// Reads the people, and the selfies if faces are verified.
     pub(crate) fn read(arguments: &Arguments) -> Result<Self> {
         let folder = &arguments.people;
         let people = read_people(folder)?;
         let mut faces = Vec::new();
-        if arguments.ask != Asked::Fields {
+        if arguments.ask != RequestKind::Fields {
             let selfies = read_selfies(folder, &people, &arguments.sizes)?;
             faces.extend(selfies.iter().map(|Selfie { person, photo }| face_form(person, photo)));
         }
         let fields = people.iter().map(fields_form).collect();
         let forms = match arguments.ask {
-            Asked::Faces => faces,
-            Asked::Fields => fields,
-            Asked::Both => in_turn(&faces, &fields),
+            RequestKind::Faces => faces,
+            RequestKind::Fields => fields,
+            RequestKind::Both => in_turn(&faces, &fields),
         };
-        ensure!(!forms.is_empty(), "nobody in {} can be asked for", folder.display());
+        ensure!(!forms.is_empty(), "{} has nobody with an active record and a selfie", folder.display());
         let Arguments { url, user, password, api_key, .. } = arguments;
         Ok(Self {
             host: url.clone(),
@@ -52,7 +52,7 @@ impl Requests {
         })
     }
 
-    /// The request of a number; after the last one comes the first again.
+    /// The request with this number; after the last form, the first one is used again.
     pub(crate) fn request(&self, number: u64) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
         let Form { path, body } = &self.forms[(number % self.forms.len() as u64) as usize];
         Request::post(*path)
@@ -64,7 +64,7 @@ impl Requests {
     }
 }
 
-/// One of each in turn, for as long as it takes to have had them all.
+/// Faces and fields in turn, until all of both have been used.
 fn in_turn<T: Clone>(faces: &[T], fields: &[T]) -> Vec<T> {
     let most = faces.len().max(fields.len());
     let pairs = faces.iter().cycle().zip(fields.iter().cycle()).take(most);
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_kinds_come_in_turn_until_all_were_there() {
+    fn both_kinds_alternate_until_all_were_used() {
         assert_eq!(in_turn(&[1, 2, 3], &[10]), [1, 10, 2, 10, 3, 10]);
         assert_eq!(in_turn(&[1], &[]), Vec::<i32>::new());
     }

@@ -1,20 +1,20 @@
 use std::time::Duration;
 
-/// When requests are due, at even distances.
+/// The times at which requests are due, at equal intervals.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Schedule {
     rate: f64,
 }
 
 impl Schedule {
-    /// So many a second, more than 0.
+    /// A schedule of `rate` requests per second, which must be above 0.
     pub(crate) fn new(rate: f64) -> Self {
         Self { rate }
     }
 
-    /// When a request is due after the start; the first has the number 0.
+    /// When a request is due after the start. The first has the number 0.
     pub(crate) fn due(self, number: u64) -> Duration {
-        // From the number and not from the one before, so that rounding does not add up.
+        // Computed from the number and not from the request before, so that rounding errors do not add up.
         Duration::from_secs_f64(number as f64 / self.rate)
     }
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_due_at_even_distances() {
+    fn requests_are_due_at_equal_intervals() {
         let schedule = Schedule::new(4.0);
         let due: Vec<_> = (0..4).map(|number| schedule.due(number).as_millis()).collect();
         assert_eq!(due, [0, 250, 500, 750]);

@@ -20,14 +20,13 @@ use crate::{
     tally::{Figures, Tally},
 };
 
-/// How long a caller waits after a failure, as one would: refused connections cost nothing and would be counted by the
-/// thousand.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How long a caller waits after a failure. Without a pause, thousands of refused connections would be counted.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
-/// Requests on their way to one service, until the end is told.
+/// Sends requests to one service until the end is signalled.
 pub(crate) struct Load {
     shared: Arc<Shared>,
-    most_under_way: usize,
+    max_in_flight: usize,
     end: watch::Receiver<bool>,
 }
 
@@ -36,15 +35,15 @@ struct Shared {
     timeout: Duration,
     requests: Requests,
     number: AtomicU64,
-    /// No request is sent from this number on.
+    /// The number of the first request that is not sent.
     end: u64,
-    /// Connections that nobody uses at the moment.
+    /// Connections that no request uses at the moment.
     idle: Mutex<Vec<Connection>>,
     tally: Mutex<Tally>,
 }
 
 impl Load {
-    /// Prepares to send until `end` holds true.
+    /// Prepares to send until `end` is true.
     pub(crate) fn new(arguments: &Arguments, requests: Requests, end: watch::Receiver<bool>) -> Self {
         let shared = Shared {
             address: arguments.url.clone(),
@@ -55,33 +54,33 @@ impl Load {
             idle: Mutex::default(),
             tally: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), most_under_way: arguments.most_under_way, end }
+        Self { shared: Arc::new(shared), max_in_flight: arguments.max_in_flight, end }
     }
 
-    /// So many callers for so long, and nothing of it is counted.
-    pub(crate) async fn warm_up(&self, connections: usize, seconds: Duration) {
-        let until = Instant::now() + seconds;
+    /// Sends with this number of callers for this time, without counting.
+    pub(crate) async fn warm_up(&self, connections: usize, duration: Duration) {
+        let until = Instant::now() + duration;
         self.call(connections, move |_| Instant::now() < until).await;
         self.shared.number.store(0, Relaxed);
         *self.shared.tally() = Tally::default();
     }
 
-    /// So many callers, each of whom asks again once answered.
+    /// Sends with this number of callers, each of which sends its next request after an answer.
     pub(crate) async fn closed_loop(self, connections: usize) -> Figures {
         let began = Instant::now();
         self.call(connections, Shared::has_more).await;
         self.shared.figures(began)
     }
 
-    /// Each caller asks again once answered, while the end is not told and `more` is true.
+    /// Each caller sends its next request after an answer, until the end is signalled or `more` is false.
     async fn call(&self, connections: usize, more: impl Fn(&Shared) -> bool + Copy + Send + 'static) {
         let mut callers = JoinSet::new();
         for _ in 0..connections {
             let (shared, end) = (Arc::clone(&self.shared), self.end.clone());
             callers.spawn(async move {
                 while !*end.borrow() && more(&shared) {
-                    if shared.ask(Instant::now()).await.is_err() {
-                        sleep(PAUSE).await;
+                    if shared.send_next(Instant::now()).await.is_err() {
+                        sleep(PAUSE_AFTER_FAILURE).await;
                     }
                 }
             });
@@ -89,10 +88,10 @@ impl Load {
         callers.join_all().await;
     }
 
-    /// So many requests a second, whatever becomes of those before.
+    /// Sends this number of requests per second, independent of the answers.
     pub(crate) async fn open_loop(mut self, rate: f64) -> Figures {
         let (schedule, began) = (Schedule::new(rate), Instant::now());
-        let mut under_way: JoinSet<Result<u16, Failure>> = JoinSet::new();
+        let mut in_flight: JoinSet<Result<u16, Failure>> = JoinSet::new();
         for number in 0..self.shared.end {
             let due = began + schedule.due(number);
             tokio::select! {
@@ -100,15 +99,15 @@ impl Load {
                 _ = self.end.wait_for(|ended| *ended) => break,
                 () = sleep_until(due) => {}
             }
-            while under_way.try_join_next().is_some() {}
+            while in_flight.try_join_next().is_some() {}
             let shared = Arc::clone(&self.shared);
-            if under_way.len() < self.most_under_way {
-                under_way.spawn(async move { shared.ask(due).await });
+            if in_flight.len() < self.max_in_flight {
+                in_flight.spawn(async move { shared.send_next(due).await });
             } else {
                 shared.count(Err(Failure::Overrun), due);
             }
         }
-        under_way.join_all().await;
+        in_flight.join_all().await;
         self.shared.figures(began)
     }
 }
@@ -122,10 +121,10 @@ impl Shared {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Sends the next request, whose time counts from when it was due.
-    async fn ask(&self, due: Instant) -> Result<u16, Failure> {
-        let asked = timeout(self.timeout, self.send());
-        let outcome = asked.await.unwrap_or(Err(Failure::TimedOut));
+    /// Sends the next request and counts it. Its latency counts from the time when it was due.
+    async fn send_next(&self, due: Instant) -> Result<u16, Failure> {
+        let answer = timeout(self.timeout, self.send());
+        let outcome = answer.await.unwrap_or(Err(Failure::TimedOut));
         self.count(outcome, due);
         outcome
     }
@@ -139,14 +138,14 @@ impl Shared {
         Ok(status)
     }
 
-    /// The connection that was used last and still stands, or a new one.
+    /// The open connection that was used last, or a new one.
     async fn connection(&self) -> Result<Connection, Failure> {
         loop {
             let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match idle {
                 None => return Connection::open(&self.address).await,
                 Some(mut connection) => {
-                    if connection.stands().await {
+                    if connection.is_open().await {
                         return Ok(connection);
                     }
                 }

@@ -15,19 +15,24 @@ pub struct Size {
     height: u32,
 }
 
-/// A text that is no size.
+/// The error for a text that is not a size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InvalidSize;
 
 impl Size {
-    /// What phones send: scaled by a page or an app (60 kB), by a careful one (250 kB), and not at all (1.4 MB).
+    /// Sizes that phones send: strongly reduced by a page or an app (60 kB), moderately reduced (250 kB), and not reduced
+    /// (1.4 MB).
     pub const OF_PHONES: [Self; 3] = [Self::new(480, 640), Self::new(1080, 1440), Self::new(3024, 4032)];
 
     const fn new(width: u32, height: u32) -> Self {
         Self { width, height }
     }
 
-    /// The picture at this size as a JPEG, cut to its proportions, with grain so that it compresses like a photo.
+    /// Returns the picture at this size as a JPEG, cropped to its proportions, with grain so that it compresses like a
+    /// camera's photo.
+    ///
+    /// # Errors
+    /// When the picture cannot be decoded.
     pub fn enlarge(self, picture: &[u8]) -> Result<Bytes> {
         let picture = image::load_from_memory(picture)?.to_rgb8();
         let rendered = ImageRef::new(picture.width(), picture.height(), &picture, PixelType::U8x3)?;
@@ -38,7 +43,7 @@ impl Size {
         Resizer::new().resize(&rendered, &mut enlarged, &options)?;
         let mut state = 0x2545_f491_u32;
         for value in enlarged.buffer_mut() {
-            // Xorshift: the same grain in every run.
+            // Xorshift, which gives the same grain in every run.
             state ^= state << 13;
             state ^= state >> 17;
             state ^= state << 5;
@@ -50,7 +55,7 @@ impl Size {
         Ok(bytes.into_inner().into())
     }
 
-    /// That at which such a selfie has the bytes that phones give it.
+    /// The JPEG quality at which a selfie of this size has as many bytes as a phone's.
     fn quality(self) -> u8 {
         match u64::from(self.width) * u64::from(self.height) {
             ..600_000 => 88,
@@ -81,7 +86,7 @@ impl fmt::Display for Size {
 
 impl fmt::Display for InvalidSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it has to be width x height in pixels, such as 1080x1440")
+        f.write_str("expected WIDTHxHEIGHT in pixels, such as 1080x1440")
     }
 }
 
@@ -92,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_size_is_width_x_height() {
+    fn a_size_is_width_and_height() {
         let sizes = Size::OF_PHONES.map(|size| size.to_string());
         assert_eq!(sizes, ["480x640", "1080x1440", "3024x4032"]);
         assert_eq!("480x640".parse(), Ok(Size::OF_PHONES[0]));
@@ -102,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_enlarged_picture_has_the_size_and_is_the_same_each_time() {
+    fn an_enlarged_picture_has_the_size_and_is_reproducible() {
         let mut small = Cursor::new(Vec::new());
         let picture = image::RgbImage::from_pixel(40, 50, image::Rgb([120, 90, 60]));
         picture.write_with_encoder(JpegEncoder::new(&mut small)).unwrap();

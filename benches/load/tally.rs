@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::connection::Failure;
 
-/// What became of the requests so far.
+/// Counts of the requests so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     statuses: BTreeMap<u16, u64>,
@@ -13,12 +13,12 @@ pub(crate) struct Tally {
     latencies: Vec<Duration>,
 }
 
-/// What is printed.
+/// The printed figures.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Figures {
     /// Every request that was due or sent.
     requests: u64,
-    /// Those that were not answered, or by another status than 2xx.
+    /// Requests without an answer, or with a status other than 2xx.
     failed: u64,
     /// Answers by status.
     statuses: BTreeMap<u16, u64>,
@@ -26,15 +26,15 @@ pub(crate) struct Figures {
     errors: BTreeMap<&'static str, u64>,
     /// From the first request to the last answer.
     seconds: f64,
-    /// Answers of status 2xx.
+    /// Answers with status 2xx per second.
     per_second: f64,
-    /// Of all requests, failed ones included.
+    /// Of all requests, including failed ones.
     latency_ms: Latency,
-    /// The CPU time of this program meanwhile.
+    /// The CPU time of this program during the measurement.
     pub(crate) own_cpu_seconds: f64,
-    /// For how long each processor had nothing to do meanwhile.
+    /// How long each processor was idle during the measurement.
     pub(crate) idle_seconds: Vec<f64>,
-    /// What the watched processes used meanwhile.
+    /// The usage of the watched processes during the measurement.
     pub(crate) watched: Vec<Usage>,
 }
 
@@ -47,7 +47,7 @@ struct Latency {
 }
 
 impl Tally {
-    /// Counts one request, which took so long.
+    /// Counts one request.
     pub(crate) fn count(&mut self, outcome: Result<u16, Failure>, latency: Duration) {
         match outcome {
             Ok(status) => *self.statuses.entry(status).or_default() += 1,
@@ -56,7 +56,7 @@ impl Tally {
         self.latencies.push(latency);
     }
 
-    /// Everything that was counted in this time.
+    /// The figures of a measurement that took this long.
     pub(crate) fn figures(mut self, took: Duration) -> Figures {
         self.latencies.sort_unstable();
         let requests = self.latencies.len() as u64;
@@ -82,7 +82,7 @@ impl Tally {
     }
 }
 
-/// The smallest value that at least this share of all do not exceed (nearest rank); 0 without any.
+/// The smallest value that at least this share of all values do not exceed (nearest rank); 0 for an empty list.
 fn percentile(sorted: &[Duration], share: f64) -> Duration {
     let rank = (share * sorted.len() as f64).ceil() as usize;
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn every_request_is_counted_and_only_2xx_is_no_failure() {
+    fn every_request_is_counted_and_all_but_2xx_as_failed() {
         let mut tally = Tally::default();
         for (outcome, latency) in [(Ok(200), 10), (Ok(200), 20), (Ok(503), 30), (Err(Failure::TimedOut), 40)]
         {

@@ -1,8 +1,8 @@
-"""Face verification against the civil registry, with FastAPI: what a team would write instead of Padan. `make peer`
+"""Face verification against the civil registry with FastAPI, as a team could write it instead of Padan. `make peer`
 measures both.
 
-It gives the same answers at the same address and skips what costs Padan more: templates are not encrypted, audit rows
-carry no signature, photos are not judged for sharpness or light, and nobody's trials are counted."""
+It gives the same answers at the same address, but leaves out some work that Padan does: templates are not encrypted,
+audit rows have no signature, photos are not checked for sharpness or light, and failed attempts are not limited."""
 
 import base64
 import gc
@@ -26,7 +26,7 @@ from starlette.formparsers import MultiPartParser
 import settings
 from faces import Faces, Unusable
 
-# A photo stays in memory instead of going to a file and back.
+# Keeps photos in memory instead of a temporary file.
 MultiPartParser.spool_max_size = 16 << 20
 
 PASS_MARK = 75
@@ -42,7 +42,7 @@ percentages = [point["percentage"] for point in points]
 
 
 async def keep_as_it_is(_connection):
-    """Instead of asyncpg's reset of a connection that goes back, which is a round trip: no session state is ever changed."""
+    """Replaces asyncpg's reset of a released connection, which costs a round trip. No session state is ever changed."""
 
 
 def pool(url, **options):
@@ -55,7 +55,7 @@ async def lifespan(app):
     async with pool(settings.REGISTRY_URL, server_settings=read_only) as app.state.registry:
         async with pool(settings.DATABASE_URL) as app.state.database:
             gc.collect()
-            # What is here stays, so that collections need not look at it.
+            # Objects that live for good are excluded from garbage collection.
             gc.freeze()
             yield
 
@@ -64,7 +64,7 @@ app = FastAPI(lifespan=lifespan, openapi_url=None)
 
 
 class Outcome(Exception):
-    """An answer, and what the audit trail has about it."""
+    """An answer, with the values for its audit row."""
 
     def __init__(self, status, code, reason, result=None, percentage=None):
         self.status, self.code, self.reason, self.percentage = status, code, reason, percentage
@@ -79,7 +79,7 @@ def respond(outcome):
 
 
 def check_credentials(headers):
-    """Basic credentials and the API key, compared in a time that does not depend on them."""
+    """Checks Basic credentials and the API key in constant time."""
     try:
         text = base64.b64decode(headers.get("authorization", "").removeprefix("Basic "), validate=True).decode()
     except ValueError:
@@ -103,14 +103,14 @@ def parse_date(text):
 
 
 def reduced(name):
-    """What of a name is compared: letters without accents, in one case, without titles."""
+    """Reduces a name to what is compared: letters without accents, in lower case, without titles."""
     name = "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if not unicodedata.combining(c))
     plain = " ".join(re.sub(r"[^\w\s,]", " ", re.sub(r"['’`]", "", name)).split())
     return TITLES.sub("", plain).strip()
 
 
 async def read_form(request):
-    """NIK, name, date and photo, of the form that they have to have."""
+    """Reads and validates NIK, name, date and photo."""
     form = await request.form(max_part_size=16 << 20)
     for field in FIELDS:
         if not isinstance(form.get(field), str):
@@ -130,7 +130,7 @@ async def read_form(request):
 
 
 def judge(name_matches, date_matches, percentage):
-    """The documented answer; what is shown is truncated and at least 1."""
+    """The documented answer. The shown percentage is truncated and at least 1."""
     shown = max(1, math.floor(percentage * 100) / 100)
     result = (True, name_matches, date_matches, shown)
     if not name_matches:
@@ -143,7 +143,7 @@ def judge(name_matches, date_matches, percentage):
 
 
 async def verify(nik, name, born, photo, person):
-    """What the registry and the stored template say about the form."""
+    """Compares the form with the registry and the stored template."""
     citizen = await app.state.registry.fetchrow(
         "SELECT name, date_of_birth, status FROM padan.citizen WHERE nik = $1", nik
     )
@@ -156,7 +156,7 @@ async def verify(nik, name, born, photo, person):
     matches = reduced(name) == reduced(citizen["name"]), born == citizen["date_of_birth"]
     stored = await app.state.database.fetchval("SELECT embedding FROM template WHERE person = $1", person)
     try:
-        # Here and not in a thread of its own: that costs a switch, and two workers keep two processors busy.
+        # Not in a thread of its own, which costs a context switch: two workers keep two processors busy.
         embedding = faces.examine(photo)
     except Unusable as why:
         return Outcome(400, why.args[1], why.args[0])
@@ -176,7 +176,7 @@ async def face_verification(request: Request):
     person = hmac.digest(settings.PERSON_KEY, form[0].encode(), "sha256")
     try:
         outcome = await verify(*form, person)
-        # Committed before the answer leaves.
+        # The row is committed before the answer is sent.
         await app.state.database.execute(
             "INSERT INTO audit (id, client, person, reason, percentage) VALUES ($1, $2, $3, $4, $5)",
             uuid4(), settings.USER, person, outcome.code, outcome.percentage,

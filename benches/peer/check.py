@@ -1,7 +1,7 @@
-"""check.py PADAN_PORT PEER_PORT : asks both for all sample people and ends with 1 where they answer differently.
+"""check.py PADAN_PORT PEER_PORT : verifies all sample people with both services, and exits with 1 if they answer differently.
 
-A different percentage is no different answer, as long as it is on the same side of the pass mark: photos are not decoded and
-aligned alike. How far they are apart is printed."""
+Percentages may differ as long as they are on the same side of the pass mark, because the services decode and align photos
+differently. The largest difference is printed."""
 
 import base64
 import csv
@@ -24,7 +24,7 @@ def rows(name):
 
 
 def ask(port, form, photo, password):
-    """Status, word for the reason and body of the answer."""
+    """Sends a form and returns status, reason code and body of the answer."""
     body = b"".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
         for name, value in form.items()
@@ -45,7 +45,7 @@ def ask(port, form, photo, password):
 
 
 def cases():
-    """Forms with photos: each selfie as it is and as a phone sends it, strangers, and what is wrong with a form."""
+    """Forms with photos: each selfie as it is and enlarged to the size of a phone's photo, strangers, and invalid forms."""
     people = {row["nik"]: row for row in rows("people.csv")}
 
     def form(nik):
@@ -71,7 +71,7 @@ def cases():
 
 
 def percentage_of(body):
-    """Takes the percentage out of an answer, where it has one."""
+    """Removes the percentage from an answer and returns it, if there is one."""
     return (body.get("result") or {}).pop("face_image_percentage", None)
 
 
@@ -82,7 +82,7 @@ def main():
     for name, form, photo in [*cases()]:
         answers = [ask(port, form, photo, password) for port in ports]
         shown = [percentage_of(body) for _, _, body in answers]
-        # The words of 415 are Padan's own.
+        # The text of status 415 may differ.
         same = answers[0] == answers[1] or [answer[0] for answer in answers] == [415, 415]
         if not same or (shown[0] is None) != (shown[1] is None):
             different += 1

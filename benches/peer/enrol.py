@@ -1,4 +1,4 @@
-"""Makes the service's tables and a template of everybody in the registry."""
+"""Creates the service's tables and a template for everybody in the registry."""
 
 import asyncio
 import hmac

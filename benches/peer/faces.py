@@ -1,5 +1,5 @@
-"""From a photo to the embedding of its face, as a careful team would write it with OpenCV and ONNX Runtime, and as it is
-usually written."""
+"""Computes the embedding of the face in a photo with OpenCV and ONNX Runtime, in the variants `careful`, `prepared` and
+`usual` that README.md describes."""
 
 import math
 import struct
@@ -9,31 +9,31 @@ import cv2
 import numpy as np
 import onnxruntime
 
-# Where the five landmarks lie in a crop of 112 x 112.
+# The positions of the five landmarks in a crop of 112 x 112.
 FRAME = np.array([38.2946 + 51.6963j, 73.5318 + 51.5014j, 56.0252 + 71.7366j, 41.5493 + 92.3655j, 70.7299 + 92.2041j])
 CROP = (112, 112)
 
-LEAST_SCORE = 0.6
-MOST_OVERLAP = 0.3
-# Passers-by are smaller than this share of the subject.
-MOST_SECOND_SHARE = 0.4
-MOST_PIXELS = 40_000_000
+MIN_SCORE = 0.6
+MAX_OVERLAP = 0.3
+# A second face may have at most this share of the subject's area.
+MAX_SECOND_SHARE = 0.4
+MAX_PIXELS = 40_000_000
 
 DETECTOR_SIDE = 320
-# A photo is decoded at a half, a quarter or an eighth where its longer side keeps so many pixels.
-LEAST_DECODED_SIDE = 640
+# A photo is decoded at a half, a quarter or an eighth of its size if its longer side keeps at least this many pixels.
+MIN_DECODED_SIDE = 640
 REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
 
-# SFace as published, and with PRelu written as ONNX Runtime is fast with.
+# SFace as published, and with its PRelu operators in the form that ONNX Runtime computes faster.
 SFACE = {"careful": "sface.original.onnx", "prepared": "sface.onnx", "usual": "sface.original.onnx"}
 
 
 class Unusable(Exception):
-    """A photo that cannot be compared, with the reason that a client is told and the word for it."""
+    """A photo that cannot be compared, with the reason and the reason code of the answer."""
 
 
 def declared_size(photo):
-    """Width and height as the head of a JPEG or PNG declares them."""
+    """Width and height in the header of a JPEG or PNG."""
     if photo.startswith(b"\x89PNG"):
         return struct.unpack_from(">II", photo, 16)
     at = 2
@@ -41,11 +41,11 @@ def declared_size(photo):
         marker = photo[at + 1]
         if photo[at] != 0xFF:
             break
-        # Start of frame, of any kind of coding.
+        # Start of frame, of any coding.
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack_from(">HH", photo, at + 5)
             return width, height
-        # A filling byte, a marker without a length, or a segment to go over.
+        # A fill byte, a marker without a length, or a segment to skip.
         at += 1 if marker == 0xFF else 2 if 0xD0 <= marker <= 0xD8 else 2 + (photo[at + 2] << 8 | photo[at + 3])
     raise unreadable()
 
@@ -55,17 +55,17 @@ def unreadable():
 
 
 def decode(photo, reduced):
-    """The photo's pixels, upright; smaller than they are in the file where that is allowed and enough is left."""
+    """The photo's upright pixels; with `reduced`, at a smaller size if enough pixels are left."""
     try:
         width, height = declared_size(photo)
     except struct.error:
         raise unreadable() from None
-    if width * height > MOST_PIXELS:
+    if width * height > MAX_PIXELS:
         raise Unusable("face_image is too large", "IMAGE_TOO_LARGE")
     how = cv2.IMREAD_COLOR
     if reduced and photo.startswith(b"\xff\xd8"):
         longer = max(width, height)
-        how = next((flag for part, flag in REDUCED if longer >= part * LEAST_DECODED_SIDE), how)
+        how = next((flag for part, flag in REDUCED if longer >= part * MIN_DECODED_SIDE), how)
     pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), how)
     if pixels is None:
         raise unreadable()
@@ -73,7 +73,7 @@ def decode(photo, reduced):
 
 
 def fitted(pixels, side):
-    """The photo with its longer side scaled to `side`, and what its coordinates are multiplied by to come back."""
+    """The photo with its longer side scaled to `side`, and the factors that scale coordinates back."""
     height, width = pixels.shape[:2]
     factor = side / max(width, height)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -81,7 +81,7 @@ def fitted(pixels, side):
 
 
 def session(path, threads):
-    """A model on the processor; with `threads` None, as ONNX Runtime sets it up by itself."""
+    """A model on the processor. With `threads` None, ONNX Runtime's own thread settings are used."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads is not None:
@@ -91,7 +91,7 @@ def session(path, threads):
 
 
 class SmallDetector:
-    """YuNet by ONNX Runtime, which takes half the time of OpenCV's own network code, on an image of 320 pixels at most.
+    """YuNet in ONNX Runtime, which takes half the time of OpenCV's own network code, on an image of at most 320 pixels.
 
     The file is the OpenCV Zoo's second export of the same weights, whose input has no fixed size."""
 
@@ -113,7 +113,7 @@ class SmallDetector:
         for level, stride in enumerate((8, 16, 32)):
             classes, objects, offsets, points = (output[0] for output in outputs[4 * level : 4 * level + 4])
             product = (classes * objects)[:, 0]
-            found = np.flatnonzero(product >= LEAST_SCORE**2)
+            found = np.flatnonzero(product >= MIN_SCORE**2)
             if found.size == 0:
                 continue
             cells = np.stack([found % (columns // stride), found // (columns // stride)], axis=1)
@@ -125,17 +125,17 @@ class SmallDetector:
         if not scores:
             return np.empty((0, 4)), np.empty((0, 5), complex)
         scores, boxes, landmarks = np.concatenate(scores), np.concatenate(boxes), np.concatenate(landmarks)
-        kept = cv2.dnn.NMSBoxes(boxes, scores, LEAST_SCORE, MOST_OVERLAP)
+        kept = cv2.dnn.NMSBoxes(boxes, scores, MIN_SCORE, MAX_OVERLAP)
         boxes, landmarks = boxes[kept] * np.tile(back, 2), (landmarks[kept] + 0.5) * back - 0.5
         return boxes, landmarks @ np.array([1, 1j])
 
 
 class UsualDetector:
-    """YuNet as OpenCV comes with it, on an image of 640 pixels at most."""
+    """YuNet in OpenCV's own FaceDetectorYN, on an image of at most 640 pixels."""
 
     def __init__(self, folder):
         self.detector = cv2.FaceDetectorYN.create(
-            str(folder / "yunet.original.onnx"), "", (640, 640), LEAST_SCORE, MOST_OVERLAP
+            str(folder / "yunet.original.onnx"), "", (640, 640), MIN_SCORE, MAX_OVERLAP
         )
 
     def faces(self, pixels):
@@ -150,18 +150,18 @@ class UsualDetector:
 
 
 def subject(boxes, landmarks):
-    """The landmarks of the one face that is meant."""
+    """The landmarks of the subject's face."""
     if len(boxes) == 0:
         raise Unusable("No face detected in face_image", "NO_FACE")
     areas = boxes[:, 2] * boxes[:, 3]
     order = np.argsort(-areas)
-    if len(order) > 1 and areas[order[1]] > MOST_SECOND_SHARE * areas[order[0]]:
+    if len(order) > 1 and areas[order[1]] > MAX_SECOND_SHARE * areas[order[0]]:
         raise Unusable("More than one face detected in face_image", "SEVERAL_FACES")
     return landmarks[order[0]]
 
 
 def align(pixels, landmarks):
-    """The crop that puts the landmarks nearest to the frame's, by one complex regression."""
+    """The crop that brings the landmarks closest to those of the frame, by a complex linear regression."""
     centre, target = landmarks.mean(), FRAME.mean()
     away = landmarks - centre
     turn = np.vdot(away, FRAME - target) / np.vdot(away, away)
@@ -171,7 +171,7 @@ def align(pixels, landmarks):
 
 
 class Faces:
-    """The whole way, `careful`, `prepared` or `usual`."""
+    """The whole pipeline, in the variant `careful`, `prepared` or `usual`."""
 
     def __init__(self, way, folder):
         folder = Path(folder)
@@ -182,17 +182,17 @@ class Faces:
         self.session = session(folder / SFACE[way], None if self.usual else 1)
 
     def run(self, crop):
-        """The embedding of a crop, of whatever length the model gives it. SFace takes red first."""
+        """The embedding of a crop, not normalised. SFace takes the colours in the order red, green, blue."""
         return self.session.run(None, {"data": cv2.dnn.blobFromImage(crop, swapRB=True)})[0][0]
 
     def embed(self, crop):
-        """The embedding of a crop, of length 1."""
+        """The embedding of a crop, normalised to length 1."""
         embedding = self.run(crop)
         if self.usual:
             embedding = embedding + self.run(cv2.flip(crop, 1))
         return embedding / math.sqrt(np.dot(embedding, embedding))
 
     def examine(self, photo):
-        """The embedding of the face in an encoded photo, or `Unusable`."""
+        """The embedding of the face in an encoded photo. Raises `Unusable`."""
         pixels = decode(photo, reduced=not self.usual)
         return self.embed(align(pixels, subject(*self.detector.faces(pixels))))

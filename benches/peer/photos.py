@@ -1,4 +1,4 @@
-"""The sample selfies as a phone would send them, made as padan-load --size makes them."""
+"""Enlarges the sample selfies to the size of a phone's photos, as padan-load --size does."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ SIZE = (1080, 1440)
 
 
 def enlarged(photo):
-    """A photo at 1080 x 1440, cut to its proportions, with grain so that it compresses like one."""
+    """A photo at 1080 x 1440, cropped to these proportions, with grain so that it compresses like a camera's photo."""
     pixels = cv2.imdecode(np.frombuffer(photo, np.uint8), cv2.IMREAD_COLOR)
     height, width = pixels.shape[:2]
     kept = min(width, height * SIZE[0] // SIZE[1])

@@ -1,7 +1,7 @@
-"""report.py FOLDER : prints the figures that scripts/peer.sh left there as a table with their ratios, and writes them to
+"""report.py FOLDER : prints the figures that scripts/peer.sh has collected as a table with their ratios, and writes them to
 benches/out/peer.json.
 
-FOLDER has NAME.ROUND.json, what padan-load printed, and NAME.steps.json."""
+FOLDER has the files NAME.ROUND.json, the output of padan-load, and NAME.steps.json."""
 
 import json
 import platform
@@ -22,7 +22,7 @@ OUT = Path(__file__).resolve().parents[1] / "out" / "peer.json"
 
 
 def machine():
-    """The processor, and whether it calculates with bf16."""
+    """The processor, and whether it computes in bf16."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     values = dict(line.replace("\t", "").split(":", 1) for line in lines if ":" in line)
     flags = (values.get("flags") or values.get("Features") or "").split()
@@ -32,7 +32,7 @@ def machine():
 
 
 def figures(runs):
-    """What several runs have in common: means, but of memory the most."""
+    """The means of several runs, and their peak memory."""
     mean = lambda of: statistics.mean(of(run) for run in runs)  # noqa: E731
     return {
         "per_second": round(mean(lambda run: run["per_second"]), 2),
@@ -59,26 +59,26 @@ def main():
     where = machine()
     print(f"{where['processor']}, {'with' if where['bf16'] else 'without'} bf16; "
           f"{len(runs['padan'])} rounds, selfies of 1080 x 1440")  # fmt: skip
-    print(f"\n{'':54}{'a second':>9}{'p50 ms':>8}{'p99 ms':>8}{'CPU ms':>8}{'cores':>7}{'PSS MB':>8}{'Padan CPU':>11}")
+    print(f"\n{'':54}{'/s':>9}{'p50 ms':>8}{'p99 ms':>8}{'CPU ms':>8}{'cores':>7}{'PSS MB':>8}{'Padan CPU':>11}")
     for name, of in summary.items():
         print(f"{NAMES[name]:54}{of['per_second']:9.1f}{of['p50_ms']:8.0f}{of['p99_ms']:8.0f}{of['cpu_ms']:8.2f}"
               f"{of['cores']:7.2f}{of['peak_mb']:8.0f}{summary['padan']['cpu_ms'] / of['cpu_ms']:10.2f}x")  # fmt: skip
-    print("\nCPU of a verification, in ms")
+    print("\nCPU time of a verification, in ms")
     for name, of in steps.items():
         rest = summary[name]["cpu_ms"] - sum(of.values())
-        print(f"{NAMES[name]:54}" + ", ".join(f"{step} {ms:.1f}" for step, ms in (of | {"all else": rest}).items()))
+        print(f"{NAMES[name]:54}" + ", ".join(f"{step} {ms:.1f}" for step, ms in (of | {"other": rest}).items()))
     padan, careful, usual = (summary[name] for name in ("padan", "careful", "usual"))
     goal = 1 / 3 if where["bf16"] else 1 / 1.8
     goals = [
-        ("CPU beside the careful one", padan["cpu_ms"] / careful["cpu_ms"], goal),
-        ("CPU beside the usual way", padan["cpu_ms"] / usual["cpu_ms"], 1 / 6),
-        ("memory beside the careful one", padan["peak_mb"] / careful["peak_mb"], 1),
+        ("CPU time relative to FastAPI, careful", padan["cpu_ms"] / careful["cpu_ms"], goal),
+        ("CPU time relative to FastAPI, the usual way", padan["cpu_ms"] / usual["cpu_ms"], 1 / 6),
+        ("memory relative to FastAPI, careful", padan["peak_mb"] / careful["peak_mb"], 1),
     ]
     print()
-    for what, ratio, most in goals:
-        print(f"{what}: {ratio:.3f}, at most {most:.3f} is the goal: {'reached' if ratio <= most else 'missed'}")
+    for what, ratio, limit in goals:
+        print(f"{what}: {ratio:.3f}, goal at most {limit:.3f}: {'reached' if ratio <= limit else 'missed'}")
     OUT.parent.mkdir(exist_ok=True)
-    goals = [{"what": what, "ratio": ratio, "goal": most} for what, ratio, most in goals]
+    goals = [{"what": what, "ratio": ratio, "goal": limit} for what, ratio, limit in goals]
     packages = ("fastapi", "uvicorn", "onnxruntime", "opencv-python-headless", "numpy", "asyncpg")
     commit = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, check=False)
     where |= {

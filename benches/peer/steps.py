@@ -1,4 +1,5 @@
-"""steps.py WAY MODEL_FOLDER : CPU time of each step on a selfie of 1080 x 1440, as JSON, in milliseconds (medians)."""
+"""steps.py WAY MODEL_FOLDER : prints the CPU time of each step on a selfie of 1080 x 1440 as JSON, in milliseconds
+(medians)."""
 
 import json
 import statistics
@@ -20,7 +21,7 @@ def main():
     steps = {"decode": [], "detect": [], "align": [], "embed": []}
 
     def timed(step, work):
-        # Of the process and not of this thread: the usual way has others.
+        # The time of the process and not of this thread: the variant `usual` uses several threads.
         began = time.process_time()
         result = work()
         steps[step].append((time.process_time() - began) * 1000)

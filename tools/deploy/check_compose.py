@@ -1,5 +1,5 @@
-"""Looks at deploy/compose.yaml: does it follow the schema of compose files, is everything there that it mounts, and is
-each service as closed as its first lines promise? `check_compose.py SCHEMA`"""
+"""Checks deploy/compose.yaml: it must follow the schema of compose files, mount only files that exist, and restrict each
+service as its first lines promise. Usage: `check_compose.py SCHEMA`"""
 
 import json
 import pathlib
@@ -10,7 +10,7 @@ import jsonschema
 import yaml
 
 FILE = pathlib.Path("deploy/compose.yaml")
-# Made on each machine, by this script.
+# Created on each machine, by make-secrets.sh.
 SECRETS = "./compose/secrets/"
 MAKES_SECRETS = pathlib.Path("deploy/compose/make-secrets.sh").read_text()
 
@@ -21,10 +21,10 @@ wrong = [f"{'/'.join(map(str, error.absolute_path))}: {error.message}" for error
 
 for name, secret in compose["secrets"].items():
     if not re.search(rf"[ \n]{re.escape(secret['file'].removeprefix(SECRETS))}[ \n;]", MAKES_SECRETS):
-        wrong.append(f"the secret {name} is not made by make-secrets.sh")
-asked = {secret for service in compose["services"].values() for secret in service.get("secrets", [])}
-wrong += [f"the secret {name} is not declared" for name in asked - compose["secrets"].keys()]
-wrong += [f"nobody gets the secret {name}" for name in compose["secrets"].keys() - asked]
+        wrong.append(f"make-secrets.sh does not create the secret {name}")
+used = {secret for service in compose["services"].values() for secret in service.get("secrets", [])}
+wrong += [f"the secret {name} is not declared" for name in used - compose["secrets"].keys()]
+wrong += [f"no service uses the secret {name}" for name in compose["secrets"].keys() - used]
 
 for name, service in compose["services"].items():
     if not service.get("read_only") or service.get("cap_drop") != ["ALL"]:
@@ -32,14 +32,14 @@ for name, service in compose["services"].items():
     if "no-new-privileges:true" not in service.get("security_opt", []):
         wrong.append(f"{name} may gain privileges")
     if not service.get("mem_limit") or not service.get("pids_limit"):
-        wrong.append(f"{name} has no limit of memory or processes")
+        wrong.append(f"{name} has no limit for memory or processes")
     if "build" not in service and not re.search(r":[\w.-]*\d", service["image"]):
         wrong.append(f"{name} names no version of its image")
     for volume in service.get("volumes", []):
         source = volume.split(":")[0]
         if source.startswith("."):
             if not (FILE.parent / source).exists():
-                wrong.append(f"{name} mounts {source}, which is not there")
+                wrong.append(f"{name} mounts {source}, which does not exist")
             if not volume.endswith(":ro"):
                 wrong.append(f"{name} may write to {source}")
         elif source not in compose["volumes"]:
@@ -51,7 +51,7 @@ for name, service in compose["services"].items():
 provider = yaml.safe_load(pathlib.Path("deploy/grafana/provisioning/dashboards/padan.yml").read_text())
 folder = provider["providers"][0]["options"]["path"]
 if not any(volume.split(":")[1].startswith(f"{folder}/") for volume in compose["services"]["grafana"]["volumes"]):
-    wrong.append(f"Grafana is told to look for dashboards in {folder}, where none is mounted")
+    wrong.append(f"Grafana is configured to read dashboards from {folder}, where none is mounted")
 
 for complaint in wrong:
     print(complaint, file=sys.stderr)

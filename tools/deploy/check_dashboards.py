@@ -1,5 +1,5 @@
-"""Looks at Grafana's files: is each panel complete and in its place, does Prometheus understand what it asks, do the
-metrics exist, and is every metric that the service tells shown or alerted on?"""
+"""Checks Grafana's files: each panel must be complete and in its place, its expressions must be valid and use existing
+metrics, and every metric of the service must be shown or alerted on."""
 
 import json
 import pathlib
@@ -26,20 +26,20 @@ for rule in rules:
     used |= complaints(rule["expr"], recorded)[1]
 
 
-def look_at(file):
+def check_dashboard(file):
     dashboard = json.loads(file.read_text())
     where = file.name
     for key, kind in {"title": str, "uid": str, "schemaVersion": int, "panels": list, "time": dict}.items():
         if not isinstance(dashboard.get(key), kind):
-            wrong.append(f"{where}: {key} is missing or of the wrong kind")
+            wrong.append(f"{where}: {key} is missing or has the wrong type")
     variables = {variable["name"] for variable in dashboard["templating"]["list"]}
     ids, taken = set(), {}
     for panel in dashboard["panels"]:
         name = f"{where}, panel {panel.get('title')!r}"
         if panel["type"] not in PANELS:
-            wrong.append(f"{name}: the type {panel['type']} is not known here")
+            wrong.append(f"{name}: this check does not know the type {panel['type']}")
         if not panel.get("title") or panel["id"] in ids:
-            wrong.append(f"{name}: it has no title, or its id twice")
+            wrong.append(f"{name}: it has no title, or another panel has its id")
         ids.add(panel["id"])
         place = panel["gridPos"]
         if place["x"] + place["w"] > 24:
@@ -47,29 +47,29 @@ def look_at(file):
         for cell in [(x, y) for x in range(place["x"], place["x"] + place["w"])
                      for y in range(place["y"], place["y"] + place["h"])]:
             if taken.setdefault(cell, name) != name:
-                wrong.append(f"{name}: it lies on {taken[cell]}")
+                wrong.append(f"{name}: it overlaps {taken[cell]}")
                 break
         if panel["type"] == "row":
             continue
         if panel.get("datasource") != DATASOURCE or any(t.get("datasource") != DATASOURCE for t in panel["targets"]):
-            wrong.append(f"{name}: its datasource is not the chosen one")
+            wrong.append(f"{name}: its data source is not {DATASOURCE['uid']}")
         if len({target["refId"] for target in panel["targets"]}) != len(panel["targets"]) or not panel["targets"]:
-            wrong.append(f"{name}: it asks nothing, or two questions have one refId")
+            wrong.append(f"{name}: it has no queries, or two with the same refId")
         if panel["type"] in ("timeseries", "stat", "bargauge") and not panel["fieldConfig"]["defaults"].get("unit"):
             wrong.append(f"{name}: it has no unit")
         for target in panel["targets"]:
-            look_into(name, target["expr"], variables)
+            check_expression(name, target["expr"], variables)
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
             asked = re.fullmatch(r"label_values\((.*), \w+\)", variable["query"]["query"]).group(1)
-            look_into(f"{where}, variable {variable['name']}", asked, variables)
+            check_expression(f"{where}, variable {variable['name']}", asked, variables)
     return len(ids)
 
 
-def look_into(name, expression, variables):
+def check_expression(name, expression, variables):
     for variable in re.findall(r"\$\{?(\w+)", expression):
         if variable not in variables | {"__rate_interval"}:
-            wrong.append(f"{name}: no variable ${variable}")
+            wrong.append(f"{name}: there is no variable ${variable}")
     plain = expression.replace("$__rate_interval", "5m")
     found, names = complaints(plain, recorded)
     wrong.extend(f"{name}: {complaint}" for complaint in found)
@@ -77,20 +77,20 @@ def look_into(name, expression, variables):
     expressions.append((name, plain))
 
 
-def let_prometheus_read():
+def check_with_promtool():
     group = {"name": "panels", "rules": [
         {"record": f"panel_{number}", "expr": expression} for number, (_, expression) in enumerate(expressions)
     ]}
     with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
         yaml.safe_dump({"groups": [group]}, file, width=1000)
         file.flush()
-        said = subprocess.run(["promtool", "check", "rules", file.name], capture_output=True, text=True)
-    if said.returncode:
-        wrong.append(said.stdout + said.stderr)
+        result = subprocess.run(["promtool", "check", "rules", file.name], capture_output=True, text=True)
+    if result.returncode:
+        wrong.append(result.stdout + result.stderr)
 
 
-panels = sum(look_at(file) for file in sorted(FOLDER.glob("*.dashboard.json")))
-let_prometheus_read()
+panels = sum(check_dashboard(file) for file in sorted(FOLDER.glob("*.dashboard.json")))
+check_with_promtool()
 for name in sorted(set(declared()) - used):
     wrong.append(f"{name} is neither shown nor alerted on")
 
@@ -101,7 +101,7 @@ for entry, keys in [(d, ("name", "type", "access", "url")) for d in datasources[
 ]:
     wrong.extend(f"provisioning: {entry.get('name')} has no {key}" for key in keys if not entry.get(key))
 if datasources["apiVersion"] != 1 or providers["apiVersion"] != 1:
-    wrong.append("provisioning: apiVersion is 1")
+    wrong.append("provisioning: apiVersion must be 1")
 
 for complaint in wrong:
     print(complaint, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Follows the links between the Markdown files of this checkout, down to the headings."""
+"""Checks the links between the Markdown files of this checkout, including those to headings."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
 def anchors(file):
-    """The anchors of a file's headings, made as forges make them."""
+    """The anchors of a file's headings, in the form that code hosts generate."""
     found = set()
     for line in FENCE.sub("", file.read_text()).splitlines():
         if heading := re.match(r"#+\s+(.*)", line):

@@ -1,11 +1,12 @@
-"""Looks at Prometheus's rules: do they name metrics that exist in the source, can each alert be looked up, and was each one tried?"""
+"""Checks Prometheus's rules: their metrics must exist in the source, and each alert needs a chapter in the runbook and
+tests."""
 
 import pathlib
 import sys
 
 import yaml
 
-from known_metrics import LIST, SOURCE, complaints, declared, told
+from known_metrics import LIST, SOURCE, complaints, declared, declared_in_source
 
 FOLDER = pathlib.Path("deploy/prometheus")
 RUNBOOK = pathlib.Path("docs/runbook.md")
@@ -38,19 +39,19 @@ for alert in alerts:
     if name not in chapters:
         wrong.append(f"{RUNBOOK} has no chapter {name}")
     if name not in fires:
-        wrong.append(f"no case of {FOLDER}/tests lets {name} fire")
+        wrong.append(f"no test case in {FOLDER}/tests expects {name} to fire")
     if name not in silent:
-        wrong.append(f"no case of {FOLDER}/tests keeps {name} silent")
+        wrong.append(f"no test case in {FOLDER}/tests expects {name} not to fire")
 for name in fires - {alert["alert"] for alert in alerts}:
-    wrong.append(f"a case of {FOLDER}/tests is about {name}, which is no alert")
+    wrong.append(f"a test case in {FOLDER}/tests is about {name}, but there is no such alert")
 
 metrics = {name: entry for name, entry in declared().items() if name.startswith("padan_")}
-for name, entry in told().items():
+for name, entry in declared_in_source().items():
     if metrics.get(name) != entry:
-        wrong.append(f"{name} is {entry} in {SOURCE} and {metrics.get(name)} in {LIST}")
-wrong += [f"{name} is in {LIST} and not in {SOURCE}" for name in metrics.keys() - told().keys()]
+        wrong.append(f"{name} is {entry} in {SOURCE}, but {metrics.get(name)} in {LIST}")
+wrong += [f"{name} is in {LIST}, but not in {SOURCE}" for name in metrics.keys() - declared_in_source().keys()]
 
 for complaint in wrong:
     print(complaint, file=sys.stderr)
-print(f"{len(recorded)} recorded rules, {len(alerts)} alerts; {len(told())} metrics in the source")
+print(f"{len(recorded)} recorded rules, {len(alerts)} alerts; {len(declared_in_source())} metrics in the source")
 sys.exit(bool(wrong))

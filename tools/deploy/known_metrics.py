@@ -1,4 +1,4 @@
-"""The metrics that deploy/prometheus/metrics.txt promises, and what an expression asks of them."""
+"""The metrics listed in deploy/prometheus/metrics.txt, and a check of the expressions that use them."""
 
 import pathlib
 import re
@@ -7,7 +7,7 @@ LIST = pathlib.Path("deploy/prometheus/metrics.txt")
 SOURCE = pathlib.Path("crates/http-api/src/metrics.rs")
 SERIES = {"counter": [""], "gauge": [""], "histogram": ["_bucket", "_sum", "_count"]}
 
-# A name, perhaps with a selector behind it. Names of labels and functions match too and are sorted out by their prefix.
+# A name, optionally followed by a selector. Only names with these prefixes are metrics.
 REFERENCE = re.compile(r"\b((?:padan|process|job)[a-z0-9_:]*|up)\b(?:\s*\{([^}]*)\})?")
 MATCHER = re.compile(r'([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"')
 # Labels that Prometheus and the rules add.
@@ -25,8 +25,9 @@ def declared():
     return found
 
 
-def told():
-    """Every metric that the service's source declares, in the form of `declared`. The library adds those of the process."""
+def declared_in_source():
+    """Every metric that the service's source declares, in the form of `declared`. The Prometheus library adds the metrics of
+    the process."""
     kinds = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
     found = {}
     for kind, name, labels in re.findall(
@@ -37,7 +38,7 @@ def told():
 
 
 def series():
-    """Every name that can stand in an expression, with its metric and labels."""
+    """Every name that an expression can use, with its metric and labels."""
     names = {"up": ("up", set())}
     for name, (kind, labels) in declared().items():
         for suffix in SERIES[kind]:
@@ -46,19 +47,19 @@ def series():
 
 
 def without_strings(expression):
-    """The expression with its strings emptied, so that what they hold is not taken for a name."""
+    """The expression with empty strings, so that their contents are not taken for names."""
     return re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
 
 
 def complaints(expression, recorded=()):
-    """What is wrong with the names and labels of an expression, and the metrics that it uses."""
+    """The errors in the names and labels of an expression, and the metrics that it uses."""
     names, wrong, used = series(), [], set()
     for match in REFERENCE.finditer(without_strings(expression)):
         name, selector = match.group(1), match.group(2)
         if name in EVERYWHERE or name in recorded:
             continue
         if name not in names:
-            wrong.append(f"{name} is no metric in {LIST} and no recorded rule")
+            wrong.append(f"{name} is neither a metric in {LIST} nor a recording rule")
             continue
         metric, labels = names[name]
         used.update({metric} - {"up"})

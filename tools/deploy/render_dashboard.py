@@ -1,8 +1,9 @@
-"""Draws deploy/grafana/padan.dashboard.json from the data of a Prometheus, as SVG, where there is no Grafana to do it.
+"""Draws deploy/grafana/padan.dashboard.json as SVG, from the data of a Prometheus server and without Grafana.
 
     python3 tools/deploy/render_dashboard.py http://127.0.0.1:9090 MINUTES > docs/dashboard.svg
 
-It asks what the panels ask and puts them where they are; it knows the kinds of panels that are used there and no other.
+It runs the panels' queries and draws the panels in their places. It supports only the types of panels that the dashboard
+uses.
 """
 
 import json

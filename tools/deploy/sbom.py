@@ -1,5 +1,5 @@
-"""Lists what a Padan is made of, as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each
-with its digest and licence. Run it in the root of a checkout; it asks cargo and builds nothing.
+"""Lists the components of Padan as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each with
+its digest and licence. Run it in the root of a checkout; it calls cargo, but builds nothing.
 
     python3 tools/deploy/sbom.py > sbom.cdx.json
 """
@@ -33,12 +33,12 @@ def crates():
 
 
 def runtime():
-    """ONNX Runtime, as scripts/deps.sh pins it for each kind of machine."""
+    """ONNX Runtime, as scripts/deps.sh pins it for each platform."""
     text = pathlib.Path("scripts/deps.sh").read_text()
     for name, version, digest in re.findall(
         r"runtime=([\w-]+)==([\d.]+)\n.*\n\s*runtime_sha256=([0-9a-f]{64})", text
     ):
-        # OpenVINO and oneTBB are within.
+        # This wheel contains OpenVINO and oneTBB.
         licence = "MIT AND Apache-2.0" if name.endswith("openvino") else "MIT"
         yield component("library", name, version, licence, digest, f"pkg:pypi/{name}@{version}")
 

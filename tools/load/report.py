@@ -1,9 +1,9 @@
-"""Makes the report of `make load` from what scripts/load.sh has collected: a table, the goals, and a JSON file.
+"""Writes the report of `make load` from the files that scripts/load.sh has collected: a table, the goals, and a JSON file.
 
     python3 tools/load/report.py FOLDER OUT.json
 
-FOLDER has, for each scenario, what padan-load and padan-kernels printed and two readings of the service's metrics. What
-the fields of the JSON mean is said in benches/README.md.
+FOLDER has, for each scenario, the output of padan-load and padan-kernels and two readings of the service's metrics.
+benches/README.md explains the fields of the JSON file.
 """
 
 import json
@@ -18,16 +18,16 @@ from pathlib import Path
 SIZES = ["480x640", "1080x1440", "3024x4032"]
 STEPS = ["decode", "detect", "align", "quality", "embed"]
 
-MOST_RATIO = 1.15
-LEAST_FACTOR = 1.8
-MOST_TAIL = 3.0
-# By the embedder, on the plain kernels; of others nothing is promised.
-MOST_MB = {"sface": 400.0, "mobilefacenet": 200.0}
-MOST_READY_MS = 2000.0
-# Of the memory, over the second half of a soak: what is more is no noise of an allocator.
-MOST_GROWTH = 0.02
-# The system itself takes some: network and timers.
-MOST_FOREIGN = 0.05
+MAX_RATIO = 1.15
+MIN_FACTOR = 1.8
+MAX_TAIL = 3.0
+# By model set, on the cpu device. The goals do not cover other models and devices.
+MAX_MB = {"sface": 400.0, "mobilefacenet": 200.0}
+MAX_READY_MS = 2000.0
+# As a share of the memory, over the second half of a soak. A larger growth is not the noise of an allocator.
+MAX_GROWTH = 0.02
+# The system itself uses some CPU time, for network and timers.
+MAX_FOREIGN = 0.05
 
 
 def read(path):
@@ -51,7 +51,7 @@ def answered(load):
 
 
 def service_of(load):
-    """What the service used: the first process that was watched."""
+    """The usage of the service, which is the first watched process."""
     return load["watched"][0]
 
 
@@ -105,23 +105,24 @@ def scenario(folder, size):
 
 
 def foreign_share(load):
-    """The share of the machine that had programs other than service, load generator and PostgreSQL, or another machine."""
+    """The share of the machine's CPU time used by programs other than service, load generator and PostgreSQL, or by other
+    virtual machines."""
     known = sum(load["idle_seconds"]) + load["own_cpu_seconds"] + sum(used["cpu_seconds"] for used in load["watched"])
     return round(max(0.0, 1 - known / (len(load["idle_seconds"]) * load["seconds"])), 3)
 
 
 def other_cpu(load):
-    """What the load generator and PostgreSQL used for one answer."""
+    """The CPU seconds of load generator and PostgreSQL for one answer."""
     used = {"load_generator": load["own_cpu_seconds"], "postgres": load["watched"][1]["cpu_seconds"]}
     return {name: round(seconds / answered(load), 6) for name, seconds in used.items()}
 
 
 def scaling(folder):
-    """Verifications for each CPU second that the service could have had, with one worker and with two."""
+    """Verifications per CPU second that was available to the service, with one worker and with two."""
     runs = {}
     for name, workers in [("one_worker", 1), ("two_workers", 2)]:
         load = read(folder / f"workers-{workers}.json")
-        # What it used and what was idle on its cores; the rest had others.
+        # What it used and what was idle on its cores. Other programs used the rest.
         cores = (folder / f"workers-{workers}.cores").read_text().split(",")
         available = service_of(load)["cpu_seconds"] + sum(load["idle_seconds"][int(core)] for core in cores)
         runs[name] = {
@@ -146,7 +147,7 @@ def scaling(folder):
 
 
 def fields(folder):
-    """Verifications of text fields: what a request costs without a photo."""
+    """Verifications of text fields: the cost of a request without a photo."""
     load = read(folder / "fields.json")
     return of_load(load) | {"other_cpu_seconds": other_cpu(load)}
 
@@ -207,30 +208,30 @@ def print_table(report):
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for row in rows:
         print("  ".join([row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]))
-    print("\nmean of each step, ms: in the service, and in the bare loop")
+    print("\nmean of each step, ms: in the service, and in the bare pipeline")
     for name, row in report["scenarios"].items():
         steps = (f"{step} {row['service_step_ms'][step]:.2f} {row['kernel_step_ms'][step]:.2f}" for step in STEPS)
         print(f"{name:10} " + "   ".join(steps))
 
 
 def goals(report):
-    """What is promised in each case: what it is, the figure, its limit, and whether it is kept."""
+    """Each goal with the measured figure, the direction of its limit, and the limit."""
     about = report["machine"]
-    most_mb = MOST_MB.get(about["model_set"]) if about["device"] == "cpu" else None
+    max_mb = MAX_MB.get(about["model_set"]) if about["device"] == "cpu" else None
     for name, row in report.get("scenarios", {}).items():
-        yield f"CPU of a verification over that of the kernels, {name}", row["ratio"], "<=", MOST_RATIO
-        yield f"p99 over the median at 70 % of saturation, {name}", row["open_loop"]["p99_to_p50"], "<=", MOST_TAIL
-        if most_mb:
-            yield f"peak of memory, {name}, MB", row["peak_mb"], "<=", most_mb
+        yield f"CPU time of a verification relative to the bare pipeline, {name}", row["ratio"], "<=", MAX_RATIO
+        yield f"p99 relative to the median at 70 % of saturation, {name}", row["open_loop"]["p99_to_p50"], "<=", MAX_TAIL
+        if max_mb:
+            yield f"peak memory, {name}, MB", row["peak_mb"], "<=", max_mb
     if found := report.get("scaling"):
-        yield "two workers over one, for each CPU second available", found["factor"], ">=", LEAST_FACTOR
+        yield "two workers relative to one, per available CPU second", found["factor"], ">=", MIN_FACTOR
     if found := report.get("start_to_ready_ms"):
-        yield "start to ready, the slowest, ms", found, "<=", MOST_READY_MS
+        yield "start to ready, the slowest, ms", found, "<=", MAX_READY_MS
     if found := report.get("soak"):
-        if most_mb:
-            yield "peak of memory, soak, MB", found["peak_mb"], "<=", most_mb
+        if max_mb:
+            yield "peak memory, soak, MB", found["peak_mb"], "<=", max_mb
         grown = found["grown_mb_in_second_half"] / found["peak_mb"]
-        yield "growth of memory in the second half of the soak, as a share", round(grown, 4), "<=", MOST_GROWTH
+        yield "growth of memory in the second half of the soak, as a share", round(grown, 4), "<=", MAX_GROWTH
 
 
 def main(folder, out):
@@ -249,13 +250,13 @@ def main(folder, out):
     print_table(report)
     print()
     foreign = max((row["foreign_share"] for row in report["scenarios"].values()), default=0.0)
-    if foreign > MOST_FOREIGN:
-        print(f"other programs had up to {100 * foreign:.0f} % of the machine: measure again when it has nothing else to do\n")
+    if foreign > MAX_FOREIGN:
+        print(f"other programs used up to {100 * foreign:.0f} % of the machine: measure again when nothing else runs on it\n")
     if found := report.get("scaling"):
         print(
-            f"one worker answers {found['one_worker']['per_cpu_second_available']:.1f} for each CPU second available, "
-            f"two {found['two_workers']['per_cpu_second_available']:.1f}; two workers over one for each CPU second used: "
-            f"{found['factor_used']:.2f}, and of the bare loop: {found['factor_kernels']:.2f}\n"
+            f"answers per available CPU second: one worker {found['one_worker']['per_cpu_second_available']:.1f}, "
+            f"two {found['two_workers']['per_cpu_second_available']:.1f}; two workers relative to one, per used CPU second: "
+            f"{found['factor_used']:.2f}, and in the bare pipeline: {found['factor_kernels']:.2f}\n"
         )
     for goal in report["goals"]:
         print(f"{'kept  ' if goal['kept'] else 'MISSED'}  {goal['goal']}: {goal['figure']:g} ({goal['limit']})")

@@ -11,7 +11,7 @@ use crate::{
     demo, models,
 };
 
-/// Verifies that a person is who a civil registry says: name, date of birth and face for one NIK.
+/// Verify a person's name, date of birth and face against a civil registry, by national ID number (NIK)
 #[derive(Debug, Parser)]
 #[command(name = "padan", version, propagate_version = true)]
 pub(crate) struct Arguments {
@@ -25,29 +25,29 @@ enum Command {
     Migrate(migrate::MigrateArguments),
     Demo(demo::DemoArguments),
     Compare(compare::CompareArguments),
-    /// Look at the settings
+    /// Check and print the settings
     #[command(subcommand)]
     Config(ConfigCommand),
     Doctor(doctor::DoctorArguments),
     Client(client::ClientArguments),
     Enroll(enroll::EnrollArguments),
-    /// Look after the face templates
+    /// Delete face templates of models that are no longer used
     #[command(subcommand)]
     Templates(TemplatesCommand),
-    /// Look after the keys of the store
+    /// Replace the keys that encrypt face templates
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Look into the audit trail
+    /// Export, verify and prune the audit trail
     #[command(subcommand)]
     Audit(AuditCommand),
     Usage(usage::UsageArguments),
-    /// Do what a person may ask for
+    /// Erase what is stored about a person
     #[command(subcommand)]
     Person(PersonCommand),
     Models(models::ModelsArguments),
     Evaluate(evaluate::EvaluateArguments),
     Calibrate(calibrate::CalibrateArguments),
-    /// Look at the scale of percentages
+    /// Show how similarity is converted to percentages
     #[command(subcommand)]
     Calibration(CalibrationCommand),
     Cluster(cluster::ClusterArguments),
@@ -88,7 +88,7 @@ enum PersonCommand {
 }
 
 impl Arguments {
-    /// Runs the command. What went wrong is told on stderr.
+    /// Runs the command and prints its error, if any, to stderr.
     pub(crate) fn run(self) -> ExitCode {
         let outcome = match self.command {
             Command::Serve(arguments) => serve::run(&arguments),

@@ -1,4 +1,4 @@
-//! One module a command; the demo and the models have their own folders.
+//! One module for each command. `padan demo` and `padan models` have modules of their own beside this one.
 
 pub(crate) mod audit_export;
 pub(crate) mod audit_heads;
@@ -17,8 +17,8 @@ pub(crate) mod evaluate;
 pub(crate) mod keys_rotate;
 pub(crate) mod labelled_photos;
 pub(crate) mod migrate;
-mod moment;
 pub(crate) mod person_forget;
 pub(crate) mod serve;
 pub(crate) mod templates_prune;
+mod timestamp;
 pub(crate) mod usage;

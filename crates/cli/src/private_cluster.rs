@@ -1,14 +1,13 @@
-//! A PostgreSQL of our own: initialised, started, stopped and removed by this process.
+//! A private PostgreSQL server that this process initialises, starts, stops and removes.
 //!
-//! Enter through [`Claim`], which holds a folder below `.deps` against every other process, and
-//! [`PrivateCluster::start`].
+//! Enter through [`Claim`], which locks a folder below `.deps` against other processes, and [`PrivateCluster::start`].
 //!
-//! **Architecture Invariant:** a cluster never outlives its claim for long. The claim is an advisory lock that
-//! the kernel drops with the process, the postmaster gets a signal when its parent dies, and whoever takes the
-//! same folder next stops and removes what a crash has left.
+//! **Architecture Invariant:** a cluster does not outlive its claim for long. The claim is an advisory lock that the
+//! kernel releases with the process. The postmaster gets a signal when its parent dies. The next process that claims
+//! the same folder stops and removes what a crash has left.
 //!
-//! **Architecture Invariant:** no other user of the machine gets in. The folder has mode 0700, and connections
-//! by socket or loopback need a password that is generated for each cluster.
+//! **Architecture Invariant:** no other user of the machine has access. The folder has mode 0700, and connections by
+//! socket or loopback need a password that is generated for each cluster.
 
 mod account;
 mod claim;
@@ -26,22 +25,22 @@ use std::{
 
 use anyhow::{Context, Result};
 
-pub(crate) use self::claim::{Claim, Keeping};
+pub(crate) use self::claim::{Claim, Retention};
 use self::{
     account::Account,
     claim::Home,
-    postmaster::{Postmaster, Run},
+    postmaster::{Postmaster, ServerOptions},
     programs::Programs,
-    standby::Standby,
+    standby::{Primary, Standby},
 };
 
-/// The name of the cluster's superuser, which owns what demo and tests create. It is no schema's name: by default
-/// PostgreSQL creates things in the schema that is called like the user, if there is one.
+/// The cluster's superuser, which owns what the demo and tests create. No schema may have this name: by default
+/// PostgreSQL creates objects in the schema that is named after the user, if there is one.
 const SUPERUSER: &str = "cluster_owner";
 
-/// A running PostgreSQL. It is stopped when dropped, and removed unless it is kept.
+/// A running PostgreSQL server with its standbys. It is stopped when dropped, and removed unless it is kept.
 pub(crate) struct PrivateCluster {
-    // Dropped in this order: the servers stop, then the claim ends with folder and lock.
+    // Fields are dropped in this order: first the servers stop, then the claim releases folder and lock.
     standbys: Vec<Standby>,
     postmaster: Postmaster,
     home: Home,
@@ -50,12 +49,16 @@ pub(crate) struct PrivateCluster {
 }
 
 impl PrivateCluster {
-    /// Starts a cluster in the folder that was claimed, taking up a kept one that is there already. A new one
-    /// gets the `databases`. Only one that is thrown away can have `standbys`: a kept one would meet its former ones.
-    /// `settings` of the form `name=value` win over those that every private cluster has; standbys do not get them.
+    /// Starts a cluster in the claimed folder, or the one that was kept there. A new cluster gets the `databases`.
     ///
-    /// Call it on the thread that lives as long as the process, because the server is told to end when the
-    /// thread that started it does.
+    /// Only a temporary cluster can have `standbys`, because a kept one would find the data of earlier standbys.
+    /// `settings` of the form `name=value` override the defaults of private clusters on the primary.
+    ///
+    /// Call it on a thread that lives as long as the process: the server gets its signal to end when the thread that
+    /// started it ends.
+    ///
+    /// # Errors
+    /// When PostgreSQL is not installed, cannot be initialised or does not start.
     pub(crate) fn start(
         claim: Claim,
         databases: &[&str],
@@ -71,33 +74,32 @@ impl PrivateCluster {
         }
         let password = fs::read_to_string(home.password_file())
             .with_context(|| format!("cannot read {}", home.password_file().display()))?;
-        let run = Run { home: &home, data: home.data(), is_replicated: standbys > 0, settings };
-        let postmaster = Postmaster::start(&programs, &account, &run)?;
-        let mut cluster = Self { standbys: Vec::new(), postmaster, home, password, claim };
-        for number in 1..=standbys {
-            let standby = Standby::start(&cluster, &programs, &account, number)?;
-            cluster.standbys.push(standby);
-        }
-        Ok(cluster)
+        let options = ServerOptions { home: &home, data: home.data(), is_replicated: standbys > 0, settings };
+        let postmaster = Postmaster::start(&programs, &account, &options)?;
+        let primary = Primary { home: &home, port: postmaster.port(), user: SUPERUSER, password: &password };
+        let standbys = (1..=standbys)
+            .map(|number| Standby::start(&primary, &programs, &account, number))
+            .collect::<Result<_>>()?;
+        Ok(Self { standbys, postmaster, home, password, claim })
     }
 
-    /// The URL of a database for the superuser, by loopback TCP.
+    /// The superuser's URL of a database, over loopback TCP.
     pub(crate) fn url(&self, database: &str) -> String {
         self.url_at(self.postmaster.port(), database)
     }
 
-    /// The same for each standby.
+    /// The superuser's URL of a database on each standby.
     pub(crate) fn standby_urls(&self, database: &str) -> Vec<String> {
         self.standbys.iter().map(|standby| self.url_at(standby.port(), database)).collect()
     }
 
-    /// The data folder of each standby. A script finds the process in `postmaster.pid` there, and in
-    /// `postmaster.opts` the command that starts it again.
+    /// The data folder of each standby. Scripts find its process in `postmaster.pid` there, and the command that starts
+    /// it again in `postmaster.opts`.
     pub(crate) fn standby_folders(&self) -> impl Iterator<Item = &Path> {
         self.standbys.iter().map(Standby::data)
     }
 
-    /// Lets a command start standbys again that it has killed.
+    /// Reaps standbys that a command has killed, so that it can start them again.
     pub(crate) fn reap_standbys(&mut self) {
         self.standbys.iter_mut().for_each(Standby::reap);
     }
@@ -107,23 +109,23 @@ impl PrivateCluster {
         format!("postgres://{SUPERUSER}:{password}@127.0.0.1:{port}/{database}")
     }
 
-    /// 32 random hexadecimal digits that are this cluster's alone, and stay with a kept one.
+    /// 32 random hexadecimal digits, generated for this cluster. A kept cluster keeps them.
     pub(crate) fn secret(&self) -> &str {
         &self.password
     }
 
-    /// Where the cluster itself lies. What is written here stays and goes with its data.
+    /// The cluster's own folder. Files written here are kept or removed together with its data.
     pub(crate) fn folder(&self) -> &Path {
         self.home.root()
     }
 
-    /// The folder that was claimed, for whatever else this run writes.
+    /// The claimed folder, for other files of this run.
     pub(crate) fn claimed_folder(&self) -> &Path {
         self.claim.folder()
     }
 }
 
-/// Runs initdb, creates the databases, and writes the marker that says that all came to its end.
+/// Runs initdb, creates the databases, and then writes the marker of a complete cluster.
 fn initialise(programs: &Programs, account: &Account, home: &Home, databases: &[&str]) -> Result<()> {
     let password = generated_password()?;
     write_for(account, &home.password_file(), &password)?;
@@ -134,22 +136,22 @@ fn initialise(programs: &Programs, account: &Account, home: &Home, databases: &[
         .args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C"])
         .arg("--pwfile")
         .arg(home.password_file());
-    if home.keeping() == Keeping::Thrown {
+    if home.retention() == Retention::Temporary {
         command.arg("--no-sync");
     }
     let output = command.output().with_context(|| format!("cannot run {}", programs.initdb().display()))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::bail!("initdb failed ({}): {}", output.status, said.trim());
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        anyhow::bail!("initdb failed ({}): {}", output.status, stderr.trim());
     }
     if !databases.is_empty() {
         create_databases(programs, account, home, databases)?;
     }
     account.create_folder(&home.socket_folder())?;
-    fs::write(home.completed_mark(), "").context("cannot mark the cluster as complete")
+    fs::write(home.completion_marker(), "").context("cannot mark the cluster as complete")
 }
 
-/// Creates databases in a cluster that is not running yet, by the server's mode for a single user.
+/// Creates databases in a cluster that is not running yet, in PostgreSQL's single-user mode.
 fn create_databases(programs: &Programs, account: &Account, home: &Home, databases: &[&str]) -> Result<()> {
     let mut server = account
         .command(&programs.postgres(), home.root(), "TERM")
@@ -167,9 +169,9 @@ fn create_databases(programs: &Programs, account: &Account, home: &Home, databas
         }
     }
     let output = server.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() || said.contains("ERROR:") {
-        anyhow::bail!("the databases could not be created ({}): {}", output.status, said.trim());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || stderr.contains("ERROR:") {
+        anyhow::bail!("cannot create the databases ({}): {}", output.status, stderr.trim());
     }
     Ok(())
 }
@@ -181,7 +183,7 @@ fn generated_password() -> Result<String> {
     Ok(text.trim().replace('-', ""))
 }
 
-/// Writes a file that only the account, and root, can read.
+/// Writes a file that only the account and root can read.
 fn write_for(account: &Account, path: &Path, text: &str) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let write = || {
@@ -193,8 +195,8 @@ fn write_for(account: &Account, path: &Path, text: &str) -> Result<()> {
     account.own(path)
 }
 
-/// The folder that holds what is installed and running, below the folder that the program was started in.
+/// The folder `.deps` of the current folder, for installed files and for private clusters.
 pub(crate) fn deps_folder() -> Result<PathBuf> {
-    let folder = std::env::current_dir().context("cannot tell the current folder")?.join(".deps");
+    let folder = std::env::current_dir().context("cannot determine the current folder")?.join(".deps");
     Ok(folder)
 }

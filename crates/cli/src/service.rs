@@ -8,32 +8,33 @@ use padan_registry::Registry;
 use padan_store::Store;
 use padan_verification::{BackgroundTasks, Clients, EngineInUse, Verifier, VerifierParts};
 
-use crate::{following::follow_active_model, settings::Settings};
+use crate::{active_model::follow_active_model, settings::Settings};
 
-/// Loads the models and warms them, which takes a moment of every core.
+/// Loads the models and runs them once, which keeps every core busy for a moment.
 pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
     let config = settings.inference.clone();
     let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
     Ok(engine)
 }
 
-/// Loads the active model, or the configured one when the active one cannot be used: it may not be installed here, and
-/// a service that restarts must not go down over an activation that one which runs survives. The active one is tried
-/// again while the other serves.
-pub(crate) async fn start_engine_in_use(settings: &Settings, store: &Store) -> Result<Engine> {
+/// Loads the active model, or the configured model when the active one cannot be loaded.
+///
+/// The active model may not be installed on this machine. A running service survives that, and so must one that
+/// restarts. [`follow_active_model`] tries the active model again later.
+pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &Store) -> Result<Engine> {
     let mut active = settings.clone();
-    use_active_model(&mut active, store).await;
+    select_active_model(&mut active, store).await;
     let set = &active.inference.model_set;
     match start_engine(&active).await {
         Err(error) if *set != settings.inference.model_set => {
             let configured = &settings.inference.model_set;
             let engine = start_engine(settings).await.with_context(|| {
                 format!(
-                    "neither the active model {set} ({error:#}) nor the configured {configured} can be used"
+                    "cannot load the active model {set} ({error:#}), nor the configured model {configured}"
                 )
             })?;
             tracing::error!(
-                "the active model {set} cannot be used, and the configured {configured} serves: {error:#}"
+                "cannot load the active model {set}, serving with the configured model {configured}: {error:#}"
             );
             Ok(engine)
         }
@@ -41,25 +42,26 @@ pub(crate) async fn start_engine_in_use(settings: &Settings, store: &Store) -> R
     }
 }
 
-/// Names the active model set in the settings, if one was activated. A store that is down leaves what they say: a
-/// service takes the active one up when it is back.
-pub(crate) async fn use_active_model(settings: &mut Settings, store: &Store) {
+/// Sets `inference.model_set` to the active model set, if there is one. While the store is down the configured set
+/// stays; a service switches to the active one when the store is back.
+pub(crate) async fn select_active_model(settings: &mut Settings, store: &Store) {
     match store.active_model().await {
         Ok(Some(active)) => settings.inference.model_set = active.model_set,
         Ok(None) => {}
-        Err(error) => tracing::warn!("which model is active is not known yet: {error}"),
+        Err(error) => tracing::warn!("cannot read yet which model is active: {error}"),
     }
 }
 
-/// Puts the service together and takes its two ports.
+/// Builds the service and binds its two ports.
 pub(crate) fn build(settings: &Settings, engine: Engine, store: Store) -> Result<Application> {
     let mut tasks = BackgroundTasks::default();
     let clients = Clients::load_with_store(&settings.clients, &store, &mut tasks)?;
-    build_for(settings, engine, store, Arc::new(clients), tasks)
+    build_with_clients(settings, engine, store, Arc::new(clients), tasks)
 }
 
-/// The same for clients that were read already, with the tasks that were started for them.
-pub(crate) fn build_for(
+/// Builds the service for clients that have been loaded before, with the tasks that were started for them, and binds
+/// its two ports.
+pub(crate) fn build_with_clients(
     settings: &Settings,
     engine: Engine,
     store: Store,
@@ -80,19 +82,19 @@ pub(crate) fn build_for(
     let http = &settings.http;
     Application::build(http, verifier, clients, tasks).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{}:{} or {}:{} is in use by another program: choose other ports",
+            "another program uses {}:{} or {}:{}: choose other ports with http.port and http.admin_port",
             http.address,
             http.port,
             http.admin_address,
             http.admin_port
         ),
-        _ => anyhow::Error::new(error).context("the service cannot listen"),
+        _ => anyhow::Error::new(error).context("cannot listen on the service's addresses"),
     })
 }
 
-/// The store, or why its settings cannot work.
+/// Opens the store. Its settings are checked, but nothing is connected to.
 pub(crate) fn open_store(settings: &Settings) -> Result<Store> {
-    Store::new(&settings.store).context("the store cannot be used")
+    Store::new(&settings.store).context("cannot open the store")
 }
 
 #[cfg(test)]

@@ -5,17 +5,17 @@ use tokio::{
     sync::watch,
 };
 
-/// The wish of whoever runs the program that it ends: the first two signals that came.
+/// The first two shutdown signals that the process has received.
 #[derive(Clone)]
 pub(crate) struct Shutdown(watch::Receiver<Vec<SignalKind>>);
 
 impl Shutdown {
-    /// The signals that end what was started at a terminal: SIGTERM, Ctrl-C, and the terminal going away.
-    pub(crate) fn of_a_terminal() -> io::Result<Self> {
+    /// Listens for the signals that end a command started at a terminal: SIGTERM, Ctrl-C, and the terminal closing.
+    pub(crate) fn at_terminal() -> io::Result<Self> {
         Self::listen(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])
     }
 
-    /// Takes over the signals for the rest of the process's life. Needs a runtime that is entered.
+    /// Handles the signals for the rest of the process's life. Call it within a Tokio runtime.
     pub(crate) fn listen(signals: &[SignalKind]) -> io::Result<Self> {
         let (sender, receiver) = watch::channel(Vec::new());
         for &kind in signals {
@@ -24,9 +24,9 @@ impl Shutdown {
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     sender.send_if_modified(|received: &mut Vec<_>| {
-                        let counts = received.len() < 2;
-                        received.extend(counts.then_some(kind));
-                        counts
+                        let is_kept = received.len() < 2;
+                        received.extend(is_kept.then_some(kind));
+                        is_kept
                     });
                 }
             });
@@ -34,20 +34,20 @@ impl Shutdown {
         Ok(Self(receiver))
     }
 
-    /// Waits for the first signal and tells which it was; at once when it has come already.
-    pub(crate) async fn requested(&mut self) -> SignalKind {
+    /// Waits for the first signal and returns it; returns at once when it was received before.
+    pub(crate) async fn first_signal(&mut self) -> SignalKind {
         self.nth(0).await
     }
 
-    /// Waits for the second signal, of somebody who will not wait any longer, and tells which it was.
-    pub(crate) async fn insisted(&mut self) -> SignalKind {
+    /// Waits for the second signal, which asks for an immediate end, and returns it.
+    pub(crate) async fn second_signal(&mut self) -> SignalKind {
         self.nth(1).await
     }
 
     async fn nth(&mut self, n: usize) -> SignalKind {
         match self.0.wait_for(|received| received.len() > n).await.map(|received| received[n]) {
             Ok(kind) => kind,
-            // The senders live as long as the runtime; without them no signal can come.
+            // The senders live as long as the runtime. Without them no signal can be received.
             Err(_) => std::future::pending().await,
         }
     }

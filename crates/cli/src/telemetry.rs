@@ -19,13 +19,13 @@ use tracing_subscriber::{
 
 pub(crate) use self::traces::{Traces, TracesConfig};
 
-/// Section `[log]`: what the program writes to stderr about itself.
+/// Section `[log]`: the log that the program writes to stderr.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// Levels by module, as `tracing` reads them: `info`, or `info,padan_registry=debug`.
     filter: String,
-    /// One line of text or one JSON object an event.
+    /// A line of text or a JSON object for each event.
     format: Format,
 }
 
@@ -36,22 +36,22 @@ enum Format {
     Json,
 }
 
-/// What the log shows, to be changed while it is written.
+/// The filter of the running log, which can be replaced.
 pub(crate) struct LogFilter(reload::Handle<EnvFilter, Registry>);
 
 impl LogFilter {
-    /// From now on that of other settings.
+    /// Replaces the filter.
     pub(crate) fn change(&self, config: &Config) -> Result<()> {
-        self.0.reload(filter(config)?).context("the log has ended")
+        self.0.reload(filter(config)?).context("the log is closed")
     }
 }
 
-/// Starts to write events to stderr, so that stdout stays for data.
+/// Starts the log on stderr; stdout is for data.
 pub(crate) fn start(config: &Config) -> Result<LogFilter> {
     start_with_traces(config, None)
 }
 
-/// The same, and exports traces.
+/// Starts the log on stderr and the export of traces.
 pub(crate) fn start_with_traces(config: &Config, traces: Option<&Traces>) -> Result<LogFilter> {
     let (filter, handle) = reload::Layer::new(filter(config)?);
     let lines = fmt::layer().with_writer(io::stderr);
@@ -63,51 +63,52 @@ pub(crate) fn start_with_traces(config: &Config, traces: Option<&Traces>) -> Res
     Registry::default()
         .with(lines.with_filter(filter))
         .with(spans)
-        .with(caps())
+        .with(library_limits())
         .try_init()
-        .context("the log is started already")?;
+        .context("the log was started before")?;
     Ok(LogFilter(handle))
 }
 
-/// Whether the settings can be used.
+/// Checks the settings without starting anything.
 pub(crate) fn check(config: &Config) -> Result<()> {
     filter(config).map(drop)
 }
 
 fn filter(Config { filter, .. }: &Config) -> Result<EnvFilter> {
-    EnvFilter::try_new(filter)
-        .with_context(|| format!("log.filter `{filter}` is no list of levels, such as `info`"))
+    EnvFilter::try_new(filter).with_context(|| {
+        format!("log.filter: expected levels such as `info,padan_store=debug`, found `{filter}`")
+    })
 }
 
-/// Holds libraries back, whatever levels a filter asks for: it is laid over the filter, so that no directive reaches past it.
-fn caps() -> FilterFn {
-    filter_fn(may_tell)
+/// Limits what libraries may log, whatever levels the configured filter asks for.
+fn library_limits() -> FilterFn {
+    filter_fn(is_free_of_secrets)
 }
 
-/// Whether it is known that a line holds nothing personal and no secret. A library's own lines quote what passes through:
-/// heads of requests, statements.
-fn may_tell(metadata: &Metadata<'_>) -> bool {
+/// Whether an event cannot contain personal data or secrets. Events of libraries quote what they process, such as
+/// request headers and SQL statements.
+fn is_free_of_secrets(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
-    let most = if target.starts_with("padan") {
+    let finest_level = if target.starts_with("padan") {
         LevelFilter::TRACE
     } else if target.starts_with("sqlx") {
-        // Its warnings quote what a site's view raises, and parameters of URLs that it does not know.
+        // Its warnings quote errors raised by a site's view, and unknown parameters of database URLs.
         LevelFilter::OFF
     } else {
         LevelFilter::WARN
     };
-    *metadata.level() <= most
+    *metadata.level() <= finest_level
 }
 
-/// For commands that speak to a person: only what went wrong.
+/// Starts a log of warnings and errors only, for commands whose output is read by a person.
 pub(crate) fn start_quietly() {
     let filter = EnvFilter::new("warn,actix_http=off");
     let events = fmt::fmt().with_env_filter(filter).with_writer(Muteable).without_time();
-    // A second start is a mistake that costs nothing here.
-    let _ = events.with_ansi(io::stderr().is_terminal()).finish().with(caps()).try_init();
+    // If a log was started before, it serves as well.
+    let _ = events.with_ansi(io::stderr().is_terminal()).finish().with(library_limits()).try_init();
 }
 
-/// Keeps quiet, after [`start_quietly`], about what is provoked on purpose, for as long as the value lives.
+/// While this value lives, the log of [`start_quietly`] writes nothing. For errors that are provoked on purpose.
 pub(crate) struct Muted(());
 
 static IS_MUTED: AtomicBool = AtomicBool::new(false);
@@ -125,7 +126,7 @@ impl Drop for Muted {
     }
 }
 
-/// Stderr, or nowhere.
+/// Writes to stderr, or nowhere while a [`Muted`] lives.
 struct Muteable;
 
 impl MakeWriter<'_> for Muteable {
@@ -143,9 +144,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_directive_lets_a_library_tell_more_than_warnings_and_the_driver_anything() {
+    fn no_filter_makes_a_library_log_more_than_warnings_or_the_database_driver_anything() {
         let filter = EnvFilter::new("trace,sqlx=trace,sqlx::query=trace,actix_http=trace,[request]=trace");
-        let events = fmt::fmt().with_env_filter(filter).with_writer(io::sink).finish().with(caps());
+        let events = fmt::fmt().with_env_filter(filter).with_writer(io::sink).finish().with(library_limits());
         with_default(events, || {
             let request = tracing::info_span!(target: "padan_http_api::edge", "request");
             let _within = request.enter();

@@ -1,6 +1,6 @@
-/// Chooses the cryptography of all TLS in this process. To be called before an HTTP client is built, which brings none
-/// of its own; calling it again does nothing.
-pub(crate) fn choose_cryptography() {
-    // The error says that it was chosen before.
+/// Installs the cryptography that all TLS in this process uses. Call it before building an HTTP client, which has none
+/// of its own; a second call does nothing.
+pub(crate) fn install_crypto_provider() {
+    // The only error is that a provider was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -1,5 +1,5 @@
-//! `padan compare` on photo collections that are no part of the project: `make test-shared` runs this where they
-//! lie in `../shared` beside the checkout. Nothing is said here about rates; see `benches` and the reports for those.
+//! `padan compare` on photo collections that are not part of the project. `make test-shared` runs these tests where the
+//! collections lie in `../shared` beside the checkout. Error rates are measured by `make evaluate`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
 
 use std::{
@@ -9,7 +9,7 @@ use std::{
 };
 
 #[test]
-fn people_are_told_apart_on_photos_of_the_wild() {
+fn people_are_distinguished_on_uncontrolled_photos() {
     let photos = shared("faces/lfw-dev");
     let list = fs::read_to_string(photos.join("pairsDevTest.csv")).unwrap();
     let pairs: Vec<Vec<&str>> = list.lines().skip(1).map(|line| line.split(',').collect()).collect();
@@ -35,7 +35,7 @@ fn people_are_told_apart_on_photos_of_the_wild() {
 }
 
 #[test]
-fn malformed_and_odd_images_are_used_or_refused_and_break_nothing() {
+fn malformed_and_unusual_images_never_crash_the_program() {
     let mut files = Vec::new();
     collect(&shared("hostile"), &mut files);
     files.sort();

@@ -11,38 +11,39 @@ use padan_store::{AuditFilter, AuditLog, AuditRow};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use crate::{settings::SettingsArguments, telemetry};
 
-/// Write the audit trail to stdout, whole or in part, in the order of time
+/// Write the rows of the audit trail to stdout, oldest first
 ///
-/// `--nik` answers who asked about a person, and when. A row names the person by a keyed hash only.
+/// With --nik the output shows which clients asked about a person, and when. Rows identify the person only by a keyed
+/// hash.
 #[derive(Debug, Args)]
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Rows about the person of this NIK; needs `store.person_key`, with the keys of before
+    /// Only rows about the person with this NIK; needs `store.person_key`, including its former keys
     #[arg(long)]
     nik: Option<String>,
-    /// Rows of this client
+    /// Only rows of this client
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
-    /// Rows from this moment on: RFC 3339, or a day of Jakarta as yyyy-mm-dd
+    /// Only rows at or after this time: RFC 3339, or a day in Jakarta as yyyy-mm-dd
     #[arg(long, value_name = "TIME")]
-    from: Option<Moment>,
-    /// Rows before this moment
+    from: Option<Timestamp>,
+    /// Only rows before this time
     #[arg(long, value_name = "TIME")]
-    to: Option<Moment>,
-    /// How rows are written
+    to: Option<Timestamp>,
+    /// Output format
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Format {
-    /// Comma-separated values with a header
+    /// Comma-separated values with a header line
     Csv,
-    /// A JSON object a line
+    /// One JSON object per line
     Jsonl,
 }
 
@@ -66,26 +67,26 @@ const COLUMNS: [&str; 17] = [
     "mac",
 ];
 
-/// Writes the rows. A reader who has seen enough and closes the pipe is no error.
+/// Writes the rows. A reader that closes the pipe early is not an error.
 pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
-    // The error of clap would repeat the number.
+    // Parsed here, because clap's error would print the number.
     let nik: Option<NationalId> = match arguments.nik.as_deref().map(str::parse).transpose() {
         Ok(nik) => nik,
-        Err(_) => bail!("--nik is not 16 digits"),
+        Err(_) => bail!("--nik: expected 16 digits"),
     };
     let filter = AuditFilter {
         nik,
         client: arguments.client.clone(),
-        from: arguments.from.map(Moment::into_inner),
-        to: arguments.to.map(Moment::into_inner),
+        from: arguments.from.map(Timestamp::into_inner),
+        to: arguments.to.map(Timestamp::into_inner),
     };
     let mut rows = 0_u64;
     let written = Runtime::new()?.block_on(async {
         let mut log = AuditLog::open(&settings.store).await?;
         if filter.nik.is_some() {
-            tell_unknown_person_keys(&log.unknown_person_keys().await?);
+            warn_of_unknown_person_keys(&log.unknown_person_keys().await?);
         }
         let mut sheet = Sheet::begin(arguments.format)?;
         let written = log
@@ -100,24 +101,24 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         other => {
             other?;
-            eprintln!("{rows} rows");
+            eprintln!("{rows} rows written.");
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// Says that a person is not looked for everywhere, when that is so.
-pub(super) fn tell_unknown_person_keys(ids: &[String]) {
+/// Warns of rows in which no person can be found, because their key is not configured.
+pub(super) fn warn_of_unknown_person_keys(ids: &[String]) {
     if !ids.is_empty() {
         eprintln!(
-            "There are rows under the person keys {}, which store.person_key does not hold: nobody is found there. Add \
-             these keys behind the first one.",
+            "Some rows could not be searched: store.person_key lacks the keys with the ids {}. Add these keys after the \
+             first one.",
             ids.join(", ")
         );
     }
 }
 
-/// What goes to stdout.
+/// The rows on stdout.
 enum Sheet {
     Csv(Box<csv::Writer<io::Stdout>>),
     Lines(BufWriter<io::Stdout>),
@@ -163,7 +164,7 @@ impl Sheet {
     }
 }
 
-/// The error below, whose kind says whether the reader has gone; what the crate converts it to says so no more.
+/// Takes the I/O error out of a CSV error. The crate's own conversion loses its kind, by which a closed pipe is recognised.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

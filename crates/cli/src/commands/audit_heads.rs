@@ -10,17 +10,17 @@ use tokio::runtime::Runtime;
 
 use crate::{settings::SettingsArguments, telemetry};
 
-/// Print the last known head of each chain of the audit trail
+/// Print the latest head of each chain of the audit trail
 ///
-/// Keep what it prints where nobody who can change the database can reach it, and give it to
-/// `padan audit verify --heads` later.
+/// Keep the output where users who can change the database have no access, and pass it to `padan audit verify --heads`
+/// later. A head is the sequence number and MAC of the last row of a chain.
 #[derive(Debug, Args)]
 pub(crate) struct AuditHeadsArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Prints a head a line.
+/// Prints one head per line.
 pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;

@@ -12,15 +12,16 @@ use tokio::runtime::Runtime;
 
 use crate::{settings::SettingsArguments, telemetry};
 
-/// Delete the months of the audit trail that are wholly older than an age
+/// Delete old months of the audit trail
 ///
-/// Each chain that loses rows gets a signed anchor, so that `padan audit verify` knows that they were pruned and not
-/// stolen; how many calls a client had made stays in `padan usage`. Needs a user in the role `padan_operator`.
+/// Only months whose rows are all older than the given age are deleted. Each chain that loses rows gets a signed
+/// anchor, by which `padan audit verify` tells pruned rows from stolen ones. The counts of `padan usage` stay. The
+/// database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct AuditPruneArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// The age: `730days`, `24months` or `5years`
+    /// Minimum age of the rows to delete, such as 730days, 24months or 5years
     #[arg(long, value_name = "AGE")]
     older_than: Age,
 }
@@ -31,18 +32,18 @@ enum Age {
     Months(u32),
 }
 
-/// Prunes and names the months.
+/// Deletes the months and prints their names.
 pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
-    let before = arguments.older_than.before(Utc::now()).context("--older-than lies before all calendars")?;
+    let before = arguments.older_than.before(Utc::now()).context("--older-than: the age is too large")?;
     let months =
         Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.prune(before).await })?;
     let mut out = io::stdout().lock();
     for month in &months {
         writeln!(out, "{month}")?;
     }
-    eprintln!("{} months deleted; what is younger than {before} stays.", months.len());
+    eprintln!("{} months deleted. Rows since {before} were kept.", months.len());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -65,7 +66,7 @@ impl FromStr for Age {
             (1.., "d" | "day" | "days") => Ok(Self::Days(count.into())),
             (1.., "month" | "months") => Ok(Self::Months(count)),
             (1..=1000, "y" | "year" | "years") => Ok(Self::Months(count * 12)),
-            _ => bail!("write 730days, 24months or 5years"),
+            _ => bail!("expected an age such as 730days, 24months or 5years"),
         }
     }
 }

@@ -12,22 +12,21 @@ use tokio::runtime::Runtime;
 
 use crate::{settings::SettingsArguments, telemetry};
 
-/// Verify that no row of the audit trail was changed, deleted or cut off
+/// Verify that no row of the audit trail was changed or deleted
 ///
-/// Every row is followed along its chain. `--heads` names files of heads from outside the database, such as logs of the
-/// services (a line `audit head` each minute) or what `padan audit heads` printed before: with them even whoever can
-/// change everything in the database cannot cut off rows unseen. The exit code is 1 when something is wrong, a line on
-/// stdout each.
+/// Checks every row along its chain. Deleting the last rows of a chain is only detected by heads that were kept outside
+/// the database: pass them with --heads. The services log them each minute as `audit head`, and `padan audit heads`
+/// prints them. Prints a line for each fault, and exits with 1 if there is one.
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerifyArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// A file with heads; may be given several times
+    /// A file with heads, such as a service's log; may be repeated
     #[arg(long, value_name = "FILE")]
     heads: Vec<PathBuf>,
 }
 
-/// Prints what is wrong and returns 1 when anything is.
+/// Prints the faults and returns 1 if there are any.
 pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
@@ -35,7 +34,7 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
     for file in &arguments.heads {
         let heads = read_heads(file).with_context(|| format!("cannot read {}", file.display()))?;
         if heads.is_empty() {
-            bail!("{} holds no head: a line has writer=, sequence= and mac=", file.display());
+            bail!("{} has no heads: expected lines with writer=, sequence= and mac=", file.display());
         }
         known.extend(heads);
     }
@@ -51,15 +50,16 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
         writeln!(out, "and {} more", report.fault_count - listed)?;
     }
     eprintln!(
-        "{} rows in {} chains, {count} heads from files; {} chains begin at an anchor; {} rows are of people who were \
-         forgotten; {} requests were answered 503 because their rows could not be written.",
+        "Checked {} rows in {} chains against {count} heads from files. {} chains begin at an anchor of a pruned part. \
+         {} rows are about people who were forgotten. {} requests were answered 503 because their rows could not be \
+         written.",
         report.rows, report.chains, report.pruned, report.forgotten, report.unrecorded
     );
     if report.fault_count > 0 {
-        eprintln!("The audit trail is not as it was written.");
+        eprintln!("The audit trail has been changed: see the faults above.");
         return Ok(ExitCode::FAILURE);
     }
-    eprintln!("The audit trail is as it was written.");
+    eprintln!("The audit trail is intact.");
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,15 +10,16 @@ use crate::{
     telemetry,
 };
 
-/// Make a scale of percentages for a model set from labelled photos
+/// Compute the calibration of a model set from labelled photos
 ///
-/// Takes at least 100,000 pairs of two persons (450 photos of different people make so many) and 100 pairs of one person.
-/// Put the file that it writes into the model folder, where it comes before the built-in one.
+/// A calibration maps similarities to percentages. It needs at least 100,000 pairs of photos of different persons (450
+/// photos of different people suffice) and 100 pairs of photos of the same person. Put the file into the model folder,
+/// where it overrides the built-in calibration.
 #[derive(Debug, Args)]
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     photos: LabelledPhotosArguments,
-    /// Where the scale is written [default: SET.calibration.toml]
+    /// Write the calibration to this file [default: SET.calibration.toml]
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
     /// Write report.html and its pictures into this folder
@@ -26,20 +27,21 @@ pub(crate) struct CalibrateArguments {
     out: Option<PathBuf>,
 }
 
-/// Calibrates, writes the scale and prints it.
+/// Computes, writes and prints the calibration.
 pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     let photos = arguments.photos.measure()?;
     let scale = calibrate(&photos.labelled, &photos.measured, &photos.set, Clock::System.today_in_jakarta())?;
-    let usual = || PathBuf::from(format!("{}.calibration.toml", photos.set.name()));
-    let file = arguments.write.clone().unwrap_or_else(usual);
-    let beside = file.with_extension("toml.new");
-    fs::write(&beside, scale.to_toml()?).with_context(|| format!("cannot write {}", beside.display()))?;
-    fs::rename(&beside, &file).with_context(|| format!("cannot write {}", file.display()))?;
+    let default_file = || PathBuf::from(format!("{}.calibration.toml", photos.set.name()));
+    let file = arguments.write.clone().unwrap_or_else(default_file);
+    let unfinished = file.with_extension("toml.new");
+    fs::write(&unfinished, scale.to_toml()?)
+        .with_context(|| format!("cannot write {}", unfinished.display()))?;
+    fs::rename(&unfinished, &file).with_context(|| format!("cannot write {}", file.display()))?;
     calibration_show::print(&mut std::io::stdout().lock(), &scale)?;
-    eprintln!("The scale is {}.", file.display());
+    eprintln!("The calibration was written to {}.", file.display());
     if let Some(folder) = &arguments.out {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let calibration = scale.calibration()?;
         let model = photos.model(&scale);
         let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, false);
@@ -47,7 +49,8 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
             folder,
             &format!("Calibration of {}", photos.set.name()),
             &photos,
-            (&evaluated, &calibration),
+            &evaluated,
+            &calibration,
         )?;
     }
     Ok(ExitCode::SUCCESS)

@@ -9,16 +9,16 @@ use padan_inference::{CalibrationFile, Catalogue};
 
 use crate::settings::SettingsArguments;
 
-/// Print what percentages mean: cosine, false match rate and misses
+/// Print the cosine, false match rate (FMR) and false non-match rate (FNMR) of each percentage
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationShowArguments {
-    /// The model set [default: `inference.model_set`]
+    /// Model set [default: `inference.model_set`]
     set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Prints the scale that a service with these settings would use.
+/// Prints the calibration that a service with these settings would use.
 pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     let catalogue = Catalogue::load(&padan_inference::model_folders(&settings.inference))?;
@@ -27,10 +27,10 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a scale as tables.
+/// Prints a calibration as tables.
 pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()> {
     writeln!(out, "{}, calibration {}, made on {}\n", scale.set, scale.id(), scale.made_on)?;
-    writeln!(out, "  percentage  cosine   FMR        missed %")?;
+    writeln!(out, "  percentage  cosine   FMR        FNMR %")?;
     for point in &scale.points {
         let beyond = if point.extrapolated { "*" } else { " " };
         let anchor = point.anchor.as_deref().unwrap_or_default();
@@ -43,7 +43,7 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
         );
         writeln!(out, "{}", line.trim_end())?;
     }
-    writeln!(out, "  * beyond the data, as a straight line of the logarithm\n")?;
+    writeln!(out, "  * extrapolated beyond the data, linear in the logarithm of the FMR\n")?;
     for mark in &scale.marks {
         let worst = mark.worst_group.as_ref().map_or(String::new(), |worst| {
             format!(
@@ -53,7 +53,7 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
         });
         writeln!(
             out,
-            "  {} %: FMR {:.2e} ({:.2e} to {:.2e}){worst}; missed {:.3} % ({:.3} to {:.3})",
+            "  {} %: FMR {:.2e} ({:.2e} to {:.2e}){worst}; FNMR {:.3} % ({:.3} to {:.3})",
             mark.percentage,
             mark.fmr.value,
             mark.fmr.low,
@@ -71,17 +71,17 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
             group.name,
             group.persons,
             group.impostor_pairs,
-            if group.decides { "" } else { " (too few to decide)" },
+            if group.decides { "" } else { " (too few to set a threshold)" },
             group.fmr_at_pass_mark.value,
             group.fmr_at_pass_mark.low,
             group.fmr_at_pass_mark.high
         )?;
     }
-    writeln!(out, "\n  from {} pairs of two persons:", scale.impostor_pairs)?;
+    writeln!(out, "\n  computed from {} impostor pairs:", scale.impostor_pairs)?;
     for source in &scale.sources {
         writeln!(
             out,
-            "  {}: {} photos of {} persons, {} without a face, {} pairs of one person, {} of two",
+            "  {}: {} photos of {} persons, {} without a face, {} genuine pairs, {} impostor pairs",
             source.name,
             source.photos,
             source.persons,

@@ -1,6 +1,6 @@
-//! `padan client`: who may call, kept in the store.
+//! `padan client`: the clients that may call the service, which are kept in the store.
 //!
-//! Enter with [`run`]. Services take a change up within seconds.
+//! Enter through [`run`]. Running services apply a change within seconds.
 
 mod show;
 
@@ -14,12 +14,14 @@ use padan_domain::{
 use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
 
+use self::show::NewSecrets;
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Look after the clients who may call
+/// Manage the clients that may call the service
 ///
-/// Their secrets are 256 random bits, shown once and kept as hashes. Services take a change up within seconds. What changes
-/// something needs a user in the role `padan_operator`; looking needs no key, and `padan_auditor` is enough.
+/// A client's secrets are 256 random bits each. They are shown once, and only their hashes are stored. Running services
+/// apply a change within seconds. Changes need a database user with the role `padan_operator`; for list and show the
+/// role `padan_auditor` is enough.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArguments {
     #[command(subcommand)]
@@ -30,53 +32,53 @@ pub(crate) struct ClientArguments {
 
 #[derive(Debug, Subcommand)]
 enum ClientCommand {
-    /// Add a client and print its secrets, which are shown this once
+    /// Add a client and print its secrets, which are shown only this once
     Add(AddArguments),
     /// List the clients
     List {
-        /// As JSON, an object a client
+        /// Print one JSON object per line
         #[arg(long)]
         json: bool,
     },
-    /// Show a client and what it has used of its quotas
+    /// Show a client and how much of its quotas it has used
     Show {
-        /// Its name
+        /// Name of the client
         name: ClientName,
-        /// As JSON
+        /// Print a JSON object
         #[arg(long)]
         json: bool,
     },
-    /// Replace what a client may do: what is not given is not limited
+    /// Replace all limits of a client; a limit that is not given is removed
     Set {
-        /// Its name
+        /// Name of the client
         name: ClientName,
         #[command(flatten)]
         rules: RuleArguments,
     },
-    /// Refuse a client until it is enabled again
+    /// Refuse all requests of a client until it is enabled again
     Disable {
-        /// Its name
+        /// Name of the client
         name: ClientName,
     },
-    /// Let a disabled client call again
+    /// Enable a disabled client
     Enable {
-        /// Its name
+        /// Name of the client
         name: ClientName,
     },
     /// Give a client new secrets and print them
     Rotate(RotateArguments),
-    /// Remove a client; its audit rows and what it used stay
+    /// Remove a client; its audit rows and its usage stay
     Remove {
-        /// Its name
+        /// Name of the client
         name: ClientName,
     },
 }
 
 #[derive(Debug, Args)]
 struct AddArguments {
-    /// The name in logs, metrics, audit and usage
+    /// Name of the client in logs, metrics, the audit trail and the usage
     name: ClientName,
-    /// The user name that it presents [default: the name]
+    /// User name that the client authenticates with [default: NAME]
     #[arg(long)]
     username: Option<Username>,
     #[command(flatten)]
@@ -88,15 +90,15 @@ struct AddArguments {
 
 #[derive(Debug, Args)]
 struct RotateArguments {
-    /// Its name
+    /// Name of the client
     name: ClientName,
-    /// How long the old secrets stay good: `90s`, `30m`, `24h` or `7d`; `0s` ends them at once
+    /// How long the old secrets stay valid, such as 90s, 30m, 24h or 7d; 0s revokes them at once
     #[arg(long, value_name = "TIME", default_value = "24h")]
-    keep_old: Span,
-    /// Only the password
+    keep_old: TimeSpan,
+    /// Replace only the password
     #[arg(long, conflicts_with = "api_key_only")]
     password_only: bool,
-    /// Only the API key
+    /// Replace only the API key
     #[arg(long)]
     api_key_only: bool,
     /// Print the secrets as JSON
@@ -104,36 +106,38 @@ struct RotateArguments {
     json: bool,
 }
 
-/// What a client may do.
+/// The limits of a client.
 #[derive(Debug, Args)]
 struct RuleArguments {
-    /// A network or address it may call from; may be given several times [default: anywhere]
+    /// Network or address from which the client may call; may be repeated [default: any]
     #[arg(long, value_name = "CIDR", value_parser = parse_network)]
     network: Vec<ipnet::IpNet>,
-    /// A certificate of which it must hold one, with TLS and `http.tls.client_ca_file`: `sha256:DIGEST`, or a DNS name, an
-    /// e-mail address or a URI of its alternative names; may be given several times [default: needs none]
+    /// Certificate that the client must present; may be repeated, then any of them is accepted [default: none needed]
+    ///
+    /// Needs TLS with `http.tls.client_ca_file`. NAME is sha256:DIGEST, or a DNS name, e-mail address or URI among the
+    /// certificate's subject alternative names.
     #[arg(long, value_name = "NAME")]
     certificate: Vec<CertificateName>,
-    /// An endpoint it may call, face-verification or verification; may be given several times [default: all]
+    /// Endpoint that the client may call, face-verification or verification; may be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<Endpoint>,
-    /// Requests a second, counted by each service process
+    /// Maximum requests per second, counted by each service process [default: unlimited]
     #[arg(long, value_name = "PER SECOND")]
     rate: Option<f64>,
-    /// Requests that may come at once [default: one second's]
+    /// Maximum requests at once, before the rate applies [default: as many as --rate allows in a second]
     #[arg(long, requires = "rate")]
     burst: Option<u32>,
-    /// Requests a day of Jakarta, over all processes
+    /// Maximum requests per day in Jakarta, over all service processes [default: unlimited]
     #[arg(long, value_name = "REQUESTS")]
     daily_quota: Option<NonZeroU32>,
-    /// Requests a month
+    /// Maximum requests per month in Jakarta, over all service processes [default: unlimited]
     #[arg(long, value_name = "REQUESTS")]
     monthly_quota: Option<NonZeroU32>,
 }
 
-/// A time on the command line.
+/// A length of time on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Span(Duration);
+struct TimeSpan(Duration);
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
@@ -152,17 +156,17 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
                 show::one(&store, &client, &Clock::System, *json).await?;
             }
             ClientCommand::Set { name, rules } => {
-                said(open_store()?.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;
+                report_change(open_store()?.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;
             }
             ClientCommand::Disable { name } => {
-                said(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
+                report_change(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
             }
             ClientCommand::Enable { name } => {
-                said(open_store()?.set_client_disabled(name, false).await?, name, "enabled")?;
+                report_change(open_store()?.set_client_disabled(name, false).await?, name, "enabled")?;
             }
             ClientCommand::Rotate(rotate) => rotate_client(&open_store()?, rotate).await?,
             ClientCommand::Remove { name } => {
-                said(open_store()?.remove_client(name).await?, name, "removed")?;
+                report_change(open_store()?.remove_client(name).await?, name, "removed")?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -182,31 +186,46 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
         rules: add.rules.rules()?,
     };
     if !store.add_client(&client).await? {
-        bail!("a client has the name {} or the user name {} already", client.name, client.username.as_str());
+        bail!(
+            "another client already has the name {} or the user name {}",
+            client.name,
+            client.username.as_str()
+        );
     }
-    let secrets = (Some(&client.password), Some(&client.api_key));
-    show::secrets(&client.name, Some(&client.username), secrets, add.json)
+    let secrets = NewSecrets {
+        name: &client.name,
+        username: Some(&client.username),
+        password: Some(&client.password),
+        api_key: Some(&client.api_key),
+    };
+    secrets.print(add.json)
 }
 
 async fn rotate_client(store: &Store, rotate: &RotateArguments) -> Result<()> {
-    let new = |wanted: bool| wanted.then(ClientSecret::generate).transpose();
+    let generate_if = |wanted: bool| wanted.then(ClientSecret::generate).transpose();
     let rotation = Rotation {
         name: rotate.name.clone(),
-        password: new(!rotate.api_key_only)?,
-        api_key: new(!rotate.password_only)?,
+        password: generate_if(!rotate.api_key_only)?,
+        api_key: generate_if(!rotate.password_only)?,
         keep_old: rotate.keep_old.0,
     };
     if !store.rotate_client(&rotation).await? {
         bail!("there is no client {}", rotate.name);
     }
-    show::secrets(&rotate.name, None, (rotation.password.as_ref(), rotation.api_key.as_ref()), rotate.json)
+    let secrets = NewSecrets {
+        name: &rotate.name,
+        username: None,
+        password: rotation.password.as_ref(),
+        api_key: rotation.api_key.as_ref(),
+    };
+    secrets.print(rotate.json)
 }
 
-fn said(done: bool, name: &ClientName, what: &str) -> Result<()> {
-    if !done {
+fn report_change(was_found: bool, name: &ClientName, change: &str) -> Result<()> {
+    if !was_found {
         bail!("there is no client {name}");
     }
-    eprintln!("{name} is {what}; services follow within seconds.");
+    eprintln!("{name} is {change}. Running services apply this within seconds.");
     Ok(())
 }
 
@@ -223,7 +242,7 @@ impl RuleArguments {
     }
 }
 
-impl FromStr for Span {
+impl FromStr for TimeSpan {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -233,13 +252,13 @@ impl FromStr for Span {
             "m" => 60,
             "h" => 3600,
             "d" => 86_400,
-            _ => bail!("write 90s, 30m, 24h or 7d"),
+            _ => bail!("expected a time such as 90s, 30m, 24h or 7d"),
         };
-        // A secret that is replaced is not kept for years.
+        // An old secret must not stay valid for years.
         let count = digits.parse::<u32>().ok().filter(|count| u64::from(*count) * seconds <= 366 * 86_400);
         match count {
             Some(count) => Ok(Self(Duration::from_secs(u64::from(count) * seconds))),
-            None => bail!("write a time of at most 366d, such as 24h"),
+            None => bail!("expected a time of at most 366d, such as 24h"),
         }
     }
 }
@@ -249,11 +268,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_have_a_unit() {
-        let seconds = |text: &str| text.parse::<Span>().unwrap().0.as_secs();
+    fn a_time_span_needs_a_unit() {
+        let seconds = |text: &str| text.parse::<TimeSpan>().unwrap().0.as_secs();
         assert_eq!([seconds("0s"), seconds("90s"), seconds("30m"), seconds("24h")], [0, 90, 1800, 86_400]);
         for wrong in ["", "24", "h", "-1h", "1w", "400d", "99999999999s"] {
-            assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+            assert!(wrong.parse::<TimeSpan>().is_err(), "{wrong}");
         }
     }
 }

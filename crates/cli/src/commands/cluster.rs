@@ -20,46 +20,48 @@ use crate::{
     shutdown::Shutdown,
 };
 
-/// How long the command may take to end when we are told to.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long the command may take to end after SIGTERM.
+const COMMAND_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// Each takes a slot of the primary's, and two of its senders while it is copied.
-const MOST_STANDBYS: i64 = 9;
+/// Each standby takes a replication slot of the primary, and two WAL senders while it is copied.
+const MAX_STANDBYS: i64 = 9;
 
-/// Run a command beside a private, throw-away PostgreSQL (for developers)
+/// Run a command with a private, temporary PostgreSQL (for developers)
 ///
-/// The command finds a superuser's URL in `PADAN_TEST_DATABASE_URL`.
-/// Its exit code is ours. The PostgreSQL is stopped and removed at the end, and its standbys with it.
+/// The command finds a superuser's URL in the variable `PADAN_TEST_DATABASE_URL`. The exit code is that of the command.
+/// The PostgreSQL and its standbys are stopped and removed at the end.
 #[derive(Debug, Args)]
 pub(crate) struct ClusterArguments {
-    /// Wait for the disk at each commit, as a server does that is to survive a power failure
+    /// Wait for the disk at each commit, as a production server does
     #[arg(long)]
     durable: bool,
-    /// Streaming standbys beside it: their URLs are in `PADAN_TEST_STANDBY_URLS`, their data folders, where
-    /// `postmaster.pid` names the process, in `PADAN_TEST_STANDBY_FOLDERS`, both separated by commas
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=MOST_STANDBYS))]
+    /// Number of streaming standbys
+    ///
+    /// Their URLs are in the variable `PADAN_TEST_STANDBY_URLS`, their data folders in `PADAN_TEST_STANDBY_FOLDERS`, both
+    /// separated by commas. The file postmaster.pid in a data folder contains the process id.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=MAX_STANDBYS))]
     standbys: u8,
-    /// A setting of the server, such as `shared_buffers=1GB`, instead of the one that it would have; may be repeated
+    /// Override a setting of the server, such as `shared_buffers=1GB`; may be repeated
     #[arg(long = "setting", value_name = "NAME=VALUE", value_parser = setting)]
     settings: Vec<String>,
-    /// The command and its arguments, after `--`
+    /// The command and its arguments
     #[arg(last = true, required = true, num_args = 1..)]
     command: Vec<OsString>,
 }
 
-/// Runs the command and returns its exit code, or 128 and the signal that ended it.
+/// Runs the command and returns its exit code, or 128 plus the number of the signal that ended it.
 pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();
-    let mut shutdown = Shutdown::of_a_terminal()?;
-    let claim = Claim::throw_away(&deps_folder()?, arguments.durable)?;
+    let mut shutdown = Shutdown::at_terminal()?;
+    let claim = Claim::temporary(&deps_folder()?, arguments.durable)?;
     let mut cluster =
         PrivateCluster::start(claim, &[], usize::from(arguments.standbys), &arguments.settings)?;
-    let status = runtime.block_on(run_beside(&mut cluster, &arguments.command, &mut shutdown))?;
+    let status = runtime.block_on(run_command(&mut cluster, &arguments.command, &mut shutdown))?;
     Ok(exit_code(status))
 }
 
-async fn run_beside(
+async fn run_command(
     cluster: &mut PrivateCluster,
     command: &[OsString],
     shutdown: &mut Shutdown,
@@ -68,7 +70,7 @@ async fn run_beside(
     let mut child = Command::new(program)
         .args(arguments)
         .env("PADAN_TEST_DATABASE_URL", cluster.url("postgres"))
-        .envs(standbys_for_the_command(cluster))
+        .envs(standby_variables(cluster))
         .spawn()
         .with_context(|| format!("cannot run {}", program.to_string_lossy()))?;
     let pid = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
@@ -76,31 +78,31 @@ async fn run_beside(
     loop {
         tokio::select! {
             status = child.wait() => return Ok(status?),
-            _ = shutdown.requested() => break,
+            _ = shutdown.first_signal() => break,
             _ = ended.recv() => cluster.reap_standbys(),
         }
     }
-    // A Ctrl-C reached the command as well; a signal to us alone is passed on.
+    // A Ctrl-C reaches the command by itself. A signal to this process alone is passed on.
     if let Some(pid) = pid {
         let _ = kill_process(pid, Signal::TERM);
     }
-    if let Ok(status) = timeout(PATIENCE, child.wait()).await {
+    if let Ok(status) = timeout(COMMAND_SHUTDOWN_TIMEOUT, child.wait()).await {
         return Ok(status?);
     }
     child.kill().await?;
     Ok(child.wait().await?)
 }
 
-/// The server itself says whether it knows the name and takes the value.
+/// Checks the form only; the server itself checks name and value.
 fn setting(text: &str) -> Result<String, &'static str> {
     match text.split_once('=') {
         Some((name, _)) if !name.is_empty() => Ok(text.to_owned()),
-        _ => Err("it has to be NAME=VALUE"),
+        _ => Err("expected NAME=VALUE"),
     }
 }
 
-/// No variable where there is no standby, so that a test that lacks one can say so.
-fn standbys_for_the_command(cluster: &PrivateCluster) -> Vec<(&'static str, OsString)> {
+/// The variables about standbys. Without standbys none is set, so that a test which needs them can report it.
+fn standby_variables(cluster: &PrivateCluster) -> Vec<(&'static str, OsString)> {
     let urls = cluster.standby_urls("postgres");
     if urls.is_empty() {
         return Vec::new();

@@ -18,37 +18,37 @@ use crate::{service, settings::SettingsArguments, telemetry};
 
 /// The faces do not match.
 const NO_MATCH: u8 = 1;
-/// An image cannot be used.
+/// A photo cannot be used.
 const UNUSABLE: u8 = 3;
-/// Nothing was compared, because models, runtime or settings are not in order.
+/// Nothing was compared because of an error in models, runtime or settings.
 const NOT_COMPARED: u8 = 4;
-/// What a client of the service may send.
-const MOST_BYTES: u64 = 16 << 20;
-/// Nobody waits in a queue here; a slow machine may take its time.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The largest photo that a client of the service may send.
+const MAX_PHOTO_BYTES: u64 = 16 << 20;
+/// Long enough for a slow machine.
+const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Compare the faces in two photos
 ///
-/// A is treated as the registry's photo, whose largest and most central face counts, and B as the selfie, which
-/// must show one face well enough. Exits with 0 for a match, 1 for none, 3 when a photo cannot be used and 4 when
-/// nothing could be compared.
+/// A is treated as the registry's photo: its largest, most central face is used. B is treated as the selfie: it must
+/// show one face in sufficient quality. Exits with 0 for a match, 1 for no match, 3 when a photo cannot be used, and 4
+/// when nothing could be compared because of an error in models, runtime or settings.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// The reference photo, PNG or JPEG
+    /// Reference photo, PNG or JPEG
     a: PathBuf,
-    /// The selfie, PNG or JPEG
+    /// Selfie, PNG or JPEG
     b: PathBuf,
-    /// Print one JSON object
+    /// Print a JSON object
     #[arg(long)]
     json: bool,
-    /// Take B's largest and most central face too, whatever its quality
+    /// Use the largest, most central face of B as well, whatever its quality
     #[arg(long)]
     no_gates: bool,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Compares and prints, and returns what the exit code says.
+/// Compares the photos and prints the result.
 pub(crate) fn run(arguments: &CompareArguments) -> ExitCode {
     telemetry::start_quietly();
     compare(arguments).unwrap_or_else(|error| {
@@ -62,20 +62,20 @@ fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let (engine, a, b) = runtime.block_on(async {
         let engine = service::start_engine(&settings).await?;
-        let a = look_at(&engine, &arguments.a, true).await?;
-        let b = look_at(&engine, &arguments.b, arguments.no_gates).await?;
+        let a = analyse(&engine, &arguments.a, true).await?;
+        let b = analyse(&engine, &arguments.b, arguments.no_gates).await?;
         anyhow::Ok((engine, a, b))
     })?;
     let mut out = io::stdout().lock();
     let (a, b) = match (a, b) {
         (Ok(a), Ok(b)) => (a, b),
-        (Err(flaw), _) => return tell_unusable(arguments.json, "A", &arguments.a, flaw),
-        (_, Err(flaw)) => return tell_unusable(arguments.json, "B", &arguments.b, flaw),
+        (Err(problem), _) => return report_unusable(arguments.json, "A", &arguments.a, problem),
+        (_, Err(problem)) => return report_unusable(arguments.json, "B", &arguments.b, problem),
     };
     let similarity = a
         .embedding
         .similarity(&b.embedding)
-        .context("the two embeddings differ in length, which one model cannot cause")?;
+        .context("the two embeddings differ in length, although they are from the same model")?;
     let comparison = Comparison {
         engine: &engine,
         arguments,
@@ -92,27 +92,29 @@ fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
     Ok(if comparison.percentage.passes() { ExitCode::SUCCESS } else { ExitCode::from(NO_MATCH) })
 }
 
-/// Why a photo cannot be used: the word of the API, if it has one, and a text.
-struct Flaw {
+/// Why a photo cannot be used: the API's reason code, if there is one, and a text.
+struct PhotoProblem {
     code: Option<ReasonCode>,
     text: String,
 }
 
-/// Finds the face. The outer error is a fault of ours, the inner one of the photo.
-async fn look_at(engine: &Engine, file: &Path, as_reference: bool) -> Result<Result<Analysis, Flaw>> {
+/// Finds and embeds the face. The outer error is about the program, the inner one about the photo.
+async fn analyse(engine: &Engine, file: &Path, as_reference: bool) -> Result<Result<Analysis, PhotoProblem>> {
     let bytes = match read(file) {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(Err(Flaw { code: None, text: format!("it cannot be read: {error}") })),
+        Err(error) => {
+            return Ok(Err(PhotoProblem { code: None, text: format!("the file cannot be read: {error}") }));
+        }
     };
-    if bytes.len() as u64 > MOST_BYTES {
-        let text = format!("it is larger than {} MiB", MOST_BYTES >> 20);
-        return Ok(Err(Flaw { code: Some(ReasonCode::BodyTooLarge), text }));
+    if bytes.len() as u64 > MAX_PHOTO_BYTES {
+        let text = format!("the file is larger than {} MiB", MAX_PHOTO_BYTES >> 20);
+        return Ok(Err(PhotoProblem { code: Some(ReasonCode::BodyTooLarge), text }));
     }
     let Ok(photo) = Photo::try_from(bytes) else {
-        let text = "it is neither PNG nor JPEG by its first bytes".to_owned();
-        return Ok(Err(Flaw { code: Some(ReasonCode::UnsupportedImage), text }));
+        let text = "the file is neither PNG nor JPEG, by its first bytes".to_owned();
+        return Ok(Err(PhotoProblem { code: Some(ReasonCode::UnsupportedImage), text }));
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ANALYSIS_TIMEOUT;
     let outcome = if as_reference {
         engine.reference(photo, deadline).await
     } else {
@@ -122,24 +124,24 @@ async fn look_at(engine: &Engine, file: &Path, as_reference: bool) -> Result<Res
         Ok(analysis) => Ok(Ok(analysis)),
         Err(FaceError::Rejected(fault)) => {
             let (code, text) = (Some(fault.reason()), fault.to_string());
-            Ok(Err(Flaw { code, text }))
+            Ok(Err(PhotoProblem { code, text }))
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// The file's bytes, one more than allowed at most. Devices and pipes may never end, and are refused.
+/// Reads the file, but at most one byte more than allowed. Devices and pipes are refused because they may never end.
 fn read(file: &Path) -> io::Result<Bytes> {
     if !fs::metadata(file)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut bytes = Vec::new();
-    fs::File::open(file)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    fs::File::open(file)?.take(MAX_PHOTO_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes.into())
 }
 
-fn tell_unusable(as_json: bool, which: &str, file: &Path, flaw: Flaw) -> Result<ExitCode> {
-    let Flaw { code, text } = flaw;
+fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProblem) -> Result<ExitCode> {
+    let PhotoProblem { code, text } = problem;
     let code = code.map(ReasonCode::as_str);
     if as_json {
         let object = json!({

@@ -13,16 +13,16 @@ use crate::{
     telemetry::{self, Traces},
 };
 
-/// Check the settings
+/// Check the settings without connecting to anything
 ///
-/// Nothing is connected to: `padan doctor` tries the settings out, `padan config show` prints them.
+/// `padan doctor` also connects to the databases and loads the models. `padan config show` prints the settings.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigCheckArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Says each fault.
+/// Prints each fault.
 pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     let faults = faults(&settings)?;
@@ -30,12 +30,12 @@ pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitCode> {
         eprintln!("padan: {fault}");
     }
     if faults.is_empty() {
-        eprintln!("The settings are in order. `padan doctor` tries them out.");
+        eprintln!("The settings are valid. `padan doctor` checks databases and models as well.");
     }
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What a start with these settings would stumble over, as far as it can be told without connecting to anything.
+/// The errors that a start with these settings would report, as far as they are found without a connection.
 fn faults(settings: &Settings) -> Result<Vec<String>> {
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();

@@ -8,9 +8,10 @@ use clap::Args;
 
 use crate::settings::SettingsArguments;
 
-/// Print the settings in force, and for each key where its value is from
+/// Print the settings in force, and where each value comes from
 ///
-/// From the defaults, the file, a variable of the environment or a flag. Secrets are blotted out. What is printed is TOML.
+/// A value comes from the built-in defaults, the file, an environment variable or a --set flag. The output is TOML.
+/// Secrets are hidden.
 #[derive(Debug, Args)]
 pub(crate) struct ConfigShowArguments {
     #[command(flatten)]

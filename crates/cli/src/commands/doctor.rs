@@ -13,45 +13,45 @@ use padan_store::Store;
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
 
-use self::report::{Report, Sound};
+use self::report::{CheckPassed, Report};
 use crate::{
     service,
     settings::{Settings, SettingsArguments},
     telemetry::{self, Traces},
 };
 
-/// Try everything that the service needs, and say what to do about what fails
+/// Check everything that the service needs, and print how to fix what fails
 ///
-/// One line each for settings, telemetry, clients, ONNX Runtime, models, device, what the machine gives, listeners, registry and store. `warn` is
-/// what works and deserves a look. The exit code is 1 when one of them fails.
+/// Prints a line each for settings, telemetry, clients, ONNX Runtime, models, device, secrets, open files, memory,
+/// listeners, registry and store. A check that prints `warn` works, but needs attention. Exits with 1 if a check fails.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// As the alert `PadanReplicaLag` has it.
-const MOST_LAG_SECONDS: f64 = 300.0;
-/// Rates, quotas and the order of audit rows hardly suffer from less.
-const MOST_CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(5);
+/// The threshold of the alert `PadanReplicaLag`.
+const MAX_LAG_SECONDS: f64 = 300.0;
+/// A smaller difference hardly affects rates, quotas and the order of audit rows.
+const MAX_CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(5);
 
-/// Prints the lines and returns 1 when something failed.
+/// Runs the checks and returns 1 if one failed.
 pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     let mut report = Report::default();
     match arguments.settings.load() {
         Err(error) => report.line("settings", Err::<String, _>(format!("{error:#}")))?,
         Ok((settings, effective)) => {
-            report.line("settings", Ok::<_, String>(effective.sources().join(", ")))?;
-            examine(&settings, &mut report)?;
+            report.line("settings", Ok::<_, String>(effective.layer_names().join(", ")))?;
+            check_all(&settings, &mut report)?;
         }
     }
     Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn examine(settings: &Settings, report: &mut Report) -> Result<()> {
+fn check_all(settings: &Settings, report: &mut Report) -> Result<()> {
     let telemetry = telemetry::check(&settings.log).and_then(|()| Traces::check(&settings.traces));
-    let telemetry = telemetry.map(|()| "the log's levels and the collector's URL are in order");
+    let telemetry = telemetry.map(|()| "log filter and trace collector are valid");
     report.line("telemetry", telemetry.map_err(|error| format!("{error:#}")))?;
     report.line(
         "clients",
@@ -63,7 +63,7 @@ fn examine(settings: &Settings, report: &mut Report) -> Result<()> {
     report.line("secrets", Ok::<_, String>(machine::secrets(settings)))?;
     report.line("files", Ok::<_, String>(machine::open_files(settings)))?;
     report.line("memory", machine::memory(settings))?;
-    report.line("listener", listener::judge(settings))?;
+    report.line("listener", listener::check(settings))?;
     report.line("operators", Ok::<_, String>(machine::operators_listener(settings)))?;
     Runtime::new()?.block_on(async {
         report.line("registry", registry(settings).await)?;
@@ -91,86 +91,91 @@ fn models(settings: &Settings) -> Result<String, String> {
     find().map_err(|error: padan_inference::ModelError| error.to_string())
 }
 
-/// Starts one worker and throws it away.
+/// Starts an engine with one worker and drops it.
 fn device(settings: &Settings) -> Result<String, String> {
     let mut config = settings.inference.clone();
     config.workers = Some(NonZeroUsize::MIN);
     Engine::start(&config)
         .map(|engine| {
             let placement = engine.identity().placement;
-            format!("{} in {}, models loaded and warm", placement.device.name(), placement.precision.name())
+            format!("models run on {} in {}", placement.device.name(), placement.precision.name())
         })
         .map_err(|error| error.to_string())
 }
 
-async fn registry(settings: &Settings) -> Result<Sound, String> {
+async fn registry(settings: &Settings) -> Result<CheckPassed, String> {
     let advice = |error: padan_registry::RegistryError| {
         format!(
-            "{error}; check registry.urls or registry.urls_file, and that the view padan.citizen is there (deploy/ shows how)"
+            "{error}; check registry.urls or registry.urls_file, and that the view padan.citizen exists (see \
+             deploy/registry)"
         )
     };
     let registry = Registry::new(&settings.registry).map_err(|error| error.to_string())?;
     registry.check().await.map_err(advice)?;
-    let mut but = Vec::new();
+    let mut warnings = Vec::new();
     for (name, outcome) in registry.check_each().await {
-        but.extend(outcome.err().map(|error| format!("the replica {name} does not serve: {error}")));
+        warnings.extend(outcome.err().map(|error| format!("the replica {name} cannot be used: {error}")));
     }
     registry.measure_lag().await;
     for (replica, standing) in registry.figures().iter().zip(registry.replica_statuses().await) {
-        but.extend(standing.into_iter().flat_map(|standing| doubts_about(replica, standing)));
+        warnings.extend(standing.into_iter().flat_map(|standing| replica_warnings(replica, standing)));
     }
-    Ok(Sound::from("the view padan.citizen can be read").but(but))
+    Ok(CheckPassed::from("the view padan.citizen can be read").with_warnings(warnings))
 }
 
-/// What an operator should know of a server that serves.
-fn doubts_about(replica: &ReplicaFigures, standing: ReplicaStatus) -> Vec<String> {
+/// Problems of a replica that can be read.
+fn replica_warnings(replica: &ReplicaFigures, standing: ReplicaStatus) -> Vec<String> {
     let name = &replica.pool.name;
     let primary = (!standing.is_standby)
-        .then(|| format!("{name} is a primary: name a replica, so that the registry does not feel the load"));
-    let lag = replica.lag_seconds.filter(|lag| *lag > MOST_LAG_SECONDS);
-    let lag = lag.map(|lag| format!("{name} is {lag:.0} s behind what it replicates"));
-    primary.into_iter().chain(lag).chain(clock_doubt(name, standing.clock_ahead)).collect()
+        .then(|| format!("{name} is a primary: use a replica, to keep the load off the registry's primary"));
+    let lag = replica.lag_seconds.filter(|lag| *lag > MAX_LAG_SECONDS);
+    let lag = lag.map(|lag| format!("{name} is {lag:.0} s behind its primary"));
+    primary.into_iter().chain(lag).chain(clock_warning(name, standing.clock_ahead)).collect()
 }
 
-/// Whether the clocks of a server and of this machine differ.
-fn clock_doubt(name: &str, ahead: TimeDelta) -> Option<String> {
+/// Warns when the clocks of a server and of this machine differ.
+fn clock_warning(name: &str, ahead: TimeDelta) -> Option<String> {
     let (seconds, word) =
         (ahead.abs().num_seconds(), if ahead < TimeDelta::zero() { "behind" } else { "ahead of" });
-    (ahead.abs() > MOST_CLOCK_DIFFERENCE).then(|| {
-        format!("the clock of {name} is {seconds} s {word} this machine's: let both follow a time server")
+    (ahead.abs() > MAX_CLOCK_DIFFERENCE).then(|| {
+        format!(
+            "the clock of {name} is {seconds} s {word} this machine's: synchronise both with a time server"
+        )
     })
 }
 
-async fn store(settings: &Settings) -> Result<Sound, String> {
+async fn store(settings: &Settings) -> Result<CheckPassed, String> {
     let store = service::open_store(settings).map_err(|error| format!("{error:#}"))?;
     store.check().await.map_err(|error| {
         format!("{error}; check store.url or store.url_file, and run `padan migrate` on a new database")
     })?;
     let clients = store.clients().await.map_err(|error| error.to_string())?.len();
-    let but = doubts_about_store(&store).await?;
+    let warnings = store_warnings(&store).await?;
     if clients == 0 && settings.clients.file.is_none() && !settings.clients.demo {
-        let deserted =
-            "it has no client, and clients.file names none: nobody can call (`padan client add NAME`)"
+        let no_clients =
+            "there are no clients, neither in the store nor in clients.file: add one with `padan client add NAME`"
                 .to_owned();
-        return Err([vec![deserted], but].concat().join("; but "));
+        return Err([vec![no_clients], warnings].concat().join("; "));
     }
-    Ok(Sound::from(format!("answers, takes writes, no migration is missing; {clients} clients")).but(but))
+    Ok(CheckPassed::from(format!("writable, schema up to date, {clients} clients")).with_warnings(warnings))
 }
 
-/// What an operator should know of a store that serves.
-async fn doubts_about_store(store: &Store) -> Result<Vec<String>, String> {
+/// Problems of a store that can be used.
+async fn store_warnings(store: &Store) -> Result<Vec<String>, String> {
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
     let forgetful = store.durability_risks().await.map_err(|error| error.to_string())?;
     let ahead = store.clock_ahead().await.map_err(|error| error.to_string())?;
     let excess = (!excess.is_empty()).then(|| {
         let excess = excess.join(", ");
-        format!("the role {excess}: the service needs no more than padan_service (deploy/store/roles.sql)")
+        format!(
+            "the database role {excess}: padan_service is enough for the service (deploy/store/roles.sql)"
+        )
     });
     let forgetful = (!forgetful.is_empty()).then(|| {
         let settings = forgetful.join(", ");
-        format!("{settings}: a power failure can lose audit rows of answers that were given")
+        format!("{settings}: a power failure can lose audit rows of requests that were answered")
     });
-    let clock = clock_doubt(&store.pool_figures().name, ahead);
+    let clock = clock_warning(&store.pool_figures().name, ahead);
     Ok(excess.into_iter().chain(forgetful).chain(clock).collect())
 }
 
@@ -179,9 +184,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_differ_are_told() {
-        assert_eq!(clock_doubt("h:1/d", TimeDelta::seconds(5)), None);
-        let behind = clock_doubt("h:1/d", TimeDelta::seconds(-90)).unwrap();
+    fn a_clock_that_differs_gives_a_warning() {
+        assert_eq!(clock_warning("h:1/d", TimeDelta::seconds(5)), None);
+        let behind = clock_warning("h:1/d", TimeDelta::seconds(-90)).unwrap();
         assert!(behind.starts_with("the clock of h:1/d is 90 s behind this machine"), "{behind}");
     }
 }

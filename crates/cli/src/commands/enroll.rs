@@ -24,65 +24,65 @@ use crate::{
     telemetry,
 };
 
-/// Give everybody in the registry a face template ahead of the first verification
+/// Create face templates for everybody in the registry ahead of their first verification
 ///
-/// Goes through the people whose record is active and who have a portrait, and embeds those who have no template of
-/// their present portrait. It can be stopped or killed at any moment and run again: it goes on where it was. Several at
-/// once, on as many machines, share the work. It works at a low priority, so that a service on the same machine comes
-/// first. The exit code is 0 when everybody was gone through and nobody failed; 1 when somebody did, or it was stopped.
+/// Processes all people with an active record and a portrait, and embeds the portraits that have no template yet. The
+/// command can be stopped or killed at any time; when it is run again, it continues. Several instances share the work,
+/// also on several machines. It runs at low priority, so that a service on the same machine takes precedence. Exits
+/// with 0 when everybody has been processed without a failure, else with 1.
 #[derive(Debug, Args)]
 pub(crate) struct EnrollArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Enrol for this model set, to activate it later [default: the one in use]
+    /// Enrol for this model set, to activate it later [default: the active set]
     #[arg(long, value_name = "SET")]
     model: Option<String>,
-    /// People embedded a second at most, so that databases and processors keep time for the services
+    /// Maximum people embedded per second, to limit the load on databases and processors
     #[arg(long, value_name = "PEOPLE")]
     rate: Option<NonZeroU32>,
-    /// Worker threads [default: inference.workers]
+    /// Number of worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
-    /// Append people without a template to this file, with the reason: `nik,reason`
+    /// Append the people who get no template to this CSV file, with the columns nik and reason
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
     failures: PathBuf,
-    /// Only print how far enrolments are; `padan_auditor` may
+    /// Print the progress of all enrolments and exit; the database role `padan_auditor` is enough
     #[arg(long)]
     status: bool,
 }
 
-/// What `nice` adds: everything else on the machine comes first.
+/// The increment of the process's nice value.
 const NICENESS: i32 = 10;
-/// How often a line tells where it is when nobody watches a terminal.
-const LINES_APART: Duration = Duration::from_secs(10);
+/// How often a progress line is printed when stderr is not a terminal.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Enrols, or tells how far it is.
+/// Enrols, or prints the progress of enrolments.
 pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     if arguments.status {
         return Runtime::new()?.block_on(async { print_status(&Overview::open(&settings.store)?).await });
     }
-    // Threads inherit it, so it comes before the first one.
+    // Threads inherit the priority, so it is set before the first one starts.
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!("the priority cannot be lowered: {error}");
+        tracing::warn!("cannot lower the priority: {error}");
     }
     Runtime::new()?.block_on(enrol(arguments, settings))
 }
 
 async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<ExitCode> {
-    let mut shutdown = Shutdown::of_a_terminal()?;
+    let mut shutdown = Shutdown::at_terminal()?;
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(async move {
-        shutdown.requested().await;
+        shutdown.first_signal().await;
         let _ = stopping.send(true);
-        // Held until the end: without a sender nothing could stop.
+        // Keeps the sender: receivers fail without one.
         std::future::pending::<()>().await;
     });
     let store = service::open_store(&settings)?;
     match &arguments.model {
         Some(set) => settings.inference.model_set.clone_from(set),
-        None => service::use_active_model(&mut settings, &store).await,
+        None => service::select_active_model(&mut settings, &store).await,
     }
     settings.inference.workers = arguments.workers.or(settings.inference.workers);
     let enrolment = Enrolment {
@@ -97,33 +97,32 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     let set = &settings.inference.model_set;
     let enrolled = enrolment.run(set, &mut |news| report.hear(&news), &stop).await;
     report.bar.finish_and_clear();
-    let enrolled =
-        enrolled.context("the enrolment ended early; run it again, and it goes on where it was")?;
-    if let Some(error) = report.broken {
+    let enrolled = enrolled.context("the enrolment ended early; run it again to continue")?;
+    if let Some(error) = report.write_error {
         return Err(error).with_context(|| format!("cannot write {}", arguments.failures.display()));
     }
-    summarise(&enrolled, began.elapsed(), report.written, &arguments.failures);
-    let well = enrolled.complete && enrolled.tally.failed == 0;
-    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    print_summary(&enrolled, began.elapsed(), report.written, &arguments.failures);
+    let succeeded = enrolled.complete && enrolled.tally.failed == 0;
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn summarise(enrolled: &Enrolled, took: Duration, listed: u64, failures: &Path) {
+fn print_summary(enrolled: &Enrolled, took: Duration, listed: u64, failures: &Path) {
     let EnrolmentTally { templates, unusable, failed } = enrolled.tally;
     let rate = enrolled.embedded as f64 / took.as_secs_f64().max(0.001);
     eprintln!(
-        "{} people gone through in {:.0} s: {templates} with a template, {unusable} whose portrait has no usable face, \
-         {failed} failed. {} were embedded now, {rate:.1} a second.",
+        "{} people processed in {:.0} s: {templates} have a template, {unusable} have no usable face in the portrait, \
+         {failed} failed. {} were embedded in this run, {rate:.1} per second.",
         enrolled.tally.people(),
         took.as_secs_f64(),
         enrolled.embedded
     );
     if listed > 0 {
-        eprintln!("{listed} people without a template are in {}, with the reasons.", failures.display());
+        eprintln!("{} lists {listed} people without a template, with the reasons.", failures.display());
     }
     if enrolled.complete {
-        eprintln!("Everybody in the registry has been gone through.");
+        eprintln!("Everybody in the registry has been processed.");
     } else {
-        eprintln!("Stopped before the end: run it again, and it goes on where it was.");
+        eprintln!("Stopped before the end. Run the command again to continue.");
     }
 }
 
@@ -132,11 +131,11 @@ async fn print_status(store: &Overview) -> Result<ExitCode> {
     let active = store.active_model().await?;
     match &active {
         Some(active) => writeln!(out, "active: {}, contract {}", active.model_set, active.contract)?,
-        None => writeln!(out, "active: none; each service uses inference.model_set")?,
+        None => writeln!(out, "active: none, each service uses inference.model_set")?,
     }
     let enrolments = store.enrolments().await?;
     if enrolments.is_empty() {
-        writeln!(out, "No enrolment was ever begun.")?;
+        writeln!(out, "No enrolment has been started yet.")?;
     }
     for EnrolmentStatus {
         contract, model_set, started_at, finished_at, tally, open_ranges, processes, ..
@@ -144,11 +143,11 @@ async fn print_status(store: &Overview) -> Result<ExitCode> {
     {
         let state = match finished_at {
             Some(at) => format!("finished {}", at.format("%F %T UTC")),
-            None => format!("{processes} processes at work, {open_ranges} ranges in progress"),
+            None => format!("{processes} processes running, {open_ranges} ranges in progress"),
         };
         writeln!(
             out,
-            "{model_set}, contract {contract}: begun {}, {state}; in the ranges that are done {} templates, {} without a \
+            "{model_set}, contract {contract}: started {}, {state}; in finished ranges: {} templates, {} without a \
              usable face, {} failed",
             started_at.format("%F %T UTC"),
             tally.templates,
@@ -159,22 +158,27 @@ async fn print_status(store: &Overview) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows how far it is, and lists those who have no template.
+/// Shows the progress, and writes the file of people without a template.
 struct Report {
     bar: ProgressBar,
-    is_watched: bool,
+    is_terminal: bool,
     last_line: Instant,
-    /// When the first news came, and how many people it told of.
-    first: Option<(Instant, u64)>,
+    first_progress: Option<FirstProgress>,
     path: PathBuf,
     file: Option<File>,
     written: u64,
-    broken: Option<io::Error>,
+    write_error: Option<io::Error>,
+}
+
+/// The first progress that was reported. An earlier run may have processed its people.
+struct FirstProgress {
+    at: Instant,
+    people: u64,
 }
 
 impl Report {
     fn new(path: &Path, people: Option<u64>) -> Self {
-        let is_watched = io::stderr().is_terminal();
+        let is_terminal = io::stderr().is_terminal();
         let bar = people.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let pattern = "{wide_bar} {pos}/{len} people, {per_sec}, {eta} left, {msg}";
         if people.is_some()
@@ -182,22 +186,22 @@ impl Report {
         {
             bar.set_style(style);
         }
-        if !is_watched {
+        if !is_terminal {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         Self {
             bar,
-            is_watched,
+            is_terminal,
             last_line: Instant::now(),
-            first: None,
+            first_progress: None,
             path: path.to_owned(),
             file: None,
             written: 0,
-            broken: None,
+            write_error: None,
         }
     }
 
-    /// The list of people is for nobody's eyes but the operator's.
+    /// Appends a person to the file. Only the operator may read it.
     fn append(&mut self, nik: &NationalId, reason: &str) -> io::Result<()> {
         if self.file.is_none() {
             let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
@@ -218,30 +222,30 @@ impl Report {
             EnrolmentEvent::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
                 Ok(()) => self.written += 1,
                 Err(error) => {
-                    self.broken.get_or_insert(error);
+                    self.write_error.get_or_insert(error);
                 }
             },
         }
     }
 
-    /// How long the rest takes at the pace since the first news, which an earlier run may have brought far; `None` before
-    /// there is a pace. A bar that nobody watches makes no estimate.
-    fn left(&self, people: u64, all: u64) -> Option<Duration> {
-        let (began, first) = self.first?;
-        let gone_through = people.saturating_sub(first);
-        let share = (gone_through > 0).then(|| all.saturating_sub(people) as f64 / gone_through as f64)?;
-        Some(Duration::from_secs_f64((began.elapsed().as_secs_f64() * share).round()))
+    /// Estimates the remaining time from the rate since the first progress; `None` before a rate is known. A hidden
+    /// progress bar makes no estimate of its own.
+    fn remaining_time(&self, people: u64, all: u64) -> Option<Duration> {
+        let first = self.first_progress.as_ref()?;
+        let processed = people.saturating_sub(first.people);
+        let share = (processed > 0).then(|| all.saturating_sub(people) as f64 / processed as f64)?;
+        Some(Duration::from_secs_f64((first.at.elapsed().as_secs_f64() * share).round()))
     }
 
     fn progress(&mut self, tally: EnrolmentTally, embedded: u64) {
         self.bar.set_position(tally.people());
         self.bar.set_message(format!("{embedded} embedded"));
-        self.first.get_or_insert((Instant::now(), tally.people()));
-        if !self.is_watched && self.last_line.elapsed() >= LINES_APART {
+        self.first_progress.get_or_insert(FirstProgress { at: Instant::now(), people: tally.people() });
+        if !self.is_terminal && self.last_line.elapsed() >= PROGRESS_INTERVAL {
             self.last_line = Instant::now();
-            let left = self.bar.length().and_then(|all| self.left(tally.people(), all));
+            let left = self.bar.length().and_then(|all| self.remaining_time(tally.people(), all));
             let left = left.map_or_else(String::new, |left| format!(", about {left:.0?} left"));
-            eprintln!("{} people gone through, {embedded} embedded{left}", tally.people());
+            eprintln!("{} people processed, {embedded} embedded{left}", tally.people());
         }
     }
 }

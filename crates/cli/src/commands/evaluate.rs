@@ -16,26 +16,26 @@ use crate::{
     telemetry,
 };
 
-/// Measure on labelled photos how often a model set is wrong
+/// Measure the error rates of a model set on labelled photos
 ///
-/// Needs no database and no service. Without --gates the largest, most central face of each photo counts, whatever its
-/// quality. A photo without a face matches nobody. The same photos give the same figures.
+/// Needs neither a database nor a running service. Uses the largest, most central face of each photo, whatever its
+/// quality. A photo without a face counts as a non-match in all its pairs. The same photos give the same figures.
 #[derive(Debug, Args)]
 pub(crate) struct EvaluateArguments {
     #[command(flatten)]
     photos: LabelledPhotosArguments,
-    /// Also show the figures under the service's rules: quality, and one face that could be meant
+    /// Also show the figures under the service's rules: sufficient quality, and one clearly intended face
     #[arg(long)]
     gates: bool,
     /// Write report.html, its pictures as SVG, and evaluation.json into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Write the figures and scores for programs
+    /// Write the figures and scores to this file as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
 }
 
-/// Evaluates, prints a table and writes what was asked for.
+/// Evaluates, prints a table and writes the requested files.
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     let photos = arguments.photos.measure()?;
@@ -48,13 +48,14 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
         write_json(file, &evaluated.evaluation)?;
     }
     if let Some(folder) = &arguments.out {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         write_json(&folder.join("evaluation.json"), &evaluated.evaluation)?;
         write_report(
             folder,
             &format!("Evaluation of {}", photos.set.name()),
             &photos,
-            (&evaluated, &calibration),
+            &evaluated,
+            &calibration,
         )?;
     }
     Ok(ExitCode::SUCCESS)
@@ -65,7 +66,8 @@ pub(crate) fn write_report(
     folder: &std::path::Path,
     title: &str,
     photos: &LabelledPhotos,
-    (evaluated, calibration): (&Evaluated, &Calibration),
+    evaluated: &Evaluated,
+    calibration: &Calibration,
 ) -> Result<()> {
     let pairs = worst_pairs(&photos.labelled, evaluated);
     let crops = crops(&photos.labelled, &pairs, &mut photos.pipeline()?)?;
@@ -78,7 +80,7 @@ pub(crate) fn write_report(
         write(&format!("{}.svg", plot.name), &plot.svg)?;
     }
     write("report.html", &made.html)?;
-    eprintln!("The report is {}.", folder.join("report.html").display());
+    eprintln!("The report was written to {}.", folder.join("report.html").display());
     Ok(())
 }
 
@@ -96,13 +98,13 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     let persons = counts.identities.map_or("unknown".to_owned(), |count| count.to_string());
     writeln!(out, "model      {}, contract {}", evaluation.model, evaluation.engine.contract)?;
     writeln!(out, "photos     {} of {persons} persons", counts.photos)?;
-    writeln!(out, "pairs      {} of one person, {} of two", counts.genuine, counts.impostor)?;
+    writeln!(out, "pairs      {} genuine, {} impostor", counts.genuine, counts.impostor)?;
     if let Some(all) = counts.all_impostor {
-        writeln!(out, "           among all photos: {} of one person, {all} of two", counts.all_genuine)?;
+        writeln!(out, "           among all photos: {} genuine, {all} impostor", counts.all_genuine)?;
     }
     writeln!(out, "failed     {} photos without a face", evaluation.failures_to_acquire.len())?;
     writeln!(out, "speed      {:.1} photos a second", evaluation.images_per_second)?;
-    print_figures(out, "\nno rule but that a face is found", &evaluation.figures)?;
+    print_figures(out, "\nany photo with a face", &evaluation.figures)?;
     if let Some(gated) = &evaluation.with_gates {
         print_figures(out, "\nwith the service's rules", gated)?;
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
@@ -111,9 +113,9 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
         }
         let reasons = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect::<Vec<_>>();
         let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
-        writeln!(out, "  turned away by a rule: {reasons}")?;
+        writeln!(out, "  photos rejected by a rule: {reasons}")?;
     }
-    writeln!(out, "\n  percentage  cosine   FMR       missed %")?;
+    writeln!(out, "\n  percentage  cosine   FMR       FNMR %")?;
     for mark in &evaluation.marks {
         let fmr = mark.fmr.map_or("unknown".to_owned(), |fmr| format!("{:.2e}", fmr.value));
         writeln!(
@@ -129,7 +131,7 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     for group in &evaluation.groups {
         writeln!(
             out,
-            "  {}: {} persons, {} pairs of two, FMR at 75 %: {:.2e} ({:.2e} to {:.2e})",
+            "  {}: {} persons, {} impostor pairs, FMR at 75 %: {:.2e} ({:.2e} to {:.2e})",
             group.name,
             group.persons,
             group.impostor_pairs,
@@ -158,7 +160,7 @@ fn print_figures(out: &mut impl Write, head: &str, figures: &Figures) -> Result<
     )?;
     writeln!(
         out,
-        "  FMR    cosine   missed, listed pairs %     missed, all pairs %    (thresholds from {})",
+        "  FMR    cosine   FNMR, listed pairs %       FNMR, all pairs %      (thresholds from {})",
         figures.thresholds_from
     )?;
     for point in &figures.fnmr_at_fmr {

@@ -11,22 +11,28 @@ use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Seal every face template anew with the first of `store.template_keys`
+/// Encrypt all face templates again with the first key in `store.template_keys`
 ///
-/// To exchange a key while services run: add the new key behind the old one in every service's settings and restart
-/// them one by one; put it first and restart again; run this command; take the old key away. It can be stopped at any
-/// moment and run again: it goes on with what is left. The exit code is 1 when some templates open with none of the
-/// keys; they are left as they are.
+/// To replace a key while services run:
+///
+/// 1. Add the new key after the old one in the settings of every service, and restart them one by one.
+///
+/// 2. Put the new key first, and restart them again.
+///
+/// 3. Run this command, and then remove the old key.
+///
+/// The command can be stopped at any time and run again. It exits with 1 when none of the keys decrypts some templates,
+/// which are left unchanged.
 #[derive(Debug, Args)]
 pub(crate) struct KeysRotateArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Templates a second at most, so that the database keeps time for the services
+    /// Maximum templates per second, to limit the load on the database
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..))]
     rate: u32,
 }
 
-/// Seals, and says how far it is.
+/// Encrypts the templates and shows the progress.
 pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
@@ -37,7 +43,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
         let report = async |so_far: Resealed| {
             let rows = so_far.resealed + so_far.superseded + so_far.unreadable;
             progress
-                .set_message(format!("{} templates looked at, {} sealed anew", so_far.seen, so_far.resealed));
+                .set_message(format!("{} templates read, {} encrypted again", so_far.seen, so_far.resealed));
             progress.tick();
             let due = Duration::from_secs_f64(rows as f64 / f64::from(arguments.rate));
             sleep(due.saturating_sub(began.elapsed())).await;
@@ -46,11 +52,11 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
     })?;
     progress.finish_and_clear();
     let Resealed { resealed, superseded, unreadable, .. } = done;
-    eprintln!("{resealed} templates sealed anew; {superseded} were written by a service in the meantime.");
+    eprintln!("{resealed} templates encrypted again; services replaced {superseded} others in the meantime.");
     if unreadable > 0 {
         eprintln!(
-            "{unreadable} templates open with none of the keys in store.template_keys and stay as they are: add the key \
-             that sealed them, or let their people be enrolled again."
+            "None of the keys in store.template_keys decrypts {unreadable} templates, which were left unchanged: add the \
+             key that encrypted them, or enrol these people again."
         );
         return Ok(ExitCode::FAILURE);
     }

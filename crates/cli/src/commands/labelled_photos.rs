@@ -12,43 +12,45 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 
 use crate::settings::{Settings, SettingsArguments};
 
-/// Which photos, and who is on them
+/// The photos and their labels
 #[derive(Debug, Args)]
 pub(crate) struct LabelledPhotosArguments {
-    /// A list of pairs: columns `path_a`, `path_b`, `same` (1 or 0), and optionally `fold` and `group`
+    /// List of pairs of photos, with the columns `path_a`, `path_b`, same (1 or 0), and optionally fold and group
     #[arg(long, value_name = "CSV", requires = "root", conflicts_with = "identities")]
     pairs: Option<PathBuf>,
-    /// The folder below which the paths of the list of pairs are
+    /// Folder that the paths in the list of pairs are relative to
     #[arg(long, value_name = "DIR", requires = "pairs")]
     root: Option<PathBuf>,
-    /// A folder with a folder of photos for each person; or a list of `path`, `identity` and optionally `group`, or a
-    /// folder with such a list as identity.csv. Can be given several times: people of different sources are not
-    /// compared
+    /// Photos of which all pairs are compared; may be repeated
+    ///
+    /// A folder that contains a folder of photos for each person; or a list with the columns path, identity and
+    /// optionally group; or a folder with such a list named identity.csv. When it is repeated, people of different
+    /// sources are not compared with each other.
     #[arg(long, value_name = "DIR|CSV", required_unless_present = "pairs")]
     identities: Vec<PathBuf>,
-    /// Photos and pairs whose labels are known to be wrong: columns `path`, `with` (for a pair) and `reason`
+    /// List of wrongly labelled photos and pairs to leave out, with the columns path, with (for a pair) and reason
     #[arg(long, value_name = "CSV")]
     leave_out: Option<PathBuf>,
-    /// How many pairs of two persons are listed, of each source of --identities; error rates are counted over all
+    /// How many impostor pairs to list for each source of --identities; error rates count all of them
     #[arg(long, value_name = "PAIRS", default_value_t = 20_000)]
     impostor_pairs: usize,
-    /// The model set [default: `inference.model_set`]
+    /// Model set [default: `inference.model_set`]
     #[arg(long, value_name = "SET")]
     model: Option<String>,
-    /// Where the models run: auto, cpu, openvino, cuda or tensorrt [default: `inference.device`]
-    #[arg(long, value_name = "DEVICE", value_parser = named::<DeviceChoice>)]
+    /// Device that runs the models: auto, cpu, openvino, cuda or tensorrt [default: `inference.device`]
+    #[arg(long, value_name = "DEVICE", value_parser = parse_choice::<DeviceChoice>)]
     device: Option<DeviceChoice>,
-    /// The numbers that the embedder computes with: auto, fp32 or bf16 [default: `inference.precision`]
-    #[arg(long, value_name = "PRECISION", value_parser = named::<PrecisionChoice>)]
+    /// Number format that the embedder computes in: auto, fp32 or bf16 [default: `inference.precision`]
+    #[arg(long, value_name = "PRECISION", value_parser = parse_choice::<PrecisionChoice>)]
     precision: Option<PrecisionChoice>,
-    /// Worker threads [default: `inference.workers`]
+    /// Number of worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Photos that have been through the pipeline.
+/// Photos with their labels and embeddings.
 pub(crate) struct LabelledPhotos {
     pub(crate) labelled: Labelled,
     pub(crate) measured: Measured,
@@ -58,7 +60,7 @@ pub(crate) struct LabelledPhotos {
 }
 
 impl LabelledPhotosArguments {
-    /// Reads the labels and embeds every photo, with a bar where somebody watches.
+    /// Reads the labels and embeds every photo, with a progress bar on a terminal.
     pub(crate) fn measure(&self) -> Result<LabelledPhotos> {
         let mut settings = self.settings.settings()?;
         if let Some(set) = &self.model {
@@ -81,7 +83,7 @@ impl LabelledPhotosArguments {
         match (&self.pairs, &self.root) {
             (Some(list), Some(root)) => Ok(Labelled::from_pairs(list, root, left_out)?),
             _ if self.identities.is_empty() => {
-                bail!("name a list with --pairs and --root, or folders with --identities")
+                bail!("give a list with --pairs and --root, or folders with --identities")
             }
             _ => Ok(Labelled::from_identities(&self.identities, self.impostor_pairs, left_out)?),
         }
@@ -89,13 +91,13 @@ impl LabelledPhotosArguments {
 }
 
 impl LabelledPhotos {
-    /// The scale in use for the model set.
+    /// The calibration of the model set.
     pub(crate) fn calibration(&self) -> Result<CalibrationFile> {
         let catalogue = Catalogue::load(&padan_inference::model_folders(&self.settings.inference))?;
         Ok(catalogue.calibration(&self.set)?)
     }
 
-    /// What was evaluated, for the report.
+    /// The description of the evaluated model, for the report.
     pub(crate) fn model(&self, scale: &CalibrationFile) -> EvaluatedModel {
         EvaluatedModel {
             set: self.set.name().to_owned(),
@@ -107,7 +109,7 @@ impl LabelledPhotos {
         }
     }
 
-    /// One more pipeline, for the pictures of a report.
+    /// Loads a further pipeline, for the pictures of a report.
     pub(crate) fn pipeline(&self) -> Result<Pipeline> {
         let mut config = self.settings.inference.clone();
         config.workers = NonZeroUsize::new(1);
@@ -116,8 +118,8 @@ impl LabelledPhotos {
     }
 }
 
-/// A choice by the name that it has in the settings.
-fn named<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
+/// Parses a choice by its name in the settings.
+fn parse_choice<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
     T::deserialize(StrDeserializer::<ValueError>::new(name)).map_err(|error| error.to_string())
 }
 

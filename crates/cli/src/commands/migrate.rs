@@ -6,27 +6,27 @@ use tokio::runtime::Runtime;
 
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Bring the store's schema up to date
+/// Apply missing migrations to the store
 ///
-/// Applies what is missing to the database of store.url and does nothing when nothing is. The registry is never
-/// written to: deploy/ shows how a site offers its view there.
+/// Brings the schema of the database `store.url` up to date. The registry is never written to; deploy/registry shows
+/// how a site provides its view there.
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArguments {
     #[command(flatten)]
     settings: SettingsArguments,
 }
 
-/// Applies the missing migrations and names them.
+/// Applies the missing migrations and prints their names.
 pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     Runtime::new()?.block_on(async {
         let store = service::open_store(&settings)?;
         let pending = store.pending_migrations().await?;
-        store.migrate().await.context("the store could not be migrated")?;
+        store.migrate().await.context("cannot migrate the store")?;
         match pending.as_slice() {
-            [] => eprintln!("The store is up to date; nothing was missing."),
-            applied => eprintln!("The store is up to date; applied: {}.", applied.join(", ")),
+            [] => eprintln!("The store was already up to date."),
+            applied => eprintln!("The store is up to date. Applied migrations: {}.", applied.join(", ")),
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -6,14 +6,15 @@ use padan_domain::{Clock, NationalId};
 use padan_store::Forgotten;
 use tokio::runtime::Runtime;
 
-use super::audit_export::tell_unknown_person_keys;
+use super::audit_export::warn_of_unknown_person_keys;
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Destroy what the service keeps about a person
+/// Erase what the service stores about a person
 ///
-/// Deletes the face templates of all models and takes the person out of the audit trail: its rows stay, and nobody can
-/// tell any more whom they were about. A row is written together with it that says so. The registry is not touched: as long
-/// as it has the person, the next verification makes a template again. Needs a user in the role `padan_operator`.
+/// Deletes the person's face templates of all models, and removes the person's identity from the audit trail: its rows
+/// stay, but no longer show whom they are about. The erasure itself is recorded in the audit trail. The registry is not
+/// changed: while it has the person, the next verification creates a template again. The database user needs the role
+/// `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct PersonForgetArguments {
     #[command(flatten)]
@@ -21,16 +22,16 @@ pub(crate) struct PersonForgetArguments {
     /// The person's NIK
     #[arg(long)]
     nik: String,
-    /// Who has it done, for the audit trail; the name of the user who runs the command, when it is not given
+    /// Who requests the erasure, for the audit trail [default: the user who runs the command]
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
 }
 
-/// Forgets, and says what is gone.
+/// Erases the person's data and prints what was erased.
 pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
-    let Ok(nik) = arguments.nik.parse::<NationalId>() else { bail!("--nik is not 16 digits") };
+    let Ok(nik) = arguments.nik.parse::<NationalId>() else { bail!("--nik: expected 16 digits") };
     let by = arguments.by.clone().unwrap_or_else(user);
     let (gone, unknown) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings)?;
@@ -40,19 +41,19 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
         let unknown = store.unknown_person_keys().await?;
         anyhow::Ok((gone, unknown))
     })?;
-    tell_unknown_person_keys(&unknown);
+    warn_of_unknown_person_keys(&unknown);
     if gone == Forgotten::default() {
-        eprintln!("Nothing was found about this person.");
+        eprintln!("Nothing is stored about this person.");
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "{} templates deleted; {} rows of the audit trail no longer say whom they were about.",
+        "{} templates deleted. {} rows of the audit trail no longer show whom they are about.",
         gone.templates, gone.audit_rows
     );
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of the user, or the number.
+/// The name of the current user, or else the user's number.
 fn user() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok());
     named

@@ -13,28 +13,31 @@ use tokio::{
 use crate::{
     reload::Reload,
     service,
-    settings::{Effective, Settings, SettingsArguments},
+    settings::{EffectiveSettings, Settings, SettingsArguments},
     shutdown::Shutdown,
     telemetry::{self, LogFilter, Traces},
 };
 
-/// Serve the API until SIGTERM or Ctrl-C
+/// Run the service until SIGTERM or Ctrl-C
 ///
-/// Databases that are down do not stop the start: requests are answered 503 and /readyz says what is missing.
-/// SIGTERM and Ctrl-C turn /readyz false, serve on for `http.shutdown_delay_seconds` and then end what is under way; a second
-/// one ends at once. SIGHUP reads the log's filter, the limits of `[http]`, certificates and the file of clients again.
+/// The service also starts while databases are down: it answers 503, and /readyz shows what is missing.
+///
+/// At SIGTERM or Ctrl-C, /readyz fails and the service goes on for `http.shutdown_delay_seconds`. Then it finishes the
+/// requests in flight. A second signal ends it at once.
+///
+/// SIGHUP reloads the log filter, the limits in [http], the certificates and the file of clients.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Start although the store lacks migrations of this release
+    /// Start even if the store lacks migrations of this release
     ///
-    /// For a store that another release migrates in a moment. Whatever needs what is missing fails until then.
+    /// For a store that is about to be migrated. Until then, requests that need the missing parts fail.
     #[arg(long)]
     despite_pending_migrations: bool,
 }
 
-/// Serves, and returns once the requests under way have been answered.
+/// Runs the service, and returns when the requests in flight have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let (settings, effective) = arguments.settings.load()?;
     let traces = Traces::start(&settings.traces)?;
@@ -42,22 +45,22 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     padan_http_api::report_panics_without_data();
     if settings.clients.demo {
         bail!(
-            "clients.demo admits credentials that everybody knows, which is for `padan demo` alone: set it to \
-             false and add clients with `padan client add`"
+            "clients.demo is only for `padan demo`, because it accepts publicly known credentials: set it to false and \
+             add clients with `padan client add`"
         );
     }
     let runtime = Runtime::new()?;
-    let ended = runtime.block_on(serve(arguments, &settings, (effective, log)));
-    // What still works on a photo when somebody insists on the end is not waited for.
+    let ended = runtime.block_on(serve(arguments, &settings, effective, log));
+    // After a second signal, photos that are still being processed are not waited for.
     runtime.shutdown_background();
     match ended? {
-        Ended::InOrder => {
+        Ended::Gracefully => {
             if let Some(traces) = traces {
                 traces.finish();
             }
             Ok(ExitCode::SUCCESS)
         }
-        // As a shell tells of a program that a signal ended.
+        // The exit code that a shell reports for a program ended by a signal.
         Ended::AtOnce(signal) => {
             Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitCode::FAILURE, ExitCode::from))
         }
@@ -66,77 +69,85 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
 
 /// How the service ended.
 enum Ended {
-    InOrder,
-    /// By somebody who would not wait.
+    Gracefully,
+    /// By a second signal.
     AtOnce(SignalKind),
 }
 
 async fn serve(
     arguments: &ServeArguments,
     settings: &Settings,
-    (effective, log): (Effective, LogFilter),
+    effective: EffectiveSettings,
+    log: LogFilter,
 ) -> Result<Ended> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
-    // Before anything takes time: a process that does not listen for it is ended by it.
+    // Early, because SIGHUP ends a process that does not handle it.
     let hangups = signal(SignalKind::hangup())?;
     let store = service::open_store(settings)?;
     let mut tasks = BackgroundTasks::default();
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store, &mut tasks)?);
     let starting = async {
-        look_for_pending_migrations(&store, arguments.despite_pending_migrations).await?;
-        service::start_engine_in_use(settings, &store).await
+        check_migrations(&store, arguments.despite_pending_migrations).await?;
+        service::start_engine_of_active_model(settings, &store).await
     };
     let engine = tokio::select! {
         engine = starting => engine?,
-        _ = shutdown.requested() => return Ok(Ended::InOrder),
+        _ = shutdown.first_signal() => return Ok(Ended::Gracefully),
     };
-    let mut application = service::build_for(settings, engine, store, Arc::clone(&clients), tasks)?;
+    let mut application = service::build_with_clients(settings, engine, store, Arc::clone(&clients), tasks)?;
     let controls = application.controls();
     controls.set_settings_hash(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
     let arguments = arguments.settings.clone();
     let reload = Reload { arguments, at_start: effective, log, clients, controls };
     application.background_tasks().spawn("reload of the settings", reload.on_hangup(hangups));
-    run_until_told(application, shutdown, settings.http.shutdown_delay_seconds).await
+    run_until_signal(application, shutdown, settings.http.shutdown_delay_seconds).await
 }
 
-/// Serves until the first signal, and at the second no longer.
-async fn run_until_told(
+/// Serves until the first signal and then shuts down gracefully; ends at once at the second signal.
+async fn run_until_signal(
     application: Application,
     mut shutdown: Shutdown,
     delay_seconds: u64,
 ) -> Result<Ended> {
-    let mut insistent = shutdown.clone();
+    let mut second = shutdown.clone();
     let stop = async move {
-        shutdown.requested().await;
-        tracing::info!(delay_seconds, "ending: not ready any more, and requests are served for a moment yet");
+        shutdown.first_signal().await;
+        tracing::info!(
+            delay_seconds,
+            "shutting down: no longer ready, still serving requests during the delay"
+        );
     };
     tokio::select! {
         ended = application.run_until_stopped(stop) => ended?,
-        signal = insistent.insisted() => {
-            tracing::warn!("ending at once: requests under way get no answer");
+        signal = second.second_signal() => {
+            tracing::warn!("ending at once: requests in flight get no answer");
             return Ok(Ended::AtOnce(signal));
         }
     }
-    tracing::info!("ended");
-    Ok(Ended::InOrder)
+    tracing::info!("shut down");
+    Ok(Ended::Gracefully)
 }
 
-/// A program that is newer than the store would fail at each request. A store that is down may come back.
-async fn look_for_pending_migrations(store: &Store, start_despite: bool) -> Result<()> {
+/// Refuses to start when the store lacks migrations, because each request would fail. A store that is down may come
+/// back, and does not prevent the start.
+async fn check_migrations(store: &Store, start_despite: bool) -> Result<()> {
     match store.pending_migrations().await {
         Ok(pending) if pending.is_empty() => Ok(()),
         Ok(pending) if start_despite => {
-            tracing::warn!("the store lacks migrations ({}): starting as told", pending.join(", "));
+            tracing::warn!(
+                "starting although the store lacks migrations, because of --despite-pending-migrations: {}",
+                pending.join(", ")
+            );
             Ok(())
         }
         Ok(pending) => bail!(
-            "the store lacks {} of its migrations ({}): run `padan migrate` with the same settings",
+            "the store lacks {} migrations ({}): run `padan migrate` with the same settings",
             pending.len(),
             pending.join(", ")
         ),
         Err(error @ (StoreError::Unavailable(_) | StoreError::Timeout(_))) => {
-            tracing::warn!("{error}; serving 503 until it answers");
+            tracing::warn!("{error}; requests are answered 503 until the store is available");
             Ok(())
         }
         Err(error) => Err(error.into()),

@@ -13,24 +13,24 @@ use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Delete the face templates of models that are not in use any more
+/// Delete the face templates of models that are no longer used
 ///
-/// Those of the active model stay, those of the model in these settings while none was activated, and those of a model
-/// whose enrolment was begun since the last activation. What is deleted can be made again from the registry. Needs a
-/// user in the role `padan_operator`.
+/// Kept are the templates of the active model (or of `inference.model_set` while no model was activated), and of a
+/// model whose enrolment began after the last activation. Deleted templates can be created again from the registry.
+/// The database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct TemplatesPruneArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Only those of this model contract, even if its enrolment was begun
+    /// Delete only the templates of this model contract, even if its enrolment has begun
     #[arg(long, value_name = "ID")]
     contract: Option<ModelContractId>,
-    /// Templates a second that are looked at, so that the database keeps time for the services
+    /// Maximum templates examined per second, to limit the load on the database
     #[arg(long, default_value = "20000")]
     rate: NonZeroU32,
 }
 
-/// Deletes, and says how much.
+/// Deletes the templates and prints how many.
 pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
@@ -41,10 +41,10 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
         let in_use = store.active_model().await?.map_or_else(|| kept.clone(), |active| active.contract);
         match &arguments.contract {
             Some(contract) if *contract == in_use => {
-                bail!("{contract} is in use: activate another model set first (`padan models activate SET`)")
+                bail!("model contract {contract} is in use: activate another set first (`padan models activate SET`)")
             }
             Some(contract) if !store.delete_enrolment(contract).await? => {
-                bail!("`padan enroll` is at work on {contract}: stop it first")
+                bail!("`padan enroll` is running for model contract {contract}: stop it first")
             }
             Some(_) => {}
             None => store.delete_former_enrolments().await?,
@@ -58,6 +58,6 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
         };
         Ok(store.prune_templates(&pruning, report).await?)
     })?;
-    eprintln!("{} templates deleted, {} looked at.", done.deleted, done.seen);
+    eprintln!("{} templates deleted, {} examined.", done.deleted, done.seen);
     Ok(ExitCode::SUCCESS)
 }

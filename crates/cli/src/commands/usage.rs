@@ -8,27 +8,26 @@ use clap::Args;
 use padan_store::{AuditFilter, AuditLog, UsageRow};
 use tokio::runtime::Runtime;
 
-use super::moment::Moment;
+use super::timestamp::Timestamp;
 use crate::{settings::SettingsArguments, telemetry};
 
-/// Print how many calls each client made, by day and outcome
+/// Print how many calls each client made, by day, endpoint and outcome
 ///
-/// Counts the audit trail, so it agrees with it row by row; months that were pruned are counted as they were then. Days are
-/// those of Asia/Jakarta.
+/// Counts the rows of the audit trail, including those of pruned months. Days are days in Asia/Jakarta.
 #[derive(Debug, Args)]
 pub(crate) struct UsageArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Calls of this client
+    /// Only calls of this client
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
-    /// Calls from this day on: yyyy-mm-dd
+    /// Only calls on or after this day: yyyy-mm-dd
     #[arg(long, value_name = "DAY")]
-    from: Option<Moment>,
-    /// Calls before this day
+    from: Option<Timestamp>,
+    /// Only calls before this day
     #[arg(long, value_name = "DAY")]
-    to: Option<Moment>,
-    /// Comma-separated values instead of a table
+    to: Option<Timestamp>,
+    /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
 }
@@ -42,8 +41,8 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
     let filter = AuditFilter {
         nik: None,
         client: arguments.client.clone(),
-        from: arguments.from.map(Moment::into_inner),
-        to: arguments.to.map(Moment::into_inner),
+        from: arguments.from.map(Timestamp::into_inner),
+        to: arguments.to.map(Timestamp::into_inner),
     };
     let rows =
         Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.usage(&filter).await })?;

@@ -7,27 +7,27 @@ use reqwest::{
     multipart::{Form, Part},
 };
 
-use super::cast::Cast;
+use super::request_data::RequestData;
 
-/// User name, password and key of the demo's client.
+/// User name, password and API key of the demo's client.
 pub(super) const CREDENTIAL: &str = "demo";
-/// Where the documented percentage of a sample stands in a template.
+/// The placeholder for the percentage in an expected body.
 const PERCENTAGE: &str = "{percentage}";
 /// A first request embeds two photos, on a machine that may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// One of the eight documented requests and what it must be answered with.
+/// One of the eight documented requests and the answer that it must get.
 pub(super) struct Exchange {
     pub(super) title: &'static str,
     pub(super) request: Request,
-    /// To the instance whose registry cannot be reached.
-    pub(super) to_cut_off: bool,
+    /// Whether it goes to the instance that cannot reach its registry.
+    pub(super) without_registry: bool,
     status: u16,
     body: &'static str,
-    percentage: Expected,
+    percentage: PercentageRule,
 }
 
-/// The four fields.
+/// The four form fields.
 #[derive(Clone)]
 pub(super) struct Request {
     pub(super) nik: String,
@@ -36,28 +36,29 @@ pub(super) struct Request {
     pub(super) photo: Bytes,
 }
 
-/// The rule for the one value that depends on photos and models.
+/// The rule for the percentage, the one value that depends on photos and models.
 #[derive(Clone, Copy, PartialEq)]
-enum Expected {
+enum PercentageRule {
     Passing,
     Failing,
+    /// The expected body contains the value, or none.
     Fixed,
 }
 
-/// What came back.
+/// The answer of the service.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: String,
     pub(super) time: Duration,
-    /// What differs from the documents.
-    pub(super) flaw: Option<String>,
+    /// How the answer differs from the documentation.
+    pub(super) deviation: Option<String>,
 }
 
 impl Exchange {
-    /// The eight, in the order of the documents.
-    pub(super) fn documented(cast: &Cast<'_>, selfie: Bytes) -> Vec<Self> {
-        let person = cast.person;
-        let right = Request {
+    /// The eight requests, in the order of the documentation.
+    pub(super) fn documented(data: &RequestData<'_>, selfie: Bytes) -> Vec<Self> {
+        let person = data.person;
+        let matching = Request {
             nik: person.nik.as_str().to_owned(),
             name: person.name.clone(),
             date_of_birth: person.date_of_birth.format("%d-%m-%Y").to_string(),
@@ -67,65 +68,65 @@ impl Exchange {
         let exchange = |title, request, status, body, percentage| Self {
             title,
             request,
-            to_cut_off: false,
+            without_registry: false,
             status,
             body,
             percentage,
         };
         let mut all = vec![
-            exchange("everything matches", right.clone(), 200, VERIFIED, Expected::Passing),
+            exchange("everything matches", matching.clone(), 200, VERIFIED, PercentageRule::Passing),
             exchange(
                 "NIK not in the registry",
-                Request { nik: cast.unknown_nik.as_str().to_owned(), ..right.clone() },
+                Request { nik: data.unknown_nik.as_str().to_owned(), ..matching.clone() },
                 200,
                 NIK_NOT_FOUND,
-                Expected::Fixed,
+                PercentageRule::Fixed,
             ),
             exchange(
                 "name differs",
-                Request { name: cast.other_name.to_owned(), ..right.clone() },
+                Request { name: data.other_name.to_owned(), ..matching.clone() },
                 200,
                 NAME_DIFFERS,
-                Expected::Passing,
+                PercentageRule::Passing,
             ),
             exchange(
                 "date of birth differs",
-                Request { date_of_birth: day_before.format("%d-%m-%Y").to_string(), ..right.clone() },
+                Request { date_of_birth: day_before.format("%d-%m-%Y").to_string(), ..matching.clone() },
                 200,
                 DATE_DIFFERS,
-                Expected::Passing,
+                PercentageRule::Passing,
             ),
             exchange(
                 "selfie of somebody else",
-                Request { photo: cast.stranger.clone(), ..right.clone() },
+                Request { photo: data.stranger.clone(), ..matching.clone() },
                 200,
                 FACE_DIFFERS,
-                Expected::Failing,
+                PercentageRule::Failing,
             ),
             exchange(
                 "malformed NIK",
-                Request { nik: right.nik[..15].to_owned(), ..right.clone() },
+                Request { nik: matching.nik[..15].to_owned(), ..matching.clone() },
                 400,
                 MALFORMED_NIK,
-                Expected::Fixed,
+                PercentageRule::Fixed,
             ),
             exchange(
                 "malformed date of birth",
-                Request { date_of_birth: person.date_of_birth.to_string(), ..right.clone() },
+                Request { date_of_birth: person.date_of_birth.to_string(), ..matching.clone() },
                 400,
                 MALFORMED_DATE,
-                Expected::Fixed,
+                PercentageRule::Fixed,
             ),
         ];
         all.push(Self {
-            to_cut_off: true,
-            ..exchange("registry cannot answer", right, 503, NO_REGISTRY, Expected::Fixed)
+            without_registry: true,
+            ..exchange("registry cannot answer", matching, 503, NO_REGISTRY, PercentageRule::Fixed)
         });
         all
     }
 
-    /// Sends the request as a client would and compares the answer with the documents.
-    pub(super) async fn carry_out(&self, client: &Client, base: &str) -> Result<Answer> {
+    /// Sends the request as a client would and compares the answer with the documentation.
+    pub(super) async fn send(&self, client: &Client, base: &str) -> Result<Answer> {
         let Request { nik, name, date_of_birth, photo } = self.request.clone();
         let file = Part::stream(photo).file_name("selfie.jpg").mime_str("image/jpeg")?;
         let form = Form::new()
@@ -139,43 +140,43 @@ impl Exchange {
             .basic_auth(CREDENTIAL, Some(CREDENTIAL))
             .header("x-api-key", CREDENTIAL)
             .multipart(form)
-            .timeout(PATIENCE)
+            .timeout(REQUEST_TIMEOUT)
             .send()
             .await
-            .with_context(|| format!("the request `{}` got no answer", self.title))?;
+            .with_context(|| format!("no answer to the request `{}`", self.title))?;
         let status = response.status().as_u16();
         let body = response.text().await?;
         let time = began.elapsed();
-        let flaw = self.flaw_of(status, &body);
-        Ok(Answer { status, body, time, flaw })
+        let deviation = self.deviation_of(status, &body);
+        Ok(Answer { status, body, time, deviation })
     }
 
-    /// What differs from the documents: the status, a byte of the body, or the rule for the percentage.
-    fn flaw_of(&self, status: u16, body: &str) -> Option<String> {
+    /// How an answer differs from the documentation: in the status, in a byte of the body, or in the percentage.
+    fn deviation_of(&self, status: u16, body: &str) -> Option<String> {
         if status != self.status {
-            return Some(format!("the status is to be {}", self.status));
+            return Some(format!("expected the status {}", self.status));
         }
         let number = percentage_in(body).unwrap_or_default();
         let expected = self.body.replace(PERCENTAGE, number);
         if body != expected {
-            return Some(format!("the body is to be {}", self.body));
+            return Some(format!("expected the body {}", self.body));
         }
         let value: Option<f64> = has_two_decimals_at_most(number).then(|| number.parse().ok()).flatten();
         let in_range = match (self.percentage, value) {
-            (Expected::Fixed, _) => true,
-            (Expected::Passing, Some(value)) => (75.0..=100.0).contains(&value),
-            (Expected::Failing, Some(value)) => (1.0..75.0).contains(&value),
+            (PercentageRule::Fixed, _) => true,
+            (PercentageRule::Passing, Some(value)) => (75.0..=100.0).contains(&value),
+            (PercentageRule::Failing, Some(value)) => (1.0..75.0).contains(&value),
             (_, None) => false,
         };
         let rule = match self.percentage {
-            Expected::Passing => "75 to 100",
-            Expected::Failing | Expected::Fixed => "1 to below 75",
+            PercentageRule::Passing => "75 to 100",
+            PercentageRule::Failing | PercentageRule::Fixed => "at least 1 and below 75",
         };
-        (!in_range).then(|| format!("the percentage is to lie in {rule}, with at most two decimals"))
+        (!in_range).then(|| format!("expected a percentage of {rule}, with at most two decimals"))
     }
 }
 
-/// The text of the percentage, as it stands in the body.
+/// The text of the percentage in a body.
 fn percentage_in(body: &str) -> Option<&str> {
     let (_, rest) = body.split_once("\"face_image_percentage\":")?;
     rest.split(['}', ',']).next()
@@ -200,20 +201,20 @@ const NO_REGISTRY: &str = r#"{"verification_status":false,"reason":"Something wr
 mod tests {
     use super::*;
 
-    fn exchange(body: &'static str, percentage: Expected) -> Exchange {
+    fn exchange(body: &'static str, percentage: PercentageRule) -> Exchange {
         let request = Request {
             nik: String::new(),
             name: String::new(),
             date_of_birth: String::new(),
             photo: Bytes::new(),
         };
-        Exchange { title: "", request, to_cut_off: false, status: 200, body, percentage }
+        Exchange { title: "", request, without_registry: false, status: 200, body, percentage }
     }
 
     #[test]
-    fn the_percentage_is_held_to_its_rule() {
-        let verified = exchange(VERIFIED, Expected::Passing);
-        for (number, is_right) in [
+    fn the_percentage_has_to_follow_its_rule() {
+        let verified = exchange(VERIFIED, PercentageRule::Passing);
+        for (number, is_valid) in [
             ("75", true),
             ("82.04", true),
             ("100", true),
@@ -226,18 +227,18 @@ mod tests {
             ("null", false),
         ] {
             let body = VERIFIED.replace(PERCENTAGE, number);
-            assert_eq!(verified.flaw_of(200, &body).is_none(), is_right, "{number}");
+            assert_eq!(verified.deviation_of(200, &body).is_none(), is_valid, "{number}");
         }
         let body = FACE_DIFFERS.replace(PERCENTAGE, "0.5");
-        assert!(exchange(FACE_DIFFERS, Expected::Failing).flaw_of(200, &body).is_some());
+        assert!(exchange(FACE_DIFFERS, PercentageRule::Failing).deviation_of(200, &body).is_some());
     }
 
     #[test]
-    fn another_byte_or_another_order_of_keys_is_a_flaw() {
-        let not_found = exchange(NIK_NOT_FOUND, Expected::Fixed);
-        assert!(not_found.flaw_of(200, NIK_NOT_FOUND).is_none());
-        assert!(not_found.flaw_of(200, &NIK_NOT_FOUND.replace(":0}", ":0.0}")).is_some());
-        assert!(not_found.flaw_of(200, &NIK_NOT_FOUND.replace("\"name\":null,", "")).is_some());
-        assert!(not_found.flaw_of(404, NIK_NOT_FOUND).is_some());
+    fn a_different_byte_or_order_of_keys_is_a_deviation() {
+        let not_found = exchange(NIK_NOT_FOUND, PercentageRule::Fixed);
+        assert!(not_found.deviation_of(200, NIK_NOT_FOUND).is_none());
+        assert!(not_found.deviation_of(200, &NIK_NOT_FOUND.replace(":0}", ":0.0}")).is_some());
+        assert!(not_found.deviation_of(200, &NIK_NOT_FOUND.replace("\"name\":null,", "")).is_some());
+        assert!(not_found.deviation_of(404, NIK_NOT_FOUND).is_some());
     }
 }

@@ -10,17 +10,18 @@ use super::{
     site::Site,
 };
 
-/// Fewer people are there before a bar could be read.
-const WORTH_A_BAR: usize = 200;
+/// Fewer people than this are loaded before a progress bar could be read.
+const MIN_PEOPLE_FOR_BAR: usize = 200;
 
-/// Brings the people into the registry that the demo stands in for. A kept registry that was filled from the same
-/// list is left as it is, with whatever was changed in it since; from another list, it holds that list afterwards.
+/// Loads the people into the demo's registry, so that it holds exactly the people of the list.
+///
+/// A kept registry that was loaded from the same unchanged list is left as it is, including later changes to it.
 pub(super) async fn load(people: &People, site: &Site) -> Result<()> {
     let mut registry = SampleRegistry::connect(&site.registry_url().into()).await?;
-    registry.migrate().await.context("the sample registry could not be set up")?;
+    registry.migrate().await.context("cannot create the sample registry")?;
     let list = fs::canonicalize(people.folder.join("people.csv"))?;
     let loaded = format!("{}\n{:?}\n", list.display(), fs::metadata(&list)?.modified()?);
-    if fs::read_to_string(site.loaded_note()).is_ok_and(|note| note == loaded) {
+    if fs::read_to_string(site.loaded_list_file()).is_ok_and(|before| before == loaded) {
         return Ok(());
     }
     let listed: Vec<_> = people.all.iter().map(|person| person.nik.as_str()).collect();
@@ -31,7 +32,7 @@ pub(super) async fn load(people: &People, site: &Site) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    fs::write(site.loaded_note(), loaded).context("cannot note which people were loaded")
+    fs::write(site.loaded_list_file(), loaded).context("cannot record which people were loaded")
 }
 
 fn sample(person: &Person, people: &People) -> Result<SamplePerson> {
@@ -49,11 +50,11 @@ fn sample(person: &Person, people: &People) -> Result<SamplePerson> {
     })
 }
 
-/// On stderr, and only where it is a terminal.
+/// A progress bar on stderr, drawn only if that is a terminal.
 fn progress_bar(people: usize) -> ProgressBar {
     let style = ProgressStyle::with_template("loading people {bar:30} {pos}/{len} {eta}")
         .unwrap_or_else(|_| ProgressStyle::default_bar());
     let target =
-        if people < WORTH_A_BAR { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        if people < MIN_PEOPLE_FOR_BAR { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     ProgressBar::with_draw_target(Some(people as u64), target).with_style(style)
 }

@@ -9,13 +9,13 @@ use chrono::{DateTime, NaiveDate, Utc};
 use csv::{ReaderBuilder, StringRecord, Trim};
 use padan_domain::{CitizenStatus, NationalId, PersonName};
 
-/// So many faults are told before the rest is counted only.
-const FAULTS_SHOWN: usize = 20;
+/// How many invalid lines an error lists; the rest are only counted.
+const MAX_FAULTS_SHOWN: usize = 20;
 
-/// A folder with `people.csv`, the portraits that it names, and perhaps selfies.
+/// A folder with `people.csv`, the portraits that it names, and optionally selfies and photos of strangers.
 pub(super) struct People {
     pub(super) folder: PathBuf,
-    /// Everybody, in the order of the file.
+    /// All people, in the order of the file.
     pub(super) all: Vec<Person>,
     /// The first selfie of each person in `selfies.csv`; `None` without that file.
     pub(super) selfies: Option<HashMap<NationalId, PathBuf>>,
@@ -34,11 +34,11 @@ pub(super) struct Person {
 }
 
 impl People {
-    /// Reads the lists and looks whether the files are there; photos are read later.
+    /// Reads the lists and checks that the files exist; photos are read later.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         if !folder.join("people.csv").is_file() {
             bail!(
-                "there is no {}: start from the project's folder, or name a folder of people with --people",
+                "{} does not exist: start in the project's folder, or name a folder of people with --people",
                 folder.join("people.csv").display()
             );
         }
@@ -51,7 +51,7 @@ impl People {
                 let person = Person::parse(folder, row)?;
                 match lines.insert(person.nik.clone(), row.line) {
                     None => Ok(person),
-                    Some(earlier) => bail!("its NIK stands in line {earlier} already"),
+                    Some(earlier) => bail!("line {earlier} has the same NIK"),
                 }
             },
         )?;
@@ -62,11 +62,11 @@ impl People {
             let rows = read_list(folder, name, &["nik", "file"], |row| {
                 let nik = nik(row.column(0))?;
                 if !lines.contains_key(&nik) {
-                    bail!("its NIK does not stand in people.csv");
+                    bail!("people.csv does not have its NIK");
                 }
                 Ok((nik, photo_path(folder, row.column(1))?))
             })?;
-            // The first of several counts.
+            // Reversed, so that the first of several photos of a person is kept.
             Ok(Some(rows.into_iter().rev().collect()))
         };
         let (selfies, strangers) = (photos("selfies.csv")?, photos("strangers.csv")?);
@@ -84,10 +84,10 @@ impl Person {
             date_of_birth: NaiveDate::parse_from_str(date, "%Y-%m-%d")
                 .ok()
                 .filter(|parsed| parsed.to_string() == date)
-                .context("date_of_birth is not a day as yyyy-mm-dd")?,
-            status: status.parse().map_err(|()| {
-                anyhow::anyhow!("status is none of active, deceased, duplicate and inactive")
-            })?,
+                .context("date_of_birth: expected a day as yyyy-mm-dd")?,
+            status: status
+                .parse()
+                .map_err(|()| anyhow::anyhow!("status: expected active, deceased, duplicate or inactive"))?,
             portrait: match portrait {
                 "" => None,
                 path => Some(photo_path(folder, path)?),
@@ -95,7 +95,7 @@ impl Person {
         })
     }
 
-    /// The portrait's path and the moment it last changed.
+    /// The portrait's path and the time of its last change.
     pub(super) fn portrait_in(&self, folder: &Path) -> Result<Option<(PathBuf, DateTime<Utc>)>> {
         let Some(portrait) = &self.portrait else {
             return Ok(None);
@@ -108,7 +108,7 @@ impl Person {
     }
 }
 
-/// A line of a list, its columns in the order that was asked for.
+/// A line of a list, its columns in the requested order.
 struct Row<'a> {
     line: u64,
     record: &'a StringRecord,
@@ -121,7 +121,7 @@ impl Row<'_> {
     }
 }
 
-/// Reads a list with a heading. Every faulty line is named, none is skipped.
+/// Reads a list with a header line. The error names the invalid lines; none is skipped.
 fn read_list<T>(
     folder: &Path,
     name: &str,
@@ -130,14 +130,14 @@ fn read_list<T>(
 ) -> Result<Vec<T>> {
     let path = folder.join(name);
     let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // Spreadsheets put a mark before the first heading.
+    // Spreadsheet programs write a byte order mark before the header.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
-    let heading = reader.headers().with_context(|| format!("{}, line 1", path.display()))?.clone();
+    let header = reader.headers().with_context(|| format!("{}, line 1", path.display()))?.clone();
     let columns = columns
         .iter()
         .map(|wanted| {
-            heading
+            header
                 .iter()
                 .position(|found| found == *wanted)
                 .with_context(|| format!("{}, line 1: there is no column `{wanted}`", path.display()))
@@ -157,10 +157,10 @@ fn read_list<T>(
     }
     if !faults.is_empty() {
         let count = faults.len();
-        let more = count.saturating_sub(FAULTS_SHOWN);
-        faults.truncate(FAULTS_SHOWN);
+        let more = count.saturating_sub(MAX_FAULTS_SHOWN);
+        faults.truncate(MAX_FAULTS_SHOWN);
         let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
-        bail!("{} has {count} faulty lines:\n  {}{more}", path.display(), faults.join("\n  "));
+        bail!("{} has {count} invalid lines:\n  {}{more}", path.display(), faults.join("\n  "));
     }
     Ok(rows)
 }
@@ -169,16 +169,16 @@ fn nik(text: &str) -> Result<NationalId> {
     text.parse().context("nik")
 }
 
-/// A path below the folder, to a file that is there.
+/// Parses a path to an existing file below the folder.
 fn photo_path(folder: &Path, text: &str) -> Result<PathBuf> {
     let path = PathBuf::from(text);
     if text.is_empty()
         || !path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
     {
-        bail!("`{text}` is no path below the folder");
+        bail!("`{text}` is not a path below the folder");
     }
     if !folder.join(&path).is_file() {
-        bail!("there is no file `{text}`");
+        bail!("the file `{text}` does not exist");
     }
     Ok(path)
 }
@@ -187,7 +187,7 @@ fn photo_path(folder: &Path, text: &str) -> Result<PathBuf> {
 mod tests {
     use super::*;
 
-    const HEADING: &str = "nik,name,date_of_birth,status,portrait\n";
+    const HEADER: &str = "nik,name,date_of_birth,status,portrait\n";
 
     fn read(people: &str) -> Result<People, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_projects_own_people_are_in_order() {
+    fn the_sample_people_are_valid() {
         let people = People::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../people")).unwrap();
         assert_eq!(people.all.len(), 12);
         assert_eq!(people.selfies.unwrap().len(), 12);
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn each_faulty_line_is_named() {
+    fn an_error_names_each_invalid_line() {
         for (line, fault) in [
             ("123,Budi,1987-03-14,active,a.jpg", "nik"),
             ("3174011403870000,,1987-03-14,active,a.jpg", "name"),
@@ -213,13 +213,13 @@ mod tests {
             ("3174011403870000,Budi,1987-3-14,active,a.jpg", "date_of_birth"),
             ("3174011403870000,Budi,1987-02-30,active,a.jpg", "date_of_birth"),
             ("3174011403870000,Budi,1987-03-14,alive,a.jpg", "status"),
-            ("3174011403870000,Budi,1987-03-14,active,b.jpg", "there is no file"),
-            ("3174011403870000,Budi,1987-03-14,active,../a.jpg", "no path below the folder"),
-            ("3174011403870000,Budi,1987-03-14,active,/etc/passwd", "no path below the folder"),
-            ("3273064211940000,Budi,1987-03-14,active,a.jpg", "stands in line 2 already"),
+            ("3174011403870000,Budi,1987-03-14,active,b.jpg", "does not exist"),
+            ("3174011403870000,Budi,1987-03-14,active,../a.jpg", "not a path below the folder"),
+            ("3174011403870000,Budi,1987-03-14,active,/etc/passwd", "not a path below the folder"),
+            ("3273064211940000,Budi,1987-03-14,active,a.jpg", "line 2 has the same NIK"),
             ("3174011403870000,Budi,1987-03-14", "fields"),
         ] {
-            let text = format!("{HEADING}3273064211940000,Ani,1994-11-02,active,\n{line}\n");
+            let text = format!("{HEADER}3273064211940000,Ani,1994-11-02,active,\n{line}\n");
             let error = read(&text).map(drop).unwrap_err();
             assert!(error.contains(fault) && error.contains("line"), "{line}: {error}");
             assert!(error.contains('3'), "{error}");
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_of_a_spreadsheet_and_other_columns_do_not_disturb() {
+    fn a_byte_order_mark_and_further_columns_are_ignored() {
         let people = read(
             "\u{feff}status,nik,hobby,name,portrait,date_of_birth\r\nactive,3174011403870000,chess,Budi,a.jpg,1987-03-14\r\n",
         )
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_column_is_named() {
+    fn an_error_names_a_missing_column() {
         let error = read("nik,name\n").map(drop).unwrap_err();
         assert!(error.contains("line 1") && error.contains("date_of_birth"), "{error}");
     }

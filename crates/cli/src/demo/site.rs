@@ -12,19 +12,21 @@ use crate::{private_cluster::PrivateCluster, settings::Settings};
 
 const REGISTRY: &str = "registry";
 const STORE: &str = "store";
-/// The databases that the demo's cluster gets.
+/// The databases of the demo's cluster.
 pub(super) const DATABASES: &[&str] = &[REGISTRY, STORE];
 
-/// The demo ends within 20 s, of which the databases need some.
+/// The demo has to end within 20 s, of which the databases need a part.
 const SHUTDOWN_SECONDS: i64 = 5;
 
-/// The file of settings that the demo runs with, and what stands in it.
+/// The settings file of the demo, and the values in it.
 pub(super) struct Site {
     file: PathBuf,
-    loaded_note: PathBuf,
+    loaded_list_file: PathBuf,
     registry_url: String,
     store_url: String,
-    keys: [String; 3],
+    person_key: String,
+    template_key: String,
+    audit_key: String,
 }
 
 impl Site {
@@ -32,16 +34,17 @@ impl Site {
     pub(super) fn new(cluster: &PrivateCluster, port: u16, admin_port: u16) -> Result<Self> {
         let site = Self {
             file: cluster.claimed_folder().join("padan.toml"),
-            loaded_note: cluster.folder().join("people-loaded"),
+            loaded_list_file: cluster.folder().join("people-loaded"),
             registry_url: cluster.url(REGISTRY),
             store_url: cluster.url(STORE),
-            keys: ["person", "template", "audit"].map(|purpose| key_for(purpose, cluster.secret())),
+            person_key: key_for("person", cluster.secret()),
+            template_key: key_for("template", cluster.secret()),
+            audit_key: key_for("audit", cluster.secret()),
         };
         site.write_ports(port, admin_port)?;
         Ok(site)
     }
 
-    /// The file of settings.
     pub(super) fn settings_file(&self) -> &Path {
         &self.file
     }
@@ -51,22 +54,22 @@ impl Site {
         &self.registry_url
     }
 
-    /// Where it is noted which people the registry holds.
-    pub(super) fn loaded_note(&self) -> &Path {
-        &self.loaded_note
+    /// The file that records which list of people the registry was loaded from.
+    pub(super) fn loaded_list_file(&self) -> &Path {
+        &self.loaded_list_file
     }
 
-    /// Writes the settings with the ports in use. They hold passwords: only the owner may read them.
+    /// Writes the settings with the ports in use. Only the owner may read the file, because it contains passwords.
     pub(super) fn write_ports(&self, port: u16, admin_port: u16) -> Result<()> {
-        let Self { registry_url, store_url, keys: [person_key, template_keys, audit_keys], .. } = self;
+        let Self { registry_url, store_url, person_key, template_key, audit_key, .. } = self;
         let text = format!(
-            "# The settings of the running `padan demo`. They go when it ends.\n\n\
+            "# The settings of the running `padan demo`. The file is removed when the demo ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
              admin_port = {admin_port}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
              [clients]\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
-             template_keys = \"{template_keys}\"\naudit_keys = \"{audit_keys}\"\n"
+             template_keys = \"{template_key}\"\naudit_keys = \"{audit_key}\"\n"
         );
         let write = || {
             fs::OpenOptions::new()
@@ -81,17 +84,17 @@ impl Site {
     }
 }
 
-/// A key of its own for each purpose, the same for as long as the cluster is kept.
+/// Derives a separate key for each purpose, which stays the same as long as the cluster is kept.
 fn key_for(purpose: &str, secret: &str) -> String {
     hex::encode(Sha256::new().chain_update(purpose).chain_update(secret).finalize())
 }
 
-/// The settings of an instance on free ports whose registry nobody answers for.
-pub(super) fn cut_off(settings: &Settings) -> Settings {
+/// The settings of an instance on free ports that cannot reach its registry.
+pub(super) fn without_registry(settings: &Settings) -> Settings {
     let mut settings = settings.clone();
     settings.http.port = 0;
     settings.http.admin_port = 0;
-    // Port 1 belongs to a service that no machine has offered for decades.
+    // Nothing listens on port 1: its service, tcpmux, is obsolete.
     settings.registry.urls = vec!["postgres://nobody@127.0.0.1:1/nowhere".into()];
     settings
 }

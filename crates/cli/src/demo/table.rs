@@ -7,45 +7,45 @@ use std::{
 use anyhow::Result;
 
 use super::{
-    cast::Cast,
     exchange::{Answer, CREDENTIAL, Exchange},
+    request_data::RequestData,
 };
 
-/// Prints a line for each exchange and tells whether all went as documented.
+/// Prints a line for each exchange and returns whether all answers are as documented.
 pub(super) fn print(rows: &[(Exchange, Answer)]) -> Result<bool> {
     let mut text = String::new();
     writeln!(text, "{:<3}{:<26}{:<8}{:>6}   answer", "", "request", "status", "ms")?;
     for (number, (exchange, answer)) in rows.iter().enumerate() {
         let milliseconds = answer.time.as_secs_f64() * 1e3;
-        let mark = if answer.flaw.is_some() { "  <- not as documented" } else { "" };
+        let mark = if answer.deviation.is_some() { "  <- not as documented" } else { "" };
         writeln!(
             text,
             "{:<3}{:<26}{:<8}{milliseconds:>6.1}   {}{mark}",
             number + 1,
             exchange.title,
             answer.status,
-            in_short(&answer.body),
+            summary(&answer.body),
         )?;
     }
-    let flaws: Vec<_> = rows
+    let deviations: Vec<_> = rows
         .iter()
         .enumerate()
-        .filter_map(|(number, (_, answer))| Some((number + 1, answer, answer.flaw.as_ref()?)))
+        .filter_map(|(number, (_, answer))| Some((number + 1, answer, answer.deviation.as_ref()?)))
         .collect();
-    if flaws.is_empty() {
+    if deviations.is_empty() {
         writeln!(text, "\nAll {} answers are as documented.", rows.len())?;
     } else {
-        writeln!(text, "\n{} of {} answers are not as documented:", flaws.len(), rows.len())?;
-        for (number, answer, flaw) in &flaws {
-            writeln!(text, "{number}: {flaw}\n   and it is {} {}", answer.status, answer.body)?;
+        writeln!(text, "\n{} of {} answers are not as documented:", deviations.len(), rows.len())?;
+        for (number, answer, deviation) in &deviations {
+            writeln!(text, "{number}: {deviation}\n   found {} {}", answer.status, answer.body)?;
         }
     }
     io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(flaws.is_empty())
+    Ok(deviations.is_empty())
 }
 
-/// The reason and the percentage, or the body as it is when it is none of ours.
-fn in_short(body: &str) -> String {
+/// The reason and the percentage, or the beginning of a body that is not the service's.
+fn summary(body: &str) -> String {
     let Ok(parsed) = serde_json::from_str::<serde_json::Value>(body) else {
         return body.chars().take(80).collect();
     };
@@ -58,21 +58,21 @@ fn in_short(body: &str) -> String {
     }
 }
 
-/// Says where the service is, and shows a command line that asks it.
-pub(super) fn print_where(cast: &Cast<'_>, (port, admin_port): (u16, u16), settings: &Path) -> Result<()> {
-    let person = cast.person;
+/// Prints the service's URLs and credentials, and a command line that sends a request.
+pub(super) fn print_usage(data: &RequestData<'_>, port: u16, admin_port: u16, settings: &Path) -> Result<()> {
+    let person = data.person;
     let text = format!(
         "\nPadan serves at http://127.0.0.1:{port}, for operators at http://127.0.0.1:{admin_port}/readyz.\n\
-         User name {CREDENTIAL}, password {CREDENTIAL}, x-api-key {CREDENTIAL}. Documents: \
+         User name {CREDENTIAL}, password {CREDENTIAL}, x-api-key {CREDENTIAL}. Documentation: \
          http://127.0.0.1:{port}/docs\n\
-         The settings stand in {}, for `padan doctor --config` and the other commands.\n\n\
+         Settings file, for `padan doctor --config` and other commands: {}\n\n\
          curl -u {CREDENTIAL}:{CREDENTIAL} -H 'x-api-key: {CREDENTIAL}' --form-string nik={} --form-string {} \
          --form-string date_of_birth={} -F {} http://127.0.0.1:{port}/identity/v1/face-verification\n\n",
         settings.display(),
         person.nik.as_str(),
         quoted(&format!("name={}", person.name)),
         person.date_of_birth.format("%d-%m-%Y"),
-        quoted(&format!("face_image=@\"{}\"", cast.selfie.display())),
+        quoted(&format!("face_image=@\"{}\"", data.selfie.display())),
     );
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
@@ -80,7 +80,7 @@ pub(super) fn print_where(cast: &Cast<'_>, (port, admin_port): (u16, u16), setti
     Ok(())
 }
 
-/// A word of a shell.
+/// Quotes a word for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
@@ -90,15 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_apostrophe_survives_the_shell() {
+    fn an_apostrophe_is_quoted_for_the_shell() {
         assert_eq!(quoted("name=Ma'ruf"), r"'name=Ma'\''ruf'");
     }
 
     #[test]
-    fn the_answer_in_short() {
+    fn an_answer_is_summarised_by_reason_and_percentage() {
         let body = r#"{"reason":"Verification Success","result":{"face_image_percentage":82.04}}"#;
-        assert_eq!(in_short(body), "Verification Success, 82.04 %");
-        assert_eq!(in_short(r#"{"reason":"Invalid NIK number format"}"#), "Invalid NIK number format");
-        assert_eq!(in_short("<html>"), "<html>");
+        assert_eq!(summary(body), "Verification Success, 82.04 %");
+        assert_eq!(summary(r#"{"reason":"Invalid NIK number format"}"#), "Invalid NIK number format");
+        assert_eq!(summary("<html>"), "<html>");
     }
 }

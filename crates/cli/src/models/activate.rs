@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use padan_inference::{Catalogue, Graph};
 use padan_store::Store;
 
-/// Makes a set the one that every service uses, once everybody has a template for it.
+/// Activates a set for all services. Without `force` everybody has to be enrolled for it.
 pub(super) async fn activate(
     catalogue: &Catalogue,
     store: &Store,
@@ -22,14 +22,14 @@ pub(super) async fn activate(
         enrolments.iter().any(|enrolment| enrolment.contract == contract && enrolment.completed_at.is_some());
     if !is_enrolled && !force {
         bail!(
-            "no enrolment for {name} (contract {contract}) has come to its end: run `padan enroll --model {name}` first, \
-             or give --force, and each person's first verification embeds the portrait"
+            "the enrolment for {name} (contract {contract}) is not complete: run `padan enroll --model {name}` first, or \
+             use --force, with which each person's first verification takes longer because it embeds the portrait"
         );
     }
     store.activate_model(name, &contract).await?;
     eprintln!(
-        "{name} (contract {contract}) is active. Services take it up within seconds; each must have it installed. \
-         `padan templates prune` deletes the templates of the one before, once no service needs it."
+        "{name} (contract {contract}) is active. Services on which it is installed switch to it within seconds. When all \
+         have switched, `padan templates prune` deletes the templates of the former model."
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! Looking into Python wheels (zip) and npm packages (gzipped tar).
+//! Reads Python wheels (zip) and npm packages (gzipped tar).
 
 use std::{
     fs::File,
@@ -9,10 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 use flate2::read::GzDecoder;
 
-/// What one entry may unpack to. No model comes near; a bomb stops here.
-const MOST_BYTES: u64 = 2 << 30;
+/// The largest unpacked entry: far more than a model needs, and a limit for archive bombs.
+const MAX_ENTRY_BYTES: u64 = 2 << 30;
 
-/// What a file is, by its first bytes.
+/// The type of a file, by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Wheel,
@@ -24,7 +24,7 @@ pub(super) fn kind(path: &Path) -> Result<Kind> {
     let mut start = Vec::new();
     File::open(path)
         .and_then(|file| file.take(4).read_to_end(&mut start))
-        .with_context(|| format!("{} cannot be read", path.display()))?;
+        .with_context(|| format!("cannot read {}", path.display()))?;
     Ok(match start[..] {
         [b'P', b'K', 3, 4] => Kind::Wheel,
         [0x1f, 0x8b, ..] => Kind::NpmPackage,
@@ -32,8 +32,7 @@ pub(super) fn kind(path: &Path) -> Result<Kind> {
     })
 }
 
-/// Reads the entries whose names `wanted` takes, each with its name, in the archive's order. `found` says
-/// whether to go on.
+/// Passes the entries whose names match `wanted` to `found`, in the archive's order, until `found` returns false.
 pub(super) fn read(
     path: &Path,
     wanted: impl Fn(&str) -> bool,
@@ -44,9 +43,9 @@ pub(super) fn read(
     match kind {
         Kind::Wheel => read_wheel(file, &wanted, &mut found),
         Kind::NpmPackage => read_npm_package(file, &wanted, &mut found),
-        Kind::Plain => bail!("it is neither a wheel nor an npm package"),
+        Kind::Plain => bail!("the file is neither a wheel nor an npm package"),
     }
-    .with_context(|| format!("{} cannot be unpacked", path.display()))
+    .with_context(|| format!("cannot unpack {}", path.display()))
 }
 
 type Found<'a> = &'a mut dyn FnMut(&str, Vec<u8>) -> bool;
@@ -84,9 +83,9 @@ fn read_npm_package(file: File, wanted: &dyn Fn(&str) -> bool, found: Found<'_>)
 
 fn limited(entry: impl Read) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    entry.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len())? > MOST_BYTES {
-        bail!("an entry unpacks to more than {MOST_BYTES} bytes");
+    entry.take(MAX_ENTRY_BYTES + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len())? > MAX_ENTRY_BYTES {
+        bail!("an entry unpacks to more than {MAX_ENTRY_BYTES} bytes");
     }
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! Downloading a file whose digest is known, and taking it up again where it broke off.
+//! Downloads files of known digest, and resumes downloads that were interrupted.
 
 use std::{
     ffi::OsString,
@@ -20,80 +20,84 @@ use reqwest::{
 
 use crate::tls;
 
-/// How many attempts in a row may bring nothing new.
-const ATTEMPTS: u32 = 5;
-/// Long enough for a slow proxy, short enough to come to the next source when there is no way out.
+/// How many attempts in a row may receive nothing.
+const MAX_FUTILE_ATTEMPTS: u32 = 5;
+/// Long enough for a slow proxy, short enough to try the next source when the network is unreachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long nothing at all may arrive.
-const SILENCE: Duration = Duration::from_mins(1);
-/// No model comes near.
-const MOST_BYTES: u64 = 2 << 30;
-const CHUNK: usize = 64 << 10;
+/// How long the server may send nothing.
+const READ_TIMEOUT: Duration = Duration::from_mins(1);
+/// Far more than a model needs.
+const MAX_BYTES: u64 = 2 << 30;
+const CHUNK_BYTES: usize = 64 << 10;
 
-/// The HTTP client and its patience.
-pub(super) struct Network {
+/// Downloads files, with retries.
+pub(super) struct Downloader {
     client: Client,
-    /// Before another attempt; it doubles with each one that brought nothing.
+    /// The pause before a retry. It doubles with each attempt that received nothing.
     pause: Duration,
 }
 
-/// One file to be had.
+/// A file to download.
 pub(super) struct Download<'a> {
     pub(super) url: &'a str,
     pub(super) sha256: FileDigest,
-    /// Where it is kept until it is whole.
+    /// The file that keeps an incomplete download.
     pub(super) part: &'a Path,
     pub(super) title: &'a str,
 }
 
-impl Network {
+impl Downloader {
     pub(super) fn new() -> Result<Self> {
         Self::with_pause(Duration::from_secs(1))
     }
 
     fn with_pause(pause: Duration) -> Result<Self> {
-        tls::choose_cryptography();
+        tls::install_crypto_provider();
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(SILENCE)
+            .timeout(READ_TIMEOUT)
             .user_agent(concat!("padan/", env!("CARGO_PKG_VERSION")))
             .build()
-            .context("no HTTP client can be made")?;
+            .context("cannot create an HTTP client")?;
         Ok(Self { client, pause })
     }
 
-    /// Downloads the file. What has arrived of it is kept when it breaks off, in this run and for the next.
+    /// Downloads the file. An incomplete download is kept and resumed, in this run and in the next.
     pub(super) fn fetch(&self, download: &Download<'_>) -> Result<Vec<u8>> {
         let had_part = download.part.exists();
-        let bytes = self.fetch_patiently(download)?;
+        let bytes = self.fetch_with_retries(download)?;
         if FileDigest::of(&bytes) == download.sha256 {
             return Ok(bytes);
         }
-        // An old beginning may belong to another file; that is settled by starting anew, once.
-        let bytes = if had_part { self.fetch_patiently(download)? } else { bytes };
+        // The part of an earlier run may belong to another file, so the download starts again, once.
+        let bytes = if had_part { self.fetch_with_retries(download)? } else { bytes };
         let found = FileDigest::of(&bytes);
         if found != download.sha256 {
-            bail!("{}: SHA-256 {found} instead of {}; it was not used", download.url, download.sha256);
+            bail!(
+                "{}: expected SHA-256 {}, found {found}; the file was not used",
+                download.url,
+                download.sha256
+            );
         }
         Ok(bytes)
     }
 
-    /// Downloads to the end, in several attempts if need be, and removes the part.
-    fn fetch_patiently(&self, download: &Download<'_>) -> Result<Vec<u8>> {
-        let (mut pause, mut in_vain) = (self.pause, 0);
+    /// Downloads the file in several attempts if necessary, and removes the part.
+    fn fetch_with_retries(&self, download: &Download<'_>) -> Result<Vec<u8>> {
+        let (mut pause, mut futile_attempts) = (self.pause, 0);
         loop {
-            let before = download.arrived();
+            let before = download.received_bytes();
             let Err(failure) = self.attempt(download) else { break };
-            let arrived = download.arrived();
-            if arrived > before {
-                (pause, in_vain) = (self.pause, 0);
+            let received = download.received_bytes();
+            if received > before {
+                (pause, futile_attempts) = (self.pause, 0);
             } else {
-                in_vain += 1;
+                futile_attempts += 1;
             }
-            if failure.is_final || in_vain >= ATTEMPTS {
-                let kept = match arrived {
+            if failure.is_permanent || futile_attempts >= MAX_FUTILE_ATTEMPTS {
+                let kept = match received {
                     0 => String::new(),
-                    arrived => format!(" ({arrived} bytes are kept; the next attempt goes on from there)"),
+                    received => format!(" ({received} bytes are kept; the next download resumes there)"),
                 };
                 return Err(failure.error.context(format!("{}{kept}", download.url)));
             }
@@ -102,64 +106,66 @@ impl Network {
             pause *= 2;
         }
         let bytes = fs::read(download.part)?;
-        download.forget();
+        download.remove_part();
         Ok(bytes)
     }
 
     fn attempt(&self, download: &Download<'_>) -> Result<(), Failure> {
-        let arrived = download.arrived();
+        let received = download.received_bytes();
         let mut request = self.client.get(download.url);
-        if arrived > 0 {
-            request = request.header(RANGE, format!("bytes={arrived}-"));
-            // Without a tag the digest tells in the end whether the two pieces fit.
-            if let Some(tag) = download.kept_tag() {
+        if received > 0 {
+            request = request.header(RANGE, format!("bytes={received}-"));
+            // Without a tag, only the digest of the whole file shows whether the two parts belong together.
+            if let Some(tag) = download.stored_tag() {
                 request = request.header(IF_RANGE, tag);
             }
         }
         let response = request.send().map_err(Failure::of_connection)?;
         match response.status() {
-            StatusCode::PARTIAL_CONTENT if goes_on_from(&response, arrived) => {
-                download.receive(response, arrived).map_err(Failure::passing)
+            StatusCode::PARTIAL_CONTENT if continues_at(&response, received) => {
+                download.receive(response, received).map_err(Failure::transient)
             }
-            // Another version, or a server that does not know ranges: from the start.
-            StatusCode::OK => download.receive(response, 0).map_err(Failure::passing),
+            // The file has changed, or the server does not support ranges: start again.
+            StatusCode::OK => download.receive(response, 0).map_err(Failure::transient),
             StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT => {
-                download.forget();
-                Err(Failure::passing(anyhow::anyhow!("the server has another file than before")))
+                download.remove_part();
+                Err(Failure::transient(anyhow::anyhow!("the file on the server has changed")))
             }
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(Failure::passing(anyhow::anyhow!("the server answered {status}")))
+                Err(Failure::transient(anyhow::anyhow!("the server answered {status}")))
             }
-            status => Err(Failure { error: anyhow::anyhow!("the server answered {status}"), is_final: true }),
+            status => {
+                Err(Failure { error: anyhow::anyhow!("the server answered {status}"), is_permanent: true })
+            }
         }
     }
 }
 
 impl Download<'_> {
-    fn arrived(&self) -> u64 {
-        fs::metadata(self.part).map_or(0, |about| about.len())
+    fn received_bytes(&self) -> u64 {
+        fs::metadata(self.part).map_or(0, |metadata| metadata.len())
     }
 
     fn receive(&self, mut response: Response, from: u64) -> Result<()> {
-        self.keep_tag(&response)?;
+        self.store_tag(&response)?;
         let mut part = File::options().create(true).append(from > 0).write(true).open(self.part)?;
         if from == 0 {
             part.set_len(0)?;
         }
-        let whole = response.content_length().map(|rest| from + rest);
-        let bar = progress(self.title, from, whole);
-        let mut chunk = vec![0; CHUNK];
-        let mut arrived = from;
+        let total = response.content_length().map(|rest| from + rest);
+        let bar = progress(self.title, from, total);
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let mut received = from;
         let outcome = loop {
             match response.read(&mut chunk) {
                 Ok(0) => break Ok(()),
                 Ok(length) => {
                     part.write_all(&chunk[..length])
-                        .context("the download cannot be kept; is the disk full?")?;
-                    arrived += u64::try_from(length)?;
-                    bar.set_position(arrived);
-                    if arrived > MOST_BYTES {
-                        break Err(anyhow::anyhow!("more than {MOST_BYTES} bytes: this is no model"));
+                        .context("cannot write the download; is the disk full?")?;
+                    received += u64::try_from(length)?;
+                    bar.set_position(received);
+                    if received > MAX_BYTES {
+                        break Err(anyhow::anyhow!("more than {MAX_BYTES} bytes: this is not a model"));
                     }
                 }
                 Err(error) => break Err(error.into()),
@@ -167,8 +173,8 @@ impl Download<'_> {
         };
         bar.finish_and_clear();
         outcome?;
-        if whole.is_some_and(|whole| arrived != whole) {
-            bail!("it broke off after {arrived} bytes");
+        if total.is_some_and(|total| received != total) {
+            bail!("the connection ended after {received} bytes");
         }
         Ok(())
     }
@@ -179,12 +185,12 @@ impl Download<'_> {
         PathBuf::from(name)
     }
 
-    /// The tag under which the server gave what has arrived. A weak one does not vouch for bytes.
-    fn kept_tag(&self) -> Option<String> {
+    /// The entity tag of the part. A weak tag does not guarantee identical bytes, and is not used.
+    fn stored_tag(&self) -> Option<String> {
         fs::read_to_string(self.tag_file()).ok().filter(|tag| !tag.starts_with("W/"))
     }
 
-    fn keep_tag(&self, response: &Response) -> Result<()> {
+    fn store_tag(&self, response: &Response) -> Result<()> {
         match response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()) {
             Some(tag) => fs::write(self.tag_file(), tag)?,
             None => drop(fs::remove_file(self.tag_file())),
@@ -192,47 +198,47 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Removes what is kept; that there is nothing is as good.
-    fn forget(&self) {
+    /// Removes the part and its tag, if they exist.
+    fn remove_part(&self) {
         drop(fs::remove_file(self.part));
         drop(fs::remove_file(self.tag_file()));
     }
 }
 
-/// Why an attempt failed, and whether another is in vain.
+/// Why an attempt failed, and whether a retry is useless.
 struct Failure {
     error: anyhow::Error,
-    is_final: bool,
+    is_permanent: bool,
 }
 
 impl Failure {
-    fn passing(error: anyhow::Error) -> Self {
-        Self { error, is_final: false }
+    fn transient(error: anyhow::Error) -> Self {
+        Self { error, is_permanent: false }
     }
 
-    /// No way there at all: another source may be nearer.
+    /// Without a connection, the next source is tried instead of this one again.
     fn of_connection(error: reqwest::Error) -> Self {
-        let is_final = error.is_connect() || error.is_builder() || error.is_redirect();
-        // The URL stands in the message already.
-        Self { error: anyhow::Error::from(error.without_url()), is_final }
+        let is_permanent = error.is_connect() || error.is_builder() || error.is_redirect();
+        // The message names the URL already.
+        Self { error: anyhow::Error::from(error.without_url()), is_permanent }
     }
 }
 
-/// Whether a partial answer begins where the kept part ends.
-fn goes_on_from(response: &Response, arrived: u64) -> bool {
+/// Whether a partial response begins where the part ends.
+fn continues_at(response: &Response, received: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
-    range.is_some_and(|range| range.starts_with(&format!("bytes {arrived}-")))
+    range.is_some_and(|range| range.starts_with(&format!("bytes {received}-")))
 }
 
-/// A bar on a terminal; otherwise one line.
-fn progress(title: &str, from: u64, whole: Option<u64>) -> ProgressBar {
-    let bar = whole.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_message(title.to_owned());
+/// Shows a progress bar on a terminal, otherwise prints a line.
+fn progress(title: &str, from: u64, total: Option<u64>) -> ProgressBar {
+    let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new).with_message(title.to_owned());
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes} of {total_bytes}, {eta}") {
         bar.set_style(style);
     }
     bar.set_position(from);
     if bar.is_hidden() {
-        let size = whole.map_or_else(String::new, |whole| format!(", {whole} bytes"));
+        let size = total.map_or_else(String::new, |total| format!(", {total} bytes"));
         eprintln!("downloading {title}{size}");
     }
     bar

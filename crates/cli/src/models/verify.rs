@@ -3,15 +3,15 @@ use std::{io::Write, process::ExitCode};
 use anyhow::Result;
 use padan_inference::{Catalogue, Graph, Manifest, ModelError, ModelSet};
 
-/// Reads every installed file again. Exit code 1 when a digest is wrong, when a file of `only` is missing, or
-/// when no set is whole.
+/// Checks the digest of every installed file. The exit code is 1 when a digest is wrong, when a file of `only` is
+/// missing, or when no set is complete.
 pub(super) fn verify(catalogue: &Catalogue, only: Option<&str>, out: &mut impl Write) -> Result<ExitCode> {
     let sets = match only {
         Some(name) => vec![catalogue.set(name)?],
         None => catalogue.sets().collect(),
     };
     let mut seen: Vec<String> = Vec::new();
-    let (mut wrong, mut whole) = (0, 0);
+    let (mut wrong, mut complete_sets) = (0, 0);
     for set in &sets {
         let mut complete = true;
         for model in set.models() {
@@ -19,28 +19,28 @@ pub(super) fn verify(catalogue: &Catalogue, only: Option<&str>, out: &mut impl W
                 [Graph::Prepared, Graph::Original].map(|graph| Finding::of(catalogue, set, model, graph));
             for finding in findings {
                 let finding = finding?;
-                complete &= matches!(finding.outcome, Outcome::Right);
+                complete &= matches!(finding.outcome, Outcome::Correct);
                 if !seen.contains(&finding.file) {
                     let counts = only.is_some() || !matches!(finding.outcome, Outcome::Missing);
-                    wrong += usize::from(counts && !matches!(finding.outcome, Outcome::Right));
+                    wrong += usize::from(counts && !matches!(finding.outcome, Outcome::Correct));
                     writeln!(out, "{finding}")?;
                     seen.push(finding.file);
                 }
             }
         }
-        whole += usize::from(complete);
+        complete_sets += usize::from(complete);
     }
-    if wrong == 0 && whole > 0 {
+    if wrong == 0 && complete_sets > 0 {
         return Ok(ExitCode::SUCCESS);
     }
     let set = only.unwrap_or("SET");
     eprintln!(
-        "{wrong} files are wrong, {whole} model sets are whole; `padan models install {set}` puts it right."
+        "{wrong} files are wrong or missing, {complete_sets} model sets are complete: run `padan models install {set}`."
     );
     Ok(ExitCode::FAILURE)
 }
 
-/// What was found of one file.
+/// The result for one file.
 struct Finding {
     file: String,
     outcome: Outcome,
@@ -49,7 +49,7 @@ struct Finding {
 
 #[derive(Clone, Copy)]
 enum Outcome {
-    Right,
+    Correct,
     Wrong,
     Missing,
 }
@@ -58,10 +58,10 @@ impl Finding {
     fn of(catalogue: &Catalogue, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<Self> {
         let file = model.file_name(graph);
         let (outcome, detail) = match catalogue.locate(set, model, graph) {
-            Ok(found) => (Outcome::Right, format!("{} {}", found.sha256, found.path.display())),
+            Ok(found) => (Outcome::Correct, format!("{} {}", found.sha256, found.path.display())),
             Err(ModelError::Missing { .. }) => (Outcome::Missing, String::new()),
             Err(ModelError::WrongDigest { path, found, .. }) => {
-                (Outcome::Wrong, format!("{found} {} is another file", path.display()))
+                (Outcome::Wrong, format!("{found} {} has another digest", path.display()))
             }
             Err(error) => return Err(error.into()),
         };
@@ -72,7 +72,7 @@ impl Finding {
 impl std::fmt::Display for Finding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let outcome = match self.outcome {
-            Outcome::Right => "right",
+            Outcome::Correct => "ok",
             Outcome::Wrong => "WRONG",
             Outcome::Missing => "missing",
         };
@@ -99,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn the_installed_models_are_right() {
+    fn installed_models_are_correct() {
         let (code, out) = verify_in(&installed(), Some("sface"));
         assert_eq!(code, ExitCode::SUCCESS, "run `make deps`: {out}");
-        assert_eq!(out.matches(" right ").count(), 4);
+        assert_eq!(out.matches(" ok ").count(), 4);
     }
 
     #[test]
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_installed_is_not_right() {
+    fn verification_fails_when_nothing_is_installed() {
         let folder = tempfile::tempdir().unwrap();
         let (code, out) = verify_in(folder.path(), None);
         assert_eq!(code, ExitCode::FAILURE);

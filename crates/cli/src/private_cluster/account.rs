@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The user that the server runs as: ourselves, or, since PostgreSQL refuses root, an unprivileged one.
+/// The user that the server runs as: the current one, or an unprivileged one because PostgreSQL refuses root.
 pub(super) struct Account {
     switch: Option<Identity>,
     setpriv: Option<PathBuf>,
@@ -19,7 +19,7 @@ struct Identity {
 }
 
 impl Account {
-    /// Ourselves, or as root the user `postgres`, else `nobody`.
+    /// Chooses the current user, or for root the user `postgres`, else `nobody`.
     pub(super) fn for_server() -> Result<Self> {
         let setpriv = setpriv();
         if !rustix::process::geteuid().is_root() {
@@ -27,7 +27,7 @@ impl Account {
         }
         if setpriv.is_none() {
             bail!(
-                "PostgreSQL does not run as root, and there is no setpriv that could change the user: \
+                "PostgreSQL does not run as root, and no suitable `setpriv` was found to change the user: \
                  install util-linux"
             );
         }
@@ -37,8 +37,9 @@ impl Account {
         Ok(Self { switch: Some(switch), setpriv })
     }
 
-    /// A command that runs as this user in `folder`, with a plain environment and in a process group of its own
-    /// (a Ctrl-C at the terminal is ours to handle). It gets `signal_when_orphaned` when we die.
+    /// A command that runs as this user in `folder`, without PostgreSQL's variables in its environment. It has its own
+    /// process group, so that a Ctrl-C at the terminal reaches this process only. It gets `signal_when_orphaned` when
+    /// this process dies.
     pub(super) fn command(&self, program: &Path, folder: &Path, signal_when_orphaned: &str) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = match &self.setpriv {
@@ -61,7 +62,7 @@ impl Account {
         command
     }
 
-    /// Makes a folder that only this user, and root, can enter.
+    /// Creates a folder that only this user and root can enter.
     pub(super) fn create_folder(&self, path: &Path) -> Result<()> {
         match fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -72,17 +73,17 @@ impl Account {
         self.own(path)
     }
 
-    /// Gives a file or folder to this user.
+    /// Makes this user the owner of a file or folder.
     pub(super) fn own(&self, path: &Path) -> Result<()> {
         match &self.switch {
             None => Ok(()),
             Some(Identity { uid, gid }) => chown(path, Some(*uid), Some(*gid))
-                .with_context(|| format!("cannot give {} to the server's user", path.display())),
+                .with_context(|| format!("cannot make the server's user the owner of {}", path.display())),
         }
     }
 
-    /// Whether this user can reach and write a folder that is its own. A private folder above may forbid it.
-    pub(super) fn reaches(&self, folder: &Path) -> bool {
+    /// Whether this user can write to a folder that it owns. A private parent folder may prevent it.
+    pub(super) fn can_write(&self, folder: &Path) -> bool {
         if self.switch.is_none() {
             return true;
         }
@@ -112,17 +113,17 @@ impl Identity {
     }
 }
 
-/// The program that changes the user and ties a child's life to ours; not every system's can do the latter.
+/// The program that changes the user and signals a child whose parent has died. Not every version can do the latter.
 fn setpriv() -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let program = env::split_paths(&path)
         .chain(["/usr/bin".into(), "/bin".into()])
         .map(|folder| folder.join("setpriv"))
         .find(|candidate| candidate.is_file())?;
-    let knows_the_option = Command::new(&program)
+    let has_pdeathsig = Command::new(&program)
         .args(["--pdeathsig=TERM", "--", "true"])
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
-    knows_the_option.then_some(program)
+    has_pdeathsig.then_some(program)
 }

@@ -8,44 +8,45 @@ use anyhow::{Context, Result, bail};
 
 use super::{account::Account, leftover};
 
-/// PostgreSQL refuses a socket path of 108 bytes and more.
-const LONGEST_SOCKET_PATH: usize = 106;
-/// Where a cluster lies whose place below the checkout is out of reach or too deep.
-const PLACE_FOR_ALL: &str = "/var/tmp";
+/// PostgreSQL refuses socket paths of 108 bytes and more.
+const MAX_SOCKET_PATH_BYTES: usize = 106;
+/// The parent folder of a cluster for which the checkout is inaccessible or too deep.
+const SHARED_FOLDER: &str = "/var/tmp";
 
 /// Whether a cluster outlives the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keeping {
-    /// It is removed at the end, so that nothing needs to survive a crash of the machine.
-    Thrown,
-    /// It stays, and the next run takes it up again.
+pub(crate) enum Retention {
+    /// The cluster is removed at the end, so it need not survive a crash of the machine.
+    Temporary,
+    /// The cluster stays, and the next run uses it again.
     Kept,
 }
 
-/// A folder held against other processes for as long as this value lives.
+/// A folder that is locked against other processes while this value lives.
 ///
-/// Beside the folder lies the lock file, in it the cluster's own folder, `cluster` or `kept`, and a file that
-/// says where that one is: `cluster.where`.
+/// The lock file lies beside the folder. The folder holds the cluster's own folder, `cluster` or `kept`, and a location
+/// file with the path of that one, `cluster.where` or `kept.where`.
 pub(crate) struct Claim {
     folder: PathBuf,
-    keeping: Keeping,
-    waits_for_disk: bool,
-    /// A throw-away claim has a lock file of its own, which goes with it.
+    retention: Retention,
+    syncs_to_disk: bool,
+    /// A temporary claim has a lock file of its own, which is removed with it.
     remove_lock: bool,
     _lock: File,
 }
 
-/// Where one cluster lies.
+/// The folder of one cluster.
 pub(super) struct Home {
     root: PathBuf,
-    note: PathBuf,
-    keeping: Keeping,
-    waits_for_disk: bool,
+    /// The file in the claimed folder that names `root`.
+    location_file: PathBuf,
+    retention: Retention,
+    syncs_to_disk: bool,
 }
 
 impl Claim {
     /// Claims the demo's folder, `demo` below `deps`. `None` when another process holds it.
-    pub(crate) fn demo(deps: &Path, keeping: Keeping) -> Result<Option<Self>> {
+    pub(crate) fn demo(deps: &Path, retention: Retention) -> Result<Option<Self>> {
         create_folders(deps)?;
         let folder = deps.join("demo");
         let Some(lock) = lock(&lock_of(&folder))? else {
@@ -55,24 +56,24 @@ impl Claim {
         let account = Account::for_server()?;
         for home in homes_in(&folder) {
             home.stop_servers()?;
-            if home.keeping == Keeping::Thrown {
+            if home.retention == Retention::Temporary {
                 home.remove(&account)?;
             }
         }
-        let waits_for_disk = keeping == Keeping::Kept;
-        Ok(Some(Self { folder, keeping, waits_for_disk, remove_lock: false, _lock: lock }))
+        let syncs_to_disk = retention == Retention::Kept;
+        Ok(Some(Self { folder, retention, syncs_to_disk, remove_lock: false, _lock: lock }))
     }
 
-    /// Claims a new folder below `deps/clusters`, after removing those there whose process died. The server waits for the
-    /// disk where that is what somebody wants to measure.
-    pub(crate) fn throw_away(deps: &Path, waits_for_disk: bool) -> Result<Self> {
+    /// Claims a new folder below `deps/clusters`, after removing the folders of processes that died. With
+    /// `syncs_to_disk` each commit waits for the disk, as on a production server.
+    pub(crate) fn temporary(deps: &Path, syncs_to_disk: bool) -> Result<Self> {
         let clusters = deps.join("clusters");
         create_folders(&clusters)?;
         let gate_path = deps.join("clusters.lock");
         let gate = open_lock(&gate_path)?;
-        // Held only while folders are made or removed, so that a new one is never taken for a dead one.
+        // Held while folders are created or removed, so that no other process takes a new one for an abandoned one.
         gate.lock().with_context(|| format!("cannot lock {}", gate_path.display()))?;
-        remove_dead(&clusters)?;
+        remove_abandoned(&clusters)?;
         let folder = tempfile::Builder::new()
             .prefix("c")
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
@@ -82,7 +83,7 @@ impl Claim {
         let Some(lock) = lock(&lock_of(&folder))? else {
             bail!("{} is locked although it is new", folder.display());
         };
-        Ok(Self { folder, keeping: Keeping::Thrown, waits_for_disk, remove_lock: true, _lock: lock })
+        Ok(Self { folder, retention: Retention::Temporary, syncs_to_disk, remove_lock: true, _lock: lock })
     }
 
     /// The claimed folder.
@@ -90,50 +91,50 @@ impl Claim {
         &self.folder
     }
 
-    /// Finds the kept cluster or chooses a place for a new one, and notes where it is.
+    /// Finds the kept cluster, or chooses a folder for a new one and writes its location file.
     pub(super) fn home(&self, account: &Account) -> Result<Home> {
-        let preferred = self.folder.join(name_of(self.keeping));
-        let note = note_in(&self.folder, self.keeping);
-        let Self { keeping, waits_for_disk, .. } = *self;
-        let home = |root| Home { root, note: note.clone(), keeping, waits_for_disk };
-        if let Some(root) = noted(&note).filter(|root| may_be_ours(root, &self.folder))
+        let preferred = self.folder.join(name_of(self.retention));
+        let location_file = location_file_in(&self.folder, self.retention);
+        let Self { retention, syncs_to_disk, .. } = *self;
+        let home = |root| Home { root, location_file: location_file.clone(), retention, syncs_to_disk };
+        if let Some(root) = read_location(&location_file).filter(|root| may_be_cluster(root, &self.folder))
             && account.owns(&root)
         {
             return Ok(home(root));
         }
         account.create_folder(&preferred)?;
         let socket = home(preferred.clone()).socket_folder().join(".s.PGSQL.65535");
-        let root = if socket.as_os_str().len() <= LONGEST_SOCKET_PATH && account.reaches(&preferred) {
+        let root = if socket.as_os_str().len() <= MAX_SOCKET_PATH_BYTES && account.can_write(&preferred) {
             preferred
         } else {
             remove_folder(&preferred)?;
             let root = tempfile::Builder::new()
                 .prefix("padan-")
                 .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
-                .tempdir_in(PLACE_FOR_ALL)
-                .with_context(|| format!("cannot create a folder in {PLACE_FOR_ALL}"))?
+                .tempdir_in(SHARED_FOLDER)
+                .with_context(|| format!("cannot create a folder in {SHARED_FOLDER}"))?
                 .keep();
             account.own(&root)?;
             root
         };
-        fs::write(&note, format!("{}\n", root.display()))
-            .with_context(|| format!("cannot write {}", note.display()))?;
+        fs::write(&location_file, format!("{}\n", root.display()))
+            .with_context(|| format!("cannot write {}", location_file.display()))?;
         Ok(home(root))
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        for home in homes_in(&self.folder).filter(|home| home.keeping == Keeping::Thrown) {
+        for home in homes_in(&self.folder).filter(|home| home.retention == Retention::Temporary) {
             let stopped = home.stop_servers();
             if let Err(error) = stopped.and_then(|()| home.remove(&Account::for_server()?)) {
-                tracing::warn!("the private PostgreSQL could not be removed: {error:#}");
+                tracing::warn!("cannot remove the private PostgreSQL: {error:#}");
             }
         }
-        // A kept cluster and its note stay; whatever else is there was this run's.
+        // A kept cluster and its location file stay; everything else belongs to this run.
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            if !name.to_string_lossy().starts_with(name_of(Keeping::Kept)) {
+            if !name.to_string_lossy().starts_with(name_of(Retention::Kept)) {
                 let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
             }
         }
@@ -149,12 +150,13 @@ impl Home {
         &self.root
     }
 
-    pub(super) fn keeping(&self) -> Keeping {
-        self.keeping
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
     }
 
-    pub(super) fn waits_for_disk(&self) -> bool {
-        self.waits_for_disk
+    /// Whether commits have to survive a crash of the machine.
+    pub(super) fn syncs_to_disk(&self) -> bool {
+        self.syncs_to_disk
     }
 
     /// The data folder of the primary.
@@ -162,7 +164,7 @@ impl Home {
         self.root.join("data")
     }
 
-    /// The data folder of a standby, by its name.
+    /// The data folder of the standby of this name.
     pub(super) fn standby_data(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }
@@ -175,22 +177,22 @@ impl Home {
         self.root.join("password")
     }
 
-    pub(super) fn completed_mark(&self) -> PathBuf {
+    pub(super) fn completion_marker(&self) -> PathBuf {
         self.root.join("complete")
     }
 
-    /// Whether an earlier initdb here got to its end.
+    /// Whether the cluster was initialised completely by an earlier run.
     pub(super) fn is_complete(&self) -> bool {
-        self.completed_mark().exists()
+        self.completion_marker().exists()
     }
 
-    /// Empties the folder of what an initdb that was cut off has left.
+    /// Removes what an interrupted initialisation has left.
     pub(super) fn clear(&self, account: &Account) -> Result<()> {
         remove_folder(&self.data())?;
         account.create_folder(&self.root)
     }
 
-    /// Stops whatever server runs on a folder of this cluster, whoever started it.
+    /// Stops the servers that run on folders of this cluster, including those started by other processes.
     fn stop_servers(&self) -> Result<()> {
         for entry in fs::read_dir(&self.root).into_iter().flatten().flatten() {
             leftover::stop_server(&entry.path())?;
@@ -198,30 +200,30 @@ impl Home {
         Ok(())
     }
 
-    /// Removes the cluster and the note about it.
+    /// Removes the cluster and its location file.
     pub(super) fn remove(&self, account: &Account) -> Result<()> {
-        // The note may name a folder that has since become somebody else's.
+        // The location file may name a folder that belongs to another user by now.
         if account.owns(&self.root) {
             remove_folder(&self.root)?;
         }
-        match fs::remove_file(&self.note) {
+        match fs::remove_file(&self.location_file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                Err(error).with_context(|| format!("cannot remove {}", self.note.display()))
+                Err(error).with_context(|| format!("cannot remove {}", self.location_file.display()))
             }
             _ => Ok(()),
         }
     }
 }
 
-fn name_of(keeping: Keeping) -> &'static str {
-    match keeping {
-        Keeping::Thrown => "cluster",
-        Keeping::Kept => "kept",
+fn name_of(retention: Retention) -> &'static str {
+    match retention {
+        Retention::Temporary => "cluster",
+        Retention::Kept => "kept",
     }
 }
 
-fn note_in(folder: &Path, keeping: Keeping) -> PathBuf {
-    folder.join(format!("{}.where", name_of(keeping)))
+fn location_file_in(folder: &Path, retention: Retention) -> PathBuf {
+    folder.join(format!("{}.where", name_of(retention)))
 }
 
 fn lock_of(folder: &Path) -> PathBuf {
@@ -236,7 +238,7 @@ fn open_lock(path: &Path) -> Result<File> {
         .with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// Takes the lock, or tells by `None` that another process has it.
+/// Takes the lock; `None` when another process holds it.
 fn lock(path: &Path) -> Result<Option<File>> {
     let file = open_lock(path)?;
     match file.try_lock() {
@@ -261,29 +263,30 @@ fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-fn noted(note: &Path) -> Option<PathBuf> {
-    let text = fs::read_to_string(note).ok()?;
+fn read_location(location_file: &Path) -> Option<PathBuf> {
+    let text = fs::read_to_string(location_file).ok()?;
     Some(PathBuf::from(text.trim_end_matches('\n')))
 }
 
-/// Whether a cluster of ours can lie there: the note may be anybody's writing, and what it names is removed.
-fn may_be_ours(root: &Path, folder: &Path) -> bool {
+/// Whether `root` can be the folder of a private cluster. The location file may have been changed by others, and the
+/// folder that it names is removed.
+fn may_be_cluster(root: &Path, folder: &Path) -> bool {
     let name = root.file_name().unwrap_or_default().to_string_lossy();
     root.parent() == Some(folder)
-        || (root.parent() == Some(Path::new(PLACE_FOR_ALL)) && name.starts_with("padan-"))
+        || (root.parent() == Some(Path::new(SHARED_FOLDER)) && name.starts_with("padan-"))
 }
 
-/// The clusters that the notes in a claimed folder tell of.
+/// The clusters that the location files in a claimed folder name.
 fn homes_in(folder: &Path) -> impl Iterator<Item = Home> {
-    [Keeping::Thrown, Keeping::Kept].into_iter().filter_map(|keeping| {
-        let note = note_in(folder, keeping);
-        let root = noted(&note).filter(|root| may_be_ours(root, folder))?;
-        Some(Home { root, note, keeping, waits_for_disk: keeping == Keeping::Kept })
+    [Retention::Temporary, Retention::Kept].into_iter().filter_map(|retention| {
+        let location_file = location_file_in(folder, retention);
+        let root = read_location(&location_file).filter(|root| may_be_cluster(root, folder))?;
+        Some(Home { root, location_file, retention, syncs_to_disk: retention == Retention::Kept })
     })
 }
 
-/// Removes each folder whose lock nobody holds.
-fn remove_dead(clusters: &Path) -> Result<()> {
+/// Removes each folder whose lock no process holds.
+fn remove_abandoned(clusters: &Path) -> Result<()> {
     let account = Account::for_server()?;
     for entry in fs::read_dir(clusters).into_iter().flatten().flatten() {
         let folder = entry.path();

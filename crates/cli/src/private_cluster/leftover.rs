@@ -9,33 +9,33 @@ use std::{
 use anyhow::{Result, bail};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-/// How long a server has for each of a fast stop, an immediate one and a kill.
-const PATIENCE: [(Signal, Duration); 3] = [
+/// The signals for a fast shutdown, an immediate shutdown and a kill, and the time allowed for each.
+const STOP_SIGNALS: [(Signal, Duration); 3] = [
     (Signal::INT, Duration::from_secs(6)),
     (Signal::QUIT, Duration::from_secs(3)),
     (Signal::KILL, Duration::from_secs(2)),
 ];
 
-/// Stops the server that runs on a data folder, if one does, by asking ever less kindly.
+/// Stops the server that runs on a data folder, if there is one.
 pub(super) fn stop_server(data: &Path) -> Result<()> {
-    let Some(note) = PidFile::read(data) else {
+    let Some(pid_file) = PidFile::read(data) else {
         return Ok(());
     };
-    if note.is_server_of(data) {
-        tracing::info!(pid = note.pid.as_raw_nonzero(), "stopping a PostgreSQL that was left running");
-        stop(note.pid, || note.is_server_of(data))?;
+    if pid_file.is_server_of(data) {
+        tracing::info!(pid = pid_file.pid.as_raw_nonzero(), "stopping a PostgreSQL that was left running");
+        stop(pid_file.pid, || pid_file.is_server_of(data))?;
     }
-    // A server that was killed leaves its lock file and one small segment of shared memory.
-    note.remove_shared_memory();
+    // A killed server leaves its lock file and a small segment of shared memory.
+    pid_file.remove_shared_memory();
     let _ = fs::remove_file(data.join("postmaster.pid"));
     Ok(())
 }
 
-/// Sends the signals in turn until `is_running` says no.
+/// Sends the signals in turn until the process has ended.
 pub(super) fn stop(pid: Pid, mut is_running: impl FnMut() -> bool) -> Result<()> {
-    for (signal, patience) in PATIENCE {
+    for (signal, timeout) in STOP_SIGNALS {
         let _ = kill_process(pid, signal);
-        let until = Instant::now() + patience;
+        let until = Instant::now() + timeout;
         while Instant::now() < until {
             if !is_running() {
                 return Ok(());
@@ -43,16 +43,21 @@ pub(super) fn stop(pid: Pid, mut is_running: impl FnMut() -> bool) -> Result<()>
             thread::sleep(Duration::from_millis(10));
         }
     }
-    bail!("the private PostgreSQL (process {}) does not end, even when killed", pid.as_raw_nonzero())
+    bail!("the private PostgreSQL (process {}) does not end, not even by SIGKILL", pid.as_raw_nonzero())
 }
 
-/// What `postmaster.pid` tells.
+/// The contents of `postmaster.pid`.
 pub(super) struct PidFile {
     pub(super) pid: Pid,
-    /// Key and id of the System V segment that guards the data folder.
-    segment: Option<(String, String)>,
-    /// Whether the server says that it accepts connections.
+    /// The System V segment that guards the data folder.
+    segment: Option<SharedMemory>,
+    /// Whether the server accepts connections.
     pub(super) is_ready: bool,
+}
+
+struct SharedMemory {
+    key: String,
+    id: String,
 }
 
 impl PidFile {
@@ -63,13 +68,13 @@ impl PidFile {
         let pid = Pid::from_raw(lines.first()?.trim().parse().ok()?)?;
         let segment = lines.get(6).and_then(|line| {
             let mut words = line.split_whitespace();
-            Some((words.next()?.to_owned(), words.next()?.to_owned()))
+            Some(SharedMemory { key: words.next()?.to_owned(), id: words.next()?.to_owned() })
         });
         let is_ready = lines.get(7).is_some_and(|state| state.trim() == "ready");
         Some(Self { pid, segment, is_ready })
     }
 
-    /// Whether the process is still there and is the server of this folder, not a stranger with the same number.
+    /// Whether the process runs and is the server of this folder. Another process may have its number by now.
     fn is_server_of(&self, data: &Path) -> bool {
         if test_kill_process(self.pid).is_err() {
             return false;
@@ -80,9 +85,9 @@ impl PidFile {
         arguments.split(|byte| *byte == 0).any(|argument| argument == wanted)
     }
 
-    /// Removes the guarding segment if it is the one noted and nobody is attached to it.
+    /// Removes the guarding segment if it still exists and no process is attached to it.
     fn remove_shared_memory(&self) {
-        let Some((key, id)) = &self.segment else {
+        let Some(SharedMemory { key, id }) = &self.segment else {
             return;
         };
         let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();

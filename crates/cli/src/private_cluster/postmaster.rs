@@ -11,13 +11,15 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Pid;
 
 use super::{
-    Account, Home, Programs,
+    account::Account,
+    claim::Home,
     leftover::{self, PidFile},
+    programs::Programs,
 };
 
-/// A start replays the log of a crash, which takes a while only on a kept cluster with much in it.
-const START_PATIENCE: Duration = Duration::from_mins(1);
-/// Between the choice of a free port and its use another process may take it.
+/// Long enough to replay the write-ahead log after a crash of a large kept cluster.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// How often a start is tried: another process may take the chosen port before the server does.
 const ATTEMPTS: usize = 5;
 
 /// The settings of every private cluster.
@@ -26,7 +28,7 @@ const SETTINGS: &[&str] = &[
     "shared_buffers=64MB",
     "max_connections=200",
     "max_wal_size=256MB",
-    // Shared memory lives in the data folder, and goes with it after a kill.
+    // Shared memory is kept in the data folder, so that nothing else remains after a kill.
     "dynamic_shared_memory_type=mmap",
     "huge_pages=off",
     "jit=off",
@@ -34,12 +36,12 @@ const SETTINGS: &[&str] = &[
     "log_timezone=UTC",
     "logging_collector=off",
 ];
-/// Further settings where no standby hangs on it, so that bulk loads need not be logged.
+/// Further settings of a server without standbys: bulk loads need not be logged.
 const SETTINGS_ALONE: &[&str] = &["wal_level=minimal", "max_wal_senders=0"];
-/// Further settings of a primary and its standbys, which may not have less of it than the primary.
+/// Further settings of a primary and its standbys. A standby needs at least the primary's values.
 const SETTINGS_REPLICATED: &[&str] = &["wal_level=replica", "max_wal_senders=20", "max_replication_slots=20"];
-/// Further settings where nothing has to survive a crash of the machine. What was committed survives one of the server.
-const SETTINGS_WITHOUT_DISK: &[&str] = &["fsync=off", "full_page_writes=off"];
+/// Further settings of a cluster that need not survive a crash of the machine. Commits survive a crash of the server.
+const SETTINGS_WITHOUT_SYNC: &[&str] = &["fsync=off", "full_page_writes=off"];
 
 /// The server process. It is stopped when dropped.
 pub(super) struct Postmaster {
@@ -47,45 +49,45 @@ pub(super) struct Postmaster {
     port: u16,
 }
 
-/// What a server runs on, and how.
-pub(super) struct Run<'a> {
+/// The data folder of a server and the way in which it runs.
+pub(super) struct ServerOptions<'a> {
     pub(super) home: &'a Home,
     pub(super) data: PathBuf,
-    /// Whether it has standbys, or is one.
+    /// Whether the server has standbys or is one.
     pub(super) is_replicated: bool,
-    /// Further settings, `name=value`, which win.
+    /// Settings of the form `name=value` that override the defaults.
     pub(super) settings: &'a [String],
 }
 
 impl Postmaster {
-    /// Starts the server on a free port of the loopback and waits until it accepts connections.
-    pub(super) fn start(programs: &Programs, account: &Account, run: &Run<'_>) -> Result<Self> {
+    /// Starts the server on a free loopback port and waits until it accepts connections.
+    pub(super) fn start(programs: &Programs, account: &Account, options: &ServerOptions<'_>) -> Result<Self> {
         for _ in 0..ATTEMPTS {
             let port = free_port()?;
-            let mut started = Self { process: spawn(programs, account, run, port)?, port };
-            if started.becomes_ready(&run.data)? {
+            let mut started = Self { process: spawn(programs, account, options, port)?, port };
+            if started.becomes_ready(&options.data)? {
                 return Ok(started);
             }
-            if !log_tail(&run.data, usize::MAX).contains("could not bind") {
+            if !log_tail(&options.data, usize::MAX).contains("could not bind") {
                 break;
             }
         }
-        bail!("the private PostgreSQL does not start; the end of its log:\n{}", log_tail(&run.data, 12))
+        bail!("the private PostgreSQL does not start; the end of its log:\n{}", log_tail(&options.data, 12))
     }
 
     pub(super) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Whether the process has ended. If so nothing is left of it: a server does not start on the folder of another whose
-    /// process can still be found.
+    /// Whether the process has ended. If so it is reaped: a server does not start on a data folder while the former
+    /// server's process still exists.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// False when the process ended instead.
+    /// Waits until the server accepts connections; false when its process ended instead.
     fn becomes_ready(&mut self, data: &Path) -> Result<bool> {
-        let until = Instant::now() + START_PATIENCE;
+        let until = Instant::now() + START_TIMEOUT;
         while Instant::now() < until {
             if self.process.try_wait()?.is_some() {
                 return Ok(false);
@@ -99,7 +101,7 @@ impl Postmaster {
         }
         bail!(
             "the private PostgreSQL is not ready after {} s; the end of its log:\n{}",
-            START_PATIENCE.as_secs(),
+            START_TIMEOUT.as_secs(),
             log_tail(data, 12)
         )
     }
@@ -108,7 +110,7 @@ impl Postmaster {
 impl Drop for Postmaster {
     fn drop(&mut self) {
         let pid = Pid::from_child(&self.process);
-        // The number of a process that has ended may be another's by now.
+        // Another process may have the number of one that has ended.
         if self.has_ended() {
             return;
         }
@@ -118,17 +120,17 @@ impl Drop for Postmaster {
     }
 }
 
-fn spawn(programs: &Programs, account: &Account, run: &Run<'_>, port: u16) -> Result<Child> {
-    let Run { home, data, is_replicated, settings } = run;
+fn spawn(programs: &Programs, account: &Account, options: &ServerOptions<'_>, port: u16) -> Result<Child> {
+    let ServerOptions { home, data, is_replicated, settings } = options;
     let log_file = log_of(data);
     let log = fs::File::create(&log_file).with_context(|| format!("cannot write {}", log_file.display()))?;
     account.own(&log_file)?;
-    // An orphaned server ends at once but in order: a fast shutdown.
+    // SIGINT: an orphaned server ends by a fast shutdown.
     let mut command = account.command(&programs.postgres(), home.root(), "INT");
     command.arg("-D").arg(data).args(["-p", &port.to_string()]).arg("-k").arg(home.socket_folder());
     let replication = if *is_replicated { SETTINGS_REPLICATED } else { SETTINGS_ALONE };
-    let disk = if home.waits_for_disk() { &[] } else { SETTINGS_WITHOUT_DISK };
-    for setting in SETTINGS.iter().chain(replication).chain(disk) {
+    let sync = if home.syncs_to_disk() { &[] } else { SETTINGS_WITHOUT_SYNC };
+    for setting in SETTINGS.iter().chain(replication).chain(sync) {
         command.args(["-c", setting]);
     }
     for setting in *settings {
@@ -142,11 +144,11 @@ fn spawn(programs: &Programs, account: &Account, run: &Run<'_>, port: u16) -> Re
 }
 
 fn free_port() -> Result<u16> {
-    let probe = TcpListener::bind(("127.0.0.1", 0)).context("no port of the loopback is free")?;
+    let probe = TcpListener::bind(("127.0.0.1", 0)).context("no loopback port is free")?;
     Ok(probe.local_addr()?.port())
 }
 
-/// The log lies beside the data, which has to be empty when a server is set up.
+/// The log lies beside the data folder, which has to be empty when a server is initialised.
 fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
 }

@@ -6,17 +6,17 @@ use std::{
 
 use anyhow::{Result, bail};
 
-/// The folder with an installed PostgreSQL server's programs.
+/// The folder with the programs of an installed PostgreSQL server.
 pub(super) struct Programs(PathBuf);
 
 impl Programs {
-    /// Looks at the search path, at Debian's folders, the newest version first, and asks `pg_config`.
+    /// Searches `$PATH`, then Debian's folders from the newest version on, then the folder that `pg_config` prints.
     pub(super) fn find() -> Result<Self> {
         let on_path =
             env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
         let candidates = on_path.into_iter().chain(debian_folders()).chain(folder_by_pg_config());
         for folder in candidates {
-            // A link on the search path leads to the folder where the other programs are as well.
+            // A link in `$PATH` leads to the folder that holds the other programs as well.
             let Ok(initdb) = fs::canonicalize(folder.join("initdb")) else {
                 continue;
             };
@@ -27,8 +27,8 @@ impl Programs {
             }
         }
         bail!(
-            "no PostgreSQL server is installed: neither the search path nor /usr/lib/postgresql nor pg_config \
-             leads to initdb. `make deps` installs it, or install your system's package `postgresql`"
+            "no PostgreSQL server found: initdb is neither in $PATH nor in /usr/lib/postgresql, nor does pg_config find it. \
+             Run `make deps`, or install your system's package `postgresql`"
         )
     }
 

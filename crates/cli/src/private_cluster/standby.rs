@@ -2,26 +2,39 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Account, Postmaster, PrivateCluster, Programs, Run, SUPERUSER};
+use super::{
+    account::Account,
+    claim::Home,
+    postmaster::{Postmaster, ServerOptions},
+    programs::Programs,
+};
 
-/// A copy of the cluster that follows it by streaming and answers readers. It is stopped when dropped.
+/// A copy of the primary that follows it by streaming replication. It is stopped when dropped.
 pub(super) struct Standby {
     postmaster: Postmaster,
     data: PathBuf,
 }
 
+/// The running server that a standby copies.
+pub(super) struct Primary<'a> {
+    pub(super) home: &'a Home,
+    pub(super) port: u16,
+    pub(super) user: &'a str,
+    pub(super) password: &'a str,
+}
+
 impl Standby {
-    /// Copies the running primary and starts the copy. What the copy has not received yet is kept for it by a slot.
+    /// Copies the running primary and starts the copy. A replication slot keeps what the copy has not received yet.
     pub(super) fn start(
-        cluster: &PrivateCluster,
+        primary: &Primary<'_>,
         programs: &Programs,
         account: &Account,
         number: usize,
     ) -> Result<Self> {
-        let home = &cluster.home;
+        let Primary { home, port, user, password } = primary;
         let name = format!("standby_{number}");
         let data = home.standby_data(&name);
-        let server = format!("host=127.0.0.1 port={} user={SUPERUSER}", cluster.postmaster.port());
+        let server = format!("host=127.0.0.1 port={port} user={user}");
         let output = account
             .command(&programs.basebackup(), home.root(), "TERM")
             .arg("--pgdata")
@@ -29,23 +42,23 @@ impl Standby {
             .args(["--write-recovery-conf", "--create-slot", "--slot", &name])
             .args(["--checkpoint=fast", "--wal-method=stream", "--no-sync"])
             .args(["--dbname", &server])
-            // Every user of the machine can read arguments.
-            .env("PGPASSWORD", &cluster.password)
+            // Not as an argument, which every user of the machine can read.
+            .env("PGPASSWORD", password)
             .output()
             .with_context(|| format!("cannot run {}", programs.basebackup().display()))?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            bail!("pg_basebackup failed ({}): {}", output.status, said.trim());
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            bail!("pg_basebackup failed ({}): {}", output.status, stderr.trim());
         }
-        let run = Run { home, data: data.clone(), is_replicated: true, settings: &[] };
-        Ok(Self { postmaster: Postmaster::start(programs, account, &run)?, data })
+        let options = ServerOptions { home, data: data.clone(), is_replicated: true, settings: &[] };
+        Ok(Self { postmaster: Postmaster::start(programs, account, &options)?, data })
     }
 
     pub(super) fn port(&self) -> u16 {
         self.postmaster.port()
     }
 
-    /// Forgets the process if it has ended, so that the standby can be started again.
+    /// Reaps the process if it has ended, so that the standby can be started again.
     pub(super) fn reap(&mut self) {
         self.postmaster.has_ended();
     }

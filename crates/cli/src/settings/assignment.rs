@@ -2,13 +2,13 @@ use std::{fmt, str::FromStr};
 
 use anyhow::{Context as _, Result, ensure};
 
-/// What a variable's name begins with. Names with a single underscore after PADAN are no settings.
+/// The prefix of variables that are settings. `PADAN_CONFIG`, with a single underscore, is not one of them.
 const VARIABLE_PREFIX: &str = "PADAN__";
 
-/// The value of one key that a variable of the environment or a flag gives.
+/// One key set by an environment variable or a `--set` flag.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Assignment {
-    /// How whoever gave it knows it: `PADAN__HTTP__PORT` or `--set http.port`.
+    /// Its name for error messages: `PADAN__HTTP__PORT` or `--set http.port`.
     pub(super) name: String,
     /// `http.port`.
     pub(super) key: String,
@@ -16,7 +16,7 @@ pub(crate) struct Assignment {
 }
 
 impl Assignment {
-    /// What a variable of the environment sets; `None` when its name is of no setting.
+    /// Parses an environment variable; `None` when its name lacks the prefix of a setting.
     pub(super) fn of_variable(name: &str, value: &str) -> Option<Self> {
         let key = name.strip_prefix(VARIABLE_PREFIX)?.to_lowercase().replace("__", ".");
         Some(Self { name: name.to_owned(), key, value: value.to_owned() })
@@ -27,9 +27,10 @@ impl FromStr for Assignment {
     type Err = anyhow::Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (key, value) = text.split_once('=').context("write SECTION.KEY=VALUE")?;
+        const EXPECTED: &str = "expected SECTION.KEY=VALUE, such as http.port=8080";
+        let (key, value) = text.split_once('=').context(EXPECTED)?;
         let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        ensure!(key.contains('.') && key.chars().all(is_plain), "write SECTION.KEY=VALUE");
+        ensure!(key.contains('.') && key.chars().all(is_plain), EXPECTED);
         Ok(Self { name: format!("--set {key}"), key: key.to_owned(), value: value.to_owned() })
     }
 }
@@ -55,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_assignment_is_refused() {
+    fn text_that_is_not_an_assignment_is_refused() {
         for text in ["http.port", "port=1", "http.port 1=2", "registry.urls[0]=x", "=1"] {
             assert!(text.parse::<Assignment>().is_err(), "{text}");
         }

@@ -1,12 +1,11 @@
 use toml::{Table, Value};
 
-/// What stands in place of a secret.
-const BLOT: &str = "(hidden)";
+/// Replaces a secret.
+const HIDDEN: &str = "(hidden)";
 
-/// Blots out passwords in URLs, and every text whose key says that it is a secret.
+/// Hides passwords in URLs, and every value whose key ends in `key`, `keys`, `secret`, `password` or `token`.
 ///
-/// The rule goes by names so that a section that gets a secret tomorrow is covered today: `..._key`, `..._keys`, `...secret`,
-/// `...password` and `...token`.
+/// The rule looks at names, so that it also covers secrets that are added later.
 pub(super) fn redacted(table: Table) -> Table {
     table
         .into_iter()
@@ -16,9 +15,9 @@ pub(super) fn redacted(table: Table) -> Table {
                 Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Array(_)
                     if is_secret(&key) =>
                 {
-                    BLOT.into()
+                    HIDDEN.into()
                 }
-                Value::String(text) if key.ends_with("url") && !text.contains("://") => BLOT.into(),
+                Value::String(text) if key.ends_with("url") && !text.contains("://") => HIDDEN.into(),
                 other => without_passwords(other),
             };
             (key, value)
@@ -39,9 +38,9 @@ fn without_passwords(value: Value) -> Value {
     }
 }
 
-/// `scheme://user:password@host` keeps all but the password; so do several of them separated by commas.
+/// Hides the password in `scheme://user:password@host`, or in each of several such URLs separated by commas.
 fn url_without_password(text: &str) -> String {
-    // A password may hold a comma, but hardly this.
+    // A password may contain a comma, but hardly this text.
     const NEXT: &str = ",postgres";
     text.split(NEXT).map(one_without_password).collect::<Vec<_>>().join(NEXT)
 }
@@ -50,24 +49,24 @@ fn one_without_password(text: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else {
         return text.to_owned();
     };
-    // A password may hold an `@`, or whatever else is special, that is not escaped: the last one counts, and of what is before
-    // it the user alone is shown.
+    // A password may contain an unescaped `@` or other special characters. The last `@` separates the host, and only
+    // the user is shown of what precedes it.
     let (user, rest) = match rest.rsplit_once('@') {
         None => (String::new(), rest),
         Some((user_and_password, host)) => {
             let user = user_and_password.split([':', '/', '?']).next().unwrap_or_default();
-            (format!("{user}:{BLOT}@"), host)
+            (format!("{user}:{HIDDEN}@"), host)
         }
     };
     match rest.split_once('?') {
         Some((before, parameters)) if !parameters.split('&').all(is_harmless) => {
-            format!("{scheme}://{user}{before}?{BLOT}")
+            format!("{scheme}://{user}{before}?{HIDDEN}")
         }
         _ => format!("{scheme}://{user}{rest}"),
     }
 }
 
-/// Whether a parameter of a URL is one that holds no secret.
+/// Whether a parameter of a URL cannot contain a secret.
 fn is_harmless(parameter: &str) -> bool {
     let key = parameter.split('=').next().unwrap_or_default();
     ["application_name", "host", "port", "sslmode", "sslrootcert"].contains(&key)
@@ -82,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_and_keys_are_blotted_out_at_any_depth() {
+    fn passwords_and_keys_are_hidden_at_any_depth() {
         let text = shown(
             "urls = [\"postgres://a:s3@b/c\", \"plain\"]\nperson_key = \"s3\"\ntemplate_keys = [\"s3\"]\n\
              number_key = 9999\n[deep.er]\napi_token = \"s3\"\n\
@@ -106,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_of_a_key_is_shown() {
+    fn the_file_that_holds_a_secret_is_shown() {
         for key in ["person_key_file", "url_file", "urls_file"] {
             assert!(shown(&format!("{key} = \"/etc/padan/secret\"")).contains("/etc/padan/secret"), "{key}");
         }

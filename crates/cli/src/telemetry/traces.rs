@@ -3,36 +3,40 @@ use std::num::NonZeroU64;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
+#[cfg(not(feature = "otlp"))]
+pub(crate) use self::disabled::Traces;
 #[cfg(feature = "otlp")]
 pub(crate) use self::exporting::Traces;
-#[cfg(not(feature = "otlp"))]
-pub(crate) use self::lacking::Traces;
 
-/// Section `[traces]`: what is exported of requests, and where to.
+/// Section `[traces]`: which traces of requests are exported, and where to.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TracesConfig {
-    /// The collector's URL; empty is none.
+    /// The collector's URL; no traces are exported when it is empty.
     endpoint: String,
-    /// The share of requests, from 0 to 1, that no caller has decided about.
+    /// The share of requests, from 0 to 1, that are traced when the caller has not decided.
     sample_ratio: f64,
-    /// How long the collector may take.
+    /// The timeout of an export.
     #[cfg_attr(not(feature = "otlp"), expect(dead_code, reason = "nothing is sent"))]
     timeout_ms: NonZeroU64,
 }
 
 impl TracesConfig {
-    fn is_wanted(&self) -> bool {
+    fn is_enabled(&self) -> bool {
         !self.endpoint.is_empty()
     }
 
     fn validate(&self) -> Result<()> {
-        ensure!((0.0..=1.0).contains(&self.sample_ratio), "traces.sample_ratio lies outside of 0 to 1");
-        if self.is_wanted() {
-            let url: reqwest::Url = self.endpoint.parse().context("traces.endpoint is no URL")?;
+        ensure!(
+            (0.0..=1.0).contains(&self.sample_ratio),
+            "traces.sample_ratio: expected a number from 0 to 1, found {}",
+            self.sample_ratio
+        );
+        if self.is_enabled() {
+            let url: reqwest::Url = self.endpoint.parse().context("traces.endpoint is not a URL")?;
             ensure!(
                 matches!(url.scheme(), "http" | "https") && url.has_host(),
-                "traces.endpoint must be such as http://127.0.0.1:4318"
+                "traces.endpoint: expected an http or https URL such as http://127.0.0.1:4318"
             );
         }
         Ok(())
@@ -56,32 +60,32 @@ mod exporting {
     use super::TracesConfig;
     use crate::tls;
 
-    /// How long the end waits for the last spans.
-    const LAST_SPANS: Duration = Duration::from_secs(3);
+    /// How long the program waits at its end for the last spans to be sent.
+    const LAST_SPANS_TIMEOUT: Duration = Duration::from_secs(3);
 
-    /// Traces on their way to a collector, by a thread of their own.
+    /// The export of traces to a collector, on a thread of its own.
     pub(crate) struct Traces(SdkTracerProvider);
 
     impl Traces {
-        /// Whether the settings can be used.
+        /// Checks the settings without starting anything.
         pub(crate) fn check(config: &TracesConfig) -> Result<()> {
             config.validate()
         }
 
-        /// Starts to export; `None` when no collector is named. Not to be called within a runtime.
+        /// Starts the export; `None` when no collector is configured. Do not call it within a Tokio runtime.
         pub(crate) fn start(config: &TracesConfig) -> Result<Option<Self>> {
             config.validate()?;
-            if !config.is_wanted() {
+            if !config.is_enabled() {
                 return Ok(None);
             }
-            tls::choose_cryptography();
+            tls::install_crypto_provider();
             let exporter = SpanExporter::builder()
                 .with_http()
                 .with_protocol(Protocol::HttpBinary)
                 .with_endpoint(format!("{}/v1/traces", config.endpoint.trim_end_matches('/')))
                 .with_timeout(Duration::from_millis(config.timeout_ms.get()))
                 .build()
-                .context("traces cannot be exported")?;
+                .context("cannot export traces")?;
             let resource = Resource::builder_empty()
                 .with_service_name("padan")
                 .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
@@ -94,7 +98,7 @@ mod exporting {
             Ok(Some(Self(provider)))
         }
 
-        /// Makes traces of our own spans; a dependency's hold what is nobody's business.
+        /// Turns this project's spans into traces. Spans of libraries are left out: they may contain personal data.
         pub(in crate::telemetry) fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
         where
             S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
@@ -107,32 +111,32 @@ mod exporting {
             spans.with_filter(Targets::new().with_target("padan", Level::INFO)).boxed()
         }
 
-        /// Sends what is left, for a moment at most.
+        /// Sends the remaining spans, within a time limit.
         pub(crate) fn finish(self) {
-            if let Err(error) = self.0.shutdown_with_timeout(LAST_SPANS) {
-                tracing::warn!("the last traces are lost: {error}");
+            if let Err(error) = self.0.shutdown_with_timeout(LAST_SPANS_TIMEOUT) {
+                tracing::warn!("the last traces were not sent: {error}");
             }
         }
     }
 }
 
 #[cfg(not(feature = "otlp"))]
-mod lacking {
+mod disabled {
     use anyhow::{Result, ensure};
     use tracing_subscriber::layer::Identity;
 
     use super::TracesConfig;
 
-    /// Traces, which this build does not export.
+    /// The export of traces, which this build does not contain.
     pub(crate) enum Traces {}
 
     impl Traces {
-        /// Whether the settings can be used.
+        /// Checks the settings without starting anything.
         pub(crate) fn check(config: &TracesConfig) -> Result<()> {
             config.validate()?;
             ensure!(
-                !config.is_wanted(),
-                "traces.endpoint is set, and this program was built without the feature otlp"
+                !config.is_enabled(),
+                "traces.endpoint is set, but this program was built without the feature otlp"
             );
             Ok(())
         }

@@ -1,21 +1,21 @@
-//! What the running service answers to forms that are in order.
+//! The answers of the running service to valid forms.
 
 use padan_domain::CitizenStatus;
 use padan_registry::SampleRegistry;
 
 use crate::{
     photos::Photos,
-    served::{Claim, Served, text_fields},
+    service::{Claim, TestService, text_fields},
     site::{BROKEN_PORTRAIT, BUDI, DECEASED, DUPLICATE, INACTIVE, UNKNOWN, WITHOUT_PORTRAIT, person},
 };
 
-/// Many faces for one person at the same time, which the limit of failed faces would let wait for each other.
-const ALL_AT_ONCE: &str = "[verification]\nfailed_faces = { most = 0, window_seconds = 900 }\n";
+/// Turns off the limit of failed faces, under which simultaneous requests about one person wait for each other.
+const WITHOUT_FACE_LIMIT: &str = "[verification]\nfailed_faces = { most = 0, window_seconds = 900 }\n";
 
 #[test]
-fn the_documented_answers_byte_for_byte() {
-    let served = Served::start();
-    let verified = served.verify(&Claim::true_one());
+fn answers_are_the_documented_ones_byte_for_byte() {
+    let service = TestService::start();
+    let verified = service.verify(&Claim::matching());
     assert_eq!((verified.status, &*verified.reason_code), (200, "VERIFIED"));
     assert!(verified.percentage() >= 75.0);
     assert_eq!(
@@ -23,13 +23,13 @@ fn the_documented_answers_byte_for_byte() {
         r#"{"verification_status":true,"reason":"Verification Success","result":{"nik":true,"name":true,"date_of_birth":true,"face_image_percentage":P}}"#
     );
 
-    served.verify(&Claim::true_one().nik(UNKNOWN)).assert(
+    service.verify(&Claim::matching().nik(UNKNOWN)).assert(
         200,
         "NIK_NOT_FOUND",
         r#"{"verification_status":false,"reason":"NIK not found on Dukcapil database","result":{"nik":false,"name":null,"date_of_birth":null,"face_image_percentage":0}}"#,
     );
 
-    let name = served.verify(&Claim::true_one().name("Budi Santosa"));
+    let name = service.verify(&Claim::matching().name("Budi Santosa"));
     assert_eq!((name.status, &*name.reason_code), (200, "NAME_MISMATCH"));
     assert_eq!(
         name.without_percentage(),
@@ -41,14 +41,14 @@ fn the_documented_answers_byte_for_byte() {
         "each field is judged by itself"
     );
 
-    let born = served.verify(&Claim::true_one().date_of_birth("15-03-1987"));
+    let born = service.verify(&Claim::matching().date_of_birth("15-03-1987"));
     assert_eq!((born.status, &*born.reason_code), (200, "DOB_MISMATCH"));
     assert_eq!(
         born.without_percentage(),
         r#"{"verification_status":false,"reason":"Date of birth does not match","result":{"nik":true,"name":true,"date_of_birth":false,"face_image_percentage":P}}"#
     );
 
-    let stranger = served.verify(&Claim::true_one().photo(Photos::read("118_s1.jpg")));
+    let stranger = service.verify(&Claim::matching().photo(Photos::read("118_s1.jpg")));
     assert_eq!((stranger.status, &*stranger.reason_code), (200, "FACE_MISMATCH"));
     assert!(stranger.percentage() < 75.0);
     assert_eq!(
@@ -56,17 +56,17 @@ fn the_documented_answers_byte_for_byte() {
         r#"{"verification_status":false,"reason":"Selfie image does not pass the threshold","result":{"nik":true,"name":true,"date_of_birth":true,"face_image_percentage":P}}"#
     );
 
-    let all = Claim::true_one().name("Agus").date_of_birth("01-01-1990").photo(Photos::read("118_s1.jpg"));
-    let all = served.verify(&all);
-    assert_eq!(all.reason_code, "NAME_MISMATCH", "the first in the order");
+    let all = Claim::matching().name("Agus").date_of_birth("01-01-1990").photo(Photos::read("118_s1.jpg"));
+    let all = service.verify(&all);
+    assert_eq!(all.reason_code, "NAME_MISMATCH", "the first mismatch gives the reason");
     assert_eq!(all.json()["result"]["date_of_birth"], false);
 
-    served.verify(&Claim::true_one().nik("317401140387000")).assert(
+    service.verify(&Claim::matching().nik("317401140387000")).assert(
         400,
         "INVALID_NIK",
         r#"{"verification_status":false,"reason":"Invalid NIK number format"}"#,
     );
-    served.verify(&Claim::true_one().date_of_birth("1987-03-14")).assert(
+    service.verify(&Claim::matching().date_of_birth("1987-03-14")).assert(
         400,
         "INVALID_DOB",
         r#"{"verification_status":false,"reason":"Invalid date_of_birth format"}"#,
@@ -74,16 +74,16 @@ fn the_documented_answers_byte_for_byte() {
 }
 
 #[test]
-fn records_and_portraits_that_cannot_be_compared() {
-    let served = Served::start();
+fn records_without_a_comparison_have_their_own_answers() {
+    let service = TestService::start();
     for (nik, code, word) in [
         (DECEASED, "NIK_DECEASED", "deceased"),
         (DUPLICATE, "NIK_DUPLICATE", "duplicate"),
         (INACTIVE, "NIK_INACTIVE", "inactive"),
     ] {
-        // Neither the name, which is another's, nor the photo, which is none, is looked at.
-        let claim = Claim::true_one().nik(nik).photo(b"\xff\xd8\xff no photo".as_slice());
-        served.verify(&claim).assert(
+        // Neither the name, which does not match, nor the photo, which is invalid, is examined.
+        let claim = Claim::matching().nik(nik).photo(b"\xff\xd8\xff no photo".as_slice());
+        service.verify(&claim).assert(
             200,
             code,
             &format!(
@@ -91,41 +91,45 @@ fn records_and_portraits_that_cannot_be_compared() {
             ),
         );
     }
-    // Asked twice: the second time the store knows that the portrait is of no use.
+    // The broken portrait is requested twice: the second time the store knows that it is unusable.
     for nik in [WITHOUT_PORTRAIT, BROKEN_PORTRAIT, BROKEN_PORTRAIT] {
-        served.verify(&Claim::true_one().nik(nik)).assert(
+        service.verify(&Claim::matching().nik(nik)).assert(
             200,
             "NO_REFERENCE_PHOTO",
             r#"{"verification_status":false,"reason":"No reference photo for this NIK","result":{"nik":true,"name":true,"date_of_birth":true,"face_image_percentage":null}}"#,
         );
-        let named = served.verify(&Claim::true_one().nik(nik).name("Agus"));
-        assert_eq!(named.reason_code, "NAME_MISMATCH", "a name that differs comes first");
+        let named = service.verify(&Claim::matching().nik(nik).name("Agus"));
+        assert_eq!(named.reason_code, "NAME_MISMATCH", "a name that differs takes precedence");
     }
 }
 
 #[test]
-fn a_portrait_that_changes_is_embedded_anew() {
-    let served = Served::start();
-    let claim = Claim::true_one();
-    let first = served.verify(&claim).percentage();
-    assert_eq!(served.verify(&claim).percentage().to_bits(), first.to_bits(), "kept and read again");
-    served.runtime.block_on(async {
+fn a_changed_portrait_is_embedded_again() {
+    let service = TestService::start();
+    let claim = Claim::matching();
+    let first = service.verify(&claim).percentage();
+    assert_eq!(
+        service.verify(&claim).percentage().to_bits(),
+        first.to_bits(),
+        "the template is stored and reused"
+    );
+    service.runtime.block_on(async {
         let mut changed = person(BUDI, "Budi Santoso", CitizenStatus::Active, Some("118_id.jpg"));
         changed.portrait.as_mut().unwrap().1 += chrono::TimeDelta::seconds(1);
-        let mut registry = SampleRegistry::connect(&served.registry.url().into()).await.unwrap();
+        let mut registry = SampleRegistry::connect(&service.registry.url().into()).await.unwrap();
         registry.put(&changed).await.unwrap();
     });
-    assert_eq!(served.verify(&claim).reason_code, "FACE_MISMATCH");
+    assert_eq!(service.verify(&claim).reason_code, "FACE_MISMATCH");
 }
 
 #[test]
 fn the_same_selfie_gives_the_same_percentage_on_every_connection() {
-    let served = Served::start();
-    let claim = Claim::true_one();
-    let alone = served.verify(&claim).percentage();
+    let service = TestService::start();
+    let claim = Claim::matching();
+    let alone = service.verify(&claim).percentage();
     std::thread::scope(|scope| {
         let callers: Vec<_> = (0..16)
-            .map(|_| scope.spawn(|| (0..13).map(|_| served.verify(&claim).percentage()).collect::<Vec<_>>()))
+            .map(|_| scope.spawn(|| (0..13).map(|_| service.verify(&claim).percentage()).collect::<Vec<_>>()))
             .collect();
         for caller in callers {
             for percentage in caller.join().unwrap() {
@@ -136,9 +140,9 @@ fn the_same_selfie_gives_the_same_percentage_on_every_connection() {
 }
 
 #[test]
-fn basic_verification_tells_of_what_was_sent() {
-    let served = Served::start();
-    let ask = |fields: &[(&str, &str)]| served.send_to("/identity/v1/verification", text_fields(fields));
+fn basic_verification_answers_for_the_fields_that_were_sent() {
+    let service = TestService::start();
+    let ask = |fields: &[(&str, &str)]| service.send_to("/identity/v1/verification", text_fields(fields));
     ask(&[("nik", BUDI)]).assert(
         200,
         "VERIFIED",
@@ -201,18 +205,18 @@ fn basic_verification_tells_of_what_was_sent() {
 }
 
 #[test]
-fn the_rules_of_a_site_are_followed() {
+fn name_and_nik_rules_can_be_configured() {
     let names = "names = { jaro_winkler = { at_least = 0.95 } }";
-    let served = Served::with(&format!("[verification]\ncheck_nik_structure = true\n{names}\n"));
-    let claim = || Claim::true_one().photo(Photos::read("101_s1.jpg"));
+    let service = TestService::with(&format!("[verification]\ncheck_nik_structure = true\n{names}\n"));
+    let claim = || Claim::matching().photo(Photos::read("101_s1.jpg"));
     assert_eq!(
-        served.verify(&claim().name("Budi Santosa")).reason_code,
+        service.verify(&claim().name("Budi Santosa")).reason_code,
         "VERIFIED",
-        "one letter is forgiven"
+        "one different letter is tolerated"
     );
-    assert_eq!(served.verify(&claim().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
+    assert_eq!(service.verify(&claim().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
     let no_month = claim().nik("3174011413870000");
-    served.verify(&no_month).assert(
+    service.verify(&no_month).assert(
         400,
         "INVALID_NIK",
         r#"{"verification_status":false,"reason":"Invalid NIK number format"}"#,
@@ -220,13 +224,14 @@ fn the_rules_of_a_site_are_followed() {
 }
 
 #[test]
-fn more_photos_than_may_wait_are_refused_and_the_rest_answered() {
-    // The first request has two photos embedded, and both must find a place.
-    let served = Served::with(&format!("{ALL_AT_ONCE}[inference]\nworkers = 1\nqueue_length = 2\n"));
-    assert_eq!(served.verify(&Claim::true_one()).status, 200, "from here on nobody is enrolled");
+fn photos_beyond_the_queue_are_refused_and_the_others_answered() {
+    // The first request embeds two photos, and the queue must have room for both.
+    let service =
+        TestService::with(&format!("{WITHOUT_FACE_LIMIT}[inference]\nworkers = 1\nqueue_length = 2\n"));
+    assert_eq!(service.verify(&Claim::matching()).status, 200, "creates the template");
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let asking: Vec<_> = (0..24).map(|_| scope.spawn(|| served.verify(&Claim::true_one()))).collect();
-        asking.into_iter().map(|asked| asked.join().unwrap()).collect()
+        let requests: Vec<_> = (0..24).map(|_| scope.spawn(|| service.verify(&Claim::matching()))).collect();
+        requests.into_iter().map(|request| request.join().unwrap()).collect()
     });
     let refused = answers.iter().filter(|answer| answer.status == 429).collect::<Vec<_>>();
     assert!(!refused.is_empty() && answers.iter().any(|answer| answer.status == 200));
@@ -235,5 +240,5 @@ fn more_photos_than_may_wait_are_refused_and_the_rest_answered() {
         assert_eq!(answer.reason_code, "OVERLOADED");
         assert!(answer.headers.contains_key("retry-after"));
     }
-    assert_eq!(served.verify(&Claim::true_one()).status, 200, "it serves again afterwards");
+    assert_eq!(service.verify(&Claim::matching()).status, 200, "the service recovers");
 }

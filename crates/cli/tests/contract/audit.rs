@@ -1,4 +1,4 @@
-//! The audit trail of the running service: every answer has its row, whatever happens to process and database.
+//! The audit trail of the running service: every answer has a row, even if the process or the database is killed.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,12 +17,12 @@ use serde_json::Value;
 
 use crate::{
     photos::Photos,
-    served::{Answer, Claim, Ends, Served, text_fields},
+    service::{Answer, Claim, StopOnDrop, TestService, text_fields},
     site::{BROKEN_PORTRAIT, BUDI, CREDENTIALS, DECEASED, UNKNOWN},
 };
 
 const OUTAGE: &str = r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#;
-/// A registry status is answered without inference, so that many requests fit into a second.
+/// A person whose requests are answered without inference, so that a second has time for many.
 const QUICK: &str = DECEASED;
 
 fn text(output: &Output) -> String {
@@ -31,8 +31,8 @@ fn text(output: &Output) -> String {
 }
 
 /// The rows of the trail by request id.
-fn rows(served: &Served, filter: &[&str]) -> BTreeMap<String, Value> {
-    let exported = text(&served.command(&[&["audit", "export", "--format", "jsonl"], filter].concat()));
+fn rows(service: &TestService, filter: &[&str]) -> BTreeMap<String, Value> {
+    let exported = text(&service.command(&[&["audit", "export", "--format", "jsonl"], filter].concat()));
     exported
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -41,21 +41,21 @@ fn rows(served: &Served, filter: &[&str]) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn assert_verified(served: &Served) {
-    let verified = served.command(&["audit", "verify"]);
+fn assert_verified(service: &TestService) {
+    let verified = service.command(&["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }
 
-/// Sends a claim under an id of its own; an error when the connection breaks.
-fn send(served: &Served, id: &str, claim: &Claim) -> reqwest::Result<Answer> {
-    let request = served.request("POST", "/identity/v1/face-verification", CREDENTIALS);
+/// Sends a claim with a request id; an error when the connection breaks.
+fn send(service: &TestService, id: &str, claim: &Claim) -> reqwest::Result<Answer> {
+    let request = service.request("POST", "/identity/v1/face-verification", CREDENTIALS);
     request.header("x-request-id", id).multipart(claim.form()).send().map(Answer::from)
 }
 
 #[test]
-fn every_outcome_has_its_row() {
-    let served = Served::start();
-    let claim = Claim::true_one();
+fn every_outcome_has_a_row() {
+    let service = TestService::start();
+    let claim = Claim::matching();
     let mut expected = BTreeMap::new();
     for (id, claim) in [
         ("verified", claim.clone()),
@@ -69,19 +69,19 @@ fn every_outcome_has_its_row() {
         ("no-face", claim.clone().photo(Photos::without_face())),
         ("no-photo", claim.clone().photo(b"GIF89a".as_slice())),
     ] {
-        expected.insert(id.to_owned(), send(&served, id, &claim).unwrap());
+        expected.insert(id.to_owned(), send(&service, id, &claim).unwrap());
     }
     let other = |id: &str| {
-        served.request("POST", "/identity/v1/verification", CREDENTIALS).header("x-request-id", id)
+        service.request("POST", "/identity/v1/verification", CREDENTIALS).header("x-request-id", id)
     };
     let fields = text_fields(&[("nik", BUDI), ("name", "Budi Santoso"), ("city", "Bandung")]);
     expected.insert("basic".into(), other("basic").multipart(fields).send().unwrap().into());
     expected.insert("no-form".into(), other("no-form").body("{}").send().unwrap().into());
     let stranger =
-        served.request("POST", "/identity/v1/face-verification", ["bank-user", "wrong", "bank-key"]);
+        service.request("POST", "/identity/v1/face-verification", ["bank-user", "wrong", "bank-key"]);
     assert_eq!(stranger.header("x-request-id", "stranger").send().unwrap().status(), 401);
 
-    let rows = rows(&served, &[]);
+    let rows = rows(&service, &[]);
     let reasons =
         |reason: &dyn Fn(&String) -> String| expected.keys().map(|id| (id.clone(), reason(id))).collect();
     let answered: BTreeMap<String, String> = reasons(&|id| expected[id].reason_code.clone());
@@ -106,17 +106,17 @@ fn every_outcome_has_its_row() {
     assert_eq!((&basic["endpoint"], &basic["fields"]["city"]), (&"verification".into(), &false.into()));
     assert_eq!(verified["person_key"], basic["person_key"]);
     assert_ne!(verified["person_key"], rows["unknown"]["person_key"]);
-    assert_verified(&served);
-    let used = text(&served.command(&["usage", "--csv"]));
+    assert_verified(&service);
+    let used = text(&service.command(&["usage", "--csv"]));
     let day = (chrono::Utc::now() + chrono::TimeDelta::hours(7)).date_naive();
     assert!(used.lines().any(|line| line == format!("bank,{day},face-verification,VERIFIED,1")), "{used}");
     assert_eq!(used.lines().count(), 1 + expected.len());
 }
 
 #[test]
-fn a_dump_of_the_store_tells_nothing_of_a_person() {
-    let served = Served::start();
-    let claim = Claim::true_one();
+fn a_dump_of_the_store_contains_no_personal_data() {
+    let service = TestService::start();
+    let claim = Claim::matching();
     for (id, claim) in [
         ("all", claim.clone()),
         ("3174011403870000", claim.clone().name("Agus Wijaya")),
@@ -124,9 +124,9 @@ fn a_dump_of_the_store_tells_nothing_of_a_person() {
         ("c", claim.clone().nik(UNKNOWN)),
         ("d", claim.photo(Photos::read("110_s1.jpg"))),
     ] {
-        assert_eq!(send(&served, id, &claim).unwrap().status, 200);
+        assert_eq!(send(&service, id, &claim).unwrap().status, 200);
     }
-    let dump = served.store.dump();
+    let dump = service.store.dump();
     assert_eq!(dump.matches("face-verification").count(), 5, "{dump}");
     let niks = [BUDI, UNKNOWN, BROKEN_PORTRAIT];
     let spelled = niks.iter().flat_map(|nik| [(*nik).to_owned(), hex::encode(nik)]);
@@ -134,13 +134,13 @@ fn a_dump_of_the_store_tells_nothing_of_a_person() {
         ["budi", "santoso", "agus", "wijaya", "14-03-1987", "1987-03-14", "02-11-1994", "1994-11-02", "jfif"];
     let lower = dump.to_lowercase();
     for word in spelled.chain(others.map(str::to_owned)) {
-        assert!(!lower.contains(&word), "the store holds {word}");
+        assert!(!lower.contains(&word), "the store contains {word}");
     }
 }
 
 #[test]
-fn a_client_who_leaves_has_a_row_all_the_same() {
-    let served = Served::start();
+fn a_request_whose_client_disconnects_has_a_row() {
+    let service = TestService::start();
     let credentials = "authorization: Basic YmFuay11c2VyOnBhc3M6d29yZA==\r\nx-api-key: bank-key\r\n";
     let form = format!("--b\r\ncontent-disposition: form-data; name=\"nik\"\r\n\r\n{BUDI}\r\n--b--\r\n");
     let length = form.len();
@@ -148,9 +148,9 @@ fn a_client_who_leaves_has_a_row_all_the_same() {
         "POST /identity/v1/verification HTTP/1.1\r\nhost: padan\r\n{credentials}x-request-id: gone\r\n\
          content-type: multipart/form-data; boundary=b\r\ncontent-length: {length}\r\n\r\n{form}"
     );
-    // As long as the registry's table is locked no outcome is there.
-    served.runtime.block_on(served.registry.locked_during("civil_registry.person", async {
-        let mut connection = served.connect();
+    // While the registry's table is locked, the request has no outcome.
+    service.runtime.block_on(service.registry.locked_during("civil_registry.person", async {
+        let mut connection = service.connect();
         connection.write_all(request.as_bytes()).unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
         drop(connection);
@@ -158,7 +158,7 @@ fn a_client_who_leaves_has_a_row_all_the_same() {
     }));
     let began = Instant::now();
     loop {
-        if let Some(row) = rows(&served, &[]).get("gone") {
+        if let Some(row) = rows(&service, &[]).get("gone") {
             assert_eq!((&row["reason"], &row["fields"]["nik"]), (&"UNANSWERED".into(), &Value::Null));
             assert_eq!(row["person_key"].as_str().unwrap().len(), 64);
             break;
@@ -169,26 +169,27 @@ fn a_client_who_leaves_has_a_row_all_the_same() {
 
 #[test]
 fn a_request_that_waits_for_its_row_counts_as_in_flight() {
-    let served = Arc::new(Served::with("[http]\nmax_in_flight = 1\n"));
-    let ask = |served: &Served| served.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]));
+    let service = Arc::new(TestService::with("[http]\nmax_in_flight = 1\n"));
+    let ask =
+        |service: &TestService| service.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]));
     // While the table is locked no row is written.
     let (waiting, refused) =
-        served.runtime.block_on(served.store.locked_during("store.audit_event", async {
+        service.runtime.block_on(service.store.locked_during("store.audit_event", async {
             tokio::task::block_in_place(|| {
-                let waiting = Arc::clone(&served);
+                let waiting = Arc::clone(&service);
                 let waiting = thread::spawn(move || ask(&waiting));
                 thread::sleep(Duration::from_millis(400));
-                (waiting, ask(&served))
+                (waiting, ask(&service))
             })
         }));
     refused.assert_refused(429, "OVERLOADED", "Too many requests");
     assert_eq!(waiting.join().unwrap().reason_code, "NIK_NOT_FOUND");
-    assert_eq!(ask(&served).reason_code, "NIK_NOT_FOUND", "the permit is released with the answer");
+    assert_eq!(ask(&service).reason_code, "NIK_NOT_FOUND", "the permit is released with the answer");
 }
 
 #[test]
-fn twenty_kills_under_load_lose_no_row_of_an_answer() {
-    let mut served = Served::with("[http]\nworkers = 2\n");
+fn no_row_of_an_answer_is_lost_in_twenty_kills_under_load() {
+    let mut service = TestService::with("[http]\nworkers = 2\n");
     let answered = Mutex::new(HashMap::new());
     let number = AtomicUsize::new(0);
     for kill in 0..20 {
@@ -199,41 +200,41 @@ fn twenty_kills_under_load_lose_no_row_of_an_answer() {
                     while !over.load(Relaxed) {
                         let id = format!("request-{}", number.fetch_add(1, Relaxed));
                         let nik = if id.ends_with('7') { BUDI } else { QUICK };
-                        if let Ok(answer) = send(&served, &id, &Claim::true_one().nik(nik)) {
+                        if let Ok(answer) = send(&service, &id, &Claim::matching().nik(nik)) {
                             answered.lock().unwrap().insert(id, answer.reason_code);
                         }
                     }
                 });
             }
             thread::sleep(Duration::from_millis(150 + 37 * (kill % 5)));
-            let _ends = Ends(&over);
-            served.signal(Signal::KILL);
+            let _ends = StopOnDrop(&over);
+            service.signal(Signal::KILL);
         });
-        served.kill();
-        served.start_again();
+        service.kill();
+        service.restart();
     }
-    let (answered, rows) = (answered.into_inner().unwrap(), rows(&served, &[]));
-    assert!(answered.len() > 200, "{} answers are no load", answered.len());
+    let (answered, rows) = (answered.into_inner().unwrap(), rows(&service, &[]));
+    assert!(answered.len() > 200, "only {} answers", answered.len());
     for (id, reason) in &answered {
         let row = rows.get(id).unwrap_or_else(|| panic!("{id} was answered {reason} and has no row"));
         assert_eq!(row["reason"], **reason, "{id}");
     }
-    assert_verified(&served);
+    assert_verified(&service);
 
-    served.runtime.block_on(served.store.execute(
+    service.runtime.block_on(service.store.execute(
         "UPDATE store.audit_event SET reason = 'VERIFIED' WHERE ctid = (SELECT ctid FROM store.audit_event LIMIT 1)
             AND reason <> 'VERIFIED'
             OR request_id = 'request-3'",
     ));
-    let verified = served.command(&["audit", "verify"]);
+    let verified = service.command(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(1), "{verified:?}");
     assert!(String::from_utf8(verified.stdout).unwrap().contains("it was changed"));
 }
 
 #[test]
-fn a_store_that_stops_in_mid_load_fails_requests_and_loses_nothing() {
-    let served = Served::start();
-    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+fn an_outage_of_the_store_under_load_fails_requests_and_loses_no_rows() {
+    let service = TestService::start();
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let answers = Mutex::new(Vec::new());
     let (number, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let mut back = Instant::now();
@@ -244,24 +245,24 @@ fn a_store_that_stops_in_mid_load_fails_requests_and_loses_nothing() {
                     let id = format!("load-{}", number.fetch_add(1, Relaxed));
                     let nik = if id.ends_with('7') { BUDI } else { QUICK };
                     let began = Instant::now();
-                    let answer = send(&served, &id, &Claim::true_one().nik(nik)).unwrap();
+                    let answer = send(&service, &id, &Claim::matching().nik(nik)).unwrap();
                     answers.lock().unwrap().push((id, answer, began, Instant::now()));
                 }
             });
         }
         thread::sleep(Duration::from_millis(500));
-        let _ends = Ends(&over);
-        served.runtime.block_on(async {
-            served.store.unavailable_during(tokio::time::sleep(Duration::from_secs(3))).await;
+        let _ends = StopOnDrop(&over);
+        service.runtime.block_on(async {
+            service.store.unavailable_during(tokio::time::sleep(Duration::from_secs(3))).await;
         });
         back = Instant::now();
         thread::sleep(Duration::from_secs(6));
     });
-    let (answers, rows) = (answers.into_inner().unwrap(), rows(&served, &[]));
+    let (answers, rows) = (answers.into_inner().unwrap(), rows(&service, &[]));
     let mut failed = 0;
     for (id, answer, began, ended) in &answers {
         let took = *ended - *began;
-        // Getting a connection, a statement and the audit row each have a second or two.
+        // The connection, a statement and the audit row may each take a second or two.
         assert!(took < Duration::from_secs(6), "{id} took {took:?}");
         if answer.status == 503 {
             failed += 1;
@@ -275,120 +276,120 @@ fn a_store_that_stops_in_mid_load_fails_requests_and_loses_nothing() {
             );
         }
     }
-    assert!(failed > 0, "the store was never missed");
+    assert!(failed > 0, "no request failed during the outage");
     assert!(
         answers.iter().filter(|(_, _, began, _)| *began > back).any(|(_, answer, ..)| answer.status == 200)
     );
-    assert_verified(&served);
+    assert_verified(&service);
 }
 
 #[test]
-fn faces_are_not_tried_out_and_others_are_not_locked_out() {
-    let served = Served::with("[verification]\nfailed_faces = { most = 3, window_seconds = 60 }\n");
-    let stranger = Claim::true_one().photo(Photos::read("110_s1.jpg"));
+fn failed_faces_are_limited_for_one_person_only() {
+    let service = TestService::with("[verification]\nfailed_faces = { most = 3, window_seconds = 60 }\n");
+    let stranger = Claim::matching().photo(Photos::read("110_s1.jpg"));
     for _ in 0..2 {
-        assert_eq!(served.verify(&stranger).reason_code, "FACE_MISMATCH");
+        assert_eq!(service.verify(&stranger).reason_code, "FACE_MISMATCH");
     }
-    assert_eq!(served.verify(&stranger.clone().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
-    let refused = served.verify(&Claim::true_one());
+    assert_eq!(service.verify(&stranger.clone().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
+    let refused = service.verify(&Claim::matching());
     refused.assert_refused(429, "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK");
     let wait: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((50..=61).contains(&wait), "{wait}");
-    assert_eq!(served.verify(&Claim::true_one().nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
-    // A refusal is counted and not recorded, so it does not prolong itself.
-    assert_eq!(rows(&served, &["--nik", BUDI]).len(), 3);
-    let forgotten = served.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    assert_eq!(service.verify(&Claim::matching().nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
+    // A refusal is counted but not recorded, so that it does not extend the window.
+    assert_eq!(rows(&service, &["--nik", BUDI]).len(), 3);
+    let forgotten = service.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
-    assert!(rows(&served, &["--nik", BUDI]).is_empty());
-    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
-    assert_eq!(rows(&served, &["--client", "bank"]).len(), 5);
-    assert_verified(&served);
+    assert!(rows(&service, &["--nik", BUDI]).is_empty());
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    assert_eq!(rows(&service, &["--client", "bank"]).len(), 5);
+    assert_verified(&service);
 }
 
 #[test]
-fn a_reader_who_has_seen_enough_is_no_error() {
-    let served = Served::start();
-    assert_eq!(served.verify(&Claim::true_one().nik(QUICK)).status, 200);
-    // More than a pipe holds.
-    served.runtime.block_on(served.store.execute(
+fn an_export_whose_reader_closes_the_pipe_succeeds() {
+    let service = TestService::start();
+    assert_eq!(service.verify(&Claim::matching().nik(QUICK)).status, 200);
+    // More than fits into the buffer of a pipe.
+    service.runtime.block_on(service.store.execute(
         "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
          SELECT at, writer, 1 + number, kind, reason, fields, milliseconds, key_id, mac
            FROM store.audit_event, generate_series(1, 5000) AS number",
     ));
     for format in ["csv", "jsonl"] {
-        let mut export = served.start_command(&["audit", "export", "--format", format]);
+        let mut export = service.start_command(&["audit", "export", "--format", format]);
         let mut first = String::new();
         BufReader::new(export.stdout.take().unwrap()).read_line(&mut first).unwrap();
         assert!(first.contains("request_id"), "{first}");
         let ended = export.wait_with_output().unwrap();
-        let said = String::from_utf8(ended.stderr).unwrap();
-        assert!(ended.status.success() && !said.contains("pipe"), "{format}: {said}");
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success() && !stderr.contains("pipe"), "{format}: {stderr}");
     }
 }
 
 #[test]
-fn faces_are_not_tried_out_by_asking_all_at_once() {
+fn failed_faces_are_limited_among_simultaneous_requests() {
     const MOST: usize = 4;
-    let served = Served::with("[verification]\nfailed_faces = { most = 4, window_seconds = 60 }\n");
-    let stranger = Claim::true_one().photo(Photos::read("110_s1.jpg"));
-    let told = Mutex::new(Vec::new());
+    let service = TestService::with("[verification]\nfailed_faces = { most = 4, window_seconds = 60 }\n");
+    let stranger = Claim::matching().photo(Photos::read("110_s1.jpg"));
+    let reasons = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..30 {
-            scope.spawn(|| told.lock().unwrap().push(served.verify(&stranger).reason_code));
+            scope.spawn(|| reasons.lock().unwrap().push(service.verify(&stranger).reason_code));
         }
     });
-    let count = |code: &str| told.lock().unwrap().iter().filter(|told| *told == code).count();
+    let count = |code: &str| reasons.lock().unwrap().iter().filter(|reason| *reason == code).count();
     let (answered, refused) = (count("FACE_MISMATCH"), count("TOO_MANY_FAILED_FACES"));
     assert!((1..=MOST).contains(&answered), "{answered} of {MOST}");
     assert_eq!(answered + refused, 30);
-    // A trial that did not fail gives its place back.
-    let other = Claim::true_one().nik(BUDI);
-    let forgotten = served.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    // A face that matches does not count as failed.
+    let other = Claim::matching().nik(BUDI);
+    let forgotten = service.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
     for _ in 0..3 * MOST {
-        assert_eq!(served.verify(&other).reason_code, "VERIFIED");
+        assert_eq!(service.verify(&other).reason_code, "VERIFIED");
     }
 }
 
 #[test]
-fn what_is_not_there_is_not_forgotten() {
-    let served = Served::start();
-    let forgotten = served.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
+fn forgetting_an_unknown_person_changes_nothing() {
+    let service = TestService::start();
+    let forgotten = service.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
-    let said = String::from_utf8(forgotten.stderr).unwrap();
-    assert!(said.contains("Nothing was found about this person"), "{said}");
+    let stderr = String::from_utf8(forgotten.stderr).unwrap();
+    assert!(stderr.contains("Nothing is stored about this person"), "{stderr}");
     let announced = "SELECT fields FROM store.audit_event WHERE kind = 'forget'";
-    assert!(served.runtime.block_on(served.store.texts(announced)).is_empty());
+    assert!(service.runtime.block_on(service.store.texts(announced)).is_empty());
 }
 
 #[test]
-fn an_id_that_may_hold_a_nik_is_echoed_and_recorded_under_another() {
-    let served = Served::start();
-    let answer = send(&served, "order-3174011403870000", &Claim::true_one()).unwrap();
+fn a_request_id_that_may_contain_a_nik_is_returned_but_not_recorded() {
+    let service = TestService::start();
+    let answer = send(&service, "order-3174011403870000", &Claim::matching()).unwrap();
     assert_eq!(answer.headers["request-id"], "order-3174011403870000");
     let recorded = answer.headers["recorded-request-id"].to_str().unwrap();
-    assert_eq!(rows(&served, &[])[recorded]["reason"], "VERIFIED");
-    let logged = served.logged();
+    assert_eq!(rows(&service, &[])[recorded]["reason"], "VERIFIED");
+    let logged = service.logged();
     assert!(logged.contains(recorded) && !logged.contains(BUDI), "{logged}");
-    let answer = send(&served, "order-7", &Claim::true_one()).unwrap();
+    let answer = send(&service, "order-7", &Claim::matching()).unwrap();
     assert!(!answer.headers.contains_key("recorded-request-id"));
 }
 
 #[test]
-fn heads_are_in_the_log_and_a_cut_that_the_database_hides_is_found_with_them() {
-    let mut served = Served::start();
-    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
-    // The head is noted when the service ends in order.
-    served.signal(Signal::TERM);
-    assert!(served.process().wait().unwrap().success());
-    assert!(served.logged().contains("audit head"), "{}", served.logged());
-    let log = served.log.to_str().unwrap().to_owned();
-    let verify = |served: &Served| served.command(&["audit", "verify", "--heads", &log]);
-    assert!(verify(&served).status.success(), "{:?}", verify(&served));
-    served
+fn logged_heads_reveal_rows_that_were_deleted_together_with_their_heads() {
+    let mut service = TestService::start();
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    // The service records and logs the head at a graceful shutdown.
+    service.signal(Signal::TERM);
+    assert!(service.process().wait().unwrap().success());
+    assert!(service.logged().contains("audit head"), "{}", service.logged());
+    let log = service.log.to_str().unwrap().to_owned();
+    let verify = |service: &TestService| service.command(&["audit", "verify", "--heads", &log]);
+    assert!(verify(&service).status.success(), "{:?}", verify(&service));
+    service
         .runtime
-        .block_on(served.store.execute("DELETE FROM store.audit_event; DELETE FROM store.audit_head"));
-    let found = verify(&served);
+        .block_on(service.store.execute("DELETE FROM store.audit_event; DELETE FROM store.audit_head"));
+    let found = verify(&service);
     assert_eq!(found.status.code(), Some(1), "{found:?}");
     assert!(String::from_utf8(found.stdout).unwrap().contains("it was written and is gone"));
 }

@@ -7,15 +7,13 @@ mod audit;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
-mod encrypted;
-#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
-mod figures;
-#[cfg(test)]
-mod life;
+mod lifecycle;
 #[cfg(test)]
 mod log;
+#[cfg(test)]
+mod metrics;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
@@ -23,11 +21,13 @@ mod photos;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
-mod served;
+mod service;
 #[cfg(test)]
 mod site;
 #[cfg(test)]
 mod template_keys;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]

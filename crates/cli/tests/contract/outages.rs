@@ -1,64 +1,64 @@
-//! What the running service answers while something that it needs does not, and what it tells its operator.
+//! The answers of the running service during outages of its databases, and its operators' endpoints.
 
 use std::time::{Duration, Instant};
 
 use crate::{
-    served::{Claim, Served, text_fields},
+    service::{Claim, TestService, text_fields},
     site::UNKNOWN,
 };
 
 const OUTAGE: &str = r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#;
 
 #[test]
-fn a_registry_that_cannot_answer_is_the_documented_503() {
-    let served = Served::without_registry();
-    served.verify(&Claim::true_one()).assert(503, "REGISTRY_UNAVAILABLE", OUTAGE);
-    served.verify(&Claim::true_one().photo(b"\xff\xd8\xff no photo".as_slice())).assert(
+fn an_outage_of_the_registry_is_the_documented_503() {
+    let service = TestService::without_registry();
+    service.verify(&Claim::matching()).assert(503, "REGISTRY_UNAVAILABLE", OUTAGE);
+    service.verify(&Claim::matching().photo(b"\xff\xd8\xff no photo".as_slice())).assert(
         503,
         "REGISTRY_UNAVAILABLE",
         OUTAGE,
     );
-    served.verify(&Claim::true_one().nik("1")).assert_refused(
+    service.verify(&Claim::matching().nik("1")).assert_refused(
         400,
         "INVALID_NIK",
         "Invalid NIK number format",
     );
-    served
+    service
         .send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN), ("name", "Budi")]))
         .assert(
             503,
             "REGISTRY_UNAVAILABLE",
             r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null}}"#,
         );
-    let (status, body) = served.ask_operators("/readyz");
+    let (status, body) = service.get_from_operators("/readyz");
     let readiness: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!(status, 503, "{body}");
     assert_eq!(readiness["ready"], false);
     assert_ne!(readiness["components"]["registry"], "ok");
     assert_eq!(readiness["components"]["store"], "ok");
-    assert_eq!(served.ask_operators("/healthz").0, 200);
+    assert_eq!(service.get_from_operators("/healthz").0, 200);
 }
 
 #[test]
-fn a_store_that_cannot_answer_is_a_503_where_it_is_needed() {
-    let served = Served::without_store();
-    served.verify(&Claim::true_one()).assert(503, "STORE_UNAVAILABLE", OUTAGE);
-    served.verify(&Claim::true_one().photo(b"\xff\xd8\xff no photo".as_slice())).assert(
+fn an_outage_of_the_store_is_a_503_for_every_request() {
+    let service = TestService::without_store();
+    service.verify(&Claim::matching()).assert(503, "STORE_UNAVAILABLE", OUTAGE);
+    service.verify(&Claim::matching().photo(b"\xff\xd8\xff no photo".as_slice())).assert(
         503,
         "STORE_UNAVAILABLE",
         OUTAGE,
     );
-    // What cannot be recorded is not told, even where the store was not asked for anything else.
-    served.verify(&Claim::true_one().nik(UNKNOWN)).assert(503, "STORE_UNAVAILABLE", OUTAGE);
-    served.verify(&Claim::true_one().nik("1")).assert(503, "STORE_UNAVAILABLE", OUTAGE);
-    served
+    // An answer that cannot be recorded is not given, even if the request needs nothing else from the store.
+    service.verify(&Claim::matching().nik(UNKNOWN)).assert(503, "STORE_UNAVAILABLE", OUTAGE);
+    service.verify(&Claim::matching().nik("1")).assert(503, "STORE_UNAVAILABLE", OUTAGE);
+    service
         .send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN), ("name", "Budi")]))
         .assert(
             503,
             "STORE_UNAVAILABLE",
             r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null}}"#,
         );
-    let (status, body) = served.ask_operators("/readyz");
+    let (status, body) = service.get_from_operators("/readyz");
     let readiness: serde_json::Value = serde_json::from_str(&body).unwrap();
     assert_eq!((status, &readiness["components"]["registry"]), (503, &"ok".into()), "{body}");
     assert_ne!(readiness["components"]["store"], "ok");
@@ -66,32 +66,32 @@ fn a_store_that_cannot_answer_is_a_503_where_it_is_needed() {
 
 #[test]
 fn a_database_that_comes_back_is_used_again_without_a_restart() {
-    let served = Served::start();
-    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
+    let service = TestService::start();
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     for (database, reason) in
-        [(&served.registry, "REGISTRY_UNAVAILABLE"), (&served.store, "STORE_UNAVAILABLE")]
+        [(&service.registry, "REGISTRY_UNAVAILABLE"), (&service.store, "STORE_UNAVAILABLE")]
     {
-        served.runtime.block_on(database.unavailable_during(async {
-            let answer = tokio::task::block_in_place(|| served.verify(&Claim::true_one()));
+        service.runtime.block_on(database.unavailable_during(async {
+            let answer = tokio::task::block_in_place(|| service.verify(&Claim::matching()));
             answer.assert(503, reason, OUTAGE);
         }));
         let began = Instant::now();
-        while served.verify(&Claim::true_one()).reason_code != "VERIFIED" {
-            assert!(began.elapsed() < Duration::from_secs(30), "it stays out");
+        while service.verify(&Claim::matching()).reason_code != "VERIFIED" {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is not used again");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
 }
 
 #[test]
-fn the_operators_listener_tells_and_the_log_keeps_silent() {
-    let served = Served::start();
-    assert_eq!(served.verify(&Claim::true_one()).reason_code, "VERIFIED");
-    assert_eq!(served.verify(&Claim::true_one().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
-    let nowhere = served.request("POST", "/nowhere/3174011403870000?name=Budi", crate::site::CREDENTIALS);
+fn metrics_count_requests_and_the_log_has_no_personal_data() {
+    let service = TestService::start();
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    assert_eq!(service.verify(&Claim::matching().name("Agus Wijaya")).reason_code, "NAME_MISMATCH");
+    let nowhere = service.request("POST", "/nowhere/3174011403870000?name=Budi", crate::site::CREDENTIALS);
     assert_eq!(nowhere.send().unwrap().status(), 404);
 
-    let (status, metrics) = served.ask_operators("/metrics");
+    let (status, metrics) = service.get_from_operators("/metrics");
     assert_eq!(status, 200);
     for line in [
         r#"padan_http_requests_total{endpoint="face-verification",reason="VERIFIED",status="200"} 1"#,
@@ -104,12 +104,12 @@ fn the_operators_listener_tells_and_the_log_keeps_silent() {
     ] {
         assert!(metrics.contains(line), "{line} is not in:\n{metrics}");
     }
-    assert_eq!(served.ask_operators("/readyz").0, 200);
-    assert_eq!(served.ask_operators("/docs").0, 404, "the public endpoints are not here");
+    assert_eq!(service.get_from_operators("/readyz").0, 200);
+    assert_eq!(service.get_from_operators("/docs").0, 404, "the public endpoints are not here");
 
-    let log = served.logged();
+    let log = service.logged();
     for secret in ["3174011403870000", "Budi", "Agus", "Santoso", "1987", "bank-key", "pass:word"] {
-        assert!(!log.contains(secret), "the log tells {secret}:\n{log}");
+        assert!(!log.contains(secret), "the log contains {secret}:\n{log}");
     }
     let line = log.lines().find(|line| line.contains("NAME_MISMATCH")).unwrap();
     let event: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -3,9 +3,9 @@ use std::{fs, io::Cursor};
 use bytes::Bytes;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 
-use crate::served::project;
+use crate::service::project;
 
-/// The sample people's photos, and what can be done to a good one.
+/// The sample people's photos, and variants of a good one.
 pub(crate) struct Photos;
 
 impl Photos {
@@ -23,7 +23,7 @@ impl Photos {
         encode(picture, ImageFormat::Png)
     }
 
-    /// A wall.
+    /// A colour gradient.
     pub(crate) fn without_face() -> Bytes {
         Self::png(&RgbImage::from_fn(400, 400, |x, y| Rgb([(x / 4) as u8, (y / 4) as u8, 120])))
     }
@@ -38,7 +38,7 @@ impl Photos {
         Self::png(&both)
     }
 
-    /// The selfie, far away.
+    /// The selfie with a small face.
     pub(crate) fn small_face() -> Bytes {
         let selfie = Self::selfie();
         let small = imageops::resize(&selfie, 54, 68, imageops::FilterType::Triangle);

@@ -1,4 +1,4 @@
-//! The people and the clients that a served site has.
+//! The people and the clients of the test services.
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -18,7 +18,7 @@ pub(crate) const WITHOUT_PORTRAIT: &str = "3101010202910000";
 pub(crate) const BROKEN_PORTRAIT: &str = "3101010303920000";
 pub(crate) const PORTRAIT_CHANGED: &str = "2026-01-05T03:04:05Z";
 
-/// User name, password and key of a client that may call.
+/// User name, password and API key of a client that may call.
 pub(crate) const CREDENTIALS: [&str; 3] = ["bank-user", "pass:word", "bank-key"];
 pub(crate) const DISABLED: [&str; 3] = ["shop-user", "shop-password", "shop-key"];
 pub(crate) const ELSEWHERE: [&str; 3] = ["branch-user", "branch-password", "branch-key"];
@@ -39,7 +39,7 @@ pub(crate) fn clients() -> String {
         + &client("branch", ELSEWHERE, "allowed_networks = [\"192.0.2.0/24\"]")
 }
 
-/// Brings the people into the registry.
+/// Loads the people into the registry.
 pub(crate) async fn fill(database: &TestDatabase) {
     let mut registry = SampleRegistry::connect(&database.url().into()).await.unwrap();
     registry.migrate().await.unwrap();
@@ -73,7 +73,7 @@ pub(crate) async fn fill(database: &TestDatabase) {
     }
 }
 
-/// A person, born as Budi.
+/// A person with Budi's date of birth.
 pub(crate) fn person(nik: &str, name: &str, status: CitizenStatus, portrait: Option<&str>) -> SamplePerson {
     let changed: DateTime<Utc> = PORTRAIT_CHANGED.parse().unwrap();
     SamplePerson {

@@ -1,4 +1,4 @@
-//! The trace that a request is a part of.
+//! Traces of requests.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -15,15 +15,15 @@ use prost::Message as _;
 use rustix::process::Signal;
 
 use crate::{
-    served::{Claim, Served},
+    service::{Claim, TestService},
     site::{BUDI, CREDENTIALS},
 };
 
-// The example of W3C's recommendation.
+// From the example in the W3C recommendation.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const CALLERS_SPAN: &str = "b7ad6b7169203331";
 
-/// Takes what is exported, and keeps it.
+/// A trace collector that keeps the exported requests.
 struct Collector {
     port: u16,
     bodies: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -44,7 +44,7 @@ impl Collector {
         Self { port, bodies }
     }
 
-    /// The spans that came, in the order of their ends.
+    /// The received spans, in the order of their ends.
     fn spans(&self) -> Vec<Span> {
         let bodies = self.bodies.lock().unwrap();
         let requests = bodies.iter().map(|body| ExportTraceServiceRequest::decode(&**body).unwrap());
@@ -53,7 +53,7 @@ impl Collector {
     }
 }
 
-/// Reads one request of a connection and answers it; `false` at the connection's end.
+/// Reads and answers one request of a connection; `false` at the connection's end.
 fn take(mut connection: &TcpStream, kept: &Mutex<Vec<Vec<u8>>>) -> bool {
     let mut reader = BufReader::new(connection);
     let (mut length, mut line) = (0, String::new());
@@ -85,31 +85,31 @@ fn attribute(span: &Span, key: &str) -> Option<String> {
     span.attributes.iter().find(|attribute| attribute.key == key).and_then(find)
 }
 
-/// Verifies Budi within a caller's trace. The answer's `traceparent`.
-fn verify(served: &Served, traceparent: &str) -> Option<String> {
-    let request = served.request("POST", "/identity/v1/face-verification", CREDENTIALS);
+/// Verifies Budi within a caller's trace, and returns the answer's `traceparent`.
+fn verify(service: &TestService, traceparent: &str) -> Option<String> {
+    let request = service.request("POST", "/identity/v1/face-verification", CREDENTIALS);
     let answer =
-        request.header("traceparent", traceparent).multipart(Claim::true_one().form()).send().unwrap();
+        request.header("traceparent", traceparent).multipart(Claim::matching().form()).send().unwrap();
     assert_eq!(answer.status(), 200);
     answer.headers().get("traceparent").map(|value| value.to_str().unwrap().to_owned())
 }
 
 #[test]
-fn a_request_is_exported_within_its_callers_trace_and_tells_nobody_apart() {
+fn a_request_is_exported_within_its_callers_trace_without_personal_data() {
     let collector = Collector::start();
-    let mut served = Served::with(&format!(
+    let mut service = TestService::with(&format!(
         "[traces]\nendpoint = \"http://127.0.0.1:{}\"\nsample_ratio = 0.0\n",
         collector.port
     ));
-    let told = verify(&served, &format!("00-{TRACE}-{CALLERS_SPAN}-01")).unwrap();
-    let not_sampled = verify(&served, &format!("00-{TRACE}-{CALLERS_SPAN}-00")).unwrap();
+    let sampled = verify(&service, &format!("00-{TRACE}-{CALLERS_SPAN}-01")).unwrap();
+    let not_sampled = verify(&service, &format!("00-{TRACE}-{CALLERS_SPAN}-00")).unwrap();
     assert!(
         not_sampled.starts_with(&format!("00-{TRACE}-")) && not_sampled.ends_with("-00"),
         "{not_sampled}"
     );
-    assert!(served.logged().contains(&format!("\"trace\":\"{TRACE}\"")), "{}", served.logged());
-    served.signal(Signal::TERM);
-    assert!(served.process().wait().unwrap().success());
+    assert!(service.logged().contains(&format!("\"trace\":\"{TRACE}\"")), "{}", service.logged());
+    service.signal(Signal::TERM);
+    assert!(service.process().wait().unwrap().success());
 
     let spans = collector.spans();
     let named = |name: &str| spans.iter().filter(|span| span.name == name).collect::<Vec<_>>();
@@ -119,7 +119,7 @@ fn a_request_is_exported_within_its_callers_trace_and_tells_nobody_apart() {
     let hexadecimal = |bytes: &[u8]| hex::encode(bytes);
     assert_eq!(hexadecimal(&request.trace_id), TRACE);
     assert_eq!(hexadecimal(&request.parent_span_id), CALLERS_SPAN);
-    assert_eq!(told, format!("00-{TRACE}-{}-01", hexadecimal(&request.span_id)));
+    assert_eq!(sampled, format!("00-{TRACE}-{}-01", hexadecimal(&request.span_id)));
     assert_eq!(request.kind, i32::from(SpanKind::Server));
     for (key, value) in [
         ("padan.reason", "VERIFIED"),
@@ -139,18 +139,18 @@ fn a_request_is_exported_within_its_callers_trace_and_tells_nobody_apart() {
     for personal in [BUDI, "Budi", "Santoso", "14-03-1987", "1987-03-14", "pass:word", "bank-key"] {
         assert!(!String::from_utf8_lossy(&sent).contains(personal), "{personal}");
     }
-    assert!(String::from_utf8_lossy(&sent).contains("VERIFIED"), "what was sent can be searched");
+    assert!(String::from_utf8_lossy(&sent).contains("VERIFIED"), "the exported text is searchable");
 }
 
 #[test]
-fn a_collector_that_is_gone_costs_nobody_an_answer_and_without_one_the_log_has_the_trace() {
+fn requests_are_answered_without_a_collector_and_the_log_has_the_trace() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = format!("[traces]\nendpoint = \"http://127.0.0.1:{gone}\"\nsample_ratio = 1.0\n");
-    let served = Served::with(&settings);
+    let service = TestService::with(&settings);
     for _ in 0..3 {
-        assert!(verify(&served, "of no form").is_some(), "a trace of our own");
+        assert!(verify(&service, "of no form").is_some(), "the service starts a trace of its own");
     }
-    let served = Served::start();
-    assert_eq!(verify(&served, &format!("00-{TRACE}-{CALLERS_SPAN}-01")), None);
-    assert!(served.logged().contains(&format!("\"trace\":\"{TRACE}\"")), "{}", served.logged());
+    let service = TestService::start();
+    assert_eq!(verify(&service, &format!("00-{TRACE}-{CALLERS_SPAN}-01")), None);
+    assert!(service.logged().contains(&format!("\"trace\":\"{TRACE}\"")), "{}", service.logged());
 }

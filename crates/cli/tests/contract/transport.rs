@@ -1,4 +1,4 @@
-//! How the running service takes bytes: bodies early, late, chunked, too long or cut off.
+//! How the running service handles connections and bodies that are early, late, chunked, too long or cut off.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,12 +7,12 @@ use std::{
 };
 
 use crate::{
-    served::{Claim, Served},
+    service::{Claim, TestService},
     site::BUDI,
 };
 
 const MIB: usize = 1024 * 1024;
-/// Basic bank-user:pass:word and the key.
+/// `bank-user:pass:word` in Basic authentication, and the API key.
 const CREDENTIALS: &str = "Authorization: Basic YmFuay11c2VyOnBhc3M6d29yZA==\r\nx-api-key: bank-key\r\n";
 const FORM_TYPE: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
 const PATH: &str = "/identity/v1/verification";
@@ -64,9 +64,9 @@ fn assert_answer((head, body): &(String, String), status: u16, reason: &str) {
 
 #[test]
 fn early_refusals_are_read_by_clients_that_still_send() {
-    let served = Served::start();
-    // 40 MiB without credentials: read, answered, and the connection goes on.
-    let mut connection = served.connect();
+    let service = TestService::start();
+    // 40 MiB without credentials are read and answered, and the connection stays usable.
+    let mut connection = service.connect();
     connection.write_all(&with_length("", &vec![b'x'; 40 * MIB])).unwrap();
     assert_answer(&read_answer(&mut connection), 401, "UNAUTHORIZED");
     connection.write_all(&with_length(CREDENTIALS, form().as_bytes())).unwrap();
@@ -77,8 +77,8 @@ fn early_refusals_are_read_by_clients_that_still_send() {
     connection.write_all(b"hello").unwrap();
     assert_answer(&read_answer(&mut connection), 404, "NOT_FOUND");
 
-    // Who announces more than is drained gets an answer and a close.
-    let mut connection = served.connect();
+    // A client that announces more than the service drains gets an answer, and the connection is closed.
+    let mut connection = service.connect();
     let announced = head(PATH, &format!("{FORM_TYPE}Content-Length: {}\r\n", 200 * MIB));
     connection.write_all(announced.as_bytes()).unwrap();
     connection.write_all(&vec![b'x'; 65 * MIB]).unwrap();
@@ -88,14 +88,14 @@ fn early_refusals_are_read_by_clients_that_still_send() {
 }
 
 #[test]
-fn sixteen_mebibytes_are_taken_and_not_a_byte_more() {
-    let served = Served::start();
+fn bodies_of_up_to_sixteen_mebibytes_are_accepted() {
+    let service = TestService::start();
     let filled_to = |length: usize| {
         let (start, end) = (part("nik", BUDI), part("filler", "|") + "--b--\r\n");
         let filler = length - start.len() - end.len();
         start + &end.replacen('|', &"x".repeat(filler + 1), 1)
     };
-    let mut connection = served.connect();
+    let mut connection = service.connect();
     connection.write_all(&with_length(CREDENTIALS, filled_to(16 * MIB).as_bytes())).unwrap();
     assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
     connection.write_all(&with_length(CREDENTIALS, filled_to(16 * MIB + 1).as_bytes())).unwrap();
@@ -121,10 +121,10 @@ fn sixteen_mebibytes_are_taken_and_not_a_byte_more() {
 }
 
 #[test]
-fn what_clients_do_with_a_connection() {
-    let served = Served::start();
-    let mut connection = served.connect();
-    // A client that asks first.
+fn unusual_but_valid_requests_are_answered() {
+    let service = TestService::start();
+    let mut connection = service.connect();
+    // A client that waits for 100 Continue.
     let body = form();
     let headers =
         format!("{CREDENTIALS}{FORM_TYPE}Expect: 100-continue\r\nContent-Length: {}\r\n", body.len());
@@ -156,12 +156,12 @@ fn what_clients_do_with_a_connection() {
         assert_eq!(header(&answer.0, "request-id").unwrap().len(), 36);
     }
 
-    // Two of the headers of which one is needed.
+    // A header that is allowed once occurs twice.
     let doubled = format!("{CREDENTIALS}x-api-key: bank-key\r\n");
     connection.write_all(&with_length(&doubled, body.as_bytes())).unwrap();
     assert_answer(&read_answer(&mut connection), 401, "UNAUTHORIZED");
 
-    // A HEAD request is told the method, without a body.
+    // A HEAD request is refused for its method, without a body.
     connection
         .write_all(format!("HEAD {PATH} HTTP/1.1\r\nHost: padan\r\nConnection: close\r\n\r\n").as_bytes())
         .unwrap();
@@ -169,8 +169,8 @@ fn what_clients_do_with_a_connection() {
     connection.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 405 ") && answer.ends_with("\r\n\r\n"), "{answer}");
 
-    // Bytes that are no request.
-    let mut connection = served.connect();
+    // Bytes that are not an HTTP request.
+    let mut connection = service.connect();
     connection.write_all(b"\x16\x03\x01 hello\r\n\r\n").unwrap();
     let mut answer = String::new();
     connection.read_to_string(&mut answer).unwrap();
@@ -178,10 +178,10 @@ fn what_clients_do_with_a_connection() {
 }
 
 #[test]
-fn bodies_that_are_cut_off_or_malformed() {
-    let served = Served::start();
-    let ask_of = |served: &Served, headers: &str, body: &[u8], cut: bool| {
-        let mut connection = served.connect();
+fn malformed_and_incomplete_bodies_are_refused() {
+    let service = TestService::start();
+    let ask_of = |service: &TestService, headers: &str, body: &[u8], cut: bool| {
+        let mut connection = service.connect();
         connection.write_all(head(PATH, &format!("{CREDENTIALS}{headers}")).as_bytes()).unwrap();
         connection.write_all(body).unwrap();
         if cut {
@@ -189,13 +189,13 @@ fn bodies_that_are_cut_off_or_malformed() {
         }
         read_answer(&mut connection)
     };
-    let ask = |headers: &str, body: &[u8]| ask_of(&served, headers, body, false);
+    let ask = |headers: &str, body: &[u8]| ask_of(&service, headers, body, false);
     let whole = form();
     for body in ["", "--b", &whole[..30], &whole[..whole.len() - 5], "no form at all"] {
         let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
         assert_answer(&ask(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
     }
-    // Chunks that are none: an answer, and a close.
+    // Invalid chunks get an answer, and the connection is closed.
     let chunked = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
     let chunked_head = head(PATH, &format!("{CREDENTIALS}{chunked}"));
     for (together, apart) in [
@@ -204,7 +204,7 @@ fn bodies_that_are_cut_off_or_malformed() {
         ("zz\r\nabc\r\n", ""),
         ("", "fffffffffffffffff\r\n"),
     ] {
-        let mut broken = served.connect();
+        let mut broken = service.connect();
         broken.write_all((chunked_head.clone() + together).as_bytes()).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         broken.write_all(apart.as_bytes()).unwrap();
@@ -216,13 +216,13 @@ fn bodies_that_are_cut_off_or_malformed() {
     }
     let no_boundary = format!("Content-Type: multipart/form-data\r\nContent-Length: {}\r\n", whole.len());
     assert_answer(&ask(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
-    let recorded = String::from_utf8(served.command(&["usage", "--csv"]).stdout).unwrap();
+    let recorded = String::from_utf8(service.command(&["usage", "--csv"]).stdout).unwrap();
     assert!(
         recorded.contains("verification,MALFORMED_FORM,10"),
-        "the broken ones have rows as well: {recorded}"
+        "requests with invalid chunks have rows as well: {recorded}"
     );
     // Less than announced, from a client that closes its side and waits for the answer.
-    let patient = Served::with("[http]\nstop_when_client_leaves = false\n");
+    let patient = TestService::with("[http]\nstop_when_client_leaves = false\n");
     let ask = |headers: &str, body: &[u8]| ask_of(&patient, headers, body, true);
     let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
     assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
@@ -230,13 +230,17 @@ fn bodies_that_are_cut_off_or_malformed() {
 }
 
 #[test]
-fn a_service_that_is_full_for_long_is_not_ready_until_it_is_left_alone() {
-    let served = Served::with("[http]\nbody_memory_bytes = 1000\nsaturated_seconds = 2\n");
-    assert_eq!(served.ask_operators("/readyz").0, 200);
+fn a_saturated_service_is_not_ready_until_requests_stop() {
+    let service = TestService::with("[http]\nbody_memory_bytes = 1000\nsaturated_seconds = 2\n");
+    assert_eq!(service.get_from_operators("/readyz").0, 200);
     let began = Instant::now();
     let (status, body) = loop {
-        assert_eq!(served.verify(&Claim::true_one()).reason_code, "OVERLOADED", "a selfie has no room");
-        let answer = served.ask_operators("/readyz");
+        assert_eq!(
+            service.verify(&Claim::matching()).reason_code,
+            "OVERLOADED",
+            "a selfie exceeds the memory for bodies"
+        );
+        let answer = service.get_from_operators("/readyz");
         if answer.0 == 503 || began.elapsed() > Duration::from_secs(20) {
             break answer;
         }
@@ -244,22 +248,22 @@ fn a_service_that_is_full_for_long_is_not_ready_until_it_is_left_alone() {
     };
     assert_eq!(status, 503, "{body}");
     assert!(began.elapsed() >= Duration::from_secs(1) && body.contains("\"capacity\":\"full"), "{body}");
-    assert!(served.ask_operators("/metrics").1.contains("padan_ready{component=\"capacity\"} 0"));
+    assert!(service.get_from_operators("/metrics").1.contains("padan_ready{component=\"capacity\"} 0"));
     std::thread::sleep(Duration::from_secs(3));
-    assert_eq!(served.ask_operators("/readyz").0, 200);
+    assert_eq!(service.get_from_operators("/readyz").0, 200);
 }
 
 #[test]
-fn slow_bodies_give_up_their_place_and_a_full_service_says_so() {
-    let served = Served::with("[http]\nmax_in_flight = 1\nbody_timeout_ms = 1500\n");
-    let mut slow = served.connect();
+fn slow_bodies_time_out_and_a_full_service_refuses_requests() {
+    let service = TestService::with("[http]\nmax_in_flight = 1\nbody_timeout_ms = 1500\n");
+    let mut slow = service.connect();
     let body = form();
     let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
     slow.write_all(head(PATH, &headers).as_bytes()).unwrap();
     slow.write_all(&body.as_bytes()[..10]).unwrap();
     std::thread::sleep(Duration::from_millis(300));
 
-    let mut second = served.connect();
+    let mut second = service.connect();
     second.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
     let full = read_answer(&mut second);
     assert_answer(&full, 429, "OVERLOADED");
@@ -269,38 +273,38 @@ fn slow_bodies_give_up_their_place_and_a_full_service_says_so() {
     let late = read_answer(&mut slow);
     assert_answer(&late, 408, "REQUEST_TIMEOUT");
     assert_eq!(late.1, r#"{"verification_status":false,"reason":"Request timed out"}"#);
-    assert_eq!(slow.read(&mut [0; 8]).unwrap(), 0, "the connection ends");
+    assert_eq!(slow.read(&mut [0; 8]).unwrap(), 0, "the connection is closed");
     second.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
     assert_answer(&read_answer(&mut second), 200, "VERIFIED");
 }
 
 #[test]
-fn a_client_with_slow_bodies_leaves_places_to_others() {
-    let served = Served::with("[http]\nmax_in_flight = 4\nclient_share = 0.5\n");
-    let added = served.command(&["client", "add", "telco", "--json"]);
+fn a_client_with_slow_bodies_does_not_use_up_the_share_of_others() {
+    let service = TestService::with("[http]\nmax_in_flight = 4\nclient_share = 0.5\n");
+    let added = service.command(&["client", "add", "telco", "--json"]);
     let telco: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
     let body = form();
     let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
     let mut slow: Vec<_> = (0..2)
         .map(|_| {
-            let mut slow = served.connect();
+            let mut slow = service.connect();
             slow.write_all(head(PATH, &headers).as_bytes()).unwrap();
             slow
         })
         .collect();
     std::thread::sleep(Duration::from_millis(300));
-    let mut third = served.connect();
+    let mut third = service.connect();
     third.write_all(&with_length(CREDENTIALS, body.as_bytes())).unwrap();
     let full = read_answer(&mut third);
     assert_answer(&full, 429, "OVERLOADED");
     assert_eq!(header(&full.0, "retry-after").as_deref(), Some("1"));
     let other = ["username", "password", "api_key"].map(|key| telco[key].as_str().unwrap());
-    let asked = served
+    let asked = service
         .request("POST", PATH, other)
-        .multipart(crate::served::text_fields(&[("nik", BUDI)]))
+        .multipart(crate::service::text_fields(&[("nik", BUDI)]))
         .send()
         .unwrap();
-    assert_eq!(asked.status(), 200, "others find a place");
+    assert_eq!(asked.status(), 200, "others are admitted");
     for slow in &mut slow {
         slow.write_all(body.as_bytes()).unwrap();
         assert_answer(&read_answer(slow), 200, "VERIFIED");
@@ -310,41 +314,41 @@ fn a_client_with_slow_bodies_leaves_places_to_others() {
 }
 
 #[test]
-fn requests_under_way_are_answered_before_the_end() {
-    let mut served = Served::start();
-    let mut connection = served.connect();
+fn requests_in_flight_are_answered_before_the_shutdown() {
+    let mut service = TestService::start();
+    let mut connection = service.connect();
     let body = form();
     let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: {}\r\n", body.len());
     connection.write_all(head(PATH, &headers).as_bytes()).unwrap();
     std::thread::sleep(Duration::from_millis(200));
-    let pid = rustix::process::Pid::from_child(served.process());
+    let pid = rustix::process::Pid::from_child(service.process());
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     std::thread::sleep(Duration::from_millis(300));
     connection.write_all(body.as_bytes()).unwrap();
     assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
     let began = Instant::now();
-    while served.process().try_wait().unwrap().is_none() {
+    while service.process().try_wait().unwrap().is_none() {
         assert!(began.elapsed() < Duration::from_secs(15), "it does not end");
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Until the connection ends; what arrived, and how long it took.
+/// Reads until the connection is closed; returns the received text and the time that it took.
 fn until_closed(connection: &mut TcpStream) -> (String, Duration) {
-    let begun = Instant::now();
+    let began = Instant::now();
     connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut received = Vec::new();
-    // A reset is an end as well.
+    // A reset closes the connection as well.
     match connection.read_to_end(&mut received) {
         Err(error) if error.kind() != std::io::ErrorKind::ConnectionReset => panic!("still open: {error}"),
         _ => {}
     }
-    (String::from_utf8_lossy(&received).into_owned(), begun.elapsed())
+    (String::from_utf8_lossy(&received).into_owned(), began.elapsed())
 }
 
 #[test]
-fn a_connection_on_which_a_body_never_ends_is_closed_with_the_answer() {
-    let served = Served::with("[http]\ndrain_timeout_ms = 500\nbody_timeout_ms = 500\n");
+fn a_connection_with_an_endless_body_is_closed_after_the_answer() {
+    let service = TestService::with("[http]\ndrain_timeout_ms = 500\nbody_timeout_ms = 500\n");
     let chunked = "Transfer-Encoding: chunked\r\n";
     for (headers, path, status) in [
         (chunked.to_owned(), PATH, "401"),
@@ -353,7 +357,7 @@ fn a_connection_on_which_a_body_never_ends_is_closed_with_the_answer() {
         (format!("{FORM_TYPE}Content-Length: 1000\r\n"), PATH, "401"),
     ] {
         for trickle in [&b""[..], b"5\r\nabcde\r\n"] {
-            let mut connection = served.connect();
+            let mut connection = service.connect();
             connection.write_all(head(path, &headers).as_bytes()).unwrap();
             connection.write_all(trickle).unwrap();
             let (received, took) = until_closed(&mut connection);
@@ -362,31 +366,31 @@ fn a_connection_on_which_a_body_never_ends_is_closed_with_the_answer() {
             assert!(took < Duration::from_secs(8), "{path} {status}: {took:?}");
         }
     }
-    let mut operators = TcpStream::connect(served.operators_address()).unwrap();
+    let mut operators = TcpStream::connect(service.operators_address()).unwrap();
     operators.write_all(format!("GET /healthz HTTP/1.1\r\nHost: padan\r\n{chunked}\r\n").as_bytes()).unwrap();
     let (received, took) = until_closed(&mut operators);
     assert!(received.starts_with("HTTP/1.1 200 ") && took < Duration::from_secs(8), "{received} {took:?}");
 }
 
 #[test]
-fn a_protocol_that_is_offered_is_not_taken_up_and_the_client_can_tell() {
-    let served = Served::start();
+fn an_offered_protocol_upgrade_is_ignored_and_the_connection_closed() {
+    let service = TestService::start();
     let h2c = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
     for offer in [h2c, "Connection: upgrade\r\nUpgrade: foo\r\n", "Upgrade: websocket\r\n"] {
-        let mut connection = served.connect();
-        let begun = Instant::now();
+        let mut connection = service.connect();
+        let began = Instant::now();
         connection.write_all(&with_length(&format!("{CREDENTIALS}{offer}"), form().as_bytes())).unwrap();
         let answer = read_answer(&mut connection);
         assert_answer(&answer, 200, "VERIFIED");
         assert_eq!(header(&answer.0, "connection").as_deref(), Some("close"), "{offer}: {}", answer.0);
-        assert!(begun.elapsed() < Duration::from_secs(5), "{offer}: {:?}", begun.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{offer}: {:?}", began.elapsed());
     }
 }
 
 #[test]
-fn a_path_is_counted_by_what_it_means() {
-    let served = Served::start();
-    let mut connection = served.connect();
+fn an_encoded_path_is_counted_as_its_endpoint() {
+    let service = TestService::start();
+    let mut connection = service.connect();
     let body = form();
     let encoded = head(
         "/identity/v1/%76erification",
@@ -395,36 +399,36 @@ fn a_path_is_counted_by_what_it_means() {
     connection.write_all(encoded.as_bytes()).unwrap();
     connection.write_all(body.as_bytes()).unwrap();
     assert_answer(&read_answer(&mut connection), 200, "VERIFIED");
-    let (_, metrics) = served.ask_operators("/metrics");
+    let (_, metrics) = service.get_from_operators("/metrics");
     assert!(metrics.contains("endpoint=\"verification\",reason=\"VERIFIED\""), "{metrics}");
 }
 
 #[test]
-fn heads_that_never_end_are_cut_off() {
-    let served = Served::with("[http]\nhead_timeout_ms = 500\n");
-    let mut slow = served.connect();
+fn request_heads_that_never_end_are_refused() {
+    let service = TestService::with("[http]\nhead_timeout_ms = 500\n");
+    let mut slow = service.connect();
     slow.write_all(format!("POST {PATH} HTTP/1.1\r\nHost: pa").as_bytes()).unwrap();
     let (received, took) = until_closed(&mut slow);
     assert!(received.starts_with("HTTP/1.1 408 "), "{received}");
     assert!(took < Duration::from_secs(8), "{took:?}");
-    assert!(served.verify(&crate::served::Claim::true_one()).status == 200, "others are served");
-    assert!(!served.logged().contains("ERROR"), "{}", served.logged());
+    assert!(service.verify(&crate::service::Claim::matching()).status == 200, "others are served");
+    assert!(!service.logged().contains("ERROR"), "{}", service.logged());
 }
 
-/// With the shipped limit of time, which a machine that stands still for half a second does not reach.
+/// Uses the default timeout, which is not exceeded when the machine stalls for half a second.
 #[test]
-fn heads_that_are_too_large_or_none_are_cut_off() {
-    let served = Served::start();
-    let mut large = served.connect();
-    // The server may close before all of it is sent.
+fn request_heads_that_are_too_large_or_invalid_are_refused() {
+    let service = TestService::start();
+    let mut large = service.connect();
+    // The server may close the connection before all of it is sent.
     let _ = large.write_all(head(PATH, &format!("x-filler: {}\r\n", "x".repeat(1 << 20))).as_bytes());
     let (received, _) = until_closed(&mut large);
     assert!(received.is_empty() || received.starts_with("HTTP/1.1 431 "), "{received}");
 
-    let mut nonsense = served.connect();
+    let mut nonsense = service.connect();
     nonsense.write_all(b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n").unwrap();
     let (received, _) = until_closed(&mut nonsense);
     assert!(received.starts_with("HTTP/1.1 400 "), "{received}");
-    assert!(served.verify(&crate::served::Claim::true_one()).status == 200, "others are served");
-    assert!(!served.logged().contains("ERROR"), "{}", served.logged());
+    assert!(service.verify(&crate::service::Claim::matching()).status == 200, "others are served");
+    assert!(!service.logged().contains("ERROR"), "{}", service.logged());
 }

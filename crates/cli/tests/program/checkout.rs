@@ -1,4 +1,4 @@
-//! A folder that looks like a checkout after `make deps`, with the program started in it.
+//! A folder like a checkout after `make deps`, in which the program is started.
 
 use std::{
     fs,
@@ -12,9 +12,9 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// The promised time for an end.
+/// The guaranteed limit for the shutdown of the demo.
 pub(crate) const TIME_TO_END: Duration = Duration::from_secs(20);
-/// The promised time for a start.
+/// The guaranteed limit for the start of the demo.
 pub(crate) const TIME_TO_START: Duration = Duration::from_mins(2);
 
 pub(crate) struct Checkout {
@@ -23,12 +23,12 @@ pub(crate) struct Checkout {
 }
 
 impl Checkout {
-    /// One that every user of the machine can reach.
+    /// A checkout that every user of the machine can access.
     pub(crate) fn new() -> Self {
         Self::with_mode("checkout", 0o755)
     }
 
-    /// One below a folder that only the running user can enter.
+    /// A checkout in a folder that only the current user can enter.
     pub(crate) fn in_private_folder() -> Self {
         Self::with_mode("checkout", 0o700)
     }
@@ -76,7 +76,7 @@ impl Checkout {
         self.run(&arguments)
     }
 
-    /// Starts a demo that stays, and waits until it says where it serves.
+    /// Starts a demo that keeps running, and waits until it prints its addresses.
     pub(crate) fn demo(&self, further: &[&str]) -> Demo {
         let mut arguments = vec!["demo", "--port", "0", "--admin-port", "0"];
         arguments.extend(further);
@@ -85,9 +85,9 @@ impl Checkout {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("Padan serves at"));
         let Some(line) = line else {
-            let mut said = String::new();
-            process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("the demo did not come up: {said}");
+            let mut stderr = String::new();
+            process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+            panic!("the demo did not start: {stderr}");
         };
         assert!(began.elapsed() < TIME_TO_START);
         let ports: Vec<u16> = line
@@ -95,7 +95,7 @@ impl Checkout {
             .skip(1)
             .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap())
             .collect();
-        // The rest is read along, so that the demo never waits for us.
+        // The rest of the output is read, so that the demo is never blocked by a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Demo { process, port: ports[0], admin_port: ports[1] }
     }
@@ -125,9 +125,9 @@ impl Demo {
     }
 
     /// The status and body of a GET on the operators' port.
-    pub(crate) fn ask_operators(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get_from_operators(&self, path: &str) -> (u16, String) {
         let url = format!("http://127.0.0.1:{}{path}", self.admin_port);
-        // Plain HTTP is all that is spoken; a client is not made without cryptography all the same.
+        // A client needs a cryptography provider even for plain HTTP.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::blocking::Client::builder().no_proxy().build().unwrap();
         let response = client.get(url).send().unwrap();
@@ -164,7 +164,7 @@ pub(crate) fn server_runs_on(data: &Path) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty())
 }
 
-/// Where the cluster of a claimed folder is, by its note.
-pub(crate) fn noted(note: &Path) -> PathBuf {
-    fs::read_to_string(note).unwrap().trim_end().into()
+/// The folder of a cluster, as its location file names it.
+pub(crate) fn read_location(location_file: &Path) -> PathBuf {
+    fs::read_to_string(location_file).unwrap().trim_end().into()
 }

@@ -6,7 +6,7 @@ use crate::checkout::{Checkout, server_runs_on, stderr, stdout};
 use serde_json::Value;
 
 #[test]
-fn compare_tells_a_match_from_none_and_from_an_unusable_image() {
+fn compare_distinguishes_matches_mismatches_and_unusable_images() {
     let checkout = Checkout::new();
     let portrait = "people/images/101_id.jpg";
     let output = checkout.run(&["compare", portrait, "people/images/101_s1.jpg"]);
@@ -35,7 +35,7 @@ fn compare_tells_a_match_from_none_and_from_an_unusable_image() {
 }
 
 #[test]
-fn without_models_compare_says_what_brings_them() {
+fn without_models_compare_says_how_to_install_them() {
     let checkout = Checkout::new();
     fs::remove_file(checkout.path(".deps/models")).unwrap();
     let portrait = "people/images/101_id.jpg";
@@ -58,7 +58,7 @@ fn config_check_names_the_unknown_key() {
 }
 
 #[test]
-fn config_check_says_what_a_start_would_stumble_over() {
+fn config_check_reports_the_errors_that_a_start_would_report() {
     let checkout = Checkout::new();
     fs::write(
         checkout.path("site.toml"),
@@ -73,7 +73,7 @@ fn config_check_says_what_a_start_would_stumble_over() {
 }
 
 #[test]
-fn config_show_says_where_each_key_is_from() {
+fn config_show_names_the_layer_of_each_key() {
     let checkout = Checkout::new();
     fs::write(checkout.path("site.toml"), "[http]\nport = 1\n[store]\nurl = 'postgres://s:hidden@h/d'\n")
         .unwrap();
@@ -100,7 +100,7 @@ fn config_show_says_where_each_key_is_from() {
 }
 
 #[test]
-fn compare_reads_files_and_not_more_than_a_client_may_send() {
+fn compare_refuses_devices_folders_and_files_that_are_too_large() {
     let checkout = Checkout::new();
     let portrait = "people/images/101_id.jpg";
     for endless in ["/dev/zero", "people"] {
@@ -115,11 +115,11 @@ fn compare_reads_files_and_not_more_than_a_client_may_send() {
 }
 
 #[test]
-fn the_doctor_says_what_is_missing_and_fails() {
+fn the_doctor_fails_and_reports_what_is_missing() {
     let checkout = Checkout::new();
     let output = checkout.run(&["doctor"]);
     assert_eq!(output.status.code(), Some(1));
-    let said = stdout(&output);
+    let report = stdout(&output);
     for line in [
         "ok    settings",
         "ok    clients",
@@ -129,7 +129,7 @@ fn the_doctor_says_what_is_missing_and_fails() {
         "FAIL  registry",
         "FAIL  store",
     ] {
-        assert!(said.contains(line), "{said}");
+        assert!(report.contains(line), "{report}");
     }
 }
 
@@ -142,7 +142,7 @@ fn serve_refuses_the_credentials_of_the_demo() {
 }
 
 #[test]
-fn a_command_beside_a_cluster_hands_on_its_exit_code() {
+fn cluster_returns_the_exit_code_of_its_command() {
     let checkout = Checkout::new();
     let output = checkout.run(&["cluster", "--", "sh", "-c", "echo $PADAN_TEST_DATABASE_URL; exit 7"]);
     assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
@@ -150,22 +150,22 @@ fn a_command_beside_a_cluster_hands_on_its_exit_code() {
     assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
 }
 
-/// Tells where the standbys are, stops the first and starts it again as a script of its own.
+/// A shell script that prints the standbys, kills the first one and starts it again.
 const STANDBYS: &str = r#"
     echo $PADAN_TEST_STANDBY_URLS
     echo $PADAN_TEST_STANDBY_FOLDERS
     first=${PADAN_TEST_STANDBY_FOLDERS%%,*}
-    note=$first/postmaster.pid
-    killed=$(head -n 1 "$note")
+    pid_file=$first/postmaster.pid
+    killed=$(head -n 1 "$pid_file")
     kill -KILL "$killed"
     start() { cd "$first" && exec "$@"; }
     switch=
     [ "$(id -u)" = 0 ] && switch="setpriv --reuid=$(stat -c %u "$first") --regid=$(stat -c %g "$first") --clear-groups"
-    # The note of the killed one says ready, too.
-    is_back() { [ "$(head -n 1 "$note")" != "$killed" ] && [ "$(sed -n 8p "$note" | tr -d ' ')" = ready ]; }
+    # The pid file of the killed server says ready as well.
+    is_back() { [ "$(head -n 1 "$pid_file")" != "$killed" ] && [ "$(sed -n 8p "$pid_file" | tr -d ' ')" = ready ]; }
     started=$killed
     until is_back; do
-        # As long as something of the killed one is left, a start ends at once.
+        # While the killed server's processes exist, a new server ends at once.
         kill -0 "$started" || { eval "start $switch $(cat "$first/postmaster.opts")" >/dev/null & started=$!; }
         sleep 0.1
     done 2>/dev/null
@@ -173,12 +173,12 @@ const STANDBYS: &str = r#"
 "#;
 
 #[test]
-fn standbys_end_with_their_cluster_even_those_that_were_started_again() {
+fn standbys_end_with_their_cluster_even_if_they_were_restarted() {
     let checkout = Checkout::new();
     let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS]);
     assert!(output.status.success(), "{}", stderr(&output));
-    let said = stdout(&output);
-    let [urls, folders] = said.lines().collect::<Vec<_>>().try_into().unwrap();
+    let printed = stdout(&output);
+    let [urls, folders] = printed.lines().collect::<Vec<_>>().try_into().unwrap();
     assert_eq!(urls.matches("postgres://cluster_owner:").count(), 2, "{urls}");
     let folders: Vec<_> = folders.split(',').map(Path::new).collect();
     assert_eq!(folders.len(), 2);
@@ -187,12 +187,12 @@ fn standbys_end_with_their_cluster_even_those_that_were_started_again() {
 }
 
 #[test]
-fn standbys_of_a_killed_cluster_are_cleared_away_by_the_next() {
+fn standbys_of_a_killed_cluster_are_removed_by_the_next_one() {
     let checkout = Checkout::new();
     let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS, "sh", "kill"]);
     assert_eq!(output.status.code(), None, "{}", stderr(&output));
-    let said = stdout(&output);
-    let folders: Vec<_> = said.lines().nth(1).unwrap().split(',').map(Path::new).collect();
+    let printed = stdout(&output);
+    let folders: Vec<_> = printed.lines().nth(1).unwrap().split(',').map(Path::new).collect();
     let next = checkout.run(&["cluster", "--", "true"]);
     assert!(next.status.success(), "{}", stderr(&next));
     assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));

@@ -1,4 +1,4 @@
-//! A demo that stays: what it offers meanwhile, and how it ends.
+//! A demo that keeps running: what it provides, and how it ends.
 
 use std::{
     fs,
@@ -7,14 +7,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::checkout::{Checkout, Demo, TIME_TO_END, noted, server_runs_in, stderr, stdout};
+use crate::checkout::{Checkout, Demo, TIME_TO_END, read_location, server_runs_in, stderr, stdout};
 use rustix::process::Signal;
 
 #[test]
-fn it_serves_and_ends_with_sigterm() {
+fn a_demo_serves_and_ends_with_sigterm() {
     let checkout = Checkout::new();
     let mut demo = checkout.demo(&[]);
-    let (status, body) = demo.ask_operators("/readyz");
+    let (status, body) = demo.get_from_operators("/readyz");
     assert_eq!(status, 200, "{body}");
 
     let settings = checkout.path(".deps/demo/padan.toml");
@@ -34,9 +34,9 @@ fn it_serves_and_ends_with_sigterm() {
     let second = checkout.run(&["demo", "--once", "--port", &port, "--admin-port", "0"]);
     assert_eq!(second.status.code(), Some(1));
     assert!(stderr(&second).contains("another `padan demo` runs in this checkout"), "{}", stderr(&second));
-    assert_eq!(demo.ask_operators("/readyz").0, 200, "the first goes on");
+    assert_eq!(demo.get_from_operators("/readyz").0, 200, "the first keeps running");
 
-    let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+    let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
     assert!(server_runs_in(&cluster));
     demo.signal(Signal::TERM);
     assert_eq!(demo.end(), Some(0));
@@ -46,7 +46,7 @@ fn it_serves_and_ends_with_sigterm() {
 }
 
 #[test]
-fn ctrl_c_while_a_request_is_under_way_ends_it_in_time() {
+fn ctrl_c_ends_a_demo_in_time_although_a_request_is_in_flight() {
     let checkout = Checkout::new();
     let mut demo = checkout.demo(&[]);
     // A client that has announced a body and never sends it.
@@ -61,16 +61,16 @@ fn ctrl_c_while_a_request_is_under_way_ends_it_in_time() {
 }
 
 #[test]
-fn a_signal_during_the_start_ends_it_too() {
+fn a_signal_during_the_start_ends_a_demo() {
     let checkout = Checkout::new();
     let mut process = checkout.command(&["demo", "--port", "0", "--admin-port", "0"]).spawn().unwrap();
-    let note = checkout.path(".deps/demo/cluster.where");
+    let location_file = checkout.path(".deps/demo/cluster.where");
     let began = Instant::now();
-    while !note.exists() {
+    while !location_file.exists() {
         assert!(began.elapsed() < TIME_TO_END && process.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(5));
     }
-    let cluster = noted(&note);
+    let cluster = read_location(&location_file);
     let mut demo = Demo { process, port: 0, admin_port: 0 };
     demo.signal(Signal::TERM);
     assert_eq!(demo.end(), Some(1));
@@ -78,10 +78,10 @@ fn a_signal_during_the_start_ends_it_too() {
 }
 
 #[test]
-fn a_killed_demo_is_cleared_away_by_the_next() {
+fn a_killed_demo_is_removed_by_the_next_one() {
     let checkout = Checkout::new();
     let mut demo = checkout.demo(&[]);
-    let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+    let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
     demo.signal(Signal::KILL);
     assert_eq!(demo.end(), None);
     let next = checkout.demo_once(&[]);
@@ -91,14 +91,14 @@ fn a_killed_demo_is_cleared_away_by_the_next() {
 }
 
 #[test]
-fn a_cluster_out_of_reach_lies_elsewhere_and_the_checkout_says_where() {
+fn a_cluster_lies_in_var_tmp_when_the_checkout_is_private_or_too_deep() {
     let is_root = rustix::process::geteuid().is_root();
     let deep = "deep".repeat(25);
     for (checkout, is_elsewhere) in
         [(Checkout::in_private_folder(), is_root), (Checkout::with_mode(&deep, 0o755), true)]
     {
         let mut demo = checkout.demo(&[]);
-        let cluster = noted(&checkout.path(".deps/demo/cluster.where"));
+        let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
         assert_eq!(cluster.starts_with("/var/tmp"), is_elsewhere, "{}", cluster.display());
         assert_eq!(fs::metadata(&cluster).unwrap().permissions().mode() & 0o777, 0o700);
         demo.signal(Signal::TERM);

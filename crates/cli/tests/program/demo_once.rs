@@ -1,11 +1,11 @@
-//! `padan demo --once`: the table, the exit code, and nothing left.
+//! `padan demo --once`: the table, the exit code, and that nothing remains.
 
 use std::{fmt::Write as _, fs};
 
-use crate::checkout::{Checkout, noted, server_runs_in, stderr, stdout};
+use crate::checkout::{Checkout, read_location, server_runs_in, stderr, stdout};
 
 #[test]
-fn all_eight_answers_are_as_documented_and_nothing_stays() {
+fn all_eight_answers_are_as_documented_and_nothing_remains() {
     let checkout = Checkout::new();
     let output = checkout.demo_once(&[]);
     let table = stdout(&output);
@@ -27,7 +27,7 @@ fn all_eight_answers_are_as_documented_and_nothing_stays() {
 }
 
 #[test]
-fn thousands_of_people_without_selfies_and_strangers() {
+fn the_demo_runs_with_thousands_of_people_without_selfies_and_strangers() {
     let checkout = Checkout::new();
     let folder = checkout.path("many");
     fs::create_dir(&folder).unwrap();
@@ -48,7 +48,7 @@ fn thousands_of_people_without_selfies_and_strangers() {
 }
 
 #[test]
-fn a_single_person_is_enough() {
+fn the_demo_runs_with_a_single_person() {
     let checkout = Checkout::new();
     let folder = checkout.path("one");
     fs::create_dir(&folder).unwrap();
@@ -61,7 +61,7 @@ fn a_single_person_is_enough() {
 }
 
 #[test]
-fn a_faulty_list_is_refused_before_anything_is_started() {
+fn an_invalid_list_is_refused_before_anything_is_started() {
     let checkout = Checkout::new();
     let folder = checkout.path("bad");
     fs::create_dir(&folder).unwrap();
@@ -72,7 +72,7 @@ fn a_faulty_list_is_refused_before_anything_is_started() {
     .unwrap();
     let output = checkout.demo_once(&["--people", "bad"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("line 2: `../secret.jpg` is no path below the folder"));
+    assert!(stderr(&output).contains("line 2: `../secret.jpg` is not a path below the folder"));
     let output = checkout.demo_once(&["--people", "nowhere"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("--people"));
@@ -80,27 +80,27 @@ fn a_faulty_list_is_refused_before_anything_is_started() {
 }
 
 #[test]
-fn a_kept_cluster_is_taken_up_again() {
+fn a_kept_cluster_is_used_again() {
     use std::os::unix::fs::MetadataExt;
     let checkout = Checkout::new();
     let identity = || {
-        let root = noted(&checkout.path(".deps/demo/kept.where"));
+        let root = read_location(&checkout.path(".deps/demo/kept.where"));
         (root.clone(), fs::metadata(root.join("data/PG_VERSION")).unwrap().ino())
     };
     assert!(checkout.demo_once(&["--keep"]).status.success());
     let first = identity();
     assert!(!server_runs_in(&first.0));
     assert!(!checkout.path(".deps/demo/padan.toml").exists());
-    // A run that keeps nothing in between does not touch it.
+    // A run without --keep does not touch it.
     assert!(checkout.demo_once(&[]).status.success());
     let output = checkout.demo_once(&["--keep"]);
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
     assert_eq!(identity(), first);
 }
 
-/// A shell that is set up for a real site must not lend its databases to the demo's client.
+/// In a shell that is set up for a real site, the demo must not use that site's databases.
 #[test]
-fn the_environment_of_a_site_is_not_the_demos() {
+fn the_demo_ignores_settings_in_the_environment() {
     let nowhere = "postgres://nobody@127.0.0.1:1/nowhere";
     let checkout = Checkout::new();
     let output = checkout

@@ -1,4 +1,4 @@
-//! Measuring on labelled photos, here the rendered people: `padan evaluate`, `calibrate` and `calibration show`.
+//! `padan evaluate`, `calibrate` and `calibration show` on the sample people's photos.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::checkout::{Checkout, stderr, stdout};
 
-/// A list of who is on which photo: the number that the file's name begins with.
+/// Writes list.csv, in which the person on a photo is the number that its file name begins with. Returns the number of
+/// photos and of genuine pairs.
 fn list_of_people(checkout: &Checkout) -> (usize, usize) {
     let mut photos: Vec<_> = fs::read_dir(checkout.path("people/images"))
         .unwrap()
@@ -26,7 +27,7 @@ fn list_of_people(checkout: &Checkout) -> (usize, usize) {
 }
 
 #[test]
-fn an_evaluation_says_what_it_found_to_people_and_to_programs() {
+fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
     let checkout = Checkout::new();
     let (photos, pairs_of_one) = list_of_people(&checkout);
     let arguments =
@@ -43,7 +44,11 @@ fn an_evaluation_says_what_it_found_to_people_and_to_programs() {
     };
     let (genuine, impostors) = (cosines(true), cosines(false));
     assert_eq!(genuine.len(), pairs_of_one);
-    assert_eq!(genuine.len() + impostors.len(), photos * (photos - 1) / 2, "every pair is of one kind");
+    assert_eq!(
+        genuine.len() + impostors.len(),
+        photos * (photos - 1) / 2,
+        "every pair is genuine or impostor"
+    );
     assert_eq!(figures["pairs"], scores.len());
     assert_eq!(figures["model"], "sface");
     assert_eq!(figures["failures_to_acquire"].as_array().unwrap().len(), 0);
@@ -57,7 +62,7 @@ fn an_evaluation_says_what_it_found_to_people_and_to_programs() {
         assert!((missed - point["fnmr"].as_f64().unwrap()).abs() < 1e-12);
         assert!(point["low"].as_f64().unwrap() <= missed && missed <= point["high"].as_f64().unwrap());
     }
-    assert!(figures["fnmr_at_fmr"].get("1e-6").is_none(), "so few pairs tell nothing about one in a million");
+    assert!(figures["fnmr_at_fmr"].get("1e-6").is_none(), "too few pairs for one in a million");
 
     let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
     assert!(page.contains("The highest cosines of two persons"));
@@ -90,14 +95,14 @@ fn photos_without_a_face_are_listed_and_match_nobody() {
     assert!(reasons[1].as_str().unwrap().starts_with("UNREADABLE_FILE"), "{reasons:?}");
     assert_eq!(figures["scores"][0]["cosine"], -1.0);
     assert_eq!(figures["scores"][0]["percentage"], 0.0);
-    // Of three pairs, the genuine one whose photo failed is wrong wherever the impostor pair is right.
+    // Of the three pairs, the genuine pair with the failed photo is decided wrongly at every threshold.
     assert!((figures["accuracy"]["mean"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
 }
 
 #[test]
-fn labels_that_cannot_be_used_are_told_before_any_photo_is_read() {
+fn unusable_labels_are_reported_before_any_photo_is_read() {
     let checkout = Checkout::new();
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (&["evaluate"][..], "--identities"),
         (&["evaluate", "--pairs", "pairs.csv"], "--root"),
         (&["evaluate", "--identities", "nowhere"], "nowhere cannot be read"),
@@ -105,12 +110,12 @@ fn labels_that_cannot_be_used_are_told_before_any_photo_is_read() {
     ] {
         let output = checkout.run(arguments);
         assert!(!output.status.success());
-        assert!(stderr(&output).contains(told), "{arguments:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
     }
 }
 
 #[test]
-fn a_scale_from_too_few_people_is_refused_and_the_one_in_use_can_be_read() {
+fn a_calibration_from_too_few_people_is_refused_and_the_built_in_one_is_shown() {
     let checkout = Checkout::new();
     list_of_people(&checkout);
     let output = checkout.run(&["calibrate", "--identities", "list.csv", "--write", "new.toml"]);
@@ -121,7 +126,7 @@ fn a_scale_from_too_few_people_is_refused_and_the_one_in_use_can_be_read() {
     let output = checkout.run(&["calibration", "show"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let shown = stdout(&output);
-    for part in ["the pass mark", "a false match rate of 1 in 100", "* beyond the data", "utk"] {
+    for part in ["the pass mark", "a false match rate of 1 in 100", "* extrapolated beyond the data", "utk"] {
         assert!(shown.contains(part), "no {part:?} in {shown}");
     }
 }

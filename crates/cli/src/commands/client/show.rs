@@ -5,45 +5,50 @@ use padan_domain::{ClientName, Clock, QuotaPeriod, Username};
 use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
-/// Prints new secrets, on stdout so that they can be piped to where they are kept.
-pub(super) fn secrets(
-    name: &ClientName,
-    username: Option<&Username>,
-    (password, api_key): (Option<&ClientSecret>, Option<&ClientSecret>),
-    as_json: bool,
-) -> Result<()> {
-    let lines: Vec<(&str, &str)> = [
-        Some(("name", name.as_str())),
-        username.map(|username| ("username", username.as_str())),
-        password.map(|password| ("password", password.reveal())),
-        api_key.map(|api_key| ("api_key", api_key.reveal())),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let mut out = io::stdout().lock();
-    if as_json {
-        let object: Map<String, Value> =
-            lines.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-        writeln!(out, "{}", Value::Object(object))?;
-    } else {
-        for (key, value) in lines {
-            writeln!(out, "{key:<9} {value}")?;
-        }
-    }
-    eprintln!("The secrets are shown this once; what is kept of them is a hash.");
-    Ok(())
+/// The secrets that a client has just been given.
+pub(super) struct NewSecrets<'a> {
+    pub(super) name: &'a ClientName,
+    pub(super) username: Option<&'a Username>,
+    pub(super) password: Option<&'a ClientSecret>,
+    pub(super) api_key: Option<&'a ClientSecret>,
 }
 
-/// Prints a line a client.
+impl NewSecrets<'_> {
+    /// Prints the secrets to stdout, from where they can be piped into a secret store.
+    pub(super) fn print(&self, as_json: bool) -> Result<()> {
+        let lines: Vec<(&str, &str)> = [
+            Some(("name", self.name.as_str())),
+            self.username.map(|username| ("username", username.as_str())),
+            self.password.map(|password| ("password", password.reveal())),
+            self.api_key.map(|api_key| ("api_key", api_key.reveal())),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut out = io::stdout().lock();
+        if as_json {
+            let object: Map<String, Value> =
+                lines.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+            writeln!(out, "{}", Value::Object(object))?;
+        } else {
+            for (key, value) in lines {
+                writeln!(out, "{key:<9} {value}")?;
+            }
+        }
+        eprintln!("The secrets are shown only this once; the store keeps only their hashes.");
+        Ok(())
+    }
+}
+
+/// Prints one line per client.
 pub(super) fn list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
     let mut out = io::stdout().lock();
     for client in clients {
         if as_json {
-            writeln!(out, "{}", Value::Object(described(client)))?;
+            writeln!(out, "{}", Value::Object(properties(client)))?;
         } else {
             let state = if client.disabled { "disabled" } else { "enabled" };
-            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, in_words(client))?;
+            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, limits(client))?;
         }
     }
     if clients.is_empty() {
@@ -52,14 +57,14 @@ pub(super) fn list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Prints a client with what it has used.
+/// Prints a client and how much of its quotas it has used.
 pub(super) async fn one(
     store: &Overview,
     client: &ClientProfile,
     clock: &Clock,
     as_json: bool,
 ) -> Result<()> {
-    let mut object = described(client);
+    let mut object = properties(client);
     for period in QuotaPeriod::ALL {
         let used = store.quota_used(&client.name, period.current(clock)).await?;
         object.insert(format!("used_this_{}", period.as_str()), used.into());
@@ -80,7 +85,7 @@ pub(super) async fn one(
     Ok(())
 }
 
-fn described(client: &ClientProfile) -> Map<String, Value> {
+fn properties(client: &ClientProfile) -> Map<String, Value> {
     let rules = &client.rules;
     let endpoints =
         rules.endpoints.as_ref().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
@@ -106,15 +111,15 @@ fn described(client: &ClientProfile) -> Map<String, Value> {
     }
 }
 
-fn in_words(client: &ClientProfile) -> String {
+fn limits(client: &ClientProfile) -> String {
     let rules = &client.rules;
     let networks = rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let parts = [
         (!networks.is_empty()).then(|| format!("from {networks}")),
         (!rules.certificates.is_empty()).then(|| "with a certificate".to_owned()),
         rules.rate.map(|rate| format!("{}/s burst {}", rate.per_second(), rate.burst())),
-        rules.daily_quota.map(|quota| format!("{quota} a day")),
-        rules.monthly_quota.map(|quota| format!("{quota} a month")),
+        rules.daily_quota.map(|quota| format!("{quota} per day")),
+        rules.monthly_quota.map(|quota| format!("{quota} per month")),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }

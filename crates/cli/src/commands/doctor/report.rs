@@ -5,43 +5,50 @@ use std::{
 
 use anyhow::Result;
 
-/// What was looked at works.
-pub(super) struct Sound {
-    pub(super) said: String,
-    /// What deserves a look all the same.
-    pub(super) but: Vec<String>,
+/// The result of a check that did not fail.
+pub(super) struct CheckPassed {
+    pub(super) message: String,
+    /// What needs attention nevertheless.
+    pub(super) warnings: Vec<String>,
 }
 
-impl Sound {
-    pub(super) fn but(self, more: impl IntoIterator<Item = String>) -> Self {
-        let but = self.but.into_iter().chain(more).collect();
-        Self { but, ..self }
+impl CheckPassed {
+    pub(super) fn with_warnings(self, more: impl IntoIterator<Item = String>) -> Self {
+        let warnings = self.warnings.into_iter().chain(more).collect();
+        Self { warnings, ..self }
     }
 }
 
-impl<T: Display> From<T> for Sound {
-    fn from(said: T) -> Self {
-        Self { said: said.to_string(), but: Vec::new() }
+impl<T: Display> From<T> for CheckPassed {
+    fn from(message: T) -> Self {
+        Self { message: message.to_string(), warnings: Vec::new() }
     }
 }
 
-/// The lines on stdout.
+/// The checks' lines on stdout.
 #[derive(Default)]
 pub(super) struct Report {
     pub(super) failed: bool,
 }
 
 impl Report {
-    pub(super) fn line(&mut self, what: &str, outcome: Result<impl Into<Sound>, impl Display>) -> Result<()> {
-        let (verdict, said) = match outcome.map(Into::into) {
-            Ok(Sound { said, but }) if but.is_empty() => ("ok", said),
-            Ok(Sound { said, but }) => ("warn", format!("{said}; but {}", but.join("; but "))),
-            Err(said) => {
+    /// Prints the line of one check.
+    pub(super) fn line(
+        &mut self,
+        check: &str,
+        outcome: Result<impl Into<CheckPassed>, impl Display>,
+    ) -> Result<()> {
+        let (verdict, message) = match outcome.map(Into::into) {
+            Ok(CheckPassed { message, warnings }) if warnings.is_empty() => ("ok", message),
+            Ok(CheckPassed { message, warnings }) => {
+                ("warn", format!("{message}; but {}", warnings.join("; but ")))
+            }
+            Err(error) => {
                 self.failed = true;
-                ("FAIL", said.to_string())
+                ("FAIL", error.to_string())
             }
         };
-        writeln!(io::stdout().lock(), "{verdict:<5} {what:<9} {said}")?;
+        writeln!(io::stdout().lock(), "{verdict:<5} {check:<9} {message}")?;
         Ok(())
     }
 }

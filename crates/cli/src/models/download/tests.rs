@@ -6,20 +6,20 @@ use std::{
 
 use super::*;
 
-/// What the server does with one request.
+/// How the server answers a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Answer {
     /// The whole file.
     Whole,
-    /// Declares the whole file and hangs up after so many bytes.
+    /// Declares the whole file and closes the connection after this number of bytes.
     Cut(usize),
-    /// Whole, or from the place asked for if the tag fits.
+    /// The requested range if the tag matches, else the whole file.
     Ranged,
-    /// This status and nothing else.
+    /// This status and no body.
     Status(&'static str),
 }
 
-/// An HTTP server on this machine that answers one connection after another as it was told.
+/// An HTTP server on this machine that gives the prepared answers, one per connection.
 pub(crate) struct Server {
     pub(crate) url: String,
     /// The head of each request.
@@ -83,8 +83,13 @@ fn content() -> Vec<u8> {
 }
 
 fn fetch(server: &Server, part: &Path, wanted: &[u8]) -> Result<Vec<u8>> {
-    let network = Network::with_pause(Duration::from_millis(1)).unwrap();
-    network.fetch(&Download { url: &server.url, sha256: FileDigest::of(wanted), part, title: "model.onnx" })
+    let downloader = Downloader::with_pause(Duration::from_millis(1)).unwrap();
+    downloader.fetch(&Download {
+        url: &server.url,
+        sha256: FileDigest::of(wanted),
+        part,
+        title: "model.onnx",
+    })
 }
 
 fn part() -> (tempfile::TempDir, PathBuf) {
@@ -106,7 +111,7 @@ fn a_file_is_downloaded_and_nothing_is_left_beside_it() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_taken_up_where_it_broke() {
+fn a_download_resumes_where_the_connection_broke() {
     let (folder, part) = part();
     let server = Server::start(&content(), "\"a\"", vec![Answer::Cut(300_000), Answer::Ranged]);
     assert_eq!(fetch(&server, &part, &content()).unwrap(), content());
@@ -118,12 +123,12 @@ fn a_connection_that_breaks_is_taken_up_where_it_broke() {
 }
 
 #[test]
-fn what_has_arrived_is_kept_for_the_next_run() {
+fn an_incomplete_download_is_kept_for_the_next_run() {
     let (_folder, part) = part();
     let server =
         Server::start(&content(), "\"a\"", vec![Answer::Cut(300_000), Answer::Status("404 Not Found")]);
     let error = fetch(&server, &part, &content()).unwrap_err();
-    assert!(error.to_string().contains("bytes are kept; the next attempt goes on from there"), "{error}");
+    assert!(error.to_string().contains("bytes are kept; the next download resumes there"), "{error}");
     assert!(fs::metadata(&part).unwrap().len() > 0);
 
     let server = Server::start(&content(), "\"a\"", vec![Answer::Ranged]);
@@ -132,7 +137,7 @@ fn what_has_arrived_is_kept_for_the_next_run() {
 }
 
 #[test]
-fn a_file_changed_in_between_is_downloaded_from_the_start() {
+fn a_file_that_changed_on_the_server_is_downloaded_from_the_start() {
     let (_folder, part) = part();
     fs::write(&part, b"the beginning of an older file").unwrap();
     fs::write(part.with_file_name(".model.part.etag"), "\"old\"").unwrap();
@@ -141,16 +146,16 @@ fn a_file_changed_in_between_is_downloaded_from_the_start() {
 }
 
 #[test]
-fn pieces_that_do_not_fit_are_thrown_away_and_the_file_is_fetched_whole() {
+fn a_part_of_another_file_is_removed_and_the_file_is_downloaded_again() {
     let (_folder, part) = part();
-    // Without a tag only the digest can tell.
+    // Without a tag, only the digest shows it.
     fs::write(&part, b"the beginning of an older file").unwrap();
     let server = Server::start(&content(), "\"a\"", vec![Answer::Ranged, Answer::Whole]);
     assert_eq!(fetch(&server, &part, &content()).unwrap(), content());
 }
 
 #[test]
-fn a_part_longer_than_the_file_is_thrown_away() {
+fn a_part_longer_than_the_file_is_removed() {
     let (_folder, part) = part();
     fs::write(&part, [content(), vec![0]].concat()).unwrap();
     let server = Server::start(&content(), "\"a\"", vec![Answer::Ranged, Answer::Whole]);
@@ -158,7 +163,7 @@ fn a_part_longer_than_the_file_is_thrown_away() {
 }
 
 #[test]
-fn a_part_that_is_whole_already_is_fetched_again_rather_than_trusted() {
+fn a_part_as_long_as_the_file_is_downloaded_again() {
     let (_folder, part) = part();
     fs::write(&part, content()).unwrap();
     let server = Server::start(&content(), "\"a\"", vec![Answer::Ranged, Answer::Whole]);
@@ -166,16 +171,16 @@ fn a_part_that_is_whole_already_is_fetched_again_rather_than_trusted() {
 }
 
 #[test]
-fn another_file_than_wanted_is_refused_and_not_kept() {
+fn a_file_of_another_digest_is_refused_and_removed() {
     let (folder, part) = part();
     let server = Server::start(&content(), "\"a\"", vec![Answer::Whole]);
     let error = fetch(&server, &part, b"wanted").unwrap_err().to_string();
-    assert!(error.ends_with("it was not used"), "{error}");
+    assert!(error.ends_with("the file was not used"), "{error}");
     assert!(is_empty(&folder));
 }
 
 #[test]
-fn a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not() {
+fn a_server_error_is_retried_and_a_refusal_is_not() {
     let (_folder, part) = part();
     let server =
         Server::start(&content(), "\"a\"", vec![Answer::Status("503 Service Unavailable"), Answer::Whole]);
@@ -188,7 +193,7 @@ fn a_server_in_trouble_is_asked_again_and_one_that_refuses_is_not() {
 }
 
 #[test]
-fn no_server_at_all_is_told_at_once() {
+fn a_refused_connection_is_not_retried() {
     let (_folder, part) = part();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let server = Server { url: format!("http://{gone}/"), requests: Arc::default() };

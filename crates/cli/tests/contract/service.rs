@@ -1,4 +1,4 @@
-//! The service as an operator starts it: the program, its settings, databases and people of its own.
+//! The service as an operator starts it: the program with its own settings, databases and people.
 
 use std::{
     fs,
@@ -23,8 +23,8 @@ use crate::{
     site::{BUDI, CREDENTIALS, clients, fill},
 };
 
-/// A running service. It and its databases end with this value.
-pub(crate) struct Served {
+/// A running service with its databases. Both end when the value is dropped.
+pub(crate) struct TestService {
     process: Child,
     pub(crate) address: SocketAddr,
     pub(crate) admin: SocketAddr,
@@ -38,29 +38,29 @@ pub(crate) struct Served {
     home: PathBuf,
 }
 
-/// A second process beside a [`Served`]. It ends with this value.
-pub(crate) struct Another {
+/// A second process of a [`TestService`]. It ends when the value is dropped.
+pub(crate) struct SecondProcess {
     process: Child,
     pub(crate) address: SocketAddr,
 }
 
-impl Drop for Another {
+impl Drop for SecondProcess {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
-/// Ends a load with the test, also when that fails.
-pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+/// Sets the flag that stops a load when it is dropped, also when the test fails.
+pub(crate) struct StopOnDrop<'a>(pub(crate) &'a AtomicBool);
 
-impl Drop for Ends<'_> {
+impl Drop for StopOnDrop<'_> {
     fn drop(&mut self) {
         self.0.store(true, Relaxed);
     }
 }
 
-/// An answer, as far as tests look at it.
+/// An answer of the service.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) reason_code: String,
@@ -68,7 +68,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// The four fields of a face verification, changed field by field.
+/// The four fields of a face verification. Methods change single fields.
 #[derive(Clone)]
 pub(crate) struct Claim {
     pub(crate) nik: String,
@@ -77,42 +77,42 @@ pub(crate) struct Claim {
     pub(crate) photo: Bytes,
 }
 
-impl Served {
-    /// With the default settings.
+impl TestService {
+    /// Starts the service with the default settings.
     pub(crate) fn start() -> Self {
         Self::with("")
     }
 
-    /// With settings of its own, as TOML.
+    /// Starts the service with these settings, in TOML.
     pub(crate) fn with(settings: &str) -> Self {
         Self::in_home(project(), settings)
     }
 
-    /// With settings and the files beside them that they name.
+    /// Starts the service with these settings, and files beside them.
     pub(crate) fn with_files(settings: &str, files: &[(&str, &str)]) -> Self {
-        Self::start_as(project(), (settings, files), true, |_, _| {})
+        Self::start_as(project(), settings, files, true, |_, _| {})
     }
 
-    /// The same, without waiting until it is ready.
-    pub(crate) fn with_files_not_awaited(settings: &str, files: &[(&str, &str)]) -> Self {
-        Self::start_as(project(), (settings, files), false, |_, _| {})
+    /// Starts the service as [`with_files`](Self::with_files), but does not wait until it is ready.
+    pub(crate) fn with_files_without_waiting(settings: &str, files: &[(&str, &str)]) -> Self {
+        Self::start_as(project(), settings, files, false, |_, _| {})
     }
 
-    /// With a folder to be started in, where models and runtime are looked for.
+    /// Starts the service in a folder where it looks for models and runtime.
     pub(crate) fn in_home(home: PathBuf, settings: &str) -> Self {
-        Self::start_as(home, (settings, &[]), true, |_, _| {})
+        Self::start_as(home, settings, &[], true, |_, _| {})
     }
 
-    /// With a registry at an address where nobody answers.
+    /// Starts the service with a registry that cannot be reached.
     pub(crate) fn without_registry() -> Self {
-        Self::start_as(project(), ("", &[]), false, |text, registry| {
+        Self::start_as(project(), "", &[], false, |text, registry| {
             *text = text.replace(registry, "postgres://nobody@127.0.0.1:1/nowhere");
         })
     }
 
-    /// With a store at an address where nobody answers.
+    /// Starts the service with a store that cannot be reached.
     pub(crate) fn without_store() -> Self {
-        Self::start_as(project(), ("", &[]), false, |text, _| {
+        Self::start_as(project(), "", &[], false, |text, _| {
             let store = text.split("[store]\nurl = \"").nth(1).unwrap().split('"').next().unwrap().to_owned();
             *text = text.replace(&store, "postgres://nobody@127.0.0.1:1/nowhere");
         })
@@ -120,9 +120,10 @@ impl Served {
 
     fn start_as(
         home: PathBuf,
-        (settings, files): (&str, &[(&str, &str)]),
+        settings: &str,
+        files: &[(&str, &str)],
         until_ready: bool,
-        bend: impl FnOnce(&mut String, &str),
+        change_text: impl FnOnce(&mut String, &str),
     ) -> Self {
         let project = project();
         assert!(
@@ -157,12 +158,12 @@ impl Served {
         fs::write(&file, &text).unwrap();
         let migrated = padan(&project, &file, "migrate").output().unwrap();
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
-        bend(&mut text, &registry_url);
+        change_text(&mut text, &registry_url);
         fs::write(&file, &text).unwrap();
 
         let log = folder.path().join("log");
         let (process, [address, admin]) = launch(&home, &file, &log);
-        let served = Self {
+        let service = Self {
             process,
             address,
             admin,
@@ -176,9 +177,9 @@ impl Served {
             home,
         };
         if until_ready {
-            served.wait_until_ready();
+            service.wait_until_ready();
         }
-        served
+        service
     }
 
     fn wait_until_ready(&self) {
@@ -197,7 +198,7 @@ impl Served {
         }
     }
 
-    /// Sends a claim as the client who may call.
+    /// Sends a claim with valid credentials.
     pub(crate) fn verify(&self, claim: &Claim) -> Answer {
         self.send(claim.form())
     }
@@ -219,14 +220,15 @@ impl Served {
         path: &str,
         credentials: [&str; 3],
     ) -> reqwest::blocking::RequestBuilder {
-        self.request_at(self.address, (method, path), credentials)
+        self.request_at(self.address, method, path, credentials)
     }
 
-    /// The same to another process.
+    /// A request with credentials to another process.
     pub(crate) fn request_at(
         &self,
         address: SocketAddr,
-        (method, path): (&str, &str),
+        method: &str,
+        path: &str,
         credentials: [&str; 3],
     ) -> reqwest::blocking::RequestBuilder {
         let [user, password, key] = credentials;
@@ -237,7 +239,7 @@ impl Served {
     }
 
     /// The status and the body of a GET on the operators' listener.
-    pub(crate) fn ask_operators(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get_from_operators(&self, path: &str) -> (u16, String) {
         let response = self.client.get(format!("http://{}{path}", self.admin)).send().unwrap();
         (response.status().as_u16(), response.text().unwrap())
     }
@@ -254,59 +256,59 @@ impl Served {
         connection
     }
 
-    /// The id of the process, for signals.
+    /// The process of the service.
     pub(crate) fn process(&mut self) -> &mut Child {
         &mut self.process
     }
 
-    /// Sends the process a signal.
+    /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.process), signal).unwrap();
     }
 
-    /// Ends the process as a power failure would.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
     }
 
-    /// Starts another process with the same settings and databases after [`kill`](Self::kill).
-    pub(crate) fn start_again(&mut self) {
+    /// Starts the service again with the same settings and databases, after its process has ended.
+    pub(crate) fn restart(&mut self) {
         (self.process, [self.address, self.admin]) = launch(&self.home, &self.file, &self.log);
         self.wait_until_ready();
     }
 
-    /// Changes the file of settings, for whatever starts next.
+    /// Changes the settings file, for the next start or reload.
     pub(crate) fn change_settings(&self, from: &str, to: &str) {
         let text = fs::read_to_string(&self.file).unwrap();
         assert!(text.contains(from), "{text}");
         fs::write(&self.file, text.replace(from, to)).unwrap();
     }
 
-    /// Changes the file of clients, and has it read again.
+    /// Changes the file of clients and reloads it.
     pub(crate) fn change_clients(&self, from: &str, to: &str) {
         let file = self.folder.path().join("clients.toml");
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(from), "{text}");
         fs::write(&file, text.replace(from, to)).unwrap();
-        self.read_again();
+        self.reload();
     }
 
-    /// Has the service read its settings again, and waits until it has, or has refused them.
-    pub(crate) fn read_again(&self) {
-        let ends = |log: &str| {
-            log.matches("the settings were read again").count() + log.matches("all stays as it was").count()
+    /// Makes the service reload its settings, and waits until it has loaded or refused them.
+    pub(crate) fn reload(&self) {
+        let reloads = |log: &str| {
+            log.matches("settings reloaded").count() + log.matches("settings not reloaded").count()
         };
-        let before = ends(&self.logged());
+        let before = reloads(&self.logged());
         self.signal(Signal::HUP);
         let began = Instant::now();
-        while ends(&self.logged()) == before {
-            assert!(began.elapsed() < Duration::from_secs(30), "nothing was read:\n{}", self.logged());
+        while reloads(&self.logged()) == before {
+            assert!(began.elapsed() < Duration::from_secs(30), "nothing was reloaded:\n{}", self.logged());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits until the service has logged something.
+    /// Waits until the log contains these words.
     pub(crate) fn wait_for_log(&self, words: &str) {
         let began = Instant::now();
         while !self.logged().contains(words) {
@@ -316,20 +318,20 @@ impl Served {
     }
 
     /// Starts a second process with the same settings and databases.
-    pub(crate) fn another(&self) -> Another {
-        let log = self.folder.path().join("log-of-another");
+    pub(crate) fn start_second_process(&self) -> SecondProcess {
+        let log = self.folder.path().join("second-log");
         let (process, [address, admin]) = launch(&self.home, &self.file, &log);
-        let another = Another { process, address };
+        let second = SecondProcess { process, address };
         self.wait_until_ready_at(admin);
-        another
+        second
     }
 
-    /// Runs another command of the program with the same settings.
+    /// Runs a command of the program with the same settings.
     pub(crate) fn command(&self, words: &[&str]) -> Output {
         self.start_command(words).wait_with_output().unwrap()
     }
 
-    /// The same in the background.
+    /// Starts a command of the program with the same settings in the background.
     pub(crate) fn start_command(&self, words: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_padan"))
             .args(words)
@@ -344,7 +346,7 @@ impl Served {
             .unwrap()
     }
 
-    /// A folder of its own, which goes with the test.
+    /// The folder with the service's settings and files. It is removed with the value.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -355,7 +357,7 @@ impl Served {
     }
 }
 
-impl Drop for Served {
+impl Drop for TestService {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -366,8 +368,8 @@ impl Drop for Served {
 }
 
 impl Claim {
-    /// What is true of Budi, with a selfie of his.
-    pub(crate) fn true_one() -> Self {
+    /// Budi's data and a selfie of his, which match the registry.
+    pub(crate) fn matching() -> Self {
         Self {
             nik: BUDI.to_owned(),
             name: "Budi Santoso".to_owned(),
@@ -420,7 +422,7 @@ impl Answer {
         assert_eq!((self.status, &*self.reason_code, &*self.body), (status, reason_code, body));
     }
 
-    /// An answer of the two keys.
+    /// Asserts an answer that has only a status and a reason.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, reason_code: &str, reason: &str) {
         self.assert(
@@ -448,7 +450,7 @@ impl Answer {
     }
 }
 
-/// Plain HTTP is what most tests speak; a client is not made without cryptography all the same.
+/// A client needs a cryptography provider even where a test uses plain HTTP.
 fn http_client() -> ClientBuilder {
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -483,11 +485,11 @@ fn padan(project: &Path, settings: &Path, command: &str) -> Command {
 fn launch(project: &Path, settings: &Path, log: &Path) -> (Child, [SocketAddr; 2]) {
     let mut serve = padan(project, settings, "serve");
     if !fs::read_to_string(settings).unwrap().contains("shutdown_delay_seconds") {
-        // No balancer has to see the end coming.
+        // No load balancer needs time to notice the shutdown.
         serve.env("PADAN__HTTP__SHUTDOWN_DELAY_SECONDS", "0");
     }
     let mut process = serve
-        // Whatever the processor has, figures and metrics are those of the plain kernels.
+        // The same device on every machine, so that expected metrics do not depend on the processor.
         .env("PADAN__INFERENCE__DEVICE", "cpu")
         .env("PADAN__HTTP__PORT", "0")
         .env("PADAN__HTTP__ADMIN_PORT", "0")
@@ -498,7 +500,7 @@ fn launch(project: &Path, settings: &Path, log: &Path) -> (Child, [SocketAddr; 2
     (process, addresses)
 }
 
-/// The two addresses, from the line of the log that tells them.
+/// Reads the two addresses from the log.
 fn listening(log: &Path, process: &mut Child) -> [SocketAddr; 2] {
     let began = Instant::now();
     loop {
@@ -517,7 +519,7 @@ fn listening(log: &Path, process: &mut Child) -> [SocketAddr; 2] {
     }
 }
 
-/// The number of a field, in a line of either format.
+/// The port in a field of a log line, in either format.
 fn port_in(line: &str, field: &str) -> Option<u16> {
     let (_, number) =
         line.split_once(&format!("\"{field}\":")).or_else(|| line.split_once(&format!(" {field}=")))?;

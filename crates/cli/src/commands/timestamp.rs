@@ -4,28 +4,27 @@ use anyhow::{Error, bail};
 use chrono::{DateTime, NaiveDate, Utc};
 use padan_domain::midnight_in_jakarta;
 
-/// A moment on the command line: RFC 3339, or the beginning of a day in Asia/Jakarta as `yyyy-mm-dd`.
+/// A time on the command line: RFC 3339, or the beginning of a day in Asia/Jakarta as `yyyy-mm-dd`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment(DateTime<Utc>);
+pub(crate) struct Timestamp(DateTime<Utc>);
 
-impl Moment {
-    /// The moment.
+impl Timestamp {
     pub(crate) fn into_inner(self) -> DateTime<Utc> {
         self.0
     }
 }
 
-impl FromStr for Moment {
+impl FromStr for Timestamp {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        if let Ok(moment) = DateTime::parse_from_rfc3339(text) {
-            return Ok(Self(moment.to_utc()));
+        if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+            return Ok(Self(time.to_utc()));
         }
         let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == 10);
         match day.and_then(midnight_in_jakarta) {
-            Some(moment) => Ok(Self(moment)),
-            None => bail!("write 2026-11-24 or 2026-11-24T08:30:00+07:00"),
+            Some(midnight) => Ok(Self(midnight)),
+            None => bail!("expected a day such as 2026-11-24 or a time such as 2026-11-24T08:30:00+07:00"),
         }
     }
 }
@@ -36,11 +35,11 @@ mod tests {
 
     #[test]
     fn a_day_begins_at_midnight_in_jakarta() {
-        let utc = |text: &str| text.parse::<Moment>().unwrap().into_inner().to_rfc3339();
+        let utc = |text: &str| text.parse::<Timestamp>().unwrap().into_inner().to_rfc3339();
         assert_eq!(utc("2026-11-24"), "2026-11-23T17:00:00+00:00");
         assert_eq!(utc("2026-11-24T08:30:00+07:00"), "2026-11-24T01:30:00+00:00");
         for wrong in ["", "24-11-2026", "2026-11-24T08:30:00", "2026-11-241", "2026-02-30"] {
-            assert!(wrong.parse::<Moment>().is_err(), "{wrong}");
+            assert!(wrong.parse::<Timestamp>().is_err(), "{wrong}");
         }
     }
 }

@@ -12,32 +12,33 @@ use padan_inference::{Analysis, Engine};
 
 use super::people::{People, Person};
 
-/// So many people are tried as the one whom the requests are about, and as strangers, before the search ends.
-const CANDIDATES: usize = 40;
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How many people are tried as the subject of the requests, and as the stranger.
+const MAX_CANDIDATES: usize = 40;
+const ANALYSIS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Faces of the project's own sample people, for a folder in which nobody looks different enough.
-const SPARE_STRANGERS: [&[u8]; 2] = [
+/// Photos of the project's sample people, for a folder in which nobody looks different enough from the subject.
+const FALLBACK_STRANGERS: [&[u8]; 2] = [
     include_bytes!("../../../../people/images/118_s1.jpg"),
     include_bytes!("../../../../people/images/126_s2.jpg"),
 ];
 
-/// Whom the eight requests are about, and what they need besides.
-pub(super) struct Cast<'a> {
+/// The data from which the eight requests are made.
+pub(super) struct RequestData<'a> {
+    /// The subject of the requests.
     pub(super) person: &'a Person,
-    /// A photo of the person, to be sent as the selfie.
+    /// The photo that is sent as the person's selfie.
     pub(super) selfie: PathBuf,
-    /// A photo of somebody who looks different.
+    /// A photo of somebody else whose face does not match.
     pub(super) stranger: Bytes,
-    /// A name that is not the person's.
+    /// A name that does not match the person's.
     pub(super) other_name: &'static str,
-    /// A NIK that nobody has.
+    /// A NIK that is not in the registry.
     pub(super) unknown_nik: NationalId,
 }
 
-impl<'a> Cast<'a> {
-    /// Takes the first active person whom the lists of selfies and strangers name. Where a list is missing, the
-    /// faces themselves decide: a portrait that is taken as a selfie, and the least similar other portrait.
+impl<'a> RequestData<'a> {
+    /// Chooses the first active person in the lists of selfies and strangers. Where a list is missing, the faces are
+    /// compared: the selfie is a portrait that passes as one, the stranger the least similar other portrait.
     pub(super) async fn choose(people: &'a People, engine: &Engine) -> Result<Self> {
         let candidates: Vec<&Person> = people
             .all
@@ -69,7 +70,7 @@ async fn search<'a>(
     engine: &Engine,
 ) -> Result<(&'a Person, PathBuf, Bytes)> {
     let mut subject = None;
-    for person in candidates.iter().take(CANDIDATES) {
+    for person in candidates.iter().take(MAX_CANDIDATES) {
         let Some(portrait) = &person.portrait else { continue };
         let selfie = people.selfies.as_ref().and_then(|selfies| selfies.get(&person.nik)).unwrap_or(portrait);
         let reference = reference(engine, read(people, portrait)?).await;
@@ -83,7 +84,7 @@ async fn search<'a>(
     }
     let Some((person, portrait, selfie, reference)) = subject else {
         bail!(
-            "none of the first {CANDIDATES} active people in {} has a portrait whose face can be verified; the eight \
+            "none of the first {MAX_CANDIDATES} active people in {} has a portrait with a usable face; the eight \
              requests need one",
             people.folder.join("people.csv").display()
         );
@@ -96,7 +97,7 @@ async fn search<'a>(
     Ok((person, selfie, stranger))
 }
 
-/// The photo that is accepted as a selfie and resembles the reference least.
+/// The photo that is accepted as a selfie and is least similar to the reference.
 async fn least_similar(
     people: &People,
     candidates: &[&Person],
@@ -109,9 +110,9 @@ async fn least_similar(
         .iter()
         .filter_map(|person| person.portrait.as_deref())
         .filter(|portrait| seen.insert(portrait))
-        .take(CANDIDATES);
+        .take(MAX_CANDIDATES);
     let mut photos = others.map(|portrait| read(people, portrait)).collect::<Result<Vec<_>>>()?;
-    photos.extend(SPARE_STRANGERS.map(Bytes::from_static));
+    photos.extend(FALLBACK_STRANGERS.map(Bytes::from_static));
     let mut least: Option<(f64, Bytes)> = None;
     for bytes in photos {
         let Some(analysis) = probe(engine, bytes.clone()).await else { continue };
@@ -123,7 +124,7 @@ async fn least_similar(
     least
         .filter(|(cosine, _)| *cosine < engine.calibration().pass_cosine())
         .map(|(_, bytes)| bytes)
-        .context("nobody in the folder looks different enough from the first person to be an impostor")
+        .context("every photo in the folder matches the first person's: add a photo of somebody else")
 }
 
 fn read(people: &People, photo: &Path) -> Result<Bytes> {
@@ -133,18 +134,18 @@ fn read(people: &People, photo: &Path) -> Result<Bytes> {
 }
 
 async fn probe(engine: &Engine, bytes: Bytes) -> Option<Analysis> {
-    engine.probe(Photo::try_from(bytes).ok()?, Instant::now() + PATIENCE).await.ok()
+    engine.probe(Photo::try_from(bytes).ok()?, Instant::now() + ANALYSIS_TIMEOUT).await.ok()
 }
 
 async fn reference(engine: &Engine, bytes: Bytes) -> Option<Analysis> {
-    engine.reference(Photo::try_from(bytes).ok()?, Instant::now() + PATIENCE).await.ok()
+    engine.reference(Photo::try_from(bytes).ok()?, Instant::now() + ANALYSIS_TIMEOUT).await.ok()
 }
 
 fn passes(engine: &Engine, a: &Embedding, b: &Embedding) -> bool {
     a.similarity(b).is_some_and(|similarity| engine.calibration().percentage(similarity).passes())
 }
 
-/// One of two invented names, which cannot both be the person's under any rule.
+/// The first of two invented names that does not match the person's name under any rule.
 fn other_name(name: &str) -> &'static str {
     const INVENTED: [&str; 2] = ["Wahyu Prasetyo", "Kirana Larasati"];
     const LOOSEST: NameRule = NameRule::JaroWinkler { at_least: 0.7 };
@@ -155,14 +156,14 @@ fn other_name(name: &str) -> &'static str {
     if is_same(INVENTED[0]) { INVENTED[1] } else { INVENTED[0] }
 }
 
-/// The serial 0000 is never issued, so that the number is nobody's outside the demo either.
+/// A NIK with the serial number 0000, which is never issued, so that it belongs to nobody outside the demo either.
 fn unknown_nik(people: &People) -> Result<NationalId> {
     let taken: HashSet<&NationalId> = people.all.iter().map(|person| &person.nik).collect();
     (1..=31)
         .flat_map(|day| (0..100).map(move |year| format!("317401{day:02}01{year:02}0000")))
         .filter_map(|text| text.parse().ok())
         .find(|nik| !taken.contains(nik))
-        .context("every NIK that the demo would call unknown stands in people.csv")
+        .context("people.csv contains every NIK that the demo could use as an unknown one")
 }
 
 #[cfg(test)]
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_other_name_is_another() {
+    fn the_other_name_does_not_match() {
         assert_eq!(other_name("Budi Santoso"), "Wahyu Prasetyo");
         assert_eq!(other_name("Dr. Wahyu Prasetyo"), "Kirana Larasati");
     }

@@ -1,0 +1,27 @@
+use serde::Deserialize;
+
+use crate::telemetry;
+
+/// Every section. A key that no section knows is refused.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// What is written to stderr.
+    pub(crate) log: telemetry::Config,
+    /// Which traces of requests are exported, and where to.
+    pub(crate) traces: telemetry::TracesConfig,
+    /// The two listeners.
+    pub(crate) http: padan_http_api::Config,
+    /// Who may call.
+    pub(crate) clients: padan_verification::ClientsConfig,
+    /// How requests are judged.
+    pub(crate) verification: padan_verification::Config,
+    /// The civil registry's replica.
+    pub(crate) registry: padan_registry::Config,
+    /// The service's own database.
+    pub(crate) store: padan_store::Config,
+    /// Enrolment ahead of the first verification.
+    pub(crate) enrolment: padan_verification::EnrolmentConfig,
+    /// The models and where they run.
+    pub(crate) inference: padan_inference::Config,
+}

@@ -1,0 +1,140 @@
+//! Shutdown of the service, and reloading of its settings.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    time::{Duration, Instant},
+};
+
+use rustix::process::Signal;
+
+use crate::{
+    service::{Claim, TestService, text_fields},
+    site::{BUDI, CREDENTIALS},
+};
+
+#[test]
+fn readiness_ends_before_the_shutdown_and_requests_are_served_in_between() {
+    let mut service = TestService::with("[http]\nshutdown_delay_seconds = 3\n");
+    assert_eq!(service.get_from_operators("/readyz").0, 200);
+    let began = Instant::now();
+    service.signal(Signal::TERM);
+    while service.get_from_operators("/readyz").0 == 200 {
+        assert!(began.elapsed() < Duration::from_secs(2), "still ready");
+    }
+    assert!(service.get_from_operators("/readyz").1.contains("stopping"));
+    assert_eq!(service.get_from_operators("/healthz").0, 200);
+    // New connections are still accepted.
+    let mut asked = 0;
+    while began.elapsed() < Duration::from_secs(2) {
+        let mut connection = service.connect();
+        connection.write_all(b"GET /nowhere HTTP/1.1\r\nHost: padan\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close"), "{answer}");
+        asked += 1;
+    }
+    assert!(asked > 0);
+    assert!(service.process().wait().unwrap().success());
+    assert!((3..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut service = TestService::with("[http]\nshutdown_delay_seconds = 60\n");
+    let mut unfinished = service.connect();
+    unfinished.write_all(b"POST /identity/v1/verification HTTP/1.1\r\nHost: padan\r\n").unwrap();
+    let began = Instant::now();
+    service.signal(Signal::TERM);
+    service.wait_for_log("shutting down: no longer ready");
+    service.signal(Signal::TERM);
+    // 128 plus the number of SIGTERM.
+    assert_eq!(service.process().wait().unwrap().code(), Some(143));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart() {
+    let service = TestService::with("[http]\nbody_limit_bytes = 10000000\n");
+    let hash = |service: &TestService| {
+        let metrics = service.get_from_operators("/metrics").1;
+        metrics.lines().find(|line| line.starts_with("padan_config_info")).unwrap().to_owned()
+    };
+    let at_start = hash(&service);
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    service.change_settings("body_limit_bytes = 10000000", "body_limit_bytes = 1000");
+    service.change_settings("[log]\n", "[log]\nfilter = \"warn\"\n");
+    // The new log level hides the end of the reload.
+    service.signal(Signal::HUP);
+    let began = Instant::now();
+    while service.verify(&Claim::matching()).reason_code != "BODY_TOO_LARGE" {
+        assert!(began.elapsed() < Duration::from_secs(20), "the limit has not changed");
+    }
+    assert_ne!(hash(&service), at_start);
+    let lines = service.logged().lines().count();
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "BODY_TOO_LARGE");
+    assert_eq!(service.logged().lines().count(), lines, "a refusal is not logged as a warning");
+
+    service.change_settings("filter = \"warn\"", "filter = \"info\"");
+    service.change_settings("[http]\n", "[http]\nworkers = 3\n");
+    service.reload();
+    let log = service.logged();
+    assert!(log.contains("take effect at the next start: http.workers"), "{log}");
+
+    // TLS is turned on only at a start.
+    service.change_settings(
+        "[http]\n",
+        "[http]\ntls = { certificate_file = \"c\", private_key_file = \"k\" }\n",
+    );
+    service.reload();
+    assert!(service.logged().contains("changes by a start"), "{}", service.logged());
+
+    service.change_settings("body_limit_bytes = 1000", "body_limit_bytes = \"many\"");
+    service.reload();
+    assert!(service.logged().contains("settings not reloaded"), "{}", service.logged());
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "BODY_TOO_LARGE");
+    service.change_settings("body_limit_bytes = \"many\"", "body_limit_bytes = 10000000");
+    service.change_clients("name = \"bank\"", "name = \"renamed\"");
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+}
+
+#[test]
+fn a_start_despite_pending_migrations_needs_a_flag() {
+    let service = TestService::with("[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n");
+    let forget = "DELETE FROM store._sqlx_migrations WHERE version = 8";
+    service.runtime.block_on(service.store.execute(forget));
+    let refused = service.command(&["serve"]);
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(stderr.contains("lacks 1 migrations") && stderr.contains("padan migrate"), "{stderr}");
+    let mut flagged = service.start_command(&["serve", "--despite-pending-migrations"]);
+    let process = rustix::process::Pid::from_child(&flagged);
+    let send = |signal| rustix::process::kill_process(process, signal).unwrap();
+    let mut log = String::new();
+    let mut lines = BufReader::new(flagged.stderr.take().unwrap());
+    while !log.contains("\"serving\"") {
+        let before = log.len();
+        assert!(lines.read_line(&mut log).unwrap() > 0, "it ended:\n{log}");
+        if log[before..].contains("starting although the store lacks migrations") {
+            // While the models are loaded. The signal is handled when the service runs.
+            send(Signal::HUP);
+        }
+    }
+    while !log.contains("\"settings reloaded\"") {
+        assert!(lines.read_line(&mut log).unwrap() > 0, "it ended:\n{log}");
+    }
+    send(Signal::TERM);
+    assert!(flagged.wait().unwrap().success(), "{log}");
+    assert!(log.contains("starting although the store lacks migrations"), "{log}");
+}
+
+#[test]
+fn idle_connections_do_not_delay_the_shutdown() {
+    let mut service = TestService::start();
+    let form = text_fields(&[("nik", BUDI)]);
+    let answer = service.request("POST", "/identity/v1/verification", CREDENTIALS).multipart(form).send();
+    assert_eq!(answer.unwrap().status(), 200, "its connection is kept");
+    let began = Instant::now();
+    service.signal(Signal::TERM);
+    assert!(service.process().wait().unwrap().success());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
