@@ -52,9 +52,8 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
             }
             Err(error) => {
                 let reason = format!("{error:#}");
-                let is_new = failed
-                    .as_ref()
-                    .is_none_or(|before| before.model != active || before.reason != reason);
+                let is_new =
+                    failed.as_ref().is_none_or(|before| before.model != active || before.reason != reason);
                 if engine.set_outdated(true) || is_new {
                     tracing::error!(
                         set = active.model_set,

@@ -109,7 +109,7 @@ impl Demo<'_> {
             started = self.start(&settings) => started?,
             _ = early.first_signal() => bail!("interrupted before the demo had started"),
         };
-        let Started { service, data, all_as_documented } = started;
+        let Started { mut service, data, all_as_documented } = started;
         if !self.arguments.once {
             table::print_usage(&data, service.port, service.admin_port, self.site.settings_file())?;
             tokio::select! {

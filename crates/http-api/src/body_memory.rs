@@ -70,18 +70,18 @@ mod tests {
     fn bodies_share_the_limit_and_release_their_bytes() {
         let shown = IntGauge::new("shown", "what is held").unwrap();
         let memory = BodyMemory::new(100, shown.clone());
-        let (mut one, mut other) = (memory.nothing(), memory.nothing());
+        let (mut one, mut other) = (memory.reservation(), memory.reservation());
         assert!(one.grow_to(60) && other.grow_to(40));
         assert!(!other.grow_to(41), "one byte too many");
         assert!(other.grow_to(30), "it has more than that already");
         assert_eq!(shown.get(), 100);
         drop(one);
         assert!(other.grow_to(100));
-        memory.change(50);
-        assert!(other.grow_to(100) && !memory.nothing().grow_to(1), "what is held stays");
+        memory.set_limit(50);
+        assert!(other.grow_to(100) && !memory.reservation().grow_to(1), "what is held stays");
         drop(other);
-        assert!(memory.nothing().grow_to(50) && !memory.nothing().grow_to(51));
+        assert!(memory.reservation().grow_to(50) && !memory.reservation().grow_to(51));
         assert_eq!(shown.get(), 0);
-        assert!(!memory.nothing().grow_to(usize::MAX));
+        assert!(!memory.reservation().grow_to(usize::MAX));
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     digest::FileDigest,
     manifest::{
         ColourOrder, DetectionSpec, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize,
-        InputSpec, Level, Manifest, OpenVino, Package, Source, Task,
+        InputSpec, LandmarkWindow, Level, Manifest, OpenVino, Package, Source, Task,
     },
     model_error::ModelError,
     preparation_step::PreparationStep,

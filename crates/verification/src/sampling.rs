@@ -20,11 +20,17 @@ impl Verifier {
         let trail = self.parts.audit.clone();
         tasks.spawn("audit writer", async move { trail.writer_ended().await });
         let verifier = self.clone();
-        tasks.spawn("replica lag", repeat(LAG_INTERVAL, async move || verifier.parts.registry.measure_lag().await));
+        tasks.spawn(
+            "replica lag",
+            repeat(LAG_INTERVAL, async move || verifier.parts.registry.measure_lag().await),
+        );
         let verifier = self.clone();
         tasks.spawn("readiness", repeat(READINESS_INTERVAL, async move || drop(verifier.readiness().await)));
         let verifier = self.clone();
-        tasks.spawn("template count", repeat(TEMPLATES_INTERVAL, async move || verifier.count_templates().await));
+        tasks.spawn(
+            "template count",
+            repeat(TEMPLATES_INTERVAL, async move || verifier.count_templates().await),
+        );
     }
 
     async fn count_templates(&self) {

@@ -99,7 +99,8 @@ impl Trials {
     ) -> Result<Option<Duration>, VerificationError> {
         let now = self.clock.now();
         let window = TimeDelta::seconds(self.limit.window_seconds.get().into());
-        let lookup = self.store.nth_latest_failed_face(&subject.nik, subject.client.as_str(), now - window, failures);
+        let lookup =
+            self.store.nth_latest_failed_face(&subject.nik, subject.client.as_str(), now - window, failures);
         let failed_at = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
         Ok(failed_at.map(|failed_at| (failed_at + window - now).to_std().unwrap_or_default()))
     }

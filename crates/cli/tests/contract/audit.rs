@@ -170,8 +170,9 @@ fn a_request_whose_client_disconnects_has_a_row() {
 #[test]
 fn a_request_that_waits_for_its_row_counts_as_in_flight() {
     let service = Arc::new(TestService::with("[http]\nmax_in_flight = 1\n"));
-    let ask =
-        |service: &TestService| service.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]));
+    let ask = |service: &TestService| {
+        service.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]))
+    };
     // While the table is locked no row is written.
     let (waiting, refused) =
         service.runtime.block_on(service.store.locked_during("store.audit_event", async {
