@@ -58,7 +58,7 @@ fn root(path: &str) -> std::path::PathBuf {
 
 fn selfie(size: Size) -> Photo {
     let rendered = fs::read(root("people/images/114_s1.jpg")).expect("people/images is there");
-    let enlarged = size.decode_larger(&rendered).expect("the selfie is a picture");
+    let enlarged = size.enlarge(&rendered).expect("the selfie is a picture");
     Photo::try_from(enlarged).expect("a JPEG is a photo")
 }
 
