@@ -10,7 +10,7 @@ use tokio::{
     sync::Mutex,
 };
 
-/// The address on which a server takes connections, and the last answer to whether it refuses them.
+/// The address on which a server accepts connections, and the result of the last probe.
 pub(crate) struct Listener {
     address: Address,
     last: Mutex<Option<Probe>>,
@@ -26,8 +26,9 @@ struct Probe {
     refusal: Option<String>,
 }
 
-/// For how long an answer holds. Less than any caller has waited before it asks, so that the answer is from its wait.
-pub(crate) const FRESH: Duration = Duration::from_millis(20);
+/// How long the result of a probe is valid. Each caller waits at least this long before it asks, so that a shared
+/// result is never from before its wait.
+pub(crate) const PROBE_VALIDITY: Duration = Duration::from_millis(20);
 
 impl Listener {
     pub(crate) fn of(options: &PgConnectOptions) -> Self {
@@ -40,11 +41,11 @@ impl Listener {
         Self { address, last: Mutex::default() }
     }
 
-    /// The error with which the server refuses a connection; `None` when it does not. Callers at the same time share
-    /// one probe.
+    /// The error with which the server refuses a connection; `None` when it does not. Concurrent callers share one
+    /// probe.
     pub(crate) async fn refusal(&self) -> Option<String> {
         let mut last = self.last.lock().await;
-        if let Some(probe) = last.as_ref().filter(|probe| probe.at.elapsed() < FRESH) {
+        if let Some(probe) = last.as_ref().filter(|probe| probe.at.elapsed() < PROBE_VALIDITY) {
             return probe.refusal.clone();
         }
         let error = self.connect().await.err();

@@ -3,7 +3,7 @@ use std::str::FromStr as _;
 use sqlx::postgres::PgConnectOptions;
 
 /// The options that all connections share: those of the URL, the application's name, and TCP keep-alive, by which
-/// either side notices that the other is gone.
+/// each side detects that the other is gone.
 ///
 /// # Errors
 ///

@@ -18,7 +18,7 @@ use crate::{
     fault::{Fault, FaultKind},
     figures::{Counters, PoolFigures},
     lease::Lease,
-    listener::{FRESH, Listener},
+    listener::{Listener, PROBE_VALIDITY},
     options::display_name,
 };
 
@@ -49,9 +49,9 @@ pub struct Limits {
     pub statement: Duration,
     /// How long a statement may wait for a lock.
     pub lock: Duration,
-    /// After which time an unused connection is closed.
+    /// The time after which an unused connection is closed.
     pub idle: Duration,
-    /// After which time a connection is replaced.
+    /// The time after which a connection is replaced.
     pub lifetime: Duration,
     /// The most connections that the pool opens.
     pub max_connections: NonZeroU32,
@@ -60,7 +60,7 @@ pub struct Limits {
 /// How much longer than the server's own limit the client waits, so that the server's error arrives.
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a caller waits for a connection before the listener is probed; each further wait is twice as long.
-const FIRST_PROBE_AFTER: Duration = FRESH;
+const FIRST_PROBE_AFTER: Duration = PROBE_VALIDITY;
 
 impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
@@ -103,7 +103,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// When no connection can be had in time, the server refuses, or the statement fails or takes too long.
+    /// When no connection is available in time, the server refuses one, or the statement fails or takes too long.
     pub async fn run<A, T>(&self, statement: Statement<A, T>, argument: &A) -> Result<T, Fault> {
         // Boxed, since the pool's future is large and would be embedded in each caller's.
         let outcome = Box::pin(self.run_uncounted(statement, argument)).await;
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn all_who_wait_for_a_connection_share_the_probes() {
+    async fn callers_that_wait_for_a_connection_share_the_probes() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(listener.local_addr().unwrap().port());
         let accepted = Arc::new(AtomicUsize::new(0));
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_is_reported_to_all_who_wait() {
+    async fn a_refusal_is_reported_to_all_waiting_callers() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let pool = pool(listener.local_addr().unwrap().port());
         drop(listener);

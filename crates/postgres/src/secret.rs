@@ -7,7 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 ///
 /// # Errors
 ///
-/// When both are set, or the file is empty or cannot be read. The text names the key and quotes nothing of the secret.
+/// When both are set, or the file is empty or cannot be read. The text names the key and contains no part of the
+/// secret.
 pub fn read_secret(
     key: &str,
     text: Option<&SecretString>,

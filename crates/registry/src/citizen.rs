@@ -28,7 +28,7 @@ pub(crate) struct CitizenRow {
 
 /// Reads the row of a NIK, and a second one if there is one.
 ///
-/// Here and in the other queries dates and moments are text: decoding `infinity`, or a year out of chrono's range,
+/// Here and in the other queries, dates and timestamps are text: decoding `infinity`, or a year out of chrono's range,
 /// would panic, and the registry's values are not under our control.
 pub(crate) fn query<'c>(
     connection: &'c mut PgConnection,

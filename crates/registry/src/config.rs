@@ -11,8 +11,8 @@ use crate::error::RegistryError;
 pub struct Config {
     /// `postgres://` URLs of the replicas, tried in this order; also one string, separated by commas. A wrong URL
     /// delays one look-up by its connect timeout every [`retry_failed_after_ms`](Self::retry_failed_after_ms). When all
-    /// are wrong, every verification is answered 503. The user needs no privilege but to read `padan.citizen`. Either
-    /// this or `urls_file`.
+    /// are wrong, every verification is answered 503. The user needs no privilege except to read `padan.citizen`.
+    /// Either this or `urls_file` is set.
     #[serde(deserialize_with = "one_or_many")]
     pub urls: Vec<SecretString>,
     /// A file with the URLs, one a line. It contains passwords: only the service may read it.
@@ -21,8 +21,8 @@ pub struct Config {
     /// How long it may take to get a connection to one replica, new or from the pool. Too short: a replica that is
     /// distant or busy counts as down. Too long: a dead first replica delays every fail-over.
     pub connect_timeout_ms: u64,
-    /// How long the server may work on one query. Too short: portraits on slow disks become 503. Too long: a
-    /// blocked query keeps its connection and the pool is exhausted.
+    /// How long the server may work on one query. Too short: look-ups of portraits on slow disks are answered 503. Too
+    /// long: a blocked query keeps its connection and the pool is exhausted.
     pub statement_timeout_ms: u64,
     /// How long a query may wait for a lock, such as a replica's exclusive lock while it replays a schema
     /// change. It has no effect when it is longer than the statement timeout.
@@ -33,17 +33,17 @@ pub struct Config {
     /// The largest portrait that is fetched, in bytes. A larger one counts as unusable. Each enrolment in progress may
     /// use that much memory.
     pub max_portrait_bytes: NonZeroU32,
-    /// Connections to each replica. Too few: look-ups queue and time out under load, seen in the wait
-    /// figures. Too many: all instances together exhaust the server's `max_connections`.
+    /// Connections to each replica. Too few: look-ups queue and time out under load, which the metrics of the pool
+    /// show. Too many: all instances together exhaust the server's `max_connections`.
     pub max_connections: NonZeroU32,
-    /// After which time an unused connection is closed. Longer than a firewall's idle limit: the next look-up gets a
-    /// dead connection and waits for the connect timeout.
+    /// The time after which an unused connection is closed. Longer than a firewall's idle limit: the next look-up gets
+    /// a dead connection and waits for the connect timeout.
     pub idle_timeout_ms: u64,
-    /// After which time a connection is replaced, so that a changed address or balancer takes effect. Too short:
+    /// The time after which a connection is replaced, so that a changed address or balancer takes effect. Too short:
     /// look-ups wait for new connections.
     pub max_lifetime_ms: u64,
-    /// For how long a replica that failed is tried last. Too short: look-ups often wait for a dead replica. Too long:
-    /// the second replica serves for long after the first has recovered.
+    /// How long a replica that failed is tried last. Too short: look-ups often wait for a dead replica. Too long: the
+    /// second replica still answers long after the first has recovered.
     pub retry_failed_after_ms: u64,
 }
 
@@ -58,15 +58,16 @@ impl Config {
             ("idle_timeout_ms", self.idle_timeout_ms),
             ("max_lifetime_ms", self.max_lifetime_ms),
         ] {
-            // PostgreSQL keeps its timeouts in 32 bits, where 0 means none at all.
+            // PostgreSQL stores its timeouts in 32 bits; 0 disables a timeout.
             if value == 0 || i32::try_from(value).is_err() {
-                return config(format!("registry.{key} is {value}: it must lie in 1 to {}", i32::MAX));
+                return config(format!("registry.{key} is {value}: it must be from 1 to {}", i32::MAX));
             }
         }
         let attempt = self.connect_timeout_ms + self.statement_timeout_ms;
         if self.lookup_timeout_ms < attempt {
             return config(format!(
-                "registry.lookup_timeout_ms is {}: connect and statement timeout alone are {attempt}",
+                "registry.lookup_timeout_ms is {}: it must be at least {attempt}, the sum of connect_timeout_ms and \
+                 statement_timeout_ms",
                 self.lookup_timeout_ms
             ));
         }
@@ -75,7 +76,6 @@ impl Config {
 
     /// Reads the URLs from the settings or the file that they name.
     pub(crate) fn read_urls(&self) -> Result<Vec<SecretString>, RegistryError> {
-        let config = |text: String| Err(RegistryError::Config(text));
         let read = padan_postgres::read_secret("registry.urls", self.urls.first(), self.urls_file.as_deref())
             .map_err(RegistryError::Config)?;
         let urls = match read {
@@ -83,16 +83,17 @@ impl Config {
             _ => self.urls.clone(),
         };
         if urls.is_empty() {
-            return config(
-                "registry.urls is empty: put at least one postgres:// URL into the file of registry.urls_file, or into the \
-                 environment variable PADAN__REGISTRY__URLS"
+            return Err(RegistryError::Config(
+                "registry.urls is empty: put at least one postgres:// URL into the file that registry.urls_file names, \
+                 or into the environment variable PADAN__REGISTRY__URLS"
                     .into(),
-            );
+            ));
         }
         for (number, url) in (1..).zip(&urls) {
             let url = url.expose_secret();
             if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-                return config(format!("registry.urls, number {number}: not a postgres:// URL"));
+                let text = format!("registry.urls, number {number}: not a postgres:// URL");
+                return Err(RegistryError::Config(text));
             }
         }
         Ok(urls)

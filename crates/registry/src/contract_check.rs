@@ -24,8 +24,8 @@ const TEXT: &[&str] = &["text", "character varying"];
 
 /// Checks that a replica has the view as the contract defines it, and that the role may read it.
 ///
-/// Each query of the service is run for a NIK that nobody has, so that a missing grant or a failing cast is found here
-/// and not by the first verification.
+/// Each query of the service is run for a NIK that is never issued, so that a missing grant or a failing cast is found
+/// here and not by the first verification.
 pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
     let failed = |fault: Fault| {
         let text = format!("{}: {}", replica.name(), fault.text);
@@ -35,10 +35,10 @@ pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
     if let Some(violation) = contract_violation(&columns) {
         return Err(RegistryError::Unavailable(format!("{}: {violation}", replica.name())));
     }
-    if let Ok(nobody) = "0000000000000000".parse::<NationalId>() {
-        replica.run(citizen::query, &nobody).await.map_err(failed)?;
-        replica.run(civil_record::query, &nobody).await.map_err(failed)?;
-        replica.run(portrait::query, &(nobody, 1)).await.map_err(failed)?;
+    if let Ok(unused) = "0000000000000000".parse::<NationalId>() {
+        replica.run(citizen::query, &unused).await.map_err(failed)?;
+        replica.run(civil_record::query, &unused).await.map_err(failed)?;
+        replica.run(portrait::query, &(unused, 1)).await.map_err(failed)?;
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
 /// Why the registry gave no answer. All variants but `Config` are answered with the documented 503.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// No replica could be reached, or none could run the query; the text has one part for each that was tried.
+    /// No replica could be reached, or none could run the query. The text has one part for each replica that was tried.
     #[error("the civil registry is unavailable: {0}")]
     Unavailable(String),
-    /// The look-up did not end in time; the text says where the time went.
+    /// The look-up did not end in time. The text names the limit that was exceeded.
     #[error("the civil registry did not answer in time: {0}")]
     Timeout(String),
     /// A row breaks the contract of the view. The text does not quote the value, since it is personal.

@@ -14,8 +14,8 @@ pub(crate) struct Lag {
 impl Lag {
     /// Records the lag that the replica reported, and when it was asked.
     ///
-    /// The age of the last replayed change overstates the lag after a pause of the primary: a replica that had caught
-    /// up a second ago lags by at most a second.
+    /// When the primary was idle, the age of the last replayed change overstates the lag: a replica that had caught up
+    /// a second ago lags by at most a second.
     pub(crate) fn record(&mut self, reported: Option<f64>, asked_at: Instant) {
         if reported == Some(0.0) {
             self.caught_up = Some(asked_at);

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) struct Replica {
     pool: Pool,
     retry_after: Duration,
-    /// Set while the replica counts as failed: when it is next tried in its turn.
+    /// Set while the replica counts as failed: the time from which it is again tried in its turn.
     failed_until: Mutex<Option<Instant>>,
     lag: Mutex<Lag>,
 }
@@ -62,7 +62,7 @@ impl Replica {
         self.pool.name()
     }
 
-    /// Runs a query. When the connection breaks, runs it once more on a new one.
+    /// Runs a query. When the connection breaks, retries it on a new one.
     pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, Fault> {
         let mut outcome = self.pool.run(query, argument).await;
         if matches!(&outcome, Err(fault) if fault.kind == FaultKind::Lost) {

@@ -19,7 +19,7 @@ pub struct RosterEntry {
 
 impl Registry {
     /// The next range of NIKs after a prefix, or the first range. It begins with the least NIK that exists and has
-    /// about `people` people, more when a single prefix has more. `None` after the last.
+    /// about `people` people, or more when one prefix alone has more. `None` after the last range.
     ///
     /// Rows whose NIK is not 16 digits are skipped, here and in the roster: no request can name them.
     ///
@@ -42,8 +42,8 @@ impl Registry {
         }))
     }
 
-    /// The next people of a range after a NIK, or its first ones: at most `limit`, in the order of their NIKs, each
-    /// once. Empty after the last.
+    /// The next people of a range after a NIK, or its first people: at most `limit`, in the order of their NIKs, each
+    /// once. Empty after the last person.
     ///
     /// # Errors
     ///

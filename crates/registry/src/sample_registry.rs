@@ -73,7 +73,7 @@ impl SampleRegistry {
     ///
     /// # Errors
     ///
-    /// When a statement fails. The same holds for the functions that follow.
+    /// When a statement fails.
     pub async fn put(&mut self, person: &SamplePerson) -> Result<(), RegistryError> {
         self.replace(person).await.map_err(|error| unavailable(&error))
     }
@@ -118,6 +118,10 @@ impl SampleRegistry {
     }
 
     /// Removes the person of a NIK, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
     pub async fn remove(&mut self, nik: &NationalId) -> Result<(), RegistryError> {
         sqlx::query!("DELETE FROM civil_registry.person WHERE nik = $1", nik.as_str())
             .execute(&mut self.0)
@@ -126,7 +130,11 @@ impl SampleRegistry {
             .map_err(|error| unavailable(&error))
     }
 
-    /// Removes all people but these.
+    /// Removes all people except these.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
     pub async fn keep_only(&mut self, niks: &[&str]) -> Result<(), RegistryError> {
         sqlx::query!("DELETE FROM civil_registry.person WHERE nik <> ALL($1::text[])", niks as &[&str])
             .execute(&mut self.0)
@@ -136,6 +144,10 @@ impl SampleRegistry {
     }
 
     /// The number of people.
+    ///
+    /// # Errors
+    ///
+    /// When the statement fails.
     pub async fn count(&mut self) -> Result<u64, RegistryError> {
         let count = sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM civil_registry.person"#)
             .fetch_one(&mut self.0)

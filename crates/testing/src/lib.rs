@@ -1,9 +1,9 @@
-//! What tests of several crates need: a database of their own, a standby, and networks that fail.
+//! Fixtures for the tests of several crates: a database for each test, a standby, and networks that fail.
 //!
 //! Enter through [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
 //!
-//! **Architecture Invariant:** a development dependency only, which depends on no other crate of the
-//! workspace: what a database holds is the test's business.
+//! **Architecture Invariant:** this crate is only a development dependency and depends on no other crate of the
+//! workspace: the tests decide what a database contains.
 
 mod network;
 mod proxy;

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-/// An address where nobody listens: connections are refused at once.
+/// An address without a listener: connections are refused at once.
 ///
 /// # Panics
 ///
@@ -11,8 +11,8 @@ pub async fn refused_address() -> SocketAddr {
     listener().await.1
 }
 
-/// An address where connections are accepted and no byte is ever answered, as behind a firewall that drops
-/// packets. It lives as long as the runtime.
+/// An address that accepts connections and never answers, as behind a firewall that drops packets. It exists as long
+/// as the runtime.
 ///
 /// # Panics
 ///

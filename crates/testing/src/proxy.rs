@@ -84,7 +84,7 @@ fn through(url: &str, address: SocketAddr) -> (Server, String) {
     };
     let mut url = options.to_url_lossy();
     let changed = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
-    assert!(changed.is_ok(), "the database's URL takes no other address");
+    assert!(changed.is_ok(), "the address in the database's URL cannot be replaced");
     // Without encryption, so that the proxy can read the first packet.
     url.set_query(Some("sslmode=disable"));
     (server, url.into())

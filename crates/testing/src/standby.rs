@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A test's database on a streaming standby.
 ///
-/// A lock gives the standby to one test at a time, over all processes, since a pause of the replay affects all
+/// A lock reserves the standby for one test at a time, across all processes, since a pause of the replay affects all
 /// databases.
 #[derive(Debug)]
 pub struct Standby {
@@ -28,7 +28,7 @@ pub struct Standby {
 }
 
 impl TestDatabase {
-    /// The database on the first standby of `PADAN_TEST_STANDBY_URLS`, with all data that was written so far.
+    /// The database on the first standby of `PADAN_TEST_STANDBY_URLS`, with all data written so far.
     ///
     /// # Panics
     ///

@@ -39,7 +39,7 @@ impl TestDatabase {
         self.options().to_url_lossy().into()
     }
 
-    /// The database's URL for another role, which must have got the superuser's password by [`admit`](Self::admit).
+    /// The database's URL for another role, to which [`admit`](Self::admit) must have given the superuser's password.
     pub fn url_as(&self, role: &str) -> String {
         self.options().username(role).to_url_lossy().into()
     }
@@ -86,14 +86,14 @@ impl TestDatabase {
         .await;
     }
 
-    /// Renames the database while `meanwhile` runs, so that nobody can connect to it.
+    /// Renames the database while `meanwhile` runs, so that no client can connect to it.
     ///
     /// # Panics
     ///
     /// When the server refuses.
     pub async fn unavailable_during<T>(&self, meanwhile: impl Future<Output = T>) -> T {
         let name = &self.name;
-        // Nobody may reconnect between the end of the connections and the renaming.
+        // No client may reconnect between the end of the connections and the renaming.
         self.on_server(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
         self.end_connections().await;
         self.on_server(format!("ALTER DATABASE {name} RENAME TO {name}_gone")).await;
@@ -125,8 +125,8 @@ impl TestDatabase {
         let url = url.split('?').next().unwrap_or_default();
         let dumped = Command::new("pg_dump").arg("--dbname").arg(url).output();
         let dumped = dumped.unwrap_or_else(|error| panic!("pg_dump: {error}; install postgresql-client"));
-        let complaints = String::from_utf8_lossy(&dumped.stderr);
-        assert!(dumped.status.success(), "pg_dump: {complaints}");
+        let errors = String::from_utf8_lossy(&dumped.stderr);
+        assert!(dumped.status.success(), "pg_dump: {errors}");
         String::from_utf8_lossy(&dumped.stdout).into_owned()
     }
 

@@ -79,7 +79,7 @@ async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
     let role = format!("padan_reader_{}", std::process::id());
     let reader = include_str!("../../../../deploy/registry/reader.sql").replace("padan_reader", &role);
     database.execute(&reader).await;
-    // It can be run again after a change of the view.
+    // The script can be run again after a change of the view.
     database.execute(&reader).await;
     database.admit(&role).await;
     database
@@ -97,7 +97,7 @@ async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
     assert_eq!(deceased.status, padan_domain::CitizenStatus::Deceased);
 
     let mut connection = sqlx::PgConnection::connect(&database.url_as(&role)).await.unwrap();
-    // Also without the read-only default, which the role may turn off.
+    // The privileges must suffice without the read-only default, which the role may turn off.
     sqlx::query("SET default_transaction_read_only = off").execute(&mut connection).await.unwrap();
     for forbidden in [
         "SELECT nik FROM kependudukan.biodata",

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::fixture::{Fixture, config, nik, person, registry, timed};
 
-/// The time limit of a look-up, and a reserve for a busy machine.
+/// The time limit of a look-up, with a reserve for a busy machine.
 const BUDGET: Duration = Duration::from_secs(3);
 
 fn unanswered(address: std::net::SocketAddr) -> String {
@@ -42,12 +42,12 @@ async fn a_pooler_that_drops_read_only_is_detected() {
     let (outcome, took) = timed(registry.citizen(&nik())).await;
     let error = outcome.unwrap_err();
     assert!(matches!(&error, RegistryError::Unavailable(text) if text.contains("read-only")), "{error}");
-    assert!(took < Duration::from_millis(500), "no waiting for the timeout: {took:?}");
+    assert!(took < Duration::from_millis(500), "it must not wait for the timeout: {took:?}");
     assert!(registry.check().await.unwrap_err().to_string().contains("read-only"));
 }
 
 #[tokio::test]
-async fn a_refused_replica_delays_one_look_up_a_little() {
+async fn a_refused_replica_delays_one_look_up_briefly() {
     let fixture = Fixture::new().await;
     let registry = registry(&[&unanswered(refused_address().await), &fixture.database.url()]);
     let (citizen, first) = timed(registry.citizen(&nik())).await;
@@ -58,7 +58,7 @@ async fn a_refused_replica_delays_one_look_up_a_little() {
     assert_eq!((replicas[1].in_turn, replicas[1].pool.failures), (true, 0));
 
     assert!(registry.citizen(&nik()).await.unwrap().is_some());
-    assert_eq!(registry.figures()[0].pool.acquisitions, 1, "the refused one was not asked again");
+    assert_eq!(registry.figures()[0].pool.acquisitions, 1, "the refused replica was not tried again");
 }
 
 #[tokio::test]
@@ -109,7 +109,10 @@ async fn a_locked_table_is_a_timeout() {
     assert!(matches!(outcome, Err(RegistryError::Timeout(_))), "{outcome:?}");
     assert!(took < Duration::from_millis(300 + 600), "{took:?}");
     locker.execute("COMMIT").await.unwrap();
-    assert!(registry.citizen(&nik()).await.unwrap().is_some(), "the only replica is asked though it rests");
+    assert!(
+        registry.citizen(&nik()).await.unwrap().is_some(),
+        "the only replica is tried although it failed"
+    );
 }
 
 #[tokio::test]
@@ -212,7 +215,7 @@ async fn a_failed_replica_is_used_again_after_the_retry_time() {
     let from_first = async || registry.citizen(&nik()).await.unwrap().unwrap().portrait_updated_at.is_some();
     assert!(from_first().await);
     assert!(!fixture.database.unavailable_during(from_first()).await);
-    assert!(!from_first().await, "it rests");
+    assert!(!from_first().await, "the failed replica is tried last");
     sleep(Duration::from_millis(400)).await;
     assert!(from_first().await);
     assert!(registry.figures()[0].in_turn);
@@ -260,21 +263,21 @@ async fn figures_follow_the_pool() {
 #[tokio::test]
 async fn a_servers_role_and_clock_are_read() {
     let fixture = Fixture::new().await;
-    let nobody = unanswered(refused_address().await);
-    let standings = registry(&[&fixture.database.url(), &nobody]).replica_statuses().await;
-    let [Some(primary), None] = *standings else { panic!("{standings:?}") };
+    let refused = unanswered(refused_address().await);
+    let statuses = registry(&[&fixture.database.url(), &refused]).replica_statuses().await;
+    let [Some(primary), None] = *statuses else { panic!("{statuses:?}") };
     assert!(!primary.is_standby);
     assert!(primary.clock_ahead.abs() < chrono::TimeDelta::seconds(2), "{primary:?}");
 }
 
 #[tokio::test]
-async fn a_primary_has_no_lag_and_a_failed_replica_an_unknown_one() {
+async fn the_lag_is_zero_for_a_primary_and_unknown_for_a_failed_replica() {
     let fixture = Fixture::new().await;
-    let nobody = unanswered(refused_address().await);
-    let registry = registry(&[&fixture.database.url(), &nobody]);
+    let refused = unanswered(refused_address().await);
+    let registry = registry(&[&fixture.database.url(), &refused]);
     let lags = || registry.figures().iter().map(|replica| replica.lag_seconds).collect::<Vec<_>>();
-    assert_eq!(lags(), [None, None], "nobody was asked yet");
+    assert_eq!(lags(), [None, None], "nothing was measured yet");
     registry.measure_lag().await;
     assert_eq!(lags(), [Some(0.0), None]);
-    assert!(registry.figures()[1].in_turn, "that is left to the look-ups");
+    assert!(registry.figures()[1].in_turn, "only a look-up marks a replica as failed");
 }

@@ -36,10 +36,10 @@ async fn concurrent_look_ups_get_their_own_person() {
     let mut fixture = Fixture::new().await;
     let niks: Vec<NationalId> = (0..16).map(|n| format!("31740114038701{n:02}").parse().unwrap()).collect();
     for (day, nik) in (1..).zip(&niks) {
-        let mut somebody = person("Siti Aminah");
-        somebody.nik = nik.clone();
-        somebody.date_of_birth = somebody.date_of_birth.with_day(day).unwrap();
-        fixture.sample.put(&somebody).await.unwrap();
+        let mut other = person("Siti Aminah");
+        other.nik = nik.clone();
+        other.date_of_birth = other.date_of_birth.with_day(day).unwrap();
+        fixture.sample.put(&other).await.unwrap();
     }
     let registry = fixture.registry();
     let lookups = (1..).zip(niks).cycle().take(160).map(|(day, nik)| {
@@ -75,7 +75,7 @@ async fn each_status_is_read() {
 async fn null_and_empty_portraits_are_none() {
     let fixture = Fixture::new().await;
     let registry = fixture.registry();
-    // A moment without a photo is the time when the photo was withdrawn.
+    // A timestamp without a photo is the time when the photo was withdrawn.
     for assignment in [
         "portrait = NULL, portrait_updated_at = NULL",
         "portrait = NULL, portrait_updated_at = now()",

@@ -12,12 +12,12 @@ use crate::fixture::{Fixture, nik, person, registry};
 const READ_ONLY: &str = "25006";
 
 /// Measures the lag until it satisfies the condition.
-async fn wait_for_lag(registry: &Registry, will_do: impl Fn(f64) -> bool) -> f64 {
+async fn wait_for_lag(registry: &Registry, condition: impl Fn(f64) -> bool) -> f64 {
     let began = Instant::now();
     loop {
         registry.measure_lag().await;
         match registry.figures()[0].lag_seconds {
-            Some(seconds) if will_do(seconds) => return seconds,
+            Some(seconds) if condition(seconds) => return seconds,
             other => assert!(began.elapsed() < Duration::from_secs(30), "the lag stays {other:?}"),
         }
         sleep(Duration::from_millis(100)).await;
@@ -69,7 +69,7 @@ async fn the_lag_grows_while_the_replay_is_paused() {
     let standby = fixture.database.on_standby().await;
     let registry = registry(&[&standby.url()]);
     wait_for_lag(&registry, |seconds| seconds < 1.0).await;
-    // From here the age of the last change is more than the lag.
+    // After this pause, the age of the last change exceeds the lag.
     sleep(Duration::from_secs(2)).await;
     wait_for_lag(&registry, |seconds| seconds < 1.0).await;
     let began = Instant::now();
@@ -79,7 +79,7 @@ async fn the_lag_grows_while_the_replay_is_paused() {
             let lag = wait_for_lag(&registry, |seconds| seconds > 1.0).await;
             assert!(lag < began.elapsed().as_secs_f64() + 1.5, "{lag} s after {:?}", began.elapsed());
             wait_for_lag(&registry, |seconds| seconds > lag + 1.0).await;
-            assert!(registry.citizen(&nik()).await.unwrap().is_some(), "what is behind is read all the same");
+            assert!(registry.citizen(&nik()).await.unwrap().is_some(), "a standby that lags is still read");
         })
         .await;
     wait_for_lag(&registry, |seconds| seconds < 1.0).await;
