@@ -2,11 +2,11 @@
 
     python tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv [--spread 100]
 
-Runs `padan compare A B --json --no-gates` for each pair and compares twice. "whole": each side finds its own
-landmarks; the two look at different scales, so they agree to a few hundredths. "same landmarks": the plain
-pipeline aligns by the landmarks that Padan prints and averages over the area of each pixel of the crop; what is
-left is decoding, the filter of the crop and the embedder. Exits 1 when a median or largest difference is above
-its tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
+Runs `padan compare A B --json --no-gates` for each pair and compares twice. "whole pipeline": each side detects its own
+landmarks. The scales of the two detections differ, so the cosines agree to a few hundredths. "same landmarks": the
+plain pipeline aligns by the landmarks that Padan prints and averages over the area of each pixel of the crop. Only
+decoding, the filter of the crop and the embedder can then differ. Exits with 1 when a median or largest difference exceeds its
+tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
 """
 
 import argparse
@@ -21,25 +21,25 @@ from reference_pipeline import add_pipeline_arguments, cosines, pipeline_of, rea
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-# What `padan compare` exits with: a match, no match, an image that cannot be used.
+# Exit codes of `padan compare`: 0 for a match, 1 for no match, 3 for an image that cannot be used.
 COMPARED = (0, 1)
 UNUSABLE = 3
 
 
-def ask_padan(program, a, b):
-    """What Padan says of two files, or None when it refuses one of them."""
+def run_padan(program, a, b):
+    """Returns Padan's result for two files, or None when it refuses one of them."""
     command = [program, "compare", str(a), str(b), "--json", "--no-gates"]
     answer = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
     if answer.returncode == UNUSABLE:
         print(f"refused: {answer.stderr.strip()}")
         return None
     if answer.returncode not in COMPARED:
-        sys.exit(f"{' '.join(command)} exited {answer.returncode}: {answer.stderr.strip()}")
+        sys.exit(f"{' '.join(command)} exited with {answer.returncode}: {answer.stderr.strip()}")
     return json.loads(answer.stdout)
 
 
 def cosine_at_landmarks(pipeline, answer, files):
-    """The plain pipeline's cosine by the landmarks that Padan found; None when it had to turn a photo."""
+    """The plain pipeline's cosine with the landmarks that Padan found; None when Padan had to turn a photo."""
     embeddings = []
     for image, file in zip(("a", "b"), files):
         face = answer[image]["face"]
@@ -51,7 +51,7 @@ def cosine_at_landmarks(pipeline, answer, files):
 
 
 def report(title, rows, tolerances):
-    """Prints the differences of (expected, got, pair) and whether they are within the tolerances."""
+    """Prints the differences in rows of (expected, found, pair). Returns whether they are within the tolerances."""
     rows = sorted(((abs(x - y), x, y, pair) for x, y, pair in rows), key=lambda row: row[0], reverse=True)
     if not rows:
         print(f"{title}: no pair was compared by both")
@@ -70,12 +70,12 @@ def report(title, rows, tolerances):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pairs", type=Path)
-    parser.add_argument("--spread", type=int, default=100, help="take this many pairs, half of each kind")
+    parser.add_argument("--spread", type=int, default=100, help="number of pairs, half of each kind")
     parser.add_argument("--padan", default=str(REPOSITORY / "target/release/padan"))
     names = ("MEDIAN", "LARGEST")
     parser.add_argument("--whole", type=float, nargs=2, metavar=names, default=(0.03, 0.12), help="tolerances")
     parser.add_argument("--landmarks", type=float, nargs=2, metavar=names, default=(0.008, 0.03), help="tolerances")
-    parser.add_argument("--refused", type=int, default=0, help="how many pairs one side alone may refuse")
+    parser.add_argument("--refused", type=int, default=0, help="number of pairs that only one side may refuse")
     add_pipeline_arguments(parser)
     arguments = parser.parse_args()
 
@@ -86,7 +86,7 @@ def main():
     whole, same_landmarks, refused = [], [], 0
     for pair, cosine in zip(pairs, expected):
         files = [folder / path for path in pair[:2]]
-        answer = ask_padan(arguments.padan, *files)
+        answer = run_padan(arguments.padan, *files)
         if answer is None or cosine is None:
             refused += (answer is None) != (cosine is None)
             continue
@@ -95,9 +95,9 @@ def main():
         if at_landmarks is not None:
             same_landmarks.append((at_landmarks, answer["similarity"], pair))
 
-    within = report("whole", whole, arguments.whole)
+    within = report("whole pipeline", whole, arguments.whole)
     within &= report("same landmarks", same_landmarks, arguments.landmarks)
-    print(f"{refused} pairs refused by one side alone, {arguments.refused} allowed")
+    print(f"{refused} pairs refused by one side only, {arguments.refused} allowed")
     sys.exit(0 if within and refused <= arguments.refused else 1)
 
 

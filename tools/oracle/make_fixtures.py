@@ -1,9 +1,9 @@
-"""Makes the fixtures that Padan's detection, alignment and embedding are compared with.
+"""Creates the fixtures with which Padan's detection, alignment and embedding are compared.
 
     python tools/oracle/make_fixtures.py [--people people] [--out crates/inference/tests/fixtures]
 
 Every picture is made from the rendered people, who do not exist. Writes detection/, alignment/ and
-embedding.json below the output folder; README.md beside this file says what each holds.
+embedding.json below the output folder. README.md beside this file describes them.
 """
 
 import argparse
@@ -26,25 +26,25 @@ def resized(rgb, width, height):
 
 
 def canvas(width, height):
-    """A smooth grey ground without any face."""
+    """A smooth grey background without a face."""
     y, x = np.mgrid[0:height, 0:width]
     level = 96 + 60 * x / width + 40 * np.sin(y / 37.0)
     return np.repeat(level.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def paste(ground, rgb, left, top):
-    ground[top : top + rgb.shape[0], left : left + rgb.shape[1]] = rgb
-    return ground
+def paste(background, rgb, left, top):
+    background[top : top + rgb.shape[0], left : left + rgb.shape[1]] = rgb
+    return background
 
 
 def detection_pictures(people):
-    """Name, picture and a word on it for each detection fixture. The picture is the tensor: it is not resized."""
+    """Name, picture and description of each detection fixture. The picture is the tensor: it is not resized."""
 
     def person(name):
         return decode(people / "images" / f"{name}.jpg")
 
     def close_up(name, side):
-        """The face alone, cut out so that it fills the frame."""
+        """The face, cropped so that it fills the frame."""
         photo = person(name)
         return cv2.resize(photo[150:350, 128:328], (side, side), interpolation=cv2.INTER_CUBIC)
 
@@ -69,7 +69,7 @@ def detection_pictures(people):
 
 
 def write_json(path, content):
-    """Indented JSON with each list of numbers on one line."""
+    """Writes indented JSON with each list of numbers on one line."""
     text = json.dumps(content, indent=1)
     text = re.sub(r"\[[-+0-9.e,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
     path.write_text(text.replace("[ ", "[").replace(" ]", "]") + "\n")
@@ -80,7 +80,7 @@ def numbers(array, digits):
 
 
 def make_detection(people, out, detector):
-    """detection/*.png and detection/faces.json. Returns the faces by picture."""
+    """Writes detection/*.png and detection/faces.json. Returns the faces by picture."""
     found, record = {}, []
     out.mkdir(parents=True, exist_ok=True)
     for name, rgb, what in detection_pictures(people):
@@ -104,7 +104,7 @@ def make_detection(people, out, detector):
 
 
 def alignment_cases(found, people, detector):
-    """Name, source file, pixels, landmarks and samples a side of each crop."""
+    """Name, source file, pixels, landmarks and samples per side of each crop."""
     detected = {name: faces[0]["landmarks"] for name, (_, faces) in found.items() if faces}
 
     def fixture(name, landmarks=None, samples=1):
@@ -128,7 +128,7 @@ def alignment_cases(found, people, detector):
 
 
 def make_alignment(out, cases):
-    """alignment/*.png and alignment/crops.json. Returns the crops as written, by name."""
+    """Writes alignment/*.png and alignment/crops.json. Returns the crops as written, by name."""
     out.mkdir(parents=True, exist_ok=True)
     crops, record = {}, []
     for name, source, rgb, landmarks, samples in cases:
@@ -157,7 +157,7 @@ def make_alignment(out, cases):
 
 
 def make_embeddings(path, crops, folders):
-    """embedding.json: the unit embeddings of the crops as written, for both embedders."""
+    """Writes embedding.json: the unit embeddings of the crops as written, by both embedders."""
     content = {"input": "alignment/*.png", "embeddings": {}}
     for name, digests in pipeline.EMBEDDER_SHA256.items():
         model = find_model(digests, folders)

@@ -1,11 +1,11 @@
-"""Makes the odd image files that decoding is tested with, all from one rendered selfie.
+"""Creates the unusual image files with which decoding is tested, all from one rendered selfie.
 
     python tools/oracle/make_odd_images.py [--people people] [--out crates/inference/tests/fixtures/odd]
 
-Writes the files and index.json: for each file what it is and what is expected of it ("decodes", "unreadable",
-"too_large"); for those that decode the upright size, and the mean RGB of each cell of a 4x4 grid over the upright
-picture (rows from the top, cells from the left) with the tolerance it holds to. The means come from the pixels
-the file was made from; that Pillow reads the same from the file is asserted on the way.
+Writes the files and index.json, which has a description and the expected result of each file ("decodes",
+"unreadable", "too_large"). For a file that decodes it also has the upright size, and the mean RGB of each cell of a 4x4
+grid over the upright picture (rows from the top, cells from the left) with its tolerance. The means come from the
+pixels that the file was made from. The script fails if Pillow reads other pixels from the file.
 """
 
 import argparse
@@ -29,13 +29,13 @@ TOLERANCE = 3.0
 
 EXIF_ORIENTATION = 0x0112
 
-# What a comment may unpack to: Pillow reads the picture of the text bomb only when this is allowed.
+# The maximum size of an unpacked comment. Pillow reads the picture with the text bomb only if this size is allowed.
 TEXT_BOMB = 32 << 20
 PngImagePlugin.MAX_TEXT_CHUNK = TEXT_BOMB
-# One of the files has a damaged EXIF block, of which Pillow tells.
+# One of the files has a damaged EXIF block, about which Pillow warns.
 warnings.filterwarnings("ignore", message="Corrupt EXIF")
 
-# What turns the upright picture into the stored one for each value of the EXIF orientation.
+# The operation that turns the upright picture into the stored one, by EXIF orientation.
 STORED_BY_ORIENTATION = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -59,7 +59,7 @@ def jpeg(image, **options):
 
 
 def jpeg_sampled(image, factor):
-    """A JPEG with one of the sampling factors that only OpenCV writes."""
+    """A JPEG with a sampling factor that only OpenCV writes."""
     flags = [cv2.IMWRITE_JPEG_QUALITY, 85, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
     return cv2.imencode(".jpg", np.asarray(image)[:, :, ::-1], flags)[1].tobytes()
 
@@ -84,12 +84,12 @@ def app1(payload):
 
 
 def with_segments(data, *added):
-    """The JPEG with segments put directly behind SOI."""
+    """The JPEG with segments inserted directly after SOI."""
     return data[:2] + b"".join(added) + data[2:]
 
 
 def exif(orientation, order=">", thumbnail=b""):
-    """An EXIF block (without the APP1 header) with an orientation and, on wish, a thumbnail in a second directory."""
+    """An EXIF block (without the APP1 header) with an orientation, and optionally a thumbnail in a second directory."""
     mark = b"MM" if order == ">" else b"II"
     first = struct.pack(order + "HHHIHxx", 1, EXIF_ORIENTATION, 3, 1, orientation)
     second_at = 8 + len(first) + 4
@@ -105,7 +105,7 @@ def exif_segment(*arguments, **options):
 
 
 def cmyk(image):
-    """A CMYK picture with real black: naive conversion gives the RGB picture back."""
+    """A CMYK picture with real black. A naive conversion returns the RGB picture."""
     rgb = np.asarray(image).astype(np.float64)
     white = rgb.max(axis=2, keepdims=True)
     ink = np.where(white > 0, 255 - 255 * rgb / np.maximum(white, 1), 0)
@@ -115,7 +115,7 @@ def cmyk(image):
 def ycck(image):
     """A YCCK JPEG: the four planes are written without any colour transform, then the Adobe marker is changed."""
     planes = np.asarray(cmyk(image))
-    # Adobe stores the inks inverted; YCbCr is taken of 255 minus what is stored, so of the inks.
+    # Adobe stores the inks inverted. YCbCr is computed from 255 minus the stored value, which is the ink.
     colour = np.asarray(Image.fromarray(planes[:, :, :3]).convert("YCbCr"))
     stored = np.concatenate([colour, 255 - planes[:, :, 3:]], axis=2)
     data = bytearray(jpeg(Image.fromarray(255 - stored, "CMYK")))
@@ -140,7 +140,7 @@ def with_frame(data, precision=None, height=None, width=None, marker=None):
 
 
 def jpeg_files(photo):
-    """Name, bytes, what it is, what is expected and the upright picture of each JPEG."""
+    """Name, bytes, description, expected result and upright picture of each JPEG."""
     plain = jpeg(photo)
     progressive = jpeg(photo, progressive=True)
     grey = photo.convert("L")
@@ -212,7 +212,7 @@ def png_header(width, height, depth, colour, interlace=0):
 
 
 def png_rows(pixels):
-    """Rows for IDAT: each differs from the one above it (filter 2), except in the first."""
+    """Rows for IDAT: each is stored as its difference from the row above (filter 2)."""
     rows = pixels.reshape(pixels.shape[0], -1)
     above = np.vstack([np.zeros_like(rows[:1]), rows[:-1]])
     return np.column_stack([np.full(len(rows), 2, np.uint8), rows - above]).tobytes()
@@ -234,13 +234,13 @@ def png(pixels, colour, depth=8, before=b"", interlaced=False, after=b""):
 
 
 def over_white(rgb, alpha):
-    """What RGB pixels with alpha (0..255) look like on white."""
+    """RGB pixels with alpha (0..255) over a white background."""
     share = np.asarray(alpha, np.float64)[:, :, None] / 255
     return Image.fromarray((rgb * share + 255 * (1 - share)).round().astype(np.uint8))
 
 
 def png_files(photo):
-    """Name, bytes, what it is, what is expected and the upright picture of each PNG."""
+    """Name, bytes, description, expected result and upright picture of each PNG."""
     rgb = np.asarray(photo)
     grey_image = photo.convert("L")
     grey = np.asarray(grey_image)[:, :, None]
@@ -315,7 +315,7 @@ def png_files(photo):
 
 
 def cell_means(rgb):
-    """Mean RGB of each cell of the grid, rows from the top; cell i begins at pixel i * length // GRID."""
+    """The mean RGB of each cell of the grid, rows from the top. Cell i begins at pixel i * length // GRID."""
     rows, columns = ([index * length // GRID for index in range(GRID + 1)] for length in rgb.shape[:2])
     return np.array(
         [
@@ -327,7 +327,7 @@ def cell_means(rgb):
 
 
 def entry(name, data, what, expected, upright):
-    """The file's entry in the index; raises when Pillow does not read from it what it was made from."""
+    """The file's entry in the index. Raises when Pillow reads other pixels than the file was made from."""
     record = {"file": name, "what": what, "expected": expected}
     if upright is None:
         return record

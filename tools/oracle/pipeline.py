@@ -1,8 +1,8 @@
-"""A plain face pipeline, written independently of Padan's, for comparing the two.
+"""A plain face pipeline, written independently of Padan's, to compare the two.
 
 Decode (Pillow), detect (OpenCV's FaceDetectorYN), choose the subject, align (NumPy least squares and
-bilinear sampling), embed (plain ONNX Runtime on the CPU, the original model files). Clarity comes before
-speed throughout.
+bilinear sampling), embed (plain ONNX Runtime on the CPU, the original model files). The code prefers clarity to
+speed.
 
 Coordinates: a pixel's centre has integer coordinates, x to the right and y down, as in OpenCV.
 Landmarks: the eye at the image's left, the other eye, the nose, the mouth corner at the image's left, the other.
@@ -21,7 +21,7 @@ cv2.setNumThreads(1)
 
 CROP_SIZE = 112
 
-# Where the five landmarks lie in the aligned crop of both embedders.
+# The positions of the five landmarks in the aligned crop of both embedders.
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
 )
@@ -29,7 +29,7 @@ TEMPLATE = np.array(
 SCORE_THRESHOLD = 0.6
 NMS_THRESHOLD = 0.3
 
-# SHA-256 of the original files, as published; any of several exports of the same weights will do.
+# SHA-256 of the original files, as published. Several exports have the same weights, and each of them can be used.
 DETECTOR_SHA256 = ("8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",)
 EMBEDDER_SHA256 = {
     "sface": ("0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79",),
@@ -39,7 +39,7 @@ EMBEDDER_SHA256 = {
     ),
 }
 
-# Per embedder: the mean and the deviation that its input is normalised with, RGB, for pixels of 0..255.
+# The mean and the deviation by which each embedder's input is normalised, RGB, for pixels of 0..255.
 NORMALISATION = {
     "sface": (np.zeros(3), np.ones(3)),
     "mobilefacenet": (255 * np.array([0.485, 0.456, 0.406]), 255 * np.array([0.229, 0.224, 0.225])),
@@ -47,7 +47,7 @@ NORMALISATION = {
 
 
 class ModelMissing(Exception):
-    """No file with a wanted digest lies in any of the folders that were searched."""
+    """None of the searched folders has a file with one of the wanted digests."""
 
 
 def sha256_of(path):
@@ -65,7 +65,7 @@ def find_model(digests, folders):
 
 
 def model_folders():
-    """The folders that model files are looked for in: $PADAN_MODELS, then .deps/models of this checkout."""
+    """The folders that are searched for model files: $PADAN_MODELS, then .deps/models of this checkout."""
     folders = [Path(__file__).resolve().parents[2] / ".deps" / "models"]
     if os.environ.get("PADAN_MODELS"):
         folders.insert(0, Path(os.environ["PADAN_MODELS"]))
@@ -107,7 +107,7 @@ class Detector:
         self.net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), SCORE_THRESHOLD, NMS_THRESHOLD, 5000)
 
     def on_pixels(self, rgb):
-        """Faces in an image taken as it is: a list of dicts with box, landmarks, score, best first."""
+        """The faces in an image that is not resized: a list of dicts with box, landmarks and score, best first."""
         self.net.setInputSize((rgb.shape[1], rgb.shape[0]))
         _, rows = self.net.detect(np.ascontiguousarray(rgb[:, :, ::-1]))
         rows = [] if rows is None else rows.astype(np.float64)
@@ -115,7 +115,7 @@ class Detector:
         return sorted(faces, key=lambda face: -face["score"])
 
     def in_photo(self, rgb, long_side):
-        """Faces in a photo that is scaled to `long_side` for the detection; coordinates of the photo."""
+        """The faces in a photo that is scaled to `long_side` for the detection, in coordinates of the photo."""
         small, factor = scaled(rgb, long_side)
         faces = self.on_pixels(small)
         for face in faces:
@@ -126,8 +126,8 @@ class Detector:
 
 
 def subject(faces, shape):
-    """The largest and most central face: its area, divided by 1 + the squared distance of its centre from
-    the photo's, measured in half diagonals, times four."""
+    """The largest, most central face: the one with the highest area / (1 + 4 * d * d), where d is the distance of its
+    centre from the photo's, in half diagonals."""
     height, width = shape[:2]
     half_diagonal = np.hypot(width, height) / 2
 
@@ -140,8 +140,8 @@ def subject(faces, shape):
 
 
 def similarity_transform(source, target):
-    """The 2x3 matrix of the rotation, uniform scale and shift that takes `source` points nearest to
-    `target` in the least-squares sense (Umeyama; for a plane it is one complex regression)."""
+    """The 2x3 matrix of the rotation, uniform scale and shift that maps the `source` points to `target` with the
+    smallest sum of squared distances (Umeyama; in a plane this is one complex regression)."""
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     p = (source - source.mean(axis=0)) @ np.array([1, 1j])
     q = (target - target.mean(axis=0)) @ np.array([1, 1j])
@@ -151,7 +151,7 @@ def similarity_transform(source, target):
 
 
 def bilinear(pixels, x, y):
-    """Samples at the points, each of the four neighbours black where it lies outside the photo."""
+    """Samples the pixels at the points. A neighbour outside the photo is black."""
     height, width = pixels.shape[:2]
     left, top = np.floor(x).astype(int), np.floor(y).astype(int)
     result = np.zeros(x.shape + (pixels.shape[2],))
@@ -180,7 +180,7 @@ def crop(rgb, matrix, samples=1):
 
 
 def samples_for(matrix):
-    """How many samples a side average the area of a crop's pixel: two a photo pixel when the photo is shrunk."""
+    """The samples per side for the area of a crop's pixel: two per photo pixel if the photo is reduced, else one."""
     shrink = 1 / np.hypot(matrix[0, 0], matrix[1, 0])
     return 1 if shrink <= 1 else int(np.ceil(2 * shrink))
 
@@ -205,7 +205,7 @@ class Embedder:
 
 
 class Pipeline:
-    """The whole way from a photo to its embedding. `area` averages over the area of each pixel of the crop."""
+    """All steps from a photo to its embedding. `area` averages over the area of each pixel of the crop."""
 
     def __init__(self, embedder="sface", size=640, area=False, folders=None):
         folders = folders or model_folders()

@@ -1,4 +1,4 @@
-"""Cosines of labelled pairs of photos by the plain pipeline of pipeline.py.
+"""Computes the cosines of labelled pairs of photos with the plain pipeline of pipeline.py.
 
     python tools/oracle/reference_pipeline.py PAIRS.csv [--spread 100] [--size 640] [--area] > cosines.json
 
@@ -17,7 +17,7 @@ from pipeline import EMBEDDER_SHA256, Pipeline
 
 
 def read_pairs(path, spread=None):
-    """The pairs of a list, paths as they stand; with `spread`, that many, half of each kind, evenly spread."""
+    """Reads the pairs of a list, with unchanged paths. `spread` limits their number: half of each kind, evenly spread."""
     with open(path, newline="") as file:
         pairs = [(row["path_a"], row["path_b"], row["same"] == "1") for row in csv.DictReader(file)]
     if spread is None:
@@ -43,7 +43,7 @@ def cosines(pipeline, pairs, folder):
 
 
 def add_pipeline_arguments(parser):
-    """The options that say how the plain pipeline works; shared with compare_with_padan.py."""
+    """Adds the options of the plain pipeline, which compare_with_padan.py has as well."""
     parser.add_argument("--embedder", choices=EMBEDDER_SHA256, default="sface")
     parser.add_argument("--size", type=int, default=640, help="long side of the photo for the detection")
     parser.add_argument("--area", action="store_true", help="average over the area of each pixel of the crop")
@@ -57,7 +57,7 @@ def pipeline_of(arguments):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pairs", type=Path)
-    parser.add_argument("--spread", type=int, help="take this many pairs, half of each kind, evenly spread")
+    parser.add_argument("--spread", type=int, help="number of pairs, half of each kind, evenly spread")
     add_pipeline_arguments(parser)
     arguments = parser.parse_args()
 
