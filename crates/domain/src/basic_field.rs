@@ -12,12 +12,12 @@ macro_rules! basic_fields {
             /// Every field, in the documented order.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The field's name in forms, in answers and as a column of the registry's view.
+            /// The field's name in forms, in responses and as a column of the registry's view.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// What the field holds, for the API's documents.
+            /// The content of the field, for the OpenAPI document.
             pub fn description(self) -> &'static str {
                 match self { $(Self::$variant => $description,)+ }
             }

@@ -21,7 +21,7 @@ debug_as_name!(BirthDate);
 pub struct InvalidBirthDate;
 
 impl BirthDate {
-    /// Parses `dd-mm-yyyy`, the form of the API, with all ten characters.
+    /// Parses `dd-mm-yyyy`, the form of the API, with leading zeros.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl BirthDate {
         if date > clock.today_in_jakarta() { Err(InvalidBirthDate) } else { Ok(Self(date)) }
     }
 
-    /// The date as the registry has it. It is not compared with today's date.
+    /// Wraps a date of the registry. It is not compared with today's date.
     pub fn from_record(date: NaiveDate) -> Self {
         Self(date)
     }

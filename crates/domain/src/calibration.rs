@@ -33,18 +33,18 @@ pub enum InvalidCalibration {
     NotIncreasing,
     /// The map does not begin at 0 % and end at 100 %.
     #[error("the anchors do not run from 0 % to 100 %")]
-    NotWhole,
+    NotFullRange,
     /// No anchor has the pass mark as its percentage.
     #[error("no anchor is at 75 %, the pass mark")]
     NoPassMark,
 }
 
 impl Calibration {
-    /// Checks the anchors: they run from 0 % to 100 %, increase, and one of them is at the pass mark.
+    /// Checks that the anchors run from 0 % to 100 %, that they increase, and that one of them is at the pass mark.
     ///
     /// # Errors
     ///
-    /// [`InvalidCalibration`] when they do not.
+    /// [`InvalidCalibration`] when the anchors break one of these rules.
     pub fn new(anchors: Vec<Anchor>) -> Result<Self, InvalidCalibration> {
         let in_range = |a: &Anchor| (-1.0..=1.0).contains(&a.cosine) && (0.0..=100.0).contains(&a.percentage);
         if !anchors.iter().all(in_range) {
@@ -55,7 +55,7 @@ impl Calibration {
         }
         let ends = anchors.first().zip(anchors.last());
         if !ends.is_some_and(|(first, last)| first.percentage <= 0.0 && last.percentage >= 100.0) {
-            return Err(InvalidCalibration::NotWhole);
+            return Err(InvalidCalibration::NotFullRange);
         }
         if !anchors.iter().any(|a| a.percentage.to_bits() == Percentage::PASS_MARK.value().to_bits()) {
             return Err(InvalidCalibration::NoPassMark);
@@ -63,7 +63,7 @@ impl Calibration {
         Ok(Self(anchors.into()))
     }
 
-    /// The percentage of a cosine. At an anchor it is exactly the anchor's.
+    /// The percentage of a cosine. The cosine of an anchor gives exactly the anchor's percentage.
     pub fn percentage(&self, similarity: Similarity) -> Percentage {
         let cosine = similarity.cosine();
         let above = self.0.partition_point(|anchor| anchor.cosine <= cosine);
@@ -85,7 +85,7 @@ impl Calibration {
         self.cosine(Percentage::PASS_MARK)
     }
 
-    /// The lowest cosine that has this percentage.
+    /// The lowest cosine with this percentage.
     pub fn cosine(&self, percentage: Percentage) -> f64 {
         let wanted = percentage.value();
         let above = self.0.partition_point(|anchor| anchor.percentage < wanted);
@@ -120,8 +120,8 @@ mod tests {
     #[test]
     fn invalid_anchors_are_refused() {
         for (points, error) in [
-            (&[][..], InvalidCalibration::NotWhole),
-            (&[(0.0, 0.0), (0.4, 75.0)], InvalidCalibration::NotWhole),
+            (&[][..], InvalidCalibration::NotFullRange),
+            (&[(0.0, 0.0), (0.4, 75.0)], InvalidCalibration::NotFullRange),
             (&[(0.0, 0.0), (0.4, 75.0), (0.4, 80.0), (0.9, 100.0)], InvalidCalibration::NotIncreasing),
             (&[(0.0, 0.0), (0.5, 75.0), (0.4, 90.0), (0.9, 100.0)], InvalidCalibration::NotIncreasing),
             (&[(0.0, 0.0), (0.5, 74.0), (0.9, 100.0)], InvalidCalibration::NoPassMark),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_percentage_has_its_cosine() {
+    fn the_cosine_of_a_percentage_is_interpolated() {
         let map = calibration(&[(0.0, 0.0), (0.44, 75.0), (0.9, 100.0)]).unwrap();
         assert_eq!(map.cosine(Percentage::PASS_MARK), 0.44);
         assert!((map.cosine(Percentage::new(37.5)) - 0.22).abs() < 1e-12);
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn monotone_bounded_and_continuous(a in -1.0_f64..=1.0, step in 0.0_f64..0.001) {
+        fn the_map_is_monotone_bounded_and_continuous(a in -1.0_f64..=1.0, step in 0.0_f64..0.001) {
             let map = calibration(&[(0.02, 0.0), (0.3, 50.0), (0.44, 75.0), (0.51, 90.0), (0.86, 100.0)]).unwrap();
             let low = map.percentage(Similarity::from_cosine(a)).value();
             let high = map.percentage(Similarity::from_cosine(a + step)).value();

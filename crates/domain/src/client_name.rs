@@ -21,11 +21,11 @@ pub enum InvalidUsername {
     #[error("username must be 1 to 128 visible ASCII characters without a colon")]
     Malformed,
     /// It is a default of the public SDKs or the demo.
-    #[error("username is a built-in default that everybody knows; choose another")]
+    #[error("username is a published default; choose another")]
     WellKnown,
 }
 
-/// The default credentials of the public SDKs, and those of the demo. They are public.
+/// The published default credentials of the public SDKs and of the demo.
 pub const WELL_KNOWN_CREDENTIALS: [&str; 4] =
     ["default-username", "default-password", "default-api-key", "demo"];
 
@@ -76,8 +76,8 @@ impl FromStr for Username {
     }
 }
 
-fn is_visible(text: &str, longest: usize) -> bool {
-    (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+fn is_visible(text: &str, max_len: usize) -> bool {
+    (1..=max_len).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

@@ -13,16 +13,16 @@ use crate::{
     quota_period::QuotaPeriod,
 };
 
-/// What a client may do: from which networks, on which endpoints, how fast and how often.
+/// The restrictions of a client: networks, certificates, endpoints, rate and quotas.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientRules {
-    /// The networks that it may call from; empty means any.
+    /// The networks from which it may call; empty means any.
     pub networks: Vec<IpNet>,
-    /// The certificates of which it must hold one; empty means that it needs none.
+    /// The certificates that it may present; empty means that it needs none.
     pub certificates: Vec<CertificateName>,
     /// The endpoints that it may call; `None` means all, including those of later versions.
     pub endpoints: Option<Vec<Endpoint>>,
-    /// How fast it may call; `None` is no limit.
+    /// The limit of its call rate; `None` is no limit.
     pub rate: Option<RequestRate>,
     /// Requests in a day; `None` is no limit.
     pub daily_quota: Option<NonZeroU32>,
@@ -33,13 +33,14 @@ pub struct ClientRules {
 /// An endpoint for which a client needs permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// Name, date of birth and face against the registry.
+    /// Compares name, date of birth and face with the registry.
     FaceVerification,
-    /// Text fields against the registry.
+    /// Compares text fields with the registry.
     Verification,
 }
 
-/// A rate limit: requests a second in the long run, and how many may come at once. Each process counts by itself.
+/// A rate limit: the mean number of requests a second, and the number that may come at once. Each process counts its
+/// own requests.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RequestRate {
     per_second: f64,
@@ -74,7 +75,7 @@ impl ClientRules {
         self.certificates.is_empty() || certificate.is_some_and(|certificate| self.lists(certificate))
     }
 
-    /// Whether a certificate is one of those that the client must hold.
+    /// Whether the client's list of certificates contains this one.
     pub fn lists(&self, certificate: &ClientCertificate) -> bool {
         self.certificates.iter().any(|name| certificate.has_name(name))
     }
@@ -93,7 +94,7 @@ impl ClientRules {
     }
 }
 
-/// Parses a network in CIDR notation, or a single address as a network of one. Bits beyond the prefix are cleared.
+/// Parses a network in CIDR notation, or a single address as a network of one address. Bits beyond the prefix are cleared.
 ///
 /// # Errors
 ///
@@ -152,7 +153,7 @@ impl RequestRate {
         Ok(Self { per_second, burst: burst.ok_or(InvalidRequestRate)? })
     }
 
-    /// Requests a second in the long run.
+    /// The mean number of requests a second.
     pub fn per_second(&self) -> f64 {
         self.per_second
     }
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_that_cannot_be_kept_are_refused() {
+    fn rates_and_bursts_out_of_range_are_refused() {
         assert_eq!(RequestRate::new(4.0, None).unwrap().interval(), Duration::from_millis(250));
         assert_eq!(RequestRate::new(0.5, None).unwrap().burst().get(), 1);
         assert_eq!(RequestRate::new(0.001, Some(1_000_000)).unwrap().interval(), Duration::from_secs(1000));

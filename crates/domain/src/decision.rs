@@ -27,7 +27,7 @@ pub enum FaceJudgement {
     Compared(Percentage),
 }
 
-/// The outcome of a face verification, as it is answered.
+/// The outcome of a face verification.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
     /// The reason: the first in the documented order when several checks fail.
@@ -36,7 +36,7 @@ pub struct Decision {
     pub results: FieldResults,
 }
 
-/// The result of each field in an answer; `None` for a field that was not judged.
+/// The result of each field in a response; `None` for a field that was not judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FieldResults {
     /// Whether the NIK is in the registry.
@@ -45,7 +45,7 @@ pub struct FieldResults {
     pub name: Option<bool>,
     /// Whether the date of birth matches.
     pub date_of_birth: Option<bool>,
-    /// The similarity as shown, 1 to 100; 0 for an unknown NIK.
+    /// The similarity as the response shows it, 1 to 100; 0 for an unknown NIK.
     pub face_image_percentage: Option<f64>,
 }
 
@@ -63,7 +63,7 @@ impl Decision {
     }
 }
 
-/// Decides: the reason is the first failure in the order NIK, status, name, date of birth, reference photo, face.
+/// Makes the decision. Its reason is the first failure in the order NIK, status, name, date of birth, reference photo, face.
 ///
 /// ```
 /// use padan_domain::*;
@@ -77,17 +77,14 @@ impl Decision {
 /// assert_eq!(decision.results.face_image_percentage, Some(82.04));
 /// ```
 pub fn judge(judgement: Judgement) -> Decision {
-    let (status, name, date_of_birth, face) = match judgement {
-        Judgement::UnknownNik => {
-            let results = FieldResults {
-                nik: Some(false),
-                name: None,
-                date_of_birth: None,
-                face_image_percentage: Some(0.0),
-            };
-            return Decision { reason: ReasonCode::NikNotFound, results };
-        }
-        Judgement::Known { status, name, date_of_birth, face } => (status, name, date_of_birth, face),
+    let Judgement::Known { status, name, date_of_birth, face } = judgement else {
+        let results = FieldResults {
+            nik: Some(false),
+            name: None,
+            date_of_birth: None,
+            face_image_percentage: Some(0.0),
+        };
+        return Decision { reason: ReasonCode::NikNotFound, results };
     };
     let refusal = match status {
         CitizenStatus::Active => None,

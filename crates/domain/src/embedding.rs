@@ -10,9 +10,9 @@ debug_as_name!(Embedding);
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Similarity(f64);
 
-/// The vector is empty, not finite, or has no direction.
+/// The vector is empty, not finite, zero, or, where unit length is required, of another length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an embedding is a finite vector with a direction")]
+#[error("the vector is empty, not finite, zero, or not of unit length")]
 pub struct InvalidEmbedding;
 
 impl Embedding {
@@ -20,7 +20,7 @@ impl Embedding {
     ///
     /// # Errors
     ///
-    /// [`InvalidEmbedding`] when the output is empty, not finite, or has no direction.
+    /// [`InvalidEmbedding`] when the output is empty, not finite, or zero.
     pub fn from_output(output: &[f32]) -> Result<Self, InvalidEmbedding> {
         let length = output.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt();
         if !length.is_finite() || length < 1e-6 {
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vector_without_direction_is_refused() {
+    fn an_empty_a_zero_and_an_infinite_vector_are_refused() {
         for output in [&[][..], &[0.0, 0.0], &[f32::NAN, 1.0], &[f32::INFINITY, 1.0]] {
             assert_eq!(Embedding::from_output(output).unwrap_err(), InvalidEmbedding);
         }

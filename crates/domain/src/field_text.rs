@@ -13,13 +13,13 @@ pub struct FieldText(Box<str>);
 
 debug_as_name!(FieldText);
 
-/// Why a text is no value of its field.
+/// Why a text is not a value of its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidFieldText {
-    /// Nothing but spaces and punctuation.
+    /// The text has only spaces and punctuation.
     #[error("the field is empty")]
     Empty,
-    /// Longer than 256 characters, or a family card's number that is not 16 digits.
+    /// The text is longer than 256 characters, or a family card's number that is not 16 digits.
     #[error("the field has more than 256 characters, or is not the 16 digits of a family card")]
     Malformed,
 }
@@ -27,7 +27,7 @@ pub enum InvalidFieldText {
 impl FieldText {
     const MAX_CHARS: usize = 256;
 
-    /// Parses what a client sent for a field.
+    /// Parses the value that a client sent for a field.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl FieldText {
         Ok(Self(normal.into()))
     }
 
-    /// Whether the registry's value is the same once it is normalised in the same way.
+    /// Whether the registry's value is the same after it is normalised in the same way.
     pub fn matches(&self, field: BasicField, recorded: &str) -> bool {
         *self.0 == *normalise(field, recorded)
     }
@@ -57,7 +57,7 @@ fn normalise(field: BasicField, text: &str) -> String {
     let folded = fold(text);
     let words = folded.split_whitespace();
     match field {
-        // A card has 003, a form often 3.
+        // A card has `003`, while a form often has `3`.
         BasicField::Rt | BasicField::Rw => words
             .map(|word| match word.trim_start_matches('0') {
                 "" => "0",
@@ -70,7 +70,7 @@ fn normalise(field: BasicField, text: &str) -> String {
     }
 }
 
-/// The card's word for each spelling that forms use.
+/// The card's word for a spelling that forms use.
 fn canonical_gender(word: &str) -> String {
     match word {
         "LAKILAKI" | "LAKI" | "L" | "PRIA" | "MALE" => "LAKILAKI".to_owned(),

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
-/// Apostrophes, and the quotes, primes, accents and modifier letters that are typed for one.
+/// Apostrophes, and the quotes, primes, accents and modifier letters that are typed instead of one.
 pub(crate) const APOSTROPHES: &[RangeInclusive<char>] = &[
     '\''..='\'',
     '`'..='`',
@@ -24,7 +24,7 @@ pub(crate) const APOSTROPHES: &[RangeInclusive<char>] = &[
     '\u{ff40}'..='\u{ff40}',
 ];
 
-/// Soft hyphens, joiners, direction marks and the byte order mark, which copied text carries along.
+/// Soft hyphens, joiners, direction marks and the byte order mark, which copied text often contains.
 pub(crate) const INVISIBLE: &[RangeInclusive<char>] = &[
     '\u{ad}'..='\u{ad}',
     '\u{61c}'..='\u{61c}',
@@ -36,20 +36,20 @@ pub(crate) const INVISIBLE: &[RangeInclusive<char>] = &[
 ];
 
 /// Folds a text for comparison: upper-case letters and digits, with a space in place of each other character.
-/// Accents, apostrophes and invisible characters are deleted, because they stand within a word.
+/// Accents, apostrophes and invisible characters are deleted, because they occur within words.
 ///
 /// The result is blank only when the text has neither letter nor digit. Some letters, such as the Arabic presentation
-/// forms of a vowel sign, decompose into marks alone; a text of nothing else keeps its letters as they are.
+/// forms of a vowel sign, decompose into marks alone; a text of only such letters keeps them unchanged.
 pub(crate) fn fold(text: &str) -> String {
-    let spoken: String = text.chars().filter(|c| !is_silent(*c)).collect();
-    let folded: String = spoken
+    let visible: String = text.chars().filter(|c| !is_ignored(*c)).collect();
+    let folded: String = visible
         .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !is_silent(*c))
+        .filter(|c| !is_combining_mark(*c) && !is_ignored(*c))
         .flat_map(char::to_uppercase)
         .map(letter_or_space)
         .collect();
     if folded.chars().all(char::is_whitespace) {
-        spoken.chars().map(letter_or_space).collect()
+        visible.chars().map(letter_or_space).collect()
     } else {
         folded
     }
@@ -59,6 +59,6 @@ fn letter_or_space(c: char) -> char {
     if c.is_alphanumeric() { c } else { ' ' }
 }
 
-fn is_silent(c: char) -> bool {
+fn is_ignored(c: char) -> bool {
     [APOSTROPHES, INVISIBLE].into_iter().flatten().any(|range| range.contains(&c))
 }

@@ -1,6 +1,6 @@
 use std::{fmt, str::FromStr};
 
-/// Identifies the meaning of embeddings: they are comparable only under the same contract.
+/// Identifies the models that made an embedding: only embeddings of the same contract are comparable.
 ///
 /// It is the first 16 hexadecimal digits of a SHA-256 over everything in a model set's manifests that changes
 /// an embedding: file digests, colour order, normalisation, landmark frame, length.
@@ -13,7 +13,7 @@ pub struct ModelContractId(Box<str>);
 pub struct InvalidModelContractId;
 
 impl ModelContractId {
-    /// Makes the id of the digest over the manifests.
+    /// Takes the id from the digest of the manifests.
     pub fn from_digest(digest: &[u8; 32]) -> Self {
         let head = digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
         Self(format!("{head:016x}").into())
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_the_head_of_the_digest() {
+    fn an_id_is_the_beginning_of_the_digest() {
         let mut digest = [0_u8; 32];
         digest[0] = 0xab;
         digest[7] = 0x01;
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn its_text_is_parsed_back() {
+    fn only_the_text_of_an_id_is_parsed() {
         let id = ModelContractId::from_digest(&[0xab; 32]);
         assert_eq!(id.to_string().parse(), Ok(id));
         for text in ["", "ab", "AB00000000000001", "ab0000000000000g", "ab000000000000011"] {

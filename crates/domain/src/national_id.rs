@@ -6,7 +6,7 @@ use crate::redacted::debug_as_name;
 
 /// The identity number on the card (NIK): exactly 16 ASCII digits.
 ///
-/// Only the registry knows whether a number exists. The date and the region in its digits prove nothing: a NIK stays
+/// Only the registry shows whether a number exists. The date and the region in its digits prove nothing: a NIK stays
 /// the same when a birth date is corrected.
 ///
 /// ```

@@ -2,9 +2,9 @@ use std::str::FromStr;
 
 use crate::{national_id::NationalId, redacted::debug_as_name};
 
-/// The first eight digits of a NIK: the region and the day of birth. Some hundred people share them.
+/// The first eight digits of a NIK: the region and the day of birth. Several hundred people share a prefix.
 ///
-/// A walk through the registry stores its position as a prefix, because it does not identify a person.
+/// An enrolment stores its position in the registry as a prefix, because a prefix does not identify a person.
 ///
 /// ```
 /// use padan_domain::{NationalId, NikPrefix};
@@ -25,9 +25,9 @@ pub struct InvalidNikPrefix;
 /// All NIKs from one prefix to another, both included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NikRange {
-    /// The least prefix.
+    /// The lowest prefix.
     pub first: NikPrefix,
-    /// The greatest prefix; the same as the first in a range of one.
+    /// The highest prefix; equal to `first` in a range of one prefix.
     pub last: NikPrefix,
 }
 
@@ -44,8 +44,8 @@ impl NikPrefix {
         &self.0
     }
 
-    /// The greatest text that a NIK with this prefix can be.
-    pub fn greatest_nik(&self) -> String {
+    /// The highest possible NIK with this prefix.
+    pub fn highest_nik(&self) -> String {
         format!("{}99999999", self.0)
     }
 }
@@ -67,13 +67,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_nik_of_a_prefix_lies_between_it_and_its_greatest() {
+    fn every_nik_of_a_prefix_lies_between_the_prefix_and_its_highest_nik() {
         let prefix: NikPrefix = "31740114".parse().unwrap();
         for nik in ["3174011400000000", "3174011403870000", "3174011499999999"] {
             assert_eq!(NikPrefix::of(&nik.parse().unwrap()), prefix);
-            assert!(prefix.as_str() < nik && nik <= prefix.greatest_nik().as_str());
+            assert!(prefix.as_str() < nik && nik <= prefix.highest_nik().as_str());
         }
-        assert!(prefix.greatest_nik().as_str() < "3174011500000000");
+        assert!(prefix.highest_nik().as_str() < "3174011500000000");
     }
 
     #[test]

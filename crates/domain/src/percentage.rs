@@ -21,7 +21,7 @@ impl Percentage {
         self >= Self::PASS_MARK
     }
 
-    /// The value in an answer: truncated to two decimals, never rounded up, and at least 1.
+    /// The value in a response: truncated to two decimals, never rounded up, and at least 1.
     ///
     /// ```
     /// use padan_domain::Percentage;
@@ -30,8 +30,8 @@ impl Percentage {
     /// assert_eq!(Percentage::new(0.2).shown(), 1.0);
     /// ```
     pub fn shown(self) -> f64 {
-        // The product is rounded, so that its floor can be one hundredth too high or too low. The largest number of
-        // hundredths that is not above the value is the right one.
+        // The product is rounded, so its floor can be one hundredth too high or too low. The largest number of
+        // hundredths that is not above the value is correct.
         let near = (self.0 * 100.0).floor();
         let candidates = [near + 1.0, near, near - 1.0].map(|hundredths| hundredths / 100.0);
         let shown = candidates.into_iter().find(|candidate| *candidate <= self.0);
@@ -71,7 +71,7 @@ mod tests {
         }
 
         #[test]
-        fn never_rounded_up_and_less_than_a_hundredth_off(value in 1.0_f64..=100.0) {
+        fn a_value_is_never_rounded_up_and_less_than_a_hundredth_off(value in 1.0_f64..=100.0) {
             let shown = Percentage::new(value).shown();
             prop_assert!(shown <= value && value - shown < 0.01 + 1e-9);
         }

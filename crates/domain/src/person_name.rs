@@ -20,9 +20,9 @@ mod titles;
 ///
 /// ```
 /// use padan_domain::{NameRule, PersonName};
-/// let asked = PersonName::parse("Moh. Rizal Pratama")?;
+/// let sent = PersonName::parse("Moh. Rizal Pratama")?;
 /// let registered = PersonName::parse("DR. MUHAMMAD RIZAL PRATAMA, M.Kom")?;
-/// assert!(asked.matches(&registered, NameRule::Exact));
+/// assert!(sent.matches(&registered, NameRule::Exact));
 /// # Ok::<(), padan_domain::InvalidPersonName>(())
 /// ```
 #[derive(Clone)]
@@ -33,21 +33,21 @@ debug_as_name!(PersonName);
 /// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPersonName {
-    /// Nothing but spaces and punctuation.
+    /// The text has only spaces and punctuation.
     #[error("expected a name with at least one letter")]
     Empty,
-    /// More than 256 characters.
+    /// The text has more than 256 characters.
     #[error("expected a name of at most 256 characters")]
     TooLong,
 }
 
-/// When two normalised names are the same.
+/// The rule by which two normalised names count as the same.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NameRule {
-    /// When all characters are equal.
+    /// All characters are equal.
     Exact,
-    /// When their Jaro-Winkler similarity is high enough. It tolerates a typing error and gives the beginning the most
+    /// Their Jaro-Winkler similarity is high enough. It tolerates a typing error and gives the beginning the most
     /// weight.
     JaroWinkler {
         /// The lowest similarity that counts as the same, in 0 to 1.
@@ -57,7 +57,7 @@ pub enum NameRule {
 }
 
 impl PersonName {
-    /// Parses a name as a client sent it or the registry has it.
+    /// Parses a name of a request or of the registry.
     ///
     /// # Errors
     ///
@@ -77,8 +77,7 @@ impl PersonName {
             || match rule {
                 NameRule::Exact => false,
                 NameRule::JaroWinkler { at_least } => {
-                    // The algorithm pairs letters greedily from its first argument, so that the order can change the
-                    // result.
+                    // The algorithm pairs letters greedily from its first argument, so the order can change the result.
                     let (first, second) =
                         if self.0 < other.0 { (&self.0, &other.0) } else { (&other.0, &self.0) };
                     strsim::jaro_winkler(first, second) >= at_least

@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use crate::redacted::debug_as_name;
 
-/// An encoded photo whose first bytes are those of a PNG or a JPEG. It is not decoded yet and may be damaged.
+/// An encoded photo that begins like a PNG or a JPEG. It is not decoded yet and may be damaged.
 #[derive(Clone)]
 pub struct Photo {
     format: PhotoFormat,
@@ -20,9 +20,9 @@ pub enum PhotoFormat {
     Jpeg,
 }
 
-/// The first bytes are neither those of a PNG nor of a JPEG.
+/// The file does not begin like a PNG or a JPEG.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("neither PNG nor JPEG by its first bytes")]
+#[error("expected a PNG or JPEG file, found other first bytes")]
 pub struct UnknownPhotoFormat;
 
 impl Photo {

@@ -7,9 +7,9 @@ use crate::clock::{Clock, midnight_in_jakarta};
 /// The period of a quota, by the calendar of Asia/Jakarta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QuotaPeriod {
-    /// From midnight to midnight.
+    /// A day, from midnight to midnight.
     Day,
-    /// From the first of a month to the first of the next.
+    /// A calendar month.
     Month,
 }
 
@@ -46,7 +46,7 @@ impl QuotaPeriod {
 }
 
 impl QuotaSpan {
-    /// The time until it ends, at least a second. At the end of the calendar it is a day.
+    /// The time until it ends, at least a second. At the end of the calendar, where no next day exists, it is a day.
     pub fn remaining(&self, clock: &Clock) -> Duration {
         const A_DAY: Duration = Duration::from_hours(24);
         let next = match self.period {
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_ends_at_its_last_midnight() {
+    fn a_month_ends_at_midnight_after_its_last_day() {
         let last = clock("2027-02-28T16:00:00Z");
         let month = QuotaPeriod::Month.current(&last);
         assert_eq!(month.starts_on.to_string(), "2027-02-01");

@@ -17,8 +17,8 @@ macro_rules! reason_codes {
                 match self { $(Self::$variant => $code,)+ }
             }
 
-            /// The text of `reason` in an answer. For a code that concerns one field the answer inserts the field's
-            /// name; this is the general form.
+            /// The text of `reason` in a response, in its general form. For a code that concerns one field, the
+            /// response inserts the field's name.
             pub fn reason(self) -> &'static str {
                 match self { $(Self::$variant => $reason,)+ }
             }
@@ -27,7 +27,7 @@ macro_rules! reason_codes {
 }
 
 reason_codes! {
-    /// Everything matches.
+    /// All fields and the face match.
     Verified => "VERIFIED", "Verification Success";
     /// The registry has no such NIK.
     NikNotFound => "NIK_NOT_FOUND", "NIK not found on Dukcapil database";
@@ -81,7 +81,7 @@ reason_codes! {
     Served => "OK", "OK";
     /// Credentials are missing or wrong.
     Unauthorized => "UNAUTHORIZED", "Missing or wrong credentials";
-    /// The client is disabled, calls from elsewhere, or may not call the endpoint.
+    /// The client is disabled, calls from outside its networks or without its certificate, or may not call the endpoint.
     Forbidden => "FORBIDDEN", "Client is not allowed";
     /// The path does not exist.
     NotFound => "NOT_FOUND", "Not found";
@@ -91,7 +91,7 @@ reason_codes! {
     RequestTimeout => "REQUEST_TIMEOUT", "Request timed out";
     /// The request's body is over the limit.
     BodyTooLarge => "BODY_TOO_LARGE", "Request body is too large";
-    /// The body is not a multipart form.
+    /// The request's body is not a multipart form.
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
     /// The photo is neither PNG nor JPEG.
     UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";

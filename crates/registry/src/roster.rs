@@ -31,7 +31,7 @@ impl Registry {
         after: Option<&NikPrefix>,
         people: u32,
     ) -> Result<Option<NikRange>, RegistryError> {
-        let after = after.map(NikPrefix::greatest_nik).unwrap_or_default();
+        let after = after.map(NikPrefix::highest_nik).unwrap_or_default();
         let ends = self.run(next_range, &(after, i64::from(people))).await?;
         let (Some(first), Some(last)) = (ends.first, ends.last) else {
             return Ok(None);
@@ -56,7 +56,7 @@ impl Registry {
     ) -> Result<Vec<RosterEntry>, RegistryError> {
         let page = Page {
             after: after.map_or(range.first.as_str(), NationalId::as_str).to_owned(),
-            until: range.last.greatest_nik(),
+            until: range.last.highest_nik(),
             limit: limit.into(),
         };
         let mut entries: Vec<RosterEntry> = Vec::new();

@@ -36,7 +36,7 @@ fn names_are_normalised() {
         ("Siti Aminah", "SITI AMINAH"),
         ("Suparman", "SUPARMAN"),
         ("Suparman, S.H.", "SUPARMAN"),
-        // Marks, scripts, and invisible characters of copied text.
+        // Accents, scripts, and invisible characters of copied text.
         ("André Müller", "ANDRE MULLER"),
         ("ANDRE\u{301} MU\u{308}LLER", "ANDRE MULLER"),
         ("Ｂｕｄｉ　Ｓａｎｔｏｓｏ", "BUDI SANTOSO"),
@@ -199,7 +199,7 @@ fn debug_shows_no_letter() {
 }
 
 /// Names made of words from the rules, so that several rules apply to one name.
-fn word_salad() -> impl Strategy<Value = String> {
+fn titled_name() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("H"),
         Just("Hj."),
@@ -239,13 +239,13 @@ fn word_salad() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn normalising_twice_changes_nothing(text in prop_oneof![word_salad(), "\\PC{0,40}", any::<String>()]) {
+    fn normalising_twice_changes_nothing(text in prop_oneof![titled_name(), "\\PC{0,40}", any::<String>()]) {
         let once = normalise(&text);
         prop_assert_eq!(normalise(&once), once);
     }
 
     #[test]
-    fn never_empty_from_letters(
+    fn a_text_with_a_letter_is_accepted(
         before in "\\PC{0,8}",
         letter in "[\\p{Lu}\\p{Ll}\\p{Lt}\\p{Lo}\\p{Nd}]",
         after in "\\PC{0,8}",
@@ -255,7 +255,7 @@ proptest! {
     }
 
     #[test]
-    fn never_empty_from_titles(text in word_salad()) {
+    fn a_name_of_titles_is_accepted(text in titled_name()) {
         prop_assert!(PersonName::parse(&text).is_ok());
     }
 
@@ -269,8 +269,8 @@ proptest! {
 
     #[test]
     fn matching_is_reflexive_and_symmetric(
-        one in prop_oneof![word_salad(), "[a-d' .]{0,8}x"],
-        other in prop_oneof![word_salad(), "[a-d' .]{0,8}x"],
+        one in prop_oneof![titled_name(), "[a-d' .]{0,8}x"],
+        other in prop_oneof![titled_name(), "[a-d' .]{0,8}x"],
         at_least in 0.0_f64..=1.0,
     ) {
         let (one, other) = (PersonName::parse(&one).unwrap(), PersonName::parse(&other).unwrap());

@@ -1,11 +1,11 @@
-/// Titles before a name, which registers also put after it, behind a comma. Each is divided into parts: there may be a
-/// space or a dot between two parts, or neither.
+/// Titles before a name, which registers also put after it with a comma. Each is divided into parts: two parts are
+/// written together, or with a space or a dot between them.
 const HONORIFICS: &[&str] = &[
     "H", "HJ", "HJH", "K H", "T G H", "PDT", "PROF", "DR", "DR H C", "DRS", "DRA", "DRG", "DRH", "IR", "NS",
     "APT",
 ];
 
-/// Words that are titles before a name only. After it they are names.
+/// Words that are titles before a name only. After a name they are part of it.
 const WORDS_BEFORE: &[&str] = &[
     "HAJI", "HAJJAH", "KIAI", "KYAI", "USTAD", "USTADZ", "USTADZAH", "USTAZ", "PROFESOR", "DOKTER",
     "INSINYUR",
@@ -212,15 +212,15 @@ pub(super) fn without_titles<'w>(mut words: &'w [&'w str]) -> &'w [&'w str] {
             words = &words[before..];
             continue;
         }
-        let behind = longest([HONORIFICS, DEGREES], |title| {
+        let after = longest([HONORIFICS, DEGREES], |title| {
             let (words, parts) = (words.iter().rev().copied(), title.rsplit(' '));
             words_of_title(words, parts, |token, part| match part.strip_prefix('-') {
                 None => token.strip_suffix(part),
                 Some(part) => (token == part).then_some(""),
             })
         });
-        if behind > 0 && behind < words.len() {
-            words = &words[..words.len() - behind];
+        if after > 0 && after < words.len() {
+            words = &words[..words.len() - after];
             continue;
         }
         return words;
@@ -232,7 +232,7 @@ fn longest(tables: [&[&'static str]; 2], words_of: impl Fn(&'static str) -> Opti
     titles.filter_map(words_of).max().unwrap_or(0)
 }
 
-/// How many words a title takes up, from where both iterators begin. A word may contain several parts of the title
+/// The number of words that a title has, if both iterators begin with it. A word may contain several parts of the title
 /// (`SPD I`), but a part never extends over two words: `I R` is not `IR`.
 fn words_of_title<'w>(
     mut words: impl Iterator<Item = &'w str>,
