@@ -8,3 +8,4 @@ cargo clippy --workspace --all-targets --release --quiet -- -D warnings
 # Without the optional features.
 cargo clippy --package padan --no-default-features --release --quiet -- -D warnings
 scripts/check-architecture.sh
+python3 -B scripts/check_import_circles.py
