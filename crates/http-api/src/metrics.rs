@@ -62,7 +62,7 @@ declare::metrics! {
     image_megapixels: Histogram = "padan_image_megapixels", [] in MEGAPIXELS;
     /// Selfies that were refused for their content, by reason code.
     quality_rejections: IntCounterVec = "padan_quality_rejections_total", ["reason"];
-    /// Connections to a database by state: max, open, idle, in_use.
+    /// Connections to a database by state: the maximum, open, idle and used ones.
     pool_connections: IntGaugeVec = "padan_db_pool_connections", ["database", "host", "state"];
     /// Attempts to use a database by outcome: any, timeout, failure.
     pool_attempts: IntCounterVec = "padan_db_pool_attempts_total", ["database", "host", "outcome"];

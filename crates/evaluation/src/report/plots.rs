@@ -72,7 +72,7 @@ fn roc(rates: &Rates) -> Result<String, Failed> {
     let line = rates.0.iter().map(|(fmr, fnmr)| (*fmr, 1.0 - fnmr)).collect();
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
     let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &decimals };
-    drawn(x, y, vec![(line, GENUINE)], None)
+    draw(x, y, vec![(line, GENUINE)], None)
 }
 
 fn det(rates: &Rates) -> Result<String, Failed> {
@@ -81,7 +81,7 @@ fn det(rates: &Rates) -> Result<String, Failed> {
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
     let range = (10_f64.powf(lowest.log10().floor())..1.0).log_scale();
     let y = Axis { range, name: "false non-match rate", label: &rate };
-    drawn(x, y, vec![(line, GENUINE)], None)
+    draw(x, y, vec![(line, GENUINE)], None)
 }
 
 /// The density of the cosines of genuine and impostor pairs.
@@ -106,14 +106,14 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, Failed> {
     let highest = lines.iter().flat_map(|(line, _)| line).map(|(_, y)| *y).fold(0.0, f64::max);
     let x = Axis { range: from..to, name: "cosine", label: &decimals };
     let y = Axis { range: 0.0..highest * 1.05, name: "density", label: &decimals };
-    drawn(x, y, lines, Some(Mark { x: pass_mark, height: highest * 1.05 }))
+    draw(x, y, lines, Some(&Mark { x: pass_mark, height: highest * 1.05 }))
 }
 
 fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, Failed> {
     let line = vec![(scale.to_vec(), GENUINE)];
     let x = Axis { range: -0.2..1.0, name: "cosine", label: &decimals };
     let y = Axis { range: 0.0..105.0, name: "percentage", label: &whole };
-    drawn(x, y, line, Some(Mark { x: pass_mark, height: 105.0 }))
+    draw(x, y, line, Some(&Mark { x: pass_mark, height: 105.0 }))
 }
 
 fn binned(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Vec<f64> {
@@ -144,7 +144,7 @@ struct Mark {
 }
 
 /// Draws lines in a frame with labelled axes.
-fn drawn<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: Option<Mark>) -> Result<String, Failed>
+fn draw<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: Option<&Mark>) -> Result<String, Failed>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -174,7 +174,7 @@ where
         for (line, colour) in lines {
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
         }
-        if let Some(Mark { x, height }) = mark {
+        if let Some(&Mark { x, height }) = mark {
             chart.draw_series(DashedLineSeries::new(
                 [(x, 0.0), (x, height)],
                 6,

@@ -7,8 +7,8 @@ use crate::{
 /// Replaces `PRelu(x)` by `s * x + (1 - s) * Relu(x)`, with the scalings as depthwise 1 x 1 convolutions.
 ///
 /// The runtime's `PRelu` uses another memory layout than its convolutions, so each one costs two reorderings.
-/// Convolutions keep the layout, and a `Relu` or `Add` right after a convolution costs nothing. For slopes up to 1, `(1
-/// - s) * Relu(x)` equals `Relu((1 - s) * x)`, which places the `Relu` after a convolution. For larger slopes the
+/// Convolutions keep the layout, and a `Relu` or `Add` right after a convolution costs nothing. For slopes up to 1,
+/// `(1 - s) * Relu(x)` equals `Relu((1 - s) * x)`, which places the `Relu` after a convolution. For larger slopes the
 /// `Relu` comes first.
 pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
     let mut weights = Vec::new();
