@@ -20,7 +20,7 @@ pub enum AdmissionError {
     TooManyFailures(Duration),
     /// The credentials are right, but the client is disabled, calls from outside its networks or without its
     /// certificate, or may not call this endpoint.
-    #[error("the client {0} is disabled, calls from elsewhere, or may not call this endpoint")]
+    #[error("the client {0} is disabled, or its rules do not allow this network, certificate or endpoint")]
     Forbidden(ClientName),
     /// The client calls faster than its rate allows; how long it must wait.
     #[error("the client {0} calls faster than its rate allows")]
@@ -45,9 +45,9 @@ impl Clients {
     /// Identifies the caller, and checks its rate, its network, its certificate and its permission for the endpoint.
     /// The request is not counted against a quota yet: see [`count`](Self::count).
     ///
-    /// Right credentials are accepted from a blocked address too, because all clients behind a balancer share one.
-    /// Wrong credentials from a blocked address cause no look-up in the store: a client that was just added and calls
-    /// from there is admitted after the next regular read of the store's clients, a few seconds later.
+    /// Valid credentials are accepted from a blocked address too, because all clients behind a balancer share its
+    /// address. Wrong credentials from a blocked address cause no look-up in the store. A client that was just added
+    /// and calls from there is admitted after the next regular read of the store's clients, a few seconds later.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Clients {
         let found = match (self.find(presented), blocked) {
             (Lookup::Found(client), _) => Some(client),
             (Lookup::NotFound, Some(wait)) => return Err(AdmissionError::TooManyFailures(wait)),
-            // A blocked address is not worth a look-up in the store.
+            // A blocked address must not cause a look-up in the store.
             (Lookup::Unavailable, Some(_)) => return Err(AdmissionError::clients_unavailable()),
             (Lookup::NotFound | Lookup::Unavailable, None) => self.find_after_refresh(presented).await?,
         };
@@ -74,8 +74,8 @@ impl Clients {
         if let Some(wait) = rules.rate.and_then(|rate| self.rates.count_call(&username, rate)) {
             return Err(AdmissionError::RateLimited(name, wait));
         }
-        let is_genuine = rules.admits(peer) && rules.accepts(presented.certificate);
-        if disabled || !is_genuine || !rules.permits(endpoint) {
+        let is_origin_allowed = rules.admits(peer) && rules.accepts(presented.certificate);
+        if disabled || !is_origin_allowed || !rules.permits(endpoint) {
             // Each refusal is recorded in the audit trail, which costs more than the request.
             return Err(match self.rates.count_refusal(&username) {
                 Some(wait) => AdmissionError::RateLimited(name, wait),
@@ -99,19 +99,19 @@ impl Clients {
         })
     }
 
-    /// How much is used of the quotas of the clients that have called since the start.
+    /// The used share of each quota, for the clients that have called since the process started.
     pub fn quota_figures(&self) -> Vec<QuotaFigures> {
         self.quotas.as_ref().map(Quotas::figures).unwrap_or_default()
     }
 
-    /// Hands unused requests of quotas back to the store. To be called when no request is served any more.
+    /// Returns unused quota to the store. Call it when no request is served any more.
     pub async fn finish(&self) {
         if let Some(quotas) = &self.quotas {
             quotas.finish().await;
         }
     }
 
-    /// Looks up a caller once more after a refresh: a client may have just been added or got new secrets.
+    /// Looks up a caller again after a refresh: the client may just have been added, or may have new secrets.
     async fn find_after_refresh(
         &self,
         presented: Presented<'_>,
@@ -131,6 +131,6 @@ impl Clients {
 
 impl AdmissionError {
     fn clients_unavailable() -> Self {
-        Self::StoreUnavailable("the clients of the store could not be read a moment ago".to_owned())
+        Self::StoreUnavailable("the last read of the store's clients failed".to_owned())
     }
 }

@@ -2,11 +2,11 @@ use std::{collections::HashMap, fmt, future::pending};
 
 use tokio::task::{Id, JoinSet};
 
-/// The tasks that run beside the requests for as long as the service does. Each is expected to run until it is aborted,
-/// which happens when this value is dropped.
+/// The tasks that run beside the requests until the service ends. Each is expected to run until it is aborted, which
+/// happens when this value is dropped.
 ///
-/// A task that ends by itself leaves the service without something that it needs, so the program has to end as well:
-/// its supervisor starts it anew.
+/// When a task ends by itself, the service lacks a function that it needs. The program then has to end, so that its
+/// supervisor restarts it.
 #[derive(Default)]
 pub struct BackgroundTasks {
     tasks: JoinSet<()>,

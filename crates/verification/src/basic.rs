@@ -5,7 +5,7 @@ use padan_registry::{CivilRecord, FurtherFields};
 
 use crate::{nik_plausibility, timing::StepTimings};
 
-/// What a client claims of a person, without a face.
+/// A client's claims about a person, without a face.
 #[derive(Debug, Clone)]
 pub struct BasicRequest {
     /// The identity number.
@@ -17,13 +17,13 @@ pub struct BasicRequest {
 /// A claim about one field.
 #[derive(Debug, Clone)]
 pub enum FieldValue {
-    /// About the name.
+    /// The name.
     Name(PersonName),
-    /// About the date of birth.
+    /// The date of birth.
     DateOfBirth(BirthDate),
-    /// About the mother's maiden name, compared as names are.
+    /// The mother's maiden name, compared as names are.
     MotherMaidenName(PersonName),
-    /// About any other field.
+    /// Any other field.
     Text(BasicField, FieldText),
 }
 
@@ -45,7 +45,7 @@ pub struct BasicOutcome {
 
 impl BasicRequest {
     /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. `None` when
-    /// no date was sent. It decides nothing.
+    /// no date was sent. It does not affect the outcome.
     pub fn nik_is_plausible(&self) -> Option<bool> {
         self.claims.iter().find_map(|claim| match claim {
             FieldValue::DateOfBirth(date) => Some(nik_plausibility::is_plausible(&self.nik, *date)),
@@ -78,7 +78,7 @@ impl BasicOutcome {
         }
     }
 
-    /// Whether every field matches that was sent and that the registry has.
+    /// Whether each sent field matches, apart from those that the registry does not have.
     pub fn is_verified(&self) -> bool {
         self.reason == ReasonCode::Verified
     }
@@ -223,9 +223,9 @@ mod tests {
         let claims = || vec![text(BasicField::City, "Bandung")];
         let unknown = judged(None, claims());
         assert_eq!((unknown.reason, unknown.nik), (ReasonCode::NikNotFound, Some(false)));
-        let mut closed = record();
-        closed.status = CitizenStatus::Deceased;
-        let deceased = judged(Some(&closed), claims());
+        let mut inactive = record();
+        inactive.status = CitizenStatus::Deceased;
+        let deceased = judged(Some(&inactive), claims());
         assert_eq!((deceased.reason, deceased.nik), (ReasonCode::NikDeceased, Some(true)));
         assert_eq!(deceased.fields, [(BasicField::City, None)]);
     }

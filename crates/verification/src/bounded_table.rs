@@ -3,7 +3,7 @@ use std::{
     hash::Hash,
 };
 
-/// A map of bounded size. Each insertion removes a few stale entries, so that no call walks over the whole map.
+/// A map of bounded size. Each insertion removes a few stale entries, so that no call iterates over the entire map.
 pub(crate) struct BoundedTable<K, V> {
     capacity: usize,
     entries: HashMap<K, V>,
@@ -11,7 +11,7 @@ pub(crate) struct BoundedTable<K, V> {
     queue: VecDeque<K>,
 }
 
-/// Entries examined for each insertion. With more than one, stale entries go faster than new ones come.
+/// Entries examined for each insertion. With more than one, stale entries are removed faster than new ones are added.
 const EXAMINED_PER_INSERTION: usize = 2;
 
 impl<K: Clone + Eq + Hash, V> BoundedTable<K, V> {
@@ -24,7 +24,7 @@ impl<K: Clone + Eq + Hash, V> BoundedTable<K, V> {
     }
 
     /// The value of a key, which is inserted when it is missing. `None` when the table is full of entries that are not
-    /// stale: it forgets the new key rather than an old one.
+    /// stale: the new key is then not inserted, and no other is removed.
     pub(crate) fn get_or_insert(
         &mut self,
         key: &K,
@@ -61,25 +61,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_insertion_examines_few_entries_however_many_there_are() {
+    fn an_insertion_examines_few_entries_of_a_large_table() {
         let mut table = BoundedTable::new(1000);
         let examined = Cell::new(0);
-        let mut most = 0;
+        let mut max_examined = 0;
         for key in 0..5000_u32 {
             examined.set(0);
             table.get_or_insert(&key, key, |value| {
                 examined.set(examined.get() + 1);
                 value + 500 < key
             });
-            most = most.max(examined.get());
+            max_examined = max_examined.max(examined.get());
         }
-        assert_eq!(most, EXAMINED_PER_INSERTION);
+        assert_eq!(max_examined, EXAMINED_PER_INSERTION);
         assert!(table.entries.len() <= 1000 && table.queue.len() == table.entries.len());
         assert!(table.get(&4999).is_some(), "stale entries made room for new ones");
     }
 
     #[test]
-    fn a_full_table_forgets_new_keys() {
+    fn a_full_table_refuses_new_keys() {
         let mut table = BoundedTable::new(3);
         for key in 0..5_u32 {
             assert_eq!(table.get_or_insert(&key, (), |()| false).is_some(), key < 3, "{key}");

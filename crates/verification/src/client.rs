@@ -13,7 +13,7 @@ pub(crate) type SecretDigest = [u8; 32];
 /// One client.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    /// The user name that it presents, as bytes.
+    /// The user name of its credentials, as bytes.
     pub(crate) username: Box<[u8]>,
     pub(crate) name: ClientName,
     pub(crate) password: SecretHashes,
@@ -22,7 +22,7 @@ pub(crate) struct Client {
     pub(crate) rules: ClientRules,
 }
 
-/// The digest under which a secret is kept.
+/// The digest that is stored of a secret.
 pub(crate) fn digest(secret: &[u8]) -> SecretDigest {
     Sha256::digest(secret).into()
 }

@@ -34,7 +34,7 @@ pub struct Clients {
     pub(crate) rates: Rates,
 }
 
-/// The credentials of a caller, as the bytes that arrived.
+/// The credentials of a caller, as received.
 #[derive(Clone, Copy)]
 pub struct Credentials<'a> {
     /// The user name of Basic authentication.
@@ -48,7 +48,7 @@ pub struct Credentials<'a> {
 /// What identifies a caller.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
-    /// The credentials; `None` when the caller sent none, and a certificate identifies it alone.
+    /// The credentials; `None` when the caller sent none. Then only a certificate can identify it.
     pub credentials: Option<Credentials<'a>>,
     /// The verified certificate of the connection.
     pub certificate: Option<&'a ClientCertificate>,
@@ -58,11 +58,11 @@ pub struct Presented<'a> {
 
 /// The result of looking up a caller.
 pub(crate) enum Lookup {
-    /// The credentials or the certificate are those of this client.
+    /// The credentials or the certificate belong to this client.
     Found(Box<Client>),
-    /// No client has them.
+    /// They belong to no client.
     NotFound,
-    /// No client of the file has them, and the store's clients are not available.
+    /// They belong to no client of the file, and the store's clients are not available.
     Unavailable,
 }
 
@@ -131,7 +131,7 @@ impl Clients {
         }
     }
 
-    /// A certificate that two clients have identifies none of them.
+    /// A certificate that several clients list identifies none of them.
     fn find_by_certificate(&self, certificate: &ClientCertificate) -> Lookup {
         let in_file = self.file_clients();
         let in_store = self.stored.as_ref().map(|stored| stored.current());
@@ -152,7 +152,8 @@ impl Clients {
         let in_store = self.stored.as_ref().map(|stored| stored.current());
         let known =
             in_file.get(presented.username).or_else(|| in_store.as_ref()?.as_ref()?.get(presented.username));
-        // An unknown user name is compared with this, so that it takes as long. No secret hashes to zeros.
+        // The secrets of an unknown user are compared with this, so that the comparison takes equally long. No secret
+        // has a digest of zeros.
         let no_secret = SecretHashes::new([0; 32]);
         let (password, api_key) =
             known.map_or((&no_secret, &no_secret), |client| (&client.password, &client.api_key));
@@ -171,11 +172,11 @@ impl Clients {
 }
 
 /// Whether a secret is the current one, or the previous one while that is still valid.
-fn matches(kept: &SecretHashes, presented: &[u8], now: DateTime<Utc>) -> Choice {
+fn matches(stored: &SecretHashes, presented: &[u8], now: DateTime<Utc>) -> Choice {
     let presented = digest(presented);
     let (previous, is_valid) =
-        kept.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
-    presented.ct_eq(&kept.current) | (presented.ct_eq(&previous) & Choice::from(u8::from(is_valid)))
+        stored.previous.map_or(([0; 32], false), |(previous, until)| (previous, now < until));
+    presented.ct_eq(&stored.current) | (presented.ct_eq(&previous) & Choice::from(u8::from(is_valid)))
 }
 
 impl fmt::Debug for Credentials<'_> {
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn all_three_must_be_right() {
+    fn user_name_password_and_key_must_all_be_right() {
         let (_folder, clients) = clients(&entry("bank", ""));
         let here = "127.0.0.1";
         assert_eq!(ask(&clients, "bank-user", "pass:word", "bank", here).unwrap(), "bank");
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn only_right_credentials_are_answered_that_a_client_is_disabled() {
+    fn only_a_caller_with_right_credentials_learns_that_the_client_is_disabled() {
         let (_folder, clients) = clients(&entry("shop", "disabled = true"));
         let ask = |key| ask(&clients, "shop-user", "pass:word", key, "127.0.0.1");
         assert_eq!(ask("shop"), Err(AdmissionError::Forbidden("shop".parse().unwrap())));
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_allows_a_burst_and_then_returns_how_long_to_wait() {
+    fn a_rate_allows_a_burst_and_then_requires_a_wait() {
         let (_folder, clients) = clients(&entry("bank", "requests_per_second = 0.5\nburst = 2"));
         let ask = || ask(&clients, "bank-user", "pass:word", "bank", "127.0.0.1");
         assert!(ask().is_ok() && ask().is_ok());
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_is_refused_repeatedly_is_rate_limited() {
+    fn a_client_that_is_often_refused_is_rate_limited() {
         let text = entry("closed", "disabled = true") + &entry("bank", "");
         let (folder, _) = clients(&text);
         let file = Some(folder.path().join("clients.toml"));
@@ -347,12 +348,8 @@ mod tests {
 
     #[test]
     fn a_rate_applies_to_a_refused_client_as_well() {
-        let (_folder, clients) = clients(&entry(
-            "shop",
-            "disabled = true
-requests_per_second = 0.5
-burst = 2",
-        ));
+        let (_folder, clients) =
+            clients(&entry("shop", "disabled = true\nrequests_per_second = 0.5\nburst = 2"));
         let ask = || ask(&clients, "shop-user", "pass:word", "shop", "127.0.0.1");
         assert!(matches!(ask(), Err(AdmissionError::Forbidden(_))));
         assert!(matches!(ask(), Err(AdmissionError::Forbidden(_))));
@@ -362,9 +359,9 @@ burst = 2",
     #[test]
     fn the_previous_secret_is_valid_until_it_expires() {
         let until: DateTime<Utc> = "2026-11-24T00:00:00Z".parse().unwrap();
-        let kept = SecretHashes { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
+        let stored = SecretHashes { current: digest(b"new"), previous: Some((digest(b"old"), until)) };
         let before = until - chrono::TimeDelta::seconds(1);
-        let valid = |secret: &[u8], now| bool::from(matches(&kept, secret, now));
+        let valid = |secret: &[u8], now| bool::from(matches(&stored, secret, now));
         assert!(valid(b"new", before) && valid(b"new", until));
         assert!(valid(b"old", before) && !valid(b"old", until));
         assert!(!valid(b"other", before));

@@ -29,7 +29,7 @@ pub enum ClientsError {
         /// The error of the operating system.
         source: io::Error,
     },
-    /// The file is not TOML, or has a key or a value of another form than documented.
+    /// The file is not TOML, has an unknown key, or has a value of the wrong type.
     #[error("the clients' file {}, line {line}: {message}", file.display())]
     Malformed {
         /// The file.
@@ -78,7 +78,7 @@ struct Entry {
     monthly_quota: Option<NonZeroU32>,
 }
 
-/// Reads the configured file, and adds the demo's client where the settings say so.
+/// Reads the configured file, and adds the demo's client if the settings require it.
 ///
 /// # Errors
 ///
@@ -94,7 +94,7 @@ pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> 
     Ok(table)
 }
 
-/// The parser's message without the value that it quotes, which may be a secret in the wrong place.
+/// The parser's message without the value that it quotes, which may be a misplaced secret.
 ///
 /// `` invalid type: string "secret", expected u32 `` becomes `expected u32, found string`.
 fn without_values(message: &str) -> String {
@@ -150,16 +150,14 @@ impl Entry {
             InvalidUsername::Malformed => {
                 "username must be 1 to 128 visible ASCII characters without a colon"
             }
-            InvalidUsername::WellKnown => {
-                "username is a built-in default that everybody knows; choose another"
-            }
+            InvalidUsername::WellKnown => "username is a published default; choose another",
         })?;
         let password = secret(&self.password_sha256)
             .ok_or("password_sha256 must be the SHA-256 of the password as 64 hexadecimal digits")?;
         let api_key = secret(&self.api_key_sha256)
             .ok_or("api_key_sha256 must be the SHA-256 of the key as 64 hexadecimal digits")?;
         if is_well_known(&password) || is_well_known(&api_key) {
-            return Err("a secret is empty or a built-in default that everybody knows; generate another");
+            return Err("a secret is empty or a published default; generate another");
         }
         if password == api_key {
             return Err("password and API key are the same; generate both");
@@ -180,7 +178,7 @@ impl Entry {
         let rate =
             match (self.requests_per_second, self.burst) {
                 (None, None) => None,
-                (None, Some(_)) => return Err("burst needs requests_per_second beside it"),
+                (None, Some(_)) => return Err("burst requires requests_per_second"),
                 (Some(per_second), burst) => Some(RequestRate::new(per_second, burst).map_err(
                     |_| "requests_per_second must lie in 0.001 to 100000, and burst in 1 to 1000000",
                 )?),
@@ -190,7 +188,7 @@ impl Entry {
                 .map_err(|_| "allowed_networks must be addresses or networks such as 10.0.0.0/8")?,
             certificates: self.certificates.iter().map(|text| text.parse()).collect::<Result<_, _>>().map_err(
                 |_: InvalidCertificateName| {
-                    "certificates must be names in them, or sha256: and 64 hexadecimal digits"
+                    "certificates must be names of certificates, or sha256: and 64 hexadecimal digits"
                 },
             )?,
             endpoints: endpoints
@@ -257,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_built_in_defaults_cannot_be_registered() {
+    fn published_defaults_cannot_be_registered() {
         for text in [
             entry("a", "default-username", A, B),
             entry("a", "a", &hash("default-password"), B),
@@ -268,7 +266,7 @@ mod tests {
             entry("a", "a", A, &hash("")),
         ] {
             let error = error(&text);
-            assert!(error.contains("everybody knows") && error.contains("client \"a\""), "{error}");
+            assert!(error.contains("published default") && error.contains("client \"a\""), "{error}");
         }
     }
 
@@ -304,7 +302,7 @@ mod tests {
         for (line, expected) in [
             ("endpoints = [\"match\"]", "endpoints must be"),
             ("certificates = [\"sha256:0a\"]", "64 hexadecimal digits"),
-            ("burst = 5", "needs requests_per_second"),
+            ("burst = 5", "requires requests_per_second"),
             ("requests_per_second = 0.0", "0.001 to 100000"),
             ("daily_quota = 0", "expected a nonzero u32, found another integer"),
             ("disabled = \"hunter2\"", "expected a boolean, found string"),

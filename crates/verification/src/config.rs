@@ -14,28 +14,28 @@ use crate::allowance::Allowance;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The time limit of a request after its body has arrived, in milliseconds. If it is too short, the first request
-    /// for a person, which embeds two photos, fails on a busy machine; if it is too long, requests whose callers have
-    /// given up are still processed.
+    /// for a person, which embeds two photos, fails on a busy machine. If it is too long, requests are processed whose
+    /// callers have disconnected.
     pub budget_ms: NonZeroU64,
     /// How two normalised names are compared.
     pub names: NameRule,
-    /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so this refuses
-    /// real people.
+    /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so `true`
+    /// refuses real people.
     pub check_nik_structure: bool,
-    /// Limits attempts with different faces: how many may fail.
+    /// Limits how many faces may fail.
     pub failed_faces: FailedFaces,
     /// How long `/readyz` waits for each database, in milliseconds.
     pub readiness_timeout_ms: NonZeroU64,
 }
 
-/// How many faces of one client may fail for one person within a window. If it is too few, people with a bad camera are
-/// refused; if it is too many, a photo can be improved until it passes.
+/// How many faces of one client may fail for one person within a window. Too low a limit refuses people with a bad
+/// camera; too high a limit allows a caller to improve a photo until it passes.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FailedFaces {
     /// Failed faces after which the next one is refused with 429; 0 is no limit. A process counts its own trials that
-    /// have not ended, but not those of other processes: of requests that arrive together, each process admits this
-    /// many.
+    /// have not ended, but not those of other processes. Of requests that arrive together, each process therefore
+    /// admits this number.
     pub most: u32,
     /// Length of the window in seconds.
     pub window_seconds: NonZeroU32,
@@ -61,17 +61,17 @@ pub struct ClientsConfig {
     /// identified, and the answer is 503.
     #[serde(default)]
     pub stale_seconds: u32,
-    /// Limits guessing: how many wrong credentials an address may send. If it is too few, typing errors in an office
-    /// behind one address are answered 429 for a while; if it is too many, guesses come fast, though none of 256 random
-    /// bits is ever right.
+    /// Limits how many wrong credentials an address may send. Too low a limit answers 429 to an office that shares one
+    /// address after a few typing errors; too high a limit allows fast guessing, although a secret of 256 random bits
+    /// is never guessed.
     #[serde(default)]
     pub failed_credentials: Allowance,
-    /// How often a client is answered 403 with a row in the audit trail; beyond that it is answered 429, which is only
-    /// counted. If it is too few, a misconfigured client learns late what is wrong; if it is too many, a disabled
-    /// client fills the audit trail.
+    /// Limits how often a client is answered 403 with a row in the audit trail. Beyond the limit it is answered 429,
+    /// which is only counted. Too low a limit hides from a misconfigured client what is wrong; too high a limit allows
+    /// a disabled client to fill the audit trail.
     #[serde(default)]
     pub refusals: Allowance,
-    /// Admits a client `demo` with password `demo` and key `demo`. Set by `padan demo` and by nothing else:
+    /// Admits a client `demo` with password `demo` and key `demo`. Only `padan demo` sets it, because
     /// these credentials are public.
     #[serde(default)]
     pub demo: bool,

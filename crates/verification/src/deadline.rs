@@ -24,7 +24,7 @@ where
     }
 }
 
-/// What an error of the engine means for the request. Any error but the engine's own is the deadline.
+/// Maps an error of the engine to an error of the request. Any other type of error means an expired deadline.
 pub(crate) fn engine_error(cause: Cause) -> VerificationError {
     match cause.downcast::<FaceError>().map(|error| *error) {
         Ok(FaceError::Rejected(fault)) => VerificationError::Photo(fault),
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_error_of_the_engine_has_its_reason() {
+    fn each_error_of_the_engine_has_a_reason_code() {
         let reason = |error: FaceError| engine_error(error.into()).reason();
         assert_eq!(reason(FaceError::Rejected(PhotoFault::Turned)), ReasonCode::FaceTurned);
         assert_eq!(reason(FaceError::QueueFull), ReasonCode::Overloaded);

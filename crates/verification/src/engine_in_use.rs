@@ -5,8 +5,8 @@ use std::sync::{
 
 use padan_inference::{Engine, JobObserver};
 
-/// The engine that serves new requests. It can be replaced while requests are in flight: each of them keeps the engine
-/// it began with, which ends with its last request.
+/// The engine that serves new requests. It can be replaced while requests are in flight: each request uses one engine
+/// until it ends, and a replaced engine is dropped with its last request.
 #[derive(Clone)]
 pub struct EngineInUse {
     engine: Arc<RwLock<Engine>>,
@@ -15,7 +15,7 @@ pub struct EngineInUse {
 }
 
 impl EngineInUse {
-    /// Begins with an engine.
+    /// Serves requests with this engine until it is replaced.
     pub fn new(engine: Engine) -> Self {
         Self {
             engine: Arc::new(RwLock::new(engine)),
@@ -24,22 +24,22 @@ impl EngineInUse {
         }
     }
 
-    /// The engine for a new request, which keeps it to its end.
+    /// The engine for a new request. The request uses it until it ends.
     pub fn current(&self) -> Engine {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sets whether another model than this one is active and cannot be used. Returns whether that has changed.
+    /// Sets whether another model is active that this process cannot use. Returns whether the value has changed.
     pub fn set_outdated(&self, is_outdated: bool) -> bool {
         self.is_outdated.swap(is_outdated, Ordering::Relaxed) != is_outdated
     }
 
-    /// Whether another model than this one is active and cannot be used.
+    /// Whether another model is active that this process cannot use.
     pub fn is_outdated(&self) -> bool {
         self.is_outdated.load(Ordering::Relaxed)
     }
 
-    /// Sets the observer that is called for every photo that a worker starts on, in this engine and in those that
+    /// Sets the observer that is called when a worker starts on a photo, in this engine and in those that
     /// replace it. Later calls change nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         let observer = self.job_observer.get_or_init(|| observer);

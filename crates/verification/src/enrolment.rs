@@ -19,19 +19,19 @@ use crate::{
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentConfig {
-    /// About how many people a process claims at a time. Few cause many statements; many leave nothing for a process
-    /// that joins late.
+    /// About how many people a process claims at a time. Small ranges cause many statements; large ones leave no work
+    /// for a process that joins late.
     pub range_people: NonZeroU32,
-    /// How many people are looked up and written together. It limits memory, and what is embedded again after a process
-    /// was killed.
+    /// How many people are looked up and written together. It limits memory, and the work that is repeated after a
+    /// process was killed.
     pub batch_people: NonZeroU32,
     /// Seconds after which another process takes over the range of a process that has crashed.
     pub lease_seconds: NonZeroU32,
-    /// Seconds for which a database that does not answer is asked again before the run fails.
+    /// Seconds for which a failed database query is retried before the run fails.
     pub patience_seconds: u32,
 }
 
-/// Makes a template of every portrait in the registry under one model contract, ahead of the first verification.
+/// Makes a template of every portrait in the registry under one model contract, before the first verification.
 ///
 /// Any number of processes may run at once and share the work. People with a current template are skipped, so that a
 /// run that was killed can be continued.
@@ -44,7 +44,7 @@ pub struct Enrolment {
     pub engine: Engine,
     /// Section `[enrolment]`.
     pub config: EnrolmentConfig,
-    /// The most people to embed in a second; `None` is no limit.
+    /// The limit of people embedded in a second; `None` is no limit.
     pub rate: Option<NonZeroU32>,
 }
 
@@ -53,7 +53,7 @@ pub struct Enrolment {
 pub struct Enrolled {
     /// The people that this process has processed.
     pub tally: EnrolmentTally,
-    /// Those of them that it has embedded.
+    /// How many of them it has embedded.
     pub embedded: u64,
     /// Whether the whole registry has been processed, by this process and others.
     pub complete: bool,
@@ -70,21 +70,21 @@ pub enum EnrolmentError {
     Store(#[from] StoreError),
 }
 
-/// What a run reports while it works.
+/// An event that a run reports.
 #[derive(Debug)]
 pub enum EnrolmentEvent<'a> {
     /// A batch was finished.
     Progress {
         /// The people that this process has processed.
         tally: EnrolmentTally,
-        /// Those of them that it has embedded.
+        /// How many of them it has embedded.
         embedded: u64,
     },
     /// A person has no usable template.
     WithoutTemplate {
-        /// The person. For the operator's own list, never for a log.
+        /// The person. It may go to the operator's own list, never to a log.
         nik: &'a NationalId,
-        /// The reason code of the portrait, or what failed.
+        /// The reason code of the portrait, or the failed step.
         reason: &'a str,
     },
 }
@@ -99,7 +99,7 @@ pub(crate) enum Outcome {
 
 /// The time limit for one portrait. It is generous, because a slow worker is no fault of the portrait.
 const PORTRAIT_TIMEOUT: Duration = Duration::from_mins(2);
-/// How often a portrait is given to the engine before it counts as failed.
+/// How many times a portrait is analysed before it counts as failed.
 const ATTEMPTS: u32 = 3;
 
 impl Enrolment {
@@ -108,17 +108,17 @@ impl Enrolment {
         self.registry.estimated_people().await.ok().flatten()
     }
 
-    /// Repeats a question until the database answers, for as long as the settings allow.
+    /// Repeats a query until the database answers, for as long as the settings allow.
     pub(crate) async fn retrying<T>(
         &self,
-        mut ask: impl AsyncFnMut() -> Result<T, EnrolmentError>,
+        mut query: impl AsyncFnMut() -> Result<T, EnrolmentError>,
     ) -> Result<T, EnrolmentError> {
         let until = Instant::now() + Duration::from_secs(self.config.patience_seconds.into());
         let mut wait = Duration::from_millis(200);
         loop {
-            match ask().await {
+            match query().await {
                 Err(error) if error.is_transient() && Instant::now() + wait < until => {
-                    tracing::warn!("asking again in {} ms: {}", wait.as_millis(), error_chain(&error));
+                    tracing::warn!("retrying in {} ms: {}", wait.as_millis(), error_chain(&error));
                     sleep(wait).await;
                     wait = (wait * 2).min(Duration::from_secs(5));
                 }
@@ -160,7 +160,7 @@ impl Enrolment {
 }
 
 impl EnrolmentError {
-    /// Whether the same question may succeed later.
+    /// Whether the same query may succeed later.
     fn is_transient(&self) -> bool {
         match self {
             Self::Registry(error) => {

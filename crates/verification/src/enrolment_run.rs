@@ -14,10 +14,10 @@ use crate::{
     throttle::Throttle,
 };
 
-/// What a process does next.
+/// The next step of a process.
 enum Step {
     Process(NikRange),
-    /// Another process was faster to claim the range.
+    /// Another process claimed the range first.
     Retry,
     /// Other processes still work on the last ranges.
     Wait,
@@ -27,13 +27,14 @@ enum Step {
 /// How the work on a range ended.
 enum RangeOutcome {
     Done(EnrolmentTally),
-    /// The lease has expired, and another process has the range now.
+    /// The lease has expired, and another process has taken the range.
     Lost,
     Stopped,
 }
 
 impl Enrolment {
-    /// Works until the whole registry has been processed, or `stop` is set. What was embedded by then is written.
+    /// Runs until the whole registry has been processed, or `stop` is set. All embedded people are written before it
+    /// returns.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ impl Enrolment {
         let lease = Duration::from_secs(self.config.lease_seconds.get().into());
         let ledger = self.store.enrolment(self.engine.contract(), lease);
         self.retrying(async || Ok(ledger.begin(model_set).await?)).await?;
-        let mut walk = Walk {
+        let mut pass = RegistryPass {
             enrolment: self,
             ledger: &ledger,
             report,
@@ -55,16 +56,16 @@ impl Enrolment {
             throttle: Throttle::new(self.rate),
             enrolled: Enrolled::none(),
         };
-        let walked = walk.run(lease).await;
-        let enrolled = walk.enrolled;
-        // Other processes need not wait until the lease expires.
+        let completed = pass.run(lease).await;
+        let enrolled = pass.enrolled;
+        // Other processes then need not wait until the lease expires.
         ledger.release().await?;
-        walked.map(|complete| Enrolled { complete, ..enrolled })
+        completed.map(|complete| Enrolled { complete, ..enrolled })
     }
 }
 
-/// One process's walk through the registry.
-struct Walk<'a, R> {
+/// One process's pass over the registry.
+struct RegistryPass<'a, R> {
     enrolment: &'a Enrolment,
     ledger: &'a EnrolmentLedger,
     report: &'a mut R,
@@ -73,8 +74,8 @@ struct Walk<'a, R> {
     enrolled: Enrolled,
 }
 
-impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
-    /// Returns true when the whole registry is processed, and false when the walk was stopped.
+impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
+    /// Returns true when the whole registry is processed, and false when the pass was stopped.
     async fn run(&mut self, lease: Duration) -> Result<bool, EnrolmentError> {
         while !*self.stop.borrow() {
             match self.next_step().await? {
@@ -94,7 +95,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
         Ok(false)
     }
 
-    /// A range that another process has abandoned, or else the next unclaimed one.
+    /// Claims a range that another process has abandoned, else the next unclaimed one.
     async fn next_step(&mut self) -> Result<Step, EnrolmentError> {
         let (ledger, registry) = (self.ledger, &self.enrolment.registry);
         let people = self.enrolment.config.range_people.get();
@@ -125,7 +126,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
                 _ = renewals.tick() => match ledger.renew(range).await {
                     Ok(true) => {}
                     Ok(false) => return Ok(RangeOutcome::Lost),
-                    // The work sees the same outage, and decides how long to wait.
+                    // The work fails with the same outage, and `retrying` limits the wait.
                     Err(error) => tracing::warn!("a lease could not be renewed: {error}"),
                 },
             }
@@ -148,14 +149,14 @@ impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
             let Some(end) = page.last() else { return Ok(RangeOutcome::Done(tally)) };
             last = Some(end.nik.clone());
             let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
-            let kept = self
+            let stored = self
                 .enrolment
                 .retrying(async || Ok(store.template_summaries(&niks, engine.contract()).await?))
                 .await?;
             let mut counted = EnrolmentTally::default();
             let mut stale = Vec::new();
-            for (entry, kept) in page.into_iter().zip(kept) {
-                self.triage(entry, kept, &mut counted, &mut stale);
+            for (entry, stored) in page.into_iter().zip(stored) {
+                self.count_or_collect(entry, stored, &mut counted, &mut stale);
             }
             self.embed(stale, &mut counted).await?;
             tally += counted;
@@ -165,21 +166,23 @@ impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
         }
     }
 
-    /// Counts a person with a current and readable template, and adds any other to those that must be embedded.
-    fn triage(
+    /// Counts a person with a current and readable template, and adds any other person to `stale`.
+    fn count_or_collect(
         &mut self,
         entry: RosterEntry,
-        kept: Option<TemplateSummary>,
+        stored: Option<TemplateSummary>,
         counted: &mut EnrolmentTally,
         stale: &mut Vec<RosterEntry>,
     ) {
-        match (entry.portrait_updated_at, kept) {
+        match (entry.portrait_updated_at, stored) {
             (None, _) => {
                 counted.failed += 1;
                 self.report_without_template(&entry.nik, "REGISTRY_INCONSISTENT");
             }
-            (Some(moment), Some(kept)) if kept.portrait_updated_at == moment && kept.is_readable => {
-                match kept.unusable_reason {
+            (Some(updated_at), Some(stored))
+                if stored.portrait_updated_at == updated_at && stored.is_readable =>
+            {
+                match stored.unusable_reason {
                     None => counted.templates += 1,
                     Some(reason) => {
                         counted.unusable += 1;
@@ -202,7 +205,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> Walk<'_, R> {
         counted: &mut EnrolmentTally,
     ) -> Result<(), EnrolmentError> {
         let Enrolment { store, engine, .. } = self.enrolment;
-        // One portrait waits for each worker that is busy, so that none is ever idle.
+        // One portrait waits for each busy worker, so that no worker is idle.
         let concurrency = engine.figures().workers * 2;
         let (enrolment, throttle) = (self.enrolment, &self.throttle);
         let mut outcomes = stream::iter(stale)

@@ -5,8 +5,8 @@ use padan_inference::PhotoFault;
 
 /// Why a request has no outcome.
 ///
-/// When several steps fail at once, the first in this order is reported, so that the same request gets the same answer:
-/// the registry, the store, too many failed faces, the photo, a full service, an internal fault.
+/// When several steps fail at once, the first in this order is reported, so that the same request gets the same
+/// response: the registry, the store, too many failed faces, the photo, a full service, an internal fault.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
     /// The registry did not answer in time, or its record breaks the contract of its view.
@@ -33,7 +33,7 @@ pub enum VerificationError {
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 impl VerificationError {
-    /// The reason code of the answer and the metrics.
+    /// The reason code for the response and the metrics.
     pub fn reason(&self) -> ReasonCode {
         match self {
             Self::RegistryUnavailable(_) => ReasonCode::RegistryUnavailable,
@@ -50,7 +50,7 @@ impl VerificationError {
         error_chain(self)
     }
 
-    /// Its place in the order above; the smallest is reported.
+    /// The position in the order above; the error with the lowest is reported.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::RegistryUnavailable(_) => 0,

@@ -3,7 +3,7 @@ use padan_store::ComparedUnder;
 
 use crate::{nik_plausibility, timing::StepTimings, trials::Trial};
 
-/// What a client claims of a person, and the selfie.
+/// A client's claims about a person, and the selfie.
 #[derive(Debug, Clone)]
 pub struct FaceRequest {
     /// The client that sent the request.
@@ -19,8 +19,8 @@ pub struct FaceRequest {
 }
 
 impl FaceRequest {
-    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. It decides
-    /// nothing.
+    /// Whether the digits of the NIK have the structure of issued numbers and agree with the date of birth. It does
+    /// not affect the decision.
     pub fn nik_is_plausible(&self) -> bool {
         nik_plausibility::is_plausible(&self.nik, self.date_of_birth)
     }
@@ -35,6 +35,6 @@ pub struct FaceOutcome {
     pub compared_under: Option<ComparedUnder>,
     /// How long each step took.
     pub timings: StepTimings,
-    /// To be kept until the outcome is durable in the audit trail.
+    /// Keep it until the outcome is durable in the audit trail.
     pub trial: Option<Trial>,
 }

@@ -6,26 +6,27 @@ use std::{
 
 use crate::{allowance::Allowance, bounded_table::BoundedTable};
 
-/// Limits guessing: wrong credentials from an address that sent too many are refused for a while without a look-up.
+/// Limits guessing: after too many wrong credentials from an address, further ones are refused for a while without a
+/// look-up.
 pub(crate) struct FailedCredentials {
     limit: Allowance,
     addresses: Mutex<BoundedTable<Address, Failures>>,
 }
 
-/// An IPv4 address, or the /64 network of an IPv6 address, because one caller holds all 2^64 addresses of it.
+/// An IPv4 address, or the /64 network of an IPv6 address, because one caller has all of its 2^64 addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Address(IpAddr);
 
-/// The failures of one address, as a generic cell rate algorithm keeps them.
+/// The failures of one address: the state of a generic cell rate algorithm.
 #[derive(Clone, Copy)]
 struct Failures {
-    /// When the address has its whole burst again. Each failure moves it by the interval.
+    /// When the address has its full burst again. Each failure delays it by the interval.
     cleared_at: Instant,
     /// When the next wrong credentials are looked up; in the past for an address that is not blocked.
     blocked_until: Instant,
 }
 
-/// Addresses that are remembered at a time, some 10 MB.
+/// The maximum number of remembered addresses. They need about 10 MB.
 const MAX_ADDRESSES: usize = 65_536;
 
 impl FailedCredentials {
@@ -48,9 +49,9 @@ impl FailedCredentials {
         }
         let now = Instant::now();
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let unknown = Failures { cleared_at: now, blocked_until: now };
+        let none_yet = Failures { cleared_at: now, blocked_until: now };
         let known =
-            addresses.get_or_insert(&Address::of(peer), unknown, |failures| failures.cleared_at <= now);
+            addresses.get_or_insert(&Address::of(peer), none_yet, |failures| failures.cleared_at <= now);
         if let Some(failures) = known {
             failures.record(self.limit, now);
         }
@@ -118,11 +119,11 @@ mod tests {
         };
         assert_eq!([0, 0, 0].map(&mut blocked_after), [0, 0, 3]);
         assert_eq!([3, 3].map(&mut blocked_after), [0, 3]);
-        assert_eq!([60, 60, 60].map(&mut blocked_after), [0, 0, 3], "the whole burst after a while");
+        assert_eq!([60, 60, 60].map(&mut blocked_after), [0, 0, 3], "the full burst after a while");
     }
 
     #[test]
-    fn the_addresses_of_one_ipv6_network_are_one() {
+    fn the_addresses_of_an_ipv6_network_are_counted_together() {
         let failed = FailedCredentials::new(Allowance { burst: 1, seconds_apart: 3 });
         failed.record("2001:db8::1".parse().unwrap());
         failed.record("2001:db8::2".parse().unwrap());

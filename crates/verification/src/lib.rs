@@ -2,15 +2,15 @@
 //!
 //! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
 //! return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
-//! makes templates of all portraits ahead of the first verification.
+//! makes templates of all portraits before the first verification.
 //!
-//! **Architecture Invariant:** nothing here knows HTTP. A caller gets a `Decision` or a [`VerificationError`]
-//! and expresses it in its own protocol.
+//! **Architecture Invariant:** this crate does not know HTTP. A caller gets a `Decision` or a [`VerificationError`] and
+//! expresses it in its own protocol.
 //!
-//! **Architecture Invariant:** registry, store and inference meet here and nowhere else. A portrait of the
-//! registry becomes a template here, once, and is compared under its own model contract only.
+//! **Architecture Invariant:** only this crate combines registry, store and inference. It makes one template of a
+//! portrait of the registry, and compares the template under its own model contract only.
 //!
-//! **Architecture Invariant:** an outcome is answered only after [`Verifier::audit`] has made its row durable.
+//! **Architecture Invariant:** an outcome is sent only after [`Verifier::audit`] has made its row durable.
 //!
 //! **Architecture Invariant:** errors and log lines hold no personal data. Errors carry causes of the databases and of
 //! the runtime, never a field of the request.

@@ -1,11 +1,11 @@
 use chrono::Datelike;
 use padan_domain::{BirthDate, NationalId};
 
-/// Whether the digits of a NIK have the structure by which numbers are issued and agree with a date of birth: day (a
-/// woman's plus 40), month and two-digit year stand at positions 7 to 12.
+/// Whether the digits of a NIK have the structure of issued numbers and agree with a date of birth: positions 7 to 12
+/// contain the day (plus 40 for a woman), the month and the two-digit year.
 ///
-/// The result is recorded to help an investigation and never decides: a NIK stays the same when a birth date is
-/// corrected.
+/// The result is recorded to help an investigation. It does not affect a decision, because a NIK stays the same when a
+/// birth date is corrected.
 pub(crate) fn is_plausible(nik: &NationalId, date_of_birth: BirthDate) -> bool {
     nik.is_well_structured() && agrees(nik, date_of_birth)
 }
@@ -30,7 +30,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_is_as_it_is_or_forty_more() {
+    fn the_day_in_a_nik_is_the_day_of_birth_or_forty_more() {
         assert!(agrees("3174011403870000", "14-03-1987"));
         assert!(agrees("3273064211940000", "02-11-1994"));
         assert!(agrees("3273060101070000", "01-01-2007"), "a NIK does not have the century");

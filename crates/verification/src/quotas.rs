@@ -13,10 +13,10 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-/// What is left of the client's quota that will be used up first.
+/// The state of the client's quota that has the fewest requests left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaState {
-    /// Requests allowed in the whole period.
+    /// Requests allowed in the period.
     pub limit: u64,
     /// Requests left, as far as this process knows: requests that other processes hold count as used.
     pub remaining: u64,
@@ -24,7 +24,7 @@ pub struct QuotaState {
     pub reset: Duration,
 }
 
-/// How much of one quota of a client is used.
+/// The used share of one quota of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuotaFigures {
     /// The client.
@@ -43,21 +43,22 @@ pub(crate) enum QuotaError {
     Store(StoreError),
 }
 
-/// Counts requests against quotas over all processes: a process takes an allotment from the store and uses it up.
+/// Counts requests against quotas over all processes: each process takes an allotment from the store, and takes another
+/// when it is used up.
 pub(crate) struct Quotas {
     store: Store,
     clock: Clock,
-    /// Runs the questions to the store, whose answers must not be lost with the caller.
+    /// Runs the calls to the store, so that a grant is not lost when the caller disconnects.
     runtime: Handle,
     allotments: Mutex<HashMap<(ClientName, QuotaPeriod), Arc<Allotment>>>,
 }
 
-/// What this process holds of one quota.
+/// The requests of one quota that this process has taken from the store.
 #[derive(Default)]
 struct Allotment {
     state: Mutex<AllotmentState>,
-    /// Held while the store is asked, so that the other callers wait for its answer.
-    asking: Arc<AsyncMutex<()>>,
+    /// Locked during a call to the store, so that other callers wait for its result.
+    store_call: Arc<AsyncMutex<()>>,
 }
 
 #[derive(Default)]
@@ -65,21 +66,21 @@ struct AllotmentState {
     span: Option<QuotaSpan>,
     left: u32,
     quota: Option<NonZeroU32>,
-    /// What all processes had taken when this one last asked.
+    /// Requests that all processes had taken at this process's last call to the store.
     used: u64,
-    /// Set when the store had nothing left; it is asked again after this time.
+    /// Set when the store had none left; it is called again after this time.
     used_up_until: Option<Instant>,
 }
 
-/// A request that was counted against one quota. It is handed back on drop unless it is kept.
+/// A request that was counted against one quota. It is returned on drop unless it is kept.
 struct CountedRequest {
     allotment: Arc<Allotment>,
     span: QuotaSpan,
     is_kept: bool,
 }
 
-/// How often the store is asked again for a quota that is used up: another process may have handed some back.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// The interval of calls to the store for a quota that is used up: another process may have returned requests.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Quotas {
     /// Must be called within a Tokio runtime.
@@ -89,7 +90,7 @@ impl Quotas {
 
     /// Counts one request; `None` for a client without quotas.
     ///
-    /// A request of the day is handed back when the month has none left, and when the caller drops this future.
+    /// A request of the day is returned when the month has none left, and when the caller drops this future.
     pub(crate) async fn take(
         &self,
         client: &ClientName,
@@ -107,7 +108,7 @@ impl Quotas {
         Ok(nearest)
     }
 
-    /// How much is used in the current period of each quota that was asked for since the start.
+    /// The used share of each quota that was used since the process started, in the current period.
     pub(crate) fn figures(&self) -> Vec<QuotaFigures> {
         let allotments = self.allotments.lock().unwrap_or_else(PoisonError::into_inner);
         let figures = allotments.iter().filter_map(|((client, period), allotment)| {
@@ -124,13 +125,13 @@ impl Quotas {
         figures.collect()
     }
 
-    /// Hands unused requests back to the store. To be called when no request is served any more.
+    /// Returns unused requests to the store. Call it when no request is served any more.
     pub(crate) async fn finish(&self) {
         let allotments: Vec<_> =
             self.allotments.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
         for ((client, _), allotment) in allotments {
-            // The store may still be answering a caller who has hung up.
-            let _asking = allotment.asking.lock().await;
+            // A call to the store may still be running for a caller that has disconnected.
+            let _store_call = allotment.store_call.lock().await;
             let (span, left) = {
                 let mut state = allotment.state();
                 (state.span, std::mem::take(&mut state.left))
@@ -138,7 +139,7 @@ impl Quotas {
             if let Some(span) = span.filter(|_| left > 0)
                 && let Err(error) = self.store.return_quota(&client, span, left).await
             {
-                tracing::warn!("{left} requests of a quota could not be handed back: {error}");
+                tracing::warn!("{left} requests of a quota could not be returned to the store: {error}");
             }
         }
     }
@@ -156,31 +157,31 @@ impl Quotas {
             if let Some(outcome) = allotment.take(span, quota, reset) {
                 return outcome;
             }
-            let asking = Arc::clone(&allotment.asking).lock_owned().await;
+            let store_call = Arc::clone(&allotment.store_call).lock_owned().await;
             if let Some(outcome) = allotment.take(span, quota, reset) {
                 return outcome;
             }
-            let ask = QuotaRequest { client: client.clone(), span, quota };
-            self.replenish(&allotment, ask, asking).await.map_err(QuotaError::Store)?;
+            let request = QuotaRequest { client: client.clone(), span, quota };
+            self.replenish(&allotment, request, store_call).await.map_err(QuotaError::Store)?;
         }
     }
 
-    /// Takes an allotment from the store. A task of its own puts it where the next caller finds it, so that the
-    /// allotment is not lost when this caller hangs up.
+    /// Takes an allotment from the store. A separate task adds it for the next caller, so that it is not lost when this
+    /// caller disconnects.
     async fn replenish(
         &self,
         allotment: &Arc<Allotment>,
-        ask: QuotaRequest,
-        asking: OwnedMutexGuard<()>,
+        request: QuotaRequest,
+        store_call: OwnedMutexGuard<()>,
     ) -> Result<(), StoreError> {
         let (store, allotment) = (self.store.clone(), Arc::clone(allotment));
-        let answered = async move {
-            let grant = store.take_quota(&ask).await?;
-            allotment.add(&ask, grant);
-            drop(asking);
+        let take_grant = async move {
+            let grant = store.take_quota(&request).await?;
+            allotment.add(&request, grant);
+            drop(store_call);
             Ok(())
         };
-        let task = self.runtime.spawn(answered.in_current_span());
+        let task = self.runtime.spawn(take_grant.in_current_span());
         task.await.unwrap_or_else(|ended| Err(StoreError::Unavailable(ended.to_string())))
     }
 
@@ -191,7 +192,7 @@ impl Quotas {
 }
 
 impl Allotment {
-    /// Counts one request; `None` when the store has to be asked first.
+    /// Counts one request; `None` when requests must be taken from the store first.
     fn take(
         self: &Arc<Self>,
         span: QuotaSpan,
@@ -213,17 +214,17 @@ impl Allotment {
         is_used_up.then_some(Err(QuotaError::UsedUp(QuotaState { limit, remaining: 0, reset })))
     }
 
-    /// Adds what the store granted to requests that were handed back meanwhile.
-    fn add(&self, ask: &QuotaRequest, grant: QuotaGrant) {
+    /// Adds the grant of the store to requests that were returned meanwhile.
+    fn add(&self, request: &QuotaRequest, grant: QuotaGrant) {
         let mut state = self.state();
-        let handed_back = if state.span == Some(ask.span) { state.left } else { 0 };
-        let left = handed_back.saturating_add(grant.granted);
+        let returned = if state.span == Some(request.span) { state.left } else { 0 };
+        let left = returned.saturating_add(grant.granted);
         *state = AllotmentState {
-            span: Some(ask.span),
+            span: Some(request.span),
             left,
-            quota: Some(ask.quota),
+            quota: Some(request.quota),
             used: grant.used,
-            used_up_until: (left == 0).then(|| Instant::now() + ASK_AGAIN),
+            used_up_until: (left == 0).then(|| Instant::now() + RETRY_INTERVAL),
         };
     }
 
@@ -241,7 +242,7 @@ impl CountedRequest {
 impl Drop for CountedRequest {
     fn drop(&mut self) {
         let mut state = self.allotment.state();
-        // A request of a period that has ended is of no use in the next.
+        // A request of an ended period cannot be used in the next one.
         if !self.is_kept && state.span == Some(self.span) {
             state.left += 1;
         }

@@ -22,7 +22,7 @@ pub(crate) struct Rates {
     refusals: Option<RateLimiter<Username, HashMapStateStore<Username>, DefaultClock>>,
 }
 
-/// The user name as the bytes that arrived.
+/// The user name, as received.
 type Username = Box<[u8]>;
 
 impl Rates {

@@ -4,12 +4,12 @@ use padan_store::StoreError;
 
 use crate::{deadline::within, error::error_chain, verifier::Verifier};
 
-/// Something that must answer before the service can.
+/// A part of the service that must work before it can serve requests.
 #[derive(Debug)]
 pub struct Component {
     /// `models`, `registry` or `store`.
     pub name: &'static str,
-    /// `Ok`, or what is wrong, for an operator.
+    /// `Ok`, or a description of the fault for an operator.
     pub state: Result<(), String>,
 }
 
@@ -35,7 +35,7 @@ impl Verifier {
         components
     }
 
-    /// The store answers, and the audit trail is still written to it.
+    /// Checks that the store answers and that the audit trail is still written to it.
     async fn check_store(&self) -> Result<(), StoreError> {
         self.parts.audit.check()?;
         self.parts.store.check().await

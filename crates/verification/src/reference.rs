@@ -46,7 +46,7 @@ impl Verifier {
     fn ignore_unreadable(&self, cause: Cause) -> Result<Option<StoredTemplate>, VerificationError> {
         match cause.downcast_ref::<StoreError>() {
             Some(fault @ (StoreError::UnknownKey(_) | StoreError::Inconsistent { .. })) => {
-                tracing::warn!("a face template is made anew: {fault}");
+                tracing::warn!("a face template is made again: {fault}");
                 self.unreadable_templates.fetch_add(1, Ordering::Relaxed);
                 Ok(None)
             }
@@ -80,9 +80,9 @@ impl Verifier {
             .await?,
         };
         // A store that cannot be written to is an outage: if the error were ignored, every request would embed the
-        // portrait again, and no one would notice.
-        let keep = self.parts.store.save_template(nik, engine.contract(), &template);
-        timed(&mut timings.keeping, info_span!("keeping"), within(deadline, keep))
+        // portrait again, and the outage would stay hidden.
+        let save = self.parts.store.save_template(nik, engine.contract(), &template);
+        timed(&mut timings.keeping, info_span!("keeping"), within(deadline, save))
             .await
             .map_err(VerificationError::StoreUnavailable)?;
         Ok(usable(template.content))

@@ -1,4 +1,4 @@
-//! Figures that cost a question to a database. They are sampled at intervals, and metrics show the last sample.
+//! Figures that require a database query. They are sampled at intervals, and metrics show the last sample.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{background_tasks::BackgroundTasks, verifier::Verifier};
 
-/// How often each replica is asked for its lag: one statement a replica.
+/// The interval at which the lag of each replica is measured, with one statement a replica.
 const LAG_INTERVAL: Duration = Duration::from_secs(2);
-/// How often every component is asked whether it is ready.
+/// The interval at which the readiness of every component is checked.
 const READINESS_INTERVAL: Duration = Duration::from_secs(5);
-/// How often templates are counted.
+/// The interval at which templates are counted.
 const TEMPLATES_INTERVAL: Duration = Duration::from_secs(30);
 
 impl Verifier {
@@ -35,8 +35,8 @@ impl Verifier {
 
     async fn count_templates(&self) {
         let store = &self.parts.store;
-        // `/readyz` and every request report a store that does not answer. The figures are cleared, so that no old ones
-        // are shown.
+        // `/readyz` and every request report a store that does not answer. The figures are cleared, so that no
+        // outdated ones are shown.
         let templates = store.template_counts().await.unwrap_or_default();
         let enrolment = store.newest_enrolment().await.unwrap_or_default();
         self.samples.update(|sampled| {

@@ -11,10 +11,11 @@ use tokio::{
 
 use crate::client::{Client, ClientTable};
 
-/// The clients of the store. All of them are read every few seconds: there are hundreds at most, and no request waits.
+/// The clients of the store. All of them are read every few seconds: there are hundreds at most, and no request waits
+/// for the read.
 pub(crate) struct StoredClients {
     store: Store,
-    /// The age from which the last snapshot is not used any more.
+    /// The age at which the last snapshot is no longer used.
     max_age: Duration,
     last: RwLock<Option<Snapshot>>,
     /// When an unknown client last caused a read.
@@ -26,8 +27,7 @@ struct Snapshot {
     read_at: Instant,
 }
 
-/// A client that is not in the snapshot may have just been added, and the store is read again; but not more often than
-/// this.
+/// The minimum time between two reads that unknown clients cause. Such a client may just have been added.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl StoredClients {
@@ -35,7 +35,7 @@ impl StoredClients {
         Self { store, max_age, last: RwLock::new(None), refreshed_at: AsyncMutex::new(None) }
     }
 
-    /// Reads the clients once in `period`, and does not end.
+    /// Reads the clients once in each `period`. Never returns.
     pub(crate) async fn keep_reading(self: Arc<Self>, period: Duration) {
         let mut reads = interval(period);
         reads.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -54,7 +54,7 @@ impl StoredClients {
         recent.map(|snapshot| Arc::clone(&snapshot.clients))
     }
 
-    /// Reads the clients now, unless that was done a moment ago. Concurrent callers share one read.
+    /// Reads the clients now, unless they were just read for another caller. Concurrent callers share one read.
     ///
     /// # Errors
     ///

@@ -2,14 +2,14 @@ use std::{num::NonZeroU32, sync::Mutex, sync::PoisonError, time::Duration};
 
 use tokio::time::{Instant, sleep_until};
 
-/// Keeps work below a rate: each piece waits for its slot.
+/// Limits the rate of work: each piece of work waits for its slot.
 pub(crate) struct Throttle {
     interval: Duration,
     next_slot: Mutex<Instant>,
 }
 
 impl Throttle {
-    /// The rate is the most pieces of work a second; `None` is no limit.
+    /// `rate` is the limit of pieces of work a second; `None` is no limit.
     pub(crate) fn new(rate: Option<NonZeroU32>) -> Self {
         let interval = rate.map_or(Duration::ZERO, |rate| Duration::from_secs(1) / rate.get());
         Self { interval, next_slot: Mutex::new(Instant::now()) }

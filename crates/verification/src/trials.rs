@@ -12,8 +12,8 @@ use tokio::{sync::watch, time::timeout_at};
 
 use crate::{config::FailedFaces, deadline::within, error::VerificationError};
 
-/// Limits how many faces of one client may fail for one person. Trials that have not ended yet count as failures,
-/// because otherwise requests that arrive together would all pass a limit that counts finished ones.
+/// Limits how many faces of one client may fail for one person. Trials that have not ended count as failures, because
+/// otherwise requests that arrive together would all be admitted.
 #[derive(Clone)]
 pub(crate) struct Trials {
     limit: FailedFaces,
@@ -22,8 +22,8 @@ pub(crate) struct Trials {
     running: RunningTrials,
 }
 
-/// A trial of one face. It must be kept until its outcome is durable in the audit trail, from where failures are
-/// counted: if it were dropped before, one trial too many could begin in between.
+/// A trial of one face. It must be kept until its outcome is durable in the audit trail, because failures are counted
+/// there: if it were dropped earlier, one trial too many could begin in between.
 #[must_use]
 pub struct Trial {
     running: RunningTrials,
@@ -55,7 +55,7 @@ impl Trials {
     }
 
     /// Begins a trial. While as many trials are running as failures are left, it waits until one of them ends. `None`
-    /// where there is no limit.
+    /// when there is no limit.
     ///
     /// # Errors
     ///
@@ -83,14 +83,14 @@ impl Trials {
             }
             drop(trial);
             let fewer = count.wait_for(|count| *count < others);
-            // The inner result is an error when the last trial has ended, which is as good as fewer trials.
+            // The inner result is an error when the last trial has ended. Then another trial may begin, too.
             if timeout_at(deadline.into(), fewer).await.is_err() {
                 return Err(VerificationError::TooManyFailedFaces(Duration::ZERO));
             }
         }
     }
 
-    /// When at least `failures` faces failed within the window, the time until fewer did.
+    /// The time until fewer than `failures` faces have failed within the window; `None` when fewer have failed now.
     async fn retry_after(
         &self,
         failures: u32,

@@ -42,7 +42,7 @@ pub struct VerifierParts {
     pub registry: Registry,
     /// The service's own database.
     pub store: Store,
-    /// Where requests are recorded.
+    /// The audit trail of requests.
     pub audit: AuditTrail,
     /// The models.
     pub engine: EngineInUse,
@@ -101,7 +101,7 @@ impl Verifier {
         Instant::now() + self.parts.config.budget()
     }
 
-    /// Parses a NIK, and checks its structure where the settings say so.
+    /// Parses a NIK, and checks its structure if the settings require it.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
-        // The same engine to the end, so that reference and selfie are embedded under the same contract.
+        // One engine for the entire request, so that reference and selfie are embedded under the same contract.
         let engine = self.parts.engine.current();
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
@@ -191,8 +191,8 @@ impl Verifier {
         }
     }
 
-    /// Sets the observers that are called for every photo that a worker starts on and for every commit of the audit
-    /// trail. They must not block.
+    /// Sets the observers that are called when a worker starts on a photo and when the audit trail commits. They must
+    /// not block.
     pub fn observe(&self, jobs: JobObserver, commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
         self.parts.engine.observe_jobs(jobs);
         self.parts.audit.observe_commits(commits);

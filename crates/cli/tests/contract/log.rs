@@ -357,7 +357,7 @@ fn events_within_a_request_have_its_id() {
     service.runtime.block_on(service.store.execute(damage));
     let id = id_of(&service.verify(&Claim::matching()));
     let log = service.logged();
-    let line = log.lines().find(|line| line.contains("a face template is made anew")).unwrap();
+    let line = log.lines().find(|line| line.contains("a face template is made again")).unwrap();
     let event: Value = serde_json::from_str(line).unwrap();
     assert_eq!(event["span"]["id"], *id, "{line}");
 }

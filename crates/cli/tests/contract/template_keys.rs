@@ -50,7 +50,8 @@ fn a_lost_key_or_a_damaged_row_costs_one_embedding_and_fails_no_request() {
     assert_eq!(service.verify(&claim).reason_code, "VERIFIED");
     assert_eq!(unreadable(&service), "2");
     let logged = service.logged();
-    let lines: Vec<_> = logged.lines().filter(|line| line.contains("a face template is made anew")).collect();
+    let lines: Vec<_> =
+        logged.lines().filter(|line| line.contains("a face template is made again")).collect();
     assert_eq!(lines.len(), 2, "{logged}");
     assert!(lines[0].contains("which is not among store.template_keys"), "{}", lines[0]);
     assert!(lines[1].contains("has a value that Padan never writes"), "{}", lines[1]);

@@ -21,7 +21,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A client with a quota of 1000 requests a day and a month, and a store that takes its time over the month.
+    /// A client with a quota of 1000 requests a day and a month, and a store that is slow to grant the month's.
     async fn new() -> Self {
         let database = TestDatabase::create().await;
         let store = Store::new(&config(&database.url())).unwrap();
@@ -45,12 +45,12 @@ impl Fixture {
         Self { store, clients, caller, _database: database }
     }
 
-    /// Begins to count a request, and hangs up before the store has answered.
-    async fn hang_up(&self) {
+    /// Begins to count a request, and disconnects before the store has answered.
+    async fn disconnect_early(&self) {
         timeout(STORE_TAKES / 4, self.clients.count(&self.caller)).await.unwrap_err();
     }
 
-    /// What the store says is used of the day's and the month's quota.
+    /// The used requests of the day's and the month's quota, according to the store.
     async fn used(&self) -> [u64; 2] {
         let used =
             |period: QuotaPeriod| self.store.quota_used(&self.caller.name, period.current(&Clock::System));
@@ -95,18 +95,18 @@ fn config(url: &str) -> Config {
 }
 
 #[tokio::test]
-async fn a_caller_who_hangs_up_uses_nothing_of_a_quota() {
+async fn a_caller_that_disconnects_uses_no_quota() {
     let fixture = Fixture::new().await;
-    fixture.hang_up().await;
+    fixture.disconnect_early().await;
     fixture.clients.finish().await;
     tokio::time::sleep(STORE_TAKES).await;
     assert_eq!(fixture.used().await, [0, 0]);
 }
 
 #[tokio::test]
-async fn the_next_caller_uses_what_was_granted_to_one_who_hung_up() {
+async fn a_grant_for_a_caller_that_disconnected_serves_the_next_caller() {
     let fixture = Fixture::new().await;
-    fixture.hang_up().await;
+    fixture.disconnect_early().await;
     let state = fixture.clients.count(&fixture.caller).await.unwrap().unwrap();
     assert_eq!(state.remaining, 999);
     assert_eq!(fixture.used().await, [GRANT, GRANT]);
