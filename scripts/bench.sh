@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the criterion benchmarks whose name contains the argument, or all, with a database that syncs each commit to disk.
+# Runs the criterion benchmarks whose name contains the argument, or all, with a database that syncs each commit to
+# disk.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 

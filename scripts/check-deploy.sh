@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks the files in deploy/ and docs/ as far as this is possible without a cluster: `make check-deploy`. A missing tool is
-# an error; `scripts/deps.sh --for-tests` installs all of them.
+# Checks the files in deploy/ and docs/ as far as this is possible without a cluster: `make check-deploy`. A missing
+# tool is an error; `scripts/deps.sh --for-tests` installs all of them.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 

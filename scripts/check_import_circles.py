@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Finds circles of imports between the source files of each crate, and fails if there is one.
 
-An arrow goes from file A to file B when A names something of B by `crate::`, `super::` or `self::`, or by a module that A
-declares. Test code (`#[cfg(test)]` items and modules) is left out, as are `mod` and `pub use` lines: they say what a file
-contains or publishes, not what it needs. A path that ends in the crate's root is an arrow to `lib.rs`: an import
+An arrow goes from file A to file B when A names something of B by `crate::`, `super::` or `self::`, or by a module that
+A declares. Test code (`#[cfg(test)]` items and modules) is left out, as are `mod` and `pub use` lines: they say what a
+file contains or publishes, not what it needs. A path that ends in the crate's root is an arrow to `lib.rs`: an import
 names the module in which a type lives, not its re-export.
 """
 

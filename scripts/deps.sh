@@ -94,7 +94,8 @@ fetch_wheel() {
     --dest "$folder" --requirement "$folder/requirements.txt" "$@"
 }
 
-# in_new_folder COMMAND... : runs the command with a new folder below .deps as last argument, and then removes the folder.
+# in_new_folder COMMAND... : runs the command with a new folder below .deps as last argument, and then removes the
+# folder.
 in_new_folder() {
   local folder status=0
   mkdir -p "$deps"

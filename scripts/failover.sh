@@ -53,7 +53,8 @@ wait_for_standby() {
 start_service padan "$port" "$admin_port"
 start_load --url "http://127.0.0.1:$port" --seconds 3600 "$@"
 sleep 5
-# Each time the standby in use is stopped: the service does not use the other one yet, which has just been started again.
+# Each time the standby in use is stopped: the service does not use the other one yet, which has just been started
+# again.
 for stop in "0 KILL" "1 QUIT" "0 QUIT" "1 KILL"; do
   read -r index signal <<<"$stop"
   stop_standby "$index" "$signal"

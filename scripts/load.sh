@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures a service under load, on a private PostgreSQL that syncs each commit to disk, with selfies of the sizes that
-# phones send. Prints its cost beside that of the bare face pipeline and the goals, and writes benches/out/load.json, which
-# benches/README.md explains. Takes six minutes on two cores; nothing else should run on the machine.
+# phones send. Prints its cost beside that of the bare face pipeline and the goals, and writes benches/out/load.json,
+# which benches/README.md explains. Takes six minutes on two cores; nothing else should run on the machine.
 #
 #     scripts/load.sh            # all sizes, text fields alone, one worker against two
 #     scripts/load.sh --soak [N] # instead 50,000 verifications of all sizes in turn, for memory: half an hour; soak.json
@@ -106,8 +106,8 @@ on_cores() {
 }
 postgres_on_cores() { mapfile -t servers < <(pgrep --parent "$postgres") && on_cores "$1" "$postgres" "${servers[@]}"; }
 
-# measure_workers WORKERS: measures a service with this number of workers on as many cores. Load generator and PostgreSQL
-# run on the other cores, or on all cores if there are no others.
+# measure_workers WORKERS: measures a service with this number of workers on as many cores. Load generator and
+# PostgreSQL run on the other cores, or on all cores if there are no others.
 measure_workers() {
   local workers=$1 all others own
   all=$(list 0 "$cores") own=$(list 0 "$workers")

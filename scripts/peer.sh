@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Compares Padan with a FastAPI service that does the same (benches/peer). Both run in turn on the same databases and get
-# the same selfies of 1080 x 1440. Measures verifications per second, latency, CPU time per verification, and memory. Fails
-# when the services answer differently, or when one of FastAPI's two processes gets nearly all connections in six attempts;
-# a missed goal is only reported. The figures go to benches/out/peer.json.
+# Compares Padan with a FastAPI service that does the same (benches/peer). Both run in turn on the same databases and
+# get the same selfies of 1080 x 1440. Measures verifications per second, latency, CPU time per verification, and
+# memory. Fails when the services answer differently, or when one of FastAPI's two processes gets nearly all connections
+# in six attempts; a missed goal is only reported. The figures go to benches/out/peer.json.
 #
 #     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
 # shellcheck source=scripts/paths.sh
@@ -76,8 +76,8 @@ measure() {
   say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") per second"
 }
 
-# both_work FILE: whether both processes had work. The kernel assigns each connection to a process for good. A process that
-# gets all of them has a core and its caches to itself, which would distort the measurement.
+# both_work FILE: whether both processes had work. The kernel assigns each connection to a process for good. A process
+# that gets all of them has a core and its caches to itself, which would distort the measurement.
 both_work() {
   "$python" -c 'import json, sys
 used = json.load(open(sys.argv[1]))["watched"][0]
@@ -95,8 +95,8 @@ measure_peer() {
   fail "one of the two processes had nearly all connections in every attempt: use more connections"
 }
 
-# The services run one at a time and are started for each measurement, so that they share no memory. Every other round has
-# the opposite order, so that none always runs on the warmer machine.
+# The services run one at a time and are started for each measurement, so that they share no memory. Every other round
+# has the opposite order, so that none always runs on the warmer machine.
 for round in $(seq "$rounds"); do
   order=(padan careful prepared usual)
   [ $((round % 2)) -eq 1 ] || order=(usual prepared careful padan)

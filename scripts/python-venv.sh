@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# python-venv.sh NAME [FOLDER] : installs the Python packages of tools/NAME, or of FOLDER, into .deps/NAME-venv, if they are
-# not installed already.
+# python-venv.sh NAME [FOLDER] : installs the Python packages of tools/NAME, or of FOLDER, into .deps/NAME-venv, if they
+# are not installed already.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Restarts two services behind HAProxy, with deploy/haproxy/padan.cfg, in turn by SIGTERM and under load. Prints the results
-# of the requests, and fails when one failed.
+# Restarts two services behind HAProxy, with deploy/haproxy/padan.cfg, in turn by SIGTERM and under load. Prints the
+# results of the requests, and fails when one failed.
 #
-# A process goes on serving for http.shutdown_delay_seconds after SIGTERM, 5 by default. Without this delay requests fail,
-# as PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 shows.
+# A process goes on serving for http.shutdown_delay_seconds after SIGTERM, 5 by default. Without this delay requests
+# fail, as PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 shows.
 #
 #     scripts/rolling-restart.sh [ROUNDS [ARGUMENTS OF padan-load]]
 # shellcheck source=scripts/paths.sh

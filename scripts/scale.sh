@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fills registries and stores with 10 thousand, 1 million and 10 million generated people, and measures the cost of
-# look-ups, of an enrolment's pass over the registry and of storage in each: `make scale`. One size is also partitioned, as
-# for a whole country, and measured with and without partitions. The figures go to benches/out.
+# look-ups, of an enrolment's pass over the registry and of storage in each: `make scale`. One size is also partitioned,
+# as for a whole country, and measured with and without partitions. The figures go to benches/out.
 #
 # The server uses three fifths of the memory for its buffers. Ten million people take 11 GB of disk, all sizes 16 GB.
 #

@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced, within `padan cluster`, by scripts that need a whole site: a registry with the sample people, a store, a client,
-# and services. Everything is stopped and removed when the script ends.
+# Sourced, within `padan cluster`, by scripts that need a complete site: a registry with the sample people, a store, a
+# client, and services. Everything is stopped and removed when the script ends.
 
 work=$(mktemp -d)
 pids=()
@@ -65,8 +65,8 @@ forget() {
   pids=("${kept[@]}")
 }
 
-# wait_until_ready NAME URL: waits until the process $service answers at the URL. If it does not, prints the end of its log
-# and fails.
+# wait_until_ready NAME URL: waits until the process $service answers at the URL. If it does not, prints the end of its
+# log and fails.
 wait_until_ready() {
   for _ in $(seq 300); do
     if curl --silent --fail --output /dev/null "$2"; then return; fi

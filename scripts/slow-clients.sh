@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Starts a service and opens many connections to it, each of which sends a form of 10 MB slowly. Prints the answers and the
-# service's peak memory. Fails when the memory exceeds the limit that the documentation guarantees.
+# Starts a service and opens many connections to it, each of which sends a form of 10 MB slowly. Prints the answers and
+# the service's peak memory. Fails when the memory exceeds the limit that the documentation guarantees.
 #
 #     scripts/slow-clients.sh [CONNECTIONS [SECONDS]]
 # shellcheck source=scripts/paths.sh

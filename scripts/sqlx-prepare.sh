@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Writes .sqlx, with which the build checks the SQL of registry and store without a database. With --check it only checks
-# that .sqlx is up to date.
+# Writes .sqlx, with which the build checks the SQL of registry and store without a database. With --check it only
+# checks that .sqlx is up to date.
 #
 # Needs PADAN_TEST_DATABASE_URL, a superuser's URL, and psql:
 #     padan cluster -- scripts/sqlx-prepare.sh [--check]

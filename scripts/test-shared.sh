@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests that read the photo collections in ../shared, which are not part of the project: crates/*/tests/shared_*,
-# whose targets have `test = false` so that no other run includes them. Also compares the cosines of the program with those
-# of the reference pipeline in Python.
+# Runs the tests that read the photo collections in ../shared, which are not part of the project:
+# crates/*/tests/shared_*, whose targets have `test = false` so that no other run includes them. Also compares the
+# cosines of the program with those of the reference pipeline in Python.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 

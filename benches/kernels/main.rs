@@ -1,8 +1,8 @@
 //! `padan-kernels` puts photos through the face pipeline in a bare loop, on as many threads as the service has workers,
 //! and prints what that costs, as JSON: what of a service's CPU time nothing but better kernels could take away.
 //!
-//! Settings are those of a file that `padan config show` printed, so that they are the service's own. What is done before
-//! the loop, and for its first second, is not counted.
+//! Settings are those of a file that `padan config show` printed, so that they are the service's own. What is done
+//! before the loop, and for its first second, is not counted.
 
 mod lap;
 

@@ -16,10 +16,11 @@ pub(crate) struct Arguments {
     /// Folder with `people.csv` and `selfies.csv`, as for `padan demo`; only people with an active record are used
     #[arg(long, value_name = "DIR", default_value = "people")]
     pub(crate) people: PathBuf,
-    /// Enlarge the selfies to this width and height, such as 1080x1440; may be repeated, then the sizes are sent in turn
+    /// Enlarge the selfies to this width and height, such as 1080x1440; may be repeated, then the sizes are sent in
+    /// turn
     ///
-    /// Enlarged selfies get grain, so that they compress like a camera's photos. Without this option the files are sent as
-    /// they are.
+    /// Enlarged selfies get grain, so that they compress like a camera's photos. Without this option the files are sent
+    /// as they are.
     #[arg(long = "size", value_name = "WxH")]
     pub(crate) sizes: Vec<Size>,
     /// Closed loop: number of callers, each of which sends its next request after an answer

@@ -1,7 +1,8 @@
 use anyhow::{Context as _, Result};
 use procfs::{CurrentSI as _, KernelStats};
 
-/// Returns how long each processor has been idle since the machine started, in seconds. Waiting for a disk counts as idle.
+/// Returns how long each processor has been idle since the machine started, in seconds. Waiting for a disk counts as
+/// idle.
 ///
 /// # Errors
 /// When /proc/stat cannot be read.

@@ -3,8 +3,8 @@
 //!
 //! Enter through [`read_people`] and [`read_selfies`] for what is sent, and through [`Watch::start`] for the usage.
 //!
-//! **Architecture Invariant:** it knows only the API of Padan, so that every service with this API can be measured in the
-//! same way.
+//! **Architecture Invariant:** it knows only the API of Padan, so that every service with this API can be measured in
+//! the same way.
 
 mod idle;
 mod people;

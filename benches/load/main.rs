@@ -1,11 +1,11 @@
 //! `padan-load` sends verifications to a service for some seconds and prints statistics of the answers as JSON.
 //!
-//! In the closed loop, `--connections N`, N callers send their next request after each answer. In the open loop, `--rate
-//! R`, R requests per second are sent, independent of the answers. The latency of a request counts from the time when it
-//! was due, so that a request which had to wait before it was sent does not appear to be fast.
+//! In the closed loop, `--connections N`, N callers send their next request after each answer. In the open loop,
+//! `--rate R`, R requests per second are sent, independent of the answers. The latency of a request counts from the
+//! time when it was due, so that a request which had to wait before it was sent does not appear to be fast.
 //!
-//! A request is sent once. A failed request is counted and never sent again, neither here nor by the HTTP library: before
-//! a request is sent the connection is checked, and it is not replaced afterwards.
+//! A request is sent once. A failed request is counted and never sent again, neither here nor by the HTTP library:
+//! before a request is sent the connection is checked, and it is not replaced afterwards.
 //!
 //! With `--watch PID` it also prints the CPU time and the memory (PSS) of that process and its descendants between the
 //! first request and the last answer.

@@ -20,8 +20,8 @@ pub struct Size {
 pub struct InvalidSize;
 
 impl Size {
-    /// Sizes that phones send: strongly reduced by a page or an app (60 kB), moderately reduced (250 kB), and not reduced
-    /// (1.4 MB).
+    /// Sizes that phones send: strongly reduced by a page or an app (60 kB), moderately reduced (250 kB), and not
+    /// reduced (1.4 MB).
     pub const OF_PHONES: [Self; 3] = [Self::new(480, 640), Self::new(1080, 1440), Self::new(3024, 4032)];
 
     const fn new(width: u32, height: u32) -> Self {

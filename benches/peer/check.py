@@ -1,7 +1,8 @@
-"""check.py PADAN_PORT PEER_PORT : verifies all sample people with both services, and exits with 1 if they answer differently.
+"""check.py PADAN_PORT PEER_PORT : verifies all sample people with both services, and exits with 1 if they answer
+differently.
 
-Percentages may differ as long as they are on the same side of the pass mark, because the services decode and align photos
-differently. The largest difference is printed."""
+Percentages may differ as long as they are on the same side of the pass mark, because the services decode and align
+photos differently. The largest difference is printed."""
 
 import base64
 import csv
@@ -45,7 +46,8 @@ def ask(port, form, photo, password):
 
 
 def cases():
-    """Forms with photos: each selfie as it is and enlarged to the size of a phone's photo, strangers, and invalid forms."""
+    """Forms with photos: each selfie as it is and enlarged to the size of a phone's photo, strangers, and invalid
+    forms."""
     people = {row["nik"]: row for row in rows("people.csv")}
 
     def form(nik):

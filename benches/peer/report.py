@@ -1,5 +1,5 @@
-"""report.py FOLDER : prints the figures that scripts/peer.sh has collected as a table with their ratios, and writes them to
-benches/out/peer.json.
+"""report.py FOLDER : prints the figures that scripts/peer.sh has collected as a table with their ratios, and writes
+them to benches/out/peer.json.
 
 FOLDER has the files NAME.ROUND.json, the output of padan-load, and NAME.steps.json."""
 

@@ -1,5 +1,5 @@
-"""Checks deploy/compose.yaml: it must follow the schema of compose files, mount only files that exist, and restrict each
-service as its first lines promise. Usage: `check_compose.py SCHEMA`"""
+"""Checks deploy/compose.yaml: it must follow the schema of compose files, mount only files that exist, and restrict
+each service as its first lines promise. Usage: `check_compose.py SCHEMA`"""
 
 import json
 import pathlib
@@ -53,7 +53,7 @@ folder = provider["providers"][0]["options"]["path"]
 if not any(volume.split(":")[1].startswith(f"{folder}/") for volume in compose["services"]["grafana"]["volumes"]):
     wrong.append(f"Grafana is configured to read dashboards from {folder}, where none is mounted")
 
-for complaint in wrong:
-    print(complaint, file=sys.stderr)
+for fault in wrong:
+    print(fault, file=sys.stderr)
 print(f"{len(compose['services'])} services, {len(compose['secrets'])} secrets")
 sys.exit(bool(wrong))

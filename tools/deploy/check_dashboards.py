@@ -10,7 +10,7 @@ import tempfile
 
 import yaml
 
-from known_metrics import complaints, declared
+from known_metrics import declared, faults_and_metrics
 
 FOLDER = pathlib.Path("deploy/grafana")
 RULES = pathlib.Path("deploy/prometheus")
@@ -23,7 +23,7 @@ alerting = yaml.safe_load((RULES / "alerts.rules.yml").read_text())
 rules = [rule for file in (recording, alerting) for group in file["groups"] for rule in group["rules"]]
 recorded = {rule["record"] for rule in rules if "record" in rule}
 for rule in rules:
-    used |= complaints(rule["expr"], recorded)[1]
+    used |= faults_and_metrics(rule["expr"], recorded)[1]
 
 
 def check_dashboard(file):
@@ -37,7 +37,7 @@ def check_dashboard(file):
     for panel in dashboard["panels"]:
         name = f"{where}, panel {panel.get('title')!r}"
         if panel["type"] not in PANELS:
-            wrong.append(f"{name}: this check does not know the type {panel['type']}")
+            wrong.append(f"{name}: this check does not support the type {panel['type']}")
         if not panel.get("title") or panel["id"] in ids:
             wrong.append(f"{name}: it has no title, or another panel has its id")
         ids.add(panel["id"])
@@ -61,8 +61,8 @@ def check_dashboard(file):
             check_expression(name, target["expr"], variables)
     for variable in dashboard["templating"]["list"]:
         if variable["type"] == "query":
-            asked = re.fullmatch(r"label_values\((.*), \w+\)", variable["query"]["query"]).group(1)
-            check_expression(f"{where}, variable {variable['name']}", asked, variables)
+            expression = re.fullmatch(r"label_values\((.*), \w+\)", variable["query"]["query"]).group(1)
+            check_expression(f"{where}, variable {variable['name']}", expression, variables)
     return len(ids)
 
 
@@ -71,8 +71,8 @@ def check_expression(name, expression, variables):
         if variable not in variables | {"__rate_interval"}:
             wrong.append(f"{name}: there is no variable ${variable}")
     plain = expression.replace("$__rate_interval", "5m")
-    found, names = complaints(plain, recorded)
-    wrong.extend(f"{name}: {complaint}" for complaint in found)
+    found, names = faults_and_metrics(plain, recorded)
+    wrong.extend(f"{name}: {fault}" for fault in found)
     used.update(names)
     expressions.append((name, plain))
 
@@ -103,7 +103,7 @@ for entry, keys in [(d, ("name", "type", "access", "url")) for d in datasources[
 if datasources["apiVersion"] != 1 or providers["apiVersion"] != 1:
     wrong.append("provisioning: apiVersion must be 1")
 
-for complaint in wrong:
-    print(complaint, file=sys.stderr)
+for fault in wrong:
+    print(fault, file=sys.stderr)
 print(f"{panels} panels and rows, {len(expressions)} expressions, {len(used)} of {len(declared())} metrics used")
 sys.exit(bool(wrong))

@@ -1,5 +1,5 @@
-"""Checks deploy/kubernetes: each manifest must follow the API's schema, every reference must have a target, and the pods
-must be as restricted as the image allows. kustomize itself is not run."""
+"""Checks deploy/kubernetes: each manifest must follow the API's schema, every reference must have a target, and the
+pods must be as restricted as the image allows. kustomize itself is not run."""
 
 import pathlib
 import sys
@@ -24,7 +24,7 @@ for kustomization in sorted(FOLDER.glob("*/kustomization.yaml")):
     folder = kustomization.parent
     wanted = yaml.safe_load(kustomization.read_text())
     known = {"apiVersion", "kind", "labels", "resources", "configMapGenerator", "images"}
-    wrong += [f"{kustomization}: this check does not know {key}" for key in wanted.keys() - known]
+    wrong += [f"{kustomization}: this check does not support {key}" for key in wanted.keys() - known]
     for resource in wanted["resources"]:
         if not (folder / resource).exists():
             wrong.append(f"{kustomization}: {resource} does not exist")
@@ -104,7 +104,7 @@ for (kind, name), manifest in manifests.items():
                 if item["key"] not in SECRETS.get(source["secret"]["name"], ()):
                     wrong.append(f"{kind} {name}: there is no secret {source['secret']['name']} with the key {item['key']}")
 
-for complaint in wrong:
-    print(complaint, file=sys.stderr)
+for fault in wrong:
+    print(fault, file=sys.stderr)
 print(f"{len(manifests)} manifests, against Kubernetes {' and '.join(VERSIONS)}")
 sys.exit(bool(wrong))

@@ -33,7 +33,7 @@ for name in files.stdout.split():
             wrong.append(f"{name}: {target}: no such file")
         elif anchor and anchor not in anchors(goal):
             wrong.append(f"{name}: {target}: no such heading")
-for complaint in wrong:
-    print(complaint, file=sys.stderr)
+for fault in wrong:
+    print(fault, file=sys.stderr)
 print(f"{count} links between documents")
 sys.exit(bool(wrong))

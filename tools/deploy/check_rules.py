@@ -1,12 +1,12 @@
-"""Checks Prometheus's rules: their metrics must exist in the source, and each alert needs a chapter in the runbook and
-tests."""
+"""Checks Prometheus's rules: their metrics must exist in the source, and each alert needs tests and a chapter in the
+runbook."""
 
 import pathlib
 import sys
 
 import yaml
 
-from known_metrics import LIST, SOURCE, complaints, declared, declared_in_source
+from known_metrics import LIST, SOURCE, declared, declared_in_source, faults_and_metrics
 
 FOLDER = pathlib.Path("deploy/prometheus")
 RUNBOOK = pathlib.Path("docs/runbook.md")
@@ -20,7 +20,7 @@ chapters = {line[3:].strip() for line in RUNBOOK.read_text().splitlines() if lin
 
 for rule in [rule for group in recording["groups"] for rule in group["rules"]] + alerts:
     name = rule.get("record") or rule["alert"]
-    wrong += [f"{name}: {complaint}" for complaint in complaints(rule["expr"], recorded)[0]]
+    wrong += [f"{name}: {fault}" for fault in faults_and_metrics(rule["expr"], recorded)[0]]
 
 fires, silent = set(), set()
 for file in sorted((FOLDER / "tests").glob("*.yml")):
@@ -51,7 +51,7 @@ for name, entry in declared_in_source().items():
         wrong.append(f"{name} is {entry} in {SOURCE}, but {metrics.get(name)} in {LIST}")
 wrong += [f"{name} is in {LIST}, but not in {SOURCE}" for name in metrics.keys() - declared_in_source().keys()]
 
-for complaint in wrong:
-    print(complaint, file=sys.stderr)
+for fault in wrong:
+    print(fault, file=sys.stderr)
 print(f"{len(recorded)} recorded rules, {len(alerts)} alerts; {len(declared_in_source())} metrics in the source")
 sys.exit(bool(wrong))

@@ -26,8 +26,8 @@ def declared():
 
 
 def declared_in_source():
-    """Every metric that the service's source declares, in the form of `declared`. The Prometheus library adds the metrics of
-    the process."""
+    """Every metric that the service's source declares, in the form of `declared`. The Prometheus library adds the
+    metrics of the process."""
     kinds = {"Counter": "counter", "Gauge": "gauge", "Histogram": "histogram"}
     found = {}
     for kind, name, labels in re.findall(
@@ -51,8 +51,8 @@ def without_strings(expression):
     return re.sub(r'"(?:[^"\\]|\\.)*"', '""', expression)
 
 
-def complaints(expression, recorded=()):
-    """The errors in the names and labels of an expression, and the metrics that it uses."""
+def faults_and_metrics(expression, recorded=()):
+    """Returns the faults in the names and labels of an expression, and the metrics that it uses."""
     names, wrong, used = series(), [], set()
     for match in REFERENCE.finditer(without_strings(expression)):
         name, selector = match.group(1), match.group(2)

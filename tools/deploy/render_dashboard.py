@@ -2,8 +2,8 @@
 
     python3 tools/deploy/render_dashboard.py http://127.0.0.1:9090 MINUTES > docs/dashboard.svg
 
-It runs the panels' queries and draws the panels in their places. It supports only the types of panels that the dashboard
-uses.
+It runs the panels' queries and draws each panel at its position. It supports only the types of panels that the
+dashboard uses.
 """
 
 import json
@@ -28,7 +28,7 @@ step = max(2, round(minutes * 60 / 120))
 drawn = []
 
 
-def ask(path, **parameters):
+def query_prometheus(path, **parameters):
     with urllib.request.urlopen(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters)}") as answer:
         return json.load(answer)["data"]["result"]
 
@@ -40,9 +40,9 @@ def plain(expression):
 
 
 def over_time(target, step=step):
-    """Each series with its legend: [(legend, labels, [(time, value)])]."""
+    """Returns each series with its legend: [(legend, labels, [(time, value)])]."""
     found = []
-    for series in ask("query_range", query=plain(target["expr"]), start=start, end=end, step=step):
+    for series in query_prometheus("query_range", query=plain(target["expr"]), start=start, end=end, step=step):
         points = [(at, float(value)) for at, value in series["values"]]
         points = [(at, value) for at, value in points if math.isfinite(value)]
         if points:
@@ -174,7 +174,7 @@ def heatmap(panel, x, y, w, h):
 
 def now(target):
     return [(legend(target, s["metric"]), s["metric"], float(s["value"][1]))
-            for s in ask("query", query=plain(target["expr"]), time=end)]
+            for s in query_prometheus("query", query=plain(target["expr"]), time=end)]
 
 
 def colour_of(value, steps):

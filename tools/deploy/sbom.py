@@ -1,5 +1,5 @@
-"""Lists the components of Padan as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each with
-its digest and licence. Run it in the root of a checkout; it calls cargo, but builds nothing.
+"""Lists the components of Padan as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each
+with its digest and licence. Run it in the root of a checkout; it calls cargo, but builds nothing.
 
     python3 tools/deploy/sbom.py > sbom.cdx.json
 """

@@ -1,9 +1,11 @@
-"""Computes accuracy, AUC, EER and FNMR anew, with NumPy, from the scores in an evaluation's JSON, and compares.
+"""Computes accuracy, AUC, EER and FNMR with NumPy from the scores in an evaluation's JSON, and compares them with its
+figures.
 
     python3 tools/evaluation/check_metrics.py evaluation.json
 
-Exits with 1 when a figure differs by more than 1e-9. Written from the definitions, not from the program's code: a pair
-matches at a threshold when its cosine is at or above it; a pair of which a photo failed has the cosine -1.
+Exits with 1 when a figure differs by more than 1e-9. It was written from the definitions and not from the program's
+code. A pair matches at a threshold when its cosine is at or above the threshold. A pair with a failed photo has the
+cosine -1.
 """
 
 import json
@@ -13,7 +15,7 @@ import numpy as np
 
 
 def best_accuracy(cosine, same):
-    """The highest share of pairs that any threshold tells right, and the lowest such threshold."""
+    """The highest share of pairs that a threshold decides correctly, and the lowest such threshold."""
     thresholds = np.concatenate([np.unique(cosine), [np.inf]])
     genuine = np.sort(cosine[same])
     impostor = np.sort(cosine[~same])
@@ -35,7 +37,7 @@ def accuracy(cosine, same, fold):
 
 
 def auc(cosine, same):
-    """Mann-Whitney: ranks with ties at their mean."""
+    """Computed by Mann-Whitney, with mean ranks for ties."""
     _, inverse, counts = np.unique(cosine, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     positives = same.sum()
@@ -71,10 +73,10 @@ def main(file):
     for rate, point in evaluation["fnmr_at_fmr"].items():
         compared[f"FNMR at FMR {rate}"] = (point["fnmr"], (cosine[same] < point["cosine"]).mean())
     differ = False
-    for name, (theirs, ours) in compared.items():
-        same_figure = abs(theirs - ours) <= 1e-9
+    for name, (printed, computed) in compared.items():
+        same_figure = abs(printed - computed) <= 1e-9
         differ |= not same_figure
-        print(f"{name:<18} {theirs:.9f}  {ours:.9f}  {'agrees' if same_figure else 'DIFFERS'}")
+        print(f"{name:<18} {printed:.9f}  {computed:.9f}  {'agrees' if same_figure else 'DIFFERS'}")
     sys.exit(1 if differ else 0)
 
 

@@ -1,10 +1,10 @@
-"""How a change of the program moved its percentages: two evaluations of the same pairs, before and after.
+"""Compares two evaluations of the same pairs, before and after a change of the program.
 
     python3 tools/evaluation/compare_evaluations.py BEFORE.json[,BEFORE2.json] AFTER.json[,AFTER2.json]
 
-The files are those of `padan evaluate --json`; several of a side are taken as one. Prints the median and the largest
-change of a percentage, the accuracy and the misses of both, and each pair whose decision changed. Exits with 1 when the
-median is above 0.5 points, or when accuracy or misses are worse by more than 0.2 points.
+The files were written by `padan evaluate --json`. Several files of a side count as one evaluation. Prints the median
+and the largest change of a percentage, the accuracy and the misses before and after, and each pair whose decision
+changed. Exits with 1 when the median exceeds 0.5 points, or when accuracy or misses are worse by more than 0.2 points.
 """
 
 import json
@@ -12,8 +12,8 @@ import statistics
 import sys
 
 PASS_MARK = 75.0
-MOST_MEDIAN = 0.5
-MOST_LOSS = 0.2
+MAX_MEDIAN = 0.5
+MAX_LOSS = 0.2
 
 
 def read(files):
@@ -27,13 +27,14 @@ def percentage(score):
 
 
 def accuracy(scores):
-    """The share of listed pairs that the pass mark tells right."""
+    """The share of listed pairs that the pass mark decides correctly."""
     right = [(percentage(s) >= PASS_MARK) == s["same"] for s in scores.values()]
     return 100.0 * sum(right) / len(right)
 
 
 def misses(parts, rate):
-    """Of all pairs of one person among the photos, at the threshold of this false match rate of each part."""
+    """The share of genuine pairs among all photos that are missed, at each part's threshold for this false match
+    rate."""
     missed = sum(part["fnmr_at_fmr"][rate]["all_genuine"]["value"] * part["counts"]["all_genuine"] for part in parts)
     return 100.0 * missed / sum(part["counts"]["all_genuine"] for part in parts)
 
@@ -47,13 +48,13 @@ def main(before_files, after_files):
     median = statistics.median(sizes)
     print(f"pairs                 {len(sizes)}")
     print(f"change of percentage  median {median:.3f}, 99 % below {sizes[int(0.99 * len(sizes))]:.2f}, largest {sizes[-1]:.2f}")
-    worse = median > MOST_MEDIAN
-    figures = [("right at the pass mark, %", accuracy(before), accuracy(after), 1)]
+    worse = median > MAX_MEDIAN
+    figures = [("correct at the pass mark, %", accuracy(before), accuracy(after), 1)]
     for rate in ("1e-2", "1e-3", "1e-4"):
         figures.append((f"missed at FMR {rate}, %", misses(before_parts, rate), misses(after_parts, rate), -1))
-    for name, old, new, good in figures:
+    for name, old, new, direction in figures:
         print(f"{name:26} {old:.3f} before, {new:.3f} after")
-        worse |= (old - new) * good > MOST_LOSS
+        worse |= (old - new) * direction > MAX_LOSS
     crossed = [p for p in before if (percentage(before[p]) >= PASS_MARK) != (percentage(after[p]) >= PASS_MARK)]
     print(f"changed decisions     {len(crossed)}")
     for pair in sorted(crossed):

@@ -1,10 +1,11 @@
-"""Writes a model that computes in fp32 what a processor with bf16 computes, to measure what bf16 costs where there is none.
+"""Writes a model that computes in fp32 with the precision of bf16, to measure the effect of bf16 without such a
+processor.
 
     pip install onnx==1.23.2
     python tools/evaluation/emulate_bf16.py IN.onnx OUT.onnx
 
-Weights and the result of every layer are rounded to bf16; the sums within a layer are taken in fp32, as the instructions
-take them. The input and the output stay fp32.
+Weights and the result of every layer are rounded to bf16. The sums within a layer are computed in fp32, as the
+processor's instructions do. The input and the output stay fp32.
 """
 
 import sys
@@ -17,7 +18,7 @@ ROUNDED = {"Conv", "Gemm", "MatMul", "Relu", "PRelu", "Add", "BatchNormalization
 
 
 def rounded(array):
-    """To the nearest bf16, ties to even."""
+    """Rounds to the nearest bf16, ties to even."""
     bits = array.astype("float32").view("uint32")
     bits = (bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000
     return bits.astype("uint32").view("float32")

@@ -1,8 +1,8 @@
-"""Lists of the photo collections in ../shared/faces for `padan evaluate` and `padan calibrate`.
+"""Lists the photo collections in ../shared/faces for `padan evaluate` and `padan calibrate`.
 
-Writes into a folder: lfw-train.csv, london.csv, usgov.csv and utk.csv (path, identity, group), left-out.csv, the photos
-and pairs whose labels are known to be wrong, and selfies.csv, those of the rendered people. Paths are relative to that
-folder.
+Writes into a folder: lfw-train.csv, london.csv, usgov.csv and utk.csv (path, identity, group), left-out.csv with the
+photos and pairs whose labels are known to be wrong, and selfies.csv with the selfies of the rendered people. Paths are
+relative to that folder.
 
     python3 tools/evaluation/make_lists.py ../shared/faces .deps/evaluation
 """

@@ -1,4 +1,5 @@
-"""Writes the report of `make load` from the files that scripts/load.sh has collected: a table, the goals, and a JSON file.
+"""Writes the report of `make load` from the files that scripts/load.sh has collected: a table, the goals, and a JSON
+file.
 
     python3 tools/load/report.py FOLDER OUT.json
 
@@ -26,7 +27,7 @@ MAX_MB = {"sface": 400.0, "mobilefacenet": 200.0}
 MAX_READY_MS = 2000.0
 # As a share of the memory, over the second half of a soak. A larger growth is not the noise of an allocator.
 MAX_GROWTH = 0.02
-# The system itself uses some CPU time, for network and timers.
+# The operating system uses some CPU time for network and timers.
 MAX_FOREIGN = 0.05
 
 
@@ -105,8 +106,8 @@ def scenario(folder, size):
 
 
 def foreign_share(load):
-    """The share of the machine's CPU time used by programs other than service, load generator and PostgreSQL, or by other
-    virtual machines."""
+    """The share of the machine's CPU time used by programs other than service, load generator and PostgreSQL, or by
+    other virtual machines."""
     known = sum(load["idle_seconds"]) + load["own_cpu_seconds"] + sum(used["cpu_seconds"] for used in load["watched"])
     return round(max(0.0, 1 - known / (len(load["idle_seconds"]) * load["seconds"])), 3)
 
@@ -118,11 +119,11 @@ def other_cpu(load):
 
 
 def scaling(folder):
-    """Verifications per CPU second that was available to the service, with one worker and with two."""
+    """Verifications per CPU second available to the service, with one worker and with two."""
     runs = {}
     for name, workers in [("one_worker", 1), ("two_workers", 2)]:
         load = read(folder / f"workers-{workers}.json")
-        # What it used and what was idle on its cores. Other programs used the rest.
+        # The CPU time that it used, and the idle time of its cores. Other programs used the rest.
         cores = (folder / f"workers-{workers}.cores").read_text().split(",")
         available = service_of(load)["cpu_seconds"] + sum(load["idle_seconds"][int(core)] for core in cores)
         runs[name] = {

@@ -5,8 +5,8 @@
 Runs `padan compare A B --json --no-gates` for each pair and compares twice. "whole pipeline": each side detects its own
 landmarks. The scales of the two detections differ, so the cosines agree to a few hundredths. "same landmarks": the
 plain pipeline aligns by the landmarks that Padan prints and averages over the area of each pixel of the crop. Only
-decoding, the filter of the crop and the embedder can then differ. Exits with 1 when a median or largest difference exceeds its
-tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
+decoding, the filter of the crop and the embedder can then differ. Exits with 1 when a median or largest difference
+exceeds its tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
 """
 
 import argparse

@@ -17,7 +17,7 @@ from pipeline import EMBEDDER_SHA256, Pipeline
 
 
 def read_pairs(path, spread=None):
-    """Reads the pairs of a list, with unchanged paths. `spread` limits their number: half of each kind, evenly spread."""
+    """Reads the pairs of a list. `spread` limits their number: half of each kind, evenly spread over the list."""
     with open(path, newline="") as file:
         pairs = [(row["path_a"], row["path_b"], row["same"] == "1") for row in csv.DictReader(file)]
     if spread is None:

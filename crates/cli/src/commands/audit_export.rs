@@ -164,7 +164,8 @@ impl Sheet {
     }
 }
 
-/// Takes the I/O error out of a CSV error. The crate's own conversion loses its kind, by which a closed pipe is recognised.
+/// Takes the I/O error out of a CSV error. The crate's own conversion loses its kind, by which a closed pipe is
+/// recognised.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

@@ -37,8 +37,8 @@ pub(crate) struct ClusterArguments {
     durable: bool,
     /// Number of streaming standbys
     ///
-    /// Their URLs are in the variable `PADAN_TEST_STANDBY_URLS`, their data folders in `PADAN_TEST_STANDBY_FOLDERS`, both
-    /// separated by commas. The file postmaster.pid in a data folder contains the process id.
+    /// Their URLs are in the variable `PADAN_TEST_STANDBY_URLS`, their data folders in `PADAN_TEST_STANDBY_FOLDERS`,
+    /// both separated by commas. The file postmaster.pid in a data folder contains the process id.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(..=MAX_STANDBYS))]
     standbys: u8,
     /// Override a setting of the server, such as `shared_buffers=1GB`; may be repeated
