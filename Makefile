@@ -58,7 +58,7 @@ evaluate: ## measure error rates on the photos in ../shared/faces, and check the
 calibrate: ## compute the calibrations of the model sets from the photos in ../shared/faces
 	@scripts/calibrate.sh
 
-lint: ## check the format, clippy and the dependencies between crates
+lint: ## check the format, clippy, the dependencies between crates and the imports within them
 	@scripts/lint.sh
 
 check-deploy: ## check rules, dashboards, manifests and links in deploy/ and docs/
