@@ -1,4 +1,4 @@
-# What each target does: `make help`. The work is done by the scripts beside it and by the program itself.
+# `make help` lists the targets. Most of them run a script of scripts/.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

@@ -1,9 +1,9 @@
 //! The cost of the audit trail: the time until a row is durable, compared with the time until an answer.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. As many tasks record rows as callers send
-//! requests. Rounds of rows and of requests alternate in one process, which is also the client, over keep-alive
-//! connections.
-#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. The number of tasks that record rows
+//! equals the number of callers that send requests. Rounds of rows and of requests alternate in one process, which is
+//! also the client, over keep-alive connections.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
 mod service;
@@ -43,7 +43,7 @@ async fn measure() {
     for (what, selfie) in [("face", Some(&selfie)), ("fields", None)] {
         let (mut rows, mut answers) = (Total::default(), Total::default());
         for round in 0..=ROUNDS {
-            let (recorded, answered) = (record(&trail).await, ask(&service, selfie).await);
+            let (recorded, answered) = (record_rows(&trail).await, send_requests(&service, selfie).await);
             // The first round warms up.
             if round > 0 {
                 rows.add(&recorded);
@@ -59,8 +59,8 @@ async fn measure() {
 }
 
 /// Records rows by all callers for one round.
-async fn record(trail: &AuditTrail) -> Total {
-    rounds(async || {
+async fn record_rows(trail: &AuditTrail) -> Total {
+    run_round(async || {
         let recorded = trail.record(event()).await;
         recorded.expect("the row is durable");
     })
@@ -68,13 +68,13 @@ async fn record(trail: &AuditTrail) -> Total {
 }
 
 /// Sends requests by all callers for one round.
-async fn ask(service: &Service, selfie: Option<&Bytes>) -> Total {
+async fn send_requests(service: &Service, selfie: Option<&Bytes>) -> Total {
     let client = service::client();
-    rounds(async || service.verify(&client, selfie).await).await
+    run_round(async || service.verify(&client, selfie).await).await
 }
 
 /// Repeats a call by all callers concurrently until the round is over.
-async fn rounds(call: impl AsyncFn()) -> Total {
+async fn run_round(call: impl AsyncFn()) -> Total {
     let (calls, over) = (AtomicU64::new(0), AtomicBool::new(false));
     let began = Instant::now();
     let callers = (0..CALLERS).map(|_| async {

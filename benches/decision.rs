@@ -1,5 +1,5 @@
 //! The parts of a verification outside the face pipeline, in memory: `cargo bench -p padan-benches --bench decision`.
-#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 
 use std::hint::black_box;
 

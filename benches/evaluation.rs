@@ -1,9 +1,9 @@
-//! Time and memory of an evaluation's figures for 100,000 photos, whose embeddings are made up:
-//! `cargo bench -p padan-benches --bench evaluation`. What a photo costs in the face pipeline is in `pipeline`.
+//! Time and memory to evaluate 100,000 photos with generated embeddings: `cargo bench -p padan-benches --bench
+//! evaluation`. The benchmark `pipeline` measures the cost of a photo in the face pipeline.
 #![expect(
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a bench prints, and ends at once when it cannot run"
+    reason = "a benchmark prints, and panics when it cannot be set up"
 )]
 
 use std::{
@@ -18,17 +18,17 @@ use padan_inference::{Quality, Timings};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 const PERSONS: usize = 20_000;
-const PHOTOS_OF_EACH: usize = 5;
+const PHOTOS_PER_PERSON: usize = 5;
 const LENGTH: usize = 128;
-/// Megabytes that the whole process may have taken at its worst.
-const MOST_MEGABYTES: u64 = 1024;
+/// The limit of the process's peak memory.
+const MAX_MEGABYTES: u64 = 1024;
 
 fn main() {
     let folder = tempfile::tempdir().expect("a folder for the list");
     let list = folder.path().join("identity.csv");
     let mut text = "path,identity\n".to_owned();
     for (person, photo) in
-        (0..PERSONS).flat_map(|person| (0..PHOTOS_OF_EACH).map(move |photo| (person, photo)))
+        (0..PERSONS).flat_map(|person| (0..PHOTOS_PER_PERSON).map(move |photo| (person, photo)))
     {
         writeln!(text, "{person}/{person}_{photo}.jpg,{person}").expect("text grows");
     }
@@ -38,7 +38,7 @@ fn main() {
     let anchors = [(0.05, 0.0), (0.3, 50.0), (0.44, 75.0), (0.52, 90.0), (0.87, 100.0)];
     let anchors = anchors.map(|(cosine, percentage)| Anchor { cosine, percentage }).to_vec();
     let calibration = Calibration::new(anchors).expect("increasing anchors");
-    let named = |what: &str| what.to_owned();
+    let named = |name: &str| name.to_owned();
     let model = EvaluatedModel {
         set: named("made up"),
         contract: named(""),
@@ -49,20 +49,20 @@ fn main() {
     };
     let began = Instant::now();
     let evaluated = evaluate(&labelled, &measured, model, &calibration, false);
-    let took = began.elapsed();
+    let elapsed = began.elapsed();
     let counts = &evaluated.evaluation.counts;
-    let worst = most_megabytes();
+    let peak = peak_megabytes();
     println!(
-        "{} photos, {} pairs of one person, {:?} of two: {:.1} s, {worst} MB at most",
+        "{} photos, {} pairs of one person, {:?} pairs of two: {:.1} s, peak memory {peak} MB",
         counts.photos,
         counts.all_genuine,
         counts.all_impostor,
-        took.as_secs_f64()
+        elapsed.as_secs_f64()
     );
-    assert!(worst <= MOST_MEGABYTES, "an evaluation of 100,000 photos takes {worst} MB");
+    assert!(peak <= MAX_MEGABYTES, "an evaluation of 100,000 photos takes {peak} MB");
 }
 
-/// Persons far from each other, and each one's photos around them.
+/// Random embeddings of persons, and of photos that are similar to their person's.
 fn outcomes() -> Vec<Outcome> {
     let mut random = StdRng::seed_from_u64(1);
     let mut vector = move || (0..LENGTH).map(|_| random.random_range(-1.0..1.0)).collect::<Vec<f32>>();
@@ -76,7 +76,7 @@ fn outcomes() -> Vec<Outcome> {
         roll: 0.0,
     };
     let persons: Vec<_> = (0..PERSONS).map(|_| vector()).collect();
-    let photos = persons.iter().flat_map(|own| std::iter::repeat_n(own, PHOTOS_OF_EACH));
+    let photos = persons.iter().flat_map(|own| std::iter::repeat_n(own, PHOTOS_PER_PERSON));
     let faces = photos.map(|own| {
         let values: Vec<_> = own.iter().zip(vector()).map(|(own, noise)| own + 0.5 * noise).collect();
         let embedding = Embedding::from_output(&values).expect("a direction");
@@ -85,10 +85,10 @@ fn outcomes() -> Vec<Outcome> {
     faces.collect()
 }
 
-/// The most memory that this process ever held, as Linux counts it.
-fn most_megabytes() -> u64 {
+/// The peak memory of this process.
+fn peak_megabytes() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line VmHWM");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line with VmHWM");
     let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
     kilobytes / 1024
 }

@@ -1,6 +1,6 @@
 //! The cost of look-ups in small databases, which fit into the server's buffers: `padan cluster -- cargo bench -p
-//! padan-benches --bench lookup`. `make scale` measures how it grows with the number of people.
-#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+//! padan-benches --bench lookup`. `make scale` measures how the cost grows with the number of people.
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 
 use std::{fs, path::Path};
 
@@ -25,15 +25,15 @@ struct Site {
     _databases: [TestDatabase; 2],
 }
 
-/// The NIKs of a person with an embedding, of a person without one, and of nobody.
+/// The NIKs of a person with an embedding and of a person without one, and a NIK that does not exist.
 const NIKS: [&str; 3] = ["3174011403870000", "3273064211940000", "3578156907790000"];
 
 fn lookups(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let site = runtime.block_on(site());
     let contract = contract();
-    let [usable, unusable, nobody] = NIKS.map(nik);
-    for (what, nik) in [("registry: a citizen", &usable), ("registry: nobody", &nobody)] {
+    let [usable, unusable, unknown] = NIKS.map(nik);
+    for (what, nik) in [("registry: a citizen", &usable), ("registry: an unknown NIK", &unknown)] {
         criterion.bench_function(what, |b| {
             b.to_async(&runtime)
                 .iter(async || site.registry.citizen(nik).await.expect("the registry answers"));
@@ -45,8 +45,8 @@ fn lookups(criterion: &mut Criterion) {
     });
     for (what, nik) in [
         ("store: a template, decrypted", &usable),
-        ("store: that there is none for a portrait", &unusable),
-        ("store: nobody", &nobody),
+        ("store: the record of an unusable portrait", &unusable),
+        ("store: an unknown NIK", &unknown),
     ] {
         criterion.bench_function(what, |b| {
             b.to_async(&runtime)

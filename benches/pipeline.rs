@@ -1,7 +1,7 @@
 //! The face pipeline, step by step and as a whole, on one thread: `cargo bench -p padan-benches --bench pipeline`.
 //!
 //! Photos are a rendered selfie at the sizes that phones send, as `padan-load` makes them.
-#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 
 use std::{fs, hint::black_box, path::Path, time::Duration};
 
@@ -37,7 +37,7 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// One warm pipeline with the shipped settings. Benches run in the package's folder, one below the root.
+/// One warm pipeline with the shipped settings. Benchmarks run in the package's folder, which is below the root.
 fn pipeline() -> Pipeline {
     #[derive(serde::Deserialize)]
     struct Shipped {

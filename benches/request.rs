@@ -1,7 +1,7 @@
 //! A complete request over a keep-alive connection, through the service and its databases.
 //!
 //! `padan cluster --durable -- cargo bench -p padan-benches --bench request`. The person already has a template.
-#![expect(clippy::expect_used, reason = "a bench that lacks something ends at once and says what")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 
 mod service;
 

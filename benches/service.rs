@@ -1,4 +1,4 @@
-//! A complete service in the process of a bench, with one person in the registry.
+//! A complete service within the benchmark's process, with one person in the registry.
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 pub(crate) const NIK: &str = "3174011403870000";
 
-/// The settings, databases and models that the services of a bench share.
+/// The settings, databases and models that the services of a benchmark share.
 pub(crate) struct Site {
     settings: Settings,
     pub(crate) store: Store,
@@ -32,7 +32,7 @@ pub(crate) struct Site {
     _databases: [TestDatabase; 2],
 }
 
-/// The sections of the shipped settings that a bench uses.
+/// The sections of the shipped settings that a benchmark uses.
 #[derive(serde::Deserialize)]
 struct Settings {
     http: padan_http_api::Config,

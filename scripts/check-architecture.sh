@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Checks that the dependencies between the crates are the allowed ones, and that no file names what it must not.
+# Checks that crates depend only on allowed crates, and that code follows the other rules below.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 wrong=0
-complain() {
+report_violation() {
   say "$*"
   wrong=1
 }
@@ -24,7 +24,7 @@ allowed_for() {
     padan-scale) echo padan-domain padan-registry padan-store ;;
     padan-benches) echo padan-domain padan-evaluation padan-inference padan-registry padan-store padan-verification \
       padan-http-api ;;
-    *) complain "scripts/check-architecture.sh does not list the crate $1" ;;
+    *) report_violation "scripts/check-architecture.sh does not list the crate $1" ;;
   esac
 }
 
@@ -36,12 +36,12 @@ for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/*/Cargo.toml; do
   for target in $found; do
     case $allowed in
       *" $target "*) ;;
-      *) complain "$crate must not depend on $target" ;;
+      *) report_violation "$crate must not depend on $target" ;;
     esac
   done
 done
 
-# only_in PATTERN CRATE... : complains about other crates with a normal dependency that matches.
+# only_in PATTERN CRATE... : reports other crates with a normal dependency that matches.
 only_in() {
   local pattern=$1 manifest crate
   shift
@@ -50,7 +50,7 @@ only_in() {
     if sed '/^\[dev-dependencies\]/,$d' "$manifest" | grep -qE "^${pattern}[ .]"; then
       case " $* " in
         *" $crate "*) ;;
-        *) complain "$manifest has a dependency that only $* may have: $pattern" ;;
+        *) report_violation "$manifest has a dependency that only $* may have: $pattern" ;;
       esac
     fi
   done
@@ -62,12 +62,12 @@ only_in anyhow cli
 
 named=$(grep -rlE '\bort::' crates --include='*.rs' || true)
 if [ "$named" != crates/inference/src/runtime.rs ]; then
-  complain "only crates/inference/src/runtime.rs may name ort, found: ${named//$'\n'/ }"
+  report_violation "only crates/inference/src/runtime.rs may name ort, found: ${named//$'\n'/ }"
 fi
 if grep -rnE '#!?\[allow\(' crates benches --include='*.rs'; then
-  complain "use #[expect(lint, reason = \"...\")] instead"
+  report_violation "use #[expect(lint, reason = \"...\")] instead"
 fi
 if grep -rnE '^\s*#\[ignore' crates benches --include='*.rs'; then
-  complain "tests must not be ignored"
+  report_violation "tests must not be ignored"
 fi
 exit "$wrong"

@@ -60,7 +60,7 @@ def without_tests(text: str) -> str:
 
 
 def with_inline_modules_unwrapped(text: str) -> str:
-    """Writes `super::` within an inline module as `self::`: both name the file that the module stands in."""
+    """Replaces `super::` within an inline module by `self::`, because both name the file that contains the module."""
     for match in reversed(list(re.finditer(r"\bmod\s+\w+\s*\{", text))):
         end, depth = match.end(), 1
         while end < len(text) and depth > 0:
@@ -89,22 +89,22 @@ def expand(tree: str) -> list[str]:
 
 
 def paths_named(text: str) -> list[str]:
-    """Every path that the code of a file names: its imports, and paths within its code."""
+    """Every path that a file names, in its imports and in its code."""
     paths = []
 
-    def take(match: re.Match[str]) -> str:
+    def collect_import(match: re.Match[str]) -> str:
         if match.group("visibility") is None:
             paths.extend(expand(match.group("tree")))
         return ""
 
-    text = re.sub(r"(?P<visibility>\bpub(?:\([^)]*\))?\s+)?\buse\s+(?P<tree>[^;]+);", take, text)
+    text = re.sub(r"(?P<visibility>\bpub(?:\([^)]*\))?\s+)?\buse\s+(?P<tree>[^;]+);", collect_import, text)
     text = re.sub(r"(?:\bpub(?:\([^)]*\))?\s+)?\bmod\s+\w+\s*;", "", text)
     paths += re.findall(r"(?<![\w:])(?:\w+::)+\w+", text)
     return [re.sub(r"\s+", "", path) for path in paths]
 
 
 def resolve(path: str, here: tuple[str, ...], files: dict[tuple[str, ...], pathlib.Path]) -> tuple[str, ...] | None:
-    """The module of a crate's own that a path leads to, or nothing for a path of another crate."""
+    """The module of this crate that a path leads to, or None for a path of another crate."""
     parts = path.split("::")
     if parts[0] == "crate":
         base, parts = (), parts[1:]
@@ -132,7 +132,7 @@ def arrows(files: dict[tuple[str, ...], pathlib.Path]) -> dict[tuple[str, ...], 
         text = with_inline_modules_unwrapped(without_tests(without_comments(path.read_text(encoding="utf-8"))))
         targets = {resolve(named, module, files) for named in paths_named(text)}
         found[module] = {target for target in targets if target is not None and target != module}
-    # The root contains all modules: who imports from it depends on each of them.
+    # The root contains all modules, so a file that imports from it depends on each of them.
     if () in found:
         found[()] |= {module for module in files if len(module) == 1}
     return found

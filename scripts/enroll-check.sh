@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Enrols 20,000 people and kills the enrolment twice: `make enroll-check`. Prints rates and the peak memory, and fails
-# when somebody is missing or was embedded twice.
+# when a person is missing or was embedded twice.
 #
 # The people are generated; each has one of the portraits in people/images. It takes about 15 minutes on two cores.
 # shellcheck source=scripts/paths.sh

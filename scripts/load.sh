@@ -4,7 +4,7 @@
 # which benches/README.md explains. Takes six minutes on two cores; nothing else should run on the machine.
 #
 #     scripts/load.sh            # all sizes, text fields alone, one worker against two
-#     scripts/load.sh --soak [N] # instead 50,000 verifications of all sizes in turn, for memory: half an hour; soak.json
+#     scripts/load.sh --soak [N] # instead 50,000 verifications of all sizes in turn, for memory: half an hour
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 

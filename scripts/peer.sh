@@ -29,18 +29,18 @@ PEER_PASSWORD_SHA256=$(sha256_of "$PADAN_LOAD_PASSWORD")
 PEER_API_KEY_SHA256=$(sha256_of "$PADAN_LOAD_API_KEY")
 export PEER_PERSON_KEY PEER_PASSWORD_SHA256 PEER_API_KEY_SHA256
 
-# as_peer WAY COMMAND... : runs the command with the settings of one of the FastAPI service's variants.
+# as_peer VARIANT COMMAND... : runs the command with the settings of one of the FastAPI service's variants.
 as_peer() {
-  local way=$1
+  local variant=$1
   shift
-  PEER_WAY=$way PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$way") "$@"
+  PEER_VARIANT=$variant PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$variant") "$@"
 }
 
-# start_peer WAY: sets $service to its process, and waits until it is ready.
+# start_peer VARIANT: sets $service to its process, and waits until it is ready.
 start_peer() {
   local workers=2
   [ "$1" != usual ] || workers=1
-  PEER_WAY=$1 PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$1") \
+  PEER_VARIANT=$1 PEER_DATABASE_URL=$(url_of "$PADAN_TEST_DATABASE_URL" "peer_$1") \
     "$python" -B -m uvicorn --app-dir benches/peer app:app --port "$peer_port" --workers "$workers" --loop uvloop \
     --http httptools --no-access-log --log-level warning >"$work/$1.log" 2>&1 &
   service=$!
@@ -58,12 +58,12 @@ stop() {
   fail "the enrolment failed: $(tail -n 5 "$work/enroll.log")"
 start_service padan "$port" "$admin_port"
 padan_service=$service
-for way in careful prepared usual; do
-  psql --quiet "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE peer_$way"
-  as_peer "$way" "$python" -B benches/peer/enrol.py
-  start_peer "$way"
-  say "comparing the answers of Padan and $way:"
-  as_peer "$way" "$python" -B benches/peer/check.py "$port" "$peer_port" || fail "the services answer differently"
+for variant in careful prepared usual; do
+  psql --quiet "$PADAN_TEST_DATABASE_URL" --command "CREATE DATABASE peer_$variant"
+  as_peer "$variant" "$python" -B benches/peer/enrol.py
+  start_peer "$variant"
+  say "comparing the answers of Padan and $variant:"
+  as_peer "$variant" "$python" -B benches/peer/check.py "$port" "$peer_port" || fail "the services answer differently"
   stop "$service"
 done
 stop "$padan_service"
@@ -76,14 +76,14 @@ measure() {
   say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") per second"
 }
 
-# both_work FILE: whether both processes had work. The kernel assigns each connection to a process for good. A process
-# that gets all of them has a core and its caches to itself, which would distort the measurement.
+# both_work FILE: whether both processes had work. The kernel assigns each connection to a process permanently. A
+# process that gets all of them has a core and its caches to itself, which would distort the measurement.
 both_work() {
   "$python" -c 'import json, sys
 used = json.load(open(sys.argv[1]))["watched"][0]
 sys.exit(used["cpu_seconds"] < 1.5 * used["seconds"])' "$1"
 }
-# measure_peer WAY ROUND: repeats the measurement until both processes had work, if there are two.
+# measure_peer VARIANT ROUND: repeats the measurement until both processes had work, if there are two.
 measure_peer() {
   local attempt
   for attempt in 1 2 3 4 5 6; do
@@ -109,7 +109,7 @@ for round in $(seq "$rounds"); do
     fi
   done
 done
-for way in careful prepared usual; do
-  "$python" -B benches/peer/steps.py "$way" "$PEER_MODEL_FOLDER" >"$work/$way.steps.json"
+for variant in careful prepared usual; do
+  "$python" -B benches/peer/steps.py "$variant" "$PEER_MODEL_FOLDER" >"$work/$variant.steps.json"
 done
 "$python" -B benches/peer/report.py "$work"

@@ -1,10 +1,11 @@
-//! `padan-kernels` puts photos through the face pipeline in a bare loop, on as many threads as the service has workers,
-//! and prints what that costs, as JSON: what of a service's CPU time nothing but better kernels could take away.
+//! `padan-kernels` analyses photos with the face pipeline in a bare loop, on as many threads as the service has
+//! workers, and prints the cost as JSON. This is the part of a service's CPU time that only faster models or kernels
+//! can reduce.
 //!
-//! Settings are those of a file that `padan config show` printed, so that they are the service's own. What is done
-//! before the loop, and for its first second, is not counted.
+//! The settings come from a file that `padan config show` has printed, so that they equal the service's. The set-up and
+//! the first second of the loop are not counted.
 
-mod lap;
+mod bare_loop;
 
 use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -14,30 +15,30 @@ use padan_domain::Photo;
 use padan_inference::Config;
 use padan_load::{Size, read_people, read_selfies};
 
-use crate::lap::Lap;
+use crate::bare_loop::BareLoop;
 
-/// Put selfies through the face pipeline in a bare loop and print what it costs, as JSON
+/// Analyse selfies with the face pipeline in a bare loop, and print the cost as JSON
 #[derive(Debug, Parser)]
 #[command(name = "padan-kernels")]
 struct Arguments {
-    /// Settings as `padan config show` prints them
+    /// File with the output of `padan config show`
     #[arg(long, value_name = "FILE")]
     settings: PathBuf,
-    /// A folder with `people.csv` and `selfies.csv`, as for `padan-load`
+    /// Folder with `people.csv` and `selfies.csv`, as for `padan-load`
     #[arg(long, value_name = "DIR", default_value = "people")]
     people: PathBuf,
-    /// Width and height to which the selfies are enlarged, as for `padan-load`; several times for several
+    /// Enlarge the selfies to this width and height, as for `padan-load`; may be repeated
     #[arg(long = "size", value_name = "WxH")]
     sizes: Vec<Size>,
-    /// Threads, instead of as many as the service would have workers
+    /// Number of threads [default: the number of workers that the service would have]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// How long to go on
+    /// How long to measure
     #[arg(long, default_value_t = 6)]
     seconds: u32,
 }
 
-/// What is read of the settings.
+/// The section of the settings that is needed here.
 #[derive(serde::Deserialize)]
 struct Settings {
     inference: Config,
@@ -50,20 +51,21 @@ fn main() -> Result<()> {
     config.workers = arguments.threads.or(config.workers);
     let photos = photos(&arguments)?;
     let (pipelines, identity) = padan_inference::load(&config)?;
-    let lap = Lap {
+    let bare_loop = BareLoop {
         photos: &photos,
         warm_up: Duration::from_secs(1),
-        seconds: Duration::from_secs(arguments.seconds.into()),
+        duration: Duration::from_secs(arguments.seconds.into()),
     };
-    let figures = lap.run(pipelines, &identity)?;
-    println!("{}", serde_json::to_string_pretty(&figures).context("the figures are no JSON")?);
+    let figures = bare_loop.run(pipelines, &identity)?;
+    println!("{}", serde_json::to_string_pretty(&figures).context("cannot write the figures as JSON")?);
     Ok(())
 }
 
 fn settings(arguments: &Arguments) -> Result<Config> {
     let file = arguments.settings.display();
     let text = fs::read_to_string(&arguments.settings).with_context(|| format!("cannot read {file}"))?;
-    let settings: Settings = toml::from_str(&text).with_context(|| format!("{file} has no settings"))?;
+    let settings: Settings =
+        toml::from_str(&text).with_context(|| format!("{file} contains no valid settings"))?;
     Ok(settings.inference)
 }
 
@@ -71,5 +73,8 @@ fn photos(arguments: &Arguments) -> Result<Vec<Photo>> {
     let people = read_people(&arguments.people)?;
     let selfies = read_selfies(&arguments.people, &people, &arguments.sizes)?;
     ensure!(!selfies.is_empty(), "there are no selfies in {}", arguments.people.display());
-    selfies.into_iter().map(|selfie| Photo::try_from(selfie.photo).context("a selfie is no photo")).collect()
+    selfies
+        .into_iter()
+        .map(|selfie| Photo::try_from(selfie.photo).context("a selfie is not a photo"))
+        .collect()
 }

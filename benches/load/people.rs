@@ -74,7 +74,7 @@ pub fn read_selfies(folder: &Path, people: &[Person], sizes: &[Size]) -> Result<
             .map(|(person, photo)| Selfie { person: person.clone(), photo })
             .collect());
     }
-    // In parallel, because thirty photos of 12 megapixels take a while.
+    // In parallel, because it takes seconds for photos of 12 megapixels.
     let each = wanted.par_iter().flat_map_iter(|photo| sizes.iter().map(move |size| (photo, size)));
     let enlarged = each.map(|((person, photo), size)| {
         let photo = size.enlarge(photo).context("cannot enlarge a selfie")?;

@@ -42,7 +42,7 @@ impl Requests {
             RequestKind::Fields => fields,
             RequestKind::Both => in_turn(&faces, &fields),
         };
-        ensure!(!forms.is_empty(), "{} has nobody with an active record and a selfie", folder.display());
+        ensure!(!forms.is_empty(), "{} has no person with an active record and a selfie", folder.display());
         let Arguments { url, user, password, api_key, .. } = arguments;
         Ok(Self {
             host: url.clone(),
@@ -66,8 +66,8 @@ impl Requests {
 
 /// Faces and fields in turn, until all of both have been used.
 fn in_turn<T: Clone>(faces: &[T], fields: &[T]) -> Vec<T> {
-    let most = faces.len().max(fields.len());
-    let pairs = faces.iter().cycle().zip(fields.iter().cycle()).take(most);
+    let count = faces.len().max(fields.len());
+    let pairs = faces.iter().cycle().zip(fields.iter().cycle()).take(count);
     pairs.flat_map(|(face, fields)| [face.clone(), fields.clone()]).collect()
 }
 

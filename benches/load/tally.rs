@@ -56,8 +56,8 @@ impl Tally {
         self.latencies.push(latency);
     }
 
-    /// The figures of a measurement that took this long.
-    pub(crate) fn figures(mut self, took: Duration) -> Figures {
+    /// The figures of a measurement of this duration.
+    pub(crate) fn figures(mut self, duration: Duration) -> Figures {
         self.latencies.sort_unstable();
         let requests = self.latencies.len() as u64;
         let succeeded: u64 = self.statuses.range(200..300).map(|(_, count)| count).sum();
@@ -65,8 +65,8 @@ impl Tally {
         Figures {
             requests,
             failed: requests - succeeded,
-            seconds: took.as_secs_f64(),
-            per_second: succeeded as f64 / took.as_secs_f64(),
+            seconds: duration.as_secs_f64(),
+            per_second: succeeded as f64 / duration.as_secs_f64(),
             latency_ms: Latency {
                 p50: percentile(0.5),
                 p90: percentile(0.9),

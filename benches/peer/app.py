@@ -35,18 +35,18 @@ JAKARTA = timezone(timedelta(hours=7))
 TITLES = re.compile(r"^(?:(?:prof|drs|dra|dr|ir|hj|h) )+|,.*$")
 BAD_STATUS = {"deceased", "duplicate", "inactive"}
 
-faces = Faces(settings.WAY, settings.MODEL_FOLDER)
+faces = Faces(settings.VARIANT, settings.MODEL_FOLDER)
 points = tomllib.loads(Path(settings.CALIBRATION).read_text())["point"]
 cosines = [point["cosine"] for point in points]
 percentages = [point["percentage"] for point in points]
 
 
-async def keep_as_it_is(_connection):
+async def skip_reset(_connection):
     """Replaces asyncpg's reset of a released connection, which costs a round trip. No session state is ever changed."""
 
 
 def pool(url, **options):
-    return asyncpg.create_pool(url, min_size=2, max_size=4, command_timeout=2, reset=keep_as_it_is, **options)
+    return asyncpg.create_pool(url, min_size=2, max_size=4, command_timeout=2, reset=skip_reset, **options)
 
 
 @asynccontextmanager
@@ -55,7 +55,7 @@ async def lifespan(app):
     async with pool(settings.REGISTRY_URL, server_settings=read_only) as app.state.registry:
         async with pool(settings.DATABASE_URL) as app.state.database:
             gc.collect()
-            # Objects that live for good are excluded from garbage collection.
+            # Excludes permanent objects from garbage collection.
             gc.freeze()
             yield
 
@@ -102,8 +102,8 @@ def parse_date(text):
     raise Outcome(400, "INVALID_DOB", "Invalid date_of_birth format")
 
 
-def reduced(name):
-    """Reduces a name to what is compared: letters without accents, in lower case, without titles."""
+def normalised(name):
+    """Normalises a name for comparison: lower case, without accents, punctuation and titles."""
     name = "".join(c for c in unicodedata.normalize("NFKD", name).casefold() if not unicodedata.combining(c))
     plain = " ".join(re.sub(r"[^\w\s,]", " ", re.sub(r"['’`]", "", name)).split())
     return TITLES.sub("", plain).strip()
@@ -153,7 +153,7 @@ async def verify(nik, name, born, photo, person):
         status = citizen["status"]
         code, reason = f"NIK_{status.upper()}", f"NIK is registered as {status}"
         return Outcome(200, code, reason, (True, None, None, None))
-    matches = reduced(name) == reduced(citizen["name"]), born == citizen["date_of_birth"]
+    matches = normalised(name) == normalised(citizen["name"]), born == citizen["date_of_birth"]
     stored = await app.state.database.fetchval("SELECT embedding FROM template WHERE person = $1", person)
     try:
         # Not in a thread of its own, which costs a context switch: two workers keep two processors busy.

@@ -19,12 +19,12 @@ PATH = "/identity/v1/face-verification"
 BOUNDARY = "peer-check-5d0c7a3e"
 
 
-def rows(name):
+def read_rows(name):
     with open(PEOPLE / name, newline="") as file:
         return list(csv.DictReader(file))
 
 
-def ask(port, form, photo, password):
+def verify(port, form, photo, password):
     """Sends a form and returns status, reason code and body of the answer."""
     body = b"".join(
         f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
@@ -48,14 +48,14 @@ def ask(port, form, photo, password):
 def cases():
     """Forms with photos: each selfie as it is and enlarged to the size of a phone's photo, strangers, and invalid
     forms."""
-    people = {row["nik"]: row for row in rows("people.csv")}
+    people = {row["nik"]: row for row in read_rows("people.csv")}
 
     def form(nik):
         year, month, day = people[nik]["date_of_birth"].split("-")
         return {"nik": nik, "name": people[nik]["name"], "date_of_birth": f"{day}-{month}-{year}"}
 
     for list_of_photos in ("selfies.csv", "strangers.csv"):
-        for row in rows(list_of_photos):
+        for row in read_rows(list_of_photos):
             photo = (PEOPLE / row["file"]).read_bytes()
             yield f"{row['file']} for {row['nik']}", form(row["nik"]), photo
             yield f"{row['file']} enlarged for {row['nik']}", form(row["nik"]), enlarged(photo)
@@ -82,7 +82,7 @@ def main():
     password = os.environ["PADAN_LOAD_PASSWORD"]
     different, furthest, count, verified = 0, (0.0, "none"), 0, 0
     for name, form, photo in [*cases()]:
-        answers = [ask(port, form, photo, password) for port in ports]
+        answers = [verify(port, form, photo, password) for port in ports]
         shown = [percentage_of(body) for _, _, body in answers]
         # The text of status 415 may differ.
         same = answers[0] == answers[1] or [answer[0] for answer in answers] == [415, 415]
@@ -93,7 +93,7 @@ def main():
             furthest = max(furthest, (abs(shown[0] - shown[1]), f"{shown[0]} and {shown[1]}, {name}"))
         count += 1
         verified += answers[0][1] == "VERIFIED"
-    refused = [ask(port, {}, None, "wrong")[0] for port in ports]
+    refused = [verify(port, {}, None, "wrong")[0] for port in ports]
     if refused != [401, 401]:
         different += 1
         print(f"wrong credentials: {refused}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Creates the service's tables and a template for everybody in the registry."""
+"""Creates the service's tables and a template for each person in the registry."""
 
 import asyncio
 import hmac
@@ -18,7 +18,7 @@ CREATE TABLE audit (
 
 
 async def main():
-    faces = Faces(settings.WAY, settings.MODEL_FOLDER)
+    faces = Faces(settings.VARIANT, settings.MODEL_FOLDER)
     registry = await asyncpg.connect(settings.REGISTRY_URL)
     database = await asyncpg.connect(settings.DATABASE_URL)
     await database.execute(TABLES)

@@ -171,15 +171,15 @@ def align(pixels, landmarks):
 
 
 class Faces:
-    """The whole pipeline, in the variant `careful`, `prepared` or `usual`."""
+    """All steps of the pipeline, in the variant `careful`, `prepared` or `usual`."""
 
-    def __init__(self, way, folder):
+    def __init__(self, variant, folder):
         folder = Path(folder)
-        self.usual = way == "usual"
+        self.usual = variant == "usual"
         if not self.usual:
             cv2.setNumThreads(1)
         self.detector = UsualDetector(folder) if self.usual else SmallDetector(folder)
-        self.session = session(folder / SFACE[way], None if self.usual else 1)
+        self.session = session(folder / SFACE[variant], None if self.usual else 1)
 
     def run(self, crop):
         """The embedding of a crop, not normalised. SFace takes the colours in the order red, green, blue."""

@@ -1,4 +1,4 @@
-"""report.py FOLDER : prints the figures that scripts/peer.sh has collected as a table with their ratios, and writes
+"""report.py FOLDER : prints the figures that scripts/peer.sh has collected, as a table with their ratios, and writes
 them to benches/out/peer.json.
 
 FOLDER has the files NAME.ROUND.json, the output of padan-load, and NAME.steps.json."""
@@ -86,8 +86,8 @@ def main():
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in packages},
     }
-    whole = {"machine": where, "summary": summary, "goals": goals, "steps_ms": steps, "runs": runs}
-    OUT.write_text(json.dumps(whole, indent=2) + "\n")
+    report = {"machine": where, "summary": summary, "goals": goals, "steps_ms": steps, "runs": runs}
+    OUT.write_text(json.dumps(report, indent=2) + "\n")
 
 
 main()

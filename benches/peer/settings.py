@@ -2,7 +2,7 @@
 
 import os
 
-WAY = os.environ.get("PEER_WAY", "careful")
+VARIANT = os.environ.get("PEER_VARIANT", "careful")
 REGISTRY_URL = os.environ["PEER_REGISTRY_URL"]
 DATABASE_URL = os.environ["PEER_DATABASE_URL"]
 MODEL_FOLDER = os.environ["PEER_MODEL_FOLDER"]

@@ -1,4 +1,4 @@
-"""steps.py WAY MODEL_FOLDER : prints the CPU time of each step on a selfie of 1080 x 1440 as JSON, in milliseconds
+"""steps.py VARIANT MODEL_FOLDER : prints the CPU time of each step on a selfie of 1080 x 1440 as JSON, in milliseconds
 (medians)."""
 
 import json
@@ -14,10 +14,10 @@ ROUNDS = 100
 
 
 def main():
-    way, folder = sys.argv[1:]
+    variant, folder = sys.argv[1:]
     people = Path(__file__).resolve().parents[2] / "people" / "images"
     photo = enlarged((people / "101_s1.jpg").read_bytes())
-    faces = Faces(way, folder)
+    faces = Faces(variant, folder)
     steps = {"decode": [], "detect": [], "align": [], "embed": []}
 
     def timed(step, work):

@@ -12,7 +12,7 @@ use crate::{
     site::{SEED, Site, contract},
 };
 
-/// The most people who are read. Reading begins with Java, which has half of the population.
+/// The maximum number of people who are read. Reading begins with Java, which has half of the population.
 const MAX_PEOPLE: usize = 100_000;
 const BEGINNING: &str = "30999999";
 /// The number of templates that are written.
@@ -63,10 +63,10 @@ pub(crate) async fn measure(site: &Site) -> Result<WalkFigures> {
             let summaries = site.store.template_summaries(&niks, &contract).await?;
             store += began.elapsed();
             for (entry, summary) in page.iter().zip(summaries) {
-                let moment = summary.map(|summary| summary.portrait_updated_at);
+                let portrait_updated_at = summary.map(|summary| summary.portrait_updated_at);
                 ensure!(
-                    moment == entry.portrait_updated_at,
-                    "a template of {} is not of the registry's present photo",
+                    portrait_updated_at == entry.portrait_updated_at,
+                    "a template of {} was not made from the current photo in the registry",
                     site.name
                 );
             }

@@ -154,7 +154,7 @@ impl Lookups {
                 site.store.template(&nik, &contract).await?.is_some()
             };
             nanoseconds.push(u64::try_from(began.elapsed().as_nanos())?);
-            ensure!(found != kind.is_absent(), "{kind:?} has a wrong answer at {}", site.name);
+            ensure!(found != kind.is_absent(), "{kind:?} gives a wrong answer at {}", site.name);
         }
         Ok(nanoseconds)
     }

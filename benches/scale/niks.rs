@@ -11,24 +11,31 @@ use crate::provinces::{DISTRICTS, POPULATION, PROVINCES};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Nik(u64);
 
-/// The first and last year of birth of a generation, and its share of the population in hundredths of a per cent.
-type Generation = (i32, i32, u32);
+/// A generation of the census.
+struct Generation {
+    /// The first year of birth.
+    from: i32,
+    /// The last year of birth.
+    until: i32,
+    /// The share of the population in hundredths of a per cent.
+    share: u32,
+}
 
 /// Badan Pusat Statistik, Hasil Sensus Penduduk 2020 (21 January 2021): composition by generation. The first year of
 /// the oldest generation and the last year of the youngest are not in the census.
 const GENERATIONS: [Generation; 6] = [
-    (1926, 1945, 187),
-    (1946, 1964, 1156),
-    (1965, 1980, 2188),
-    (1981, 1996, 2587),
-    (1997, 2012, 2794),
-    (2013, 2020, 1088),
+    Generation { from: 1926, until: 1945, share: 187 },
+    Generation { from: 1946, until: 1964, share: 1156 },
+    Generation { from: 1965, until: 1980, share: 2188 },
+    Generation { from: 1981, until: 1996, share: 2587 },
+    Generation { from: 1997, until: 2012, share: 2794 },
+    Generation { from: 2013, until: 2020, share: 1088 },
 ];
 
 /// Women among 10,000 people, from the same census.
 const WOMEN: u32 = 4942;
 
-/// No generated NIK has a serial from here on.
+/// Generated NIKs have lower serials than this one.
 const ABSENT_SERIALS: u64 = 9000;
 
 impl Nik {
@@ -38,14 +45,14 @@ impl Nik {
     /// districts, and those of a generation over its days.
     pub(crate) fn generate(count: usize, seed: u64) -> Vec<Self> {
         let mut random = StdRng::seed_from_u64(seed);
-        // All but the serial, which numbers the NIKs that are otherwise equal.
-        let mut niks: Vec<u64> = (0..count).map(|_| head(&mut random) * 10_000).collect();
+        // Everything but the serial, which distinguishes NIKs that are otherwise equal.
+        let mut niks: Vec<u64> = (0..count).map(|_| random_prefix(&mut random) * 10_000).collect();
         niks.sort_unstable();
         for at in 0..niks.len() {
             let same = at > 0 && niks[at - 1] / 10_000 == niks[at] / 10_000;
             niks[at] = if same { niks[at - 1] + 1 } else { niks[at] + 1 };
         }
-        // A real registry is not stored in the order of its NIKs either.
+        // The rows of a real registry are not in the order of the NIKs.
         niks.shuffle(&mut random);
         niks.into_iter().map(Self).collect()
     }
@@ -96,8 +103,8 @@ impl Nik {
     }
 }
 
-/// The first twelve digits: region, day, month and year.
-fn head(random: &mut StdRng) -> u64 {
+/// The first twelve digits of a random person's NIK: region, day, month and year.
+fn random_prefix(random: &mut StdRng) -> u64 {
     let mut place = random.random_range(0..POPULATION);
     let province = PROVINCES.iter().find(|province| {
         let found = place < province.people;
@@ -111,13 +118,13 @@ fn head(random: &mut StdRng) -> u64 {
     let region = (u64::from(province.code) * 100 + u64::from(regency)) * 100 + u64::from(district);
 
     let mut share = random.random_range(0..10_000);
-    let generation = GENERATIONS.iter().find(|(_, _, part)| {
-        let found = share < *part;
-        share = share.saturating_sub(if found { 0 } else { *part });
+    let generation = GENERATIONS.iter().find(|generation| {
+        let found = share < generation.share;
+        share = share.saturating_sub(if found { 0 } else { generation.share });
         found
     });
-    let (from, until, _) = generation.unwrap_or(&GENERATIONS[0]);
-    let year = random.random_range(*from..=*until);
+    let generation = generation.unwrap_or(&GENERATIONS[0]);
+    let year = random.random_range(generation.from..=generation.until);
     let days = if year % 4 == 0 { 366 } else { 365 };
     let born = NaiveDate::from_yo_opt(year, random.random_range(1..=days)).unwrap_or_default();
     let woman = random.random_range(0..10_000) < WOMEN;
@@ -166,12 +173,12 @@ mod tests {
             let share = f64::from(province.people) / f64::from(POPULATION);
             assert!(is_near(found.count(), share), "{}", province.name);
         }
-        for (from, until, share) in GENERATIONS {
+        for Generation { from, until, share } in GENERATIONS {
             let born = |nik: &&Nik| (from..=until).contains(&nik.date_of_birth().unwrap().year());
             let found = niks.iter().filter(born).count();
             assert!(is_near(found, f64::from(share) / 10_000.0), "{from} to {until}: {found}");
         }
-        assert_eq!(GENERATIONS.iter().map(|(_, _, share)| share).sum::<u32>(), 10_000);
+        assert_eq!(GENERATIONS.iter().map(|generation| generation.share).sum::<u32>(), 10_000);
         let women = niks.iter().filter(|nik| nik.is_of_woman()).count();
         assert!(is_near(women, f64::from(WOMEN) / 10_000.0), "{women}");
         let jakarta: HashSet<_> = niks

@@ -24,7 +24,7 @@ pub(crate) struct Sizes {
     pub(crate) store: TableSize,
 }
 
-/// The server's counters for a statement, by call where nothing else is said.
+/// The server's counters for a statement, per call unless stated otherwise.
 #[derive(Debug, Clone, Copy, Serialize, sqlx::FromRow)]
 pub(crate) struct StatementCounters {
     /// Pages of 8 kB that were in the buffers.
@@ -33,7 +33,7 @@ pub(crate) struct StatementCounters {
     pub(crate) read: f64,
     /// Microseconds of execution.
     pub(crate) microseconds: f64,
-    /// How often the statement was planned in all.
+    /// How often the statement was planned in total.
     pub(crate) plans: f64,
 }
 
@@ -51,12 +51,12 @@ impl Server {
     /// A connection to a database.
     pub(crate) async fn connect(&self, database: &str) -> Result<PgConnection> {
         let connected = PgConnection::connect(&self.url_of(database)).await;
-        connected.with_context(|| format!("no connection to the database {database}"))
+        connected.with_context(|| format!("cannot connect to the database {database}"))
     }
 
     /// A connection to the database of the server's URL, which belongs to no site.
     pub(crate) async fn administer(&self) -> Result<PgConnection> {
-        PgConnection::connect(&self.0).await.context("no connection to the server")
+        PgConnection::connect(&self.0).await.context("cannot connect to the server")
     }
 
     /// Installs the counters of statements, and switches them off.
@@ -96,7 +96,7 @@ impl Server {
         let row = sqlx::query_as(query).bind(database).bind(relation);
         row.fetch_one(&mut self.administer().await?)
             .await
-            .with_context(|| format!("no statement on {relation} was counted"))
+            .with_context(|| format!("the server counted no statement on {relation}"))
     }
 
     /// The process that serves the program's only connection to a database.
@@ -115,10 +115,7 @@ impl Server {
         let all = "SELECT count(pg_prewarm(oid::regclass)) FROM pg_class
                     WHERE relkind IN ('r', 'i')
                       AND relnamespace = ANY (SELECT oid FROM pg_namespace WHERE nspname IN ('civil_registry', 'store'))";
-        connection
-            .execute(all)
-            .await
-            .with_context(|| format!("{database} cannot be read into the buffers"))?;
+        connection.execute(all).await.with_context(|| format!("cannot read {database} into the buffers"))?;
         Ok(())
     }
 

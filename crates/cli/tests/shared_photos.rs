@@ -1,6 +1,9 @@
 //! `padan compare` on photo collections that are not part of the project. `make test-shared` runs these tests where the
 //! collections lie in `../shared` beside the checkout. Error rates are measured by `make evaluate`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, and the panic names the line"
+)]
 
 use std::{
     fs,

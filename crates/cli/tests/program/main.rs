@@ -1,5 +1,8 @@
 //! The program as its users start it. Needs what `make deps` installs.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, and the panic names the line"
+)]
 
 mod checkout;
 mod commands;

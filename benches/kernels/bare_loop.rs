@@ -14,30 +14,31 @@ use padan_inference::{Identity, Pipeline, Timings};
 use padan_load::ProcessTree;
 use serde::Serialize;
 
-/// Photos, and for how long they go round.
+/// A loop over photos, without a service.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lap<'a> {
+pub(crate) struct BareLoop<'a> {
     pub(crate) photos: &'a [Photo],
-    /// Before anything is counted.
+    /// How long the loop runs before the measurement.
     pub(crate) warm_up: Duration,
-    pub(crate) seconds: Duration,
+    /// How long the measurement takes.
+    pub(crate) duration: Duration,
 }
 
-/// What is printed.
+/// The printed figures.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figures {
     threads: usize,
     images: usize,
     seconds: f64,
     images_per_second: f64,
-    /// CPU time of the process, of user and system.
+    /// CPU time of the process, user and system.
     cpu_seconds: f64,
     cpu_seconds_per_image: f64,
-    /// The mean of each step, by the clock.
+    /// The mean wall-clock time of each step.
     step_ms: Steps,
     model_set: String,
     device: &'static str,
-    /// The numbers that the embedder computes with there.
+    /// The number format in which the embedder computes.
     precision: &'static str,
     runtime_library: PathBuf,
 }
@@ -52,38 +53,39 @@ struct Steps {
     all: f64,
 }
 
-impl Lap<'_> {
-    /// A thread for each pipeline; all take the photos in turn.
+impl BareLoop<'_> {
+    /// Runs each pipeline on its own thread. The threads share the photos, which are used in turn.
     pub(crate) fn run(self, pipelines: Vec<Pipeline>, identity: &Identity) -> Result<Figures> {
         let threads = pipelines.len();
         let process = ProcessTree::of(std::process::id())?;
-        // They begin together, and go on counting together once all are warm.
+        // The measurement begins when all threads are warm, and ends when all are done.
         let (warm, done) = (Barrier::new(threads + 1), Barrier::new(threads + 1));
         let next = AtomicUsize::new(0);
         let (cpu_seconds, seconds, timings) = thread::scope(|scope| {
-            let looking = pipelines.into_iter().map(|mut pipeline| {
+            let workers = pipelines.into_iter().map(|mut pipeline| {
                 let (warm, done, next) = (&warm, &done, &next);
                 scope.spawn(move || {
-                    let warmed = self.go_round(&mut pipeline, next, self.warm_up);
+                    let warmed = self.analyse_photos(&mut pipeline, next, self.warm_up);
                     warm.wait();
-                    let timings = warmed.and_then(|_| self.go_round(&mut pipeline, next, self.seconds));
+                    let timings =
+                        warmed.and_then(|_| self.analyse_photos(&mut pipeline, next, self.duration));
                     done.wait();
                     timings
                 })
             });
-            let looking: Vec<_> = looking.collect();
+            let workers: Vec<_> = workers.collect();
             warm.wait();
             let (before, began) = (process.cpu_seconds(), Instant::now());
             done.wait();
             let (cpu_seconds, seconds) = (process.cpu_seconds()? - before?, began.elapsed());
             let mut timings = Vec::new();
-            for thread in looking {
+            for thread in workers {
                 timings.extend(thread.join().map_err(|_| anyhow!("a thread has panicked"))??);
             }
             anyhow::Ok((cpu_seconds, seconds.as_secs_f64(), timings))
         })?;
         let images = timings.len();
-        ensure!(images > 0, "not one photo was looked at in {} s", self.seconds.as_secs());
+        ensure!(images > 0, "no photo was analysed within {} s", self.duration.as_secs());
         Ok(Figures {
             threads,
             images,
@@ -98,17 +100,26 @@ impl Lap<'_> {
             runtime_library: identity
                 .runtime_library
                 .canonicalize()
-                .context("the runtime's library is gone")?,
+                .context("cannot find the library of ONNX Runtime")?,
         })
     }
 
-    fn go_round(self, pipeline: &mut Pipeline, next: &AtomicUsize, during: Duration) -> Result<Vec<Timings>> {
-        let until = Instant::now() + during;
+    /// Analyses photos, each with the next number, until the time is over.
+    fn analyse_photos(
+        self,
+        pipeline: &mut Pipeline,
+        next: &AtomicUsize,
+        duration: Duration,
+    ) -> Result<Vec<Timings>> {
+        let until = Instant::now() + duration;
         let mut timings = Vec::new();
         while Instant::now() < until {
             let photo = &self.photos[next.fetch_add(1, Relaxed) % self.photos.len()];
             let (analysis, fault) = pipeline.examine(photo)?;
-            ensure!(fault.is_none(), "the service would turn a photo away, so that the two do not compare");
+            ensure!(
+                fault.is_none(),
+                "the service would reject a photo, so its figures could not be compared"
+            );
             timings.push(analysis.timings);
         }
         Ok(timings)
