@@ -1,4 +1,4 @@
--- padan.citizen over the example tables. The contract is the column names and types; all else depends on the site.
+-- padan.citizen over the example tables. Column names and types are the contract. Everything else depends on the site.
 -- Run it as the owner of the tables, or a role that may read them: the view reads with its owner's privileges.
 
 -- In this example the NIK is a number, which loses a leading zero. Look-ups use this expression, so it has an index.
@@ -11,8 +11,8 @@ SELECT lpad(person.nik::text, 16, '0')          AS nik,
        -- As on the identity card. Titles may remain: they are ignored.
        person.nama_lgkp::text                   AS name,
        person.tgl_lhr                           AS date_of_birth,
-       -- Only these four words are allowed. A code that is not listed becomes null, which is answered 503 and so is
-       -- noticed. Map it deliberately, or exclude such people with WHERE.
+       -- Only these four words are allowed. A code that is not listed becomes null, and Padan answers 503 for these
+       -- people. Map such codes deliberately, or exclude the people with WHERE.
        CASE person.flag_status
            WHEN '0' THEN 'active'
            WHEN '1' THEN 'deceased'
@@ -49,4 +49,4 @@ SELECT lpad(person.nik::text, 16, '0')          AS nik,
   LEFT JOIN kependudukan.wilayah AS region ON region.kode = person.wilayah
   LEFT JOIN kependudukan.foto AS photo ON photo.nik = person.nik;
 
-COMMENT ON VIEW padan.citizen IS 'What Padan reads of the civil registry: one row a NIK.';
+COMMENT ON VIEW padan.citizen IS 'The data of the civil registry that Padan reads: one row for each NIK.';

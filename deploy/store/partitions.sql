@@ -7,15 +7,13 @@
 --
 -- 1. Create an empty partitioned table with the same columns, checks, key, comments and privileges.
 -- 2. Create a trigger that repeats each write of the services on the new table. This blocks writers for a moment.
--- 3. Copy all rows in the order of the key, some thousand in a transaction. The rows of a transaction are locked
---    against
---    changes.
--- 4. Exchange the names of the two tables, which locks them for milliseconds. For a minute, each attempt waits at most
---    a
---    tenth of a second for the lock, so that services are not blocked.
+-- 3. Copy all rows in the order of the key, some thousand in a transaction. The rows of a transaction cannot be changed
+--    until it ends.
+-- 4. Exchange the names of the two tables, which locks them for milliseconds. Each attempt waits at most a tenth of a
+--    second for the lock, so that services are not blocked. Attempts are made for a minute.
 --
--- It can be stopped at any moment: services keep the table that they have, and another run does the rest. The former
--- table remains as store.face_template_whole; the last lines say how to drop it and how to go back.
+-- It can be stopped at any time: services continue to use the former table, and another run continues the work. The
+-- former table remains as store.face_template_whole. The last lines describe how to drop it and how to restore it.
 
 \if :{?partitions}
 \else
@@ -33,13 +31,13 @@ DECLARE
     grants text;
 BEGIN
     IF (SELECT relkind = 'p' FROM pg_class WHERE oid = 'store.face_template'::regclass) THEN
-        RAISE 'store.face_template is a table of partitions already';
+        RAISE 'store.face_template has partitions already';
     END IF;
     IF parts NOT BETWEEN 2 AND 1024 THEN
-        RAISE '% is no number of partitions: 2 to 1024', parts;
+        RAISE 'expected 2 to 1024 partitions, found %', parts;
     END IF;
     IF to_regclass('store.face_template_whole') IS NOT NULL THEN
-        RAISE 'store.face_template_whole is there: it is from a run before, drop it first';
+        RAISE 'store.face_template_whole exists from an earlier run: drop it first';
     END IF;
     IF to_regclass('store.face_template_new') IS NOT NULL THEN
         RETURN;
@@ -51,7 +49,7 @@ BEGIN
     END LOOP;
     EXECUTE format('COMMENT ON TABLE store.face_template_new IS %L',
                    obj_description('store.face_template'::regclass, 'pg_class'));
-    -- Privileges on the table and on its columns. No role gets privileges on a partition.
+    -- Copies the privileges on the table and on its columns. No role gets privileges on a partition.
     SELECT string_agg(format('GRANT %s%s ON store.face_template_new TO %s%s', privilege_type, of_column,
                              CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END,
                              CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END), ';')
@@ -137,7 +135,7 @@ BEGIN
             PERFORM pg_sleep(0.5);
         END;
     END LOOP;
-    RAISE 'store.face_template is in use all the time: end what reads it for long, such as pg_dump, and run this again';
+    RAISE 'cannot lock store.face_template: end long-running readers such as pg_dump, and run this again';
 END $$;
 RESET lock_timeout;
 
@@ -151,7 +149,8 @@ RESET lock_timeout;
 --
 --     DROP TABLE store.face_template_whole;
 --
--- To go back, which loses templates that were written since; they are created again from the registry's portraits:
+-- To restore the former table. Templates that were written since then are lost, and are created again from the
+-- registry's portraits:
 --
 --     BEGIN;
 --     DROP TABLE store.face_template;
@@ -159,7 +158,7 @@ RESET lock_timeout;
 --     ALTER TABLE store.face_template RENAME CONSTRAINT face_template_whole_pkey TO face_template_pkey;
 --     COMMIT;
 --
--- Autovacuum does not analyse a partitioned table as a whole. The service's figure of templates and the plans of
+-- Autovacuum does not analyse a partitioned table as a whole. The service's number of templates and the plans of
 -- `padan templates prune` need these statistics, so run this once a day:
 --
 --     ANALYZE store.face_template;
