@@ -1,5 +1,4 @@
-//! Compiles the crate again when its migrations change: `sqlx::migrate!` reads the folder, which Cargo
-//! cannot see.
+//! Recompiles the crate when its migrations change: Cargo does not know that `sqlx::migrate!` reads the folder.
 
 fn main() {
     println!("cargo::rerun-if-changed=../../migrations/store");

@@ -13,7 +13,7 @@ use crate::{error::StoreError, store::Store};
 pub struct ActiveModel {
     /// The name of the model set.
     pub model_set: String,
-    /// The contract of its embeddings. A set of the same name with another contract is another set.
+    /// The contract of its embeddings. A set of the same name with another contract is a different set.
     pub contract: ModelContractId,
     /// When it was activated.
     pub activated_at: DateTime<Utc>,
@@ -39,14 +39,21 @@ impl Store {
         model_set: &str,
         contract: &ModelContractId,
     ) -> Result<(), StoreError> {
-        let active = (model_set.to_owned(), contract.as_str().to_owned());
-        Ok(self.0.pool.run(write, &active).await?)
+        let activation =
+            Activation { model_set: model_set.to_owned(), contract: contract.as_str().to_owned() };
+        Ok(self.0.pool.run(write, &activation).await?)
     }
 }
 
 pub(crate) async fn read_active_model(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
     let row = pool.run(read, &()).await?;
     row.map(ActiveModel::try_from).transpose()
+}
+
+/// The model set to activate.
+struct Activation {
+    model_set: String,
+    contract: String,
 }
 
 struct ActiveRow {
@@ -79,7 +86,7 @@ fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx:
 
 fn write<'c>(
     connection: &'c mut PgConnection,
-    (model_set, contract): &'c (String, String),
+    Activation { model_set, contract }: &'c Activation,
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(

@@ -1,9 +1,9 @@
 //! The audit trail: each request with its client, person and answer.
 //!
-//! An [`AuditTrail`] writes the rows, one chain a process: each row has an HMAC over itself and the HMAC of the row
-//! before. A changed row does not match its HMAC, and a deleted row leaves a gap in its chain. When rows at the end of
-//! a chain are deleted, a head still names them, which the service also writes to its log, or the beginning of a later
-//! chain does.
+//! An [`AuditTrail`] writes the rows of one process as a chain: the HMAC of each row covers the row and the HMAC of the
+//! previous row. A changed row does not match its HMAC, and a deleted row leaves a gap in its chain. When rows at the
+//! end of a chain are deleted, its head still names the last row. The head is recorded in the store, in the service's
+//! log and in the beginnings of later chains.
 
 pub(crate) mod checker;
 pub(crate) mod event;

@@ -52,7 +52,7 @@ impl Store {
         row.map(StoredClient::try_from).transpose()
     }
 
-    /// Whether the role may read clients and count the use of quotas.
+    /// Whether the role may read clients, and read and write the use of quotas.
     pub(crate) async fn may_read_clients(&self) -> Result<bool, StoreError> {
         Ok(self.pool().run(permitted, &()).await?)
     }

@@ -1,4 +1,4 @@
-//! How an operator changes clients. The role of the service may not.
+//! Changes to clients by an operator. The service's role lacks the privilege.
 
 use std::time::Duration;
 
@@ -32,35 +32,54 @@ pub struct Rotation {
     pub password: Option<ClientSecret>,
     /// A new key, or `None` to keep the present one.
     pub api_key: Option<ClientSecret>,
-    /// For how long the replaced secrets remain valid. Those of an earlier rotation become invalid at once.
+    /// How long the replaced secrets remain valid. Secrets that an earlier rotation replaced become invalid at once.
     pub keep_old: Duration,
 }
 
-/// All functions fail when the store does.
 impl Store {
     /// Adds a client. False when its name or user name is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
         Ok(self.pool().run(add, client).await?)
     }
 
     /// Replaces a client's rules. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
         let change = (name.clone(), rules.clone());
         Ok(self.pool().run(set_rules, &change).await?)
     }
 
     /// Disables or enables a client. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
         let change = (name.clone(), disabled);
         Ok(self.pool().run(set_disabled, &change).await?)
     }
 
     /// Replaces a client's secrets. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
         Ok(self.pool().run(rotate, rotation).await?)
     }
 
     /// Removes a client, but not the count of its used quotas. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
     pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
         Ok(self.pool().run(remove, name).await?)
     }

@@ -15,9 +15,9 @@ pub struct ClientProfile {
     pub name: ClientName,
     /// Its user name.
     pub username: Username,
-    /// Until when the password before the last rotation is valid.
+    /// When the password before the last rotation expires; `None` when there is none.
     pub old_password_until: Option<DateTime<Utc>>,
-    /// Until when the key before the last rotation is valid.
+    /// When the key before the last rotation expires; `None` when there is none.
     pub old_api_key_until: Option<DateTime<Utc>>,
     /// Whether all its requests are refused.
     pub disabled: bool,

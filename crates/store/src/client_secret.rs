@@ -9,14 +9,14 @@ use crate::error::StoreError;
 /// A new secret of a client: 256 random bits, as 64 hexadecimal digits. It is shown once and not stored.
 pub struct ClientSecret(SecretString);
 
-/// The SHA-256 of a client's password or key and, for some time after a rotation, that of the secret before.
+/// The SHA-256 of a client's password or key and, for some time after a rotation, that of the previous secret.
 ///
-/// A plain hash suffices: the secrets are random, so that nobody can find one by trial, however fast the hash is.
+/// A plain hash suffices: the secrets are random and cannot be found by trial, however fast the hash is.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretHashes {
     /// The SHA-256 of the present secret.
     pub current: [u8; 32],
-    /// The SHA-256 of the secret before, and until when it is valid.
+    /// The SHA-256 of the previous secret, and when it expires.
     pub previous: Option<([u8; 32], DateTime<Utc>)>,
 }
 

@@ -15,32 +15,32 @@ use crate::{
 pub struct Config {
     /// `postgres://` URL of the service's own database. When it is wrong or the database is down, a verification of a
     /// known NIK is answered 503. `padan migrate` needs a user who may create schemas and roles, the service a user in
-    /// the role `padan_service`. Either this or `url_file`.
+    /// the role `padan_service`. Either this or `url_file` is set.
     pub url: SecretString,
     /// A file with the URL. It contains a password: only the service may read it.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// The secrets with which a NIK becomes the key of a person's rows: 64 or more hexadecimal digits each, separated
-    /// by commas or white space. Either this or `person_key_file`. Rows are written under the first one. The others are
-    /// former ones, so that `padan audit export --nik` and `padan person forget` find rows that were written under
-    /// them. With another first key no template is found and every portrait is embedded again.
+    /// The secrets that turn a NIK into the key of a person's rows: 64 or more hexadecimal digits each, separated by
+    /// commas or white space. Either this or `person_key_file` is set. Rows are written under the first one. The others
+    /// are former ones, so that `padan audit export --nik` and `padan person forget` find rows that were written under
+    /// them. With another first key, no template is found and every portrait is embedded again.
     #[serde(default)]
     pub person_key: Option<SecretString>,
     /// A file with the secrets, one a line. Only the service may read it.
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
     /// The keys that encrypt templates, 64 hexadecimal digits each, separated by commas or white space. The first one
-    /// encrypts, all decrypt. Either this or `template_keys_file`. A template whose key is missing cannot be read: the
-    /// next verification or `padan enroll` embeds the portrait again. Processes without a common key replace each
-    /// other's templates again and again.
+    /// encrypts, all decrypt. Either this or `template_keys_file` is set. A template whose key is missing cannot be
+    /// read: the next verification or `padan enroll` embeds the portrait again. Processes without a common key replace
+    /// each other's templates repeatedly.
     #[serde(default)]
     pub template_keys: Option<SecretString>,
     /// A file with the keys, one a line. Only the service may read it.
     #[serde(default)]
     pub template_keys_file: Option<PathBuf>,
     /// The keys that sign the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
-    /// one signs, all verify. Either this or `audit_keys_file`. A row cannot be verified without its key. With a key,
-    /// rows can be forged.
+    /// one signs, all verify. Either this or `audit_keys_file` is set. A row cannot be verified without its key. With a
+    /// key, rows can be forged.
     #[serde(default)]
     pub audit_keys: Option<SecretString>,
     /// A file with the keys, one a line. Only the service and the auditor may read it.
@@ -55,20 +55,19 @@ pub struct Config {
     /// How long the server may work on one statement. Too short: a checkpoint on a slow disk causes 503. Too long: a
     /// blocked statement keeps its connection and the pool is exhausted.
     pub statement_timeout_ms: u64,
-    /// How long a statement may wait for a lock. It has no effect when it is longer than the statement
-    /// timeout.
+    /// How long a statement may wait for a lock. It has no effect when it is longer than the statement timeout.
     pub lock_timeout_ms: u64,
     /// How long one migration may wait for a lock before it fails and changes nothing. Too long: statements of the
     /// service wait behind the migration.
     pub migration_lock_timeout_ms: u64,
-    /// The most connections of one process. Too few: statements queue and time out under load, seen in the wait
-    /// figures. Too many: all instances together exhaust the server's `max_connections`.
+    /// The most connections of one process. Too few: statements queue and time out under load, which the metrics of the
+    /// pool show. Too many: all instances together exhaust the server's `max_connections`.
     pub max_connections: NonZeroU32,
-    /// After which time an unused connection is closed. Longer than a firewall's idle limit: the next statement gets a
-    /// dead connection and waits for the connect timeout.
+    /// The time after which an unused connection is closed. Longer than a firewall's idle limit: the next statement
+    /// gets a dead connection and waits for the connect timeout.
     pub idle_timeout_ms: u64,
-    /// After which time a connection is replaced, so that a fail-over behind the same address takes effect. Too short:
-    /// statements wait for new connections.
+    /// The time after which a connection is replaced, so that a fail-over behind the same address takes effect. Too
+    /// short: statements wait for new connections.
     pub max_lifetime_ms: u64,
 }
 
@@ -84,9 +83,9 @@ impl Config {
             ("idle_timeout_ms", self.idle_timeout_ms),
             ("max_lifetime_ms", self.max_lifetime_ms),
         ] {
-            // PostgreSQL keeps its timeouts in 32 bits, where 0 means none at all.
+            // PostgreSQL stores its timeouts in 32 bits; 0 disables a timeout.
             if value == 0 || i32::try_from(value).is_err() {
-                let text = format!("store.{key} is {value}: it must lie in 1 to {}", i32::MAX);
+                let text = format!("store.{key} is {value}: it must be from 1 to {}", i32::MAX);
                 return Err(StoreError::Config(text));
             }
         }
@@ -111,8 +110,8 @@ impl Config {
             .map_err(StoreError::Config)?;
         read.ok_or_else(|| {
             StoreError::Config(
-                "store.url is not set: put it into the file of store.url_file, or into the environment variable \
-                 PADAN__STORE__URL"
+                "store.url is not set: put it into the file that store.url_file names, or into the environment \
+                 variable PADAN__STORE__URL"
                     .into(),
             )
         })

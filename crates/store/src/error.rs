@@ -23,13 +23,13 @@ pub enum StoreError {
     /// A row was encrypted with a key that is not among `store.template_keys`. The person's portrait is embedded again.
     #[error("a template was encrypted with the key {0}, which is not among store.template_keys")]
     UnknownKey(String),
-    /// The migrations in the database are not those of this program; the text says which.
+    /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),
     /// The settings cannot work; the text names the key.
     #[error("{0}")]
     Config(String),
-    /// The operating system gave no random bytes, or a cipher or MAC refused its input. Settings cannot cure that.
+    /// The operating system gave no random bytes, or a cipher or MAC refused its input. No setting can fix this.
     #[error("a cryptographic operation failed: {0}")]
     Cryptography(&'static str),
 }
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_of_the_random_source_is_not_blamed_on_the_settings() {
+    fn a_failure_of_the_random_source_is_not_a_settings_error() {
         let error = StoreError::no_random_bytes();
         assert!(matches!(error, StoreError::Cryptography(_)));
         assert_eq!(

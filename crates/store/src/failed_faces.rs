@@ -40,7 +40,8 @@ pub(crate) fn nth_latest<'c>(
 mod tests {
     use padan_domain::Percentage;
 
-    /// The mark is a literal, since PostgreSQL does not use a partial index for a bound parameter.
+    /// The statement has the pass mark as a literal, since PostgreSQL does not use a partial index for a bound
+    /// parameter.
     #[test]
     fn the_statement_and_its_index_have_the_pass_mark() {
         let condition = format!("percentage < {}", Percentage::PASS_MARK.value());

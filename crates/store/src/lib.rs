@@ -7,7 +7,7 @@
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`], [`Store::add_client`]) and how much of their quotas is
 //! used ([`Store::take_quota`]). With [`Store::enrolment`] several processes share the enrolment of all people and
-//! resume it after a kill. [`Store::active_model`] says which model set the services use.
+//! resume it after a kill. [`Store::active_model`] returns the model set that the services use.
 //!
 //! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. A [`ClientSecret`] is
 //! generated here, shown once and not stored.
@@ -15,11 +15,11 @@
 //! **Architecture Invariant:** the parts of a quota that processes take never add up to more than the quota.
 //!
 //! **Architecture Invariant:** the NIK is not in this database. A person is identified by the HMAC-SHA-256 of the NIK
-//! under the first of the [`PersonKeys`], which never leave the process. Under another key no template is found; the
+//! under the first of the [`PersonKeys`], which never leave the process. Templates are found only under that key; the
 //! audit trail is searched under all keys.
 //!
 //! **Architecture Invariant:** no embedding is stored in plain form: each is encrypted with one of the [`TemplateKeys`]
-//! and bound to its row. In the row of another person it cannot be decrypted.
+//! and bound to its row. It cannot be decrypted in the row of another person.
 //!
 //! **Architecture Invariant:** a template belongs to one model contract and is only found under it.
 //!
@@ -27,10 +27,10 @@
 //! second verification give the same percentage.
 //!
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
-//! verification detects rows that somebody else changed or deleted.
+//! verification detects rows that another role changed or deleted.
 //!
-//! **Architecture Invariant:** this crate does not know the registry. Whether a template is stale is decided by the
-//! crate that knows both.
+//! **Architecture Invariant:** this crate does not know the registry. The crate that knows both decides whether a
+//! template is stale.
 
 mod active_model;
 mod audit;

@@ -6,7 +6,6 @@ use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection,
     migrate::{Migration, Migrator},
 };
-
 use tokio::time::timeout;
 
 use crate::{config::Config, error::StoreError};
@@ -14,7 +13,7 @@ use crate::{config::Config, error::StoreError};
 /// The migrations of the store's schema.
 const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 
-/// Applies the missing migrations over a connection of its own. A migration may take longer than the statement timeout,
+/// Applies the missing migrations over a separate connection. A migration may take longer than the statement timeout,
 /// and the lock that excludes other migrating processes ends with the connection, also after a failure.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
     let options = config.connect_options()?.application_name("padan migrate").options([
@@ -32,9 +31,9 @@ pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
 }
 
 /// The names of the missing migrations, in order. Migrations of a newer program are ignored, so that an older process
-/// serves on during an upgrade.
+/// continues to serve during an upgrade.
 pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
-    let applied: HashMap<_, _> = if pool.run(bookkeeping_exists, &()).await? {
+    let applied: HashMap<_, _> = if pool.run(migrations_table_exists, &()).await? {
         let rows = pool.run(applied, &()).await?;
         rows.into_iter().map(|row| (row.version, row)).collect()
     } else {
@@ -66,7 +65,10 @@ struct AppliedRow {
     success: bool,
 }
 
-fn bookkeeping_exists<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {
+fn migrations_table_exists<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<bool>> {
     sqlx::query_scalar!(r#"SELECT to_regclass('store._sqlx_migrations') IS NOT NULL AS "exists!""#)
         .fetch_one(connection)
         .boxed()

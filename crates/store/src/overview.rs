@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Reads the store without any key: clients, the use of their quotas, the active model and enrolments. The user needs
-/// the role `padan_auditor` or `padan_operator`. All functions fail when the store does.
+/// the role `padan_auditor` or `padan_operator`.
 pub struct Overview(Pool);
 
 impl Overview {
@@ -27,29 +27,49 @@ impl Overview {
         Ok(Self(Pool::new(config.connect_options()?, config.limits(), None)))
     }
 
-    /// All clients, by name.
+    /// All clients, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a row is invalid.
     pub async fn clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
         let rows = self.0.run(client_profile::profiles, &ProfileFilter(None)).await?;
         rows.into_iter().map(ClientProfile::try_from).collect()
     }
 
-    /// One client.
+    /// The client of a name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the row is invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<ClientProfile>, StoreError> {
         let mut rows = self.0.run(client_profile::profiles, &ProfileFilter(Some(name.clone()))).await?;
         rows.pop().map(ClientProfile::try_from).transpose()
     }
 
     /// How much of a quota is used or held by processes.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the row is invalid.
     pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
         quota::read_quota_used(&self.0, client, span).await
     }
 
     /// The active model set; `None` when none was activated.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the row is invalid.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
         active_model::read_active_model(&self.0).await
     }
 
-    /// The status of all enrolments, the last begun first.
+    /// The status of all enrolments, most recent first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a row is invalid.
     pub async fn enrolments(&self) -> Result<Vec<EnrolmentStatus>, StoreError> {
         enrolment::read_enrolments(&self.0).await
     }

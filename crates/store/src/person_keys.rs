@@ -10,10 +10,10 @@ use crate::{
     secret::{self, NamedKey},
 };
 
-/// The secrets with which a NIK becomes the key of a person's rows. Without them nobody can find the NIK of a key by
-/// trying all NIKs, of which there are few.
+/// The secrets that turn a NIK into the key of a person's rows. Without them, the NIK of a key cannot be found by
+/// hashing all NIKs, of which there are few.
 ///
-/// Rows are written under the first secret. The others are former ones, with which rows of the audit trail are still
+/// Rows are written under the first secret. The others are former ones, under which rows of the audit trail are still
 /// found.
 #[derive(Clone)]
 pub struct PersonKeys(Vec<NamedKey>);
@@ -24,7 +24,7 @@ impl PersonKeys {
     ///
     /// # Errors
     ///
-    /// When the text has no key, an invalid one, or one twice.
+    /// When the text has no key, an invalid key, or the same key twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         secret::decode_list("person_key", text).map(Self)
     }

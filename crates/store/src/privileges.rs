@@ -13,7 +13,7 @@ impl Store {
     /// When the store fails.
     pub async fn excess_privileges(&self) -> Result<Vec<String>, StoreError> {
         let mut excess = self.pool().run(role_attributes, &()).await?;
-        // A superuser has all privileges, so a list of them says nothing more.
+        // A superuser has all privileges, so a list of them adds nothing.
         if excess.first().is_none_or(|first| first != SUPERUSER) {
             excess.extend(self.pool().run(beyond_service, &()).await?);
         }
@@ -42,7 +42,7 @@ fn role_attributes<'c>(
     .boxed()
 }
 
-/// All privileges on objects of the schema that `padan_service` does not have, without the objects that the role owns.
+/// All privileges on objects of the schema that `padan_service` lacks. Objects that the role owns are left out.
 fn beyond_service<'c>(
     connection: &'c mut PgConnection,
     (): &'c (),

@@ -40,8 +40,8 @@ impl Store {
         Ok(!self.0.pool.run(is_enrolled, &contract).await?)
     }
 
-    /// Deletes the enrolments that began before the active model was activated and that no process works on. Later ones
-    /// are kept: they prepare the next activation.
+    /// Deletes the enrolments that began before the active model was activated and that no process works on. Later
+    /// enrolments are kept: they prepare the next activation.
     ///
     /// # Errors
     ///
@@ -50,9 +50,9 @@ impl Store {
         Ok(self.0.pool.run(delete_former_runs, &()).await?)
     }
 
-    /// Deletes templates in batches, and calls `after_each` after each. Templates of the active contract, and of
-    /// contracts with an enrolment, are kept, also when they become so meanwhile. It can be stopped at any moment; the
-    /// next run does the rest.
+    /// Deletes templates in batches, and calls `after_each` after each batch. Templates of the active contract and of
+    /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. It can be stopped
+    /// at any moment; the next run does the rest.
     ///
     /// # Errors
     ///
@@ -79,7 +79,7 @@ impl Store {
     }
 }
 
-/// The last row of the batch before, and which templates to delete.
+/// The last row of the previous batch, and which templates to delete.
 struct BatchQuery {
     person: Vec<u8>,
     contract: String,

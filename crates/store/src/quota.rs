@@ -1,4 +1,4 @@
-//! Quotas over all processes. A process takes a part at a time, so that a request needs no statement.
+//! Quotas that all processes share. A process takes a part at a time, so that most requests need no statement.
 
 use std::num::NonZeroU32;
 
@@ -16,21 +16,21 @@ pub struct QuotaRequest {
     pub client: ClientName,
     /// The day or month.
     pub span: QuotaSpan,
-    /// The whole quota.
+    /// The quota of the day or month.
     pub quota: NonZeroU32,
 }
 
-/// The part that a process got.
+/// The part that was granted to a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QuotaGrant {
     /// Requests that the process may admit; 0 when the quota is used up.
     pub granted: u32,
-    /// The sum of what all processes have taken, this grant included.
+    /// The sum of the parts that all processes have taken, this grant included.
     pub used: u64,
 }
 
 impl QuotaRequest {
-    /// The largest grant: a hundredth of the quota, 1 to 100. When a process is killed, at most this much is lost.
+    /// The largest grant: a hundredth of the quota, from 1 to 100. When a process is killed, at most this much is lost.
     pub fn chunk(&self) -> u32 {
         (self.quota.get() / 100).clamp(1, 100)
     }
@@ -68,8 +68,8 @@ impl Store {
         span: QuotaSpan,
         unused: u32,
     ) -> Result<(), StoreError> {
-        let unused = (client.clone(), span, i64::from(unused));
-        Ok(self.pool().run(give_back, &unused).await?)
+        let part = UnusedPart { client: client.clone(), span, unused: unused.into() };
+        Ok(self.pool().run(return_unused, &part).await?)
     }
 
     /// How much of a quota is used or held by processes.
@@ -90,6 +90,13 @@ pub(crate) async fn read_quota_used(
     let used = pool.run(used, &(client.clone(), span)).await?;
     u64::try_from(used.unwrap_or_default())
         .map_err(|_| StoreError::Inconsistent { table: "store.quota_use", column: "used" })
+}
+
+/// The unused part of a grant.
+struct UnusedPart {
+    client: ClientName,
+    span: QuotaSpan,
+    unused: i64,
 }
 
 struct GrantRow {
@@ -122,9 +129,9 @@ fn take<'c>(
     .boxed()
 }
 
-fn give_back<'c>(
+fn return_unused<'c>(
     connection: &'c mut PgConnection,
-    (client, span, unused): &'c (ClientName, QuotaSpan, i64),
+    UnusedPart { client, span, unused }: &'c UnusedPart,
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(

@@ -41,7 +41,7 @@ pub(crate) struct PageQuery {
     pub(crate) after: Cursor,
 }
 
-/// Consecutive rows: those that need another key, encrypted again and in batches.
+/// The result of a page of consecutive rows. The rows of other keys are encrypted again, in batches.
 pub(crate) struct Page {
     pub(crate) last: Cursor,
     pub(crate) seen: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Page {
     pub(crate) batches: Vec<Batch>,
 }
 
-/// Templates that one statement writes: the bytes that were read, and the new ones.
+/// Templates that one statement writes: the bytes that were read, and the new bytes.
 #[derive(Default)]
 pub(crate) struct Batch {
     people: Vec<Vec<u8>>,
@@ -76,7 +76,7 @@ struct SealedRow {
 }
 
 impl Cursor {
-    /// Before the first row.
+    /// The position before the first row.
     pub(crate) fn start() -> Self {
         Self { person: Vec::new(), contract: String::new() }
     }

@@ -31,7 +31,7 @@ pub(crate) fn read(
     })
 }
 
-/// Decodes keys in hexadecimal digits, separated by commas or white space: at least one, and none twice.
+/// Decodes keys in hexadecimal digits, separated by commas or white space: at least one, without duplicates.
 pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKey>, StoreError> {
     let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
     let mut keys: Vec<NamedKey> = Vec::new();
@@ -40,14 +40,14 @@ pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKe
         let bytes = decode(name, digits)?;
         let key = NamedKey { id: id_of(name, &bytes), bytes };
         if keys.iter().any(|known| known.id == key.id) {
-            return Err(refused("names a key twice"));
+            return Err(refused("contains a key twice"));
         }
         keys.push(key);
     }
     if keys.is_empty() { Err(refused("is empty")) } else { Ok(keys) }
 }
 
-/// The id of a key: a part of its digest, from which nobody can find a key of 256 random bits.
+/// The id of a key: a part of its digest, from which a key of 256 random bits cannot be found.
 pub(crate) fn id_of(name: &str, key: &SecretSlice<u8>) -> String {
     let purpose = format!("padan {}\0", name.trim_end_matches('s').replace('_', " "));
     let digest = Sha256::new().chain_update(purpose).chain_update(key.expose_secret());
@@ -65,7 +65,7 @@ pub(crate) fn decode(name: &str, digits: &str) -> Result<SecretSlice<u8>, StoreE
         return Err(refused("has fewer than 64 hexadecimal digits"));
     }
     if exposed.iter().all(|byte| *byte == exposed[0]) {
-        return Err(refused("is one byte repeated, which is no secret"));
+        return Err(refused("is one byte repeated, which is not a secret"));
     }
     Ok(bytes)
 }

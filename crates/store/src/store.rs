@@ -10,7 +10,7 @@ use crate::{
     audit::{
         forgetting::{Forgetting, Forgotten, STEP_ROWS},
         keys::AuditKeys,
-        person_keys_in_use::person_keys_besides,
+        person_keys_in_use::other_person_keys,
         trail::AuditTrail,
     },
     config::Config,
@@ -36,8 +36,8 @@ pub(crate) struct Parts {
 }
 
 impl Store {
-    /// Checks the settings, reads the keys and prepares a pool. No connection is opened before the
-    /// first statement, so the database need not be up.
+    /// Checks the settings, reads the keys and prepares a pool. No connection is opened before the first statement, so
+    /// the database need not be up.
     ///
     /// Must be called within a Tokio runtime, which maintains the pool.
     ///
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Migration`] when a migration differs from this program's; otherwise when the store fails.
+    /// [`StoreError::Migration`] when a migration differs from that of this program; otherwise when the store fails.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         migrations::pending(&self.0.pool).await
     }
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The first condition that does not hold.
+    /// When a condition does not hold; the text names the first one.
     pub async fn check(&self) -> Result<(), StoreError> {
         let unavailable =
             |reason: String| StoreError::Unavailable(format!("{}: {reason}", self.0.pool.name()));
@@ -107,7 +107,7 @@ impl Store {
         Ok(())
     }
 
-    /// The server's settings with which a power failure can lose committed transactions, for an operator. Writes
+    /// The server's settings that let a power failure lose committed transactions, as texts for an operator. Writes
     /// nothing.
     ///
     /// # Errors
@@ -189,7 +189,7 @@ impl Store {
         Ok(so_far)
     }
 
-    /// Starts the writer of an audit trail with a chain of its own. A process needs one. Must be called within a Tokio
+    /// Starts the writer of an audit trail with its own chain. A process needs only one. Must be called within a Tokio
     /// runtime.
     pub fn audit_trail(&self, clock: Clock) -> AuditTrail {
         let Parts { pool, audit_keys, person_keys, config, .. } = &*self.0;
@@ -226,14 +226,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// When the store fails. The steps before are then done, and a further call does the rest.
+    /// When the store fails. The previous steps are then complete, and another call does the rest.
     pub async fn forget(
         &self,
         nik: &NationalId,
-        by: &str,
+        requested_by: &str,
         trail: &AuditTrail,
     ) -> Result<Forgotten, StoreError> {
-        let forgetting = Forgetting { people: self.0.person_keys.all_of(nik)?, by: by.to_owned() };
+        let people = self.0.person_keys.all_of(nik)?;
+        let forgetting = Forgetting { people, requested_by: requested_by.to_owned() };
         let mut so_far = Forgotten::default();
         loop {
             let step = trail.forget(&forgetting).await?;
@@ -252,15 +253,15 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(person_keys_besides, &self.0.person_keys.ids()).await?)
+        Ok(self.0.pool.run(other_person_keys, &self.0.person_keys.ids()).await?)
     }
 
-    /// The pool, for the statements of other files.
+    /// The pool, for the statements in other files.
     pub(crate) fn pool(&self) -> &Pool {
         &self.0.pool
     }
 
-    /// Figures of the pool.
+    /// The state and counters of the pool.
     pub fn pool_figures(&self) -> PoolFigures {
         self.0.pool.figures()
     }

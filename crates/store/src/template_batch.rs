@@ -26,8 +26,8 @@ pub struct TemplateSummary {
 }
 
 impl Store {
-    /// The summaries of these people's templates under a model contract, in their order; `None` for a person without
-    /// one. They may be stale: compare `portrait_updated_at` with the registry's.
+    /// The summaries of these people's templates under a model contract, in the order of `niks`; `None` for a person
+    /// without a template. They may be stale: compare `portrait_updated_at` with the registry's.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl SummaryRow {
 }
 
 /// Makes one index look-up for each person, in the person's own partition where the table is partitioned. `LIMIT`
-/// prevents the planner from joining whole tables; a search with `= ANY` would look into every partition.
+/// prevents the planner from joining the tables; a condition with `= ANY` would search every partition.
 fn read_summaries<'c>(
     connection: &'c mut PgConnection,
     (people, contract): &'c (Vec<Vec<u8>>, String),
@@ -140,8 +140,8 @@ fn read_summaries<'c>(
 }
 
 /// Writes templates, unless one of a newer photo was written within the last hour: then the older photo comes from a
-/// replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour an older
-/// photo wins, since the registry itself went back, such as to a restored backup.
+/// replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour, an older
+/// photo replaces a newer one, since the registry itself has the older photo, for example after a restore.
 ///
 /// Rows are written in the order of their keys, so that two batches with common people cannot deadlock.
 fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> BoxFuture<'c, sqlx::Result<()>> {

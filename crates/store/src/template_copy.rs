@@ -72,7 +72,7 @@ impl TemplateCopy {
     fn field(&mut self, value: Option<&[u8]>) {
         match value {
             Some(value) => {
-                // A template is some hundred bytes.
+                // The length fits: a template has a few hundred bytes.
                 self.bytes.extend((value.len() as u32).to_be_bytes());
                 self.bytes.extend(value);
             }

@@ -34,7 +34,7 @@ impl Store {
         rows.into_iter().map(TemplateCount::try_from).collect()
     }
 
-    /// The tally of the enrolment that was begun last; `None` when there is none.
+    /// The tally of the most recent enrolment; `None` when there is none.
     ///
     /// # Errors
     ///
@@ -54,7 +54,7 @@ impl TryFrom<CountRow> for TemplateCount {
     type Error = StoreError;
 
     fn try_from(row: CountRow) -> Result<Self, StoreError> {
-        let templates = whole(row.templates, "store.face_template", "contract_id")?;
+        let templates = to_u64(row.templates, "store.face_template", "contract_id")?;
         Ok(Self { contract: row.contract_id, templates })
     }
 }
@@ -71,14 +71,14 @@ impl TryFrom<TallyRow> for EnrolmentTally {
     fn try_from(row: TallyRow) -> Result<Self, StoreError> {
         let table = "store.enrolment_run";
         Ok(Self {
-            templates: whole(row.templates, table, "templates")?,
-            unusable: whole(row.unusable, table, "unusable")?,
-            failed: whole(row.failed, table, "failed")?,
+            templates: to_u64(row.templates, table, "templates")?,
+            unusable: to_u64(row.unusable, table, "unusable")?,
+            failed: to_u64(row.failed, table, "failed")?,
         })
     }
 }
 
-fn whole(count: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
+fn to_u64(count: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(count).map_err(|_| StoreError::Inconsistent { table, column })
 }
 

@@ -41,7 +41,7 @@ impl TemplateKeys {
     ///
     /// # Errors
     ///
-    /// When the text has no key, an invalid one, or one twice.
+    /// When the text has no key, an invalid key, or the same key twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         let keys = secret::decode_list("template_keys", text)?;
         Ok(Self(keys.iter().map(TemplateKey::new).collect::<Result<_, _>>()?))
@@ -52,7 +52,7 @@ impl TemplateKeys {
         &self.0[0].id
     }
 
-    /// Whether a key of this id is among them.
+    /// Whether there is a key of this id.
     pub(crate) fn has(&self, id: &str) -> bool {
         self.0.iter().any(|key| key.id == id)
     }
@@ -67,7 +67,7 @@ impl TemplateKeys {
         Ok(Sealed { key_id: id.clone(), bytes: [nonce.as_slice(), &sealed].concat() })
     }
 
-    /// Decrypts; `None` when the context is another one or the bytes were changed.
+    /// Decrypts; `None` when the context differs or the bytes were changed.
     pub(crate) fn open(&self, sealed: &Sealed, context: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(key) = self.0.iter().find(|key| key.id == sealed.key_id) else {
             return Err(StoreError::UnknownKey(sealed.key_id.clone()));
@@ -82,7 +82,7 @@ impl TemplateKeys {
 impl TemplateKey {
     fn new(key: &NamedKey) -> Result<Self, StoreError> {
         let cipher = Aes256Gcm::new_from_slice(key.bytes.expose_secret()).map_err(|_| {
-            StoreError::Config("store.template_keys holds a key that is not 64 hexadecimal digits".into())
+            StoreError::Config("store.template_keys contains a key that is not 64 hexadecimal digits".into())
         })?;
         Ok(Self { id: key.id.clone(), cipher })
     }

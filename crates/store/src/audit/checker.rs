@@ -18,12 +18,12 @@ use crate::error::StoreError;
 pub struct AuditReport {
     /// Rows that were verified.
     pub rows: u64,
-    /// Chains that they belong to.
+    /// Chains to which these rows belong.
     pub chains: u64,
     /// Rows whose person was removed with a signature.
     pub forgotten: u64,
-    /// Requests that were answered 503 because their rows could not be written, by the count in the beginnings of
-    /// chains.
+    /// Requests that were answered 503 because their rows could not be written. The beginnings of chains record the
+    /// number.
     pub unrecorded: u64,
     /// Chains whose first rows were pruned.
     pub pruned: u64,
@@ -33,16 +33,21 @@ pub struct AuditReport {
     pub fault_count: u64,
 }
 
-/// A sign that somebody changed the trail.
+/// Evidence that the trail was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditFault {
     /// The row is not the one that was written.
     Changed(RowLocation),
     /// The row's person is not the one that was written.
     PersonChanged(RowLocation),
-    /// Rows within a chain are missing: the first missing row, and the number of the next one that exists.
-    Missing(RowLocation, i64),
-    /// A chain has neither a beginning nor an anchor in its place: its first row.
+    /// Rows within a chain are missing.
+    Missing {
+        /// The first missing row.
+        first: RowLocation,
+        /// The number of the next row that exists.
+        next: i64,
+    },
+    /// The first row of a chain that has neither a beginning nor an anchor.
     NoBeginning(RowLocation),
     /// A row that is known to have been written is missing, with all later rows of its chain.
     CutOff(RowLocation),
@@ -51,11 +56,21 @@ pub enum AuditFault {
     /// An anchor was not signed with an audit key.
     AnchorForged(Uuid),
     /// A row was signed with a key that is not among the audit keys.
-    UnknownKey(RowLocation, String),
+    UnknownKey {
+        /// The row.
+        row: RowLocation,
+        /// The id of the key.
+        key_id: String,
+    },
     /// The row's person was removed without a signature of an audit key.
     PersonRemoved(RowLocation),
-    /// More rows have lost their person than were announced: the number of rows, and the announced number.
-    Unannounced(u64, i64),
+    /// The person was removed from more rows than were announced.
+    Unannounced {
+        /// The number of rows without their person.
+        rows: u64,
+        /// The announced number.
+        announced: i64,
+    },
 }
 
 /// Identifies a row of the trail.
@@ -84,7 +99,7 @@ struct Checker<'k> {
     keys: &'k AuditKeys,
     beginnings: HashMap<Uuid, Vec<u8>>,
     anchors: HashMap<Uuid, LastRow>,
-    /// Rows that must exist, since a head or the beginning of another chain names them, and that were not met yet.
+    /// Rows that must exist, since a head or the beginning of another chain names them, and that were not read yet.
     expected: HashMap<(Uuid, i64), Vec<u8>>,
     last_rows: HashMap<Uuid, LastRow>,
     announced: i64,
@@ -92,7 +107,7 @@ struct Checker<'k> {
 }
 
 pub(super) async fn verify(
-    view: &mut PgConnection,
+    snapshot: &mut PgConnection,
     keys: &AuditKeys,
     known: Vec<AuditHead>,
 ) -> Result<AuditReport, StoreError> {
@@ -105,9 +120,9 @@ pub(super) async fn verify(
         announced: 0,
         report: AuditReport::default(),
     };
-    let heads = heads(view).await?;
-    checker.read_anchors(view).await?;
-    checker.read_beginnings(view).await?;
+    let heads = heads(snapshot).await?;
+    checker.read_anchors(snapshot).await?;
+    checker.read_beginnings(snapshot).await?;
     checker.expect(heads.into_iter().chain(known));
     let mut rows = pin!(
         sqlx::query_as!(
@@ -118,7 +133,7 @@ pub(super) async fn verify(
                FROM store.audit_event
               ORDER BY at, writer, sequence"
         )
-        .fetch(view)
+        .fetch(snapshot)
     );
     while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
         checker.check_row(&row);
@@ -147,12 +162,12 @@ struct AnchorRow {
 }
 
 impl Checker<'_> {
-    async fn read_anchors(&mut self, view: &mut PgConnection) -> Result<(), StoreError> {
+    async fn read_anchors(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
         let rows = sqlx::query_as!(
             AnchorRow,
             "SELECT writer, sequence, mac, key_id, signature FROM store.audit_anchor ORDER BY sequence"
         );
-        for row in rows.fetch_all(view).await.map_err(|error| Fault::of(&error))? {
+        for row in rows.fetch_all(snapshot).await.map_err(|error| Fault::of(&error))? {
             let AnchorRow { writer, sequence, mac, key_id, signature } = row;
             let head = AuditHead { writer, sequence, mac: mac.clone() };
             if anchor_signature(&head, &key_id, self.keys) == Some(signature) {
@@ -165,7 +180,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    async fn read_beginnings(&mut self, view: &mut PgConnection) -> Result<(), StoreError> {
+    async fn read_beginnings(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
         let rows = sqlx::query_as!(
             ChainRow,
             "SELECT writer, started_at, previous_writer, previous_sequence, previous_mac, seen, unrecorded,
@@ -173,7 +188,7 @@ impl Checker<'_> {
                FROM store.audit_chain
               ORDER BY started_at"
         );
-        for row in rows.fetch_all(view).await.map_err(|error| Fault::of(&error))? {
+        for row in rows.fetch_all(snapshot).await.map_err(|error| Fault::of(&error))? {
             if row.computed_mac(self.keys).as_ref() != Some(&row.mac) {
                 self.report_fault(AuditFault::BeginningChanged(row.writer));
                 continue;
@@ -198,7 +213,10 @@ impl Checker<'_> {
         }
         let previous = self.previous_mac(row);
         match row.computed_mac(&previous, self.keys) {
-            None => self.report_fault(AuditFault::UnknownKey(RowLocation::of(row), row.key_id.clone())),
+            None => self.report_fault(AuditFault::UnknownKey {
+                row: RowLocation::of(row),
+                key_id: row.key_id.clone(),
+            }),
             Some(mac) if mac != row.mac => self.report_fault(AuditFault::Changed(RowLocation::of(row))),
             Some(_) if !row.person_is_sealed() => {
                 self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
@@ -220,13 +238,12 @@ impl Checker<'_> {
             Some(false) => self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row))),
             None => {
                 let key_id = row.forget_key_id.clone().unwrap_or_default();
-                self.report_fault(AuditFault::UnknownKey(RowLocation::of(row), key_id));
+                self.report_fault(AuditFault::UnknownKey { row: RowLocation::of(row), key_id });
             }
         }
     }
 
-    /// The HMAC to which the row is chained. It is unknown, and another one is returned, when rows before this one are
-    /// missing.
+    /// The HMAC of the previous row, or of the last existing row when rows before this one are missing.
     fn previous_mac(&mut self, row: &AuditRow) -> Vec<u8> {
         let (sequence, mac) = match (self.last_rows.get(&row.writer), self.anchors.get(&row.writer)) {
             (Some(last), _) | (None, Some(last)) => (last.sequence, last.mac.clone()),
@@ -241,7 +258,7 @@ impl Checker<'_> {
         if row.sequence != sequence + 1 {
             let first =
                 RowLocation { sequence: sequence + 1, at: None, request_id: None, ..RowLocation::of(row) };
-            self.report_fault(AuditFault::Missing(first, row.sequence));
+            self.report_fault(AuditFault::Missing { first, next: row.sequence });
         }
         mac
     }
@@ -267,7 +284,10 @@ impl Checker<'_> {
         }
         // A row is never younger than its announcement, so pruning a month removes no announcement whose rows remain.
         if self.report.forgotten > self.announced.unsigned_abs() {
-            self.report_fault(AuditFault::Unannounced(self.report.forgotten, self.announced));
+            self.report_fault(AuditFault::Unannounced {
+                rows: self.report.forgotten,
+                announced: self.announced,
+            });
         }
         self.report.chains = self.last_rows.len() as u64;
         self.report
@@ -311,22 +331,26 @@ impl fmt::Display for AuditFault {
             Self::Changed(row) => write!(f, "{row}: it was changed"),
             Self::PersonChanged(row) => write!(f, "{row}: its person was changed"),
             Self::PersonRemoved(row) => {
-                write!(f, "{row}: its person was taken out, and not by forgetting")
+                write!(f, "{row}: its person was removed without a valid signature")
             }
-            Self::Missing(first, next) => {
-                write!(f, "{first}: it is missing, and the next one there is {next}")
+            Self::Missing { first, next } => {
+                write!(f, "{first}: it is missing, and the next existing row is {next}")
             }
             Self::NoBeginning(row) => write!(f, "{row}: its chain has no beginning"),
-            Self::CutOff(row) => write!(f, "{row}: it was written and is gone, with all that followed"),
+            Self::CutOff(row) => {
+                write!(f, "{row}: it was written and is missing, with all later rows of the chain")
+            }
             Self::BeginningChanged(writer) => {
                 write!(f, "chain {writer}: its beginning was changed, or its key is unknown")
             }
             Self::AnchorForged(writer) => {
                 write!(f, "chain {writer}: its anchor is forged, or its key is unknown")
             }
-            Self::UnknownKey(row, key) => write!(f, "{row}: its key {key} is not among store.audit_keys"),
-            Self::Unannounced(rows, announced) => {
-                write!(f, "{rows} rows have lost their person, and only {announced} were announced")
+            Self::UnknownKey { row, key_id } => {
+                write!(f, "{row}: its key {key_id} is not among store.audit_keys")
+            }
+            Self::Unannounced { rows, announced } => {
+                write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
             }
         }
     }

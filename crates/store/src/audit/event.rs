@@ -27,7 +27,7 @@ pub struct AuditEvent {
     pub took: Duration,
 }
 
-/// How a request ended, as its row in the audit trail says.
+/// How a request ended, as its row in the audit trail records it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestEnding {
     /// An answer with this reason code was sent.

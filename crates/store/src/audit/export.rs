@@ -11,7 +11,7 @@ use super::{
     filter::AuditFilter,
     head::AuditHead,
     keys::AuditKeys,
-    person_keys_in_use::person_keys_besides,
+    person_keys_in_use::other_person_keys,
     retention,
     row::AuditRow,
     usage::{self, UsageRow},
@@ -44,15 +44,15 @@ impl AuditLog {
         Ok(Self { config: config.clone(), connection: connected.map_err(|error| Fault::of(&error))? })
     }
 
-    /// Calls `take` with each row, in the order of time. Memory does not grow with the number of rows.
+    /// Calls `on_row` with each row, ordered by time. Memory does not grow with the number of rows.
     ///
     /// # Errors
     ///
-    /// The outer error when the store fails, the inner one when `take` returned it.
+    /// The outer error when the store fails; the inner error is the one that `on_row` returned.
     pub async fn export<E>(
         &mut self,
         filter: &AuditFilter,
-        mut take: impl FnMut(AuditRow) -> Result<(), E>,
+        mut on_row: impl FnMut(AuditRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
         let people = match &filter.nik {
             Some(nik) => Some(self.config.read_person_keys()?.all_of(nik)?),
@@ -78,8 +78,8 @@ impl AuditLog {
             .fetch(&mut self.connection)
         );
         while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
-            if let Err(refused) = take(row) {
-                return Ok(Err(refused));
+            if let Err(error) = on_row(row) {
+                return Ok(Err(error));
             }
         }
         Ok(Ok(()))
@@ -92,7 +92,7 @@ impl AuditLog {
     /// When the person keys cannot be read, or the store fails.
     pub async fn unknown_person_keys(&mut self) -> Result<Vec<String>, StoreError> {
         let known = self.config.read_person_keys()?.ids();
-        let found = person_keys_besides(&mut self.connection, &known).await;
+        let found = other_person_keys(&mut self.connection, &known).await;
         Ok(found.map_err(|error| Fault::of(&error))?)
     }
 
@@ -104,10 +104,10 @@ impl AuditLog {
     /// When the audit keys cannot be read, or the store fails. Faults of the trail are in the report.
     pub async fn verify(&mut self, known: Vec<AuditHead>) -> Result<AuditReport, StoreError> {
         let keys = self.keys()?;
-        // One snapshot of all tables, so that rows written meanwhile are ignored in all of them.
+        // One snapshot of all tables, so that rows that are written meanwhile are ignored in all of them.
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut view = self.connection.begin_with(begin).await.map_err(|error| Fault::of(&error))?;
-        checker::verify(&mut view, &keys, known).await
+        let mut snapshot = self.connection.begin_with(begin).await.map_err(|error| Fault::of(&error))?;
+        checker::verify(&mut snapshot, &keys, known).await
     }
 
     /// Drops the months that end before a moment and returns their names. Signed anchors replace the dropped part of
@@ -115,7 +115,7 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// When the audit keys cannot be read, the store fails, or readers hold a month for longer than ten minutes.
+    /// When the audit keys cannot be read, the store fails, or readers lock a month for longer than ten minutes.
     pub async fn prune(&mut self, before: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
         let keys = self.keys()?;
         retention::prune(&mut self.connection, &keys, before).await
@@ -130,7 +130,7 @@ impl AuditLog {
         usage::read(&mut self.connection, filter).await
     }
 
-    /// The last recorded head of each chain, the newest first.
+    /// The last recorded head of each chain, newest first.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Forgetting a person: templates are deleted, and the person is removed from the rows of the trail, which remain.
 //!
-//! It is done in steps with a limited number of rows. Each step and the row that announces it are one transaction, so
-//! that neither exists without the other. A signature replaces the person in each row, so that verification detects a
-//! person that was removed without the audit key.
+//! Each step changes a limited number of rows. A step and the row that announces it are one transaction, so that
+//! neither exists without the other. A signature replaces the person in each row, so that verification detects a person
+//! that was removed without the audit key.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::error::StoreError;
 
-/// How much was removed of a person who was forgotten.
+/// The amount of data that was removed for a forgotten person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// Face templates that were deleted, of all models.
@@ -30,7 +30,7 @@ pub struct Forgotten {
 pub(crate) struct Forgetting {
     /// The person's hash under each person key.
     pub(crate) people: Vec<Vec<u8>>,
-    pub(crate) by: String,
+    pub(crate) requested_by: String,
 }
 
 /// One step, and the chain whose next row announces it.
@@ -42,7 +42,7 @@ pub(super) struct Step {
 }
 
 /// What a step removed, and the chain's head after it.
-pub(super) struct Done {
+pub(super) struct StepResult {
     pub(super) forgotten: Forgotten,
     pub(super) head: AuditHead,
 }
@@ -50,12 +50,12 @@ pub(super) struct Done {
 /// The most rows of one step, which limits its time.
 pub(crate) const STEP_ROWS: u64 = 500;
 
-/// Takes one step in one transaction. Rows that are younger than the announcement are left to a later step, so that
-/// pruning a month never removes an announcement without its rows.
+/// Runs one step in one transaction. Rows that are newer than the announcement are left for a later step, so that
+/// pruning a month never removes an announcement whose rows remain.
 pub(super) fn forget<'c>(
     connection: &'c mut PgConnection,
     step: &'c Step,
-) -> BoxFuture<'c, sqlx::Result<Result<Done, StoreError>>> {
+) -> BoxFuture<'c, sqlx::Result<Result<StepResult, StoreError>>> {
     async move {
         let mut transaction = connection.begin().await?;
         let templates = sqlx::query!(
@@ -65,7 +65,7 @@ pub(super) fn forget<'c>(
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-        // Without an order: ordering by time would make the server scan the rows of all people.
+        // There is no ORDER BY: ordering by time would make the server scan the rows of all people.
         let rows = sqlx::query_as!(
             FoundRow,
             "SELECT at, writer, sequence, mac
@@ -82,7 +82,7 @@ pub(super) fn forget<'c>(
         .await?;
         let forgotten = Forgotten { templates, audit_rows: rows.len() as u64 };
         if forgotten == Forgotten::default() {
-            return Ok(Ok(Done { forgotten, head: step.head.clone() }));
+            return Ok(Ok(StepResult { forgotten, head: step.head.clone() }));
         }
         let announcement = match step.announcement(rows.len()) {
             Ok(row) => row,
@@ -93,7 +93,7 @@ pub(super) fn forget<'c>(
         let head = announcement.head();
         append(&mut transaction, &Rows(vec![announcement])).await?;
         transaction.commit().await?;
-        Ok(Ok(Done { forgotten, head }))
+        Ok(Ok(StepResult { forgotten, head }))
     }
     .boxed()
 }
@@ -118,7 +118,8 @@ impl Step {
     fn announcement(&self, rows: usize) -> Result<AuditRow, StoreError> {
         let position =
             RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 };
-        AuditRow::of_forgetting(rows, &self.forgetting.by, position).signed(&self.head.mac, &self.keys)
+        AuditRow::of_forgetting(rows, &self.forgetting.requested_by, position)
+            .signed(&self.head.mac, &self.keys)
     }
 }
 

@@ -1,6 +1,6 @@
 use uuid::Uuid;
 
-/// The last row of a chain at some moment.
+/// The last row of a chain at a point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditHead {
     /// The chain.

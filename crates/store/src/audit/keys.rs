@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// The keys that sign the audit trail. The first one signs, all verify. To rotate, put the new key first and keep the
-/// old one for as long as its rows.
+/// old one as long as its rows exist.
 #[derive(Clone)]
 pub struct AuditKeys(Vec<NamedKey>);
 
-/// An HMAC over fields. Each field is preceded by its length, so that different lists of fields never are the same
+/// An HMAC over fields. Each field is preceded by its length, so that different lists of fields never give the same
 /// bytes.
 pub(super) struct Signature(Hmac<Sha256>);
 
@@ -23,7 +23,7 @@ impl AuditKeys {
     ///
     /// # Errors
     ///
-    /// When the text has no key, an invalid one, or one twice.
+    /// When the text has no key, an invalid key, or the same key twice.
     pub fn from_hex(text: &SecretString) -> Result<Self, StoreError> {
         secret::decode_list("audit_keys", text).map(Self)
     }

@@ -3,7 +3,7 @@ use sqlx::PgConnection;
 
 /// The ids of person keys, other than the known ones, under which rows exist. Each chain names its key, so that one row
 /// of each chain suffices and the table is not scanned.
-pub(crate) fn person_keys_besides<'c>(
+pub(crate) fn other_person_keys<'c>(
     connection: &'c mut PgConnection,
     known: &'c Vec<String>,
 ) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {

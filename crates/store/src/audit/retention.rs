@@ -61,14 +61,14 @@ pub(super) async fn prune(
         usage::save_counts(&mut transaction, month).await.map_err(fault)?;
         drop_month(&mut transaction, month).await?;
         transaction.commit().await.map_err(fault)?;
-        // Outside of the transaction, since nothing depends on the heads of pruned rows.
+        // Outside the transaction, since nothing depends on the heads of pruned rows.
         sqlx::query!("SELECT store.drop_audit_heads()").fetch_one(&mut *connection).await.map_err(fault)?;
     }
     Ok(months)
 }
 
-/// Drops the month once nobody reads the trail. Writers queue behind a waiting DROP, so each attempt is short and the
-/// pauses between attempts grow.
+/// Drops the month when no session reads the trail. Writers queue behind a waiting DROP, so each attempt is short and
+/// the pauses between attempts grow.
 async fn drop_month(transaction: &mut Transaction<'_, Postgres>, month: &str) -> Result<(), StoreError> {
     let began = Instant::now();
     let mut pause = FIRST_PAUSE;

@@ -33,7 +33,7 @@ pub struct AuditRow {
     pub person_key: Option<Vec<u8>>,
     /// The id of the person key with which the NIK was hashed.
     pub person_key_id: Option<String>,
-    /// The random salt of the seal, without which nobody can search the NIK of a seal by trial.
+    /// The random salt of the seal. Without it, the NIK of a seal cannot be found by hashing all NIKs.
     pub person_salt: Option<Vec<u8>>,
     /// The hash over salt and person, which the row's HMAC covers.
     pub person_seal: Option<Vec<u8>>,
@@ -55,7 +55,7 @@ pub struct AuditRow {
     pub forget_mac: Option<Vec<u8>>,
     /// The id of the audit key.
     pub key_id: String,
-    /// The HMAC over the row and the HMAC of the row before.
+    /// The HMAC over the row and the HMAC of the previous row.
     pub mac: Vec<u8>,
 }
 
@@ -123,10 +123,10 @@ impl AuditRow {
         Ok(row)
     }
 
-    /// A row that announces how many rows have lost their person, and who requested it.
-    pub(super) fn of_forgetting(rows: usize, by: &str, position: RowPosition) -> Self {
+    /// A row that announces from how many rows a person was removed, and who requested it.
+    pub(super) fn of_forgetting(rows: usize, requested_by: &str, position: RowPosition) -> Self {
         let mut row = Self::blank("forget", position, "FORGOTTEN");
-        row.client = Some(by.to_owned());
+        row.client = Some(requested_by.to_owned());
         row.fields = format!("{{\"rows\":{rows}}}");
         row
     }
@@ -203,7 +203,7 @@ impl AuditRow {
         self.person_key.is_none() && self.person_seal.is_some()
     }
 
-    /// Whether the person's removal was signed with the key `forget_key_id`; `None` when that is not among the keys.
+    /// Whether the person's removal was signed with the key `forget_key_id`; `None` when that key is unknown.
     pub(super) fn forgetting_is_signed(&self, keys: &AuditKeys) -> Option<bool> {
         let (Some(key_id), Some(mac)) = (&self.forget_key_id, &self.forget_mac) else { return Some(false) };
         Some(forgetting_signature(&self.head(), key_id, keys)? == *mac)
@@ -228,7 +228,7 @@ impl ChainRow {
         Ok(self)
     }
 
-    /// The HMAC that it must have; `None` when its key is not among the keys.
+    /// The HMAC that the beginning must have; `None` when its key is not among the keys.
     pub(super) fn computed_mac(&self, keys: &AuditKeys) -> Option<Vec<u8>> {
         let signature = keys
             .signature(&self.key_id, "padan audit chain 1")?

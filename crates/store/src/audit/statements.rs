@@ -1,4 +1,4 @@
-//! The statements with which the trail is written.
+//! The statements that write the trail.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -12,8 +12,8 @@ use super::{
 
 type Answer<'c, T> = BoxFuture<'c, sqlx::Result<T>>;
 
-/// The heads of the chains that have not ended, the newest chains first, which a new chain names. Each costs one
-/// look-up in an index, however many rows there are.
+/// The heads of the chains that have not ended, newest chain first. A new chain names them. Each costs one index
+/// look-up, regardless of the number of rows.
 pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, limit: &'c i64) -> Answer<'c, Vec<OpenHead>> {
     sqlx::query_as!(
         OpenHead,

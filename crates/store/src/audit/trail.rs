@@ -104,7 +104,8 @@ impl AuditTrail {
         self.send(|reply| Message::Record(event, reply)).await
     }
 
-    /// Records an event without waiting for its row, for a request whose caller is gone. A failure is only counted.
+    /// Records an event without waiting for its row, for a request whose caller has disconnected. A failure is only
+    /// counted.
     pub fn record_without_waiting(&self, event: AuditEvent) {
         let (reply, _) = oneshot::channel();
         if self.messages.try_send(Message::Record(event, reply)).is_err() {
@@ -119,7 +120,7 @@ impl AuditTrail {
         self.send(|reply| Message::Forget(forgetting, reply)).await
     }
 
-    /// Writes all queued rows and records the head, within the time limit. To be called before the process ends.
+    /// Writes all queued rows and records the head, within the time limit. Must be called before the process ends.
     pub async fn finish(&self) {
         let finished = async {
             let (reply, finished) = oneshot::channel();
@@ -132,7 +133,8 @@ impl AuditTrail {
         }
     }
 
-    /// Calls an observer, which must not block, for every further commit. Only the first observer is kept.
+    /// Calls an observer, which must not block, after each later commit. Only the first call of this function has an
+    /// effect.
     pub fn observe_commits(&self, observer: impl Fn(AuditCommit) + Send + Sync + 'static) {
         let _ = self.counters.observer.set(Box::new(observer));
     }

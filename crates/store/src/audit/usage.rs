@@ -20,7 +20,7 @@ pub struct UsageRow {
     pub calls: i64,
 }
 
-/// Counts the rows, and adds the counts of pruned rows, which are kept by the day.
+/// Counts the rows, and adds the counts of pruned rows, which are stored by day.
 pub(super) async fn read(
     connection: &mut PgConnection,
     filter: &AuditFilter,
@@ -50,8 +50,8 @@ pub(super) async fn read(
     Ok(rows.fetch_all(connection).await.map_err(|error| Fault::of(&error))?)
 }
 
-/// Adds the counts of a month that is about to be dropped. A day in Jakarta may lie in two months, which are those of
-/// UTC.
+/// Adds the counts of a month that is about to be dropped. Months are in UTC, so that a day in Jakarta may be in two of
+/// them: its counts are summed.
 pub(super) async fn save_counts(connection: &mut PgConnection, month: &str) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)

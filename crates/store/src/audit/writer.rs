@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     event::AuditEvent,
-    forgetting::{Done, Forgetting, Forgotten, Step, forget},
+    forgetting::{Forgetting, Forgotten, Step, StepResult, forget},
     head::AuditHead,
     keys::AuditKeys,
     row::{AuditRow, ChainRow, RowPosition},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{error::StoreError, person_keys::PersonKeys};
 
-/// Writes rows, one chain after the other. Only one chain of a writer is open at a time.
+/// Writes rows in chains. A writer has at most one open chain.
 pub(super) struct Writer {
     pool: Arc<Pool>,
     keys: AuditKeys,
@@ -42,14 +42,15 @@ struct Chain {
 /// A month, by year and number.
 type Month = (i32, u32);
 
-/// A chain without a row for this time is closed and a new one begun, so that other processes know which chains have
-/// ended.
+/// After this time without a row, the chain is closed and a new one begins, so that other processes know which chains
+/// have ended.
 const MAX_IDLE: TimeDelta = TimeDelta::days(1);
 /// A chain without a row for this time has ended. Longer than [`MAX_IDLE`], since clocks of processes differ.
 const ENDED_AFTER: TimeDelta = TimeDelta::days(2);
-/// A new chain names the heads of at most this many open chains, the newest. A store has fewer processes.
+/// The most heads of open chains that a new chain names, newest first. A store has fewer processes.
 const MAX_SEEN_HEADS: i64 = 1000;
-/// When the clock is set back by more than this, a new chain is begun. Within a chain the time stands still until then.
+/// When the clock is set back by more than this, a new chain begins. After a smaller step back, rows have the time of
+/// the last row until the clock has caught up.
 const MAX_CLOCK_STEP_BACK: TimeDelta = TimeDelta::seconds(1);
 
 impl Writer {
@@ -67,8 +68,8 @@ impl Writer {
         }
     }
 
-    /// Makes the rows of requests durable, all or none. After a failed commit it is unknown whether its rows exist. The
-    /// next row therefore begins a new chain, which names the last known head.
+    /// Makes the rows of requests durable, all or none. After a failed commit, it is unknown whether its rows exist.
+    /// The next row therefore begins a new chain, which names the last known head.
     pub(super) async fn write(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
         let written = self.append(events).await;
         if written.is_err() {
@@ -78,7 +79,7 @@ impl Writer {
         written
     }
 
-    /// Takes one step of forgetting a person, and writes the row that announces it.
+    /// Runs one step of forgetting a person, and writes the row that announces it.
     pub(super) async fn forget(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
         let forgotten = self.forget_in_chain(forgetting).await;
         if forgotten.is_err() {
@@ -98,13 +99,13 @@ impl Writer {
         match self.pool.run(insert_head, head).await {
             Ok(()) => self.recorded_head = Some(head.clone()),
             Err(fault) => {
-                tracing::warn!("the head of the audit trail is only in the log: {}", fault.text);
+                tracing::warn!("the head of the audit trail was logged but not stored: {}", fault.text);
             }
         }
     }
 
-    /// Creates the next month's partition in the background, so that no row has to wait for it. After a failure the
-    /// next call tries again, and at last the first row of that month.
+    /// Creates the next month's partition in the background, so that no row has to wait for it. After a failure, the
+    /// next call tries again. The first row of that month creates the partition if it is still missing.
     pub(super) fn create_next_month(&self) {
         let Some(next) = self.now().checked_add_months(Months::new(1)) else { return };
         if self.chain.is_none() || self.known_months().contains(&month_of(next)) {
@@ -119,7 +120,7 @@ impl Writer {
                 Err(fault) => {
                     let reason = fault.text;
                     tracing::warn!(
-                        "the next month's partition of the audit trail is not created yet: {reason}"
+                        "the next month's partition of the audit trail could not be created yet: {reason}"
                     );
                 }
             }
@@ -143,12 +144,12 @@ impl Writer {
     async fn forget_in_chain(&mut self, forgetting: Forgetting) -> Result<Forgotten, StoreError> {
         let Chain { head, at } = self.chain_for_now().await?;
         let step = Step { forgetting, at, head, keys: self.keys.clone() };
-        let Done { forgotten, head } = self.pool.run(forget, &step).await??;
+        let StepResult { forgotten, head } = self.pool.run(forget, &step).await??;
         self.chain = Some(Chain { head, at });
         Ok(forgotten)
     }
 
-    /// The chain for the next rows, with their time. The partition of their month exists.
+    /// The chain for the next rows, with their time. Ensures that the partition of their month exists.
     async fn chain_for_now(&mut self) -> Result<Chain, StoreError> {
         let now = self.now();
         if self
@@ -163,7 +164,7 @@ impl Writer {
             Some(chain) => chain,
             None => self.begin_chain(now).await?,
         };
-        // Time never goes back within a chain, so that the order of time is the order of the chain.
+        // Time never goes back within a chain, so that rows ordered by time are in the order of the chain.
         chain.at = chain.at.max(now);
         Ok(chain)
     }

@@ -5,7 +5,7 @@ use crate::error::StoreError;
 /// How far ranges have been assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// The last prefix of the last assigned range; `None` before the first.
+    /// The last prefix of the last assigned range; `None` before the first range.
     pub reached: Option<NikPrefix>,
 }
 

@@ -14,6 +14,12 @@ pub(super) struct LeaseHolder {
     pub(super) lease_seconds: f64,
 }
 
+/// A run to begin.
+pub(super) struct NewRun {
+    pub(super) contract: String,
+    pub(super) model_set: String,
+}
+
 /// A range to assign to a process, and the checkpoint that it follows.
 pub(super) struct Claim {
     pub(super) holder: LeaseHolder,
@@ -51,7 +57,7 @@ impl TryFrom<RangeRow> for NikRange {
 
 pub(super) fn begin<'c>(
     connection: &'c mut PgConnection,
-    (contract, model_set): &'c (String, String),
+    NewRun { contract, model_set }: &'c NewRun,
 ) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(

@@ -47,22 +47,22 @@ impl TryFrom<StatusRow> for EnrolmentStatus {
     type Error = StoreError;
 
     fn try_from(row: StatusRow) -> Result<Self, StoreError> {
-        let broken = |column| StoreError::Inconsistent { table: "store.enrolment_run", column };
-        let whole = |count: i64, column| u64::try_from(count).map_err(|_| broken(column));
+        let inconsistent = |column| StoreError::Inconsistent { table: "store.enrolment_run", column };
+        let to_u64 = |count: i64, column| u64::try_from(count).map_err(|_| inconsistent(column));
         Ok(Self {
-            contract: row.contract_id.parse().map_err(|_| broken("contract_id"))?,
+            contract: row.contract_id.parse().map_err(|_| inconsistent("contract_id"))?,
             model_set: row.model_set,
             checkpoint: row.reached.try_into()?,
             started_at: row.started_at,
             finished_at: row.finished_at,
             completed_at: row.completed_at,
             tally: EnrolmentTally {
-                templates: whole(row.templates, "templates")?,
-                unusable: whole(row.unusable, "unusable")?,
-                failed: whole(row.failed, "failed")?,
+                templates: to_u64(row.templates, "templates")?,
+                unusable: to_u64(row.unusable, "unusable")?,
+                failed: to_u64(row.failed, "failed")?,
             },
-            open_ranges: whole(row.open_ranges, "reached")?,
-            processes: whole(row.processes, "reached")?,
+            open_ranges: to_u64(row.open_ranges, "reached")?,
+            processes: to_u64(row.processes, "reached")?,
         })
     }
 }

@@ -10,16 +10,16 @@ pub struct EnrolmentTally {
 }
 
 impl EnrolmentTally {
-    /// The sum.
+    /// The number of people of all outcomes.
     pub fn people(&self) -> u64 {
         self.templates + self.unusable + self.failed
     }
 }
 
 impl std::ops::AddAssign for EnrolmentTally {
-    fn add_assign(&mut self, more: Self) {
-        self.templates += more.templates;
-        self.unusable += more.unusable;
-        self.failed += more.failed;
+    fn add_assign(&mut self, other: Self) {
+        self.templates += other.templates;
+        self.unusable += other.unusable;
+        self.failed += other.failed;
     }
 }

@@ -34,7 +34,7 @@ fn at(moment: &str) -> Clock {
 }
 
 /// A clock, and a function that sets it.
-fn movable(moment: &str) -> (Clock, impl Fn(&str)) {
+fn settable_clock(moment: &str) -> (Clock, impl Fn(&str)) {
     let micros = |moment: &str| moment.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp_micros();
     let instant: &'static AtomicI64 = Box::leak(Box::new(AtomicI64::new(micros(moment))));
     (Clock::Moved(instant), move |moment: &str| instant.store(micros(moment), Relaxed))
@@ -59,7 +59,7 @@ pub(crate) async fn verified(database: &TestDatabase, known: Vec<AuditHead>) -> 
 }
 
 /// A trail of five rows, `a` to `e`, whose head was recorded.
-async fn five(store: &Store) -> AuditTrail {
+async fn record_five_rows(store: &Store) -> AuditTrail {
     let trail = store.audit_trail(Clock::System);
     for id in ["a", "b", "c", "d", "e"] {
         trail.record(event(id)).await.unwrap();
@@ -72,7 +72,7 @@ async fn five(store: &Store) -> AuditTrail {
 async fn a_row_has_all_fields_of_its_event_and_no_nik() {
     let (database, store) = migrated().await;
     let began = chrono::Utc::now();
-    five(&store).await;
+    record_five_rows(&store).await;
     let rows = exported(&database, &AuditFilter::default()).await;
     assert_eq!(rows.iter().map(|row| row.request_id.as_deref().unwrap()).collect::<String>(), "abcde");
     assert_eq!(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
@@ -133,7 +133,7 @@ async fn concurrent_requests_share_a_commit() {
 #[tokio::test]
 async fn every_manual_change_is_detected() {
     let (database, store) = migrated().await;
-    five(&store).await;
+    record_five_rows(&store).await;
     let found = async |statement: &str, undo: &str| {
         database.execute(statement).await;
         let report = verified(&database, Vec::new()).await;
@@ -176,8 +176,11 @@ async fn every_manual_change_is_detected() {
     )
     .await;
     assert!(
-        matches!(&faults[..], [AuditFault::Missing(first, 4), AuditFault::Changed(_)] if first.sequence == 2)
-            || matches!(&faults[..], [AuditFault::Missing(first, 4)] if first.sequence == 2),
+        matches!(
+            &faults[..],
+            [AuditFault::Missing { first, next: 4 }] | [AuditFault::Missing { first, next: 4 }, AuditFault::Changed(_)]
+                if first.sequence == 2
+        ),
         "{faults:?}"
     );
     let faults = found(
@@ -191,7 +194,7 @@ async fn every_manual_change_is_detected() {
 #[tokio::test]
 async fn a_deleted_end_of_a_chain_is_detected_by_the_head() {
     let (database, store) = migrated().await;
-    five(&store).await;
+    record_five_rows(&store).await;
     let mut log = AuditLog::open(&config(&database.url())).await.unwrap();
     let heads = log.heads().await.unwrap();
     assert_eq!(heads.iter().map(|head| head.sequence).collect::<Vec<_>>(), [5]);
@@ -244,7 +247,7 @@ async fn a_new_chain_names_the_ends_of_old_chains() {
 #[tokio::test]
 async fn a_chain_without_rows_for_a_day_is_closed() {
     let (database, store) = migrated().await;
-    let (clock, set) = movable("2026-01-01T00:00:00Z");
+    let (clock, set) = settable_clock("2026-01-01T00:00:00Z");
     let trail = store.audit_trail(clock);
     for moment in ["2026-01-01T00:00:00Z", "2026-01-01T23:00:00Z", "2026-01-03T00:00:00Z"] {
         set(moment);
@@ -259,7 +262,7 @@ async fn a_chain_without_rows_for_a_day_is_closed() {
 #[tokio::test]
 async fn the_time_to_begin_a_chain_does_not_grow_with_the_rows() {
     let (database, store) = migrated().await;
-    five(&store).await;
+    record_five_rows(&store).await;
     database
         .execute(
             "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
@@ -279,7 +282,7 @@ async fn the_time_to_begin_a_chain_does_not_grow_with_the_rows() {
 #[tokio::test]
 async fn creating_a_month_neither_waits_nor_blocks() {
     let (database, store) = migrated().await;
-    five(&store).await;
+    record_five_rows(&store).await;
     // An open export, and an uncommitted row.
     let (mut reader, mut writer) = (database.connect().await, database.connect().await);
     sqlx::Executor::execute(&mut reader, "BEGIN; SELECT FROM store.audit_event").await.unwrap();
@@ -292,7 +295,7 @@ async fn creating_a_month_neither_waits_nor_blocks() {
     let made = "SELECT to_regclass('store.audit_event_2031_06')::text AS name WHERE
                 to_regclass('store.audit_event_2031_06') IS NOT NULL";
     while database.texts(made).await.is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(5), "the next month is not made");
+        assert!(began.elapsed() < Duration::from_secs(5), "the next month is not created");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     // It has the columns of the other months, and no role has privileges on it.
@@ -331,7 +334,7 @@ async fn concurrent_processes_create_a_new_month_once() {
 #[tokio::test]
 async fn a_row_that_was_forged_without_the_key_is_detected() {
     let (database, store) = migrated().await;
-    five(&store).await;
+    record_five_rows(&store).await;
     database
         .execute(
             "INSERT INTO store.audit_event
@@ -346,7 +349,7 @@ async fn a_row_that_was_forged_without_the_key_is_detected() {
     let mut other = config(&database.url());
     other.audit_keys = Some("00112233445566778899aabbccddeeff".repeat(2).into());
     let report = AuditLog::open(&other).await.unwrap().verify(Vec::new()).await.unwrap();
-    assert!(report.faults.iter().any(|fault| matches!(fault, AuditFault::UnknownKey(..))), "{report:?}");
+    assert!(report.faults.iter().any(|fault| matches!(fault, AuditFault::UnknownKey { .. })), "{report:?}");
 }
 
 #[tokio::test]
@@ -394,10 +397,10 @@ async fn a_locked_table_is_a_timeout_and_unrecorded_requests_are_counted() {
 async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
     let (database, store) = migrated().await;
     store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    let trail = five(&store).await;
+    let trail = record_five_rows(&store).await;
     trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("f") }).await.unwrap();
-    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
-    assert_eq!((gone.templates, gone.audit_rows), (1, 5));
+    let forgotten = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!((forgotten.templates, forgotten.audit_rows), (1, 5));
     assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
     let of_person = AuditFilter { nik: Some(nik()), ..AuditFilter::default() };
     assert_eq!(exported(&database, &of_person).await, []);
@@ -428,7 +431,7 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
 async fn forgetting_and_its_announcement_are_one_transaction() {
     let (database, store) = migrated().await;
     store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    let trail = five(&store).await;
+    let trail = record_five_rows(&store).await;
     let mut locker = database.connect().await;
     sqlx::Executor::execute(
         &mut locker,
@@ -457,12 +460,15 @@ async fn a_person_with_many_rows_is_forgotten_in_steps_and_an_unknown_one_withou
     let ids: Vec<_> = (0..1100).map(|number| number.to_string()).collect();
     let recorded = futures_util::future::join_all(ids.iter().map(|id| trail.record(event(id)))).await;
     assert!(recorded.iter().all(Result::is_ok));
-    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
-    assert_eq!(gone.audit_rows, 1100);
-    let said = "SELECT fields FROM store.audit_event WHERE kind = 'forget' ORDER BY sequence";
-    assert_eq!(database.texts(said).await, [r#"{"rows":500}"#, r#"{"rows":500}"#, r#"{"rows":100}"#]);
+    let forgotten = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(forgotten.audit_rows, 1100);
+    let announcements = "SELECT fields FROM store.audit_event WHERE kind = 'forget' ORDER BY sequence";
+    assert_eq!(
+        database.texts(announcements).await,
+        [r#"{"rows":500}"#, r#"{"rows":500}"#, r#"{"rows":100}"#]
+    );
     assert_eq!(store.forget(&nik(), "dpo", &trail).await.unwrap(), Forgotten::default());
-    assert_eq!(database.texts(said).await.len(), 3, "what was not done is not announced");
+    assert_eq!(database.texts(announcements).await.len(), 3, "a step without rows is not announced");
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.rows, report.forgotten, report.faults), (1103, 1100, vec![]));
 }
@@ -470,7 +476,7 @@ async fn a_person_with_many_rows_is_forgotten_in_steps_and_an_unknown_one_withou
 #[tokio::test]
 async fn an_unannounced_removal_is_detected_after_pruning() {
     let (database, store) = migrated().await;
-    let (clock, set) = movable("2024-01-31T20:00:00Z");
+    let (clock, set) = settable_clock("2024-01-31T20:00:00Z");
     let trail = store.audit_trail(clock);
     trail.record(event("a")).await.unwrap();
     set("2024-02-01T10:00:00Z");
@@ -493,7 +499,10 @@ async fn an_unannounced_removal_is_detected_after_pruning() {
     database
         .execute("DELETE FROM store.audit_event WHERE kind = 'forget' OR request_id = 'c'; DELETE FROM store.audit_head")
         .await;
-    assert_eq!(verified(&database, Vec::new()).await.faults, [AuditFault::Unannounced(1, 0)]);
+    assert_eq!(
+        verified(&database, Vec::new()).await.faults,
+        [AuditFault::Unannounced { rows: 1, announced: 0 }]
+    );
 }
 
 #[tokio::test]
@@ -502,7 +511,7 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
     const NEW: &str = "fedcba9876543210";
     let (database, old) = migrated().await;
     old.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    five(&old).await;
+    record_five_rows(&old).await;
     let with = |keys: &[&str]| {
         let keys: Vec<_> = keys.iter().map(|key| key.repeat(4)).collect();
         Config { person_key: Some(keys.join("\n").into()), ..config(&database.url()) }
@@ -524,12 +533,12 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
     assert_eq!(found(&new).await, (0, vec!["99634b9a".to_owned()]));
     assert_eq!(found(&both).await, (5, vec![]));
     let store = Store::new(&both).unwrap();
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none(), "it is made again");
+    assert!(store.template(&nik(), &contract()).await.unwrap().is_none(), "no template under the new key");
     let trail = store.audit_trail(Clock::System);
     trail.record(event("f")).await.unwrap();
     assert_eq!(found(&new).await.0, 1, "new rows are under the first key");
-    let gone = store.forget(&nik(), "dpo", &trail).await.unwrap();
-    assert_eq!(gone, Forgotten { templates: 1, audit_rows: 6 });
+    let forgotten = store.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(forgotten, Forgotten { templates: 1, audit_rows: 6 });
     assert_eq!(found(&both).await, (0, vec![]));
     assert_eq!(verified(&database, Vec::new()).await.faults, []);
 }
@@ -538,7 +547,7 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
 async fn pruned_months_leave_anchors_and_their_usage() {
     let (database, store) = migrated().await;
     // One chain with a row a day from January to March, and one within January.
-    let (clock, set) = movable("2024-01-30T20:00:00Z");
+    let (clock, set) = settable_clock("2024-01-30T20:00:00Z");
     let trail = store.audit_trail(clock);
     for day in 0..32 {
         let moment = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(19_752 + day);
@@ -566,7 +575,7 @@ async fn pruned_months_leave_anchors_and_their_usage() {
         .execute("CREATE TABLE held AS SELECT * FROM store.audit_anchor; DELETE FROM store.audit_anchor")
         .await;
     let faults = verified(&database, Vec::new()).await.faults;
-    assert!(faults.iter().any(|fault| matches!(fault, AuditFault::Missing(..))), "{faults:?}");
+    assert!(faults.iter().any(|fault| matches!(fault, AuditFault::Missing { .. })), "{faults:?}");
     database.execute("INSERT INTO store.audit_anchor SELECT writer, sequence, mac, pruned_at, key_id, sha256(signature) FROM held").await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(faults.iter().any(|fault| matches!(fault, AuditFault::AnchorForged(_))), "{faults:?}");
@@ -575,7 +584,7 @@ async fn pruned_months_leave_anchors_and_their_usage() {
 #[tokio::test]
 async fn pruning_waits_for_readers_and_does_not_block_writers() {
     let (database, store) = migrated().await;
-    let (clock, set) = movable("2024-01-31T20:00:00Z");
+    let (clock, set) = settable_clock("2024-01-31T20:00:00Z");
     let trail = store.audit_trail(clock);
     trail.record(event("a")).await.unwrap();
     trail.finish().await;
@@ -621,12 +630,12 @@ async fn an_implausible_clock_is_refused_and_a_missing_month_is_created() {
 #[tokio::test]
 async fn a_clock_that_is_set_back_begins_a_new_chain_at_the_true_time() {
     let (database, store) = migrated().await;
-    let (clock, set) = movable("2030-01-01T00:00:00Z");
+    let (clock, set) = settable_clock("2030-01-01T00:00:00Z");
     let trail = store.audit_trail(clock);
     trail.record(event("a")).await.unwrap();
     set("2026-11-24T00:00:00Z");
     trail.record(event("b")).await.unwrap();
-    // When the clock is set back by less than a second, the time in the chain stands still.
+    // When the clock is set back by less than a second, a row has the time of the previous row.
     set("2026-11-23T23:59:59.500Z");
     trail.record(event("c")).await.unwrap();
     let rows = exported(&database, &AuditFilter::default()).await;
@@ -674,15 +683,14 @@ async fn failed_faces_are_counted_by_person_client_and_time() {
         .unwrap();
     trail.record(AuditEvent { percentage: Some(0.0), compared_under: None, ..event("d") }).await.unwrap();
     let since = "2026-03-04T04:00:00Z".parse().unwrap();
-    let when = async |client: &str, since, most| {
-        store.nth_latest_failed_face(&nik(), client, since, most).await.unwrap()
-    };
-    assert_eq!(when("bank", since, 2).await.unwrap().to_rfc3339(), "2026-03-04T05:00:00+00:00");
+    let failed_at =
+        async |client: &str, since, n| store.nth_latest_failed_face(&nik(), client, since, n).await.unwrap();
+    assert_eq!(failed_at("bank", since, 2).await.unwrap().to_rfc3339(), "2026-03-04T05:00:00+00:00");
     assert_eq!(
-        when("bank", since, 3).await,
+        failed_at("bank", since, 3).await,
         None,
         "a face that passed and one that was not compared do not count"
     );
-    assert_eq!(when("shop", since, 1).await, None);
-    assert_eq!(when("bank", "2026-03-04T05:00:00Z".parse().unwrap(), 1).await, None);
+    assert_eq!(failed_at("shop", since, 1).await, None);
+    assert_eq!(failed_at("bank", "2026-03-04T05:00:00Z".parse().unwrap(), 1).await, None);
 }

@@ -36,8 +36,8 @@ async fn a_client_is_read_as_it_was_added_and_its_names_are_unique() {
     let (_database, store) = migrated().await;
     let added = new_client("bank", "bank-user");
     assert!(store.add_client(&added).await.unwrap());
-    let kept = store.client(&name()).await.unwrap().unwrap();
-    assert_eq!((kept.username, kept.rules, kept.disabled), (added.username, added.rules, false));
+    let stored = store.client(&name()).await.unwrap().unwrap();
+    assert_eq!((stored.username, stored.rules, stored.disabled), (added.username, added.rules, false));
     assert!(!store.add_client(&new_client("bank", "other-user")).await.unwrap());
     assert!(!store.add_client(&new_client("other", "bank-user")).await.unwrap());
     assert_eq!(store.clients().await.unwrap().len(), 1);
@@ -71,7 +71,7 @@ async fn changes_apply_to_the_named_client_only() {
     assert!(!store.set_client_disabled(&name(), true).await.unwrap());
 }
 
-fn ask(quota: u32) -> QuotaRequest {
+fn quota_request(quota: u32) -> QuotaRequest {
     let clock = Clock::Fixed("2026-11-24T05:00:00Z".parse().unwrap());
     QuotaRequest { client: name(), span: QuotaPeriod::Day.current(&clock), quota: quota.try_into().unwrap() }
 }
@@ -79,7 +79,7 @@ fn ask(quota: u32) -> QuotaRequest {
 async fn take_all(store: &Store, quota: u32) -> u64 {
     let mut taken = 0;
     loop {
-        match store.take_quota(&ask(quota)).await.unwrap().granted {
+        match store.take_quota(&quota_request(quota)).await.unwrap().granted {
             0 => return taken,
             granted => taken += u64::from(granted),
         }
@@ -93,10 +93,10 @@ async fn concurrent_grants_add_up_to_the_quota() {
         let (one, two, three) =
             tokio::join!(take_all(&store, quota), take_all(&store, quota), take_all(&store, quota));
         assert_eq!(one + two + three, u64::from(quota));
-        let span = ask(quota).span;
+        let span = quota_request(quota).span;
         assert_eq!(store.quota_used(&name(), span).await.unwrap(), u64::from(quota));
         store.return_quota(&name(), span, 1).await.unwrap();
-        assert_eq!(store.take_quota(&ask(quota)).await.unwrap().granted, 1);
-        assert_eq!(store.take_quota(&ask(quota)).await.unwrap().granted, 0);
+        assert_eq!(store.take_quota(&quota_request(quota)).await.unwrap().granted, 1);
+        assert_eq!(store.take_quota(&quota_request(quota)).await.unwrap().granted, 0);
     }
 }

@@ -27,7 +27,7 @@ async fn a_range_belongs_to_one_process_until_its_lease_ends() {
     let start = one.checkpoint().await.unwrap().unwrap();
     let first = range("11010101", "11010105");
     assert!(one.claim(&start, &first).await.unwrap());
-    assert!(!two.claim(&start, &first).await.unwrap(), "another was faster");
+    assert!(!two.claim(&start, &first).await.unwrap(), "another process claimed it first");
     let next = two.checkpoint().await.unwrap().unwrap();
     assert_eq!(next.reached.as_ref(), Some(&first.last));
     assert!(two.take_over().await.unwrap().is_none());

@@ -7,11 +7,11 @@ use tokio::time::sleep;
 
 use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable};
 
-/// The connect timeout, or the statement timeout with its grace, and a reserve for a busy machine.
+/// The connect timeout, or the statement timeout with its grace, with a reserve for a busy machine.
 const LIMIT: Duration = Duration::from_millis(800 + 500);
 
 #[tokio::test]
-async fn a_store_that_is_silent_fails_within_the_limit_and_one_that_is_down_at_once() {
+async fn a_silent_store_fails_within_the_limit_and_a_refused_connection_at_once() {
     let failure = async |address| {
         let store = store(&format!("postgres://service:secret@{address}/store"));
         let begun = Instant::now();
@@ -107,7 +107,7 @@ async fn a_role_without_write_privileges_is_reported() {
 #[tokio::test]
 async fn figures_follow_the_pool() {
     let (_database, store) = migrated().await;
-    assert_eq!(store.pool_figures().connections, 0, "migrating uses a connection of its own");
+    assert_eq!(store.pool_figures().connections, 0, "migrations use a separate connection");
     store.template(&nik(), &contract()).await.unwrap();
     sleep(Duration::from_millis(100)).await;
     let pool = store.pool_figures();

@@ -26,7 +26,7 @@ async fn missing_migrations_are_named_until_they_are_applied() {
     let mut connection = database.connect().await;
     let schemas = sqlx::query("SELECT FROM pg_namespace WHERE nspname = 'store'");
     let schemas = schemas.fetch_all(&mut connection).await.unwrap();
-    assert!(schemas.is_empty(), "asking has written nothing");
+    assert!(schemas.is_empty(), "the check must write nothing");
 
     store.migrate().await.unwrap();
     assert_eq!(store.pending_migrations().await.unwrap(), Vec::<String>::new());

@@ -90,7 +90,7 @@ async fn the_store_is_partitioned_while_services_write() {
 
     let url = database.url();
     let mut partitioning = tokio::task::spawn_blocking(move || partition(&url));
-    // Meanwhile templates are changed, added and removed; a changed one is never removed.
+    // Meanwhile templates are changed, added and removed. A changed template is never removed.
     let mut superuser = database.connect().await;
     let (mut rounds, mut gone) = (0, Vec::<String>::new());
     let output = loop {
@@ -113,14 +113,14 @@ async fn the_store_is_partitioned_while_services_write() {
         gone.extend(deleted);
     };
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(rounds > 1, "nothing happened meanwhile");
+    assert!(rounds > 1, "no template was changed meanwhile");
 
     let mut after = traits(&database).await;
     after.sort();
     assert_eq!(before, after);
     let left = database.texts("SELECT encode(person_key, 'hex') FROM store.face_template").await;
     assert_eq!(left.len(), PEOPLE + rounds - gone.len());
-    assert!(!left.iter().any(|person| gone.contains(person)), "somebody who was forgotten is back");
+    assert!(!left.iter().any(|person| gone.contains(person)), "a deleted template is back");
     for number in (0..rounds).flat_map(|round| [changed_in(round), PEOPLE + round]) {
         let newer = usable(JUNE, &[2.0, number as f32]);
         assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(newer), "{number}");

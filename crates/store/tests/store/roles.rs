@@ -155,7 +155,7 @@ async fn an_auditor_sees_clients_and_enrolments_without_a_key() {
     assert_eq!(overview.clients().await.unwrap().len(), 1);
     let shown = overview.client(&client.name).await.unwrap().unwrap();
     assert_eq!((shown.username, shown.old_password_until), (client.username, None));
-    assert!(overview.client(&"nobody".parse().unwrap()).await.unwrap().is_none());
+    assert!(overview.client(&"unknown".parse().unwrap()).await.unwrap().is_none());
     for period in QuotaPeriod::ALL {
         assert_eq!(overview.quota_used(&client.name, period.current(&Clock::System)).await.unwrap(), 0);
     }
@@ -196,8 +196,8 @@ async fn the_operators_role_may_forget_and_prune_but_not_rewrite() {
     let operator = store(&database.url_as(&user));
     let trail = operator.audit_trail(Clock::System);
     trail.record(event("b")).await.unwrap();
-    let gone = operator.forget(&nik(), "dpo", &trail).await.unwrap();
-    assert_eq!(gone.audit_rows, 2);
+    let forgotten = operator.forget(&nik(), "dpo", &trail).await.unwrap();
+    assert_eq!(forgotten.audit_rows, 2);
     let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
     // The next month may have been created already.
     let pruned = log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap();

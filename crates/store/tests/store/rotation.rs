@@ -56,7 +56,7 @@ async fn every_row_is_encrypted_again_with_the_same_content() {
             if number == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
         assert_eq!(new.template(&person(number), &contract()).await.unwrap(), Some(expected));
     }
-    assert!(old.template(&person(0), &contract()).await.is_err(), "the old key is of no use any more");
+    assert!(old.template(&person(0), &contract()).await.is_err(), "the old key must not decrypt");
     let again = both.reseal_templates(async |_| ()).await.unwrap();
     assert_eq!(again, Resealed { seen: 1200, ..Resealed::default() });
 }
@@ -72,7 +72,7 @@ async fn a_killed_run_is_resumed() {
         pending::<()>().await;
     });
     tokio::select! {
-        ended = run => panic!("it did not wait: {ended:?}"),
+        ended = run => panic!("the run did not wait: {ended:?}"),
         () = first_batch.notified() => {}
     }
     for number in [0, 600, 1190] {

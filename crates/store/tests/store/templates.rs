@@ -19,7 +19,7 @@ async fn a_template_is_read_back_bit_for_bit() {
 }
 
 #[tokio::test]
-async fn an_older_photo_never_replaces_a_newer_one() {
+async fn an_older_photo_does_not_replace_a_newer_one_within_an_hour() {
     let (_database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
     store.save_template(&nik(), &contract(), &newer).await.unwrap();
@@ -27,13 +27,13 @@ async fn an_older_photo_never_replaces_a_newer_one() {
     store.save_template(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
     assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
 
-    let judged_again = unusable(JUNE, "FACE_TOO_SMALL");
-    store.save_template(&nik(), &contract(), &judged_again).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(judged_again), "of the same photo");
+    let same_photo = unusable(JUNE, "FACE_TOO_SMALL");
+    store.save_template(&nik(), &contract(), &same_photo).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(same_photo));
 }
 
 #[tokio::test]
-async fn an_older_photo_of_the_registry_wins_after_an_hour() {
+async fn an_older_photo_replaces_a_newer_one_after_an_hour() {
     let (database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
     store.save_template(&nik(), &contract(), &newer).await.unwrap();
@@ -55,8 +55,8 @@ async fn templates_of_other_people_contracts_and_keys_are_not_found() {
     let (database, store) = migrated().await;
     store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
 
-    let somebody_else = "3174011403870001".parse().unwrap();
-    assert_eq!(store.template(&somebody_else, &contract()).await.unwrap(), None);
+    let other_person = "3174011403870001".parse().unwrap();
+    assert_eq!(store.template(&other_person, &contract()).await.unwrap(), None);
     let other_contract = ModelContractId::from_digest(&[0xac; 32]);
     assert_eq!(store.template(&nik(), &other_contract).await.unwrap(), None);
     let mut config = config(&database.url());
@@ -71,7 +71,7 @@ async fn a_dump_contains_no_nik_and_no_embedding() {
     store.audit_trail(Clock::System).record(event("a")).await.unwrap();
     let plain = hex::encode([0.6_f32, 0.8].map(f32::to_le_bytes).concat());
     let dump = database.dump();
-    // Checks first that this is a dump of the rows.
+    // The dump must contain the rows; otherwise the next assertions prove nothing.
     let person = "7a774364477e6c56b89838fd02cad572f1c93aee27fe4cdf89baec422bd7ea89";
     assert_eq!(dump.matches(person).count(), 2, "{dump}");
     assert!(!dump.contains(nik().as_str()) && !dump.contains(&hex::encode(nik().as_str())), "{dump}");
@@ -120,16 +120,16 @@ async fn rows_that_padan_never_writes_are_inconsistent() {
         assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
         database.execute(&format!("UPDATE store.face_template SET portrait_updated_at = '{MAY}'")).await;
     }
-    let healed = usable(JUNE, &[3.0, 4.0]);
-    store.save_template(&nik(), &contract(), &healed).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(healed));
+    let replacement = usable(JUNE, &[3.0, 4.0]);
+    store.save_template(&nik(), &contract(), &replacement).await.unwrap();
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(replacement));
 }
 
 #[tokio::test]
 async fn a_template_cannot_be_decrypted_in_another_row() {
     let (database, store) = migrated().await;
-    let somebody_else = "3174011403870001".parse().unwrap();
-    for (nik, output) in [(&nik(), [3.0, 4.0]), (&somebody_else, [4.0, 3.0])] {
+    let other_person = "3174011403870001".parse().unwrap();
+    for (nik, output) in [(&nik(), [3.0, 4.0]), (&other_person, [4.0, 3.0])] {
         store.save_template(nik, &contract(), &usable(MAY, &output)).await.unwrap();
     }
     database
@@ -140,7 +140,7 @@ async fn a_template_cannot_be_decrypted_in_another_row() {
         .await;
     let expected = StoreError::Inconsistent { table: "store.face_template", column: "sealed" };
     assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
-    assert_eq!(store.template(&somebody_else, &contract()).await.unwrap_err(), expected);
+    assert_eq!(store.template(&other_person, &contract()).await.unwrap_err(), expected);
 }
 
 #[tokio::test]
