@@ -1,7 +1,7 @@
 //! Confidence intervals from a bootstrap over persons.
 //!
-//! Pairs that share a person are not independent, so persons are resampled with replacement, and not pairs. The weight
-//! of a person is how often it was drawn; the weight of a pair is the product of the weights of its two persons.
+//! Pairs that share a person are not independent. Therefore persons are resampled with replacement, and not pairs. The
+//! weight of a person is how often it was drawn; the weight of a pair is the product of the weights of its two persons.
 
 use std::collections::HashMap;
 
@@ -17,23 +17,34 @@ const REPLICATES: u64 = 1000;
 /// The persons to resample, with their photos.
 pub(crate) struct Bootstrap<'a> {
     labelled: &'a Labelled,
-    /// For each identity, the number of its photos that take part, and their source.
-    photos: HashMap<usize, (f64, usize)>,
+    /// The included photos of each identity.
+    photos: HashMap<usize, PersonPhotos>,
     persons: usize,
+}
+
+/// The included photos of one person.
+struct PersonPhotos {
+    count: f64,
+    source: usize,
 }
 
 /// How often each person was drawn.
 type Weights = Vec<f64>;
-/// Each person's cosines of genuine pairs, in increasing order. The time of a resample then depends on the number of
+
+/// The cosines of one person's genuine pairs, in increasing order. The time of a resample then depends on the number of
 /// persons and not of pairs.
-type Genuine = Vec<(usize, Vec<f64>)>;
+struct PersonCosines {
+    identity: usize,
+    cosines: Vec<f64>,
+}
 
 impl<'a> Bootstrap<'a> {
-    /// For the photos for which `takes_part` is true.
-    pub(crate) fn new(labelled: &'a Labelled, takes_part: impl Fn(usize) -> bool) -> Self {
-        let mut photos: HashMap<usize, (f64, usize)> = HashMap::new();
-        for (_, photo) in labelled.photos.iter().enumerate().filter(|(at, _)| takes_part(*at)) {
-            photos.entry(photo.identity).or_insert((0.0, photo.source)).0 += 1.0;
+    /// Includes the photos whose index satisfies `is_included`.
+    pub(crate) fn new(labelled: &'a Labelled, is_included: impl Fn(usize) -> bool) -> Self {
+        let mut photos: HashMap<usize, PersonPhotos> = HashMap::new();
+        for (_, photo) in labelled.photos.iter().enumerate().filter(|(at, _)| is_included(*at)) {
+            let first = PersonPhotos { count: 0.0, source: photo.source };
+            photos.entry(photo.identity).or_insert(first).count += 1.0;
         }
         let persons = labelled.photos.iter().map(|photo| photo.identity + 1).max().unwrap_or(0);
         Self { labelled, photos, persons }
@@ -42,26 +53,26 @@ impl<'a> Bootstrap<'a> {
     /// The share of genuine pairs whose cosine is below a threshold.
     pub(crate) fn fnmr(&self, genuine: &[ScoredPair], threshold: f64) -> Rate {
         let genuine = self.by_person(genuine);
-        self.rate(|weights| missed(&genuine, threshold, weights))
+        self.rate(|weights| share_below(&genuine, threshold, weights))
     }
 
     /// The share of impostor pairs whose cosine reaches a threshold.
     pub(crate) fn fmr(&self, cross: &CrossPairs, threshold: f64) -> Rate {
         let reaching = cross.tail().partition_point(|pair| f64::from(pair.cosine) >= threshold);
         if cross.tail().len() as u64 != cross.total() && reaching == cross.tail().len() {
-            // More pairs reach the threshold than are kept one by one. With that many pairs the interval is negligible.
+            // The tail does not contain all pairs that reach the threshold. Their number makes the interval negligible.
             let value = cross.fmr(threshold);
             return Rate { value, low: value, high: value };
         }
         self.rate(|weights| {
             let matched = cross.tail()[..reaching].iter();
             let matched = matched.fold(0.0, |sum, pair| sum + self.weight(weights, pair.a, pair.b));
-            share(matched, self.impostors(weights))
+            share(matched, self.impostor_weight(weights))
         })
     }
 
-    /// The false non-match rate at the threshold of a false match rate. Each resample determines the threshold anew;
-    /// `cosine` is the threshold of the data itself.
+    /// The false non-match rate at the threshold of a false match rate. Each resample determines its own
+    /// threshold; `cosine` is the threshold of all pairs.
     pub(crate) fn fnmr_at_fmr(
         &self,
         genuine: &[ScoredPair],
@@ -70,25 +81,25 @@ impl<'a> Bootstrap<'a> {
         cosine: f64,
     ) -> Rate {
         let genuine = self.by_person(genuine);
-        let kept = cross.tail();
-        let drawn = |weights: &Weights| {
-            let max_weight = fmr * self.impostors(weights);
+        let tail = cross.tail();
+        let fnmr = |weights: &Weights| {
+            let max_weight = fmr * self.impostor_weight(weights);
             let mut reached = 0.0;
-            let first_below = kept.iter().find(|pair| {
+            let first_below = tail.iter().find(|pair| {
                 reached += self.weight(weights, pair.a, pair.b);
                 reached > max_weight
             });
-            missed(&genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
+            share_below(&genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
         };
-        Rate { value: missed(&genuine, cosine, &vec![1.0; self.persons]), ..self.rate(drawn) }
+        Rate { value: share_below(&genuine, cosine, &vec![1.0; self.persons]), ..self.rate(fnmr) }
     }
 
-    fn rate(&self, figure: impl Fn(&Weights) -> f64 + Sync) -> Rate {
-        let value = figure(&vec![1.0; self.persons]);
-        let mut drawn: Vec<_> =
-            (0..REPLICATES).into_par_iter().map(|draw| figure(&self.draw(draw))).collect();
-        drawn.sort_by(f64::total_cmp);
-        let at = |share| quantile(&drawn, share).unwrap_or(value);
+    fn rate(&self, rate_of: impl Fn(&Weights) -> f64 + Sync) -> Rate {
+        let value = rate_of(&vec![1.0; self.persons]);
+        let mut rates: Vec<_> =
+            (0..REPLICATES).into_par_iter().map(|seed| rate_of(&self.draw(seed))).collect();
+        rates.sort_by(f64::total_cmp);
+        let at = |share| quantile(&rates, share).unwrap_or(value);
         Rate { value, low: at(0.025), high: at(0.975) }
     }
 
@@ -108,25 +119,28 @@ impl<'a> Bootstrap<'a> {
         weights[identity(a)] * weights[identity(b)]
     }
 
-    fn by_person(&self, genuine: &[ScoredPair]) -> Genuine {
+    fn by_person(&self, genuine: &[ScoredPair]) -> Vec<PersonCosines> {
         let mut persons: HashMap<usize, Vec<f64>> = HashMap::new();
         for pair in genuine {
             persons.entry(self.labelled.photos[pair.a].identity).or_default().push(pair.cosine);
         }
-        let mut persons: Genuine = persons.into_iter().collect();
-        persons.sort_unstable_by_key(|(identity, _)| *identity);
-        for (_, cosines) in &mut persons {
-            cosines.sort_by(f64::total_cmp);
-        }
+        let mut persons: Vec<_> = persons
+            .into_iter()
+            .map(|(identity, mut cosines)| {
+                cosines.sort_by(f64::total_cmp);
+                PersonCosines { identity, cosines }
+            })
+            .collect();
+        persons.sort_unstable_by_key(|person| person.identity);
         persons
     }
 
     /// The weight of all impostor pairs of a resample: within each source, all pairs except those of one person.
-    fn impostors(&self, weights: &Weights) -> f64 {
+    fn impostor_weight(&self, weights: &Weights) -> f64 {
         let mut sums = vec![(0.0, 0.0); self.labelled.sources.len()];
-        for (identity, (photos, source)) in &self.photos {
-            let count = photos * weights[*identity];
-            let (all, own) = &mut sums[*source];
+        for (identity, photos) in &self.photos {
+            let count = photos.count * weights[*identity];
+            let (all, own) = &mut sums[photos.source];
             *all += count;
             *own += count * count;
         }
@@ -135,13 +149,13 @@ impl<'a> Bootstrap<'a> {
 }
 
 /// The weighted share of genuine pairs below a threshold.
-fn missed(genuine: &Genuine, threshold: f64, weights: &Weights) -> f64 {
-    let (missed, all) = genuine.iter().fold((0.0, 0.0), |(missed, all), (identity, cosines)| {
-        let weight = weights[*identity];
-        let below = cosines.partition_point(|cosine| *cosine < threshold);
-        (missed + weight * below as f64, all + weight * cosines.len() as f64)
+fn share_below(genuine: &[PersonCosines], threshold: f64, weights: &Weights) -> f64 {
+    let (below, all) = genuine.iter().fold((0.0, 0.0), |(below, all), person| {
+        let weight = weights[person.identity];
+        let count = person.cosines.partition_point(|cosine| *cosine < threshold);
+        (below + weight * count as f64, all + weight * person.cosines.len() as f64)
     });
-    share(missed, all)
+    share(below, all)
 }
 
 fn share(part: f64, whole: f64) -> f64 {

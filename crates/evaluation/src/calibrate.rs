@@ -23,46 +23,49 @@ use crate::{
     scored_pair::{ScoredPair, score_pairs},
 };
 
-/// No calibration can be made from these photos.
+/// Why no calibration can be made from these photos.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CalibrationError {
     /// There are too few pairs.
-    #[error("too little data: {claim} requires {needed} {of}, found {found}")]
+    #[error("too little data: {claim} requires {needed} {kind}, found {found}")]
     TooLittle {
-        /// What the pairs are needed for.
+        /// The figure that requires the pairs.
         claim: &'static str,
         /// How many are needed.
         needed: u64,
         /// The kind of pairs.
-        of: &'static str,
-        /// How many there are.
+        kind: &'static str,
+        /// How many were found.
         found: u64,
     },
     /// The anchors do not increase: the photos do not separate people as the scale requires.
     #[error("the anchors do not increase: {0}")]
     NotIncreasing(String),
-    /// Identities are unknown, so no pair is certainly an impostor pair.
-    #[error("the identities of the photos are unknown: give folders of persons or a list path,identity")]
+    /// Identities are unknown, so it is unknown which pairs are impostor pairs.
+    #[error(
+        "identities are unknown: provide a folder for each person, or a list with the columns path,identity"
+    )]
     NoIdentities,
 }
 
 /// The false match rate of the pass mark over all people.
-const POOLED: f64 = 1e-4;
+const POOLED_FMR: f64 = 1e-4;
 /// The false match rate of the pass mark in the demographic group in which it is highest.
-const WORST_GROUP: f64 = 1e-3;
+const WORST_GROUP_FMR: f64 = 1e-3;
 /// The false match rate at 50 %.
-const FIFTY: f64 = 1e-2;
+const FMR_AT_50: f64 = 1e-2;
 /// The false match rate at 90 %.
-const NINETY: f64 = 1e-6;
+const FMR_AT_90: f64 = 1e-6;
 /// The share of genuine pairs below 100 %.
-const HUNDRED: f64 = 0.99;
-/// Least number of pairs that must reach a threshold for it to be measured.
+const GENUINE_BELOW_100: f64 = 0.99;
+/// The minimum number of pairs that must reach a threshold for it to be measured.
 const MIN_PAIRS_AT_THRESHOLD: f64 = 10.0;
-/// Smaller groups are reported, but do not influence the pass mark.
+/// The minimum size of a group that influences the pass mark. Smaller groups are only reported.
 const MIN_GROUP_PERSONS: usize = 50;
 const MIN_GROUP_PAIRS: u64 = 10_000;
-/// Distance between points of the scale, in per cent.
+/// The distance between points of the scale, in per cent.
 const POINT_DISTANCE: f64 = 2.5;
+/// The percentages whose error rates are reported.
 const MARKS: [f64; 3] = [60.0, 75.0, 90.0];
 
 /// Makes the calibration, with the measurements behind it.
@@ -82,7 +85,7 @@ pub fn calibrate(
     let embeddings: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let pooled = CrossPairs::compute(labelled, &embeddings, |_| true);
     let genuine = score_pairs(&embeddings, labelled.all_genuine_pairs());
-    refuse_too_little(&pooled, genuine.len())?;
+    check_pair_counts(&pooled, genuine.len())?;
     let curve = FmrCurve::new(&pooled, MIN_PAIRS_AT_THRESHOLD);
     let groups: Vec<_> =
         (0..labelled.groups.len()).map(|group| Group::of(labelled, &embeddings, group)).collect();
@@ -100,9 +103,9 @@ pub fn calibrate(
             percentage,
             cosine,
             extrapolated: curve.is_extrapolated(cosine),
-            fmr: short(bootstrap.fmr(&pooled, cosine)),
-            worst_group: worst_at(&groups, labelled, cosine),
-            fnmr: short(bootstrap.fnmr(&genuine, cosine)),
+            fmr: round_interval(bootstrap.fmr(&pooled, cosine)),
+            worst_group: worst_group_at(&groups, labelled, cosine),
+            fnmr: round_interval(bootstrap.fnmr(&genuine, cosine)),
         }
     };
     let marks: Vec<_> = MARKS.into_iter().map(mark).collect();
@@ -112,7 +115,7 @@ pub fn calibrate(
         embedder_sha256: set.embedder.canonical().sha256,
         made_on: made_on.to_string(),
         impostor_pairs: pooled.total(),
-        groups: groups.iter().map(|group| group.described(labelled, pass_mark.cosine)).collect(),
+        groups: groups.iter().map(|group| group.describe(labelled, pass_mark.cosine)).collect(),
         sources: sources(labelled, &embeddings, &genuine),
         pass_mark,
         marks,
@@ -120,16 +123,16 @@ pub fn calibrate(
     })
 }
 
-fn refuse_too_little(pooled: &CrossPairs, genuine: usize) -> Result<(), CalibrationError> {
-    let needed = (MIN_PAIRS_AT_THRESHOLD / POOLED).round() as u64;
+fn check_pair_counts(pooled: &CrossPairs, genuine: usize) -> Result<(), CalibrationError> {
+    let needed = (MIN_PAIRS_AT_THRESHOLD / POOLED_FMR).round() as u64;
     if pooled.total() < needed {
-        let (claim, of) = ("a pass mark at a false match rate of 1 in 10,000", "pairs of two persons");
-        return Err(CalibrationError::TooLittle { claim, needed, of, found: pooled.total() });
+        let (claim, kind) = ("a pass mark at a false match rate of 1 in 10,000", "pairs of two persons");
+        return Err(CalibrationError::TooLittle { claim, needed, kind, found: pooled.total() });
     }
-    let needed = (1.0 / (1.0 - HUNDRED)).round() as u64;
+    let needed = (1.0 / (1.0 - GENUINE_BELOW_100)).round() as u64;
     if (genuine as u64) < needed {
-        let (claim, of) = ("100 % at the 99th percentile of genuine pairs", "pairs of one person");
-        return Err(CalibrationError::TooLittle { claim, needed, of, found: genuine as u64 });
+        let (claim, kind) = ("100 % at the 99th percentile of genuine pairs", "pairs of one person");
+        return Err(CalibrationError::TooLittle { claim, needed, kind, found: genuine as u64 });
     }
     Ok(())
 }
@@ -158,16 +161,16 @@ impl Group {
 
     fn fmr(&self, labelled: &Labelled, cosine: f64) -> Rate {
         let belongs = |at: usize| labelled.photos[at].group == Some(self.number);
-        short(Bootstrap::new(labelled, belongs).fmr(&self.cross, cosine))
+        round_interval(Bootstrap::new(labelled, belongs).fmr(&self.cross, cosine))
     }
 
-    fn described(&self, labelled: &Labelled, pass_mark: f64) -> CalibrationGroup {
+    fn describe(&self, labelled: &Labelled, pass_mark: f64) -> CalibrationGroup {
         CalibrationGroup {
             name: labelled.groups[self.number].clone(),
             persons: self.persons,
             impostor_pairs: self.cross.total(),
             decides: self.is_large_enough(),
-            cosine_at_1_in_1000: self.cross.cosine_at(WORST_GROUP).map(rounded),
+            cosine_at_1_in_1000: self.cross.cosine_at(WORST_GROUP_FMR).map(round_cosine),
             fmr_at_pass_mark: self.fmr(labelled, pass_mark),
         }
     }
@@ -175,15 +178,14 @@ impl Group {
 
 /// The larger cosine of two rules: a false match rate of 1 in 10,000 over all, of 1 in 1,000 in the worst group.
 fn pass_mark(curve: &FmrCurve, groups: &[Group]) -> PassMark {
-    let pooled = curve.cosine(POOLED);
-    let worst = (groups.iter().filter(|group| group.is_large_enough()))
-        .filter_map(|group| Some((group.number, group.cross.cosine_at(WORST_GROUP)?)))
-        .max_by(|a, b| a.1.total_cmp(&b.1));
-    let worst_group = worst.map(|(_, cosine)| cosine);
+    let pooled = curve.cosine(POOLED_FMR);
+    let worst_group = (groups.iter().filter(|group| group.is_large_enough()))
+        .filter_map(|group| group.cross.cosine_at(WORST_GROUP_FMR))
+        .max_by(f64::total_cmp);
     PassMark {
-        cosine: rounded(pooled.max(worst_group.unwrap_or(pooled))),
-        pooled_at_1_in_10000: rounded(pooled),
-        worst_group_at_1_in_1000: worst_group.map(rounded),
+        cosine: round_cosine(pooled.max(worst_group.unwrap_or(pooled))),
+        pooled_at_1_in_10000: round_cosine(pooled),
+        worst_group_at_1_in_1000: worst_group.map(round_cosine),
     }
 }
 
@@ -191,7 +193,7 @@ fn pass_mark(curve: &FmrCurve, groups: &[Group]) -> PassMark {
 struct AnchorPoint {
     percentage: f64,
     cosine: f64,
-    /// What defines it.
+    /// Its definition in words.
     definition: String,
 }
 
@@ -203,8 +205,8 @@ fn anchors(
 ) -> Result<Vec<AnchorPoint>, CalibrationError> {
     let mut cosines: Vec<_> = genuine.iter().map(|pair| pair.cosine).collect();
     cosines.sort_by(f64::total_cmp);
-    let highest = quantile(&cosines, HUNDRED).unwrap_or(1.0).min(1.0);
-    let decided = match pass_mark.worst_group_at_1_in_1000 {
+    let highest = quantile(&cosines, GENUINE_BELOW_100).unwrap_or(1.0).min(1.0);
+    let rule = match pass_mark.worst_group_at_1_in_1000 {
         Some(worst) if worst > pass_mark.pooled_at_1_in_10000 => {
             "a false match rate of 1 in 1,000 in the worst group"
         }
@@ -216,11 +218,11 @@ fn anchors(
         definition: definition.to_owned(),
     };
     let anchors = vec![
-        anchor(0.0, rounded(pooled.mean()), "the mean of impostor pairs"),
-        anchor(50.0, rounded(curve.cosine(FIFTY)), "a false match rate of 1 in 100"),
-        anchor(Percentage::PASS_MARK.value(), pass_mark.cosine, &format!("the pass mark: {decided}")),
-        anchor(90.0, rounded(curve.cosine(NINETY)), "a false match rate of 1 in 1,000,000"),
-        anchor(100.0, rounded(highest), "the 99th percentile of genuine pairs"),
+        anchor(0.0, round_cosine(pooled.mean()), "the mean of impostor pairs"),
+        anchor(50.0, round_cosine(curve.cosine(FMR_AT_50)), "a false match rate of 1 in 100"),
+        anchor(Percentage::PASS_MARK.value(), pass_mark.cosine, &format!("the pass mark: {rule}")),
+        anchor(90.0, round_cosine(curve.cosine(FMR_AT_90)), "a false match rate of 1 in 1,000,000"),
+        anchor(100.0, round_cosine(highest), "the 99th percentile of genuine pairs"),
     ];
     match anchors.windows(2).find(|pair| pair[0].cosine >= pair[1].cosine) {
         None => Ok(anchors),
@@ -245,8 +247,8 @@ fn points(
     let point = |percentage: f64, cosine: f64, anchor: Option<String>| CalibrationPoint {
         percentage,
         cosine,
-        fmr: significant(curve.fmr(cosine)),
-        fnmr: significant(1.0 - share_reaching(genuine, cosine)),
+        fmr: round_rate(curve.fmr(cosine)),
+        fnmr: round_rate(1.0 - share_reaching(genuine, cosine)),
         extrapolated: curve.is_extrapolated(cosine),
         anchor,
     };
@@ -258,7 +260,7 @@ fn points(
         let between = ((high.percentage - low.percentage) / POINT_DISTANCE).round() as u32;
         for step in 1..between {
             let share = f64::from(step) / f64::from(between);
-            let cosine = rounded(curve.cosine(10_f64.powf(-(from + share * (to - from)))));
+            let cosine = round_cosine(curve.cosine(10_f64.powf(-(from + share * (to - from)))));
             let highest = points.last().map_or(-1.0, |last| last.cosine);
             // Where the rate changes in steps, two points could have the same cosine.
             if cosine > highest && cosine < high.cosine {
@@ -275,28 +277,29 @@ fn points(
     }
 }
 
-/// A cosine to six decimals; further ones differ from run to run.
-fn rounded(cosine: f64) -> f64 {
+/// A cosine to six decimals; further decimals differ from run to run.
+fn round_cosine(cosine: f64) -> f64 {
     (cosine * 1e6).round() / 1e6
 }
 
 /// A rate to four significant digits.
-fn significant(rate: f64) -> f64 {
+fn round_rate(rate: f64) -> f64 {
     if rate <= 0.0 {
         return 0.0;
     }
     let unit = 10_f64.powf(rate.log10().floor() - 3.0);
-    // Parsed from its decimals, so that the file shows no further ones.
+    // Parsed from the decimal text, because the product may have more digits.
     format!("{:.3e}", (rate / unit).round() * unit).parse().unwrap_or(rate)
 }
 
-fn short(Rate { value, low, high }: Rate) -> Rate {
-    Rate { value: significant(value), low: significant(low), high: significant(high) }
+/// A rate and its interval to four significant digits.
+fn round_interval(Rate { value, low, high }: Rate) -> Rate {
+    Rate { value: round_rate(value), low: round_rate(low), high: round_rate(high) }
 }
 
-fn worst_at(groups: &[Group], labelled: &Labelled, cosine: f64) -> Option<GroupRate> {
-    let counting = groups.iter().filter(|group| group.is_large_enough());
-    let worst = counting.max_by(|a, b| a.cross.fmr(cosine).total_cmp(&b.cross.fmr(cosine)))?;
+fn worst_group_at(groups: &[Group], labelled: &Labelled, cosine: f64) -> Option<GroupRate> {
+    let large = groups.iter().filter(|group| group.is_large_enough());
+    let worst = large.max_by(|a, b| a.cross.fmr(cosine).total_cmp(&b.cross.fmr(cosine)))?;
     Some(GroupRate { name: labelled.groups[worst.number].clone(), fmr: worst.fmr(labelled, cosine) })
 }
 
@@ -305,8 +308,8 @@ fn sources(
     embeddings: &[Option<&Embedding>],
     genuine: &[ScoredPair],
 ) -> Vec<CalibrationSource> {
-    let exclusions = labelled.exclusions_by_source();
-    let described = |(number, name): (usize, &String)| {
+    let exclusions = labelled.described_exclusions();
+    let describe = |(number, name): (usize, &String)| {
         let of_source = |at: usize| labelled.photos[at].source == number;
         let photos: Vec<_> = (0..labelled.photos.len()).filter(|at| of_source(*at)).collect();
         let persons: std::collections::HashSet<_> =
@@ -320,10 +323,10 @@ fn sources(
             impostor_pairs: CrossPairs::compute(labelled, embeddings, of_source).total(),
             left_out: exclusions
                 .iter()
-                .filter(|(source, _)| *source == number)
-                .map(|(_, text)| text.clone())
+                .filter(|exclusion| exclusion.source == number)
+                .map(|exclusion| exclusion.text.clone())
                 .collect(),
         }
     };
-    labelled.sources.iter().enumerate().map(described).collect()
+    labelled.sources.iter().enumerate().map(describe).collect()
 }

@@ -33,38 +33,59 @@ pub struct TailPair {
 /// Width of a step of the histogram.
 const STEP: f64 = 1e-4;
 const STEPS: usize = 20_001;
-/// Limit for the pairs that are kept one by one: 24 MB.
-const MAX_KEPT: u64 = 2_000_000;
-/// Photos in a block. Two blocks and their cosines fit into a processor's cache.
+/// The maximum number of pairs in the tail. They need 24 MB.
+const MAX_TAIL: u64 = 2_000_000;
+/// Photos in a block. Two blocks and their cosines fit into the cache of a processor.
 const BLOCK: usize = 512;
 
 /// The photos to compare: one row of `vectors` for each.
 struct Rows {
     photos: Vec<u32>,
-    /// Identity and source of each.
-    labels: Vec<(usize, usize)>,
+    labels: Vec<Label>,
     vectors: Array2<f32>,
 }
 
+/// The person and the source of a photo.
+#[derive(Clone, Copy)]
+struct Label {
+    identity: usize,
+    source: usize,
+}
+
+impl Label {
+    /// Whether two photos are an impostor pair, apart from exclusions.
+    fn is_impostor_of(self, other: Self) -> bool {
+        self.identity != other.identity && self.source == other.source
+    }
+}
+
+/// Two blocks of rows, each given by its first row.
+#[derive(Clone, Copy)]
+struct BlockPair {
+    first: usize,
+    second: usize,
+}
+
 impl CrossPairs {
-    /// Compares all photos of the same source that have an embedding and for which `among` is true.
+    /// Compares all photos of the same source that have an embedding and whose index satisfies `is_included`.
     pub fn compute(
         labelled: &Labelled,
         embeddings: &[Option<&Embedding>],
-        among: impl Fn(usize) -> bool,
+        is_included: impl Fn(usize) -> bool,
     ) -> Self {
-        let rows = Rows::new(labelled, embeddings, among);
+        let rows = Rows::new(labelled, embeddings, is_included);
         let blocks = rows.blocks();
-        let mut counted =
-            (blocks.par_iter()).map(|block| rows.count(block)).reduce(Counted::empty, Counted::plus);
+        let mut counted = (blocks.par_iter())
+            .map(|blocks| rows.count(*blocks))
+            .reduce(CosineCounts::empty, CosineCounts::merge);
         let excluded = rows.excluded(labelled);
         for (a, b) in &excluded {
             counted.remove(rows.cosine(*a, *b));
         }
-        let floor = counted.floor_of_tail();
+        let floor = counted.tail_floor();
         let excluded: HashSet<_> = excluded.into_iter().collect();
         let mut tail: Vec<_> =
-            (blocks.par_iter()).flat_map_iter(|block| rows.above(block, floor, &excluded)).collect();
+            (blocks.par_iter()).flat_map_iter(|blocks| rows.tail(*blocks, floor, &excluded)).collect();
         tail.par_sort_unstable_by(|x, y| y.cosine.total_cmp(&x.cosine).then((x.a, x.b).cmp(&(y.a, y.b))));
         Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
     }
@@ -72,7 +93,7 @@ impl CrossPairs {
     /// Pairs with these cosines and arbitrary photos.
     #[cfg(test)]
     pub(crate) fn of_cosines(cosines: impl Iterator<Item = f32>) -> Self {
-        let mut counted = Counted::empty();
+        let mut counted = CosineCounts::empty();
         let mut tail: Vec<_> = (cosines.inspect(|cosine| counted.add(*cosine)))
             .map(|cosine| TailPair { a: 0, b: 0, cosine })
             .collect();
@@ -100,11 +121,11 @@ impl CrossPairs {
         if self.tail.last().is_some_and(|last| f64::from(last.cosine) <= cosine) {
             return self.tail.partition_point(|pair| f64::from(pair.cosine) >= cosine) as u64;
         }
-        let whole = step_of(cosine) + 1;
-        let above: u64 = self.histogram.iter().skip(whole).sum();
+        let next_step = step_of(cosine) + 1;
+        let above: u64 = self.histogram.iter().skip(next_step).sum();
         // Within a step, pairs are assumed to be evenly distributed.
-        let within = self.histogram.get(whole - 1).map_or(0.0, |count| *count as f64);
-        let share = (whole as f64 * STEP - 1.0 - cosine) / STEP;
+        let within = self.histogram.get(next_step - 1).map_or(0.0, |count| *count as f64);
+        let share = (next_step as f64 * STEP - 1.0 - cosine) / STEP;
         above + (within * share.clamp(0.0, 1.0)).round() as u64
     }
 
@@ -158,15 +179,20 @@ fn step_of(cosine: f64) -> usize {
 }
 
 impl Rows {
-    fn new(labelled: &Labelled, embeddings: &[Option<&Embedding>], among: impl Fn(usize) -> bool) -> Self {
-        let taking_part = (embeddings.iter().enumerate())
-            .filter_map(|(at, embedding)| embedding.filter(|_| among(at)).map(|embedding| (at, embedding)));
+    fn new(
+        labelled: &Labelled,
+        embeddings: &[Option<&Embedding>],
+        is_included: impl Fn(usize) -> bool,
+    ) -> Self {
+        let included = (embeddings.iter().enumerate()).filter_map(|(at, embedding)| {
+            embedding.filter(|_| is_included(at)).map(|embedding| (at, embedding))
+        });
         let (mut photos, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
         let mut length = 0;
-        for (at, embedding) in taking_part {
+        for (at, embedding) in included {
             let photo = &labelled.photos[at];
             photos.push(at as u32);
-            labels.push((photo.identity, photo.source));
+            labels.push(Label { identity: photo.identity, source: photo.source });
             length = embedding.as_slice().len();
             values.extend_from_slice(embedding.as_slice());
         }
@@ -174,40 +200,42 @@ impl Rows {
         Self { photos, labels, vectors }
     }
 
-    /// All pairs of blocks, each block as its first row.
-    fn blocks(&self) -> Vec<(usize, usize)> {
+    /// All pairs of blocks.
+    fn blocks(&self) -> Vec<BlockPair> {
         let starts = || (0..self.photos.len()).step_by(BLOCK);
-        starts().flat_map(|a| starts().filter(move |b| *b >= a).map(move |b| (a, b))).collect()
+        let from = |first: usize| {
+            starts().filter(move |second| *second >= first).map(move |second| BlockPair { first, second })
+        };
+        starts().flat_map(from).collect()
     }
 
     /// Calls `visitor` with both rows and the cosine of every impostor pair of two blocks.
-    fn visit(&self, (first, second): (usize, usize), mut visitor: impl FnMut(usize, usize, f32)) {
+    fn visit(&self, blocks: BlockPair, mut visitor: impl FnMut(usize, usize, f32)) {
         let rows = |from: usize| -> ArrayView2<'_, f32> {
             self.vectors.slice_axis(Axis(0), Slice::from(from..(from + BLOCK).min(self.photos.len())))
         };
-        let cosines = rows(first).dot(&rows(second).t());
+        let cosines = rows(blocks.first).dot(&rows(blocks.second).t());
         for (i, line) in cosines.outer_iter().enumerate() {
-            let a = first + i;
-            let (identity, source) = self.labels[a];
+            let a = blocks.first + i;
+            let label = self.labels[a];
             for (j, cosine) in line.iter().enumerate() {
-                let b = second + j;
-                let (other, from) = self.labels[b];
-                if b > a && other != identity && from == source {
+                let b = blocks.second + j;
+                if b > a && label.is_impostor_of(self.labels[b]) {
                     visitor(a, b, *cosine);
                 }
             }
         }
     }
 
-    fn count(&self, block: &(usize, usize)) -> Counted {
-        let mut counted = Counted::empty();
-        self.visit(*block, |_, _, cosine| counted.add(cosine));
+    fn count(&self, blocks: BlockPair) -> CosineCounts {
+        let mut counted = CosineCounts::empty();
+        self.visit(blocks, |_, _, cosine| counted.add(cosine));
         counted
     }
 
-    fn above(&self, block: &(usize, usize), floor: f64, excluded: &HashSet<(usize, usize)>) -> Vec<TailPair> {
+    fn tail(&self, blocks: BlockPair, floor: f64, excluded: &HashSet<(usize, usize)>) -> Vec<TailPair> {
         let mut found = Vec::new();
-        self.visit(*block, |a, b, cosine| {
+        self.visit(blocks, |a, b, cosine| {
             if f64::from(cosine) >= floor && !excluded.contains(&(a, b)) {
                 found.push(TailPair { a: self.photos[a], b: self.photos[b], cosine });
             }
@@ -223,7 +251,7 @@ impl Rows {
         let pairs: HashSet<_> = (labelled.exclusions.entries.iter())
             .filter_map(|entry| Some((*rows.get(entry.path.as_str())?, *rows.get(entry.with.as_deref()?)?)))
             .map(|(a, b)| (a.min(b), a.max(b)))
-            .filter(|(a, b)| self.labels[*a].0 != self.labels[*b].0 && self.labels[*a].1 == self.labels[*b].1)
+            .filter(|(a, b)| self.labels[*a].is_impostor_of(self.labels[*b]))
             .collect();
         pairs.into_iter().collect()
     }
@@ -233,13 +261,14 @@ impl Rows {
     }
 }
 
-struct Counted {
+/// The histogram of some pairs, with their number and the sum of their cosines.
+struct CosineCounts {
     histogram: Vec<u64>,
     total: u64,
     sum: f64,
 }
 
-impl Counted {
+impl CosineCounts {
     fn empty() -> Self {
         Self { histogram: vec![0; STEPS], total: 0, sum: 0.0 }
     }
@@ -261,19 +290,19 @@ impl Counted {
         }
     }
 
-    fn plus(mut self, other: Self) -> Self {
-        for (mine, theirs) in self.histogram.iter_mut().zip(other.histogram) {
-            *mine += theirs;
+    fn merge(mut self, other: Self) -> Self {
+        for (own, added) in self.histogram.iter_mut().zip(other.histogram) {
+            *own += added;
         }
         Self { histogram: self.histogram, total: self.total + other.total, sum: self.sum + other.sum }
     }
 
-    /// The least cosine of pairs that are kept one by one.
-    fn floor_of_tail(&self) -> f64 {
+    /// The lowest cosine of the tail.
+    fn tail_floor(&self) -> f64 {
         let mut above = 0;
         for (step, count) in self.histogram.iter().enumerate().rev() {
             above += count;
-            if above > MAX_KEPT {
+            if above > MAX_TAIL {
                 return (step as f64 + 1.0) * STEP - 1.0;
             }
         }
@@ -344,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn the_histogram_and_the_kept_pairs_agree_over_many_blocks() {
+    fn the_histogram_and_the_tail_agree_over_many_blocks() {
         let angles: Vec<_> = (0..1300).map(|n| (f64::from(n * n) * 137.508 % 360.0, n as usize, 0)).collect();
         let (labelled, embeddings) = photos(&angles);
         let cross = compute(&labelled, &embeddings);

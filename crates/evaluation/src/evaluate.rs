@@ -18,9 +18,9 @@ use crate::{
     scored_pair::{ScoredPair, cosine, score_pairs},
 };
 
-/// The false match rates that are reported where the data supports them.
+/// The false match rates that are reported if there are enough pairs.
 const RATES: [f64; 5] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
-/// The percentages that are reported.
+/// The percentages whose error rates are reported.
 const MARKS: [f64; 3] = [60.0, 75.0, 90.0];
 
 /// Computes all error rates. `with_gates` adds those under the service's rules for selfies.
@@ -32,13 +32,13 @@ pub fn evaluate(
     with_gates: bool,
 ) -> Evaluated {
     let plain: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
-    let known = labelled.identities_from.is_some();
-    let cross = known.then(|| CrossPairs::compute(labelled, &plain, |_| true));
+    let identities_known = labelled.identities_from.is_some();
+    let cross = identities_known.then(|| CrossPairs::compute(labelled, &plain, |_| true));
     let genuine = score_pairs(&plain, labelled.all_genuine_pairs());
     let figures = Figures::of(labelled, &plain, cross.as_ref());
     let gated = with_gates.then(|| {
         let gated: Vec<_> = measured.outcomes.iter().map(Outcome::gated_embedding).collect();
-        let cross = known.then(|| CrossPairs::compute(labelled, &gated, |_| true));
+        let cross = identities_known.then(|| CrossPairs::compute(labelled, &gated, |_| true));
         Figures::of(labelled, &gated, cross.as_ref())
     });
     let bootstrap = Bootstrap::new(labelled, |at| plain[at].is_some());
@@ -62,7 +62,7 @@ pub fn evaluate(
         pairs: labelled.pairs.len(),
         counts: Counts {
             photos: labelled.photos.len(),
-            identities: known.then(|| labelled.persons()),
+            identities: identities_known.then(|| labelled.persons()),
             identities_from: labelled.identities_from,
             genuine: genuine_listed,
             impostor: labelled.pairs.len() - genuine_listed,
@@ -72,7 +72,7 @@ pub fn evaluate(
         figures,
         with_gates: gated,
         marks: marks.into(),
-        groups: if known {
+        groups: if identities_known {
             groups(labelled, &plain, &genuine, calibration.pass_cosine())
         } else {
             Vec::new()
@@ -88,7 +88,7 @@ pub fn evaluate(
 }
 
 impl Figures {
-    /// `cross` has the impostor pairs of the same embeddings, where identities are known.
+    /// `cross` has the impostor pairs of the same embeddings if identities are known.
     fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], cross: Option<&CrossPairs>) -> Self {
         let pairs: Vec<_> = (labelled.pairs.iter())
             .map(|pair| LabelledScore {
@@ -108,12 +108,12 @@ impl Figures {
                 Some(cross) => cross.cosine_at(fmr)?,
                 None => metrics::cosine_at_fmr(&impostors, fmr)?,
             };
-            let missed = |genuine: &[ScoredPair]| match cross {
+            let fnmr_of = |genuine: &[ScoredPair]| match cross {
                 Some(cross) => bootstrap.fnmr_at_fmr(genuine, cross, fmr, cosine),
                 None => bootstrap.fnmr(genuine, cosine),
             };
-            let (of_listed, all_genuine) = (missed(&listed), missed(&all));
-            let Rate { value, low, high } = of_listed;
+            let Rate { value, low, high } = fnmr_of(&listed);
+            let all_genuine = fnmr_of(&all);
             Some(OperatingPoint { fmr, cosine, fnmr: NamedRate { fnmr: value, low, high }, all_genuine })
         };
         Self {
@@ -172,7 +172,7 @@ fn failures(labelled: &Labelled, measured: &Measured) -> Vec<Failure> {
 }
 
 fn rejected_photos(labelled: &Labelled, measured: &Measured) -> Vec<RejectedPhoto> {
-    let turned =
+    let rejected =
         labelled.photos.iter().zip(&measured.outcomes).filter_map(|(photo, outcome)| match outcome {
             Outcome::Face(face) => {
                 let reason = face.broken_rule?.reason().as_str();
@@ -180,5 +180,5 @@ fn rejected_photos(labelled: &Labelled, measured: &Measured) -> Vec<RejectedPhot
             }
             Outcome::Failed { .. } => None,
         });
-    turned.collect()
+    rejected.collect()
 }

@@ -1,4 +1,4 @@
-//! The results of an evaluation, as they are written as JSON.
+//! The results of an evaluation, which are written as JSON.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{cross_pairs::CrossPairs, exclusions::Exclusion, metrics::Accuracy, scored_pair::ScoredPair};
 
-/// The results of an evaluation, as they are written as JSON.
+/// The results of an evaluation, which are written as JSON.
 #[derive(Debug, Serialize)]
 pub struct Evaluation {
     /// The model set's name.
@@ -21,7 +21,7 @@ pub struct Evaluation {
     /// The error rates of all photos with a face.
     #[serde(flatten)]
     pub figures: Figures,
-    /// The error rates when every photo must keep the service's rules for selfies.
+    /// The error rates when every photo must satisfy the service's rules for selfies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with_gates: Option<Figures>,
     /// The error rates at 60, 75 and 90 per cent.
@@ -34,7 +34,7 @@ pub struct Evaluation {
     pub turned_away: Vec<RejectedPhoto>,
     /// The excluded labels, which are known to be wrong.
     pub left_out: Vec<Exclusion>,
-    /// Throughput on all cores, reading files included.
+    /// Throughput on all cores, including the time to read files.
     pub images_per_second: f64,
     /// The mean time of each step on one core.
     pub milliseconds: Milliseconds,
@@ -90,7 +90,7 @@ pub struct Figures {
     /// The false non-match rates, by false match rate.
     #[serde(serialize_with = "by_rate")]
     pub fnmr_at_fmr: Vec<OperatingPoint>,
-    /// The pairs that the thresholds come from.
+    /// The pairs from which the thresholds are computed.
     pub thresholds_from: &'static str,
     /// Photos without an embedding, and rejected ones.
     pub photos_failed: usize,
@@ -126,7 +126,7 @@ pub struct NamedRate {
 pub struct Mark {
     /// The percentage.
     pub percentage: f64,
-    /// The cosine there.
+    /// Its cosine.
     pub cosine: f64,
     /// The false match rate; `None` when identities are unknown.
     pub fmr: Option<Rate>,
@@ -141,9 +141,9 @@ pub struct GroupFigures {
     pub name: String,
     /// Photos with an embedding.
     pub photos: usize,
-    /// Persons in them.
+    /// Persons on these photos.
     pub persons: usize,
-    /// Impostor pairs within the group, each from one source.
+    /// Impostor pairs within the group. Both photos of a pair have the same source.
     pub impostor_pairs: u64,
     /// The false match rate at the pass mark.
     pub fmr_at_pass_mark: Rate,

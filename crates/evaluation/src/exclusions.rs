@@ -27,7 +27,7 @@ pub struct Exclusion {
 
 impl Exclusions {
     /// Reads a list with the columns `path`, `reason` and optionally `with`, the other photo of an excluded pair. Paths
-    /// are those of the labels.
+    /// are written as in the labels.
     ///
     /// # Errors
     ///

@@ -32,8 +32,23 @@ pub struct Labelled {
     pub identities_from: Option<&'static str>,
     /// The photos and pairs that are excluded because their labels are known to be wrong.
     pub exclusions: Exclusions,
-    /// Source and name of the excluded photos.
-    pub(crate) excluded_photos: Vec<(usize, String)>,
+    /// The photos that were excluded when the sources were read.
+    pub(crate) excluded_photos: Vec<ExcludedPhoto>,
+}
+
+/// A photo that is excluded.
+#[derive(Debug)]
+pub(crate) struct ExcludedPhoto {
+    source: usize,
+    name: String,
+}
+
+/// An exclusion in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DescribedExclusion {
+    /// The source of its photos, as an index.
+    pub(crate) source: usize,
+    pub(crate) text: String,
 }
 
 /// A labelled photo.
@@ -86,7 +101,7 @@ impl Labelled {
     /// Paths are below `root`.
     ///
     /// Identities come from `root/identity.csv` (`path`, `identity` and optionally `group`), or from the photos'
-    /// folders where these agree with every pair of the list.
+    /// folders if these agree with every pair of the list.
     ///
     /// # Errors
     ///
@@ -103,7 +118,7 @@ impl Labelled {
                 "1" | "true" => true,
                 "0" | "false" => false,
                 other => {
-                    let reason = format!("line {line}: same is {other:?}, expected 1 or 0");
+                    let reason = format!("line {line}: expected 1 or 0 in the column same, found {other:?}");
                     return Err(LabelError::Malformed { location: list.into(), reason });
                 }
             };
@@ -113,7 +128,7 @@ impl Labelled {
             labelled.pairs.push(LabelledPair { a, b, same, fold, group });
         }
         if labelled.pairs.is_empty() {
-            let expected = "rows of path_a,path_b,same";
+            let expected = "rows with the columns path_a,path_b,same";
             return Err(LabelError::NothingToCompare { location: list.into(), expected });
         }
         labelled.photos = (photos.names.into_iter())
@@ -145,23 +160,23 @@ impl Labelled {
     ) -> Result<Self, LabelError> {
         let mut labelled = Self { exclusions, identities_from: Some("folder names"), ..Self::default() };
         let (mut identities, mut groups) = (Names::default(), Names::default());
-        for place in sources {
+        for location in sources {
             let first = labelled.photos.len();
             let source = labelled.sources.len();
-            labelled.sources.push(name_of(place));
-            let listed = place.join(IDENTITY_LIST);
-            let found = if place.is_file() {
+            labelled.sources.push(name_of(location));
+            let list = location.join(IDENTITY_LIST);
+            let found = if location.is_file() {
                 labelled.identities_from = Some("an identity list");
-                listed_photos(place)?
-            } else if listed.is_file() {
+                listed_photos(location)?
+            } else if list.is_file() {
                 labelled.identities_from = Some("an identity list");
-                listed_photos(&listed)?
+                listed_photos(&list)?
             } else {
-                photos_in_folders(place)?
+                photos_in_folders(location)?
             };
             for FoundPhoto { file, name, identity, group } in found {
                 if labelled.exclusions.has_photo(&name) {
-                    labelled.excluded_photos.push((source, name));
+                    labelled.excluded_photos.push(ExcludedPhoto { source, name });
                     continue;
                 }
                 let identity = identities.index(&format!("{source}/{identity}"));
@@ -169,8 +184,9 @@ impl Labelled {
                 labelled.photos.push(LabelledPhoto { file, name: name.into(), source, identity, group });
             }
             if labelled.photos.len() < first + 2 {
-                let expected = "a folder with photos for each person, or a list path,identity";
-                return Err(LabelError::NothingToCompare { location: place.clone(), expected });
+                let expected =
+                    "a folder with photos for each person, or a list with the columns path,identity";
+                return Err(LabelError::NothingToCompare { location: location.clone(), expected });
             }
             labelled.add_pairs(first, impostor_pairs);
         }
@@ -207,19 +223,20 @@ impl Labelled {
         pairs
     }
 
-    /// A description of each exclusion, with its source.
-    pub fn exclusions_by_source(&self) -> Vec<(usize, String)> {
+    /// A description of each exclusion whose photo belongs to a source.
+    pub(crate) fn described_exclusions(&self) -> Vec<DescribedExclusion> {
         let photos = self.photos.iter().map(|photo| (photo.source, &*photo.name));
-        let excluded = self.excluded_photos.iter().map(|(source, name)| (*source, name.as_str()));
-        let sources: HashMap<_, _> = photos.chain(excluded).map(|(source, name)| (name, source)).collect();
+        let excluded_photos = self.excluded_photos.iter().map(|photo| (photo.source, photo.name.as_str()));
+        let sources: HashMap<_, _> =
+            photos.chain(excluded_photos).map(|(source, name)| (name, source)).collect();
         let described = self.exclusions.entries.iter().filter_map(|entry| {
             let source = *sources.get(entry.path.as_str())?;
             let path = name_of(Path::new(&entry.path));
-            let what = match &entry.with {
+            let excluded = match &entry.with {
                 Some(with) => format!("{path} with {}", name_of(Path::new(with))),
                 None => path,
             };
-            Some((source, format!("{what}: {}", entry.reason)))
+            Some(DescribedExclusion { source, text: format!("{excluded}: {}", entry.reason) })
         });
         described.collect()
     }
@@ -235,7 +252,7 @@ impl Labelled {
                 rows::<IdentityRow>(&list)?.into_iter().map(|(_, row)| (row.path.clone(), row)).collect();
             for photo in &mut self.photos {
                 let Some(row) = known.get(&*photo.name) else {
-                    let reason = format!("it lacks {}, which is in the list of pairs", photo.name);
+                    let reason = format!("{} is missing, but is in the list of pairs", photo.name);
                     return Err(LabelError::Malformed { location: list, reason });
                 };
                 photo.identity = identities.index(&row.identity);
@@ -255,14 +272,14 @@ impl Labelled {
             }
             self.identities_from = Some("folder names");
         } else {
-            self.join_by_pairs();
+            self.identify_by_pairs();
         }
         Ok(())
     }
 
-    /// Gives photos that genuine pairs connect the same identity. Whether other photos show different persons is known
-    /// for the listed pairs only.
-    fn join_by_pairs(&mut self) {
+    /// Gives the same identity to photos that genuine pairs connect. Photos with different identities may show the same
+    /// person, unless they are a listed impostor pair.
+    fn identify_by_pairs(&mut self) {
         let mut leaders: Vec<usize> = (0..self.photos.len()).collect();
         let find = |leaders: &[usize], mut at: usize| {
             while leaders[at] != at {

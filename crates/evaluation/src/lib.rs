@@ -1,14 +1,14 @@
-//! Measures a face engine on labelled photos: error rates, the calibration of percentages, a report.
+//! Measures a face engine on labelled photos: makes error rates, the calibration of percentages and a report.
 //!
 //! Enter with [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
 //! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page.
 //!
-//! **Architecture Invariant:** it knows no database, no HTTP and no service: photos come from files, results go to
-//! files.
+//! **Architecture Invariant:** this crate uses no database, no HTTP and no service: photos come from files, and results
+//! are written to files.
 //!
 //! **Architecture Invariant:** the same photos give the same results: every random choice has a fixed seed.
 //!
-//! **Architecture Invariant:** pixels are not kept. Memory grows by an embedding for each photo, and not with the
+//! **Architecture Invariant:** pixels are not kept. Memory grows by one embedding for each photo, and not with the
 //! number of pairs.
 
 mod bootstrap;

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-/// The labels cannot be read.
+/// Why labels cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
     /// A list or folder cannot be read.
@@ -16,7 +16,7 @@ pub enum LabelError {
     Unreadable {
         /// The list or folder.
         location: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// A list lacks a column, or has an invalid value.
@@ -28,7 +28,7 @@ pub enum LabelError {
         reason: String,
     },
     /// There are fewer than two photos to compare.
-    #[error("{} has no two photos to compare; expected {expected}", location.display())]
+    #[error("{} has fewer than two photos to compare; expected {expected}", location.display())]
     NothingToCompare {
         /// The list or folder.
         location: PathBuf,

@@ -21,7 +21,7 @@ use crate::labelled::LabelledPhoto;
 pub enum Outcome {
     /// A face was found and embedded.
     Face(Box<FaceFound>),
-    /// No embedding could be computed. Such a photo matches nobody.
+    /// No embedding could be computed. Such a photo matches no other.
     Failed {
         /// The reason code, such as `NO_FACE`, or a file error.
         reason: String,
@@ -50,7 +50,7 @@ pub struct Measured {
     pub mean: Timings,
 }
 
-/// The engine failed; the photo is not at fault.
+/// The engine failed. The fault is not in the photo.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{photo}: {reason}")]
 pub struct EngineFailed {
@@ -64,7 +64,7 @@ pub struct EngineFailed {
 ///
 /// # Errors
 ///
-/// [`EngineFailed`] when a network fails. A photo's own fault is an [`Outcome::Failed`].
+/// [`EngineFailed`] when a network fails. A fault of a photo is an [`Outcome::Failed`].
 pub fn measure(
     photos: &[LabelledPhoto],
     pipelines: Vec<Pipeline>,
@@ -73,11 +73,11 @@ pub fn measure(
     let began = Instant::now();
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; photos.len()]);
-    let sums = Mutex::new((Timings::default(), 0_u32));
+    let total = Mutex::new(TimingsTotal::default());
     thread::scope(|scope| {
         let threads: Vec<_> = (pipelines.into_iter())
             .map(|mut pipeline| {
-                let (next, finished, outcomes, sums) = (&next, &finished, &outcomes, &sums);
+                let (next, finished, outcomes, total) = (&next, &finished, &outcomes, &total);
                 scope.spawn(move || {
                     loop {
                         let at = next.fetch_add(1, Relaxed);
@@ -87,8 +87,7 @@ pub fn measure(
                             next.store(photos.len(), Relaxed);
                         })?;
                         if let Some(timings) = timings {
-                            let mut sums = sums.lock().unwrap_or_else(PoisonError::into_inner);
-                            *sums = (sum(sums.0, timings), sums.1 + 1);
+                            total.lock().unwrap_or_else(PoisonError::into_inner).add(timings);
                         }
                         outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
                         on_progress(finished.fetch_add(1, Relaxed) + 1);
@@ -101,12 +100,12 @@ pub fn measure(
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
-    let (sum, count) = sums.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
     let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Measured {
         outcomes: outcomes.into_iter().flatten().collect(),
         wall: began.elapsed(),
-        mean: mean(sum, count.max(1)),
+        mean: total.mean(),
     })
 }
 
@@ -130,26 +129,37 @@ fn examine(
     }
 }
 
-fn sum(a: Timings, b: Timings) -> Timings {
-    Timings {
-        queued: a.queued + b.queued,
-        decode: a.decode + b.decode,
-        detect: a.detect + b.detect,
-        align: a.align + b.align,
-        quality: a.quality + b.quality,
-        embed: a.embed + b.embed,
-    }
+/// The total time of each step, and the number of photos.
+#[derive(Default)]
+struct TimingsTotal {
+    sum: Timings,
+    photos: u32,
 }
 
-fn mean(sum: Timings, count: u32) -> Timings {
-    let Timings { queued, decode, detect, align, quality, embed } = sum;
-    Timings {
-        queued: queued / count,
-        decode: decode / count,
-        detect: detect / count,
-        align: align / count,
-        quality: quality / count,
-        embed: embed / count,
+impl TimingsTotal {
+    fn add(&mut self, timings: Timings) {
+        let Timings { queued, decode, detect, align, quality, embed } = timings;
+        self.sum.queued += queued;
+        self.sum.decode += decode;
+        self.sum.detect += detect;
+        self.sum.align += align;
+        self.sum.quality += quality;
+        self.sum.embed += embed;
+        self.photos += 1;
+    }
+
+    /// The mean time of each step; zero without photos.
+    fn mean(self) -> Timings {
+        let Timings { queued, decode, detect, align, quality, embed } = self.sum;
+        let photos = self.photos.max(1);
+        Timings {
+            queued: queued / photos,
+            decode: decode / photos,
+            detect: detect / photos,
+            align: align / photos,
+            quality: quality / photos,
+            embed: embed / photos,
+        }
     }
 }
 

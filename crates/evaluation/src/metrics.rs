@@ -56,18 +56,18 @@ pub(crate) fn auc(pairs: &[LabelledScore]) -> f64 {
     if genuine.is_empty() || impostors.is_empty() {
         return 0.5;
     }
-    let won: f64 = (genuine.iter())
+    let higher: f64 = (genuine.iter())
         .map(|cosine| {
             let below = impostors.partition_point(|other| other < cosine);
             let equal = impostors.partition_point(|other| other <= cosine) - below;
             below as f64 + 0.5 * equal as f64
         })
         .sum();
-    won / (genuine.len() as f64 * impostors.len() as f64)
+    higher / (genuine.len() as f64 * impostors.len() as f64)
 }
 
-/// The equal error rate: false match rate and false non-match rate are equal there, interpolated between neighbouring
-/// thresholds. 0.5 without pairs of both kinds.
+/// The equal error rate, at which the false match rate and the false non-match rate are equal. It is interpolated
+/// between neighbouring thresholds. 0.5 without pairs of both kinds.
 pub(crate) fn equal_error_rate(pairs: &[LabelledScore]) -> f64 {
     let (genuine, impostors) = split(pairs);
     if genuine.is_empty() || impostors.is_empty() {
@@ -128,28 +128,28 @@ pub(crate) fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     Some(below + (above - below) * position.fract())
 }
 
-/// The threshold that classifies most pairs correctly; the lowest when there are several.
+/// The threshold that classifies the most pairs correctly; the lowest of them when there are several.
 fn best_threshold<'a>(pairs: impl Iterator<Item = &'a LabelledScore>) -> f64 {
     let mut sorted: Vec<_> = pairs.map(|pair| (pair.cosine, pair.same)).collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let genuine = sorted.iter().filter(|(_, same)| *same).count();
     // At the lowest cosine every pair matches.
-    let (mut right, mut best) = (genuine, (genuine, sorted.first().map_or(0.0, |(cosine, _)| *cosine)));
+    let (mut correct, mut best) = (genuine, (genuine, sorted.first().map_or(0.0, |(cosine, _)| *cosine)));
     for (at, (cosine, same)) in sorted.iter().enumerate() {
-        right = if *same { right - 1 } else { right + 1 };
+        correct = if *same { correct - 1 } else { correct + 1 };
         let next = sorted.get(at + 1).map_or(f64::INFINITY, |(next, _)| *next);
-        if next > *cosine && right > best.0 {
-            best = (right, next);
+        if next > *cosine && correct > best.0 {
+            best = (correct, next);
         }
     }
     best.1
 }
 
 fn share_correct<'a>(pairs: impl Iterator<Item = &'a LabelledScore>, threshold: f64) -> f64 {
-    let (right, all) = pairs.fold((0_u64, 0_u64), |(right, all), pair| {
-        (right + u64::from((pair.cosine >= threshold) == pair.same), all + 1)
+    let (correct, all) = pairs.fold((0_u64, 0_u64), |(correct, all), pair| {
+        (correct + u64::from((pair.cosine >= threshold) == pair.same), all + 1)
     });
-    if all == 0 { 0.0 } else { right as f64 / all as f64 }
+    if all == 0 { 0.0 } else { correct as f64 / all as f64 }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -187,12 +187,12 @@ mod tests {
         let pairs = scored(&[0.3, 0.5, 0.6, 0.7], &[0.0, 0.1, 0.2, 0.4]);
         assert_eq!(accuracy(&pairs).mean, 0.875);
         assert_eq!(equal_error_rate(&pairs), 0.25);
-        // 0.3 beats three impostors, the others beat four: 15 of 16.
+        // 0.3 is higher than three impostor cosines, the others than four: 15 of 16.
         assert_eq!(auc(&pairs), 15.0 / 16.0);
     }
 
     #[test]
-    fn ties_count_half() {
+    fn equal_cosines_count_half() {
         assert_eq!(auc(&scored(&[0.5], &[0.5])), 0.5);
     }
 
@@ -213,7 +213,7 @@ mod tests {
     #[test]
     fn a_rate_requires_three_pairs() {
         let impostors: Vec<f64> = (0..300).map(|n| f64::from(n) / 1000.0).collect();
-        // Three of 300 reach what lies between the third and the fourth from above.
+        // Three of 300 reach the middle of the third and the fourth highest cosine.
         assert!((cosine_at_fmr(&impostors, 0.01).unwrap() - 0.2965).abs() < 1e-12);
         assert_eq!(cosine_at_fmr(&impostors, 0.009), None);
         assert_eq!(cosine_at_fmr(&impostors, 1.0), Some(-1.0));
@@ -234,7 +234,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn rates_are_in_range_and_the_threshold_keeps_the_rate(
+        fn rates_are_in_range_and_the_threshold_does_not_exceed_the_rate(
             genuine in prop::collection::vec(-1.0_f64..1.0, 1..40),
             impostors in prop::collection::vec(-1.0_f64..1.0, 3..400),
             fmr in 0.01_f64..1.0,

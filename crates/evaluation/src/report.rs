@@ -31,7 +31,7 @@ pub struct Report {
 /// Aligned crops by photo, as PNG.
 pub type Crops = BTreeMap<usize, Vec<u8>>;
 
-/// The page cannot be made.
+/// The report cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("the report cannot be made: {0}")]
 pub struct ReportError(String);
@@ -48,8 +48,8 @@ struct Page<'a> {
     evaluation: &'a Evaluation,
     figures: Vec<(&'static str, &'a Figures)>,
     plots: Vec<(&'static str, String)>,
-    missed: Vec<Shown>,
-    matched: Vec<Shown>,
+    missed: Vec<PairView>,
+    matched: Vec<PairView>,
     pass_mark: String,
     reasons: BTreeMap<&'a str, usize>,
     turned_away: &'a [RejectedPhoto],
@@ -57,7 +57,7 @@ struct Page<'a> {
 }
 
 /// A pair on the page.
-struct Shown {
+struct PairView {
     names: [String; 2],
     pictures: [String; 2],
     cosine: String,
@@ -84,7 +84,7 @@ pub fn worst_pairs(labelled: &Labelled, evaluated: &Evaluated) -> [Vec<ScoredPai
     [genuine, impostors]
 }
 
-/// Takes the aligned crops of the photos of these pairs. Photos that give none are skipped.
+/// Takes the aligned crops of the photos of these pairs. Photos that cannot be read or have no face are skipped.
 ///
 /// # Errors
 ///
@@ -127,7 +127,7 @@ pub fn report(
     let plots = plots::all(evaluated, calibration.pass_cosine(), &scale);
     let plots = plots.map_err(|error| ReportError(error.to_string()))?;
     let [missed, matched] = worst_pairs(labelled, evaluated).map(|pairs| {
-        let shown = pairs.into_iter().map(|ScoredPair { a, b, cosine }| Shown {
+        let shown = pairs.into_iter().map(|ScoredPair { a, b, cosine }| PairView {
             names: [a, b].map(|at| short(&labelled.photos[at].name)),
             pictures: [a, b]
                 .map(|at| crops.get(&at).map_or_else(String::new, |png| embedded("image/png", png))),
@@ -138,7 +138,7 @@ pub fn report(
     });
     let mut reasons = BTreeMap::new();
     for reason in (evaluation.failures_to_acquire.iter().map(|failure| failure.reason.as_str()))
-        .chain(evaluation.turned_away.iter().map(|turned| turned.reason))
+        .chain(evaluation.turned_away.iter().map(|rejected| rejected.reason))
     {
         *reasons.entry(reason).or_insert(0) += 1;
     }
@@ -185,7 +185,7 @@ fn png(crop: &padan_inference::AlignedFace) -> Result<Vec<u8>, ReportError> {
     clippy::trivially_copy_pass_by_ref,
     clippy::unnecessary_wraps,
     clippy::unused_self,
-    reason = "the template's macro asks for filters of this shape"
+    reason = "the macro requires filters of this signature"
 )]
 mod filters {
     /// A share in per cent with three decimals.

@@ -12,7 +12,7 @@ pub struct ScoredPair {
 }
 
 impl ScoredPair {
-    /// The cosine of a pair of which a photo has no embedding. Such a pair matches at no useful threshold.
+    /// The cosine of a pair in which a photo has no embedding. Such a pair matches at no useful threshold.
     pub const FAILED: f64 = -1.0;
 }
 

@@ -62,7 +62,7 @@ fn fit(persons: usize) -> Result<CalibrationFile, CalibrationError> {
 }
 
 #[test]
-fn the_worst_group_decides_on_the_pass_mark_and_the_scale_increases() {
+fn the_worst_group_sets_the_pass_mark_and_the_scale_increases() {
     let file = fit(150).unwrap();
     let PassMark { cosine, pooled_at_1_in_10000, worst_group_at_1_in_1000 } = file.pass_mark;
     assert_eq!(cosine, pooled_at_1_in_10000.max(worst_group_at_1_in_1000.unwrap()));
@@ -105,6 +105,6 @@ fn too_few_pairs_are_refused_with_the_required_number() {
 }
 
 #[test]
-fn rates_keep_four_digits() {
-    assert_eq!([significant(0.000_123_456), significant(0.5), significant(0.0)], [0.000_123_5, 0.5, 0.0]);
+fn rates_have_four_significant_digits() {
+    assert_eq!([round_rate(0.000_123_456), round_rate(0.5), round_rate(0.0)], [0.000_123_5, 0.5, 0.0]);
 }

@@ -57,15 +57,18 @@ fn a_list_of_identities_takes_precedence_over_folders() {
         ("pairs.csv", "path_a,path_b,same\n1.jpg,2.jpg,1\n"),
         ("identity.csv", "path,identity\n1.jpg,ann\n"),
     ]);
-    assert!(missing.unwrap_err().to_string().contains("it lacks 2.jpg, which is in the list of pairs"));
+    assert!(missing.unwrap_err().to_string().contains("2.jpg is missing, but is in the list of pairs"));
 }
 
 #[test]
 fn a_malformed_list_is_reported_with_its_line() {
     let error = |text: &str| from_pairs(&[("pairs.csv", text)]).unwrap_err().to_string();
-    assert!(error("path_a,path_b,same\n1.jpg,2.jpg,maybe\n").contains("line 2: same is \"maybe\""));
+    assert!(
+        error("path_a,path_b,same\n1.jpg,2.jpg,maybe\n")
+            .contains("line 2: expected 1 or 0 in the column same, found \"maybe\"")
+    );
     assert!(error("a,b\n1.jpg,2.jpg\n").contains("missing field `path_a`"));
-    assert!(error("path_a,path_b,same\n").contains("no two photos"));
+    assert!(error("path_a,path_b,same\n").contains("fewer than two photos"));
 }
 
 #[test]
@@ -105,6 +108,7 @@ fn excluded_photos_and_pairs_are_not_compared_and_are_described() {
     let labelled = Labelled::from_identities(&[photos.path().join("list.csv")], 100, exclusions).unwrap();
     let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
     assert_eq!(pairs, [(0, 2), (1, 2)]);
-    let described = labelled.exclusions_by_source();
-    assert_eq!(described, [(0, "d: another person".to_owned()), (0, "b with a: twins".to_owned())]);
+    let described = |text: &str| DescribedExclusion { source: 0, text: text.to_owned() };
+    let expected = [described("d: another person"), described("b with a: twins")];
+    assert_eq!(labelled.described_exclusions(), expected);
 }

@@ -10,7 +10,7 @@ use crate::{
 /// A plot.
 #[derive(Debug, Clone)]
 pub struct Plot {
-    /// Its name, which is also its file's without the extension.
+    /// Its name, which is also the name of its file without the extension.
     pub name: &'static str,
     /// The SVG file.
     pub svg: String,
@@ -22,12 +22,16 @@ const IMPOSTOR: RGBColor = RGBColor(200, 82, 0);
 const MARK_COLOUR: RGBColor = RGBColor(80, 80, 80);
 const BINS: usize = 120;
 
-type Failed = DrawingAreaErrorKind<std::io::Error>;
+type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
 /// False match rate and false non-match rate at increasing thresholds.
 struct Rates(Vec<(f64, f64)>);
 
-pub(super) fn all(evaluated: &Evaluated, pass_mark: f64, scale: &[(f64, f64)]) -> Result<Vec<Plot>, Failed> {
+pub(super) fn all(
+    evaluated: &Evaluated,
+    pass_mark: f64,
+    scale: &[(f64, f64)],
+) -> Result<Vec<Plot>, DrawError> {
     let rates = Rates::of(evaluated);
     Ok(vec![
         Plot { name: "roc", svg: roc(&rates)? },
@@ -38,7 +42,7 @@ pub(super) fn all(evaluated: &Evaluated, pass_mark: f64, scale: &[(f64, f64)]) -
 }
 
 impl Rates {
-    /// The rates at thresholds over the whole range.
+    /// The rates at thresholds from -1 to 1.
     fn of(evaluated: &Evaluated) -> Self {
         let mut genuine: Vec<_> = evaluated.genuine.iter().map(|pair| pair.cosine).collect();
         genuine.sort_by(f64::total_cmp);
@@ -66,7 +70,7 @@ impl Rates {
     }
 }
 
-fn roc(rates: &Rates) -> Result<String, Failed> {
+fn roc(rates: &Rates) -> Result<String, DrawError> {
     let lowest = rates.0.iter().map(|(_, fnmr)| 1.0 - fnmr).fold(1.0, f64::min);
     let from = if lowest > 0.95 { 0.95 } else { (lowest * 20.0).floor() / 20.0 };
     let line = rates.0.iter().map(|(fmr, fnmr)| (*fmr, 1.0 - fnmr)).collect();
@@ -75,7 +79,7 @@ fn roc(rates: &Rates) -> Result<String, Failed> {
     draw(x, y, vec![(line, GENUINE)], None)
 }
 
-fn det(rates: &Rates) -> Result<String, Failed> {
+fn det(rates: &Rates) -> Result<String, DrawError> {
     let line: Vec<_> = rates.0.iter().filter(|(_, fnmr)| *fnmr > 0.0).copied().collect();
     let lowest = line.iter().map(|(_, fnmr)| *fnmr).fold(1.0, f64::min);
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
@@ -85,7 +89,7 @@ fn det(rates: &Rates) -> Result<String, Failed> {
 }
 
 /// The density of the cosines of genuine and impostor pairs.
-fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, Failed> {
+fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, DrawError> {
     let (from, to) = (-0.5, 1.0);
     let width = (to - from) / BINS as f64;
     let genuine = binned(evaluated.genuine.iter().map(|pair| pair.cosine), from, to);
@@ -109,7 +113,7 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, Failed> {
     draw(x, y, lines, Some(&Mark { x: pass_mark, height: highest * 1.05 }))
 }
 
-fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, Failed> {
+fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, DrawError> {
     let line = vec![(scale.to_vec(), GENUINE)];
     let x = Axis { range: -0.2..1.0, name: "cosine", label: &decimals };
     let y = Axis { range: 0.0..105.0, name: "percentage", label: &whole };
@@ -144,7 +148,12 @@ struct Mark {
 }
 
 /// Draws lines in a frame with labelled axes.
-fn draw<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: Option<&Mark>) -> Result<String, Failed>
+fn draw<X, Y>(
+    x: Axis<'_, X>,
+    y: Axis<'_, Y>,
+    lines: Vec<Line>,
+    mark: Option<&Mark>,
+) -> Result<String, DrawError>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -187,18 +196,18 @@ where
     Ok(svg)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a label of plotters is given references")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
 fn rate(value: &f64) -> String {
     // The axis passes powers of ten with rounding errors.
     format!("{value:.0e}")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a label of plotters is given references")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
 fn decimals(value: &f64) -> String {
     format!("{value:.2}")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "a label of plotters is given references")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
 fn whole(value: &f64) -> String {
     format!("{value:.0}")
 }
