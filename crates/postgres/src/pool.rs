@@ -34,6 +34,7 @@ pub struct Pool {
     listener: Listener,
     connections: PgPool,
     limits: Limits,
+    /// The reason for which the confirmation last rejected a connection.
     rejection: Arc<watch::Sender<&'static str>>,
     counters: Counters,
 }

@@ -81,7 +81,7 @@ pub(crate) fn parse_status(text: Option<&str>) -> Result<CitizenStatus, Registry
     text.and_then(|text| text.parse().ok()).ok_or(RegistryError::inconsistent("status"))
 }
 
-/// The moment at which a portrait changed. The store can hold the years 1 to 9999.
+/// The time at which a portrait changed. The store accepts the years 1 to 9999.
 pub(crate) fn parse_moment(text: Option<&str>) -> Result<DateTime<Utc>, RegistryError> {
     use chrono::Datelike as _;
     text.and_then(|text| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z").ok())

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// Replicas are tried in the order of the settings. One that failed is tried last for
 /// [`retry_failed_after_ms`](Config::retry_failed_after_ms), then retried by a single look-up. A row that breaks the
-/// contract is not looked up on another replica: all replicas hold the same row, and the answer must not depend on
+/// contract is not looked up on another replica: all replicas have the same row, and the answer must not depend on
 /// which one replied.
 #[derive(Clone)]
 pub struct Registry {
@@ -124,7 +124,7 @@ impl Registry {
     /// Runs a query on the first replica that answers.
     pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
         let (in_turn, failed): (Vec<_>, Vec<_>) =
-            self.replicas.iter().partition(|replica| replica.takes_its_turn());
+            self.replicas.iter().partition(|replica| replica.claim_turn());
         let attempts = async {
             let mut faults = Vec::new();
             for replica in in_turn.into_iter().chain(failed) {

@@ -88,9 +88,9 @@ impl Replica {
         self.pool.run(replica_status::query, &()).await
     }
 
-    /// Whether a caller should try the replica in its turn, and not last. When the time after a failure is over, only
-    /// the first caller retries it; the others use the remaining replicas until that retry has succeeded.
-    pub(crate) fn takes_its_turn(&self) -> bool {
+    /// Whether the caller should try the replica in its turn, and not last. When the retry time after a failure is
+    /// over, only the first caller retries it; the others try it last until that retry has succeeded.
+    pub(crate) fn claim_turn(&self) -> bool {
         let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
         match *failed_until {
             None => true,

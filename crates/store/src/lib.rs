@@ -7,7 +7,7 @@
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`], [`Store::add_client`]) and how much of their quotas is
 //! used ([`Store::take_quota`]). With [`Store::enrolment`] several processes share the enrolment of all people and
-//! resume it after a kill. [`Store::active_model`] returns the model set that the services use.
+//! resume it after one was killed. [`Store::active_model`] returns the model set that the services use.
 //!
 //! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. A [`ClientSecret`] is
 //! generated here, shown once and not stored.

@@ -292,29 +292,29 @@ async fn creating_a_month_neither_waits_nor_blocks() {
     store.audit_trail(at("2031-05-31T07:08:09Z")).record(event("f")).await.unwrap();
     // The next month is created in advance as well.
     let began = Instant::now();
-    let made = "SELECT to_regclass('store.audit_event_2031_06')::text AS name WHERE
-                to_regclass('store.audit_event_2031_06') IS NOT NULL";
-    while database.texts(made).await.is_empty() {
+    let next_month = "SELECT to_regclass('store.audit_event_2031_06')::text AS name WHERE
+                      to_regclass('store.audit_event_2031_06') IS NOT NULL";
+    while database.texts(next_month).await.is_empty() {
         assert!(began.elapsed() < Duration::from_secs(5), "the next month is not created");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // It has the columns of the other months, and no role has privileges on it.
-    let of = |part: &str| {
+    // It has the indexes and constraints of the partitioned table, and no role has privileges on it.
+    let traits_of = |table: &str| {
         format!(
-            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'store.{part}'::regclass
+            "SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'store.{table}'::regclass
              UNION ALL
-             SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'store.{part}'::regclass
+             SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'store.{table}'::regclass
              UNION ALL
-             SELECT relacl::text FROM pg_class WHERE oid = 'store.{part}'::regclass AND relacl IS NOT NULL
+             SELECT relacl::text FROM pg_class WHERE oid = 'store.{table}'::regclass AND relacl IS NOT NULL
              ORDER BY 1"
         )
     };
-    let whole = database.texts(&of("audit_event").replace("relacl IS NOT NULL", "false")).await;
-    let part = database.texts(&of("audit_event_2031_06")).await;
-    let alike = |text: &String| text.split(" USING ").last().unwrap_or_default().to_owned();
+    let parent = database.texts(&traits_of("audit_event").replace("relacl IS NOT NULL", "false")).await;
+    let partition = database.texts(&traits_of("audit_event_2031_06")).await;
+    let without_names = |text: &String| text.split(" USING ").last().unwrap_or_default().to_owned();
     assert_eq!(
-        part.iter().map(alike).collect::<std::collections::BTreeSet<_>>(),
-        whole.iter().map(alike).collect()
+        partition.iter().map(without_names).collect::<std::collections::BTreeSet<_>>(),
+        parent.iter().map(without_names).collect()
     );
 }
 
@@ -497,7 +497,10 @@ async fn an_unannounced_removal_is_detected_after_pruning() {
     assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
     // With the key a removal can be signed, but it still needs an announcement.
     database
-        .execute("DELETE FROM store.audit_event WHERE kind = 'forget' OR request_id = 'c'; DELETE FROM store.audit_head")
+        .execute(
+            "DELETE FROM store.audit_event WHERE kind = 'forget' OR request_id = 'c';
+             DELETE FROM store.audit_head",
+        )
         .await;
     assert_eq!(
         verified(&database, Vec::new()).await.faults,
@@ -576,7 +579,12 @@ async fn pruned_months_leave_anchors_and_their_usage() {
         .await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(faults.iter().any(|fault| matches!(fault, AuditFault::Missing { .. })), "{faults:?}");
-    database.execute("INSERT INTO store.audit_anchor SELECT writer, sequence, mac, pruned_at, key_id, sha256(signature) FROM held").await;
+    database
+        .execute(
+            "INSERT INTO store.audit_anchor
+             SELECT writer, sequence, mac, pruned_at, key_id, sha256(signature) FROM held",
+        )
+        .await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(faults.iter().any(|fault| matches!(fault, AuditFault::AnchorForged(_))), "{faults:?}");
 }

@@ -70,9 +70,9 @@ async fn several_templates_are_saved_and_read_at_once() {
     let niks = [nik(), "3174011403870001".parse().unwrap(), "3174011403870002".parse().unwrap()];
     let batch = [(niks[0].clone(), usable(MAY, &[3.0, 4.0])), (niks[2].clone(), unusable(MAY, "NO_FACE"))];
     store.save_templates(&batch, &contract()).await.unwrap();
-    let kept = store.template_summaries(&niks, &contract()).await.unwrap();
-    assert!(kept[0].as_ref().unwrap().unusable_reason.is_none() && kept[1].is_none());
-    assert_eq!(kept[2].as_ref().unwrap().unusable_reason.as_deref(), Some("NO_FACE"));
+    let summaries = store.template_summaries(&niks, &contract()).await.unwrap();
+    assert!(summaries[0].as_ref().unwrap().unusable_reason.is_none() && summaries[1].is_none());
+    assert_eq!(summaries[2].as_ref().unwrap().unusable_reason.as_deref(), Some("NO_FACE"));
     assert!(store.template_summaries(&niks, &other()).await.unwrap().iter().all(Option::is_none));
 }
 

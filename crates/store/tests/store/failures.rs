@@ -36,9 +36,9 @@ async fn a_locked_table_is_a_timeout() {
     locker.execute("BEGIN; LOCK store.face_template").await.unwrap();
     let begun = Instant::now();
     let read = store.template(&nik(), &contract()).await.unwrap_err();
-    let kept = store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
+    let saved = store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
-    assert!(matches!((&read, &kept), (StoreError::Timeout(_), StoreError::Timeout(_))), "{read} {kept}");
+    assert!(matches!((&read, &saved), (StoreError::Timeout(_), StoreError::Timeout(_))), "{read} {saved}");
     locker.execute("COMMIT").await.unwrap();
     store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
 }
@@ -93,13 +93,13 @@ async fn a_role_without_write_privileges_is_reported() {
     database.admit(&role).await;
     let reader = crate::fixture::store(&database.url_as(&role));
     let checked = reader.check().await.unwrap_err().to_string();
-    let kept = reader.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
+    let saved = reader.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
     let read_only = format!("ALTER ROLE {role} SET default_transaction_read_only = on");
     database.execute(&read_only).await;
     let standby = crate::fixture::store(&database.url_as(&role)).check().await.unwrap_err().to_string();
     database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
     assert!(checked.contains("may not read and write"), "{checked}");
-    assert!(matches!(kept, Err(StoreError::Forbidden(_))), "{kept:?}");
+    assert!(matches!(saved, Err(StoreError::Forbidden(_))), "{saved:?}");
     assert!(standby.contains("takes no writes"), "{standby}");
     store.check().await.unwrap();
 }

@@ -146,9 +146,9 @@ async fn templates_are_read_and_written_in_partitions() {
         assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(template(number)));
     }
     let niks = [person(3), person(19), person(PEOPLE)];
-    let kept = store.template_summaries(&niks, &contract()).await.unwrap();
-    assert_eq!(kept[1].as_ref().and_then(|kept| kept.unusable_reason.as_deref()), Some("NO_FACE"));
-    assert!(kept[0].is_some() && kept[2].is_none());
+    let summaries = store.template_summaries(&niks, &contract()).await.unwrap();
+    assert_eq!(summaries[1].as_ref().and_then(|summary| summary.unusable_reason.as_deref()), Some("NO_FACE"));
+    assert!(summaries[0].is_some() && summaries[2].is_none());
     store.save_template(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
     store.save_template(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
     assert_eq!(store.template(&person(3), &contract()).await.unwrap(), Some(usable(JUNE, &[3.0])));

@@ -78,8 +78,8 @@ async fn a_killed_run_is_resumed() {
     for number in [0, 600, 1190] {
         assert!(both.template(&person(number), &contract()).await.unwrap().is_some(), "both keys are in use");
     }
-    let rest = both.reseal_templates(async |_| ()).await.unwrap();
-    assert_eq!(rest.resealed, 580);
+    let resumed = both.reseal_templates(async |_| ()).await.unwrap();
+    assert_eq!(resumed.resealed, 580);
 }
 
 /// A resumed run reads the finished rows again, and no statement may read many of them.
