@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(crate) rate: Option<f64>,
     /// Maximum requests in flight with `--rate`; a request beyond this limit fails as `overrun`
-    #[arg(long = "most-under-way", value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) max_in_flight: usize,
     /// How long to send
     #[arg(long, default_value_t = 10, conflicts_with = "requests")]

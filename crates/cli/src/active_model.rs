@@ -24,7 +24,7 @@ struct FailedLoad {
 /// Follows the active model, and does not end.
 ///
 /// When another model becomes active, it is loaded and warmed up while the current one serves; then requests use it.
-/// If it cannot be loaded, the current model goes on serving and the load is retried.
+/// If it cannot be loaded, the current model stays in use and the load is retried.
 pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine: EngineInUse) {
     let mut polls = interval(POLL_INTERVAL);
     polls.set_missed_tick_behavior(MissedTickBehavior::Delay);

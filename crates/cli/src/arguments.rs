@@ -41,7 +41,7 @@ enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     Usage(usage::UsageArguments),
-    /// Erase what is stored about a person
+    /// Erase the stored data about a person
     #[command(subcommand)]
     Person(PersonCommand),
     Models(models::ModelsArguments),

@@ -3,8 +3,8 @@
 //! Enter through [`main`]: it parses the arguments and calls the `run` function of the command's module in
 //! [`commands`]. [`settings`] composes the configuration of all crates.
 //!
-//! **Architecture Invariant:** this is the composition root. The crates are put together only here, and only here is
-//! `anyhow` used; all decisions are made in the crates below.
+//! **Architecture Invariant:** this is the composition root. Only this crate combines the others, and only this crate
+//! uses `anyhow`. All decisions about requests are made in the other crates.
 //!
 //! **Architecture Invariant:** data goes to stdout, everything else to stderr, and an error says what to do next.
 

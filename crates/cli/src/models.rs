@@ -1,6 +1,6 @@
 //! `padan models`: lists, installs, verifies and activates models.
 //!
-//! Enter through [`run`]. Files are identified by SHA-256 alone; a name, a folder or a package only says where to look.
+//! Enter through [`run`]. Files are identified only by SHA-256; names, folders and packages are only places to search.
 //!
 //! **Architecture Invariant:** a file gets a model's final name only after its digest has been checked and it has been
 //! written completely.
@@ -85,13 +85,13 @@ struct VerifyArguments {
 
 /// Make all services use a model set
 ///
-/// Enrol everybody for it first: `padan enroll --model SET`. Running services switch to it within seconds, without a
+/// Enrol all people for it first: `padan enroll --model SET`. Running services switch to it within seconds, without a
 /// restart and without failing requests.
 #[derive(Debug, Args)]
 struct ActivateArguments {
     /// Model set
     set: String,
-    /// Activate the set even if not everybody is enrolled for it
+    /// Activate the set even if its enrolment is not complete
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -19,8 +19,8 @@ pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
 
 /// Loads the active model, or the configured model when the active one cannot be loaded.
 ///
-/// The active model may not be installed on this machine. A running service survives that, and so must one that
-/// restarts. [`follow_active_model`] tries the active model again later.
+/// The active model may not be installed on this machine. The service then serves with the configured model, and
+/// [`follow_active_model`] tries the active model again later.
 pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &Store) -> Result<Engine> {
     let mut active = settings.clone();
     select_active_model(&mut active, store).await;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::settings::SettingsArguments;
 
-    /// Settings of a service on free ports that is ready for no request: nobody listens at the databases' addresses.
+    /// Settings of a service on free ports that is ready for no request: no server listens at the databases' addresses.
     fn settings(folder: &Path) -> Settings {
         let deps = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.deps");
         let (models, runtime) = (deps.join("models"), deps.join("onnxruntime/libonnxruntime.so"));

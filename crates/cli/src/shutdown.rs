@@ -39,7 +39,7 @@ impl Shutdown {
         self.nth(0).await
     }
 
-    /// Waits for the second signal, which asks for an immediate end, and returns it.
+    /// Waits for the second signal, which requests an immediate end, and returns it.
     pub(crate) async fn second_signal(&mut self) -> SignalKind {
         self.nth(1).await
     }

@@ -80,7 +80,7 @@ fn filter(Config { filter, .. }: &Config) -> Result<EnvFilter> {
     })
 }
 
-/// Limits what libraries may log, whatever levels the configured filter asks for.
+/// Limits what libraries may log, whatever levels the configured filter enables.
 fn library_limits() -> FilterFn {
     filter_fn(is_free_of_secrets)
 }
@@ -108,7 +108,7 @@ pub(crate) fn start_quietly() {
     let _ = events.with_ansi(io::stderr().is_terminal()).finish().with(library_limits()).try_init();
 }
 
-/// While this value lives, the log of [`start_quietly`] writes nothing. For errors that are provoked on purpose.
+/// While this value lives, the log of [`start_quietly`] writes nothing. Used while errors are provoked on purpose.
 pub(crate) struct Muted(());
 
 static IS_MUTED: AtomicBool = AtomicBool::new(false);

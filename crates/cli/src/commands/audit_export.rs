@@ -16,8 +16,8 @@ use crate::{settings::SettingsArguments, telemetry};
 
 /// Write the rows of the audit trail to stdout, oldest first
 ///
-/// With --nik the output shows which clients asked about a person, and when. Rows identify the person only by a keyed
-/// hash.
+/// With --nik the output shows which clients sent requests about a person, and when. Rows identify the person only by a
+/// keyed hash.
 #[derive(Debug, Args)]
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
@@ -164,8 +164,8 @@ impl Sheet {
     }
 }
 
-/// Takes the I/O error out of a CSV error. The crate's own conversion loses its kind, by which a closed pipe is
-/// recognised.
+/// Extracts the I/O error from a CSV error. The crate's own conversion loses the kind of the error, which shows that a
+/// pipe was closed.
 fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,

@@ -15,8 +15,8 @@ use crate::{settings::SettingsArguments, telemetry};
 /// Delete old months of the audit trail
 ///
 /// Only months whose rows are all older than the given age are deleted. Each chain that loses rows gets a signed
-/// anchor, by which `padan audit verify` tells pruned rows from stolen ones. The counts of `padan usage` stay. The
-/// database user needs the role `padan_operator`.
+/// anchor. With it, `padan audit verify` distinguishes pruned rows from rows that were deleted in another way. The
+/// counts of `padan usage` stay. The database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct AuditPruneArguments {
     #[command(flatten)]

@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
     }
     eprintln!(
         "Checked {} rows in {} chains against {count} heads from files. {} chains begin at an anchor of a pruned part. \
-         {} rows are about people who were forgotten. {} requests were answered 503 because their rows could not be \
+         {} rows are about people whose data was erased. {} requests were answered 503 because their rows could not be \
          written.",
         report.rows, report.chains, report.pruned, report.forgotten, report.unrecorded
     );

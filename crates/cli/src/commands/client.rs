@@ -1,4 +1,4 @@
-//! `padan client`: the clients that may call the service, which are kept in the store.
+//! `padan client`: manages the clients in the store, which may call the service.
 //!
 //! Enter through [`run`]. Running services apply a change within seconds.
 
@@ -148,12 +148,12 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
         match &arguments.command {
             ClientCommand::Add(add) => add_client(&open_store()?, add).await?,
             ClientCommand::List { json } => {
-                show::list(&Overview::open(&settings.store)?.clients().await?, *json)?;
+                show::print_list(&Overview::open(&settings.store)?.clients().await?, *json)?;
             }
             ClientCommand::Show { name, json } => {
                 let store = Overview::open(&settings.store)?;
                 let Some(client) = store.client(name).await? else { bail!("there is no client {name}") };
-                show::one(&store, &client, &Clock::System, *json).await?;
+                show::print_client(&store, &client, &Clock::System, *json).await?;
             }
             ClientCommand::Set { name, rules } => {
                 report_change(open_store()?.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;

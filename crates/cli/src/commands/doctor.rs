@@ -20,10 +20,11 @@ use crate::{
     telemetry::{self, Traces},
 };
 
-/// Check everything that the service needs, and print how to fix what fails
+/// Check everything that the service needs, and print how to fix each failure
 ///
 /// Prints a line each for settings, telemetry, clients, ONNX Runtime, models, device, secrets, open files, memory,
-/// listeners, registry and store. A check that prints `warn` works, but needs attention. Exits with 1 if a check fails.
+/// listeners, registry and store. A check that prints `warn` passed, but needs attention. Exits with 1 if a check
+/// fails.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
@@ -117,20 +118,20 @@ async fn registry(settings: &Settings) -> Result<CheckPassed, String> {
         warnings.extend(outcome.err().map(|error| format!("the replica {name} cannot be used: {error}")));
     }
     registry.measure_lag().await;
-    for (replica, standing) in registry.figures().iter().zip(registry.replica_statuses().await) {
-        warnings.extend(standing.into_iter().flat_map(|standing| replica_warnings(replica, standing)));
+    for (replica, status) in registry.figures().iter().zip(registry.replica_statuses().await) {
+        warnings.extend(status.into_iter().flat_map(|status| replica_warnings(replica, status)));
     }
     Ok(CheckPassed::from("the view padan.citizen can be read").with_warnings(warnings))
 }
 
 /// Problems of a replica that can be read.
-fn replica_warnings(replica: &ReplicaFigures, standing: ReplicaStatus) -> Vec<String> {
+fn replica_warnings(replica: &ReplicaFigures, status: ReplicaStatus) -> Vec<String> {
     let name = &replica.pool.name;
-    let primary = (!standing.is_standby)
+    let primary = (!status.is_standby)
         .then(|| format!("{name} is a primary: use a replica, to keep the load off the registry's primary"));
     let lag = replica.lag_seconds.filter(|lag| *lag > MAX_LAG_SECONDS);
     let lag = lag.map(|lag| format!("{name} is {lag:.0} s behind its primary"));
-    primary.into_iter().chain(lag).chain(clock_warning(name, standing.clock_ahead)).collect()
+    primary.into_iter().chain(lag).chain(clock_warning(name, status.clock_ahead)).collect()
 }
 
 /// Warns when the clocks of a server and of this machine differ.
@@ -163,7 +164,7 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
 /// Problems of a store that can be used.
 async fn store_warnings(store: &Store) -> Result<Vec<String>, String> {
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
-    let forgetful = store.durability_risks().await.map_err(|error| error.to_string())?;
+    let risks = store.durability_risks().await.map_err(|error| error.to_string())?;
     let ahead = store.clock_ahead().await.map_err(|error| error.to_string())?;
     let excess = (!excess.is_empty()).then(|| {
         let excess = excess.join(", ");
@@ -171,12 +172,12 @@ async fn store_warnings(store: &Store) -> Result<Vec<String>, String> {
             "the database role {excess}: padan_service is enough for the service (deploy/store/roles.sql)"
         )
     });
-    let forgetful = (!forgetful.is_empty()).then(|| {
-        let settings = forgetful.join(", ");
+    let risks = (!risks.is_empty()).then(|| {
+        let settings = risks.join(", ");
         format!("{settings}: a power failure can lose audit rows of requests that were answered")
     });
     let clock = clock_warning(&store.pool_figures().name, ahead);
-    Ok(excess.into_iter().chain(forgetful).chain(clock).collect())
+    Ok(excess.into_iter().chain(risks).chain(clock).collect())
 }
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ use crate::{
     telemetry,
 };
 
-/// Create face templates for everybody in the registry ahead of their first verification
+/// Create the face templates of all people in the registry before their first verification
 ///
 /// Processes all people with an active record and a portrait, and embeds the portraits that have no template yet. The
 /// command can be stopped or killed at any time; when it is run again, it continues. Several instances share the work,
 /// also on several machines. It runs at low priority, so that a service on the same machine takes precedence. Exits
-/// with 0 when everybody has been processed without a failure, else with 1.
+/// with 0 when all people have been processed without a failure, else with 1.
 #[derive(Debug, Args)]
 pub(crate) struct EnrollArguments {
     #[command(flatten)]
@@ -95,7 +95,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
     let set = &settings.inference.model_set;
-    let enrolled = enrolment.run(set, &mut |news| report.hear(&news), &stop).await;
+    let enrolled = enrolment.run(set, &mut |event| report.handle_event(&event), &stop).await;
     report.bar.finish_and_clear();
     let enrolled = enrolled.context("the enrolment ended early; run it again to continue")?;
     if let Some(error) = report.write_error {
@@ -106,21 +106,21 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_summary(enrolled: &Enrolled, took: Duration, listed: u64, failures: &Path) {
+fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: &Path) {
     let EnrolmentTally { templates, unusable, failed } = enrolled.tally;
-    let rate = enrolled.embedded as f64 / took.as_secs_f64().max(0.001);
+    let rate = enrolled.embedded as f64 / elapsed.as_secs_f64().max(0.001);
     eprintln!(
         "{} people processed in {:.0} s: {templates} have a template, {unusable} have no usable face in the portrait, \
          {failed} failed. {} were embedded in this run, {rate:.1} per second.",
         enrolled.tally.people(),
-        took.as_secs_f64(),
+        elapsed.as_secs_f64(),
         enrolled.embedded
     );
     if listed > 0 {
         eprintln!("{} lists {listed} people without a template, with the reasons.", failures.display());
     }
     if enrolled.complete {
-        eprintln!("Everybody in the registry has been processed.");
+        eprintln!("All people in the registry have been processed.");
     } else {
         eprintln!("Stopped before the end. Run the command again to continue.");
     }
@@ -216,8 +216,8 @@ impl Report {
         }
     }
 
-    fn hear(&mut self, news: &EnrolmentEvent<'_>) {
-        match news {
+    fn handle_event(&mut self, event: &EnrolmentEvent<'_>) {
+        match event {
             EnrolmentEvent::Progress { tally, embedded } => self.progress(*tally, *embedded),
             EnrolmentEvent::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
                 Ok(()) => self.written += 1,

@@ -9,10 +9,10 @@ use tokio::runtime::Runtime;
 use super::audit_export::warn_of_unknown_person_keys;
 use crate::{service, settings::SettingsArguments, telemetry};
 
-/// Erase what the service stores about a person
+/// Erase the data that the service stores about a person
 ///
 /// Deletes the person's face templates of all models, and removes the person's identity from the audit trail: its rows
-/// stay, but no longer show whom they are about. The erasure itself is recorded in the audit trail. The registry is not
+/// stay, but no longer identify the person. The erasure itself is recorded in the audit trail. The registry is not
 /// changed: while it has the person, the next verification creates a template again. The database user needs the role
 /// `padan_operator`.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     eprintln!(
-        "{} templates deleted. {} rows of the audit trail no longer show whom they are about.",
+        "{} templates deleted. {} rows of the audit trail no longer identify the person.",
         gone.templates, gone.audit_rows
     );
     Ok(ExitCode::SUCCESS)

@@ -22,8 +22,8 @@ use crate::{
 ///
 /// The service also starts while databases are down: it answers 503, and /readyz shows what is missing.
 ///
-/// At SIGTERM or Ctrl-C, /readyz fails and the service goes on for `http.shutdown_delay_seconds`. Then it finishes the
-/// requests in flight. A second signal ends it at once.
+/// At SIGTERM or Ctrl-C, /readyz fails and the service continues for `http.shutdown_delay_seconds`. Then it finishes
+/// the requests in flight. A second signal ends it at once.
 ///
 /// SIGHUP reloads the log filter, the limits in [http], the certificates and the file of clients.
 #[derive(Debug, Args)]
@@ -81,7 +81,7 @@ async fn serve(
     log: LogFilter,
 ) -> Result<Ended> {
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
-    // Early, because SIGHUP ends a process that does not handle it.
+    // Registered early, because SIGHUP ends a process that does not handle it.
     let hangups = signal(SignalKind::hangup())?;
     let store = service::open_store(settings)?;
     let mut tasks = BackgroundTasks::default();

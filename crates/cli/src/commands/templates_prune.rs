@@ -15,8 +15,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Delete the face templates of models that are no longer used
 ///
-/// Kept are the templates of the active model (or of `inference.model_set` while no model was activated), and of a
-/// model whose enrolment began after the last activation. Deleted templates can be created again from the registry.
+/// Keeps the templates of the active model (or of `inference.model_set` if no model was activated), and of a model
+/// whose enrolment began after the last activation. Deleted templates can be created again from the registry.
 /// The database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct TemplatesPruneArguments {

@@ -97,7 +97,7 @@ impl Exchange {
                 PercentageRule::Passing,
             ),
             exchange(
-                "selfie of somebody else",
+                "selfie of another person",
                 Request { photo: data.stranger.clone(), ..matching.clone() },
                 200,
                 FACE_DIFFERS,

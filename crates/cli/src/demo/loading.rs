@@ -10,7 +10,7 @@ use super::{
     site::Site,
 };
 
-/// Fewer people than this are loaded before a progress bar could be read.
+/// Fewer people than this are loaded too quickly for a progress bar.
 const MIN_PEOPLE_FOR_BAR: usize = 200;
 
 /// Loads the people into the demo's registry, so that it holds exactly the people of the list.

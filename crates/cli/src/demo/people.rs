@@ -19,7 +19,7 @@ pub(super) struct People {
     pub(super) all: Vec<Person>,
     /// The first selfie of each person in `selfies.csv`; `None` without that file.
     pub(super) selfies: Option<HashMap<NationalId, PathBuf>>,
-    /// Somebody else's photo for each person in `strangers.csv`; `None` without that file.
+    /// For each person in `strangers.csv` a photo of another person; `None` without that file.
     pub(super) strangers: Option<HashMap<NationalId, PathBuf>>,
 }
 

@@ -16,7 +16,7 @@ use super::people::{People, Person};
 const MAX_CANDIDATES: usize = 40;
 const ANALYSIS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Photos of the project's sample people, for a folder in which nobody looks different enough from the subject.
+/// Photos of the project's sample people, for a folder in which every face is too similar to the subject's.
 const FALLBACK_STRANGERS: [&[u8]; 2] = [
     include_bytes!("../../../../people/images/118_s1.jpg"),
     include_bytes!("../../../../people/images/126_s2.jpg"),
@@ -28,7 +28,7 @@ pub(super) struct RequestData<'a> {
     pub(super) person: &'a Person,
     /// The photo that is sent as the person's selfie.
     pub(super) selfie: PathBuf,
-    /// A photo of somebody else whose face does not match.
+    /// A photo of another person, whose face does not match.
     pub(super) stranger: Bytes,
     /// A name that does not match the person's.
     pub(super) other_name: &'static str,
@@ -124,7 +124,7 @@ async fn least_similar(
     least
         .filter(|(cosine, _)| *cosine < engine.calibration().pass_cosine())
         .map(|(_, bytes)| bytes)
-        .context("every photo in the folder matches the first person's: add a photo of somebody else")
+        .context("every photo in the folder matches the first person's: add a photo of another person")
 }
 
 fn read(people: &People, photo: &Path) -> Result<Bytes> {
@@ -156,7 +156,7 @@ fn other_name(name: &str) -> &'static str {
     if is_same(INVENTED[0]) { INVENTED[1] } else { INVENTED[0] }
 }
 
-/// A NIK with the serial number 0000, which is never issued, so that it belongs to nobody outside the demo either.
+/// A NIK with the serial number 0000, which is never issued, so that no real person has it.
 fn unknown_nik(people: &People) -> Result<NationalId> {
     let taken: HashSet<&NationalId> = people.all.iter().map(|person| &person.nik).collect();
     (1..=31)

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use padan_inference::{Catalogue, Graph};
 use padan_store::Store;
 
-/// Activates a set for all services. Without `force` everybody has to be enrolled for it.
+/// Activates a set for all services. Without `force` its enrolment has to be complete.
 pub(super) async fn activate(
     catalogue: &Catalogue,
     store: &Store,

@@ -71,7 +71,7 @@ impl Claim {
         create_folders(&clusters)?;
         let gate_path = deps.join("clusters.lock");
         let gate = open_lock(&gate_path)?;
-        // Held while folders are created or removed, so that no other process takes a new one for an abandoned one.
+        // Held while folders are created or removed, so that no other process mistakes a new one for an abandoned one.
         gate.lock().with_context(|| format!("cannot lock {}", gate_path.display()))?;
         remove_abandoned(&clusters)?;
         let folder = tempfile::Builder::new()
@@ -238,7 +238,7 @@ fn open_lock(path: &Path) -> Result<File> {
         .with_context(|| format!("cannot open {}", path.display()))
 }
 
-/// Takes the lock; `None` when another process holds it.
+/// Acquires the lock; `None` when another process holds it.
 fn lock(path: &Path) -> Result<Option<File>> {
     let file = open_lock(path)?;
     match file.try_lock() {

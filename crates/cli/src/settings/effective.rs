@@ -16,7 +16,7 @@ pub(crate) struct EffectiveSettings {
 }
 
 impl EffectiveSettings {
-    /// Returns a hash of everything but the secrets, by which two sets of settings are told apart.
+    /// Returns a hash of everything but the secrets. It shows whether two processes have the same settings.
     pub(crate) fn hash(&self) -> Result<String> {
         let text = toml::to_string(&self.redacted()).context("cannot write the settings as TOML")?;
         let digest = Sha256::digest(text.as_bytes());

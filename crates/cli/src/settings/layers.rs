@@ -1,5 +1,5 @@
 use std::{
-    fs,
+    fmt, fs,
     path::{Path, PathBuf},
 };
 
@@ -27,6 +27,15 @@ const PATHS: &[(&str, &str)] = &[
     ("store", "url_file"),
 ];
 
+/// Why the merged tables are not valid settings. The text names the wrong key.
+#[derive(Debug, PartialEq, Eq)]
+enum SectionsError {
+    /// A section or a key does not exist.
+    UnknownField(String),
+    /// A value is missing, or has the wrong type or range.
+    InvalidValue(String),
+}
+
 /// Merges the layers: defaults, file, then the assignments in their order. An error names the layer that causes it.
 pub(super) fn load(
     file: Option<&Path>,
@@ -47,8 +56,8 @@ pub(super) fn load(
     if let Err(error) = sections(only_file) {
         let layer =
             file.map_or_else(|| "the built-in defaults".to_owned(), |file| file.display().to_string());
-        // A variable or a flag may supply a value that the file lacks. An unknown field is always the file's fault.
-        if assignments.is_empty() || error.contains("unknown field") {
+        // A variable or a flag may supply a value that the file lacks. An unknown field is always an error of the file.
+        if assignments.is_empty() || matches!(error, SectionsError::UnknownField(_)) {
             bail!("{layer}: {error}");
         }
     }
@@ -67,16 +76,26 @@ pub(super) fn load(
     Ok((settings, EffectiveSettings { table, file, assignments }))
 }
 
-/// Turns the merged tables into the sections' types. The error names the key that is wrong.
-fn sections(merged: Config) -> Result<Settings, String> {
+/// Parses the merged tables as the types of the sections.
+fn sections(merged: Config) -> Result<Settings, SectionsError> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
         let message = without_value(error.into_inner().to_string());
-        // The path is put in front instead, which works for all kinds of errors.
+        // The key is removed here, because the path is put before the message. The path exists for all kinds of errors.
         let message = message.split_once(" for key `").map_or(&*message, |(message, _)| message);
+        let is_unknown_field = message.starts_with("unknown field ");
         let message = suggest_known_name(message);
-        if path == "." || path == "?" { message } else { format!("{path}: {message}") }
+        let text = if path == "." || path == "?" { message } else { format!("{path}: {message}") };
+        if is_unknown_field { SectionsError::UnknownField(text) } else { SectionsError::InvalidValue(text) }
     })
+}
+
+impl fmt::Display for SectionsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownField(text) | Self::InvalidValue(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Removes the value that an error about a wrong type quotes, because it may be a secret under the wrong key.
@@ -139,7 +158,7 @@ fn read(file: &Path) -> Result<Table> {
     Ok(table)
 }
 
-/// Merging drops a section without keys, so unknown sections are found before it.
+/// Merging drops a section without keys, so unknown sections have to be found before merging.
 fn refuse_unknown_sections(file: &Path, table: &Table) -> Result<()> {
     let known: Table = DEFAULTS.parse().context("the built-in defaults")?;
     match table.keys().find(|section| !known.contains_key(*section)) {

@@ -5,7 +5,7 @@ const HIDDEN: &str = "(hidden)";
 
 /// Hides passwords in URLs, and every value whose key ends in `key`, `keys`, `secret`, `password` or `token`.
 ///
-/// The rule looks at names, so that it also covers secrets that are added later.
+/// The rule uses the names of keys, so that it also covers secrets that are added later.
 pub(super) fn redacted(table: Table) -> Table {
     table
         .into_iter()

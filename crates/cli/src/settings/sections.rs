@@ -6,15 +6,15 @@ use crate::telemetry;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
-    /// What is written to stderr.
+    /// The log on stderr.
     pub(crate) log: telemetry::Config,
-    /// Which traces of requests are exported, and where to.
+    /// The export of traces.
     pub(crate) traces: telemetry::TracesConfig,
     /// The two listeners.
     pub(crate) http: padan_http_api::Config,
-    /// Who may call.
+    /// The clients that may call.
     pub(crate) clients: padan_verification::ClientsConfig,
-    /// How requests are judged.
+    /// The rules of a verification.
     pub(crate) verification: padan_verification::Config,
     /// The civil registry's replica.
     pub(crate) registry: padan_registry::Config,

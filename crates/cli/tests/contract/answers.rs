@@ -142,13 +142,14 @@ fn the_same_selfie_gives_the_same_percentage_on_every_connection() {
 #[test]
 fn basic_verification_answers_for_the_fields_that_were_sent() {
     let service = TestService::start();
-    let ask = |fields: &[(&str, &str)]| service.send_to("/identity/v1/verification", text_fields(fields));
-    ask(&[("nik", BUDI)]).assert(
+    let verify_fields =
+        |fields: &[(&str, &str)]| service.send_to("/identity/v1/verification", text_fields(fields));
+    verify_fields(&[("nik", BUDI)]).assert(
         200,
         "VERIFIED",
         r#"{"verification_status":true,"reason":"Verification Success","result":{"nik":true}}"#,
     );
-    ask(&[
+    verify_fields(&[
         ("rt", "3"),
         ("gender", "Laki-laki"),
         ("province", "DKI Jakarta"),
@@ -163,45 +164,49 @@ fn basic_verification_answers_for_the_fields_that_were_sent() {
         "VERIFIED",
         r#"{"verification_status":true,"reason":"Verification Success","result":{"nik":true,"name":true,"date_of_birth":true,"mother_maiden_name":true,"gender":true,"province":null,"rt":true}}"#,
     );
-    ask(&[("nik", BUDI), ("rt", "4"), ("city", "Bandung")]).assert(
+    verify_fields(&[("nik", BUDI), ("rt", "4"), ("city", "Bandung")]).assert(
         200,
         "FIELD_MISMATCH",
         r#"{"verification_status":false,"reason":"city does not match","result":{"nik":true,"city":false,"rt":false}}"#,
     );
-    ask(&[("nik", BUDI), ("city", "Bandung"), ("name", "Agus")]).assert(
+    verify_fields(&[("nik", BUDI), ("city", "Bandung"), ("name", "Agus")]).assert(
         200,
         "NAME_MISMATCH",
         r#"{"verification_status":false,"reason":"Name does not match","result":{"nik":true,"name":false,"city":false}}"#,
     );
-    ask(&[("nik", BUDI), ("date_of_birth", "15-03-1987")]).assert(
+    verify_fields(&[("nik", BUDI), ("date_of_birth", "15-03-1987")]).assert(
         200,
         "DOB_MISMATCH",
         r#"{"verification_status":false,"reason":"Date of birth does not match","result":{"nik":true,"date_of_birth":false}}"#,
     );
-    ask(&[("nik", UNKNOWN), ("name", "Budi Santoso")]).assert(
+    verify_fields(&[("nik", UNKNOWN), ("name", "Budi Santoso")]).assert(
         200,
         "NIK_NOT_FOUND",
         r#"{"verification_status":false,"reason":"NIK not found on Dukcapil database","result":{"nik":false,"name":null}}"#,
     );
-    ask(&[("nik", DECEASED), ("name", "Agus")]).assert(
+    verify_fields(&[("nik", DECEASED), ("name", "Agus")]).assert(
         200,
         "NIK_DECEASED",
         r#"{"verification_status":false,"reason":"NIK is registered as deceased","result":{"nik":true,"name":null}}"#,
     );
-    ask(&[("name", "Budi Santoso")]).assert_refused(400, "MISSING_FIELD", "nik is required");
-    ask(&[("nik", BUDI), ("city", "")]).assert_refused(400, "MISSING_FIELD", "city is required");
-    ask(&[("nik", "3174")]).assert_refused(400, "INVALID_NIK", "Invalid NIK number format");
-    ask(&[("nik", BUDI), ("date_of_birth", "1987")]).assert_refused(
+    verify_fields(&[("name", "Budi Santoso")]).assert_refused(400, "MISSING_FIELD", "nik is required");
+    verify_fields(&[("nik", BUDI), ("city", "")]).assert_refused(400, "MISSING_FIELD", "city is required");
+    verify_fields(&[("nik", "3174")]).assert_refused(400, "INVALID_NIK", "Invalid NIK number format");
+    verify_fields(&[("nik", BUDI), ("date_of_birth", "1987")]).assert_refused(
         400,
         "INVALID_DOB",
         "Invalid date_of_birth format",
     );
-    ask(&[("nik", BUDI), ("name", &"x".repeat(300))]).assert_refused(
+    verify_fields(&[("nik", BUDI), ("name", &"x".repeat(300))]).assert_refused(
         400,
         "INVALID_NAME",
         "Invalid name format",
     );
-    ask(&[("nik", BUDI), ("no_kk", "3174")]).assert_refused(400, "INVALID_FIELD", "Invalid no_kk format");
+    verify_fields(&[("nik", BUDI), ("no_kk", "3174")]).assert_refused(
+        400,
+        "INVALID_FIELD",
+        "Invalid no_kk format",
+    );
 }
 
 #[test]

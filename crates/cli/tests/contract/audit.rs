@@ -170,7 +170,7 @@ fn a_request_whose_client_disconnects_has_a_row() {
 #[test]
 fn a_request_that_waits_for_its_row_counts_as_in_flight() {
     let service = Arc::new(TestService::with("[http]\nmax_in_flight = 1\n"));
-    let ask = |service: &TestService| {
+    let verify_unknown_nik = |service: &TestService| {
         service.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]))
     };
     // While the table is locked no row is written.
@@ -178,14 +178,18 @@ fn a_request_that_waits_for_its_row_counts_as_in_flight() {
         service.runtime.block_on(service.store.locked_during("store.audit_event", async {
             tokio::task::block_in_place(|| {
                 let waiting = Arc::clone(&service);
-                let waiting = thread::spawn(move || ask(&waiting));
+                let waiting = thread::spawn(move || verify_unknown_nik(&waiting));
                 thread::sleep(Duration::from_millis(400));
-                (waiting, ask(&service))
+                (waiting, verify_unknown_nik(&service))
             })
         }));
     refused.assert_refused(429, "OVERLOADED", "Too many requests");
     assert_eq!(waiting.join().unwrap().reason_code, "NIK_NOT_FOUND");
-    assert_eq!(ask(&service).reason_code, "NIK_NOT_FOUND", "the permit is released with the answer");
+    assert_eq!(
+        verify_unknown_nik(&service).reason_code,
+        "NIK_NOT_FOUND",
+        "the permit is released with the answer"
+    );
 }
 
 #[test]

@@ -34,11 +34,11 @@ fn change(service: &TestService, words: &[&str]) {
 }
 
 /// Verifies Budi's name, which needs no inference.
-fn ask(service: &TestService, credentials: &Credentials) -> Answer {
-    ask_at(service, service.address, credentials)
+fn verify_name(service: &TestService, credentials: &Credentials) -> Answer {
+    verify_name_at(service, service.address, credentials)
 }
 
-fn ask_at(service: &TestService, address: SocketAddr, credentials: &Credentials) -> Answer {
+fn verify_name_at(service: &TestService, address: SocketAddr, credentials: &Credentials) -> Answer {
     let credentials = credentials.each_ref().map(String::as_str);
     let request = service.request_at(address, "POST", "/identity/v1/verification", credentials);
     request.multipart(text_fields(&[("nik", BUDI), ("name", "Budi Santoso")])).send().unwrap().into()
@@ -48,7 +48,7 @@ fn ask_at(service: &TestService, address: SocketAddr, credentials: &Credentials)
 fn wait_for(service: &TestService, credentials: &Credentials, reason_code: &str) {
     let began = Instant::now();
     loop {
-        let answer = ask(service, credentials);
+        let answer = verify_name(service, credentials);
         if answer.reason_code == reason_code {
             return;
         }
@@ -80,12 +80,12 @@ fn the_doctor_reports_missing_clients_and_excess_privileges() {
 fn a_client_is_added_changed_and_removed() {
     let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
     let first = add(&service, "telco", &[]);
-    assert_eq!(ask(&service, &first).reason_code, "VERIFIED", "a new client can call at once");
+    assert_eq!(verify_name(&service, &first).reason_code, "VERIFIED", "a new client can call at once");
     let [user, password, key] = &first;
     for wrong in
         [[user, key, password], [user, password, &"0".repeat(64)], [&"nobody".to_owned(), password, key]]
     {
-        assert_eq!(ask(&service, &wrong.map(ToOwned::to_owned)).reason_code, "UNAUTHORIZED");
+        assert_eq!(verify_name(&service, &wrong.map(ToOwned::to_owned)).reason_code, "UNAUTHORIZED");
     }
     change(&service, &["disable", "telco"]);
     wait_for(&service, &first, "FORBIDDEN");
@@ -95,7 +95,7 @@ fn a_client_is_added_changed_and_removed() {
     wait_for(&service, &first, "FORBIDDEN");
     change(&service, &["set", "telco", "--network", "192.0.2.0/24"]);
     thread::sleep(Duration::from_millis(1500));
-    assert_eq!(ask(&service, &first).reason_code, "FORBIDDEN");
+    assert_eq!(verify_name(&service, &first).reason_code, "FORBIDDEN");
     change(&service, &["set", "telco", "--network", "127.0.0.0/8"]);
     wait_for(&service, &first, "VERIFIED");
 
@@ -105,11 +105,15 @@ fn a_client_is_added_changed_and_removed() {
         rotated["password"].as_str().unwrap().into(),
         rotated["api_key"].as_str().unwrap().into(),
     ];
-    assert_eq!(ask(&service, &second).reason_code, "VERIFIED");
-    assert_eq!(ask(&service, &first).reason_code, "VERIFIED", "the old secrets stay valid for a while");
+    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
+    assert_eq!(
+        verify_name(&service, &first).reason_code,
+        "VERIFIED",
+        "the old secrets stay valid for a while"
+    );
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(ask(&service, &first).reason_code, "UNAUTHORIZED");
-    assert_eq!(ask(&service, &second).reason_code, "VERIFIED");
+    assert_eq!(verify_name(&service, &first).reason_code, "UNAUTHORIZED");
+    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
 
     let shown = String::from_utf8(service.command(&["client", "show", "telco"]).stdout).unwrap();
     assert!(shown.contains("telco") && shown.contains("127.0.0.0/8"), "{shown}");
@@ -129,13 +133,13 @@ fn a_client_is_added_changed_and_removed() {
 fn a_rate_is_enforced_and_retry_after_is_sent() {
     let service = TestService::start();
     let client = add(&service, "telco", &["--rate", "1", "--burst", "3"]);
-    let codes: Vec<_> = (0..5).map(|_| ask(&service, &client)).collect();
+    let codes: Vec<_> = (0..5).map(|_| verify_name(&service, &client)).collect();
     assert_eq!(codes.iter().filter(|answer| answer.status == 200).count(), 3);
     let refused = codes.last().unwrap();
     refused.assert_refused(429, "RATE_LIMITED", "Request rate exceeded");
     assert!((1..=2).contains(&header(refused, "retry-after")));
     thread::sleep(Duration::from_millis(1100));
-    assert_eq!(ask(&service, &client).status, 200);
+    assert_eq!(verify_name(&service, &client).status, 200);
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn a_quota_is_shared_by_two_processes() {
     let service = TestService::start();
     let other = service.start_second_process();
     let client = add(&service, "telco", &["--daily-quota", "300", "--monthly-quota", "100000"]);
-    let first = ask(&service, &client);
+    let first = verify_name(&service, &client);
     assert_eq!(header(&first, "ratelimit-limit"), 300);
     assert_eq!(header(&first, "ratelimit-remaining"), 299);
     let reset = header(&first, "ratelimit-reset");
@@ -155,7 +159,7 @@ fn a_quota_is_shared_by_two_processes() {
             let (service, client, admitted) = (&service, &client, &admitted);
             scope.spawn(move || {
                 for _ in 0..150 {
-                    if ask_at(service, address, client).status == 200 {
+                    if verify_name_at(service, address, client).status == 200 {
                         admitted.fetch_add(1, Relaxed);
                     }
                 }
@@ -165,7 +169,7 @@ fn a_quota_is_shared_by_two_processes() {
     // Each process takes a hundredth of the quota at a time, and smaller parts near its end, so that none is left over.
     let admitted = admitted.into_inner();
     assert!((QUOTA - 2 * 3..=QUOTA).contains(&admitted), "{admitted} of {QUOTA}");
-    let refused = ask_at(&service, other.address, &client);
+    let refused = verify_name_at(&service, other.address, &client);
     refused.assert_refused(429, "QUOTA_EXCEEDED", "Quota exceeded");
     assert_eq!(header(&refused, "ratelimit-remaining"), 0);
     assert!(header(&refused, "retry-after").abs_diff(reset) < 120);
@@ -178,7 +182,7 @@ fn a_quota_is_shared_by_two_processes() {
 fn the_unused_part_of_a_quota_is_returned_at_shutdown() {
     let mut service = TestService::start();
     let client = add(&service, "telco", &["--daily-quota", "10000"]);
-    assert_eq!(header(&ask(&service, &client), "ratelimit-remaining"), 9999);
+    assert_eq!(header(&verify_name(&service, &client), "ratelimit-remaining"), 9999);
     service.signal(rustix::process::Signal::TERM);
     assert!(service.process().wait().unwrap().success());
     let shown: Value =
@@ -193,13 +197,13 @@ fn guessing_is_slowed_down_and_locks_no_client_out() {
     );
     let working = CREDENTIALS.map(ToOwned::to_owned);
     let guess = [working[0].clone(), "guess".to_owned(), working[2].clone()];
-    let codes: Vec<_> = (0..8).map(|_| ask(&service, &guess).reason_code).collect();
+    let codes: Vec<_> = (0..8).map(|_| verify_name(&service, &guess).reason_code).collect();
     assert_eq!(codes.iter().filter(|code| *code == "UNAUTHORIZED").count(), 6, "{codes:?}");
-    let refused = ask(&service, &guess);
+    let refused = verify_name(&service, &guess);
     refused.assert_refused(429, "TOO_MANY_FAILURES", "Too many failed credentials");
     assert!((1..=61).contains(&header(&refused, "retry-after")));
     assert_eq!(
-        ask(&service, &working).reason_code,
+        verify_name(&service, &working).reason_code,
         "VERIFIED",
         "a client that has not called before is admitted as well"
     );
@@ -213,7 +217,7 @@ fn guessing_is_slowed_down_and_locks_no_client_out() {
 fn a_client_that_is_refused_repeatedly_does_not_fill_the_audit_trail() {
     let service = TestService::start();
     let closed = DISABLED.map(ToOwned::to_owned);
-    let answers: Vec<_> = (0..60).map(|_| ask(&service, &closed)).collect();
+    let answers: Vec<_> = (0..60).map(|_| verify_name(&service, &closed)).collect();
     answers[0].assert_refused(403, "FORBIDDEN", "Client is not allowed");
     let refused = answers.last().unwrap();
     refused.assert_refused(429, "RATE_LIMITED", "Request rate exceeded");
@@ -229,13 +233,13 @@ fn a_client_in_the_store_is_answered_503_while_the_store_is_down() {
     let service =
         TestService::with("[clients]\nfile = \"clients.toml\"\nrefresh_seconds = 1\nstale_seconds = 2\n");
     let client = add(&service, "telco", &[]);
-    assert_eq!(ask(&service, &client).reason_code, "VERIFIED");
+    assert_eq!(verify_name(&service, &client).reason_code, "VERIFIED");
     service.runtime.block_on(async {
-        let asked = async {
+        let delayed_request = async {
             tokio::time::sleep(Duration::from_secs(3)).await;
-            tokio::task::block_in_place(|| ask(&service, &client))
+            tokio::task::block_in_place(|| verify_name(&service, &client))
         };
-        let answer = service.store.unavailable_during(asked).await;
+        let answer = service.store.unavailable_during(delayed_request).await;
         answer.assert(
             503,
             "STORE_UNAVAILABLE",

@@ -63,7 +63,7 @@ fn number_before(stderr: &str, words: &str) -> u64 {
 }
 
 #[test]
-fn a_killed_enrolment_is_continued_and_nobody_is_embedded_twice() {
+fn a_killed_enrolment_is_continued_and_no_person_is_embedded_twice() {
     let service = TestService::with(SETTINGS);
     populate(&service, 300);
     let mut done = BTreeMap::new();
@@ -78,13 +78,13 @@ fn a_killed_enrolment_is_continued_and_nobody_is_embedded_twice() {
         enrolment.wait().unwrap();
         let now = templates(&service);
         assert!(now.len() < 300, "it had finished before it was killed");
-        assert!(done.iter().all(|(key, at)| now.get(key) == Some(at)), "somebody was embedded twice");
+        assert!(done.iter().all(|(key, at)| now.get(key) == Some(at)), "a person was embedded twice");
         done = now;
     }
     let stderr = finished(enroll(&service, &[]));
     let all = templates(&service);
     assert_eq!(all.len() as u64, 300 + SITE_PEOPLE, "{stderr}");
-    assert!(done.iter().all(|(key, at)| all.get(key) == Some(at)), "somebody was embedded twice");
+    assert!(done.iter().all(|(key, at)| all.get(key) == Some(at)), "a person was embedded twice");
     assert_eq!(number_before(&stderr, " were embedded in this run"), 300 + SITE_PEOPLE - done.len() as u64);
 
     let list = fs::read_to_string(service.folder().join("failures.csv")).unwrap();

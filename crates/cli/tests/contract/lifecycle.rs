@@ -24,16 +24,16 @@ fn readiness_ends_before_the_shutdown_and_requests_are_served_in_between() {
     assert!(service.get_from_operators("/readyz").1.contains("stopping"));
     assert_eq!(service.get_from_operators("/healthz").0, 200);
     // New connections are still accepted.
-    let mut asked = 0;
+    let mut answered = 0;
     while began.elapsed() < Duration::from_secs(2) {
         let mut connection = service.connect();
         connection.write_all(b"GET /nowhere HTTP/1.1\r\nHost: padan\r\n\r\n").unwrap();
         let mut answer = String::new();
         connection.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with("HTTP/1.1 404 ") && answer.contains("connection: close"), "{answer}");
-        asked += 1;
+        answered += 1;
     }
-    assert!(asked > 0);
+    assert!(answered > 0);
     assert!(service.process().wait().unwrap().success());
     assert!((3..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
@@ -100,8 +100,8 @@ fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart()
 #[test]
 fn a_start_despite_pending_migrations_needs_a_flag() {
     let service = TestService::with("[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n");
-    let forget = "DELETE FROM store._sqlx_migrations WHERE version = 8";
-    service.runtime.block_on(service.store.execute(forget));
+    let remove_migration = "DELETE FROM store._sqlx_migrations WHERE version = 8";
+    service.runtime.block_on(service.store.execute(remove_migration));
     let refused = service.command(&["serve"]);
     let stderr = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(1));
@@ -115,7 +115,7 @@ fn a_start_despite_pending_migrations_needs_a_flag() {
         let before = log.len();
         assert!(lines.read_line(&mut log).unwrap() > 0, "it ended:\n{log}");
         if log[before..].contains("starting although the store lacks migrations") {
-            // While the models are loaded. The signal is handled when the service runs.
+            // The models are being loaded. The signal is handled when the service runs.
             send(Signal::HUP);
         }
     }

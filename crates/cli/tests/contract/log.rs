@@ -45,7 +45,7 @@ const GUESS: [&str; 3] = ["guessed-user", "guessed-password", "guessed-key"];
 
 /// Planted in headers, paths and file names.
 const PLANTED: &str = "planted-by-the-client";
-/// Planted in a misspelt parameter of the databases' URLs, about which the driver complains.
+/// Planted in a misspelt parameter of the databases' URLs, about which the driver logs a warning.
 const PASSWORD: &str = "planted-database-password";
 
 /// The person's data, without `rt` and `rw`, whose numbers occur in times as well.
@@ -114,11 +114,12 @@ async fn put_the_person(service: &TestService) {
 
 /// Makes the registry's server send a notice with NIK and name for each row that is read.
 async fn add_notices_to_view(service: &TestService) {
-    let statements = "CREATE FUNCTION padan.tell(nik text, name text) RETURNS boolean LANGUAGE plpgsql AS
-                  $$ BEGIN RAISE WARNING 'asked for % %', nik, name; RETURN true; END $$;
+    let statements =
+        "CREATE FUNCTION padan.raise_warning(nik text, name text) RETURNS boolean LANGUAGE plpgsql AS
+                  $$ BEGIN RAISE WARNING 'read % %', nik, name; RETURN true; END $$;
                 ALTER VIEW padan.citizen RENAME TO silent_citizen;
                 CREATE VIEW padan.citizen AS
-                  SELECT * FROM padan.silent_citizen WHERE padan.tell(nik, name)";
+                  SELECT * FROM padan.silent_citizen WHERE padan.raise_warning(nik, name)";
     service.registry.execute(statements).await;
 }
 
@@ -237,17 +238,17 @@ fn exceed_limits(service: &TestService) -> [String; 3] {
 
 /// Sends requests during outages of the databases.
 fn send_during_outages(service: &TestService) {
-    let ask = || {
+    let send_both = || {
         tokio::task::block_in_place(|| {
             let text = text_fields(&[("nik", NIK), ("name", NAME), ("date_of_birth", BORN)]);
             [service.verify(&claim()).status, service.send_to(BASIC, text).status]
         })
     };
     for database in [&service.registry, &service.store] {
-        assert_eq!(service.runtime.block_on(database.unavailable_during(async { ask() })), [503, 503]);
+        assert_eq!(service.runtime.block_on(database.unavailable_during(async { send_both() })), [503, 503]);
     }
     // A statement that exceeds its timeout.
-    let locked = service.registry.locked_during("civil_registry.person", async { ask() });
+    let locked = service.registry.locked_during("civil_registry.person", async { send_both() });
     assert_eq!(service.runtime.block_on(locked), [503, 503]);
 }
 
@@ -273,7 +274,7 @@ fn everything_logged(format: &str) -> Logged {
     stop(&mut service);
     let mut log = service.logged();
 
-    // At the start of the service, the driver complains about parameters that it does not know.
+    // At the start of the service, the driver logs warnings about parameters that it does not know.
     for database in [&service.registry, &service.store] {
         let url = database.url();
         let mark = if url.contains('?') { '&' } else { '?' };

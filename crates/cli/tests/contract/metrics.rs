@@ -81,7 +81,7 @@ fn send_one_of_each(service: &TestService) {
 }
 
 #[test]
-fn all_metrics_count_and_promtool_has_no_complaints() {
+fn all_metrics_count_and_promtool_accepts_them() {
     let service = TestService::start();
     service.change_clients("allowed_networks = [\"127.0.0.0/8\"]", "daily_quota = 10");
     send_one_of_each(&service);

@@ -6,7 +6,7 @@ use crate::{
 };
 
 /// Verifies Budi's name through a proxy that forwards this `X-Forwarded-For` header.
-fn ask(service: &TestService, credentials: [&str; 3], forwarded: &str) -> Answer {
+fn verify_through_proxy(service: &TestService, credentials: [&str; 3], forwarded: &str) -> Answer {
     let form = text_fields(&[("nik", BUDI), ("name", "Budi Santoso")]);
     let request = service.request("POST", "/identity/v1/verification", credentials).multipart(form);
     request.header("x-forwarded-for", forwarded).send().unwrap().into()
@@ -15,12 +15,14 @@ fn ask(service: &TestService, credentials: [&str; 3], forwarded: &str) -> Answer
 #[test]
 fn the_address_from_a_trusted_proxy_is_used_for_networks_limits_and_log() {
     let service = TestService::with("[http]\ntrusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]\n");
-    assert_eq!(ask(&service, ELSEWHERE, "192.0.2.7").reason_code, "VERIFIED");
-    assert_eq!(ask(&service, ELSEWHERE, "192.0.2.7, 10.0.0.9").reason_code, "VERIFIED");
-    let claimed = ask(&service, ELSEWHERE, "192.0.2.7, 198.51.100.1");
+    assert_eq!(verify_through_proxy(&service, ELSEWHERE, "192.0.2.7").reason_code, "VERIFIED");
+    assert_eq!(verify_through_proxy(&service, ELSEWHERE, "192.0.2.7, 10.0.0.9").reason_code, "VERIFIED");
+    let claimed = verify_through_proxy(&service, ELSEWHERE, "192.0.2.7, 198.51.100.1");
     assert_eq!(claimed.reason_code, "FORBIDDEN", "an address that the client itself wrote is ignored");
 
-    let guess = |address: &str| ask(&service, ["branch-user", "guess", "guess"], address).reason_code;
+    let guess = |address: &str| {
+        verify_through_proxy(&service, ["branch-user", "guess", "guess"], address).reason_code
+    };
     let guesses: Vec<_> = (0..25).map(|_| guess("203.0.113.9")).collect();
     assert_eq!((&*guesses[0], &*guesses[24]), ("UNAUTHORIZED", "TOO_MANY_FAILURES"));
     assert_eq!(guess("203.0.113.10"), "UNAUTHORIZED", "another client of the same proxy is not limited");
@@ -34,6 +36,6 @@ fn the_address_from_a_trusted_proxy_is_used_for_networks_limits_and_log() {
 #[test]
 fn a_forwarded_address_from_an_untrusted_client_is_ignored() {
     let service = TestService::start();
-    assert_eq!(ask(&service, ELSEWHERE, "192.0.2.7").reason_code, "FORBIDDEN");
+    assert_eq!(verify_through_proxy(&service, ELSEWHERE, "192.0.2.7").reason_code, "FORBIDDEN");
     assert!(!service.logged().contains("192.0.2.7"));
 }

@@ -45,7 +45,7 @@ fn trusting(authority: &Authority) -> ClientBuilder {
 }
 
 /// Verifies Budi's NIK, with or without credentials, and returns the reason code.
-fn ask(
+fn verify_nik(
     service: &TestService,
     client: &Client,
     credentials: Option<[&str; 3]>,
@@ -65,7 +65,7 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     let service = TestService::with_files(TLS, &[("chain.pem", &certificate), ("key.pem", &key)]);
     for version in [Version::TLS_1_2, Version::TLS_1_3] {
         let client = trusting(&first).tls_version_min(version).tls_version_max(version).build().unwrap();
-        assert_eq!(ask(&service, &client, Some(CREDENTIALS)).unwrap(), "VERIFIED", "{version:?}");
+        assert_eq!(verify_nik(&service, &client, Some(CREDENTIALS)).unwrap(), "VERIFIED", "{version:?}");
     }
     let expiry =
         |at: u64| format!("padan_tls_certificate_expiry_timestamp_seconds{{listener=\"public\"}} {at}");
@@ -80,13 +80,17 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     assert!(!received.starts_with(b"HTTP"), "{received:?}");
 
     let staying = trusting(&first).build().unwrap();
-    assert_eq!(ask(&service, &staying, Some(CREDENTIALS)).unwrap(), "VERIFIED");
+    assert_eq!(verify_nik(&service, &staying, Some(CREDENTIALS)).unwrap(), "VERIFIED");
     install(service.folder(), &issue(&second, "padan.example", 2039));
     service.reload();
     let renewed = trusting(&second).build().unwrap();
-    assert_eq!(ask(&service, &renewed, Some(CREDENTIALS)).unwrap(), "VERIFIED");
-    assert!(ask(&service, &trusting(&first).build().unwrap(), Some(CREDENTIALS)).is_err());
-    assert_eq!(ask(&service, &staying, Some(CREDENTIALS)).unwrap(), "VERIFIED", "its connection stays open");
+    assert_eq!(verify_nik(&service, &renewed, Some(CREDENTIALS)).unwrap(), "VERIFIED");
+    assert!(verify_nik(&service, &trusting(&first).build().unwrap(), Some(CREDENTIALS)).is_err());
+    assert_eq!(
+        verify_nik(&service, &staying, Some(CREDENTIALS)).unwrap(),
+        "VERIFIED",
+        "its connection stays open"
+    );
     assert!(service.get_from_operators("/metrics").1.contains(&expiry(2_177_452_800)));
 
     // A key that belongs to another certificate is refused, and the former pair stays in use.
@@ -95,7 +99,10 @@ fn a_renewed_certificate_is_used_without_a_restart() {
     service.reload();
     assert!(service.logged().contains("settings reloaded in part"), "{}", service.logged());
     assert!(service.logged().contains("certificates not reloaded"), "{}", service.logged());
-    assert_eq!(ask(&service, &trusting(&second).build().unwrap(), Some(CREDENTIALS)).unwrap(), "VERIFIED");
+    assert_eq!(
+        verify_nik(&service, &trusting(&second).build().unwrap(), Some(CREDENTIALS)).unwrap(),
+        "VERIFIED"
+    );
 }
 
 #[test]
@@ -114,28 +121,31 @@ fn a_client_can_be_bound_to_a_certificate() {
         trusting(&servers).identity(identity).build().unwrap()
     };
     let (bank, shop) = (holding(&clients, "bank.example"), holding(&clients, "shop.example"));
-    let nobody = trusting(&servers).build().unwrap();
-    assert_eq!(ask(&service, &bank, Some(CREDENTIALS)).unwrap(), "VERIFIED");
+    let without_certificate = trusting(&servers).build().unwrap();
+    assert_eq!(verify_nik(&service, &bank, Some(CREDENTIALS)).unwrap(), "VERIFIED");
     assert_eq!(
-        ask(&service, &bank, None).unwrap(),
+        verify_nik(&service, &bank, None).unwrap(),
         "UNAUTHORIZED",
         "a certificate does not replace credentials"
     );
-    assert_eq!(ask(&service, &bank, Some(["bank-user", "guess", "guess"])).unwrap(), "UNAUTHORIZED");
-    assert_eq!(ask(&service, &shop, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
-    assert_eq!(ask(&service, &nobody, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
-    assert_eq!(ask(&service, &nobody, None).unwrap(), "UNAUTHORIZED");
+    assert_eq!(verify_nik(&service, &bank, Some(["bank-user", "guess", "guess"])).unwrap(), "UNAUTHORIZED");
+    assert_eq!(verify_nik(&service, &shop, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
+    assert_eq!(verify_nik(&service, &without_certificate, Some(CREDENTIALS)).unwrap(), "FORBIDDEN");
+    assert_eq!(verify_nik(&service, &without_certificate, None).unwrap(), "UNAUTHORIZED");
     let stranger = holding(&strangers, "bank.example");
-    assert!(ask(&service, &stranger, Some(CREDENTIALS)).is_err(), "its issuer is not trusted");
+    assert!(verify_nik(&service, &stranger, Some(CREDENTIALS)).is_err(), "its issuer is not trusted");
 
     // The authority is replaced: certificates of the former one are no longer accepted.
     fs::write(service.folder().join("clients.pem"), strangers.pem()).unwrap();
     service.reload();
-    assert_eq!(ask(&service, &holding(&strangers, "bank.example"), Some(CREDENTIALS)).unwrap(), "VERIFIED");
-    assert!(ask(&service, &holding(&clients, "bank.example"), Some(CREDENTIALS)).is_err());
+    assert_eq!(
+        verify_nik(&service, &holding(&strangers, "bank.example"), Some(CREDENTIALS)).unwrap(),
+        "VERIFIED"
+    );
+    assert!(verify_nik(&service, &holding(&clients, "bank.example"), Some(CREDENTIALS)).is_err());
     service.change_settings("client_ca_file", "client_certificate_required = true\nclient_ca_file");
     service.reload();
-    assert!(ask(&service, &trusting(&servers).build().unwrap(), Some(CREDENTIALS)).is_err());
+    assert!(verify_nik(&service, &trusting(&servers).build().unwrap(), Some(CREDENTIALS)).is_err());
     assert_eq!(service.command(&["config", "check"]).status.code(), Some(0));
 }
 
@@ -152,12 +162,12 @@ fn a_certificate_can_replace_credentials_and_the_operators_listener_can_use_tls(
         let identity = Identity::from_pem(issue(&clients, name, 2038).concat().as_bytes()).unwrap();
         trusting(&authority).identity(identity).build().unwrap()
     };
-    assert_eq!(ask(&service, &holding("bank.example"), None).unwrap(), "VERIFIED");
-    assert_eq!(ask(&service, &holding("shop.example"), None).unwrap(), "UNAUTHORIZED");
+    assert_eq!(verify_nik(&service, &holding("bank.example"), None).unwrap(), "VERIFIED");
+    assert_eq!(verify_nik(&service, &holding("shop.example"), None).unwrap(), "UNAUTHORIZED");
     let guess = Some(["bank-user", "guess", "guess"]);
-    assert_eq!(ask(&service, &holding("bank.example"), guess).unwrap(), "UNAUTHORIZED");
+    assert_eq!(verify_nik(&service, &holding("bank.example"), guess).unwrap(), "UNAUTHORIZED");
     let client = trusting(&authority).build().unwrap();
-    assert_eq!(ask(&service, &client, None).unwrap(), "UNAUTHORIZED");
+    assert_eq!(verify_nik(&service, &client, None).unwrap(), "UNAUTHORIZED");
     let alive = client.get(format!("https://{}/healthz", service.operators_address())).send().unwrap();
     assert_eq!(alive.status(), 200);
 }

@@ -148,8 +148,8 @@ fn unusual_but_valid_requests_are_answered() {
     assert_answer(&answer, 200, "VERIFIED");
     assert_eq!(header(&answer.0, "request-id").as_deref(), Some("order-7.a_B"));
 
-    for not_taken in ["two words", "x".repeat(65).as_str(), "a/b"] {
-        let headers = format!("x-request-id: {not_taken}\r\nContent-Length: 0\r\n");
+    for refused_id in ["two words", "x".repeat(65).as_str(), "a/b"] {
+        let headers = format!("x-request-id: {refused_id}\r\nContent-Length: 0\r\n");
         connection.write_all(head(PATH, &headers).as_bytes()).unwrap();
         let answer = read_answer(&mut connection);
         assert_answer(&answer, 401, "UNAUTHORIZED");
@@ -180,7 +180,7 @@ fn unusual_but_valid_requests_are_answered() {
 #[test]
 fn malformed_and_incomplete_bodies_are_refused() {
     let service = TestService::start();
-    let ask_of = |service: &TestService, headers: &str, body: &[u8], cut: bool| {
+    let send_body_to = |service: &TestService, headers: &str, body: &[u8], cut: bool| {
         let mut connection = service.connect();
         connection.write_all(head(PATH, &format!("{CREDENTIALS}{headers}")).as_bytes()).unwrap();
         connection.write_all(body).unwrap();
@@ -189,11 +189,11 @@ fn malformed_and_incomplete_bodies_are_refused() {
         }
         read_answer(&mut connection)
     };
-    let ask = |headers: &str, body: &[u8]| ask_of(&service, headers, body, false);
+    let send_body = |headers: &str, body: &[u8]| send_body_to(&service, headers, body, false);
     let whole = form();
     for body in ["", "--b", &whole[..30], &whole[..whole.len() - 5], "no form at all"] {
         let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
-        assert_answer(&ask(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
+        assert_answer(&send_body(&headers, body.as_bytes()), 400, "MALFORMED_FORM");
     }
     // Invalid chunks get an answer, and the connection is closed.
     let chunked = format!("{FORM_TYPE}Transfer-Encoding: chunked\r\n");
@@ -215,7 +215,7 @@ fn malformed_and_incomplete_bodies_are_refused() {
         until_closed(&mut broken);
     }
     let no_boundary = format!("Content-Type: multipart/form-data\r\nContent-Length: {}\r\n", whole.len());
-    assert_answer(&ask(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
+    assert_answer(&send_body(&no_boundary, whole.as_bytes()), 400, "MALFORMED_FORM");
     let recorded = String::from_utf8(service.command(&["usage", "--csv"]).stdout).unwrap();
     assert!(
         recorded.contains("verification,MALFORMED_FORM,10"),
@@ -223,10 +223,10 @@ fn malformed_and_incomplete_bodies_are_refused() {
     );
     // Less than announced, from a client that closes its side and waits for the answer.
     let patient = TestService::with("[http]\nstop_when_client_leaves = false\n");
-    let ask = |headers: &str, body: &[u8]| ask_of(&patient, headers, body, true);
+    let send_body = |headers: &str, body: &[u8]| send_body_to(&patient, headers, body, true);
     let announced = format!("{FORM_TYPE}Content-Length: {}\r\n", whole.len() + 10);
-    assert_answer(&ask(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
-    assert_answer(&ask(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
+    assert_answer(&send_body(&announced, whole.as_bytes()), 400, "MALFORMED_FORM");
+    assert_answer(&send_body(&chunked, b"5\r\n--b\r\n"), 400, "MALFORMED_FORM");
 }
 
 #[test]
@@ -299,12 +299,12 @@ fn a_client_with_slow_bodies_does_not_use_up_the_share_of_others() {
     assert_answer(&full, 429, "OVERLOADED");
     assert_eq!(header(&full.0, "retry-after").as_deref(), Some("1"));
     let other = ["username", "password", "api_key"].map(|key| telco[key].as_str().unwrap());
-    let asked = service
+    let answer = service
         .request("POST", PATH, other)
         .multipart(crate::service::text_fields(&[("nik", BUDI)]))
         .send()
         .unwrap();
-    assert_eq!(asked.status(), 200, "others are admitted");
+    assert_eq!(answer.status(), 200, "others are admitted");
     for slow in &mut slow {
         slow.write_all(body.as_bytes()).unwrap();
         assert_answer(&read_answer(slow), 200, "VERIFIED");

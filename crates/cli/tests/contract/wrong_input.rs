@@ -114,13 +114,13 @@ fn text_is_read_in_the_charset_of_its_part() {
 #[test]
 fn unusable_photos_are_refused() {
     let service = TestService::with("[inference.limits]\nmax_megapixels = 0.5\n");
-    let ask = |photo: bytes::Bytes| service.verify(&Claim::matching().photo(photo));
+    let verify_photo = |photo: bytes::Bytes| service.verify(&Claim::matching().photo(photo));
     for other in [&b"GIF89a......"[..], b"%PDF-1.7", b"RIFF....WEBPVP8 ", b"\x89PN", b"x"] {
-        ask(other.into()).assert_refused(415, "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG");
+        verify_photo(other.into()).assert_refused(415, "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG");
     }
     let selfie = Photos::read("101_s1.jpg");
     let unreadable = |photo: bytes::Bytes| {
-        ask(photo).assert_refused(400, "IMAGE_UNREADABLE", "face_image cannot be decoded");
+        verify_photo(photo).assert_refused(400, "IMAGE_UNREADABLE", "face_image cannot be decoded");
     };
     unreadable(selfie.slice(..selfie.len() / 2));
     unreadable(selfie.slice(..selfie.len() - 100));
@@ -132,17 +132,25 @@ fn unusable_photos_are_refused() {
     unreadable(b"\x89PNG\r\n\x1a\n".as_slice().into());
 
     let large = image::imageops::resize(&Photos::selfie(), 864, 1080, image::imageops::FilterType::Nearest);
-    ask(Photos::png(&large)).assert_refused(400, "IMAGE_TOO_LARGE", "face_image is too large");
-    ask(Photos::without_face()).assert_refused(400, "NO_FACE", "No face detected in face_image");
-    ask(Photos::two_faces()).assert_refused(
+    verify_photo(Photos::png(&large)).assert_refused(400, "IMAGE_TOO_LARGE", "face_image is too large");
+    verify_photo(Photos::without_face()).assert_refused(400, "NO_FACE", "No face detected in face_image");
+    verify_photo(Photos::two_faces()).assert_refused(
         400,
         "SEVERAL_FACES",
         "More than one face detected in face_image",
     );
-    ask(Photos::small_face()).assert_refused(400, "FACE_TOO_SMALL", "Face in face_image is too small");
-    ask(Photos::blurred()).assert_refused(400, "FACE_BLURRED", "Face in face_image is too blurred");
-    ask(Photos::exposed(0.08, 0.0)).assert_refused(400, "FACE_TOO_DARK", "Face in face_image is too dark");
-    ask(Photos::exposed(2.0, 120.0)).assert_refused(
+    verify_photo(Photos::small_face()).assert_refused(
+        400,
+        "FACE_TOO_SMALL",
+        "Face in face_image is too small",
+    );
+    verify_photo(Photos::blurred()).assert_refused(400, "FACE_BLURRED", "Face in face_image is too blurred");
+    verify_photo(Photos::exposed(0.08, 0.0)).assert_refused(
+        400,
+        "FACE_TOO_DARK",
+        "Face in face_image is too dark",
+    );
+    verify_photo(Photos::exposed(2.0, 120.0)).assert_refused(
         400,
         "FACE_TOO_BRIGHT",
         "Face in face_image is too bright",
@@ -153,7 +161,7 @@ fn unusable_photos_are_refused() {
     assert_eq!(service.verify(&bad).reason_code, "NO_FACE");
     assert_eq!(service.verify(&bad.nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
     // A PNG is recognised whatever its file name and content type are.
-    assert_eq!(ask(png).reason_code, "VERIFIED");
+    assert_eq!(verify_photo(png).reason_code, "VERIFIED");
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn all_eight_answers_are_as_documented_and_nothing_remains() {
         "2  NIK not in the registry   200",
         "3  name differs              200",
         "4  date of birth differs     200",
-        "5  selfie of somebody else   200",
+        "5  selfie of another person  200",
         "6  malformed NIK             400",
         "7  malformed date of birth   400",
         "8  registry cannot answer    503",

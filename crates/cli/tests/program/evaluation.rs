@@ -80,7 +80,7 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
 }
 
 #[test]
-fn photos_without_a_face_are_listed_and_match_nobody() {
+fn photos_without_a_face_are_listed_and_count_as_non_matches() {
     let checkout = Checkout::new();
     let pairs = "path_a,path_b,same\npeople/images/101_id.jpg,no-photo.jpg,1\n\
                  people/images/101_id.jpg,people/images/101_s1.jpg,1\npeople/images/101_id.jpg,nowhere.jpg,0\n";

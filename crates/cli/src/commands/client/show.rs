@@ -41,7 +41,7 @@ impl NewSecrets<'_> {
 }
 
 /// Prints one line per client.
-pub(super) fn list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
+pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
     let mut out = io::stdout().lock();
     for client in clients {
         if as_json {
@@ -58,7 +58,7 @@ pub(super) fn list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
 }
 
 /// Prints a client and how much of its quotas it has used.
-pub(super) async fn one(
+pub(super) async fn print_client(
     store: &Overview,
     client: &ClientProfile,
     clock: &Clock,

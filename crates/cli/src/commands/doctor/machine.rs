@@ -8,7 +8,7 @@ use super::report::CheckPassed;
 use crate::settings::Settings;
 
 /// Files other than clients' connections: database connections, libraries, the log, listeners.
-const FURTHER_FILES: u64 = 64;
+const OTHER_FILES: u64 = 64;
 /// The memory of the program with its models and two workers.
 const PROGRAM_BYTES: u64 = 250 << 20;
 /// The memory of a decoded photo without alpha channel.
@@ -45,7 +45,7 @@ pub(super) fn open_files(settings: &Settings) -> CheckPassed {
 fn open_files_for_limit(settings: &Settings, limit: Option<u64>) -> CheckPassed {
     let http = &settings.http;
     let clients = (http.workers.get() as u64).saturating_mul(http.connections_per_worker.get() as u64);
-    let needed = clients.saturating_add(FURTHER_FILES);
+    let needed = clients.saturating_add(OTHER_FILES);
     let Some(limit) = limit else {
         return "no limit of open files".into();
     };
