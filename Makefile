@@ -22,14 +22,14 @@ test-shared: ## run the tests that read the photo collections in ../shared
 bench: deps ## run the benchmarks; ARGS=NAME selects those whose name contains NAME
 	@scripts/bench.sh $(ARGS)
 
-bench-audit: deps ## measure how long a durable audit row takes beside a whole request, with fsync on
+bench-audit: deps ## measure the time of a durable audit row and of a complete request, with fsync on
 	@scripts/padan.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
 
 load: ## measure a service under load against the bare face pipeline; ARGS=--soak measures its memory instead
 	@scripts/deps.sh --for-kernels
 	@scripts/load.sh $(ARGS)
 
-enroll-check: deps ## enrol 20,000 generated people, killing the enrolment twice; takes 15 minutes
+enroll-check: deps ## enrol 20,000 generated people and kill the enrolment twice; takes 15 minutes
 	@scripts/enroll-check.sh
 
 slow-clients: deps ## let 1,000 clients send 10 MB slowly each, and show the answers and the peak memory
