@@ -1,4 +1,4 @@
-//! `padan demo`: the whole service on a private PostgreSQL with sample people, and the eight documented answers.
+//! `padan demo`: the service on a private PostgreSQL with sample people, and the eight documented answers.
 //!
 //! Enter through [`run`]. It starts the cluster, loads people, starts the service, sends the eight requests as a client
 //! would, and serves until a signal ends it.

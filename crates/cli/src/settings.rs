@@ -1,4 +1,4 @@
-//! The settings of the whole program, composed from the sections that each crate owns.
+//! The settings of the program, composed from the sections that each crate owns.
 //!
 //! Four layers, each of which overrides the one before: `config/default.toml`, which is compiled in; a file, named by
 //! `--config` or else by `$PADAN_CONFIG`; environment variables `PADAN__SECTION__KEY`; flags `--set section.key=value`.

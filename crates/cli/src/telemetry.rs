@@ -126,7 +126,7 @@ impl Drop for Muted {
     }
 }
 
-/// Writes to stderr, or nowhere while a [`Muted`] lives.
+/// Writes to stderr, but discards everything while a [`Muted`] lives.
 struct Muteable;
 
 impl MakeWriter<'_> for Muteable {

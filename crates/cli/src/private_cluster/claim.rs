@@ -24,8 +24,8 @@ pub(crate) enum Retention {
 
 /// A folder that is locked against other processes while this value lives.
 ///
-/// The lock file lies beside the folder. The folder holds the cluster's own folder, `cluster` or `kept`, and a location
-/// file with the path of that one, `cluster.where` or `kept.where`.
+/// The lock file is beside the folder. The folder contains the cluster's own folder, `cluster` or `kept`. It also
+/// contains a location file with the path of the cluster's folder, `cluster.where` or `kept.where`.
 pub(crate) struct Claim {
     folder: PathBuf,
     retention: Retention,

@@ -49,7 +49,7 @@ pub(super) struct Postmaster {
     port: u16,
 }
 
-/// The data folder of a server and the way in which it runs.
+/// The data folder of a server, and how it runs.
 pub(super) struct ServerOptions<'a> {
     pub(super) home: &'a Home,
     pub(super) data: PathBuf,
@@ -148,7 +148,7 @@ fn free_port() -> Result<u16> {
     Ok(probe.local_addr()?.port())
 }
 
-/// The log lies beside the data folder, which has to be empty when a server is initialised.
+/// The log is beside the data folder, which has to be empty when a server is initialised.
 fn log_of(data: &Path) -> PathBuf {
     data.with_extension("log")
 }
