@@ -54,7 +54,7 @@ pub struct InvalidRequestRate;
 
 /// The text is not the name of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected face-verification or verification")]
+#[error("must be the name of an endpoint, such as verification")]
 pub struct UnknownEndpoint;
 
 /// The text is neither an address nor a network.

@@ -193,7 +193,7 @@ impl Entry {
             )?,
             endpoints: endpoints
                 .transpose()
-                .map_err(|_: UnknownEndpoint| "endpoints must be face-verification or verification")?,
+                .map_err(|_: UnknownEndpoint| "endpoints must be names of endpoints, such as verification")?,
             rate,
             daily_quota: self.daily_quota,
             monthly_quota: self.monthly_quota,

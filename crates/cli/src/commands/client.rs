@@ -7,7 +7,10 @@ mod show;
 use std::{num::NonZeroU32, process::ExitCode, str::FromStr, time::Duration};
 
 use anyhow::{Error, Result, bail};
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use padan_domain::{
     CertificateName, ClientName, ClientRules, Clock, Endpoint, RequestRate, Username, parse_network,
 };
@@ -107,6 +110,11 @@ struct RotateArguments {
 }
 
 /// The limits of a client.
+/// Accepts the name of an endpoint, and lists all of them in the help and in the error.
+fn endpoint_parser() -> impl TypedValueParser<Value = Endpoint> {
+    PossibleValuesParser::new(Endpoint::ALL.map(Endpoint::as_str)).try_map(|name| name.parse())
+}
+
 #[derive(Debug, Args)]
 struct RuleArguments {
     /// Network or address from which the client may call; may be repeated [default: any]
@@ -118,8 +126,8 @@ struct RuleArguments {
     /// certificate's subject alternative names.
     #[arg(long, value_name = "NAME")]
     certificate: Vec<CertificateName>,
-    /// Endpoint that the client may call, face-verification or verification; may be repeated [default: all]
-    #[arg(long, value_name = "NAME")]
+    /// Endpoint that the client may call; may be repeated [default: all]
+    #[arg(long, value_name = "NAME", value_parser = endpoint_parser())]
     endpoint: Vec<Endpoint>,
     /// Maximum requests per second, counted by each service process [default: unlimited]
     #[arg(long, value_name = "PER SECOND")]
