@@ -49,7 +49,7 @@ impl Connection {
         Ok(Self(sender))
     }
 
-    /// Whether the connection is still open, as far as this can be known before a request is sent.
+    /// Returns whether the connection is still open, as far as this can be known before a request is sent.
     pub(crate) async fn is_open(&mut self) -> bool {
         self.0.ready().await.is_ok()
     }

@@ -88,7 +88,7 @@ impl Nik {
         self.0 / 10_000_000_000 % 100
     }
 
-    /// Whether the day is above 40, which marks a woman.
+    /// Returns whether the day is above 40, which marks a woman.
     pub(crate) fn is_of_woman(self) -> bool {
         self.0 / 100_000_000 % 100 > 40
     }
@@ -140,7 +140,7 @@ mod tests {
 
     const COUNT: usize = 200_000;
 
-    /// Whether the number found is within five standard deviations of the share.
+    /// Returns whether the number found is within five standard deviations of the share.
     fn is_near(found: usize, share: f64) -> bool {
         let (count, expected) = (COUNT as f64, COUNT as f64 * share);
         (found as f64 - expected).abs() < 5.0 * (count * share * (1.0 - share)).sqrt()

@@ -81,8 +81,8 @@ BEGIN
         FOR EACH ROW EXECUTE FUNCTION store.follow_face_template();
 END $$;
 
--- 3. The lock on a row waits for a change in progress, and prevents further ones until the transaction ends. So no
---    change is lost, and no deleted row reappears.
+-- 3. The lock on a row waits for a change in progress, and prevents further ones until the transaction ends. Therefore
+--    no change is lost, and no deleted row reappears.
 CREATE OR REPLACE PROCEDURE store.copy_face_templates() LANGUAGE plpgsql AS $$
 DECLARE
     person   bytea := '';

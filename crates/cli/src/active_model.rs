@@ -68,7 +68,7 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
 }
 
 impl FailedLoad {
-    /// Whether this model failed so recently that it is not tried again yet.
+    /// Returns whether this model failed so recently that it is not tried again yet.
     fn is_recent(&self, active: &ActiveModel) -> bool {
         self.model == *active && self.at.elapsed() < RETRY_INTERVAL
     }

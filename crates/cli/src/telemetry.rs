@@ -85,8 +85,8 @@ fn library_limits() -> FilterFn {
     filter_fn(is_free_of_secrets)
 }
 
-/// Whether an event cannot contain personal data or secrets. Events of libraries quote what they process, such as
-/// request headers and SQL statements.
+/// Returns whether an event cannot contain personal data or secrets. Events of libraries quote what they process, such
+/// as request headers and SQL statements.
 fn is_free_of_secrets(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     let finest_level = if target.starts_with("padan") {

@@ -20,7 +20,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) struct Exchange {
     pub(super) title: &'static str,
     pub(super) request: Request,
-    /// Whether it goes to the instance that cannot reach its registry.
+    /// True if the request goes to the instance that cannot reach its registry.
     pub(super) without_registry: bool,
     status: u16,
     body: &'static str,

@@ -224,7 +224,7 @@ impl Failure {
     }
 }
 
-/// Whether a partial response begins where the part ends.
+/// Returns whether a partial response begins where the part ends.
 fn continues_at(response: &Response, received: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok());
     range.is_some_and(|range| range.starts_with(&format!("bytes {received}-")))

@@ -82,7 +82,7 @@ impl Account {
         }
     }
 
-    /// Whether this user can write to a folder that it owns. A private parent folder may prevent it.
+    /// Returns whether this user can write to a folder that it owns. A private parent folder may prevent it.
     pub(super) fn can_write(&self, folder: &Path) -> bool {
         if self.switch.is_none() {
             return true;
@@ -94,7 +94,7 @@ impl Account {
             .is_ok_and(|status| status.success())
     }
 
-    /// Whether a folder belongs to this user.
+    /// Returns whether a folder belongs to this user.
     pub(super) fn owns(&self, folder: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
         let uid =

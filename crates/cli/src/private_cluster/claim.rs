@@ -13,7 +13,7 @@ const MAX_SOCKET_PATH_BYTES: usize = 106;
 /// The parent folder of a cluster for which the checkout is inaccessible or too deep.
 const SHARED_FOLDER: &str = "/var/tmp";
 
-/// Whether a cluster outlives the run.
+/// The lifetime of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Retention {
     /// The cluster is removed at the end, so it need not survive a crash of the machine.
@@ -154,7 +154,7 @@ impl Home {
         self.retention
     }
 
-    /// Whether commits have to survive a crash of the machine.
+    /// Returns whether commits have to survive a crash of the machine.
     pub(super) fn syncs_to_disk(&self) -> bool {
         self.syncs_to_disk
     }
@@ -181,7 +181,7 @@ impl Home {
         self.root.join("complete")
     }
 
-    /// Whether the cluster was initialised completely by an earlier run.
+    /// Returns whether the cluster was initialised completely by an earlier run.
     pub(super) fn is_complete(&self) -> bool {
         self.completion_marker().exists()
     }
@@ -268,8 +268,8 @@ fn read_location(location_file: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(text.trim_end_matches('\n')))
 }
 
-/// Whether `root` can be the folder of a private cluster. The location file may have been changed by others, and the
-/// folder that it names is removed.
+/// Returns whether `root` can be the folder of a private cluster. The location file may have been changed by others,
+/// and the folder that it names is removed.
 fn may_be_cluster(root: &Path, folder: &Path) -> bool {
     let name = root.file_name().unwrap_or_default().to_string_lossy();
     root.parent() == Some(folder)

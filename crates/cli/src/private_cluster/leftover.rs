@@ -51,7 +51,7 @@ pub(super) struct PidFile {
     pub(super) pid: Pid,
     /// The System V segment that guards the data folder.
     segment: Option<SharedMemory>,
-    /// Whether the server accepts connections.
+    /// True if the server accepts connections.
     pub(super) is_ready: bool,
 }
 
@@ -74,7 +74,7 @@ impl PidFile {
         Some(Self { pid, segment, is_ready })
     }
 
-    /// Whether the process runs and is the server of this folder. Another process may have its number by now.
+    /// Returns whether the process runs and is the server of this folder. Another process may have its number by now.
     fn is_server_of(&self, data: &Path) -> bool {
         if test_kill_process(self.pid).is_err() {
             return false;

@@ -53,7 +53,7 @@ pub(super) struct Postmaster {
 pub(super) struct ServerOptions<'a> {
     pub(super) home: &'a Home,
     pub(super) data: PathBuf,
-    /// Whether the server has standbys or is one.
+    /// True if the server has standbys or is one.
     pub(super) is_replicated: bool,
     /// Settings of the form `name=value` that override the defaults.
     pub(super) settings: &'a [String],
@@ -79,8 +79,8 @@ impl Postmaster {
         self.port
     }
 
-    /// Whether the process has ended. If so it is reaped: a server does not start on a data folder while the former
-    /// server's process still exists.
+    /// Returns whether the process has ended. An ended process is reaped: a server does not start on a data folder
+    /// while the former server's process still exists.
     pub(super) fn has_ended(&mut self) -> bool {
         !matches!(self.process.try_wait(), Ok(None))
     }

@@ -66,7 +66,7 @@ fn one_without_password(text: &str) -> String {
     }
 }
 
-/// Whether a parameter of a URL cannot contain a secret.
+/// Returns whether a parameter of a URL cannot contain a secret.
 fn is_harmless(parameter: &str) -> bool {
     let key = parameter.split('=').next().unwrap_or_default();
     ["application_name", "host", "port", "sslmode", "sslrootcert"].contains(&key)

@@ -150,12 +150,12 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Whether the primary of a cluster runs.
+/// Returns whether the primary of a cluster runs.
 pub(crate) fn server_runs_in(cluster: &Path) -> bool {
     server_runs_on(&cluster.join("data"))
 }
 
-/// Whether a PostgreSQL runs on a data folder.
+/// Returns whether a PostgreSQL runs on a data folder.
 pub(crate) fn server_runs_on(data: &Path) -> bool {
     let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
         return false;
