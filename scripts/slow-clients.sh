@@ -33,7 +33,7 @@ head = (
 ).encode()
 answers = collections.Counter()
 
-async def visit():
+async def send_slowly():
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -56,7 +56,7 @@ async def visit():
         writer.close()
 
 async def main():
-    await asyncio.gather(*(visit() for _ in range(connections)))
+    await asyncio.gather(*(send_slowly() for _ in range(connections)))
 
 asyncio.run(main())
 for answer, count in sorted(answers.items()):

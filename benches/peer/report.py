@@ -76,7 +76,7 @@ def main():
     ]
     print()
     for what, ratio, limit in goals:
-        print(f"{what}: {ratio:.3f}, goal at most {limit:.3f}: {'reached' if ratio <= limit else 'missed'}")
+        print(f"{what}: {ratio:.3f}, goal at most {limit:.3f}: {'met' if ratio <= limit else 'missed'}")
     OUT.parent.mkdir(exist_ok=True)
     goals = [{"what": what, "ratio": ratio, "goal": limit} for what, ratio, limit in goals]
     packages = ("fastapi", "uvicorn", "onnxruntime", "opencv-python-headless", "numpy", "asyncpg")

@@ -260,7 +260,7 @@ def main(folder, out):
             f"{found['factor_used']:.2f}, and in the bare pipeline: {found['factor_kernels']:.2f}\n"
         )
     for goal in report["goals"]:
-        print(f"{'kept  ' if goal['kept'] else 'MISSED'}  {goal['goal']}: {goal['figure']:g} ({goal['limit']})")
+        print(f"{'met   ' if goal['kept'] else 'MISSED'}  {goal['goal']}: {goal['figure']:g} ({goal['limit']})")
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=2) + "\n")
 

@@ -88,14 +88,14 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
         if filter.nik.is_some() {
             warn_of_unknown_person_keys(&log.unknown_person_keys().await?);
         }
-        let mut sheet = Sheet::begin(arguments.format)?;
+        let mut writer = RowWriter::begin(arguments.format)?;
         let written = log
             .export(&filter, |row| {
                 rows += 1;
-                sheet.write(&row)
+                writer.write(&row)
             })
             .await?;
-        anyhow::Ok(written.and_then(|()| sheet.finish()))
+        anyhow::Ok(written.and_then(|()| writer.finish()))
     })?;
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
@@ -118,20 +118,20 @@ pub(super) fn warn_of_unknown_person_keys(ids: &[String]) {
     }
 }
 
-/// The rows on stdout.
-enum Sheet {
+/// Writes the rows to stdout.
+enum RowWriter {
     Csv(Box<csv::Writer<io::Stdout>>),
     Lines(BufWriter<io::Stdout>),
 }
 
-impl Sheet {
+impl RowWriter {
     fn begin(format: Format) -> io::Result<Self> {
         Ok(match format {
             Format::Jsonl => Self::Lines(BufWriter::new(io::stdout())),
             Format::Csv => {
-                let mut sheet = csv::Writer::from_writer(io::stdout());
-                sheet.write_record(COLUMNS).map_err(io_error)?;
-                Self::Csv(Box::new(sheet))
+                let mut writer = csv::Writer::from_writer(io::stdout());
+                writer.write_record(COLUMNS).map_err(io_error)?;
+                Self::Csv(Box::new(writer))
             }
         })
     }
@@ -145,13 +145,13 @@ impl Sheet {
                 serde_json::to_writer(&mut *out, &object)?;
                 out.write_all(b"\n")
             }
-            Self::Csv(sheet) => {
+            Self::Csv(writer) => {
                 let texts = cells.into_iter().map(|cell| match cell {
                     Value::Null => String::new(),
                     Value::String(text) => text,
                     other => other.to_string(),
                 });
-                sheet.write_record(texts).map_err(io_error)
+                writer.write_record(texts).map_err(io_error)
             }
         }
     }
@@ -159,7 +159,7 @@ impl Sheet {
     fn finish(self) -> io::Result<()> {
         match self {
             Self::Lines(mut out) => out.flush(),
-            Self::Csv(mut sheet) => sheet.flush(),
+            Self::Csv(mut writer) => writer.flush(),
         }
     }
 }

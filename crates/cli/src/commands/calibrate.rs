@@ -31,19 +31,20 @@ pub(crate) struct CalibrateArguments {
 pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     let photos = arguments.photos.measure()?;
-    let scale = calibrate(&photos.labelled, &photos.measured, &photos.set, Clock::System.today_in_jakarta())?;
+    let calibration_file =
+        calibrate(&photos.labelled, &photos.measured, &photos.set, Clock::System.today_in_jakarta())?;
     let default_file = || PathBuf::from(format!("{}.calibration.toml", photos.set.name()));
     let file = arguments.write.clone().unwrap_or_else(default_file);
     let unfinished = file.with_extension("toml.new");
-    fs::write(&unfinished, scale.to_toml()?)
+    fs::write(&unfinished, calibration_file.to_toml()?)
         .with_context(|| format!("cannot write {}", unfinished.display()))?;
     fs::rename(&unfinished, &file).with_context(|| format!("cannot write {}", file.display()))?;
-    calibration_show::print(&mut std::io::stdout().lock(), &scale)?;
+    calibration_show::print(&mut std::io::stdout().lock(), &calibration_file)?;
     eprintln!("The calibration was written to {}.", file.display());
     if let Some(folder) = &arguments.out {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let calibration = scale.calibration()?;
-        let model = photos.model(&scale);
+        let calibration = calibration_file.calibration()?;
+        let model = photos.model(&calibration_file);
         let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, false);
         write_report(
             folder,

@@ -28,10 +28,16 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitCode> {
 }
 
 /// Prints a calibration as tables.
-pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()> {
-    writeln!(out, "{}, calibration {}, made on {}\n", scale.set, scale.id(), scale.made_on)?;
+pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) -> Result<()> {
+    writeln!(
+        out,
+        "{}, calibration {}, made on {}\n",
+        calibration_file.set,
+        calibration_file.id(),
+        calibration_file.made_on
+    )?;
     writeln!(out, "  percentage  cosine   FMR        FNMR %")?;
-    for point in &scale.points {
+    for point in &calibration_file.points {
         let beyond = if point.extrapolated { "*" } else { " " };
         let anchor = point.anchor.as_deref().unwrap_or_default();
         let line = format!(
@@ -44,7 +50,7 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
         writeln!(out, "{}", line.trim_end())?;
     }
     writeln!(out, "  * extrapolated beyond the data, linear in the logarithm of the FMR\n")?;
-    for mark in &scale.marks {
+    for mark in &calibration_file.marks {
         let worst = mark.worst_group.as_ref().map_or(String::new(), |worst| {
             format!(
                 "; worst group {}: {:.2e} ({:.2e} to {:.2e})",
@@ -64,7 +70,7 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
         )?;
     }
     writeln!(out)?;
-    for group in &scale.groups {
+    for group in &calibration_file.groups {
         writeln!(
             out,
             "  {}: {} persons, {} pairs{}; FMR at 75 %: {:.2e} ({:.2e} to {:.2e})",
@@ -77,8 +83,8 @@ pub(crate) fn print(out: &mut impl Write, scale: &CalibrationFile) -> Result<()>
             group.fmr_at_pass_mark.high
         )?;
     }
-    writeln!(out, "\n  computed from {} impostor pairs:", scale.impostor_pairs)?;
-    for source in &scale.sources {
+    writeln!(out, "\n  computed from {} impostor pairs:", calibration_file.impostor_pairs)?;
+    for source in &calibration_file.sources {
         writeln!(
             out,
             "  {}: {} photos of {} persons, {} without a face, {} genuine pairs, {} impostor pairs",

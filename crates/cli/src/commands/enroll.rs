@@ -218,7 +218,7 @@ impl Report {
 
     fn handle_event(&mut self, event: &EnrolmentEvent<'_>) {
         match event {
-            EnrolmentEvent::Progress { tally, embedded } => self.progress(*tally, *embedded),
+            EnrolmentEvent::Progress { tally, embedded } => self.show_progress(*tally, *embedded),
             EnrolmentEvent::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
                 Ok(()) => self.written += 1,
                 Err(error) => {
@@ -237,7 +237,7 @@ impl Report {
         Some(Duration::from_secs_f64((first.at.elapsed().as_secs_f64() * share).round()))
     }
 
-    fn progress(&mut self, tally: EnrolmentTally, embedded: u64) {
+    fn show_progress(&mut self, tally: EnrolmentTally, embedded: u64) {
         self.bar.set_position(tally.people());
         self.bar.set_message(format!("{embedded} embedded"));
         self.first_progress.get_or_insert(FirstProgress { at: Instant::now(), people: tally.people() });

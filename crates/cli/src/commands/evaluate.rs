@@ -39,9 +39,9 @@ pub(crate) struct EvaluateArguments {
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
     let photos = arguments.photos.measure()?;
-    let scale = photos.calibration()?;
-    let calibration = scale.calibration()?;
-    let model = photos.model(&scale);
+    let calibration_file = photos.calibration()?;
+    let calibration = calibration_file.calibration()?;
+    let model = photos.model(&calibration_file);
     let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, arguments.gates);
     print(&mut io::stdout().lock(), &evaluated.evaluation)?;
     if let Some(file) = &arguments.json {
@@ -71,15 +71,15 @@ pub(crate) fn write_report(
 ) -> Result<()> {
     let pairs = worst_pairs(&photos.labelled, evaluated);
     let crops = crops(&photos.labelled, &pairs, &mut photos.pipeline()?)?;
-    let made = report(title, &photos.labelled, evaluated, calibration, &crops)?;
+    let rendered = report(title, &photos.labelled, evaluated, calibration, &crops)?;
     let write = |name: &str, text: &str| {
         let file = folder.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
     };
-    for plot in &made.plots {
+    for plot in &rendered.plots {
         write(&format!("{}.svg", plot.name), &plot.svg)?;
     }
-    write("report.html", &made.html)?;
+    write("report.html", &rendered.html)?;
     eprintln!("The report was written to {}.", folder.join("report.html").display());
     Ok(())
 }

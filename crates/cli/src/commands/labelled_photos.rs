@@ -98,12 +98,12 @@ impl LabelledPhotos {
     }
 
     /// The description of the evaluated model, for the report.
-    pub(crate) fn model(&self, scale: &CalibrationFile) -> EvaluatedModel {
+    pub(crate) fn model(&self, calibration_file: &CalibrationFile) -> EvaluatedModel {
         EvaluatedModel {
             set: self.set.name().to_owned(),
             contract: self.set.contract().as_str().to_owned(),
             embedder_sha256: self.set.embedder.canonical().sha256.to_string(),
-            calibration: scale.id(),
+            calibration: calibration_file.id(),
             device: self.placement.device.name().to_owned(),
             precision: self.placement.precision.name().to_owned(),
         }

@@ -60,12 +60,12 @@ fn record(row: UsageRow) -> [String; 5] {
 }
 
 fn write_csv(records: &[[String; 5]]) -> Result<()> {
-    let mut sheet = csv::Writer::from_writer(io::stdout());
-    sheet.write_record(COLUMNS)?;
+    let mut writer = csv::Writer::from_writer(io::stdout());
+    writer.write_record(COLUMNS)?;
     for record in records {
-        sheet.write_record(record)?;
+        writer.write_record(record)?;
     }
-    Ok(sheet.flush()?)
+    Ok(writer.flush()?)
 }
 
 fn write_table(records: &[[String; 5]]) -> Result<()> {
