@@ -94,7 +94,8 @@ impl ClientRules {
     }
 }
 
-/// Parses a network in CIDR notation, or a single address as a network of one address. Bits beyond the prefix are cleared.
+/// Parses a network in CIDR notation, or a single address as a network of one address. Bits beyond the prefix are
+/// cleared.
 ///
 /// # Errors
 ///

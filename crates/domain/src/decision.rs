@@ -63,7 +63,8 @@ impl Decision {
     }
 }
 
-/// Makes the decision. Its reason is the first failure in the order NIK, status, name, date of birth, reference photo, face.
+/// Makes the decision. Its reason is the first failure in the order NIK, status, name, date of birth, reference photo,
+/// face.
 ///
 /// ```
 /// use padan_domain::*;

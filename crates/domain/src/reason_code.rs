@@ -81,7 +81,7 @@ reason_codes! {
     Served => "OK", "OK";
     /// Credentials are missing or wrong.
     Unauthorized => "UNAUTHORIZED", "Missing or wrong credentials";
-    /// The client is disabled, calls from outside its networks or without its certificate, or may not call the endpoint.
+    /// The client is disabled, or its rules do not allow the network, the certificate or the endpoint.
     Forbidden => "FORBIDDEN", "Client is not allowed";
     /// The path does not exist.
     NotFound => "NOT_FOUND", "Not found";

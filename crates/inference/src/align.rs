@@ -13,7 +13,7 @@ use crate::{
 /// Pixels a side of the crop.
 pub(crate) const CROP_SIDE: usize = 112;
 
-/// Where the landmarks lie in the crop (the ArcFace frame): eyes, nose, mouth corners.
+/// The positions of the landmarks in the crop (the ArcFace frame): eyes, nose, mouth corners.
 pub(crate) const ARCFACE_FRAME: [Point; 5] = [
     Point { x: 38.2946, y: 51.6963 },
     Point { x: 73.5318, y: 51.5014 },
@@ -30,14 +30,14 @@ pub struct AlignedFace {
     rgb: Vec<f32>,
 }
 
-/// With more decoded pixels for a crop pixel than this, the photo is reduced before it is sampled.
+/// The maximum number of decoded pixels for a crop pixel, along each side, without a reduction before the sampling.
 const MAX_STEP_UNFILTERED: f64 = 1.2;
 
 /// Takes the crop by the similarity transform that brings the landmarks closest to the frame's in the least squares
 /// sense.
 ///
-/// Landmarks are in upright coordinates. Where the photo is larger than the crop needs, the part around the face is
-/// first reduced with a Lanczos filter, so that no pixel is skipped; sampling is bilinear. Outside the photo the crop
+/// Landmarks are in upright coordinates. If the photo is larger than the crop needs, the part around the face is
+/// first reduced with a Lanczos filter, so that no pixel is skipped. Sampling is bilinear. Outside the photo the crop
 /// is black. `reduced` is a buffer for the reduced part.
 pub(crate) fn align(
     picture: &Picture,
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crop_wholly_outside_is_no_face() {
+    fn a_crop_outside_the_photo_is_no_face() {
         let far = FRAME.map(|p| Point { x: p.x * 9.0 + 9e6, y: p.y * 9.0 });
         assert_eq!(
             align_upright(gradient(64, 64, 1.0), &far).err(),

@@ -33,10 +33,10 @@ pub struct Face {
     pub score: f32,
     /// Degrees that the photo was turned clockwise in addition to its EXIF orientation: 0, 90, 180 or 270.
     pub turned_degrees: u16,
-    /// The area of the largest other face, as a share of this one's; 0 when alone.
+    /// The area of the largest other face, as a share of this one's; 0 without another face.
     pub second_share: f64,
-    /// How often the detector's network ran: 3 times for a close face, 4 times for a smaller one, more often when the
-    /// first runs found no face or the face lay on its side.
+    /// How many times the detector's network ran: 3 times for a close face, 4 times for a smaller one, more times when
+    /// the first runs found no face or the face lay on its side.
     #[serde(rename = "looks")]
     pub detector_runs: u32,
 }

@@ -17,10 +17,10 @@ pub struct CalibrationFile {
     pub embedder_sha256: FileDigest,
     /// The date on which it was made, in Asia/Jakarta.
     pub made_on: String,
-    /// Impostor pairs, each within one source, so that a source weighs by its pairs. Pairs share photos, so they are
-    /// correlated.
+    /// The number of impostor pairs. Both photos of a pair have the same source, so each source counts by its pairs.
+    /// Pairs share photos, so they are correlated.
     pub impostor_pairs: u64,
-    /// The pass mark and its reasons.
+    /// The pass mark, with the two cosines that it is chosen from.
     pub pass_mark: PassMark,
     /// The error rates at 60, 75 and 90 %.
     #[serde(rename = "mark")]
@@ -67,17 +67,17 @@ pub struct Rate {
 pub struct CalibrationMark {
     /// The percentage.
     pub percentage: f64,
-    /// The cosine there.
+    /// Its cosine.
     pub cosine: f64,
-    /// Whether it lies beyond the data, where the rate is that of the few pairs that happen to reach it.
+    /// Whether the cosine is beyond the data: fewer pairs reach it than a reliable rate requires.
     pub extrapolated: bool,
     /// The false match rate: the share of impostor pairs that reach the cosine.
     pub fmr: Rate,
     /// The highest false match rate among the groups that are large enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group: Option<GroupRate>,
-    /// The false non-match rate: the share of genuine pairs that do not reach the cosine, those of photos without a
-    /// face included.
+    /// The false non-match rate: the share of genuine pairs that do not reach the cosine, including
+    /// pairs with a photo without a face.
     pub fnmr: Rate,
 }
 
@@ -101,7 +101,7 @@ pub struct CalibrationGroup {
     pub persons: usize,
     /// Impostor pairs among them.
     pub impostor_pairs: u64,
-    /// Whether it is large enough to decide on the pass mark: 50 persons and 10,000 pairs.
+    /// Whether it is large enough to influence the pass mark: 50 persons and 10,000 pairs.
     pub decides: bool,
     /// The cosine that 1 in 1,000 of its impostor pairs reach.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ pub struct CalibrationSource {
     pub name: String,
     /// Photos used.
     pub photos: usize,
-    /// Persons in them.
+    /// Persons on these photos.
     pub persons: usize,
     /// Photos without a detected face.
     pub failures_to_acquire: usize,
@@ -137,7 +137,7 @@ pub struct CalibrationSource {
 pub struct CalibrationPoint {
     /// The percentage, 0 to 100.
     pub percentage: f64,
-    /// The cosine there, -1 to 1.
+    /// Its cosine, -1 to 1.
     pub cosine: f64,
     /// The share of impostor pairs that reach it.
     pub fmr: f64,
@@ -146,8 +146,8 @@ pub struct CalibrationPoint {
     /// Whether the false match rate lies beyond the data and is extrapolated linearly in its logarithm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extrapolated: bool,
-    /// What defines the point; `None` for a point between two anchors, which makes the scale linear in the logarithm of
-    /// the false match rate.
+    /// The definition of an anchor in words. `None` for a point between two anchors, which makes the scale linear in
+    /// the logarithm of the false match rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub anchor: Option<String>,
 }
@@ -160,7 +160,7 @@ impl CalibrationFile {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the text is no calibration, its scale is invalid, or it belongs to another
+    /// [`ModelError::Calibration`] when the text is not a calibration, its scale is invalid, or it belongs to another
     /// model.
     pub fn parse(location: &str, text: &str, set: &ModelSet) -> Result<Self, ModelError> {
         #[derive(Deserialize)]
@@ -183,9 +183,9 @@ impl CalibrationFile {
             )));
         }
         file.scale().map_err(|error| invalid(error.to_string()))?;
-        let rates = file.points.iter().flat_map(|point| [point.fmr, point.fnmr]);
-        if rates.into_iter().any(|rate| !(0.0..=1.0).contains(&rate)) {
-            return Err(invalid("expected every rate in 0 to 1, found another one".to_owned()));
+        let mut rates = file.points.iter().flat_map(|point| [point.fmr, point.fnmr]);
+        if let Some(rate) = rates.find(|rate| !(0.0..=1.0).contains(rate)) {
+            return Err(invalid(format!("expected every rate in 0 to 1, found {rate}")));
         }
         Ok(file)
     }

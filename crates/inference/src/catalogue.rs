@@ -53,7 +53,7 @@ impl Catalogue {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Manifest`] when a manifest is invalid, its name is taken or its detector is unknown;
+    /// [`ModelError::Manifest`] when a manifest is invalid, its name is already used, or its detector is unknown;
     /// [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn load(folders: &[PathBuf]) -> Result<Self, ModelError> {
         let mut manifests = Vec::new();
@@ -84,7 +84,7 @@ impl Catalogue {
 
     /// All model sets, sorted by name.
     pub fn sets(&self) -> impl Iterator<Item = ModelSet> {
-        // Loading has checked each, so none is dropped here.
+        // `load` has checked each set, so none is dropped here.
         self.embedders().filter_map(|embedder| self.model_set(embedder).ok())
     }
 
@@ -113,7 +113,7 @@ impl Catalogue {
         &self.folders
     }
 
-    /// Finds a model's file by its digest. `set` is named in the error, which advises to install it.
+    /// Finds a model's file by its digest. The error names `set`, which the operator then installs.
     ///
     /// The usual file name is tried first in each folder, then every other `.onnx` file, so that a renamed file is
     /// found too.
@@ -121,7 +121,7 @@ impl Catalogue {
     /// # Errors
     ///
     /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name
-    /// has another content, [`ModelError::Unreadable`] when a folder or file cannot be read.
+    /// has other content, [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn locate(&self, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<ModelFile, ModelError> {
         let digests: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
         let usual_name = model.file_name(graph);

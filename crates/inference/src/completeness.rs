@@ -8,17 +8,17 @@ const START_OF_SCAN: u8 = 0xda;
 const APP1: u8 = 0xe1;
 const APP14: u8 = 0xee;
 
-/// What a JPEG's segments say about its pixels.
+/// The properties of the pixels that a JPEG's segments declare.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct JpegSegments<'a> {
     /// The EXIF block, which holds the orientation.
     pub(crate) exif: Option<&'a [u8]>,
-    /// Whether inks are stored inverted, as Adobe's programs do.
+    /// Whether inks are stored inverted, as by Adobe's programs.
     pub(crate) inverted_cmyk: bool,
 }
 
-/// Walks a JPEG's segments and entropy-coded data to its end marker. Data after that marker is ignored: cameras append
-/// videos and depth maps. Whether the data between the markers is complete is left to the decoder.
+/// Reads a JPEG's segments and entropy-coded data up to its end marker. Data after that marker is ignored, because
+/// cameras append videos and depth maps. The decoder checks whether the data between the markers is complete.
 pub(crate) fn check_jpeg(bytes: &[u8]) -> Result<JpegSegments<'_>, PhotoFault> {
     const AFTER_START_OF_IMAGE: usize = 2;
     let mut at = AFTER_START_OF_IMAGE;
@@ -68,7 +68,7 @@ fn next_marker(bytes: &[u8], at: &mut usize) -> Result<u8, PhotoFault> {
     }
 }
 
-/// Walks a PNG's chunks to its end chunk, and returns the EXIF block, if any.
+/// Reads a PNG's chunks up to its end chunk, and returns the EXIF block, if any.
 pub(crate) fn check_png(bytes: &[u8]) -> Result<Option<&[u8]>, PhotoFault> {
     const SIGNATURE: usize = 8;
     const LENGTH_AND_TYPE: usize = 8;
@@ -137,18 +137,18 @@ mod tests {
             let length = (data.len() as u32).to_be_bytes();
             [&length[..], kind, data, &[0; 4]].concat()
         };
-        let whole = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &chunk(b"IEND", b"")].concat();
-        assert_eq!(check_png(&whole), Ok(None));
-        assert_eq!(check_png(&[&whole[..], b"tail"].concat()), Ok(None));
-        for end in 0..whole.len() {
-            assert_eq!(check_png(&whole[..end]), Err(PhotoFault::Unreadable), "cut at {end}");
+        let complete = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &chunk(b"IEND", b"")].concat();
+        assert_eq!(check_png(&complete), Ok(None));
+        assert_eq!(check_png(&[&complete[..], b"tail"].concat()), Ok(None));
+        for end in 0..complete.len() {
+            assert_eq!(check_png(&complete[..end]), Err(PhotoFault::Unreadable), "cut at {end}");
         }
         assert_eq!(
             check_png(&[&[0; 8][..], b"\xff\xff\xff\xffIDATabc"].concat()),
             Err(PhotoFault::Unreadable)
         );
         let exif = chunk(b"eXIf", b"MM");
-        let behind = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &exif, &chunk(b"IEND", b"")].concat();
-        assert_eq!(check_png(&behind), Ok(Some(&b"MM"[..])));
+        let exif_after_pixels = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &exif, &chunk(b"IEND", b"")].concat();
+        assert_eq!(check_png(&exif_after_pixels), Ok(Some(&b"MM"[..])));
     }
 }

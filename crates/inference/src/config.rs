@@ -20,14 +20,14 @@ pub struct Config {
     /// A folder with model files, searched before `$PADAN_MODELS` and `./.deps/models`.
     pub model_folder: Option<PathBuf>,
     /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
-    /// allows. More only take memory.
+    /// allows. More workers only use more memory.
     pub workers: Option<NonZeroUsize>,
     /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
     /// all workers are busy.
     pub threads: NonZeroUsize,
     /// Photos that may wait for a worker. A short queue refuses bursts; a long queue delays answers.
     pub queue_length: NonZeroUsize,
-    /// Limits that a photo must keep to be decoded.
+    /// Limits of a photo's size.
     pub limits: Limits,
     /// How faces are detected.
     pub detection: DetectionConfig,
@@ -81,7 +81,7 @@ pub enum Device {
 }
 
 impl DeviceChoice {
-    /// `None` for `auto`.
+    /// The device that is configured by name; `None` for `auto`.
     pub(crate) fn named(self) -> Option<Device> {
         match self {
             Self::Auto => None,
@@ -94,7 +94,7 @@ impl DeviceChoice {
 }
 
 impl PrecisionChoice {
-    /// `None` for `auto`.
+    /// The precision that is configured by name; `None` for `auto`.
     pub(crate) fn named(self) -> Option<Precision> {
         match self {
             Self::Auto => None,
@@ -133,14 +133,14 @@ pub struct Limits {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectionConfig {
-    /// The least long side of a decoded JPEG, which is reduced by powers of two. A photo with a small face is decoded
+    /// The minimum long side of a decoded JPEG, which is reduced by powers of two. A photo with a small face is decoded
     /// again, to as many pixels as the crop can use.
     pub decoded_side: u32,
-    /// The long side of the photo in the first detector run (the quick pass), which is enough for a selfie. With `side`
-    /// or more there is no such run.
+    /// The long side of the photo in the first detector run (the quick pass), which is enough for a selfie. The run is
+    /// skipped if this is not below `side`.
     pub quick_side: u32,
-    /// The least size of the subject's box in the quick pass, in pixels (the square root of its area), for the quick
-    /// pass to be enough. It then also shows every other face of a size that matters.
+    /// The minimum size of the subject's box in the quick pass, in pixels (the square root of its area), for the quick
+    /// pass to be enough. Such a pass also finds every other face of a relevant size.
     pub quick_face: u32,
     /// The long side of the photo in the usual run. A larger side finds smaller faces, and its time grows with the
     /// square.
@@ -149,15 +149,15 @@ pub struct DetectionConfig {
     pub close_up_side: u32,
     /// The long side of a large photo in a run for small faces, when no other run has found a face.
     pub fine_side: u32,
-    /// The least score of a face, 0 to 1. A lower value finds more faces, and more things that are no faces.
+    /// The minimum score of a face, 0 to 1. A lower value finds more faces, and more false detections.
     pub min_score: f32,
-    /// The least score, 0 to 1, at which the subject counts as upright. Below it the other turns of the photo are tried
-    /// too, which takes up to nine more runs of the network.
+    /// The minimum score, 0 to 1, at which the subject counts as upright. Below it, the other rotations of the photo
+    /// are tried too, which requires up to nine more runs of the network.
     pub sure_score: f32,
     /// Two boxes that overlap more than this (intersection over union) are one face.
     pub max_overlap: f32,
     /// The time, in milliseconds, that optional detector runs on a selfie may take: those after the first runs found no
-    /// face, and those in other turns. A run that has started is finished. Portraits of the registry have no such
+    /// face, and those in other rotations. A run that has started is finished. Portraits of the registry have no such
     /// limit, since their result is stored.
     pub retry_budget_ms: u64,
 }
@@ -173,7 +173,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`StartError::Config`], with the key, for a setting that cannot work or would silently switch a rule off.
+    /// [`StartError::Config`], with the key, for a setting that cannot work or would silently disable a rule.
     pub fn validate(&self) -> Result<(), StartError> {
         const MAX_MEGAPIXELS: f64 = 1000.0;
         const MAX_SIDE: u32 = 4096;
@@ -232,7 +232,7 @@ impl Config {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SubjectConfig {
-    /// The largest area of a second face, as a share of the subject's, in an accepted selfie. 1 accepts any other face
+    /// The maximum area of a second face, as a share of the subject's, in an accepted selfie. 1 accepts any other face
     /// that is not larger; 0 accepts none.
     pub max_second_share: f64,
 }
@@ -241,21 +241,21 @@ pub struct SubjectConfig {
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityConfig {
-    /// Least distance between the eyes, in pixels of the photo. A lower value accepts faces with too little detail to
+    /// Minimum distance between the eyes, in pixels of the photo. A lower value accepts faces with too little detail to
     /// distinguish people.
     pub min_eye_distance: f64,
-    /// Least sharpness. A lower value accepts blur, which lowers similarities.
+    /// Minimum sharpness. A lower value accepts blur, which lowers similarities.
     pub min_sharpness: f64,
-    /// Least mean luma of the face, 0 to 255. A lower value accepts faces that are mostly camera noise.
+    /// Minimum mean luma of the face, 0 to 255. A lower value accepts faces that are mostly camera noise.
     pub min_brightness: f64,
-    /// Largest share of white pixels in the face, 0 to 1.
+    /// Maximum share of white pixels in the face, 0 to 1.
     pub max_overexposed: f64,
-    /// Largest turn of the face to a side.
+    /// Maximum turn of the face to a side.
     pub max_yaw: f64,
-    /// Highest position of the nose between eyes and mouth: a raised head.
+    /// Minimum position of the nose between eyes (0) and mouth (1). A raised head has a lower value.
     pub min_pitch: f64,
-    /// Lowest position of the nose between eyes and mouth: a lowered head.
+    /// Maximum position of the nose between eyes (0) and mouth (1). A lowered head has a higher value.
     pub max_pitch: f64,
-    /// Largest lean of the head, in degrees.
+    /// Maximum roll of the head, in degrees.
     pub max_roll: f64,
 }

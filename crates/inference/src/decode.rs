@@ -34,7 +34,7 @@ pub struct Picture {
     pub(crate) orientation: Orientation,
 }
 
-/// One thread's decoder, which reuses memory from photo to photo.
+/// The decoder of one thread. It reuses the memory of earlier photos.
 pub(crate) struct Decoder {
     limits: Limits,
     // Two, because a photo that is decoded again needs the first picture until the second is complete.
@@ -44,7 +44,7 @@ pub(crate) struct Decoder {
 /// The reductions that JPEG's inverse transform offers, along each side; largest first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
 
-/// A larger buffer is freed instead of kept. A photo of 20 megapixels, at the size it is decoded to, needs less.
+/// Larger buffers are freed and not kept. The decoded pixels of a photo of 20 megapixels need less.
 const MAX_SPARE_BYTES: usize = 8 << 20;
 
 impl Picture {
@@ -55,12 +55,12 @@ impl Picture {
 
     /// Converts a part of the stored photo to pixels of the raster.
     pub(crate) fn raster_part(&self, part: Rectangle) -> Rectangle {
-        let shrunk = |length: f64| length / f64::from(self.reduction);
+        let scaled = |length: f64| length / f64::from(self.reduction);
         Rectangle {
-            left: shrunk(part.left),
-            top: shrunk(part.top),
-            width: shrunk(part.width),
-            height: shrunk(part.height),
+            left: scaled(part.left),
+            top: scaled(part.top),
+            width: scaled(part.width),
+            height: scaled(part.height),
         }
     }
 
@@ -91,8 +91,8 @@ impl Decoder {
         check_size(size, &self.limits).is_ok()
     }
 
-    /// Decodes a photo, to fewer pixels where that leaves a long side of at least `min_side`. An incomplete file is
-    /// unreadable, even where part of it could be decoded.
+    /// Decodes a photo, to fewer pixels if that leaves a long side of at least `min_side`. An incomplete file is
+    /// unreadable, even if part of it could be decoded.
     pub(crate) fn decode(&mut self, photo: &Photo, min_side: u32) -> Result<Picture, PhotoFault> {
         let bytes = &photo.bytes()[..];
         match photo.format() {
@@ -121,7 +121,7 @@ impl Decoder {
         self.decode_larger(picture, reduction)
     }
 
-    /// Keeps the memory of a picture for the next one.
+    /// Keeps the memory of a picture for later ones.
     pub(crate) fn reuse_memory(&mut self, picture: Picture) {
         let rgb = picture.raster.into_rgb();
         let [larger, smaller] = &mut self.spares;
@@ -145,9 +145,9 @@ impl Decoder {
         let segments = completeness::check_jpeg(bytes)?;
         let orientation = orientation(segments.exif);
         let decoded = jpeg::decode(bytes, reduction, segments.inverted_cmyk, self.spare())?;
-        let again = (decoded.reduction > 1).then(|| photo.clone());
+        let source = (decoded.reduction > 1).then(|| photo.clone());
         let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
-        Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
+        Ok(Picture { photo: source, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
     }
 
     fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, PhotoFault> {
@@ -209,7 +209,7 @@ fn decoder_limits(limits: &Limits) -> DecoderLimits {
     bounds
 }
 
-/// Composites the image over white, as viewers show it.
+/// Composites the image over white, as image viewers do.
 fn over_white(image: &DynamicImage) -> Vec<u8> {
     let rgba = image.to_rgba8();
     let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);

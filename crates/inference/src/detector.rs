@@ -1,5 +1,5 @@
-//! Face detection: the detector's network runs on the photo at several sizes and in several turns, then once more on a
-//! window around the subject, to place its landmarks.
+//! Face detection: the detector's network runs on the photo at several sizes and in several rotations, then on a window
+//! around the subject, to place its landmarks.
 
 mod framing;
 mod scrfd;
@@ -59,7 +59,7 @@ impl Detector {
         }
     }
 
-    /// Runs the network once on a black picture, so that the first photo finds everything allocated.
+    /// Runs the network once on a black picture, so that the first photo is not delayed by allocations.
     pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
         let side = self.config.side;
         let black = Raster::new(side, side, vec![0; side as usize * side as usize * 3]);
@@ -69,9 +69,9 @@ impl Detector {
         self.detect_in(&picture, &framing, &mut Resizer::new()).map(|_| ())
     }
 
-    /// Detects faces in the whole photo: at a small size, which is enough for a close face, then at the usual size.
-    /// When neither finds a face, the photo is scaled down within a black frame, then turned by each quarter, until a
-    /// run finds a face or the time for retries is spent.
+    /// Detects faces in the entire photo: at a small size, which is enough for a close face, then at the usual size.
+    /// When neither finds a face, the photo is scaled down within a black frame, then rotated by 90, 270 and 180
+    /// degrees, until a run finds a face or the retry budget is used up.
     pub(crate) fn detect(
         &mut self,
         picture: &Picture,
@@ -90,8 +90,8 @@ impl Detector {
             return Ok(Faces { detector_runs, ..faces });
         }
         let close_up = (0, PhotoScale { side: close_up_side, frame: 2 * close_up_side });
-        let turned = [1, 3, 2].map(|turns| (turns, PhotoScale::filling(side)));
-        for (quarter_turns, scale) in [close_up].into_iter().chain(turned) {
+        let rotated = [1, 3, 2].map(|turns| (turns, PhotoScale::filling(side)));
+        for (quarter_turns, scale) in [close_up].into_iter().chain(rotated) {
             if !retries.has_time_left() {
                 break;
             }
@@ -104,15 +104,14 @@ impl Detector {
         Ok(Faces { found: Vec::new(), view: View::new(picture, 0), detector_runs })
     }
 
-    /// The long side, in pixels, of a run for small faces; `None` where the photo has no more pixels than the usual
-    /// run.
+    /// The long side, in pixels, of a run for small faces; `None` if the photo has no more pixels than the usual run.
     pub(crate) fn fine_side(&self, picture: &Picture) -> Option<u32> {
         let long_side = picture.size.0.max(picture.size.1);
         (long_side > self.config.side).then(|| self.config.fine_side.min(long_side))
     }
 
-    /// Detects faces in the whole photo, scaled to a long side of `fine_side`. `runs_before` is how often the network
-    /// has run on this photo.
+    /// Detects faces in the entire photo, scaled to a long side of `fine_side`. `runs_before` is the number of earlier
+    /// runs of the network on this photo.
     pub(crate) fn detect_small(
         &mut self,
         picture: &Picture,
@@ -124,7 +123,7 @@ impl Detector {
         Ok(Faces { detector_runs: runs_before + 1, ..faces })
     }
 
-    /// `None` where a run on a small input costs as much as one on a large input.
+    /// `None` if a run on a small input takes as much time as one on a large input.
     fn quick_pass(&mut self, picture: &Picture, resizer: &mut Resizer) -> Result<Option<Faces>, FaceError> {
         let quick_side = self.config.quick_side;
         if quick_side >= self.config.side || matches!(self.input_size, InputSize::Fixed { .. }) {
@@ -133,7 +132,7 @@ impl Detector {
         self.detect_whole(picture, 0, PhotoScale::filling(quick_side), resizer).map(Some)
     }
 
-    /// Whether the subject is so large in the quick pass that the pass misses no other face of a size that matters.
+    /// Whether the subject is so large in the quick pass that the pass misses no other face of a relevant size.
     fn has_close_subject(&self, picture: &Picture, faces: &Faces) -> bool {
         let scale = f64::from(self.config.quick_side) / f64::from(picture.size.0.max(picture.size.1));
         let side = |subject: Subject| subject.face.rectangle.area().sqrt() * scale;
@@ -152,13 +151,13 @@ impl Detector {
         Ok(Faces { found: self.detect_in(picture, &framing, resizer)?, view, detector_runs: 1 })
     }
 
-    /// Detects the subject once more, in a window around it, at the size at which the network places landmarks best:
-    /// the landmarks of faces that are small in its input hardly follow a roll of the head.
+    /// Detects the subject again, in a window around it, at the size at which the network places landmarks best: the
+    /// landmarks of faces that are small in its input hardly follow a roll of the head.
     ///
     /// The network also finds faces that lie on their side or upside down, but with a lower score, and places their
-    /// landmarks as if they were upright. When the score is low, each other turn of the photo is tried, and the turn
-    /// with the highest score for this face counts. That takes at most nine runs of the network, within the time for
-    /// retries.
+    /// landmarks as if they were upright. When the score is low, each other rotation of the photo is tried, and the
+    /// rotation with the highest score for this face counts. This requires at most nine runs of the network, within
+    /// the retry budget.
     pub(crate) fn refine(
         &mut self,
         picture: &Picture,
@@ -166,9 +165,9 @@ impl Detector {
         retries: &mut RetryBudget,
         resizer: &mut Resizer,
     ) -> Result<Subject, FaceError> {
-        let mut surest = self.refine_in_window(picture, subject, resizer)?;
-        if surest.face.score >= self.config.sure_score {
-            return Ok(surest);
+        let mut best = self.refine_in_window(picture, subject, resizer)?;
+        if best.face.score >= self.config.sure_score {
+            return Ok(best);
         }
         for turns in 1..4 {
             if !retries.has_time_left() {
@@ -177,16 +176,16 @@ impl Detector {
             let view = View::new(picture, (subject.view.quarter_turns + turns) % 4);
             let framing = self.frame_whole(picture, view, PhotoScale::filling(self.config.side));
             let found = self.detect_in(picture, &framing, resizer)?;
-            surest.detector_runs += 1;
-            let faces = Faces { found, view, detector_runs: surest.detector_runs };
-            // The same face as before, not the one that would be chosen in this turn: the subject is settled.
+            best.detector_runs += 1;
+            let faces = Faces { found, view, detector_runs: best.detector_runs };
+            // The subject is the same face as before, which need not be the one that `choose` returns in this rotation.
             let head = subject.view.rotated(subject.face.rectangle, turns);
             let Some(other) = subject::overlapping(&faces, &head, MIN_OVERLAP_OF_SAME_FACE) else { continue };
             let other = self.refine_in_window(picture, other, resizer)?;
-            let best = if other.face.score > surest.face.score { other } else { surest };
-            surest = Subject { detector_runs: other.detector_runs, ..best };
+            let better = if other.face.score > best.face.score { other } else { best };
+            best = Subject { detector_runs: other.detector_runs, ..better };
         }
-        Ok(surest)
+        Ok(best)
     }
 
     /// The subject as detected in a window around it; unchanged when it is not found there.
@@ -244,7 +243,7 @@ impl Detector {
         Framing::of_photo(picture.size, view.orientation, scale, self.input_size)
     }
 
-    /// The faces within a framing, in coordinates of the photo in this turn, best score first, each face once.
+    /// The faces within a framing, in coordinates of the photo in this rotation, best score first, each face once.
     fn detect_in(
         &mut self,
         picture: &Picture,

@@ -25,7 +25,7 @@ impl Embedder {
         Self { network, input: Normalisation::of(input), output, length, tensor: Tensor::default() }
     }
 
-    /// Runs the network once on an evenly grey crop, so that the first photo finds everything allocated.
+    /// Runs the network once on an evenly grey crop, so that the first photo is not delayed by allocations.
     pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
         let grey = AlignedFace::from_rgb(vec![127.0; CROP_SIDE * CROP_SIDE * 3]);
         self.embed(&grey).map(|_| ())
@@ -38,8 +38,10 @@ impl Embedder {
         self.network.run(&self.tensor, |outputs| {
             let values = outputs.get(output)?;
             if values.len() != length {
-                let message =
-                    format!("the embedder returned {} values; its manifest says {length}", values.len());
+                let message = format!(
+                    "expected {length} values from the embedder, as in its manifest, found {}",
+                    values.len()
+                );
                 return Err(FaceError::Broken(message));
             }
             Embedding::from_output(values).map_err(|error| FaceError::Broken(error.to_string()))
@@ -47,7 +49,7 @@ impl Embedder {
     }
 }
 
-/// Writes a plane for each channel, in the network's channel order, normalised.
+/// Writes a normalised plane for each channel, in the network's channel order.
 fn write_planes(face: &AlignedFace, input: Normalisation, tensor: &mut Tensor) {
     tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
     for channel in 0..3 {

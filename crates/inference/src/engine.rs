@@ -30,7 +30,7 @@ pub struct Engine {
     identity: Arc<Identity>,
 }
 
-/// What an engine computes with.
+/// The models, the calibration and the device of an engine.
 #[derive(Debug, Clone)]
 pub struct Identity {
     /// The model set's name.
@@ -89,7 +89,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`FaceError`]: the photo is rejected, the queue is full, the deadline has passed, or the engine is broken.
+    /// [`FaceError`] when the photo is rejected, the queue is full, the deadline has passed, or the engine fails.
     pub async fn probe(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
         self.workers.analyse(photo, Role::Probe, deadline).await
     }
@@ -103,7 +103,7 @@ impl Engine {
         self.workers.analyse(photo, Role::Reference, deadline).await
     }
 
-    /// What it computes with.
+    /// Its models, calibration and device.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
@@ -118,7 +118,7 @@ impl Engine {
         &self.identity.calibration
     }
 
-    /// Sets the observer that is called for every photo that a worker starts on. Later calls change nothing.
+    /// Sets the observer that is called when a worker starts on a photo. Later calls change nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         self.workers.observe_jobs(observer);
     }
@@ -127,7 +127,7 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`WorkersEnded`] when at least one has ended. A job's panic is caught, so none should.
+    /// [`WorkersEnded`] when at least one has ended. This should not happen, because a job's panic is caught.
     pub fn check(&self) -> Result<(), WorkersEnded> {
         self.workers.check()
     }
@@ -164,10 +164,20 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
 /// # Errors
 ///
 /// As [`Engine::start`].
-pub fn load_uncalibrated(config: &Config) -> Result<(Vec<Pipeline>, ModelSet, Placement), StartError> {
+pub fn load_uncalibrated(config: &Config) -> Result<UncalibratedModels, StartError> {
     let selection = Selection::find(config)?;
     let (pipelines, placement) = selection.pipelines(config)?;
-    Ok((pipelines, selection.set, placement))
+    Ok(UncalibratedModels { pipelines, set: selection.set, placement })
+}
+
+/// Warm pipelines of a model set whose calibration was not loaded.
+pub struct UncalibratedModels {
+    /// One pipeline for each worker.
+    pub pipelines: Vec<Pipeline>,
+    /// The model set.
+    pub set: ModelSet,
+    /// The embedder's device and precision.
+    pub placement: Placement,
 }
 
 /// The runtime library and the model set that the settings name.
@@ -192,11 +202,11 @@ impl Selection {
         let machine = Machine::of(runtime_library);
         let embedder = placement::place(&set.embedder, config.device, config.precision, machine)?;
         let detector = placement::detector_placement(embedder);
-        let located = |manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
+        let locate = |manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
             let bytes = catalogue.locate(set, manifest, placement::graph_for(manifest, placement))?.bytes;
             Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
         };
-        let models = [located(&set.detector, detector)?, located(&set.embedder, embedder)?];
+        let models = [locate(&set.detector, detector)?, locate(&set.embedder, embedder)?];
         let runtime = Runtime::load(runtime_library)?;
         let pipelines = build(&runtime, config, &models)?;
         for LocatedModel { manifest, placement, .. } in models {

@@ -7,7 +7,7 @@ use crate::model_error::ModelError;
 /// Why a photo gave no embedding.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaceError {
-    /// The photo is at fault; another photo may be accepted.
+    /// The fault is in the photo; another photo may be accepted.
     #[error("{0}")]
     Rejected(PhotoFault),
     /// The queue or the pixel budget is full.
@@ -16,18 +16,18 @@ pub enum FaceError {
     /// The deadline passed before the photo was analysed.
     #[error("the deadline passed before the photo was analysed")]
     Expired,
-    /// The engine is at fault, not the photo.
+    /// The fault is in the engine, not in the photo.
     #[error("inference failed: {0}")]
     Broken(String),
 }
 
-/// What is wrong with a photo.
+/// A fault of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum PhotoFault {
     /// It cannot be decoded, or is incomplete.
     #[error("the photo cannot be decoded")]
     Unreadable,
-    /// It has more pixels than are allowed.
+    /// It has too many pixels.
     #[error("the photo has too many pixels")]
     TooLarge,
     /// No face was found.
@@ -90,15 +90,15 @@ pub enum StartError {
     RuntimeUnusable {
         /// The library.
         library: PathBuf,
-        /// What the loader said.
+        /// The loader's message.
         reason: String,
     },
-    /// The configured device is missing, or something that it requires is.
+    /// The configured device, or something that it requires, is missing.
     #[error("inference.device = {device:?} cannot be used: {reason}. {requirements}")]
     Device {
-        /// As configured.
+        /// The configured device.
         device: &'static str,
-        /// What the runtime said.
+        /// The runtime's message.
         reason: String,
         /// What the device requires, as a sentence.
         requirements: &'static str,
@@ -106,7 +106,7 @@ pub enum StartError {
     /// The configured precision is not available.
     #[error("inference.precision = {precision:?} cannot be used on {device}: {reason}")]
     Precision {
-        /// As configured.
+        /// The configured precision.
         precision: &'static str,
         /// The device for the embedder.
         device: &'static str,

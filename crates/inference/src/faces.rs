@@ -17,17 +17,17 @@ pub(crate) struct Detection {
 pub struct Faces {
     pub(crate) found: Vec<Detection>,
     pub(crate) view: View,
-    /// How often the detector's network ran.
+    /// How many times the detector's network ran.
     pub(crate) detector_runs: u32,
 }
 
-/// The turn in which a photo is examined. Coordinates of faces are pixels of the photo in this turn.
+/// The rotation in which a photo is examined. Coordinates of faces are pixels of the photo in this rotation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     pub(crate) orientation: Orientation,
     /// Clockwise quarter turns in addition to the EXIF orientation.
     pub(crate) quarter_turns: u16,
-    /// Width and height in this turn.
+    /// Width and height in this rotation.
     pub(crate) size: (u32, u32),
 }
 
@@ -50,7 +50,7 @@ impl View {
         Self { orientation, quarter_turns, size: orientation.upright_size(picture.size) }
     }
 
-    /// Where a part of the photo lies after further clockwise quarter turns.
+    /// The position of a part of the photo after further clockwise quarter turns.
     pub(crate) fn rotated(&self, part: Rectangle, turns: u16) -> Rectangle {
         let (mut part, mut size) = (part, (f64::from(self.size.0), f64::from(self.size.1)));
         for _ in 0..turns {

@@ -36,12 +36,12 @@ impl Point {
 }
 
 impl Rectangle {
-    /// Square pixels.
+    /// The area in square pixels.
     pub fn area(&self) -> f64 {
         self.width.max(0.0) * self.height.max(0.0)
     }
 
-    /// The middle.
+    /// The centre.
     pub fn centre(&self) -> Point {
         Point { x: self.left + self.width / 2.0, y: self.top + self.height / 2.0 }
     }

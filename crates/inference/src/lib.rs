@@ -7,9 +7,9 @@
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
 //!
-//! **Architecture Invariant:** it knows no database, no HTTP and no identities: a photo has no name here.
+//! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes.
 //!
-//! **Architecture Invariant:** pixels are touched on the engine's own worker threads only, never on the caller's.
+//! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
 //!
 //! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
 //! other photos or on time.
@@ -65,7 +65,7 @@ pub use config::{
 };
 pub use decode::Picture;
 pub use digest::{FileDigest, InvalidDigest};
-pub use engine::{Engine, Identity, load, load_uncalibrated, model_folders};
+pub use engine::{Engine, Identity, UncalibratedModels, load, load_uncalibrated, model_folders};
 pub use error::{FaceError, PhotoFault, StartError};
 pub use faces::Faces;
 pub use geometry::{Point, Rectangle};

@@ -16,7 +16,7 @@ pub struct Manifest {
     pub title: String,
     /// SPDX identifier of the weights' licence.
     pub licence: String,
-    /// What else an operator should know: training data, limits of use.
+    /// Further information for an operator: training data, limits of use.
     pub licence_note: String,
     /// Who published the model.
     pub origin: String,
@@ -41,7 +41,7 @@ pub struct Export {
     pub prepare: Vec<PreparationStep>,
     /// Digest of the prepared file; that of the published file when there are no steps.
     pub prepared_sha256: FileDigest,
-    /// Where to download it, in the order to try.
+    /// Where to download it, in order of preference.
     pub sources: Vec<Source>,
 }
 
@@ -58,7 +58,7 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Which registry.
+    /// The registry.
     pub ecosystem: Ecosystem,
     /// The package's name there.
     pub name: String,
@@ -196,7 +196,7 @@ pub struct LandmarkWindow {
 }
 
 impl Default for LandmarkWindow {
-    /// Every measured embedder did well with this window. A smaller window takes less time.
+    /// This window suits every measured embedder. A smaller window takes less time.
     fn default() -> Self {
         Self { face: 235, window: 320 }
     }

@@ -20,7 +20,7 @@ impl Manifest {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Manifest`] when the text is no manifest or contradicts itself.
+    /// [`ModelError::Manifest`] when the text is not a manifest, or contradicts itself.
     ///
     /// ```
     /// # use padan_inference::Manifest;

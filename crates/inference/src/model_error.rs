@@ -36,7 +36,7 @@ pub enum ModelError {
         /// The folders that were searched.
         folders: Vec<PathBuf>,
     },
-    /// A file has a model's file name, but another content.
+    /// A file has a model's file name, but other content.
     #[error(
         "{} has SHA-256 {found}, which is not in the manifest of {model}; \
          run `padan models install {set}` to replace it",
@@ -52,7 +52,7 @@ pub enum ModelError {
         /// The model set that needs it.
         set: String,
     },
-    /// The file is no ONNX graph, or its preparation does not fit it.
+    /// The file is not an ONNX graph, or a preparation step cannot be applied to it.
     #[error("the model cannot be prepared: {0}")]
     Graph(String),
     /// A calibration file cannot be read, or belongs to another model.
@@ -68,7 +68,7 @@ pub enum ModelError {
     Unreadable {
         /// The folder or file.
         path: PathBuf,
-        /// The system's error.
+        /// The error of the operating system.
         reason: std::io::Error,
     },
 }

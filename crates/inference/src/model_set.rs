@@ -11,8 +11,8 @@ use crate::{
     model_error::ModelError,
 };
 
-/// The version of this crate's own steps (choice of the subject, alignment, resampling). It is raised by a change after
-/// which embeddings cannot be compared with earlier ones; every site then embeds its portraits again.
+/// The version of this crate's own steps (choice of the subject, alignment, resampling). It increases with each change
+/// after which embeddings cannot be compared with earlier ones. Every site then embeds its portraits again.
 const PIPELINE: u32 = 2;
 
 /// A detector and an embedder that are used together, named after the embedder.
@@ -63,8 +63,9 @@ impl ModelSet {
         ModelContractId::from_digest(&Sha256::digest(self.contract_text()).into())
     }
 
-    /// Everything that changes an embedding's meaning, one line each. Titles, licences and sources do not change it,
-    /// nor does the choice among equivalent exports, of which the canonical one is named, nor the window for landmarks.
+    /// All properties that change an embedding's meaning, one on each line. Titles, licences, sources and the window
+    /// for landmarks do not change it. Nor does the choice among equivalent exports, so only the canonical one is
+    /// named.
     fn contract_text(&self) -> String {
         let family = match self.embedding.family {
             EmbedderFamily::ArcFace112 => "arcface-112",
@@ -121,11 +122,11 @@ mod tests {
         Catalogue::load(&[]).unwrap().set("sface").unwrap()
     }
 
-    /// The change, by name, and whether it must give another contract.
+    /// The name of a change, and the change.
     type Change = (&'static str, fn(&mut ModelSet));
 
     #[test]
-    fn what_changes_an_embedding_changes_the_contract() {
+    fn a_change_of_an_embeddings_meaning_changes_the_contract() {
         let changes: [Change; 14] = [
             ("embedder file", |s| s.embedder.exports[0].sha256 = FileDigest::of(b"another")),
             ("detector file", |s| s.detector.exports[0].sha256 = FileDigest::of(b"another")),
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_change_an_embedding_leaves_the_contract() {
+    fn a_change_without_effect_on_embeddings_keeps_the_contract() {
         let changes: [Change; 9] = [
             ("name", |s| s.embedder.name = "other".to_owned()),
             ("title", |s| s.embedder.title.push('x')),
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_built_in_contracts_do_not_change() {
-        // Another value here makes every site embed all its portraits again, so it must change only on purpose.
+        // A change of these values makes every site embed all its portraits again, so it must be intended.
         let catalogue = Catalogue::load(&[]).unwrap();
         let contracts: Vec<_> =
             catalogue.sets().map(|set| format!("{} {}", set.name(), set.contract())).collect();

@@ -30,7 +30,7 @@ macro_rules! messages {
 }
 
 messages! {
-    /// A whole file.
+    /// A file.
     ModelProto {
         #[prost(int64, optional, tag = "1")] ir_version: Option<i64>,
         #[prost(string, optional, tag = "2")] producer_name: Option<String>,

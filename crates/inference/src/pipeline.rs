@@ -19,16 +19,16 @@ use crate::{
     subject::{self, Subject},
 };
 
-/// What a photo is used as.
+/// The use of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// A selfie to be verified. It must show one face, in good quality.
     Probe,
-    /// The registry's portrait. There is no better photo, so its subject is taken whatever its quality.
+    /// The registry's portrait. There is no better photo, so its subject is accepted whatever its quality.
     Reference,
 }
 
-/// The whole way from a photo to an embedding, for one thread: it owns its sessions and buffers.
+/// All steps from a photo to an embedding, for one thread. It owns its sessions and buffers.
 pub struct Pipeline {
     pub(crate) decoder: Decoder,
     pub(crate) detector: Detector,
@@ -37,17 +37,17 @@ pub struct Pipeline {
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
     pub(crate) quality: QualityConfig,
-    /// The least long side, in pixels, that a photo is decoded to.
+    /// The minimum long side, in pixels, of a decoded photo.
     pub(crate) decoded_side: u32,
     pub(crate) resizer: Resizer,
-    /// Buffer for the part of a photo that a crop is taken from.
+    /// Buffer for the part of a photo from which a crop is taken.
     pub(crate) reduced: Raster,
 }
 
 impl Pipeline {
     /// Runs all steps, with the rules for this role.
     ///
-    /// Only retries observe the deadline: the necessary steps take a fraction of a second.
+    /// Only retries stop at the deadline: the necessary steps take a fraction of a second.
     pub(crate) fn analyse(
         &mut self,
         photo: &Photo,
@@ -70,15 +70,15 @@ impl Pipeline {
     ///
     /// [`FaceError::Rejected`] when the photo has no usable face, [`FaceError::Broken`] when a network fails.
     pub fn examine(&mut self, photo: &Photo) -> Result<(Analysis, Option<PhotoFault>), FaceError> {
-        let mut broken = None;
+        let mut first_fault = None;
         let analysis = self.run(photo, &mut RetryBudget::unlimited(), &mut |fault| {
-            broken.get_or_insert(fault);
+            first_fault.get_or_insert(fault);
             Ok(())
         })?;
-        Ok((analysis, broken))
+        Ok((analysis, first_fault))
     }
 
-    /// The aligned crop of the subject, to be shown to people.
+    /// The aligned crop of the subject, for display.
     ///
     /// # Errors
     ///
@@ -135,7 +135,7 @@ impl Pipeline {
         Ok(Analysis { embedding, face, quality, timings })
     }
 
-    /// Decodes the photo, to fewer pixels where it has more than face detection needs.
+    /// Decodes the photo, to fewer pixels if it has more than face detection needs.
     ///
     /// # Errors
     ///
@@ -144,8 +144,8 @@ impl Pipeline {
         self.decoder.decode(photo, self.decoded_side)
     }
 
-    /// Detects the faces of a photo. When there are none, and there is time, the photo is decoded to more pixels and
-    /// searched for small faces.
+    /// Detects the faces of a photo. When there are none, and time is left in the retry budget, the photo is decoded to
+    /// more pixels and searched for small faces.
     ///
     /// # Errors
     ///
@@ -165,8 +165,8 @@ impl Pipeline {
         subject::choose(faces)
     }
 
-    /// Detects the subject once more, at the size at which landmarks are placed best. A photo that was decoded to fewer
-    /// pixels than the crop can use is decoded to more first.
+    /// Detects the subject again, at the size at which landmarks are placed best. A photo that was decoded to fewer
+    /// pixels than the crop can use is first decoded to more.
     ///
     /// # Errors
     ///
@@ -210,7 +210,7 @@ impl Pipeline {
     }
 }
 
-/// Decoded pixels for a pixel of the crop, along each side, where the photo has that many.
+/// The minimum number of decoded pixels for a pixel of the crop, along each side, if the photo has that many.
 const MIN_OVERSAMPLING: f64 = 2.0;
 
 struct Stopwatch(Instant);

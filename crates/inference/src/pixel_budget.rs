@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// A limit for the pixels that all workers together hold decoded.
+/// A limit of the decoded pixels that all workers hold together.
 #[derive(Clone)]
 pub(crate) struct PixelBudget(Arc<Pixels>);
 
@@ -24,7 +24,7 @@ impl PixelBudget {
         Self(Arc::new(Pixels { limit: (megapixels * 1e6) as u64, reserved: AtomicU64::new(0) }))
     }
 
-    /// `None` when the other workers' reservations leave too little.
+    /// Reserves the pixels of a photo; `None` when the other workers' reservations leave too few.
     pub(crate) fn reserve(&self, (width, height): (u32, u32)) -> Option<ReservedPixels> {
         let pixels = u64::from(width) * u64::from(height);
         let within = |reserved: u64| reserved.checked_add(pixels).filter(|sum| *sum <= self.0.limit);

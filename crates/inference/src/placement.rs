@@ -19,7 +19,7 @@ pub struct Placement {
     pub precision: Precision,
 }
 
-/// The properties of the machine and of the runtime library that matter here.
+/// The properties of the machine and of the runtime library that affect a placement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Machine {
     /// Whether the runtime comes with OpenVINO.
@@ -38,7 +38,8 @@ impl Machine {
 
 /// Chooses the placement of one model.
 ///
-/// `auto` takes only what the model's manifest lists as measured. What is configured by name is used or refused.
+/// `auto` chooses only a placement that the model's manifest lists as measured. A device or precision that is
+/// configured by name is used or refused.
 pub(crate) fn place(
     manifest: &Manifest,
     device: DeviceChoice,
@@ -117,7 +118,8 @@ mod tests {
     const BARE: Machine = Machine { openvino: false, bf16: true };
 
     fn placed(
-        (device, precision): (DeviceChoice, PrecisionChoice),
+        device: DeviceChoice,
+        precision: PrecisionChoice,
         machine: Machine,
     ) -> Result<(Device, Precision), String> {
         let set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
@@ -127,22 +129,22 @@ mod tests {
 
     #[test]
     fn auto_chooses_the_fastest_measured_and_available_placement() {
-        let auto = (DeviceChoice::Auto, PrecisionChoice::Auto);
-        assert_eq!(placed(auto, ALL), Ok((Device::OpenVino, Precision::Bf16)));
-        assert_eq!(placed(auto, PLAIN), Ok((Device::Cpu, Precision::Fp32)));
-        assert_eq!(placed(auto, BARE), Ok((Device::Cpu, Precision::Fp32)));
+        let auto = |machine| placed(DeviceChoice::Auto, PrecisionChoice::Auto, machine);
+        assert_eq!(auto(ALL), Ok((Device::OpenVino, Precision::Bf16)));
+        assert_eq!(auto(PLAIN), Ok((Device::Cpu, Precision::Fp32)));
+        assert_eq!(auto(BARE), Ok((Device::Cpu, Precision::Fp32)));
         // bf16 is configured by name, so it is chosen and the start fails on a runtime without OpenVINO.
-        let bf16 = (DeviceChoice::Auto, PrecisionChoice::Bf16);
-        assert_eq!(placed(bf16, BARE), Ok((Device::OpenVino, Precision::Bf16)));
-        let fp32 = (DeviceChoice::Auto, PrecisionChoice::Fp32);
-        assert_eq!(placed(fp32, ALL), Ok((Device::Cpu, Precision::Fp32)));
-        let openvino = (DeviceChoice::OpenVino, PrecisionChoice::Auto);
-        assert_eq!(placed(openvino, ALL), Ok((Device::OpenVino, Precision::Bf16)));
-        assert_eq!(placed(openvino, PLAIN), Ok((Device::OpenVino, Precision::Fp32)));
+        let bf16 = placed(DeviceChoice::Auto, PrecisionChoice::Bf16, BARE);
+        assert_eq!(bf16, Ok((Device::OpenVino, Precision::Bf16)));
+        let fp32 = placed(DeviceChoice::Auto, PrecisionChoice::Fp32, ALL);
+        assert_eq!(fp32, Ok((Device::Cpu, Precision::Fp32)));
+        let openvino = |machine| placed(DeviceChoice::OpenVino, PrecisionChoice::Auto, machine);
+        assert_eq!(openvino(ALL), Ok((Device::OpenVino, Precision::Bf16)));
+        assert_eq!(openvino(PLAIN), Ok((Device::OpenVino, Precision::Fp32)));
     }
 
     #[test]
-    fn auto_chooses_nothing_unmeasured() {
+    fn auto_chooses_no_unmeasured_placement() {
         let mut set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
         set.embedder.openvino = None;
         let placement = place(&set.embedder, DeviceChoice::Auto, PrecisionChoice::Auto, ALL).unwrap();
@@ -151,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_configured_name_is_used_or_refused() {
-        let named = |device, precision| placed((device, precision), ALL);
+        let named = |device, precision| placed(device, precision, ALL);
         assert_eq!(named(DeviceChoice::Cpu, PrecisionChoice::Auto), Ok((Device::Cpu, Precision::Fp32)));
         assert_eq!(named(DeviceChoice::Cuda, PrecisionChoice::Fp32), Ok((Device::Cuda, Precision::Fp32)));
         let openvino = named(DeviceChoice::OpenVino, PrecisionChoice::Fp32);
@@ -159,7 +161,7 @@ mod tests {
         let on_cpu = named(DeviceChoice::Cpu, PrecisionChoice::Bf16).unwrap_err();
         assert!(on_cpu.contains("bf16") && on_cpu.contains("only openvino"), "{on_cpu}");
         for device in [DeviceChoice::OpenVino, DeviceChoice::Auto] {
-            let refused = placed((device, PrecisionChoice::Bf16), PLAIN).unwrap_err();
+            let refused = placed(device, PrecisionChoice::Bf16, PLAIN).unwrap_err();
             assert!(refused.contains("avx512_bf16"), "{refused}");
         }
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// One rewriting of a model's graph, as a manifest names it.
+/// One rewriting step of a model's graph, as named in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PreparationStep {

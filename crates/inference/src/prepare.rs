@@ -1,6 +1,6 @@
 //! Rewrites a published model file, once, into one that ONNX Runtime runs faster and at any input size.
 //!
-//! Enter with [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays as it is. The
+//! Enter with [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays the same. The
 //! result is deterministic: a manifest pins it by its SHA-256.
 
 mod dynamic_size;
@@ -26,13 +26,13 @@ const FIRST_WITHOUT_WEIGHTS_AS_INPUTS: i64 = 4;
 ///
 /// # Errors
 ///
-/// [`ModelError::Graph`] when the bytes are no ONNX graph or a step does not fit it.
+/// [`ModelError::Graph`] when the bytes are not an ONNX graph, or a step cannot be applied to it.
 pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, ModelError> {
     if steps.is_empty() {
         return Ok(bytes.to_vec());
     }
     let mut model = ModelProto::decode(bytes)
-        .map_err(|error| ModelError::Graph(format!("the file is no ONNX file ({error})")))?;
+        .map_err(|error| ModelError::Graph(format!("the file is not an ONNX file ({error})")))?;
     for step in steps {
         apply(step, &mut model)?;
     }
@@ -45,7 +45,7 @@ fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelErro
     };
     if graph.initializer.iter().any(|tensor| tensor.data_location == Some(onnx::EXTERNAL)) {
         return Err(ModelError::Graph(
-            "its weights are in a second file; save it as one file first".to_owned(),
+            "the weights are in a second file; save the model as one file first".to_owned(),
         ));
     }
     match step {
@@ -67,20 +67,20 @@ fn take_weights_out_of_inputs(graph: &mut GraphProto) {
 }
 
 fn rename(graph: &mut GraphProto, from: &str, to: &str) -> Result<(), ModelError> {
-    let ends = || graph.input.iter().chain(&graph.output);
-    if ends().any(|end| end.name() == to) {
+    let interface = || graph.input.iter().chain(&graph.output);
+    if interface().any(|value| value.name() == to) {
         return Ok(());
     }
-    if !ends().any(|end| end.name() == from) {
+    if !interface().any(|value| value.name() == from) {
         return Err(ModelError::Graph(format!("there is no input or output named {from}")));
     }
     if value_names(graph).contains(to) {
         return Err(ModelError::Graph(format!("{to} is already the name of an inner value")));
     }
-    let ends = graph.input.iter_mut().chain(&mut graph.output).filter_map(|end| end.name.as_mut());
+    let interface = graph.input.iter_mut().chain(&mut graph.output).filter_map(|value| value.name.as_mut());
     let inner = graph.node.iter_mut().flat_map(|node| node.input.iter_mut().chain(&mut node.output));
     let described = graph.value_info.iter_mut().filter_map(|value| value.name.as_mut());
-    for name in ends.chain(inner).chain(described).filter(|name| *name == from) {
+    for name in interface.chain(inner).chain(described).filter(|name| *name == from) {
         to.clone_into(name);
     }
     Ok(())

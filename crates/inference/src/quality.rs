@@ -1,7 +1,8 @@
 //! The quality of a face for comparison, measured on its aligned crop and its landmarks.
 //!
-//! Each measure was chosen among several. Real photos were blurred, darkened, brightened and shrunk step by step, and
-//! the measure was kept that best predicts where the similarity to the person's other photo begins to fall.
+//! Each measure was chosen among several candidates. Real photos were blurred, darkened, brightened and shrunk step by
+//! step. The chosen measure best predicts the step at which the similarity to another photo of the person begins to
+//! fall.
 
 use serde::Serialize;
 
@@ -38,11 +39,11 @@ pub struct Quality {
 const FACE_ROWS: std::ops::Range<usize> = 32..104;
 const FACE_COLUMNS: std::ops::Range<usize> = 24..88;
 const HALF_SIDE: usize = CROP_SIDE / 2;
-/// Least luma of an overexposed pixel.
+/// The minimum luma of an overexposed pixel.
 const WHITE: f32 = 250.0;
 
 impl Quality {
-    /// Measures the crop and the landmarks it was aligned by.
+    /// Measures the crop and the landmarks by which it was aligned.
     pub(crate) fn measure(crop: &AlignedFace, landmarks: &[Point; 5]) -> Self {
         let luma = crop.luma();
         let brightness = mean(face(&luma));
@@ -59,8 +60,7 @@ impl Quality {
     }
 
     /// Returns the first rule that the face breaks, in the order size, light, sharpness, pose. Light comes before
-    /// sharpness because a face in the dark, or in glare, also lacks detail, and the light is what the person can
-    /// change.
+    /// sharpness because a dark or overexposed face also lacks detail, and the person can change the light.
     pub(crate) fn check(&self, rules: &QualityConfig) -> Result<(), PhotoFault> {
         let turned = self.yaw.abs() > rules.max_yaw
             || self.pitch < rules.min_pitch

@@ -13,7 +13,7 @@ impl RetryBudget {
         Self { budget: Some(budget), end: Some(deadline) }
     }
 
-    /// No limit. For results that are stored, which must not depend on how busy the machine was.
+    /// No limit. For results that are stored, which must not depend on the load of the machine.
     pub fn unlimited() -> Self {
         Self { budget: None, end: None }
     }

@@ -23,7 +23,7 @@ use crate::{
     tensor::Tensor,
 };
 
-/// The loaded library. A process has one, whatever the number of engines.
+/// The loaded library. All engines of a process share one.
 #[derive(Clone)]
 pub(crate) struct Runtime {
     library: Arc<Path>,
@@ -81,7 +81,7 @@ impl Runtime {
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
         let device = model.placement.device;
         let refused = |reason: String| {
-            // OpenVINO compiles the model only here, so what it requires may be missing.
+            // OpenVINO compiles the model only here, so a missing requirement is detected only here.
             let reason = if device == Device::OpenVino {
                 format!("{reason}. {}", requirements(device))
             } else {
@@ -161,7 +161,7 @@ fn requirements(device: Device) -> &'static str {
         }
         Device::OpenVino => {
             "It requires the libraries of the onnxruntime-openvino package in the runtime's folder, and permission to map \
-             memory as writable and executable. If \"auto\" chose it, set \"cpu\" to do without"
+             memory as writable and executable. If \"auto\" chose it, set \"cpu\" instead"
         }
     }
 }

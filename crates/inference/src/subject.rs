@@ -5,14 +5,14 @@ use crate::{
     geometry::{Point, Rectangle},
 };
 
-/// The face that the photo is taken to be of.
+/// The face of the person whom the photo is assumed to show.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject {
     pub(crate) face: Detection,
     pub(crate) view: View,
-    /// The area of the largest other face, as a share of the subject's; 0 when alone.
+    /// The area of the largest other face, as a share of the subject's; 0 without another face.
     pub(crate) second_share: f64,
-    /// How often the detector's network has run on the photo.
+    /// How many times the detector's network has run on the photo.
     pub(crate) detector_runs: u32,
 }
 
@@ -20,11 +20,10 @@ pub struct Subject {
 /// centre, which is a ninth in a corner. On LFW's DevTrain the square finds the right person in more photos than the
 /// plain nearness does, and in no fewer than the fourth power.
 pub(crate) fn choose(faces: &Faces) -> Option<Subject> {
-    let (at, _) = most_prominent(&faces.found, faces.view.size)?;
-    subject(faces, at)
+    subject(faces, most_prominent(&faces.found, faces.view.size)?)
 }
 
-/// The face that overlaps a rectangle most; `None` when none overlaps it by at least `min_overlap`.
+/// The face with the largest overlap with a rectangle; `None` when no overlap is at least `min_overlap`.
 pub(crate) fn overlapping(faces: &Faces, rectangle: &Rectangle, min_overlap: f64) -> Option<Subject> {
     let overlaps = faces.found.iter().map(|face| face.rectangle.overlap(rectangle)).enumerate();
     let (at, _) =
@@ -40,15 +39,15 @@ fn subject(faces: &Faces, at: usize) -> Option<Subject> {
     Some(Subject { face, view: faces.view, second_share, detector_runs: faces.detector_runs })
 }
 
-fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<(usize, Detection)> {
+fn most_prominent(faces: &[Detection], (width, height): (u32, u32)) -> Option<usize> {
     let middle = Point { x: f64::from(width) / 2.0, y: f64::from(height) / 2.0 };
     let reach = 1.5 * middle.distance(Point { x: 0.0, y: 0.0 });
     let weight = |face: &Detection| {
         let nearness = (1.0 - face.rectangle.centre().distance(middle) / reach).max(0.01);
         face.rectangle.area() * nearness.powi(2)
     };
-    let (at, face) = faces.iter().enumerate().max_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)))?;
-    Some((at, *face))
+    let (at, _) = faces.iter().enumerate().max_by(|(_, a), (_, b)| weight(a).total_cmp(&weight(b)))?;
+    Some(at)
 }
 
 #[cfg(test)]
@@ -61,7 +60,7 @@ mod tests {
     }
 
     fn chosen(faces: &[Detection]) -> Option<usize> {
-        most_prominent(faces, (1000, 1000)).map(|(at, _)| at)
+        most_prominent(faces, (1000, 1000))
     }
 
     #[test]

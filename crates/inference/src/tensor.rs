@@ -29,7 +29,7 @@ impl Tensor {
         &mut self.values[channel * plane..][..plane]
     }
 
-    /// Mirrors left and right.
+    /// Swaps left and right.
     pub(crate) fn mirror(&mut self) {
         if self.width > 0 {
             self.values.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reused_tensor_holds_no_earlier_values() {
+    fn a_reused_tensor_has_no_earlier_values() {
         let mut tensor = Tensor::default();
         for size in [(2, 3), (4, 4), (1, 2)] {
             tensor.reset(size, [1.0, 2.0, 3.0]);

@@ -1,4 +1,4 @@
-//! Tests of the whole pipeline: comparisons with independent computations, and photos as people send them.
+//! Tests of the entire pipeline: comparisons with independent computations, and realistic photos.
 
 mod engine;
 #[cfg(target_arch = "x86_64")]

@@ -1,7 +1,7 @@
 //! Worker threads behind a bounded queue.
 //!
 //! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed
-//! or its caller has left. A panic ends the job that caused it, not the worker.
+//! or its caller no longer waits. A panic ends the job that caused it, not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -51,11 +51,11 @@ pub struct WorkerFigures {
     pub max_pixels: u64,
     /// Photos refused since the start because the queue or the pixel budget was full.
     pub refused: u64,
-    /// Photos dropped since the start because their deadline had passed or their caller had left.
+    /// Photos dropped since the start because their deadline had passed or their caller no longer waited.
     pub expired: u64,
 }
 
-/// What is known of a photo when a worker starts on it.
+/// The properties of a photo that are known when a worker starts on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JobStarted {
     /// Time in the queue.
@@ -78,7 +78,7 @@ pub struct WorkersEnded {
     pub workers: usize,
 }
 
-/// Is called on the worker's thread for every photo that a worker starts on, so it must not block.
+/// A callback for the start of each job. It runs on the worker's thread, so it must not block.
 pub type JobObserver = Arc<dyn Fn(JobStarted) + Send + Sync>;
 
 #[derive(Default)]
@@ -135,7 +135,9 @@ impl Workers {
         }
         match tokio::time::timeout_at(deadline.into(), result).await {
             Ok(Ok(analysis)) => analysis,
-            Ok(Err(_)) => Err(FaceError::Broken("the worker thread ended while it had the photo".into())),
+            Ok(Err(_)) => {
+                Err(FaceError::Broken("the worker thread ended while it processed the photo".into()))
+            }
             Err(_) => Err(FaceError::Expired),
         }
     }
@@ -166,7 +168,7 @@ impl Workers {
     }
 }
 
-/// One thread's pipeline, with what all workers share.
+/// The pipeline of one thread, with the state that all workers share.
 struct Worker {
     pipeline: Pipeline,
     counts: Arc<Counts>,
@@ -186,7 +188,7 @@ impl Worker {
                     Err(FaceError::Broken("a worker panicked while it processed the photo".into()))
                 })
             };
-            // Sending fails when the caller has left.
+            // Sending fails when the caller no longer waits.
             let _ = job.answer.send(result);
         }
     }
@@ -203,7 +205,7 @@ impl Worker {
                 megapixels: size.map(megapixels),
             });
         }
-        // `analyse` refuses a photo that is too large, or whose size cannot be read, before it takes memory.
+        // `analyse` refuses a photo that is too large, or whose size cannot be read, before it allocates memory.
         let size = size.filter(|size| self.pipeline.decoder.accepts(*size));
         let reserved = size.map(|size| self.pixels.reserve(size));
         if matches!(reserved, Some(None)) {
@@ -220,7 +222,7 @@ fn megapixels((width, height): (u32, u32)) -> f64 {
     f64::from(width) * f64::from(height) / 1e6
 }
 
-/// Counts a worker as busy until it is dropped, by unwinding too.
+/// Counts a worker as busy until it is dropped, also by unwinding.
 struct Busy<'a>(&'a AtomicUsize);
 
 impl<'a> Busy<'a> {
@@ -236,7 +238,7 @@ impl Drop for Busy<'_> {
     }
 }
 
-/// Adds one when it is dropped, by unwinding too.
+/// Adds one when it is dropped, also by unwinding.
 struct CountOnDrop<'a>(&'a AtomicUsize);
 
 impl Drop for CountOnDrop<'_> {

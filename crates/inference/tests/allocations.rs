@@ -1,5 +1,8 @@
-//! What one photo allocates once its worker is warm. A separate binary, because it counts every allocation.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+//! The allocations for one photo in a warm pipeline. A separate binary, because it counts every allocation.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, and the panic names the line"
+)]
 
 mod common;
 
@@ -16,12 +19,12 @@ use padan_domain::Photo;
 
 use self::common::{pipeline, project};
 
-/// Nearly all are the names and handles of the outputs of three detector runs.
+/// Nearly all allocations are the names and handles of the outputs of three detector runs.
 const MAX_ALLOCATIONS: u64 = 1500;
-/// The largest are the crop and its luma.
+/// The largest allocations are the crop and its luma.
 const MAX_BYTES: u64 = 512 << 10;
-/// The resampler's tables grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels. Pixels do not
-/// count.
+/// The resampler's tables grow with the ratio of sizes, up to that of a photo decoded to 1,279 pixels. Pixel
+/// buffers are reused.
 const MAX_GROWTH: u64 = 64 << 10;
 
 #[test]

@@ -1,5 +1,8 @@
 //! Tests on the photo collections in `../shared`, which are not part of the project. `make test-shared` runs them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed, and the place says why")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up has failed, and the panic names the line"
+)]
 
 mod common;
 

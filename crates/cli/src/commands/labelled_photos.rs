@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured};
 use padan_inference::{
     CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
+    UncalibratedModels,
 };
 
 use serde::de::value::{Error as ValueError, StrDeserializer};
@@ -70,7 +71,8 @@ impl LabelledPhotosArguments {
         settings.inference.device = self.device.unwrap_or(settings.inference.device);
         settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
         let labelled = self.labelled()?;
-        let (pipelines, set, placement) = padan_inference::load_uncalibrated(&settings.inference)?;
+        let UncalibratedModels { pipelines, set, placement } =
+            padan_inference::load_uncalibrated(&settings.inference)?;
         let bar = bar(labelled.photos.len() as u64)?;
         let measured =
             padan_evaluation::measure(&labelled.photos, pipelines, &|done| bar.set_position(done as u64));
@@ -113,7 +115,7 @@ impl LabelledPhotos {
     pub(crate) fn pipeline(&self) -> Result<Pipeline> {
         let mut config = self.settings.inference.clone();
         config.workers = NonZeroUsize::new(1);
-        let (mut pipelines, ..) = padan_inference::load_uncalibrated(&config)?;
+        let mut pipelines = padan_inference::load_uncalibrated(&config)?.pipelines;
         pipelines.pop().context("no worker was started")
     }
 }

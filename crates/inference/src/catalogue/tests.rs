@@ -43,7 +43,7 @@ fn site_manifest(name: &str, content: &[u8]) -> String {
 }
 
 #[test]
-fn without_folders_there_are_the_built_in_sets() {
+fn without_folders_the_built_in_sets_are_known() {
     let catalogue = Catalogue::load(&[]).unwrap();
     assert_eq!(
         catalogue.sets().map(|set| set.name().to_owned()).collect::<Vec<_>>(),
@@ -93,7 +93,7 @@ fn the_error_for_a_missing_file_names_the_command_that_installs_it() {
 }
 
 #[test]
-fn another_file_of_the_right_name_is_not_loaded() {
+fn a_file_with_the_right_name_and_a_wrong_digest_is_not_loaded() {
     let folder = folder_with(&[("sface.onnx", b"tampered with")]);
     let catalogue = Catalogue::load(&[folder.path().to_owned()]).unwrap();
     let set = catalogue.set("sface").unwrap();
@@ -136,7 +136,7 @@ fn an_embedder_whose_detector_is_unknown_is_refused() {
 }
 
 #[test]
-fn a_calibration_in_a_folder_comes_before_the_built_in_one() {
+fn a_calibration_in_a_folder_takes_precedence_over_the_built_in_one() {
     let calibration = |folders: &[PathBuf]| {
         let catalogue = Catalogue::load(folders).unwrap();
         catalogue.calibration(&catalogue.set("sface").unwrap()).unwrap()

@@ -1,4 +1,4 @@
-//! JPEG decoding by libjpeg-turbo, or without its feature by a decoder in Rust.
+//! JPEG decoding with libjpeg-turbo, or with a decoder in Rust if the feature `turbojpeg` is off.
 
 #[cfg(not(feature = "turbojpeg"))]
 #[path = "jpeg/portable.rs"]

@@ -19,7 +19,7 @@ pub(crate) struct InputBuffers {
     pub(crate) tensor: Tensor,
 }
 
-/// Where a photo, or a part of it, lies in the network's input: turned, scaled, and surrounded by black.
+/// The placement of a photo, or of a part of it, in the network's input: rotated, scaled, and surrounded by black.
 pub(crate) struct Framing {
     orientation: Orientation,
     /// The part of the upright photo, in its pixels.
@@ -28,11 +28,11 @@ pub(crate) struct Framing {
     scaled: (u32, u32),
     /// Width and height of the network's input.
     tensor: (usize, usize),
-    /// Where the scaled part begins within the input.
+    /// The position of the scaled part in the input.
     offset: (usize, usize),
 }
 
-/// How large the whole photo is drawn.
+/// The size at which the entire photo is drawn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PhotoScale {
     /// The long side of the scaled photo, in pixels.
@@ -59,8 +59,20 @@ pub(crate) struct Window {
     pub(crate) side: u32,
 }
 
+/// The part of a window that lies within the photo, along one axis.
+struct WindowSpan {
+    /// Its first pixel of the photo.
+    from: f64,
+    /// Its length in pixels of the photo.
+    length: f64,
+    /// Its length in pixels of the input.
+    scaled: u32,
+    /// Its position in the input.
+    offset: usize,
+}
+
 impl Framing {
-    /// The whole photo, whose stored pixels have this size. A network whose input has a fixed size gets the photo
+    /// The entire photo, whose stored pixels have this size. A network whose input has a fixed size gets the photo
     /// scaled to fit that input.
     pub(crate) fn of_photo(
         stored: (u32, u32),
@@ -111,22 +123,26 @@ impl Framing {
             }
             InputSize::Fixed { width, height } => (width, height),
         };
-        // Along one axis: which whole pixels of the photo the window holds, and where they lie in the input.
-        let along = |centre: f64, length: u32, room: u32| {
-            let reach = f64::from(room) / scale;
-            let begin = (centre - reach / 2.0).round();
-            let (from, to) = (begin.max(0.0), (begin + reach).floor().min(f64::from(length)));
+        let span = |centre: f64, photo_length: u32, input_length: u32| {
+            let window_length = f64::from(input_length) / scale;
+            let begin = (centre - window_length / 2.0).round();
+            let from = begin.max(0.0);
+            let length = (begin + window_length).floor().min(f64::from(photo_length)) - from;
             let offset = ((from - begin) * scale).round() as u32;
-            (to - from >= 1.0 && offset < room).then(|| {
-                let scaled = scaled_length(to - from, scale).min(room - offset);
-                (from, to - from, scaled, offset as usize)
+            (length >= 1.0 && offset < input_length).then(|| {
+                let scaled = scaled_length(length, scale).min(input_length - offset);
+                WindowSpan { from, length, scaled, offset: offset as usize }
             })
         };
-        let (left, width, across, x) = along(centre.x, columns, tensor.0)?;
-        let (top, height, down, y) = along(centre.y, rows, tensor.1)?;
-        let part = Rectangle { left, top, width, height };
-        let tensor = (tensor.0 as usize, tensor.1 as usize);
-        Some(Self { orientation, part, scaled: (across, down), tensor, offset: (x, y) })
+        let across = span(centre.x, columns, tensor.0)?;
+        let down = span(centre.y, rows, tensor.1)?;
+        Some(Self {
+            orientation,
+            part: Rectangle { left: across.from, top: down.from, width: across.length, height: down.length },
+            scaled: (across.scaled, down.scaled),
+            tensor: (tensor.0 as usize, tensor.1 as usize),
+            offset: (across.offset, down.offset),
+        })
     }
 
     /// Writes the network's input: one picture of three channels, black around the part of the photo.
@@ -137,7 +153,7 @@ impl Framing {
         resizer: &mut Resizer,
         buffers: &mut InputBuffers,
     ) -> Result<(), FaceError> {
-        // The pixels are scaled before they are turned: turning few pixels is cheaper.
+        // The pixels are scaled before they are rotated, because rotating fewer pixels is cheaper.
         let stored = self.orientation.upright_size(self.scaled);
         let part = picture.raster_part(self.orientation.stored_part(self.part, picture.size));
         picture.raster.resize_onto(&mut buffers.small, part, stored, FilterType::Bilinear, resizer)?;
@@ -198,7 +214,7 @@ mod tests {
     const ANY: InputSize = InputSize::MultipleOf(32);
     const UNCHANGED: Normalisation = Normalisation { blue_first: true, mean: [0.0; 3], deviation: [1.0; 3] };
 
-    fn drawn(framing: &Framing, raster: Raster) -> InputBuffers {
+    fn draw_upright(framing: &Framing, raster: Raster) -> InputBuffers {
         let mut buffers = InputBuffers::default();
         let picture = Picture::of(raster, Orientation::UPRIGHT);
         framing.draw(&picture, UNCHANGED, &mut Resizer::new(), &mut buffers).unwrap();
@@ -210,7 +226,7 @@ mod tests {
         let framing = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale::filling(320), ANY);
         assert_eq!((framing.scaled, framing.tensor, framing.offset), ((240, 320), (256, 320), (0, 0)));
         let raster = Raster::new(1080, 1440, [10, 20, 30].repeat(1080 * 1440)).unwrap();
-        let buffers = drawn(&framing, raster);
+        let buffers = draw_upright(&framing, raster);
         let tensor = buffers.tensor.view().unwrap();
         assert_eq!(tensor.dim(), (1, 3, 320, 256));
         assert_eq!([0, 1, 2].map(|colour| tensor[[0, colour, 0, 0]]), [30.0, 20.0, 10.0], "blue first");
@@ -240,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reduced_picture_is_drawn_like_the_whole_photo() {
+    fn a_reduced_picture_is_drawn_like_the_full_photo() {
         let window = Window { centre: Point { x: 200.0, y: 200.0 }, scale: 1.0, side: 64 };
         let framing = Framing::of_window((400, 400), Orientation::UPRIGHT, window, ANY).unwrap();
         let gradient = |side: u32, step: u32| {
@@ -267,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_of_fixed_size_is_kept() {
+    fn an_input_of_fixed_size_keeps_its_size() {
         let fixed = InputSize::Fixed { width: 640, height: 640 };
         let framing = Framing::of_photo((1080, 1440), Orientation::UPRIGHT, PhotoScale::filling(320), fixed);
         assert_eq!((framing.scaled, framing.tensor), ((480, 640), (640, 640)));
@@ -292,7 +308,7 @@ mod tests {
         let framing = Framing::of_window((400, 200), Orientation::UPRIGHT, window, ANY).unwrap();
         assert_eq!((framing.tensor, framing.scaled, framing.offset), ((320, 320), (160, 320), (160, 0)));
         let raster = Raster::new(400, 200, vec![9; 400 * 200 * 3]).unwrap();
-        let buffers = drawn(&framing, raster);
+        let buffers = draw_upright(&framing, raster);
         assert_eq!([159, 160].map(|x| buffers.tensor.view().unwrap()[[0, 0, 0, x]]), [0.0, 9.0]);
     }
 
@@ -318,7 +334,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn faces_are_mapped_back_to_their_place_in_the_photo(
+        fn faces_are_mapped_back_to_their_position_in_the_photo(
             width in 20_u32..5000, height in 20_u32..5000, factor in 1_u32..3, x in 0.0_f64..1.0, y in 0.0_f64..1.0
         ) {
             let scale = PhotoScale { side: 160, frame: 160 * factor };

@@ -41,9 +41,9 @@ mod tests {
     fn empty_and_infinite_boxes_are_dropped() {
         let mut empty = face(0.0, 0.9);
         empty.rectangle.width = 0.0;
-        let mut endless = face(0.0, 0.9);
-        endless.rectangle.height = f64::INFINITY;
-        assert_eq!(suppress(vec![empty, endless, face(f64::NAN, 0.9)], 0.3), []);
+        let mut infinite = face(0.0, 0.9);
+        infinite.rectangle.height = f64::INFINITY;
+        assert_eq!(suppress(vec![empty, infinite, face(f64::NAN, 0.9)], 0.3), []);
     }
 
     proptest! {

@@ -34,7 +34,7 @@ struct OracleFace {
 
 /// Compares with `OpenCV`'s `FaceDetectorYN` on the same model file and the same pixels; see tools/oracle.
 #[test]
-fn yunet_finds_what_opencv_finds() {
+fn yunet_finds_the_same_faces_as_opencv() {
     // OpenCV runs the network with kernels of its own; its sums differ in the last digits.
     const PIXELS: f64 = 0.05;
     const SCORE: f32 = 1e-3;
@@ -69,7 +69,6 @@ fn yunet_finds_what_opencv_finds() {
     }
 }
 
-/// The landmarks of a photo's mirror image are the mirrored landmarks of the photo.
 #[test]
 fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
     let mut pipeline = pipeline(&config());

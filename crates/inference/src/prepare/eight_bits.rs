@@ -15,31 +15,31 @@ const ACCURACY_LEVEL_8_BITS: usize = 4;
 
 /// Quantises the weights of each fully connected layer to 8 bits.
 ///
-/// For a single picture such a layer reads each weight once, and that read dominates its time: a quarter of the bytes
+/// For a single picture, such a layer reads each weight once, and these reads dominate its time: a quarter of the bytes
 /// takes a quarter of the time.
 pub(super) fn rewrite(model: &mut ModelProto) -> Result<(), ModelError> {
     let Some(graph) = model.graph.as_mut() else { return Ok(()) };
     let mut nodes = Vec::with_capacity(graph.node.len());
-    let mut fresh = Vec::new();
+    let mut new_tensors = Vec::new();
     for node in &graph.node {
         match layer(graph, node) {
             Some(layer) => {
                 let weights = layer.pack()?;
                 nodes.push(layer.node(&weights));
-                fresh.extend(weights);
+                new_tensors.extend(weights);
             }
             None => nodes.push(node.clone()),
         }
     }
-    if fresh.is_empty() {
+    if new_tensors.is_empty() {
         return Ok(());
     }
     let taken = value_names(graph);
-    if let Some(tensor) = fresh.iter().find(|tensor| taken.contains(tensor.name())) {
+    if let Some(tensor) = new_tensors.iter().find(|tensor| taken.contains(tensor.name())) {
         return Err(ModelError::Graph(format!("{} is already the name of a value", tensor.name())));
     }
     graph.node = nodes;
-    graph.initializer.append(&mut fresh);
+    graph.initializer.append(&mut new_tensors);
     drop_unused_weights(graph);
     if !model.opset_import.iter().any(|set| set.domain() == DOMAIN) {
         let (domain, version) = (Some(DOMAIN.to_owned()), Some(1));
@@ -56,14 +56,15 @@ struct Layer<'a> {
     outputs: usize,
 }
 
-/// The fully connected layer of a node; `None` for any other node, and for a layer whose rows are not whole blocks.
+/// The fully connected layer of a node; `None` for any other node, and for a layer whose rows cannot be divided into
+/// blocks.
 fn layer<'a>(graph: &'a GraphProto, gemm: &'a NodeProto) -> Option<Layer<'a>> {
     let ([_, weights, ..], "Gemm") = (&gemm.input[..], gemm.op_type()) else { return None };
     let attribute = |name: &str| gemm.attribute.iter().find(|attribute| attribute.name() == name);
-    let whole = |name| attribute(name).map_or(0, AttributeProto::i);
+    let integer = |name| attribute(name).map_or(0, AttributeProto::i);
     let factor = |name| attribute(name).map_or(1.0, AttributeProto::f);
     // The replacing operator multiplies by rows and does not scale.
-    if (whole("transA"), whole("transB")) != (0, 1) || [factor("alpha"), factor("beta")] != [1.0; 2] {
+    if (integer("transA"), integer("transB")) != (0, 1) || [factor("alpha"), factor("beta")] != [1.0; 2] {
         return None;
     }
     let weights = graph.initializer.iter().find(|tensor| tensor.name() == weights)?;

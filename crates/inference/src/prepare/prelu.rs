@@ -20,10 +20,10 @@ pub(super) fn rewrite(graph: &mut GraphProto) -> Result<(), ModelError> {
         }
     }
     let taken = value_names(graph);
-    let fresh =
+    let new_names =
         nodes.iter().flat_map(|node| &node.output).chain(weights.iter().filter_map(|w| w.name.as_ref()));
     if let Some(name) =
-        fresh.filter(|name| name.contains(SEPARATOR)).find(|name| taken.contains(name.as_str()))
+        new_names.filter(|name| name.contains(SEPARATOR)).find(|name| taken.contains(name.as_str()))
     {
         // A rewritten graph has no PRelu left, so this name has another origin.
         if !weights.is_empty() {

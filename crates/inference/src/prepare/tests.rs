@@ -72,7 +72,11 @@ fn evaluate(graph: &GraphProto, input: &[f32]) -> Vec<f32> {
             "Relu" => first.iter().map(|x| x.max(0.0)).collect(),
             "Add" => pairs(&values[node.input[1].as_str()], |a, b| a + b),
             "Conv" => {
-                assert_eq!(node.attribute[0].i, i64::try_from(input.len()).ok(), "a group a channel");
+                assert_eq!(
+                    node.attribute[0].i,
+                    i64::try_from(input.len()).ok(),
+                    "one group for each channel"
+                );
                 pairs(&weights(&node.input[1]), |a, b| a * b)
             }
             "Reshape" => first.clone(),
@@ -178,7 +182,7 @@ fn a_layer_that_scales_or_has_partial_blocks_is_unchanged() {
 }
 
 #[test]
-fn height_and_width_become_names() {
+fn height_and_width_become_symbolic() {
     let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::DynamicSize];
     let graph = prepared(&small_model(&[0.5, 0.5]), &steps).unwrap().graph.unwrap();
     let named =
@@ -216,7 +220,7 @@ fn an_input_is_renamed_everywhere() {
 }
 
 #[test]
-fn preparing_twice_is_preparing_once() {
+fn preparing_a_prepared_file_changes_nothing() {
     let steps = [
         PreparationStep::WeightsOutOfInputs,
         PreparationStep::PreluByConvolutions,
@@ -247,7 +251,7 @@ fn weights_in_a_second_file_are_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[0].data_location = Some(onnx::EXTERNAL);
     let error = prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap_err();
-    assert!(error.to_string().ends_with("save it as one file first"));
+    assert!(error.to_string().ends_with("save the model as one file first"));
 }
 
 /// A published file, which `make deps` keeps beside the prepared one.

@@ -137,13 +137,13 @@ async fn a_worker_that_has_ended_fails_the_check() {
     }));
     let broken = engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap_err();
     assert!(matches!(broken, FaceError::Broken(_)), "{broken}");
-    // The thread unwinds while the caller already has its answer.
+    // The caller may have its result before the thread has unwound.
     let until = in_a_minute();
     while engine.check().is_ok() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(engine.check(), Err(WorkersEnded { ended: 1, workers: 2 }));
-    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "the other worker serves on");
+    assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "the other worker still serves");
 }
 
 fn refusal(change: impl FnOnce(&mut Config)) -> StartError {
@@ -162,7 +162,7 @@ fn a_start_without_models_names_the_command_that_installs_them() {
 }
 
 #[test]
-fn a_model_file_with_one_changed_bit_fails_the_start() {
+fn a_start_with_one_changed_bit_in_a_model_file_fails() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["yunet.onnx", "sface.onnx"] {
         std::fs::copy(workspace(".deps/models").join(file), folder.path().join(file)).unwrap();
@@ -208,7 +208,7 @@ fn too_many_threads_are_refused() {
 /// A process can load one runtime library; nextest runs each test in its own process.
 #[cfg(target_os = "linux")]
 #[test]
-fn openvino_by_name_fails_the_start_without_its_libraries() {
+fn a_start_with_openvino_fails_without_its_libraries() {
     let folder = tempfile::tempdir().unwrap();
     let library = folder.path().join("libonnxruntime.so");
     std::fs::copy(workspace(".deps/onnxruntime/libonnxruntime.so"), &library).unwrap();
@@ -228,7 +228,7 @@ fn the_error_for_an_unknown_model_set_lists_the_known_ones() {
 }
 
 #[test]
-fn a_missing_device_fails_the_start() {
+fn a_start_with_a_missing_device_fails() {
     let error = refusal(|config| config.device = DeviceChoice::Cuda);
     assert!(matches!(error, StartError::Device { device: "cuda", .. }), "{error}");
     assert!(error.to_string().contains("NVIDIA driver"), "{error}");

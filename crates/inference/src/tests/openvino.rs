@@ -1,4 +1,4 @@
-//! The same weights on `OpenVINO`, whose libraries exist for this architecture alone.
+//! Compares embeddings of `OpenVINO`, whose libraries exist for this architecture alone, with those of the CPU kernels.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -26,7 +26,7 @@ fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> R
     Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
 }
 
-/// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 where the processor has it.
+/// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 if the processor has it.
 #[test]
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();

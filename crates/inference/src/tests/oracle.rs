@@ -77,9 +77,8 @@ pub(super) fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
     AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
 }
 
-/// Where the photo has about the crop's scale, both are plain bilinear crops and differ by rounding. Where it is
-/// larger, the oracle averages 64 samples a pixel, while ours uses a sharper Lanczos filter, so the mean difference
-/// counts.
+/// If the photo has about the crop's scale, both are plain bilinear crops and differ by rounding. If it is larger, the
+/// oracle averages 64 samples a pixel, while this crate uses a sharper Lanczos filter, so the mean difference counts.
 #[test]
 fn crops_agree_with_numpy() {
     let config = config();
@@ -153,7 +152,7 @@ fn sface(graph: Graph) -> Embedder {
     Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
 }
 
-/// Every kind of PNG and JPEG, whole and damaged, compared with the pixels that the files were made from.
+/// Every kind of PNG and JPEG, intact and damaged, is compared with the pixels that the files were made from.
 #[test]
 fn odd_files_decode_upright_or_are_refused() {
     let mut pipeline = pipeline(&config());
@@ -221,7 +220,7 @@ fn the_prepared_sface_is_faster_than_the_published_one() {
         let cosine = prepared.similarity(&original).unwrap().cosine();
         assert!(cosine > 0.999_99, "{cosine}");
     }
-    // Alternately, so that a busy machine slows both alike. The shortest time is the least disturbed one.
+    // The runs alternate, so that load slows both equally. The shortest time is the least disturbed one.
     let mut shortest = [Duration::MAX; 2];
     for _ in 0..60 {
         for (embedder, shortest) in embedders.iter_mut().zip(&mut shortest) {

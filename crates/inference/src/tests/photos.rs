@@ -1,4 +1,4 @@
-//! Photos as people send them: turned, close, far away, with other people, badly lit.
+//! Realistic photos: rotated, close, far away, with other people, badly lit.
 
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ impl PortraitComparison {
 }
 
 #[test]
-fn the_eight_exif_orientations_give_one_percentage() {
+fn the_eight_exif_orientations_give_the_same_percentage() {
     let mut portrait = PortraitComparison::with("114_id.jpg");
     let upright = portrait.percentage(fixture("odd/exif_1.jpg"));
     for orientation in 2..=8 {
@@ -235,9 +235,9 @@ fn a_second_large_face_makes_a_selfie_ambiguous_and_a_small_one_does_not() {
     assert!(analysis.face.second_share > 0.0 && analysis.face.rectangle.centre().x < 432.0);
 }
 
-/// In no turn of the photo does the turned bystander replace the subject.
+/// A rotated bystander does not replace the subject in any rotation of the photo.
 #[test]
-fn a_turned_bystander_never_becomes_the_subject() {
+fn a_rotated_bystander_never_becomes_the_subject() {
     let mut pipeline = pipeline(&config());
     let (one, other) = (person("114_s3.jpg"), person("101_s1.jpg"));
     let (width, height) = (one.width(), one.height());
@@ -257,10 +257,10 @@ fn retries_are_limited_for_selfies_and_not_for_portraits() {
     let mut config = config();
     config.detection.retry_budget_ms = 0;
     let mut pipeline = pipeline(&config);
-    let lying = photo(fixture("odd/turned_90.jpg"));
-    let hurried = pipeline.analyse(&lying, Role::Probe, in_a_minute());
-    assert!(hurried.is_err() || hurried.is_ok_and(|analysis| analysis.face.detector_runs <= 4));
-    let portrait = pipeline.analyse(&lying, Role::Reference, in_a_minute()).unwrap();
+    let lying_face = photo(fixture("odd/turned_90.jpg"));
+    let limited = pipeline.analyse(&lying_face, Role::Probe, in_a_minute());
+    assert!(limited.is_err() || limited.is_ok_and(|analysis| analysis.face.detector_runs <= 4));
+    let portrait = pipeline.analyse(&lying_face, Role::Reference, in_a_minute()).unwrap();
     assert_eq!(portrait.face.turned_degrees, 270);
     assert!(portrait.face.detector_runs > 4);
 }

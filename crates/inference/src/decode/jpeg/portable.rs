@@ -9,8 +9,8 @@ pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some(JpegDecoder::new(Cursor::new(bytes)).ok()?.dimensions())
 }
 
-/// Decodes in Rust alone, where libjpeg-turbo cannot be built: slower, and at full resolution only. The decoder
-/// converts CMYK itself. It fills damaged parts of a complete file without reporting an error.
+/// Decodes in Rust alone, for systems on which libjpeg-turbo cannot be built. It is slower, and decodes at full
+/// resolution only. The decoder converts CMYK itself. It fills damaged parts of a complete file without an error.
 pub(crate) fn decode(
     bytes: &[u8],
     _reduction: u32,

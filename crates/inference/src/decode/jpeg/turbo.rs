@@ -2,7 +2,7 @@ use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, 
 
 use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
 
-/// Limit for the scans of a progressive JPEG. Encoders write about ten, and each costs a pass over the whole photo.
+/// Limit for the scans of a progressive JPEG. Encoders write about ten, and each requires a pass over all pixels.
 const MAX_SCANS: u32 = 100;
 
 /// Width and height as the header declares them.
@@ -11,7 +11,7 @@ pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
     Some((header.width as u32, header.height as u32))
 }
 
-/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
+/// Decodes with libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
 /// reduce lossless JPEG.
 ///
 /// Each photo gets a new decoder, so that no state of a malformed photo affects the next one.
@@ -34,7 +34,7 @@ pub(crate) fn decode(
     let pitch = width * format.size();
     // Every row is written, or decoding fails.
     pixels.resize(pitch * height, 0);
-    // The decoder fills missing or damaged parts with grey and warns; here a warning is an error.
+    // The decoder fills missing or damaged parts with grey and returns a warning, which counts as an error here.
     decoder
         .decompress(bytes, Image { pixels: &mut pixels[..], width, pitch, height, format })
         .map_err(unreadable)?;
@@ -48,7 +48,8 @@ pub(crate) fn decode(
     })
 }
 
-/// Converts CMYK to RGB: each colour is what its ink and black leave of the light. Adobe's files store inverted inks.
+/// Converts CMYK to RGB: each colour is the light that its ink and the black ink do not absorb. Adobe's files store
+/// inverted inks.
 fn rgb_of_cmyk(pixels: &[u8], inverted: bool) -> Vec<u8> {
     let left = |ink: u8| u16::from(if inverted { ink } else { 255 - ink });
     let mut rgb = Vec::with_capacity(pixels.len() / 4 * 3);
