@@ -91,7 +91,7 @@ impl Admission {
             }
             None => return Err(AdmissionError::Unauthorized.into()),
         };
-        // A connection that was reset already has no address. Nobody will read what is answered.
+        // A connection that was reset already has no address. The answer cannot reach it.
         let Some(address) = visit.caller_address() else {
             return Err(RefusedCall { client: None, refusal: Refusal::new(ReasonCode::MalformedForm) });
         };

@@ -16,7 +16,7 @@ pub(crate) const REASON_CODE: HeaderName = HeaderName::from_static("reason-code"
 pub(crate) struct ErrorBody<'a> {
     /// Always false.
     pub(crate) verification_status: bool,
-    /// What is wrong, in words.
+    /// The reason as text.
     #[schema(example = "nik is required")]
     pub(crate) reason: &'a str,
 }

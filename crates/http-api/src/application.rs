@@ -37,8 +37,12 @@ pub struct Application {
 }
 
 impl Application {
-    /// Binds both listeners. Connections wait from here on and are answered by [`Self::run_until_stopped`], which also
+    /// Binds both listeners. Clients can connect when this returns; [`Self::run_until_stopped`] answers them, and
     /// watches the background tasks.
+    ///
+    /// # Errors
+    ///
+    /// When the settings contradict each other, a certificate cannot be used, or an address cannot be bound.
     pub fn build(
         config: &Config,
         verifier: Arc<Verifier>,
@@ -53,12 +57,8 @@ impl Application {
         let stopping = Stopping::default();
         let limits = Limits::new(config, &metrics);
         let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: stopping.clone() };
-        let (public, public_address) = public_server(
-            config,
-            (edge, certificates.as_ref()),
-            Arc::clone(&verifier),
-            Arc::clone(&clients),
-        )?;
+        let (public, public_address) =
+            public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let observed = Observed {
             verifier: Arc::clone(&verifier),
             clients: Arc::clone(&clients),
@@ -100,19 +100,24 @@ impl Application {
         self.admin_address.port()
     }
 
-    /// What can be changed while it serves.
+    /// The settings that can be changed while the service runs.
     pub fn controls(&self) -> Controls {
         self.controls.clone()
     }
 
-    /// Serves until `shutdown` is ready. Then `/readyz` says that it is stopping, and requests are served for the
-    /// configured delay, so that balancers look elsewhere first; then it takes no more connections, lets requests end within
-    /// the configured time, finishes the audit trail, hands back unused quota and returns. Dropped before, it stops at once.
+    /// Serves until `shutdown` is ready, then stops in this order:
+    ///
+    /// 1. `/readyz` says that the service is stopping. For the configured delay, requests are still served, so that
+    ///    balancers have time to choose another service.
+    /// 2. No new connection is accepted. Requests in flight may end within the configured time.
+    /// 3. The audit trail is finished, and unused quota is returned to the store.
+    ///
+    /// When the future is dropped, the service stops at once.
     ///
     /// # Errors
     ///
-    /// When a background task ended before `shutdown` was ready: the service stops in the same order, then returns
-    /// which task it was. When a listener failed.
+    /// When a background task ends before `shutdown` is ready: the service stops in the same order, and the error names
+    /// the task. When a listener fails.
     pub async fn run_until_stopped(mut self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let (public, operators) = (self.public.handle(), self.operators.handle());
         let stop = async {
@@ -138,7 +143,8 @@ impl Application {
 
 fn public_server(
     config: &Config,
-    (edge, certificates): (Edge, Option<&Certificates>),
+    edge: Edge,
+    certificates: Option<&Certificates>,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
 ) -> io::Result<(Server, SocketAddr)> {
@@ -154,7 +160,7 @@ fn public_server(
             .app_data(web::Data::from(Arc::clone(&verifier)))
             .app_data(web::Data::new(admission.clone()))
             .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
-            // Outermost, so that all that follows sees one path: clients join base URL and path with a slash.
+            // Outermost, so that all other layers see the normalised path: some clients send a doubled slash.
             .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
             .configure(routes::public)
     })
@@ -166,7 +172,7 @@ fn public_server(
     .keep_alive(Duration::from_secs(config.keep_alive_seconds.get()))
     .shutdown_timeout(config.shutdown_timeout_seconds.get())
     .tcp_nodelay(true)
-    // By default 256 who are silent would shut everybody out.
+    // The default is 256, so that 256 silent connections would exclude all other clients.
     .max_connection_rate(config.connections_per_worker.get())
     .tls_handshake_timeout(Duration::from_millis(config.head_timeout_ms.get()))
     .on_connect(PeerCertificate::store)
@@ -183,7 +189,7 @@ fn public_server(
     Ok((server.run(), address))
 }
 
-/// What the operators' listener tells about.
+/// The components that the operators' endpoints report on.
 struct Observed {
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,

@@ -97,8 +97,8 @@ impl Verification for BasicVerification {
         }
         let request = BasicRequest { nik, claims };
         findings.nik_plausible = request.nik_is_plausible();
-        let unjudged: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
-        findings.fields = named(None, &unjudged);
+        let not_compared: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
+        findings.fields = named(None, &not_compared);
         Ok(request)
     }
 
@@ -129,12 +129,12 @@ impl Verification for BasicVerification {
         let form = ObjectBuilder::new().property("nik", nik).required("nik");
         EndpointDocs {
             summary: "Basic verification",
-            description: "Judges what is claimed of a person against the civil registry, without a face. `nik` is \
+            description: "Compares claims about a person with the civil registry, without a face. `nik` is \
                           required, any of the other fields may be sent. Texts are compared without regard to case, \
                           accents, punctuation and doubled spaces. The reason is the first failure in the order of \
                           the fields; a field without a text of its own says `<field> does not match`. A field that \
                           the registry does not know is `null` and fails nothing: `verification_status` says that \
-                          nothing which could be compared differs, so look at the fields as well.",
+                          nothing which could be compared differs, so check the fields as well.",
             operation_id: "verifyFields",
             form: BasicField::ALL
                 .iter()
@@ -148,7 +148,7 @@ impl Verification for BasicVerification {
     }
 }
 
-/// The NIK and the judged fields by the names that the audit trail records.
+/// The results of the NIK and of the fields, by the names that the audit trail records.
 fn named(nik: Option<bool>, fields: &[(BasicField, Option<bool>)]) -> Vec<(&'static str, Option<bool>)> {
     let fields = fields.iter().map(|(field, matches)| (field.as_str(), *matches));
     [("nik", nik)].into_iter().chain(fields).collect()
@@ -156,15 +156,16 @@ fn named(nik: Option<bool>, fields: &[(BasicField, Option<bool>)]) -> Vec<(&'sta
 
 /// The schema of an answer with a result.
 fn answer_schema() -> Schema {
-    let judged = || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
+    let nullable_boolean =
+        || ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::Boolean, Type::Null]));
     let result = BasicField::ALL
         .iter()
-        .fold(ObjectBuilder::new().property("nik", judged()), |result, field| {
-            result.property(field.as_str(), judged())
+        .fold(ObjectBuilder::new().property("nik", nullable_boolean()), |result, field| {
+            result.property(field.as_str(), nullable_boolean())
         })
         .description(Some(
-            "`nik` and each field that was sent. Null is what was not judged, or what the registry does not \
-             carry for the person.",
+            "`nik` and each field that was sent. Null means that the field was not compared, or that the \
+             registry has no value for it.",
         ))
         .required("nik");
     ObjectBuilder::new()
@@ -183,8 +184,7 @@ fn example(reason: ReasonCode) -> Option<Value> {
     let answer = |nik, name, city| {
         let differs = (reason == ReasonCode::FieldMismatch).then_some(BasicField::City);
         let fields = sent.into_iter().zip([name, city]).collect();
-        let unjudged = BasicOutcome::unavailable(reason, &sent);
-        Some(BasicOutcome { differs, nik, fields, ..unjudged })
+        Some(BasicOutcome { differs, nik, fields, ..BasicOutcome::unavailable(reason, &sent) })
     };
     let outcome = match reason {
         ReasonCode::Verified => answer(Some(true), Some(true), Some(true)),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outage_tells_nothing_of_any_field() {
+    fn an_outage_gives_no_result_for_any_field() {
         let outcome = BasicOutcome::unavailable(ReasonCode::RegistryUnavailable, &[BasicField::Name]);
         assert_eq!(
             body(outcome),

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn bodies_share_the_limit_and_release_their_bytes() {
-        let shown = IntGauge::new("shown", "what is held").unwrap();
+        let shown = IntGauge::new("shown", "reserved bytes").unwrap();
         let memory = BodyMemory::new(100, shown.clone());
         let (mut one, mut other) = (memory.reservation(), memory.reservation());
         assert!(one.grow_to(60) && other.grow_to(40));
@@ -78,7 +78,7 @@ mod tests {
         drop(one);
         assert!(other.grow_to(100));
         memory.set_limit(50);
-        assert!(other.grow_to(100) && !memory.reservation().grow_to(1), "what is held stays");
+        assert!(other.grow_to(100) && !memory.reservation().grow_to(1), "reserved bytes stay");
         drop(other);
         assert!(memory.reservation().grow_to(50) && !memory.reservation().grow_to(51));
         assert_eq!(shown.get(), 0);

@@ -23,13 +23,13 @@ pub struct Config {
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
-    /// Whether a listener on an address other than the loopback may speak plain HTTP. Anyone on the network path can then
-    /// read photos, identities and metrics.
+    /// Whether a listener on an address other than the loopback may speak plain HTTP. Anyone on the network path can
+    /// then read photos, identities and metrics.
     pub allow_plaintext: bool,
     /// Encryption of the listeners.
     pub tls: TlsConfig,
-    /// The proxies, as addresses or networks, whose `X-Forwarded-For` is trusted. Too few: all clients have the balancer's
-    /// address. Too many: a caller from such a network may claim any address.
+    /// The proxies, as addresses or networks, whose `X-Forwarded-For` is trusted. Too few: all clients have the
+    /// balancer's address. Too many: a caller from such a network may claim any address.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Threads that read requests and write answers. Photos are analysed on other threads, so a few are enough; more of
@@ -42,22 +42,24 @@ pub struct Config {
     /// Requests in flight, from admission to answer; further requests are refused with 429. Each may hold a body.
     pub max_in_flight: NonZeroUsize,
     /// The share of these that one client may have, above 0 and up to 1; beyond it the client is refused with 429. Too
-    /// small: a client that is alone is refused although the service is idle. 1: one client with slow bodies blocks all.
+    /// small: a client that is alone is refused although the service is idle. 1: one client with slow bodies blocks
+    /// all.
     #[serde(deserialize_with = "share")]
     pub client_share: f64,
     /// The longest body that is read. A longer one is answered with 413.
     pub body_limit_bytes: NonZeroUsize,
     /// Bytes that the bodies of all requests may take together. A request beyond that is refused with 429.
     pub body_memory_bytes: NonZeroUsize,
-    /// Seconds in a row in which at least half of the requests are refused before `/readyz` reports the service as full.
-    /// Too few: a burst takes the service out of the balancer. Too many: callers are refused while others are idle.
+    /// Seconds in a row in which at least half of the requests are refused before `/readyz` reports the service as
+    /// full. Too few: a burst takes the service out of the balancer. Too many: callers are refused while others are
+    /// idle.
     pub saturated_seconds: NonZeroU64,
     /// How long a body may take to arrive. A slower one is answered with 408.
     pub body_timeout_ms: NonZeroU64,
     /// How long a request's head may take to arrive.
     pub head_timeout_ms: NonZeroU64,
-    /// How much of a body that is not needed is read before the connection is closed. If none is read, a client that still
-    /// sends sees a reset instead of the answer.
+    /// How much of a body that is not needed is read before the connection is closed. If none is read, a client that
+    /// still sends sees a reset instead of the answer.
     pub drain_limit_bytes: NonZeroU64,
     /// How long such a body is read.
     pub drain_timeout_ms: NonZeroU64,
@@ -66,8 +68,8 @@ pub struct Config {
     /// Whether work stops when the client closes its side of the connection. A client that closes only its sending side
     /// and waits gets no answer then.
     pub stop_when_client_leaves: bool,
-    /// How long requests are still served after a stop signal, while `/readyz` reports the stop. Too short: balancers still
-    /// send requests after the listener is closed. Too long: a restart takes that much longer.
+    /// How long requests are still served after a stop signal, while `/readyz` reports the stop. Too short: balancers
+    /// still send requests after the listener is closed. Too long: a restart takes that much longer.
     pub shutdown_delay_seconds: u64,
     /// How long requests in flight may take to end after that.
     pub shutdown_timeout_seconds: NonZeroU64,

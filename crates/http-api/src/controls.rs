@@ -37,8 +37,8 @@ impl Controls {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when the new certificates cannot be used. The limits are replaced all the same; the certificates in use
-    /// stay.
+    /// [`TlsError`] when the new certificates cannot be used. The limits are replaced all the same; the certificates in
+    /// use stay.
     pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
         self.limits.set(config);
         match &self.certificates {
@@ -47,7 +47,7 @@ impl Controls {
                 self.report_expiry(certificates);
                 Ok(())
             }
-            None if config.tls.certificate_file.is_some() => Err(TlsError::BY_A_START),
+            None if config.tls.certificate_file.is_some() => Err(TlsError::NEEDS_RESTART),
             None => Ok(()),
         }
     }

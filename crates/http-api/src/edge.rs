@@ -26,7 +26,7 @@ use crate::{
     visit::Visit,
 };
 
-/// Stands around every request of the public listener.
+/// Wraps every request of the public listener.
 #[derive(Clone)]
 pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,

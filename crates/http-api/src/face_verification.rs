@@ -72,7 +72,7 @@ pub(crate) struct FaceAnswer {
     result: FaceResult,
 }
 
-/// The result for each field; null where it was not judged.
+/// The result of each field; null when it was not compared.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct FaceResult {
     /// Whether the NIK is in the registry.
@@ -160,10 +160,10 @@ impl Verification for FaceVerification {
             .property("face_image", photo_field("The selfie, PNG or JPEG."));
         EndpointDocs {
             summary: "Face Verification (KTP)",
-            description: "Judges name, date of birth and face against the civil registry. Each is judged even when \
+            description: "Compares name, date of birth and face with the civil registry. Each is compared even when \
                           an earlier one fails; the reason is the first failure in the order NIK, registry status, \
-                          name, date of birth, reference photo, face. 75 passes. The percentage is truncated, not \
-                          rounded. A photo that cannot be judged is refused with 400, unless the NIK is unknown or \
+                          name, date of birth, reference photo, face. The pass mark is 75. The percentage is truncated, \
+                          not rounded. A photo that cannot be compared is refused with 400, unless the NIK is unknown or \
                           its record is not active.",
             operation_id: "verifyFace",
             form: FIELDS.into_iter().fold(form, ObjectBuilder::required).into(),

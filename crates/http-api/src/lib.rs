@@ -6,12 +6,12 @@
 //! **Architecture Invariant:** this is the only crate that knows HTTP, and it knows no database and no model:
 //! a handler parses, makes one call of the verifier and answers.
 //!
-//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. The edge gives it its `Request-Id`,
-//! turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
+//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. The edge gives it its
+//! `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
 //!
-//! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with the
-//! documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. The one exception is a body whose chunks are
-//! malformed: the server closes such a connection, so the refusal does not wait for the row.
+//! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with
+//! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. The one exception is a body whose
+//! chunks are malformed: the server closes such a connection, so the refusal does not wait for the row.
 //!
 //! **Architecture Invariant:** one `match` without a wildcard, in `status.rs`, gives each reason its status.
 //!

@@ -144,7 +144,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request whose client left before the answer.
+    /// Counts a request whose client closed the connection before the answer.
     pub(crate) fn abandoned(&self, endpoint: &str) {
         self.abandoned.with_label_values(&[endpoint]).inc();
     }

@@ -43,8 +43,8 @@ pub(crate) fn boundary(content_type: &str) -> Result<String, NoBoundary> {
         .ok_or(NoBoundary::Missing)
 }
 
-/// Splits a whole body into its parts, without copying their data. Bytes before the first boundary and after the last one
-/// are ignored. A body without its closing boundary was cut off and is refused.
+/// Splits a whole body into its parts, without copying their data. Bytes before the first boundary and after the last
+/// one are ignored. A body without its closing boundary was cut off and is refused.
 pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, MalformedMultipart> {
     let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
     let finder = memmem::Finder::new(&delimiter);
@@ -80,8 +80,8 @@ enum AfterBoundary {
     Neither,
 }
 
-/// What follows a boundary. `--` ends the form; a line end, possibly after blanks, begins a part. Otherwise the bytes only
-/// look like a boundary.
+/// What follows a boundary. `--` ends the form; a line end, possibly after blanks, begins a part. Otherwise the bytes
+/// only look like a boundary.
 fn after_boundary(rest: &[u8]) -> AfterBoundary {
     if rest.starts_with(b"--") {
         return AfterBoundary::End;
@@ -165,8 +165,8 @@ fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     }
 }
 
-/// The text up to the closing quote, and the rest. A backslash escapes a quote or a backslash. Before other characters it
-/// stands for itself, as in the file paths that old browsers send.
+/// The text up to the closing quote, and the rest. A backslash escapes a quote or a backslash. Before other characters
+/// it is taken literally, as in the file paths that old browsers send.
 fn unquote(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices().peekable();

@@ -53,8 +53,8 @@ pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
         .route("/readyz", web::get().to(readyz));
 }
 
-/// Discards the body of a request, since no endpoint here reads one. If it is not empty, the connection is closed after the
-/// answer.
+/// Discards the body of a request, since no endpoint here reads one. If it is not empty, the connection is closed after
+/// the answer.
 pub(crate) async fn without_bodies(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -2,8 +2,8 @@ use std::{any::Any, panic};
 
 /// Installs a panic hook that logs where a panic happened without its data.
 ///
-/// The default hook prints the message of a panic, which may quote the text being processed, such as a name or a date. This
-/// one logs a literal message and withholds one that was formatted. Call it once, at start.
+/// The default hook prints the message of a panic, which may quote the text being processed, such as a name or a date.
+/// This one logs a literal message and withholds one that was formatted. Call it once, at start.
 pub fn report_panics_without_data() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

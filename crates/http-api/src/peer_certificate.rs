@@ -36,8 +36,8 @@ fn described(certificate: &CertificateDer<'_>) -> ClientCertificate {
     }
 }
 
-/// A name of a kind that rules can use, if it has the form of its kind: an authority that may certify only mail addresses
-/// must not produce a host name.
+/// A name of a kind that rules can use, if it has the form of its kind: an authority that may certify only mail
+/// addresses must not produce a host name.
 fn as_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) if !name.contains(['@', ':', '/']) => Some(name.to_ascii_lowercase()),

@@ -3,8 +3,8 @@ use uuid::Uuid;
 
 /// The id of a request in its answer, and its id in the log and the audit trail.
 ///
-/// They differ when the client's own id may contain an identity number: such an id is echoed but not stored. The answer then
-/// has both, so that the rows can be found.
+/// They differ when the client's own id may contain an identity number: such an id is echoed but not stored. The answer
+/// then has both, so that the rows can be found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestId {
     echoed: Box<str>,

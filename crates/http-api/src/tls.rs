@@ -29,7 +29,8 @@ use self::verifier::Replaceable;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate chain of the public listener without its root, in PEM. Without it the listener speaks plain HTTP.
+    /// The certificate chain of the public listener without its root, in PEM. Without it the listener speaks plain
+    /// HTTP.
     pub certificate_file: Option<PathBuf>,
     /// Its private key, in PEM.
     pub private_key_file: Option<PathBuf>,
@@ -52,7 +53,7 @@ pub enum TlsError {
     File {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it, by itself or together with the others.
+        /// What is wrong with the file, or with the file and the others together.
         problem: String,
     },
     /// The settings contradict each other.
@@ -77,8 +78,8 @@ struct Loaded {
 }
 
 impl TlsConfig {
-    /// Reads the files and checks them against each other. Returns the expiry of the certificate in seconds since 1970, or
-    /// `None` without a certificate.
+    /// Reads the files and checks them against each other. Returns the expiry of the certificate in seconds since 1970,
+    /// or `None` without a certificate.
     ///
     /// # Errors
     ///
@@ -104,10 +105,10 @@ impl TlsConfig {
                 ));
             }
         };
-        let asks = self.client_certificate_required || self.client_certificate_suffices;
-        if asks && self.client_ca_file.is_none() {
+        let asks_for_certificate = self.client_certificate_required || self.client_certificate_suffices;
+        if asks_for_certificate && self.client_ca_file.is_none() {
             return Err(TlsError::Settings(
-                "http.tls.client_certificate_required and _suffices need client_ca_file, which says whose certificates count",
+                "http.tls.client_certificate_required and _suffices need client_ca_file, the authorities whose certificates are accepted",
             ));
         }
         let provider = Arc::new(ring::default_provider());
@@ -143,11 +144,11 @@ impl Certificates {
 
     /// Reads the files again, for new connections. When one is invalid, all certificates in use stay.
     pub(crate) fn reload(&self, config: &TlsConfig) -> Result<(), TlsError> {
-        let Loaded { certified, clients } = config.load()?.ok_or(TlsError::BY_A_START)?;
+        let Loaded { certified, clients } = config.load()?.ok_or(TlsError::NEEDS_RESTART)?;
         match (&self.0.clients, clients) {
             (Some(in_use), Some(verifier)) => in_use.replace(verifier),
             (None, None) => {}
-            _ => return Err(TlsError::BY_A_START),
+            _ => return Err(TlsError::NEEDS_RESTART),
         }
         *self.0.certified.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
@@ -160,7 +161,8 @@ impl Certificates {
             .with_protocol_versions(rustls::DEFAULT_VERSIONS)?
             .with_client_cert_verifier(Arc::clone(verifier) as Arc<dyn ClientCertVerifier>);
         let mut config = builder.with_cert_resolver(Arc::clone(&self.0) as Arc<dyn ResolvesServerCert>);
-        // A resumed session would keep the client certificate of its first connection, even if it has been revoked since.
+        // A resumed session would keep the client certificate of its first connection, even if it has been revoked
+        // since.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         Ok(config)
     }
@@ -198,8 +200,8 @@ impl fmt::Debug for InUse {
 }
 
 impl TlsError {
-    pub(crate) const BY_A_START: Self =
-        Self::Settings("whether TLS is spoken, and clients are asked for certificates, changes by a start");
+    pub(crate) const NEEDS_RESTART: Self =
+        Self::Settings("TLS and client certificates can only be turned on or off by a restart");
 
     fn of_file(file: &Path, problem: impl fmt::Display) -> Self {
         Self::File { file: file.to_owned(), problem: problem.to_string() }

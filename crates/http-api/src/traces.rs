@@ -1,7 +1,7 @@
 //! The trace that a request belongs to, by W3C's header `traceparent`.
 //!
-//! Enter with [`TraceParent::of`]. The program sets up the export of traces. This module gives a request's span its parent
-//! and its attributes, and an answer its header where traces are exported.
+//! Enter with [`TraceParent::of`]. The program sets up the export of traces. This module gives a request's span its
+//! parent and its attributes, and an answer its header where traces are exported.
 
 use actix_web::http::{
     Method,
@@ -34,8 +34,8 @@ pub(crate) struct Answered<'a> {
 }
 
 impl TraceParent {
-    /// The span of the caller. `None` when the header is missing, repeated or malformed, and when one of its ids may contain
-    /// an identity number, which must not be stored.
+    /// The span of the caller. `None` when the header is missing, repeated or malformed, and when one of its ids may
+    /// contain an identity number, which must not be stored.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER);
         let value = values.next()?.to_str().ok()?;

@@ -21,7 +21,7 @@ pub trait Verification: Sized + 'static {
     /// The fields of the form, each of which may be sent once.
     fn fields() -> Vec<&'static str>;
 
-    /// Parses the form in the documented order of its fields. What is known of the request goes into `findings` as soon
+    /// Parses the form in the documented order of its fields. Each parsed value goes into `findings` as soon
     /// as it is parsed, so that the audit row of a refused request has it.
     ///
     /// # Errors
@@ -44,21 +44,21 @@ pub trait Verification: Sized + 'static {
         claims: Self::Claims,
     ) -> impl Future<Output = Result<Verdict<Self::Body>, VerificationError>>;
 
-    /// The body of the 503 that is answered when a database cannot answer. It contains no finding, only the names of the
-    /// fields that were sent.
+    /// The body of the 503 that is answered when a database cannot answer. It contains no finding, only the names of
+    /// the fields that were sent.
     fn outage(reason: ReasonCode, findings: &Findings) -> Self::Body;
 
     /// The endpoint in the OpenAPI document.
     fn docs() -> EndpointDocs;
 }
 
-/// The result of a verification: what is answered, and what is recorded.
+/// The result of a verification: its answer, and the values for its audit row.
 pub struct Verdict<Body> {
     pub(crate) reason: ReasonCode,
     pub(crate) body: Body,
     /// How long each step took.
     pub(crate) timings: StepTimings,
-    /// Each field that was judged; `None` where it could not be.
+    /// Whether each field matches; `None` for a field that was not compared.
     pub(crate) fields: Vec<(&'static str, Option<bool>)>,
     /// The percentage in the answer, 0 to 100.
     pub(crate) percentage: Option<f64>,
@@ -75,7 +75,7 @@ impl<Body> Verdict<Body> {
     }
 }
 
-/// What is known of a request, for its audit row.
+/// The values for a request's audit row that are known so far.
 #[derive(Debug, Default)]
 pub struct Findings {
     pub(crate) nik: Option<NationalId>,

@@ -14,8 +14,8 @@ use crate::{body::Body, refusal::Refusal, request_id::RequestId};
 /// One request on the public listener, from its head to its answer.
 ///
 /// The edge makes it and inserts it into the request; a handler takes it as an argument. A handler that is mounted
-/// outside the edge is answered with 500. What becomes known while the request is served is recorded here, where the edge
-/// finds it for the log and the metrics even after a panic of the handler.
+/// outside the edge is answered with 500. Handlers record here what the edge
+/// needs for the log and the metrics, which it gets even after a panic of the handler.
 #[derive(Clone)]
 pub(crate) struct Visit(Rc<Inner>);
 
@@ -27,7 +27,7 @@ struct Inner {
     record: RefCell<VisitRecord>,
 }
 
-/// What became known of a request, for the log and the metrics.
+/// What the log and the metrics show of a request.
 #[derive(Default)]
 pub(crate) struct VisitRecord {
     /// The client, once its credentials were found to be right.
@@ -67,12 +67,12 @@ impl Visit {
         self.0.started.elapsed()
     }
 
-    /// What is known so far.
+    /// The record so far.
     pub(crate) fn record(&self) -> Ref<'_, VisitRecord> {
         self.0.record.borrow()
     }
 
-    /// Adds to what is known.
+    /// Changes the record.
     pub(crate) fn update(&self, change: impl FnOnce(&mut VisitRecord)) {
         change(&mut self.0.record.borrow_mut());
     }
@@ -96,7 +96,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_handler_outside_the_edge_is_a_500() {
-        let handler = |_: Visit| ready("an answer that nobody counts");
+        let handler = |_: Visit| ready("an answer without an audit row");
         let app = test::init_service(App::new().route("/", web::get().to(handler))).await;
         let response = test::call_service(&app, test::TestRequest::get().uri("/").to_request()).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

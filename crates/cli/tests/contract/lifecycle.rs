@@ -86,7 +86,7 @@ fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart()
         "[http]\ntls = { certificate_file = \"c\", private_key_file = \"k\" }\n",
     );
     service.reload();
-    assert!(service.logged().contains("changes by a start"), "{}", service.logged());
+    assert!(service.logged().contains("turned on or off by a restart"), "{}", service.logged());
 
     service.change_settings("body_limit_bytes = 1000", "body_limit_bytes = \"many\"");
     service.reload();

@@ -23,9 +23,9 @@ use crate::{
 
 /// A call that was admitted, until it is answered.
 ///
-/// [`answer`](Self::answer) is the only way to an [`Answer`], and it returns only after the call's row in the audit trail
-/// is durable. A call that is dropped instead, because its client left or its handler panicked, is recorded without
-/// waiting, as `UNANSWERED` or `INTERNAL`. It counts as in flight until then.
+/// [`answer`](Self::answer) is the only way to an [`Answer`], and it returns only after the call's row in the audit
+/// trail is durable. A call that is dropped instead, because its client left or its handler panicked, is recorded
+/// without waiting, as `UNANSWERED` or `INTERNAL`. It counts as in flight until then.
 ///
 /// A handler answers a call with the result of its verification:
 ///
@@ -82,7 +82,7 @@ impl<V: Verification> AdmittedCall<V> {
         self.call.visit.body()
     }
 
-    /// The client that calls, and what is known of the request, to be added to.
+    /// The client that calls, and the findings so far, to be extended.
     pub(crate) fn client_and_findings(&mut self) -> (&ClientName, &mut Findings) {
         (&self.call.client, &mut self.call.findings)
     }
@@ -95,7 +95,7 @@ impl<V: Verification> AdmittedCall<V> {
     }
 }
 
-/// A call whose client is known, so that its ending belongs into the audit trail.
+/// A call whose client is known, so that the way it ends is recorded in the audit trail.
 pub(super) struct IdentifiedCall<V: Verification> {
     visit: Visit,
     verifier: Arc<Verifier>,
@@ -207,7 +207,7 @@ impl<V: Verification> Drop for IdentifiedCall<V> {
 }
 
 impl Answer {
-    /// The answer to a caller whose name is not known. It is not audited, as there is nobody to record.
+    /// The answer to a caller whose name is not known. It has no audit row, because the client is unknown.
     pub(super) fn to_unknown<V: Verification>(refusal: &Refusal) -> Self {
         Self(refused::<V>(refusal, &Findings::default()))
     }

@@ -216,10 +216,10 @@ async fn documents_need_no_credentials() {
 #[actix_web::test]
 async fn a_clients_own_id_is_echoed() {
     let served = serve();
-    let ask = |own: &str| post("/deaf", &format!("x-request-id: {own}\r\nContent-Length: 0\r\n"), b"");
-    let answer = served.exchange(ask("order-7")).await;
+    let request = |own: &str| post("/deaf", &format!("x-request-id: {own}\r\nContent-Length: 0\r\n"), b"");
+    let answer = served.exchange(request("order-7")).await;
     assert_eq!(header(&answer, "request-id").as_deref(), Some("order-7"));
-    let answer = served.exchange(ask("order 7")).await;
+    let answer = served.exchange(request("order 7")).await;
     assert_eq!(header(&answer, "request-id").unwrap().len(), 36);
 }
 
@@ -412,7 +412,7 @@ async fn work_stops_when_the_client_leaves() {
     let left = || served.metrics.abandoned_from("unmatched") == 1 && served.metrics.in_flight().get() == 0;
     let started = Instant::now();
     while !left() {
-        assert!(started.elapsed() < Duration::from_secs(5), "the handler goes on for nobody");
+        assert!(started.elapsed() < Duration::from_secs(5), "the handler was not cancelled");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
