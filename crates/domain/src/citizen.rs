@@ -13,16 +13,21 @@ pub enum CitizenStatus {
     Inactive,
 }
 
-impl FromStr for CitizenStatus {
-    type Err = ();
+/// The text is not a status of the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected active, deceased, duplicate or inactive")]
+pub struct UnknownCitizenStatus;
 
-    fn from_str(text: &str) -> Result<Self, ()> {
+impl FromStr for CitizenStatus {
+    type Err = UnknownCitizenStatus;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "active" => Ok(Self::Active),
             "deceased" => Ok(Self::Deceased),
             "duplicate" => Ok(Self::Duplicate),
             "inactive" => Ok(Self::Inactive),
-            _ => Err(()),
+            _ => Err(UnknownCitizenStatus),
         }
     }
 }

@@ -36,7 +36,7 @@ mod redacted;
 pub use basic_field::BasicField;
 pub use birth_date::{BirthDate, InvalidBirthDate};
 pub use calibration::{Anchor, Calibration, InvalidCalibration};
-pub use citizen::CitizenStatus;
+pub use citizen::{CitizenStatus, UnknownCitizenStatus};
 pub use client_certificate::{CertificateName, ClientCertificate, InvalidCertificateName};
 pub use client_name::{ClientName, InvalidClientName, InvalidUsername, Username, WELL_KNOWN_CREDENTIALS};
 pub use client_rules::{

@@ -158,6 +158,6 @@ fn share_below(genuine: &[PersonCosines], threshold: f64, weights: &Weights) -> 
     share(below, all)
 }
 
-fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
+fn share(part: f64, total: f64) -> f64 {
+    if total > 0.0 { part / total } else { 0.0 }
 }

@@ -193,7 +193,7 @@ mod tests {
             align(&picture, picture.orientation, &eightfold, &FRAME, &mut resizer, &mut reduced).unwrap();
         for (column, row) in [(4, 4), (60, 50), (100, 107)] {
             let at = (row * CROP_SIDE + column) * 3;
-            // A crop pixel's middle lies between two pixels of the raster.
+            // The centre of a crop pixel is between two pixels of the raster.
             let expected = 2.0 * column as f32 + 0.5;
             assert!((face.rgb()[at] - expected).abs() < 1.0, "{} at {column}", face.rgb()[at]);
         }

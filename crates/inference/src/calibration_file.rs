@@ -143,7 +143,7 @@ pub struct CalibrationPoint {
     pub fmr: f64,
     /// The share of genuine pairs that do not reach it.
     pub fnmr: f64,
-    /// Whether the false match rate lies beyond the data and is extrapolated linearly in its logarithm.
+    /// Whether the false match rate is beyond the data and is extrapolated linearly in its logarithm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extrapolated: bool,
     /// The definition of an anchor in words. `None` for a point between two anchors, which makes the scale linear in
@@ -184,7 +184,8 @@ impl CalibrationFile {
         }
         file.scale().map_err(|error| invalid(error.to_string()))?;
         let mut rates = file.points.iter().flat_map(|point| [point.fmr, point.fnmr]);
-        if let Some(rate) = rates.find(|rate| !(0.0..=1.0).contains(rate)) {
+        let out_of_range = rates.find(|rate| !(0.0..=1.0).contains(rate));
+        if let Some(rate) = out_of_range {
             return Err(invalid(format!("expected every rate in 0 to 1, found {rate}")));
         }
         Ok(file)

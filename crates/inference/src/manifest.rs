@@ -177,7 +177,7 @@ pub struct EmbeddingSpec {
     pub length: usize,
     /// The detector of this embedder's model set.
     pub detector: String,
-    /// The name of the calibration file, which lies in the manifest's folder.
+    /// The name of the calibration file in the manifest's folder.
     pub calibration: String,
     /// The window in which the detector places the landmarks of the crop.
     #[serde(default)]

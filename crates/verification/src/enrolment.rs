@@ -55,7 +55,7 @@ pub struct Enrolled {
     pub tally: EnrolmentTally,
     /// How many of them it has embedded.
     pub embedded: u64,
-    /// Whether the whole registry has been processed, by this process and others.
+    /// Whether the entire registry has been processed, by this process and others.
     pub complete: bool,
 }
 

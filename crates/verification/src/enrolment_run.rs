@@ -33,7 +33,7 @@ enum RangeOutcome {
 }
 
 impl Enrolment {
-    /// Runs until the whole registry has been processed, or `stop` is set. All embedded people are written before it
+    /// Runs until the entire registry has been processed, or `stop` is set. All embedded people are written before it
     /// returns.
     ///
     /// # Errors
@@ -75,7 +75,7 @@ struct RegistryPass<'a, R> {
 }
 
 impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
-    /// Returns true when the whole registry is processed, and false when the pass was stopped.
+    /// Returns true when the entire registry is processed, and false when the pass was stopped.
     async fn run(&mut self, lease: Duration) -> Result<bool, EnrolmentError> {
         while !*self.stop.borrow() {
             match self.next_step().await? {

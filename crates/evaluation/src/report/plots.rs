@@ -116,7 +116,7 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, DrawError> {
 fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, DrawError> {
     let line = vec![(scale.to_vec(), GENUINE)];
     let x = Axis { range: -0.2..1.0, name: "cosine", label: &decimals };
-    let y = Axis { range: 0.0..105.0, name: "percentage", label: &whole };
+    let y = Axis { range: 0.0..105.0, name: "percentage", label: &integer };
     draw(x, y, line, Some(&Mark { x: pass_mark, height: 105.0 }))
 }
 
@@ -208,6 +208,6 @@ fn decimals(value: &f64) -> String {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
-fn whole(value: &f64) -> String {
+fn integer(value: &f64) -> String {
     format!("{value:.0}")
 }
