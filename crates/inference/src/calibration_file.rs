@@ -183,8 +183,9 @@ impl CalibrationFile {
             )));
         }
         file.scale().map_err(|error| invalid(error.to_string()))?;
-        let mut rates = file.points.iter().flat_map(|point| [point.fmr, point.fnmr]);
-        let out_of_range = rates.find(|rate| !(0.0..=1.0).contains(rate));
+        let out_of_range = (file.points.iter())
+            .flat_map(|point| [point.fmr, point.fnmr])
+            .find(|rate| !(0.0..=1.0).contains(rate));
         if let Some(rate) = out_of_range {
             return Err(invalid(format!("expected every rate in 0 to 1, found {rate}")));
         }
