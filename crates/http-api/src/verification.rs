@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{endpoint_docs::EndpointDocs, form::Form, refusal::Refusal};
 
-/// An audited endpoint. Its file implements this trait; `endpoints.rs` lists it; nothing else has to know it.
+/// An audited endpoint. Its file implements this trait, and `endpoints.rs` lists it. ARCHITECTURE.md has the recipe.
 ///
 /// One handler serves them all: it admits the call, reads the form, parses the claims, verifies them and answers. An
 /// implementation never makes a response itself, so it cannot answer before the audit row is durable.

@@ -109,12 +109,12 @@ struct RotateArguments {
     json: bool,
 }
 
-/// The limits of a client.
 /// Accepts the name of an endpoint, and lists all of them in the help and in the error.
 fn endpoint_parser() -> impl TypedValueParser<Value = Endpoint> {
     PossibleValuesParser::new(Endpoint::ALL.map(Endpoint::as_str)).try_map(|name| name.parse())
 }
 
+/// The limits of a client.
 #[derive(Debug, Args)]
 struct RuleArguments {
     /// Network or address from which the client may call; may be repeated [default: any]
