@@ -87,7 +87,8 @@ impl Person {
                 .context("date_of_birth: expected a day as yyyy-mm-dd")?,
             status: status
                 .parse()
-                .map_err(|()| anyhow::anyhow!("status: expected active, deceased, duplicate or inactive"))?,
+                .ok()
+                .context("status: expected active, deceased, duplicate or inactive")?,
             portrait: match portrait {
                 "" => None,
                 path => Some(photo_path(folder, path)?),
