@@ -85,10 +85,7 @@ impl Person {
                 .ok()
                 .filter(|parsed| parsed.to_string() == date)
                 .context("date_of_birth: expected a day as yyyy-mm-dd")?,
-            status: status
-                .parse()
-                .ok()
-                .context("status: expected active, deceased, duplicate or inactive")?,
+            status: status.parse().context("status")?,
             portrait: match portrait {
                 "" => None,
                 path => Some(photo_path(folder, path)?),
