@@ -211,6 +211,14 @@ mod tests {
         }
     }
 
+    /// Only answers of the server itself have a reason that no endpoint lists.
+    #[test]
+    fn every_reason_code_is_listed_by_an_endpoint() {
+        let listed: Vec<_> = AUDITED.iter().flat_map(|endpoint| (endpoint.docs)().reasons).copied().collect();
+        let others = ReasonCode::ALL.iter().filter(|reason| !listed.contains(reason)).copied();
+        assert_eq!(others.collect::<Vec<_>>(), [ReasonCode::NotFound, ReasonCode::Served]);
+    }
+
     /// Where a value does not fit its schema: wrong types, missing properties, unknown properties.
     fn faults(value: &Value, schema: &Value, place: &str) -> Vec<String> {
         let schema = schema["$ref"].as_str().map_or(schema, |reference| {

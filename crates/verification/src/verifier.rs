@@ -7,7 +7,7 @@ use std::{
 };
 
 use padan_domain::{
-    BirthDate, CitizenStatus, Clock, Decision, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
+    BirthDate, CitizenStatus, Clock, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, Photo, judge,
 };
 use padan_inference::{Analysis, Engine, Identity, JobObserver, WorkerFigures};
@@ -278,18 +278,6 @@ fn both<A, B>(
     }
 }
 
-impl VerificationError {
-    /// The decision without any result, when a database did not answer; `None` for every other error.
-    pub fn outage(&self) -> Option<Decision> {
-        match self {
-            Self::RegistryUnavailable(_) | Self::StoreUnavailable(_) => {
-                Some(Decision::unavailable(self.reason()))
-            }
-            Self::TooManyFailedFaces(_) | Self::Photo(_) | Self::Busy | Self::Internal(_) => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use padan_domain::ReasonCode;
@@ -318,13 +306,5 @@ mod tests {
         assert_eq!(reported(photo(), registry()), ReasonCode::RegistryUnavailable);
         assert_eq!(reported(VerificationError::Busy, photo()), ReasonCode::NoFace);
         assert_eq!(both::<_, ()>(Ok(1), Err(photo())).unwrap_err().reason(), ReasonCode::NoFace);
-    }
-
-    #[test]
-    fn only_an_outage_of_a_database_has_a_decision_without_results() {
-        assert!(registry().outage().is_some());
-        assert!(store().outage().is_some());
-        assert!(photo().outage().is_none());
-        assert!(VerificationError::Busy.outage().is_none());
     }
 }
