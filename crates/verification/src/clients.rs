@@ -386,8 +386,8 @@ mod tests {
     fn the_demo_client_exists_in_the_demo_only() {
         let demo = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() }).unwrap();
         assert_eq!(ask(&demo, "demo", "demo", "demo", "127.0.0.1").unwrap(), "demo");
-        let nobody = Clients::load(&ClientsConfig::default()).unwrap();
-        assert_eq!(ask(&nobody, "demo", "demo", "demo", "127.0.0.1"), Err(AdmissionError::Unauthorized));
+        let no_clients = Clients::load(&ClientsConfig::default()).unwrap();
+        assert_eq!(ask(&no_clients, "demo", "demo", "demo", "127.0.0.1"), Err(AdmissionError::Unauthorized));
     }
 
     #[test]
