@@ -12,7 +12,7 @@ for name in person-key template-keys audit-keys postgres-password replicator-pas
   [ -e "$name" ] || openssl rand -hex 32 >"$name"
 done
 
-# urls FILE URL... : writes the URLs, passwords included, one a line.
+# urls FILE URL... : writes the URLs, passwords included, one per line.
 urls() {
   [ -e "$1" ] || printf '%s\n' "${@:2}" >"$1"
 }

@@ -15,7 +15,7 @@ pub struct Config {
     /// Either this or `urls_file` is set.
     #[serde(deserialize_with = "one_or_many")]
     pub urls: Vec<SecretString>,
-    /// A file with the URLs, one a line. It contains passwords: only the service may read it.
+    /// A file with the URLs, one per line. It contains passwords: only the service may read it.
     #[serde(default)]
     pub urls_file: Option<PathBuf>,
     /// How long it may take to get a connection to one replica, new or from the pool. Too short: a replica that is

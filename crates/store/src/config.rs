@@ -26,7 +26,7 @@ pub struct Config {
     /// them. With another first key, no template is found and every portrait is embedded again.
     #[serde(default)]
     pub person_key: Option<SecretString>,
-    /// A file with the secrets, one a line. Only the service may read it.
+    /// A file with the secrets, one per line. Only the service may read it.
     #[serde(default)]
     pub person_key_file: Option<PathBuf>,
     /// The keys that encrypt templates, 64 hexadecimal digits each, separated by commas or white space. The first one
@@ -35,7 +35,7 @@ pub struct Config {
     /// each other's templates repeatedly.
     #[serde(default)]
     pub template_keys: Option<SecretString>,
-    /// A file with the keys, one a line. Only the service may read it.
+    /// A file with the keys, one per line. Only the service may read it.
     #[serde(default)]
     pub template_keys_file: Option<PathBuf>,
     /// The keys that sign the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
@@ -43,7 +43,7 @@ pub struct Config {
     /// key, rows can be forged.
     #[serde(default)]
     pub audit_keys: Option<SecretString>,
-    /// A file with the keys, one a line. Only the service and the auditor may read it.
+    /// A file with the keys, one per line. Only the service and the auditor may read it.
     #[serde(default)]
     pub audit_keys_file: Option<PathBuf>,
     /// How long an answer waits until its audit row is durable. Too short: a slow disk causes 503. Too long: callers
