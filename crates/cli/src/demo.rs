@@ -1,6 +1,6 @@
 //! `padan demo`: the service on a private PostgreSQL with sample people, and the eight documented answers.
 //!
-//! Enter through [`run`]. It starts the cluster, loads people, starts the service, sends the eight requests as a client
+//! Start at [`run`]. It starts the cluster, loads people, starts the service, sends the eight requests as a client
 //! would, and serves until a signal ends it.
 
 mod exchange;

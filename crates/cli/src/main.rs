@@ -1,6 +1,6 @@
 //! The program `padan`: the service, its demo and the operator's tools.
 //!
-//! Enter through [`main`]: it parses the arguments and calls the `run` function of the command's module in
+//! Start at [`main`]: it parses the arguments and calls the `run` function of the command's module in
 //! [`commands`]. [`settings`] composes the configuration of all crates.
 //!
 //! **Architecture Invariant:** this is the composition root. Only this crate combines the others, and only this crate

@@ -1,6 +1,6 @@
 //! `padan models`: lists, installs, verifies and activates models.
 //!
-//! Enter through [`run`]. Files are identified only by SHA-256; names, folders and packages are only places to search.
+//! Start at [`run`]. Files are identified only by SHA-256; names, folders and packages are only places to search.
 //!
 //! **Architecture Invariant:** a file gets a model's final name only after its digest has been checked and it has been
 //! written completely.

@@ -1,6 +1,6 @@
 //! A private PostgreSQL server that this process initialises, starts, stops and removes.
 //!
-//! Enter through [`Claim`], which locks a folder below `.deps` against other processes, and [`PrivateCluster::start`].
+//! Start at [`Claim`], which locks a folder below `.deps` against other processes, and [`PrivateCluster::start`].
 //!
 //! **Architecture Invariant:** a cluster does not outlive its claim for long. The claim is an advisory lock that the
 //! kernel releases with the process. The postmaster gets a signal when its parent dies. The next process that claims

@@ -1,6 +1,6 @@
 macro_rules! basic_fields {
     ($($variant:ident => $name:literal, $description:literal;)+) => {
-        /// A field of basic verification besides the NIK, in the documented order.
+        /// A field of basic verification besides the NIK, in the order of the form in the OpenAPI document.
         ///
         /// The order decides which difference is reported when several fields differ.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -9,7 +9,7 @@ macro_rules! basic_fields {
         }
 
         impl BasicField {
-            /// Every field, in the documented order.
+            /// Every field, in the order of the form in the OpenAPI document.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The field's name in forms, in responses and as a column of the registry's view.

@@ -30,7 +30,7 @@ pub enum FaceJudgement {
 /// The outcome of a face verification.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Decision {
-    /// The reason: the first in the documented order when several checks fail.
+    /// The reason: the first failure in the order NIK, status, name, date of birth, reference, face.
     pub reason: ReasonCode,
     /// The result of each field.
     pub results: FieldResults,

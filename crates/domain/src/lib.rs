@@ -1,6 +1,6 @@
 //! The domain types that all crates share: the parsed request, similarity and percentage, the decision.
 //!
-//! Enter through the constructors: [`NationalId`], [`PersonName`], [`BirthDate`] and [`Photo`] parse what a
+//! Start at the constructors: [`NationalId`], [`PersonName`], [`BirthDate`] and [`Photo`] parse what a
 //! client sent, [`Calibration`] turns a [`Similarity`] into a [`Percentage`], and [`judge`] decides.
 //!
 //! **Architecture Invariant:** no I/O, no async, and no clock: time is passed in as a [`Clock`].

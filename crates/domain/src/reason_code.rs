@@ -9,7 +9,7 @@ macro_rules! reason_codes {
         }
 
         impl ReasonCode {
-            /// Every code, in the documented order.
+            /// Every code, in the order of the table in the OpenAPI document.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The upper-case code.

@@ -1,6 +1,6 @@
 //! Measures a face engine on labelled photos: makes error rates, the calibration of percentages and a report.
 //!
-//! Enter with [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
+//! Start at [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
 //! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page.
 //!
 //! **Architecture Invariant:** this crate uses no database, no HTTP and no service: photos come from files, and results

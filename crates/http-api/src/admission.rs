@@ -27,7 +27,7 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    /// Admits calls of `clients`. Where `certificate_suffices`, a client certificate may replace the credentials.
+    /// Admits calls of `clients`. If `certificate_suffices`, a client certificate may replace the credentials.
     pub(crate) fn new(
         clients: Arc<Clients>,
         verifier: Arc<Verifier>,
@@ -41,7 +41,7 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// The answer that refuses the call. Where the client is known and the refusal is audited, its row is durable.
+    /// The answer that refuses the call. If the client is known and the refusal is audited, its row is durable.
     pub(crate) async fn admit<V: Verification>(
         &self,
         request: &HttpRequest,

@@ -21,7 +21,7 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) reason: &'a str,
 }
 
-/// The reason of a response, carried by it to the edge, which logs and counts it.
+/// The reason of a response. The response carries it to the edge, which logs and counts it.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     /// How the request ended.

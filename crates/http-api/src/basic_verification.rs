@@ -55,7 +55,7 @@ pub(crate) struct BasicAnswer {
     result: BasicResult,
 }
 
-/// `nik` and the fields that were sent, in the documented order.
+/// `nik` and the fields that were sent, in the order of [`BasicField::ALL`].
 #[derive(Debug)]
 pub(crate) struct BasicResult {
     nik: Option<bool>,

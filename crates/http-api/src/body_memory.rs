@@ -5,7 +5,8 @@ use std::sync::{
 
 use prometheus::IntGauge;
 
-/// Limits the memory that the bodies of all requests take together.
+/// Limits the memory that the bodies of all requests take together. Decoded photos have a limit of their own: the pixel
+/// budget of the inference engine.
 #[derive(Clone)]
 pub(crate) struct BodyMemory(Arc<Budget>);
 

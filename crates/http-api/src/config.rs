@@ -23,7 +23,7 @@ pub struct Config {
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
-    /// Whether a listener on an address other than the loopback may speak plain HTTP. Anyone on the network path can
+    /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can
     /// then read photos, identities and metrics.
     pub allow_plaintext: bool,
     /// Encryption of the listeners.
@@ -122,7 +122,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] when a listener would speak plain HTTP over the network, or a certificate cannot be used.
+    /// [`ConfigError`] when a listener would use plain HTTP over the network, or a certificate cannot be used.
     pub fn validate(&self) -> Result<(), ConfigError> {
         self.tls.check()?;
         let is_encrypted = self.tls.certificate_file.is_some();

@@ -37,7 +37,7 @@ impl Controls {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when the new certificates cannot be used. The limits are replaced all the same; the certificates in
+    /// [`TlsError`] when the new certificates cannot be used. The limits are replaced nevertheless; the certificates in
     /// use stay.
     pub fn reload(&self, config: &Config) -> Result<(), TlsError> {
         self.limits.set(config);

@@ -50,7 +50,8 @@ impl PresentedCredentials {
     }
 }
 
-/// The value of a header that must occur exactly once. Of two, a proxy and this service might read different ones.
+/// The value of a header that must occur exactly once. If a header occurs twice, a proxy and this service might read
+/// different values.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     let mut values = headers.get_all(name);
     let value = values.next()?.as_bytes().trim_ascii();

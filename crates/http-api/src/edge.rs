@@ -37,7 +37,7 @@ pub(crate) struct Edge {
 /// The result of a handler, before the edge completes it.
 enum Ending {
     Answered(ServiceResponse<BoxBody>),
-    /// The library's own error, or a panic: a response without its request.
+    /// An error of actix-web, or a panic: a response without its request.
     Failed(HttpResponse),
 }
 
@@ -96,7 +96,7 @@ impl Edge {
             exchange.endpoint = routes::endpoint_label(&pattern);
         }
         let body = exchange.visit.body();
-        // Another protocol that the client offers is not spoken here, and the server closes such a connection.
+        // Another protocol that the client offers is not supported, and the server closes such a connection.
         let is_reusable = body.drain().await && !exchange.offers_another_protocol;
         let response = ending.response_mut();
         exchange.visit.id().insert_into(response.headers_mut());
@@ -155,7 +155,7 @@ impl Edge {
 }
 
 impl Ending {
-    /// The reason that the handler gave. A response of the library's own is replaced by one of ours.
+    /// The reason that the handler gave. A response that actix-web made itself is replaced by a `Refusal`.
     fn report(&mut self) -> Report {
         let reported = self.response_mut().extensions().get::<Report>().cloned();
         reported.unwrap_or_else(|| {
@@ -184,7 +184,7 @@ impl Ending {
     }
 }
 
-/// A request and what the edge alone knows of it. Dropped before it was answered, its client has left.
+/// A request and its data that only the edge uses. If this is dropped before the answer, the client has left.
 struct Exchange {
     metrics: Arc<Metrics>,
     visit: Visit,
@@ -192,7 +192,7 @@ struct Exchange {
     endpoint: &'static str,
     method: Method,
     span: Span,
-    /// The span of this request, where traces are exported.
+    /// The span of this request, if traces are exported.
     own_trace: Option<TraceParent>,
     /// The span that the client sent.
     parent_trace: Option<TraceParent>,

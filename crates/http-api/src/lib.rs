@@ -1,6 +1,6 @@
 //! Padan over HTTP, on two listeners: the public API, and `/metrics`, `/healthz` and `/readyz` for operators.
 //!
-//! Enter through [`Application::build`] and [`Application::run_until_stopped`]. To add an audited endpoint, follow the
+//! Start at [`Application::build`] and [`Application::run_until_stopped`]. To add an audited endpoint, follow the
 //! recipe in ARCHITECTURE.md: a file that implements [`Verification`], listed in `endpoints.rs`.
 //!
 //! **Architecture Invariant:** this is the only crate that knows HTTP, and it knows no database and no model:

@@ -39,7 +39,7 @@ impl Limits {
         }
     }
 
-    /// Replaces the limits. Requests in flight keep theirs.
+    /// Replaces the limits. Requests in flight keep theirs of size and time; the shared memory limit applies at once.
     pub(crate) fn set(&self, config: &Config) {
         let (bytes, most) = (config.body_memory_bytes.get(), config.max_in_flight.get());
         self.in_flight.set_limits(most, config.max_in_flight_per_client());

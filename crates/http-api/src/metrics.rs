@@ -22,7 +22,7 @@ declare::metrics! {
     request_duration: HistogramVec = "padan_http_request_duration_seconds", ["endpoint", "status"] in SECONDS;
     /// Expiry of a listener's certificate, in seconds since 1970.
     certificate_expiry: IntGaugeVec = "padan_tls_certificate_expiry_timestamp_seconds", ["listener"];
-    /// Requests that are being read or answered now.
+    /// Requests that are being read or answered now, admitted or not.
     in_flight: IntGauge = "padan_http_in_flight", [];
     /// Limit of admitted requests in flight; further requests are refused.
     in_flight_limit: IntGauge = "padan_http_in_flight_limit", [];

@@ -179,7 +179,7 @@ fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Respons
     .build()
 }
 
-/// The text of a reason in an example. Where the answer names a field, the example does.
+/// The text of a reason in an example. If the answer names a field, the example does.
 fn example_text(reason: ReasonCode) -> &'static str {
     match reason {
         ReasonCode::MissingField => "nik is required",

@@ -36,8 +36,8 @@ fn described(certificate: &CertificateDer<'_>) -> ClientCertificate {
     }
 }
 
-/// A name of a kind that rules can use, if it has the form of its kind: an authority that may certify only mail
-/// addresses must not produce a host name.
+/// The name as text, if rules can use its kind and it has the form of that kind. Otherwise an authority for mail
+/// addresses could certify a host name.
 fn as_text(name: &GeneralName<'_>) -> Option<String> {
     match name {
         GeneralName::DNSName(name) if !name.contains(['@', ':', '/']) => Some(name.to_ascii_lowercase()),

@@ -26,8 +26,7 @@ pub struct Refusal {
     cause: Option<String>,
 }
 
-/// `Retry-After` of a request that was refused because the service is full. Another request ends within a fraction of
-/// that.
+/// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"padan\", charset=\"UTF-8\"");
 

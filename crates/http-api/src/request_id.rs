@@ -14,7 +14,7 @@ pub(crate) struct RequestId {
 impl RequestId {
     /// The header with the id of the answer.
     pub(crate) const HEADER: HeaderName = HeaderName::from_static("request-id");
-    /// The header with the id in log and audit trail, where it differs.
+    /// The header with the id in log and audit trail, if it differs.
     pub(crate) const RECORDED: HeaderName = HeaderName::from_static("recorded-request-id");
     /// The header in which a client may send its own id.
     pub(crate) const CLIENTS_OWN: HeaderName = HeaderName::from_static("x-request-id");

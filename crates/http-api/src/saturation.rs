@@ -29,13 +29,13 @@ struct Count {
 }
 
 impl Saturation {
-    /// `threshold_seconds` full seconds in a row are saturation.
+    /// The service is saturated after `threshold_seconds` full seconds in a row.
     pub(crate) fn new(threshold_seconds: u64) -> Self {
         let threshold_seconds = AtomicU64::new(threshold_seconds);
         Self(Arc::new(State { began: Instant::now(), threshold_seconds, count: Mutex::default() }))
     }
 
-    /// Replaces how many full seconds in a row are saturation.
+    /// Replaces the number of full seconds in a row after which the service is saturated.
     pub(crate) fn set_threshold(&self, seconds: u64) {
         self.0.threshold_seconds.store(seconds, Ordering::Relaxed);
     }

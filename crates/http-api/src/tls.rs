@@ -1,6 +1,6 @@
 //! TLS for the listeners, with certificates that a reload replaces.
 //!
-//! Enter with [`Certificates::load`]. The listeners speak TLS 1.2 and 1.3 and offer HTTP/1.1 only.
+//! Start at [`Certificates::load`]. The listeners use TLS 1.2 and 1.3 and offer HTTP/1.1 only.
 
 mod verifier;
 
@@ -29,7 +29,7 @@ use self::verifier::Replaceable;
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
-    /// The certificate chain of the public listener without its root, in PEM. Without it the listener speaks plain
+    /// The certificate chain of the public listener without its root, in PEM. Without it the listener uses plain
     /// HTTP.
     pub certificate_file: Option<PathBuf>,
     /// Its private key, in PEM.
@@ -67,7 +67,7 @@ pub(crate) struct Certificates(Arc<InUse>);
 
 struct InUse {
     certified: RwLock<Arc<CertifiedKey>>,
-    /// Verifies client certificates, where they are requested.
+    /// Verifies client certificates, if they are requested.
     clients: Option<Arc<Replaceable>>,
 }
 

@@ -1,7 +1,7 @@
 //! The trace that a request belongs to, by W3C's header `traceparent`.
 //!
-//! Enter with [`TraceParent::of`]. The program sets up the export of traces. This module gives a request's span its
-//! parent and its attributes, and an answer its header where traces are exported.
+//! Start at [`TraceParent::of`]. The program sets up the export of traces. This module gives a request's span its
+//! parent and its attributes, and an answer its header if traces are exported.
 
 use actix_web::http::{
     Method,
@@ -91,7 +91,7 @@ mod exported {
 
     use super::{Answered, Method, Span, TraceParent};
 
-    /// Makes a span that has not begun a child of the caller's span.
+    /// Makes the caller's span the parent of `span`, which must not have begun.
     pub(crate) fn join(span: &Span, TraceParent { trace_id, parent_id, flags }: TraceParent) {
         let parent = SpanContext::new(
             TraceId::from_bytes(trace_id.to_be_bytes()),

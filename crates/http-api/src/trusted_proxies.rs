@@ -17,7 +17,7 @@ impl TrustedProxies {
 
     /// The caller's address. Each proxy appends the address of its own caller to `X-Forwarded-For`, so the header is
     /// read from the right, past the trusted proxies, to the first address that is not one of them. The caller may have
-    /// written everything left of it. An entry that is not an address also ends the reading, at the proxy that sent it.
+    /// written everything left of it. If an entry is not an address, the proxy that sent it counts as the caller.
     pub(crate) fn caller(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut caller = peer.to_canonical();
         let values: Vec<_> = headers.get_all(X_FORWARDED_FOR).collect();

@@ -21,8 +21,8 @@ pub trait Verification: Sized + 'static {
     /// The fields of the form, each of which may be sent once.
     fn fields() -> Vec<&'static str>;
 
-    /// Parses the form in the documented order of its fields. Each parsed value goes into `findings` as soon
-    /// as it is parsed, so that the audit row of a refused request has it.
+    /// Parses the form in the order of its fields in the OpenAPI document. Each parsed value goes into `findings` as
+    /// soon as it is parsed, so that the audit row of a refused request has it.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ pub struct Verdict<Body> {
     pub(crate) percentage: Option<f64>,
     /// The models by which two faces were compared; `None` when none were.
     pub(crate) compared_under: Option<ComparedUnder>,
-    /// The attempt that counts as failed or not once the row is durable. It is held until then.
+    /// The trial. It is held until the row is durable, because failures are counted from the rows.
     pub(crate) trial: Option<Trial>,
 }
 

@@ -13,9 +13,9 @@ use crate::{body::Body, refusal::Refusal, request_id::RequestId};
 
 /// One request on the public listener, from its head to its answer.
 ///
-/// The edge makes it and inserts it into the request; a handler takes it as an argument. A handler that is mounted
-/// outside the edge is answered with 500. Handlers record here what the edge
-/// needs for the log and the metrics, which it gets even after a panic of the handler.
+/// The edge makes it and inserts it into the request; a handler takes it as an argument. A request to a handler outside
+/// the edge is answered 500. Handlers record here what the edge needs for the log and the metrics, which it gets even
+/// after a panic of the handler.
 #[derive(Clone)]
 pub(crate) struct Visit(Rc<Inner>);
 

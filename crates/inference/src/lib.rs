@@ -1,7 +1,7 @@
 //! Computes a face embedding from a photo: decoding, face detection, choice of the subject, alignment, quality,
 //! embedding.
 //!
-//! Enter with [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
+//! Start at [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
 //! portrait. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published
 //! file into one that runs faster.
 //!

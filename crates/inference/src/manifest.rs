@@ -1,6 +1,6 @@
 //! A model's manifest: what the model is, where its file comes from, and the format of its inputs and outputs.
 //!
-//! Enter with [`Manifest::parse`]. A parsed manifest is consistent. A model of a supported family (embedders on 112 x
+//! Start at [`Manifest::parse`]. A parsed manifest is consistent. A model of a supported family (embedders on 112 x
 //! 112 five-point crops, `YuNet` and SCRFD detectors) needs a manifest and no code.
 
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// A limit of the decoded pixels that all workers hold together.
+/// A limit of the decoded pixels that all workers hold together. Request bodies have a limit of their own.
 #[derive(Clone)]
 pub(crate) struct PixelBudget(Arc<Pixels>);
 

@@ -1,6 +1,6 @@
 //! Rewrites a published model file, once, into one that ONNX Runtime runs faster and at any input size.
 //!
-//! Enter with [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays the same. The
+//! Start at [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays the same. The
 //! result is deterministic: a manifest pins it by its SHA-256.
 
 mod dynamic_size;

@@ -1,6 +1,6 @@
 //! Connection pools with time limits, for the replicas of the civil registry and for the service's own database.
 //!
-//! Enter through [`Pool::new`], then [`Pool::run`]; [`read_secret`] reads URLs and keys from settings or files.
+//! Start at [`Pool::new`], then [`Pool::run`]; [`read_secret`] reads URLs and keys from settings or files.
 //!
 //! **Architecture Invariant:** getting a connection and running a statement each end within their limit, whatever the
 //! network does. A connection whose answer was not read to its end is closed and not returned to the pool.

@@ -1,6 +1,6 @@
 //! The replica of the civil registry, read only: it finds the record of a person by NIK.
 //!
-//! Enter through [`Registry::new`]. Verification calls [`Registry::citizen`] and [`Registry::portrait`], basic
+//! Start at [`Registry::new`]. Verification calls [`Registry::citizen`] and [`Registry::portrait`], basic
 //! verification [`Registry::civil_record`], and enrolment [`Registry::next_range`] and [`Registry::roster`].
 //! [`Registry::check`] says whether the site's view satisfies the contract.
 //!

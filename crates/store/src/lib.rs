@@ -1,6 +1,6 @@
 //! The service's own database: all state that survives a restart.
 //!
-//! Enter through [`Store::new`], bring the schema up to date with [`Store::migrate`], then read and write face
+//! Start at [`Store::new`], bring the schema up to date with [`Store::migrate`], then read and write face
 //! templates with [`Store::template`] and [`Store::save_template`]. [`Store::audit_trail`] writes the audit trail,
 //! [`AuditLog`] reads it. [`Overview`] reads the rest without any key, for operators and auditors.
 //!

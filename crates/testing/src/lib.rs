@@ -1,6 +1,6 @@
 //! Fixtures for the tests of several crates: a database for each test, a standby, and networks that fail.
 //!
-//! Enter through [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
+//! Start at [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
 //!
 //! **Architecture Invariant:** this crate is only a development dependency and depends on no other crate of the
 //! workspace: the tests decide what a database contains.

@@ -10,7 +10,7 @@ use crate::{nik_plausibility, timing::StepTimings};
 pub struct BasicRequest {
     /// The identity number.
     pub nik: NationalId,
-    /// The claims, each field at most once, in the documented order.
+    /// The claims, each field at most once, in the order of [`BasicField::ALL`].
     pub claims: Vec<FieldValue>,
 }
 
@@ -30,7 +30,7 @@ pub enum FieldValue {
 /// The outcome of a basic verification.
 #[derive(Debug, Clone)]
 pub struct BasicOutcome {
-    /// The reason: the first in the documented order when several fields fail.
+    /// The reason. If several fields fail, it is that of the first in [`BasicField::ALL`].
     pub reason: ReasonCode,
     /// The field of [`ReasonCode::FieldMismatch`].
     pub differs: Option<BasicField>,

@@ -1,6 +1,6 @@
 //! The use cases: verify a request, identify and limit clients, check whether the service is ready, enrol the registry.
 //!
-//! Enter through [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
+//! Start at [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
 //! return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
 //! makes templates of all portraits before the first verification.
 //!

@@ -1,6 +1,6 @@
 //! `padan client`: manages the clients in the store, which may call the service.
 //!
-//! Enter through [`run`]. Running services apply a change within seconds.
+//! Start at [`run`]. Running services apply a change within seconds.
 
 mod show;
 

@@ -23,9 +23,14 @@ use crate::{
 
 /// A call that was admitted, until it is answered.
 ///
-/// [`answer`](Self::answer) is the only way to an [`Answer`], and it returns only after the call's row in the audit
-/// trail is durable. A call that is dropped instead, because its client left or its handler panicked, is recorded
-/// without waiting, as `UNANSWERED` or `INTERNAL`. It counts as in flight until then.
+/// [`answer`](Self::answer) is the only way to an [`Answer`]. It returns only after the call's row in the audit trail
+/// is durable, with three exceptions:
+/// - a 429 has no row;
+/// - a body whose chunks are malformed is refused without waiting for the row;
+/// - a 503 is sent even if its row could not be written.
+///
+/// A call that is dropped instead, because its client left or its handler panicked, is recorded without waiting, as
+/// `UNANSWERED` or `INTERNAL`. It counts as in flight until it is dropped or answered.
 ///
 /// A handler answers a call with the result of its verification:
 ///
@@ -239,7 +244,7 @@ fn is_audited(reason: ReasonCode) -> bool {
     !matches!(status_of(reason), StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS)
 }
 
-/// Inserts the state of the client's quota that is nearest to its end.
+/// Inserts the state of the client's quota that has the fewest requests left.
 fn insert_quota(quota: QuotaState, headers: &mut HeaderMap) {
     for (name, value) in [
         ("ratelimit-limit", quota.limit),
