@@ -65,7 +65,7 @@ const REASONS: &[ReasonCode] = &[
 pub(crate) struct FaceAnswer {
     /// Whether everything matches.
     verification_status: bool,
-    /// The outcome in words; the header `Reason-Code` has its stable word.
+    /// The outcome in words; the header `Reason-Code` has its stable code.
     #[schema(example = "Verification Success")]
     reason: &'static str,
     /// What was found out about each field.

@@ -69,15 +69,16 @@ fn info() -> Info {
              id of the request in the service's records.\n\n\
              A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order. Text is read in the \
              charset of its part, or as UTF-8. The format of a photo is recognised by its bytes. Problems are \
-             reported in the order: credentials, the client's rate, a full service, the client's quota, size and \
-             form of the body, the text fields in their order, the photo's format, the registry, the photo's \
-             content.\n\n\
+             reported in the order: credentials, the client's rate, its other rules (403), a full service, the \
+             client's quota, size and form of the body, the text fields in their order, the photo's format, the \
+             registry, the service's own database, too many failed faces for the person, the photo's content. An \
+             answer that cannot be recorded in the service's own database becomes a 503.\n\n\
              429 is answered when a rate or a quota is used up, when too many wrong credentials came from an \
              address, when too many faces have failed for a person, and when the service is full. `Retry-After` is \
              the number of seconds to wait. Answers to a client with a daily or monthly quota carry \
-             `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the quota that is nearest \
-             to its end. Days and months are those of Asia/Jakarta. 503 means that the registry or the service's own \
-             database cannot answer.\n\n\
+             `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the quota with the fewest \
+             requests left. Days and months are those of Asia/Jakarta. 503 means that the registry or the service's \
+             own database cannot answer.\n\n\
              ## Reason codes\n\n{}",
             reason_table()
         )))
@@ -95,7 +96,7 @@ fn reason_table() -> String {
 fn reason_code_schema() -> Schema {
     ObjectBuilder::new()
         .schema_type(Type::String)
-        .description(Some("How the request ended. The words are stable."))
+        .description(Some("How the request ended. The codes are stable."))
         .enum_values(Some(ReasonCode::ALL.iter().map(|reason| reason.as_str())))
         .into()
 }
@@ -162,7 +163,7 @@ fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Respons
         .header(
             "RateLimit-Remaining",
             text_header(
-                "Remaining requests of the quota that is nearest to its end, for a client with quotas; \
+                "Remaining requests of the quota with the fewest requests left, for a client with quotas; \
                  RateLimit-Limit and RateLimit-Reset come with it.",
             ),
         )
