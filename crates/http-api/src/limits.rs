@@ -9,7 +9,7 @@ use crate::{
     trusted_proxies::TrustedProxies,
 };
 
-/// The limits of `[http]` that a reload replaces. A change applies to requests that arrive after it.
+/// The limits of `[http]` that a reload replaces.
 #[derive(Clone)]
 pub(crate) struct Limits {
     pub(crate) in_flight: InFlight,
