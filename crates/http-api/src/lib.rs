@@ -10,8 +10,8 @@
 //! `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
 //!
 //! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with
-//! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. There are two exceptions. A 429 has no
-//! row. A body whose chunks are malformed is refused without waiting for the row, because the server closes such a
+//! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. There are two exceptions. A 429 has
+//! no row. A body whose chunks are malformed is refused without waiting for the row, because the server closes such a
 //! connection.
 //!
 //! **Architecture Invariant:** one `match` without a wildcard, in `status.rs`, gives each reason its status.
