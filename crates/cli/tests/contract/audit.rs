@@ -396,5 +396,5 @@ fn logged_heads_reveal_rows_that_were_deleted_together_with_their_heads() {
         .block_on(service.store.execute("DELETE FROM store.audit_event; DELETE FROM store.audit_head"));
     let found = verify(&service);
     assert_eq!(found.status.code(), Some(1), "{found:?}");
-    assert!(String::from_utf8(found.stdout).unwrap().contains("it was written and is gone"));
+    assert!(String::from_utf8(found.stdout).unwrap().contains("it was written and is missing"));
 }
