@@ -203,7 +203,7 @@ mod tests {
             "0ba9fbfa01b5270c96627c4ef784da859931e02f04419c829e83484087c34e79"
         );
         assert_eq!(sface["installed"], serde_json::Value::Null);
-        assert!(sface["fault"].as_str().unwrap().contains("which the manifest of sface does not name"));
+        assert!(sface["fault"].as_str().unwrap().contains("which is not in the manifest of sface"));
         assert_eq!(json["sets"][1]["installed"], false);
     }
 }

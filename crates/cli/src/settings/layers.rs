@@ -80,11 +80,9 @@ pub(super) fn load(
 fn sections(merged: Config) -> Result<Settings, SectionsError> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
-        let message = without_value(error.into_inner().to_string());
-        // The key is removed here, because the path is put before the message. The path exists for all kinds of errors.
-        let message = message.split_once(" for key `").map_or(&*message, |(message, _)| message);
+        let message = without_key_and_value(&error.into_inner().to_string());
         let is_unknown_field = message.starts_with("unknown field ");
-        let message = suggest_known_name(message);
+        let message = suggest_known_name(&message);
         let text = if path == "." || path == "?" { message } else { format!("{path}: {message}") };
         if is_unknown_field { SectionsError::UnknownField(text) } else { SectionsError::InvalidValue(text) }
     })
@@ -98,15 +96,18 @@ impl fmt::Display for SectionsError {
     }
 }
 
-/// Removes the value that an error about a wrong type quotes, because it may be a secret under the wrong key.
-fn without_value(message: String) -> String {
-    let Some((quoted, expected)) = message.rsplit_once(", expected ") else { return message };
+/// Removes the key from an error, because the path precedes the message, and the value that an error about a wrong type
+/// quotes, because it may be a secret under the wrong key.
+fn without_key_and_value(message: &str) -> String {
+    let without_key = |text: &str| text.split_once(" for key `").map_or(text, |(text, _)| text).to_owned();
+    let Some((quoted, expected)) = message.rsplit_once(", expected ") else { return without_key(message) };
+    let expected = without_key(expected);
     if let Some(found) = quoted.strip_prefix("invalid type: ") {
         format!("expected {expected}, found {}", kind_of(found))
     } else if quoted.starts_with("invalid value: ") {
         format!("invalid value, expected {expected}")
     } else {
-        message
+        without_key(message)
     }
 }
 
