@@ -65,7 +65,7 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
     assert!(figures["fnmr_at_fmr"].get("1e-6").is_none(), "too few pairs for one in a million");
 
     let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
-    assert!(page.contains("The highest cosines of two persons"));
+    assert!(page.contains("Impostor pairs with the highest cosines"));
     assert!(!page.contains("src=\"http") && !page.contains("href="), "the page needs no network");
     for plot in ["roc", "det", "scores", "percentage"] {
         let svg = fs::read_to_string(checkout.path(&format!("out/{plot}.svg"))).unwrap();
@@ -161,7 +161,7 @@ fn a_calibration_from_too_few_people_is_refused_and_the_built_in_one_is_shown() 
     list_of_people(&checkout);
     let output = checkout.run(&["calibrate", "--identities", "list.csv", "--write", "new.toml"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("takes 100000 pairs of two persons"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("requires 100000 pairs of two persons"), "{}", stderr(&output));
     assert!(!checkout.path("new.toml").exists());
 
     let output = checkout.run(&["calibration", "show"]);
