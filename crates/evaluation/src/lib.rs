@@ -14,6 +14,7 @@
 mod bootstrap;
 mod calibrate;
 mod cross_pairs;
+mod csv_list;
 mod evaluate;
 mod evaluation;
 mod exclusions;
@@ -27,6 +28,7 @@ mod scored_pair;
 
 pub use calibrate::{CalibrationError, calibrate};
 pub use cross_pairs::{CrossPairs, TailPair};
+pub use csv_list::{CsvList, CsvRow};
 pub use evaluate::evaluate;
 pub use evaluation::{
     Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, Milliseconds,
@@ -34,7 +36,7 @@ pub use evaluation::{
 };
 pub use exclusions::{Exclusion, Exclusions};
 pub use labelled::{Labelled, LabelledPair, LabelledPhoto};
-pub use listing::LabelError;
+pub use listing::{LabelError, SkipReason, SkippedFile};
 pub use measured::{EngineFailed, FaceFound, Measured, Outcome, measure};
 pub use metrics::Accuracy;
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};
