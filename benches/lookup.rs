@@ -111,7 +111,7 @@ fn template(is_usable: bool) -> StoredTemplate {
     } else {
         TemplateContent::Unusable("NO_FACE".to_owned())
     };
-    StoredTemplate { portrait_updated_at: Utc::now(), content }
+    StoredTemplate { portrait_updated_at: Utc::now(), content, decoder_version: 1 }
 }
 
 fn root() -> &'static Path {

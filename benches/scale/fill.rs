@@ -159,5 +159,6 @@ pub(crate) fn template(nik: Nik, random: &mut StdRng) -> Result<StoredTemplate> 
     Ok(StoredTemplate {
         portrait_updated_at: people::portrait_updated_at(nik),
         content: TemplateContent::Usable(Embedding::from_output(&output)?),
+        decoder_version: 1,
     })
 }

@@ -42,10 +42,11 @@ impl TryFrom<Bytes> for Photo {
 
     fn try_from(bytes: Bytes) -> Result<Self, Self::Error> {
         const PNG_SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
-        const JPEG_START_AND_MARKER: &[u8] = b"\xff\xd8\xff";
+        // The next byte is that of a marker, or of whatever a camera wrote before the first one.
+        const JPEG_START: &[u8] = b"\xff\xd8";
         let format = if bytes.starts_with(PNG_SIGNATURE) {
             PhotoFormat::Png
-        } else if bytes.starts_with(JPEG_START_AND_MARKER) {
+        } else if bytes.starts_with(JPEG_START) && bytes.len() > JPEG_START.len() {
             PhotoFormat::Jpeg
         } else {
             return Err(UnknownPhotoFormat);
@@ -66,6 +67,11 @@ mod tests {
     fn the_first_bytes_decide_the_format() {
         assert_eq!(format_of(b"\x89PNG\r\n\x1a\n...."), Ok(PhotoFormat::Png));
         assert_eq!(format_of(b"\xff\xd8\xff\xe0...."), Ok(PhotoFormat::Jpeg));
+        assert_eq!(
+            format_of(b"\xff\xd8\0\xe0...."),
+            Ok(PhotoFormat::Jpeg),
+            "a marker without its first byte"
+        );
         for other in [&b""[..], b"GIF89a", b"RIFF....WEBP", b"\x89PNG", b"\xff\xd8", b"%PDF-1.7", b"BM"] {
             assert_eq!(format_of(other), Err(UnknownPhotoFormat));
         }

@@ -1,16 +1,17 @@
 //! Decodes photos: checks the limits before memory is allocated, and decodes to no more pixels than are needed.
 
 mod decoded_jpeg;
+mod entropy;
+mod exif;
 mod jpeg;
+mod jpeg_file;
 
 use std::io::Cursor;
 
-use image::{
-    ColorType, DynamicImage, ImageDecoder, Limits as DecoderLimits, Rgba, codecs::png::PngDecoder,
-    metadata::Orientation as ExifOrientation,
-};
+use image::{ColorType, DynamicImage, ImageDecoder, Limits as DecoderLimits, Rgba, codecs::png::PngDecoder};
 use padan_domain::{Photo, PhotoFormat};
 
+use self::jpeg_file::ParsedJpeg;
 use crate::{
     completeness,
     config::Limits,
@@ -39,7 +40,13 @@ pub(crate) struct Decoder {
     limits: Limits,
     // Two, because a photo that is decoded again needs the first picture until the second is complete.
     spares: [Vec<u8>; 2],
+    /// Buffer for a JPEG without the bytes that its pixels do not depend on.
+    clean: Vec<u8>,
 }
+
+/// The version of the decoder. It grows when photos become readable that were not, so that portraits that are stored as
+/// unusable are tried again.
+pub const DECODER_VERSION: i16 = 1;
 
 /// The reductions that JPEG's inverse transform offers, along each side; largest first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
@@ -74,14 +81,14 @@ impl Picture {
 
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spares: [Vec::new(), Vec::new()] }
+        Self { limits, spares: [Vec::new(), Vec::new()], clean: Vec::new() }
     }
 
     /// Width and height as the photo's header declares them; `None` when the header cannot be read.
     pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
         let bytes = &photo.bytes()[..];
         match photo.format() {
-            PhotoFormat::Jpeg => jpeg::size(bytes),
+            PhotoFormat::Jpeg => ParsedJpeg::of(bytes).frame.map(|frame| (frame.width, frame.height)),
             PhotoFormat::Png => Some(PngDecoder::new(Cursor::new(bytes)).ok()?.dimensions()),
         }
     }
@@ -96,11 +103,7 @@ impl Decoder {
     pub(crate) fn decode(&mut self, photo: &Photo, min_side: u32) -> Result<Picture, PhotoFault> {
         let bytes = &photo.bytes()[..];
         match photo.format() {
-            PhotoFormat::Jpeg => {
-                let size = jpeg::size(bytes).ok_or(PhotoFault::Unreadable)?;
-                check_size(size, &self.limits)?;
-                self.decode_jpeg(photo, reduction(size, min_side))
-            }
+            PhotoFormat::Jpeg => self.decode_jpeg(photo, |size| reduction(size, min_side)),
             PhotoFormat::Png => self.decode_png(bytes),
         }
     }
@@ -110,7 +113,7 @@ impl Decoder {
         let Some(photo) = picture.photo.as_ref().filter(|_| picture.reduction > reduction) else {
             return Ok(());
         };
-        let larger = self.decode_jpeg(&photo.clone(), reduction)?;
+        let larger = self.decode_jpeg(&photo.clone(), |_| reduction)?;
         self.reuse_memory(std::mem::replace(picture, larger));
         Ok(())
     }
@@ -140,14 +143,25 @@ impl Decoder {
         std::mem::take(smaller)
     }
 
-    fn decode_jpeg(&mut self, photo: &Photo, reduction: u32) -> Result<Picture, PhotoFault> {
-        let bytes = &photo.bytes()[..];
-        let segments = completeness::check_jpeg(bytes)?;
-        let orientation = orientation(segments.exif);
-        let decoded = jpeg::decode(bytes, reduction, segments.inverted_cmyk, self.spare())?;
-        let source = (decoded.reduction > 1).then(|| photo.clone());
+    fn decode_jpeg(
+        &mut self,
+        photo: &Photo,
+        reduction_for: impl FnOnce((u32, u32)) -> u32,
+    ) -> Result<Picture, PhotoFault> {
+        let ParsedJpeg { frame, file } = ParsedJpeg::of(photo.bytes());
+        let size = frame.map(|frame| (frame.width, frame.height)).ok_or(PhotoFault::Unreadable)?;
+        check_size(size, &self.limits)?;
+        let file = file.filter(|file| !file.may_be_negative()).ok_or(PhotoFault::Unreadable)?;
+        let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
+        let spare = self.spare();
+        let decoded = jpeg::decode(file, reduction_for(size), &mut self.clean, spare);
+        if self.clean.capacity() > MAX_SPARE_BYTES {
+            self.clean = Vec::new();
+        }
+        let decoded = decoded?;
+        let again = (decoded.reduction > 1).then(|| photo.clone());
         let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
-        Ok(Picture { photo: source, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
+        Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
     }
 
     fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, PhotoFault> {
@@ -156,7 +170,7 @@ impl Decoder {
         let (width, height) = decoder.dimensions();
         check_size((width, height), &self.limits)?;
         // The decoder does not read chunks after the pixels, where the EXIF may be.
-        let exif = completeness::check_png(bytes)?;
+        let exif_block = completeness::check_png(bytes)?;
         let rgb = if decoder.color_type() == ColorType::Rgb8 {
             let mut rgb = self.spare();
             rgb.resize(width as usize * height as usize * 3, 0);
@@ -167,7 +181,7 @@ impl Decoder {
             if image.color().has_alpha() { over_white(&image) } else { image.into_rgb8().into_raw() }
         };
         let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
-        Ok(Picture::of(raster, orientation(exif)))
+        Ok(Picture::of(raster, exif_block.and_then(exif::orientation).unwrap_or(Orientation::UPRIGHT)))
     }
 }
 
@@ -182,10 +196,6 @@ pub(crate) fn reduction_for(length: f64, min_pixels: f64, max_reduction: u32) ->
     let enough =
         |reduction: &u32| *reduction <= max_reduction && length / f64::from(*reduction) >= min_pixels;
     REDUCTIONS.into_iter().find(enough).unwrap_or(1)
-}
-
-fn orientation(exif: Option<&[u8]>) -> Orientation {
-    exif.and_then(ExifOrientation::from_exif_chunk).map_or(Orientation::UPRIGHT, Orientation::from_exif)
 }
 
 fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoFault> {
@@ -222,6 +232,9 @@ fn over_white(image: &DynamicImage) -> Vec<u8> {
     }
     rgb
 }
+
+#[cfg(test)]
+mod damaged_jpegs;
 
 #[cfg(test)]
 mod tests {

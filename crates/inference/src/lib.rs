@@ -63,7 +63,7 @@ pub use catalogue::{Catalogue, ModelFile};
 pub use config::{
     Config, DetectionConfig, Device, DeviceChoice, Limits, PrecisionChoice, QualityConfig, SubjectConfig,
 };
-pub use decode::Picture;
+pub use decode::{DECODER_VERSION, Picture};
 pub use digest::{FileDigest, InvalidDigest};
 pub use engine::{Engine, Identity, UncalibratedModels, load, load_uncalibrated, model_folders};
 pub use error::{FaceError, PhotoFault, StartError};

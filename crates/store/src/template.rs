@@ -16,6 +16,8 @@ pub struct StoredTemplate {
     pub portrait_updated_at: DateTime<Utc>,
     /// The embedding, or the reason why there is none.
     pub content: TemplateContent,
+    /// The version of the decoder that read the photo; 0 when it was not recorded.
+    pub decoder_version: i16,
 }
 
 /// The embedding, or the reason why there is none.
@@ -36,6 +38,11 @@ impl StoredTemplate {
             TemplateContent::Unusable(reason) => Some(reason),
         }
     }
+
+    /// Whether there is no embedding, but a decoder of this version may get one out of the same photo.
+    pub fn may_become_usable(&self, decoder_version: i16) -> bool {
+        self.unusable_reason().is_some() && self.decoder_version < decoder_version
+    }
 }
 
 /// The key of a row.
@@ -49,6 +56,7 @@ pub(crate) struct TemplateRow {
     pub(crate) key_id: Option<String>,
     pub(crate) sealed: Option<Vec<u8>>,
     pub(crate) unusable_reason: Option<String>,
+    pub(crate) decoder_version: i16,
 }
 
 pub(crate) fn read<'c>(
@@ -57,7 +65,7 @@ pub(crate) fn read<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Option<TemplateRow>>> {
     sqlx::query_as!(
         TemplateRow,
-        "SELECT portrait_updated_at, key_id, sealed, unusable_reason
+        "SELECT portrait_updated_at, key_id, sealed, unusable_reason, decoder_version
            FROM store.face_template
           WHERE person_key = $1
             AND contract_id = $2",
@@ -82,7 +90,7 @@ impl TemplateRow {
         id: &TemplateId,
         keys: &TemplateKeys,
     ) -> Result<Self, StoreError> {
-        let StoredTemplate { portrait_updated_at, content } = template;
+        let StoredTemplate { portrait_updated_at, content, decoder_version } = template;
         let (sealed, unusable_reason) = match content {
             TemplateContent::Usable(embedding) => {
                 let context = id.context(*portrait_updated_at);
@@ -91,13 +99,15 @@ impl TemplateRow {
             TemplateContent::Unusable(reason) => (None, Some(reason.clone())),
         };
         let (key_id, sealed) = sealed.map(|Sealed { key_id, bytes }| (key_id, bytes)).unzip();
-        Ok(Self { portrait_updated_at: *portrait_updated_at, key_id, sealed, unusable_reason })
+        let (portrait_updated_at, decoder_version) = (*portrait_updated_at, *decoder_version);
+        Ok(Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version })
     }
 
     pub(crate) fn open(self, id: &TemplateId, keys: &TemplateKeys) -> Result<StoredTemplate, StoreError> {
-        let content = match (self.key_id, self.sealed, self.unusable_reason) {
+        let Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version } = self;
+        let content = match (key_id, sealed, unusable_reason) {
             (Some(key_id), Some(bytes), None) => {
-                let context = id.context(self.portrait_updated_at);
+                let context = id.context(portrait_updated_at);
                 let plain = keys.open(&Sealed { key_id, bytes }, &context)?;
                 let embedding = plain.as_deref().and_then(from_bytes);
                 TemplateContent::Usable(embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?)
@@ -105,7 +115,7 @@ impl TemplateRow {
             (None, None, Some(reason)) => TemplateContent::Unusable(reason),
             _ => return Err(StoreError::inconsistent("unusable_reason")),
         };
-        Ok(StoredTemplate { portrait_updated_at: self.portrait_updated_at, content })
+        Ok(StoredTemplate { portrait_updated_at, content, decoder_version })
     }
 }
 

@@ -21,8 +21,17 @@ pub struct TemplateSummary {
     pub portrait_updated_at: DateTime<Utc>,
     /// The reason why there is no embedding; `None` when there is one.
     pub unusable_reason: Option<String>,
+    /// The version of the decoder that read the photo; 0 when it was not recorded.
+    pub decoder_version: i16,
     /// Whether the key that encrypted the embedding is among `store.template_keys`. True when there is no embedding.
     pub is_readable: bool,
+}
+
+impl TemplateSummary {
+    /// Whether there is no embedding, but a decoder of this version may get one out of the same photo.
+    pub fn may_become_usable(&self, decoder_version: i16) -> bool {
+        self.unusable_reason.is_some() && self.decoder_version < decoder_version
+    }
 }
 
 impl Store {
@@ -76,6 +85,7 @@ struct TemplateBatch {
     key_ids: Vec<Option<String>>,
     sealed: Vec<Option<Vec<u8>>>,
     reasons: Vec<Option<String>>,
+    decoder_versions: Vec<i16>,
 }
 
 impl TemplateBatch {
@@ -87,6 +97,7 @@ impl TemplateBatch {
             key_ids: Vec::new(),
             sealed: Vec::new(),
             reasons: Vec::new(),
+            decoder_versions: Vec::new(),
         }
     }
 
@@ -96,6 +107,7 @@ impl TemplateBatch {
         self.key_ids.push(row.key_id);
         self.sealed.push(row.sealed);
         self.reasons.push(row.unusable_reason);
+        self.decoder_versions.push(row.decoder_version);
     }
 }
 
@@ -104,6 +116,7 @@ struct SummaryRow {
     portrait_updated_at: DateTime<Utc>,
     key_id: Option<String>,
     unusable_reason: Option<String>,
+    decoder_version: i16,
 }
 
 impl SummaryRow {
@@ -111,6 +124,7 @@ impl SummaryRow {
         TemplateSummary {
             portrait_updated_at: self.portrait_updated_at,
             unusable_reason: self.unusable_reason,
+            decoder_version: self.decoder_version,
             is_readable: self.key_id.is_none_or(|id| keys.has(&id)),
         }
     }
@@ -125,9 +139,10 @@ fn read_summaries<'c>(
     sqlx::query_as!(
         SummaryRow,
         r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
-                  kept.key_id, kept.unusable_reason
+                  kept.key_id, kept.unusable_reason,
+                  kept.decoder_version AS "decoder_version!"
              FROM unnest($1::bytea[]) AS asked (person_key),
-                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason
+                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version
                              FROM store.face_template
                             WHERE person_key = asked.person_key
                               AND contract_id = $2
@@ -148,16 +163,17 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
     async move {
         sqlx::query!(
             "INSERT INTO store.face_template AS kept
-                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason)
-             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason
-               FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[])
-                    AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason)
+                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version)
+             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version
+               FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[])
+                    AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version)
               ORDER BY person_key
              ON CONFLICT (person_key, contract_id) DO UPDATE
              SET portrait_updated_at = excluded.portrait_updated_at,
                  key_id = excluded.key_id,
                  sealed = excluded.sealed,
                  unusable_reason = excluded.unusable_reason,
+                 decoder_version = excluded.decoder_version,
                  created_at = now()
              WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
                 OR kept.created_at < now() - interval '1 hour'",
@@ -166,7 +182,8 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
             &batch.moments,
             &batch.key_ids as &[Option<String>],
             &batch.sealed as &[Option<Vec<u8>>],
-            &batch.reasons as &[Option<String>]
+            &batch.reasons as &[Option<String>],
+            &batch.decoder_versions
         )
         .execute(connection)
         .await

@@ -4,7 +4,7 @@ use std::{
 };
 
 use padan_domain::NationalId;
-use padan_inference::Engine;
+use padan_inference::{DECODER_VERSION, Engine};
 use padan_registry::{Registry, RegistryError, RosterEntry};
 use padan_store::{EnrolmentTally, Store, StoreError, StoredTemplate};
 use serde::Deserialize;
@@ -145,7 +145,11 @@ impl Enrolment {
                 Ok(content) => {
                     return Ok(Outcome::Embedded(
                         nik,
-                        StoredTemplate { portrait_updated_at: updated_at, content },
+                        StoredTemplate {
+                            portrait_updated_at: updated_at,
+                            content,
+                            decoder_version: DECODER_VERSION,
+                        },
                     ));
                 }
                 Err(VerificationError::Busy) => sleep(Duration::from_secs(1)).await,

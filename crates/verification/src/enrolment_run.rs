@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use padan_domain::{NationalId, NikRange};
+use padan_inference::DECODER_VERSION;
 use padan_registry::RosterEntry;
 use padan_store::{EnrolmentLedger, EnrolmentTally, TemplateSummary};
 use tokio::{
@@ -180,7 +181,9 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
                 self.report_without_template(&entry.nik, "REGISTRY_INCONSISTENT");
             }
             (Some(updated_at), Some(stored))
-                if stored.portrait_updated_at == updated_at && stored.is_readable =>
+                if stored.portrait_updated_at == updated_at
+                    && stored.is_readable
+                    && !stored.may_become_usable(DECODER_VERSION) =>
             {
                 match stored.unusable_reason {
                     None => counted.templates += 1,

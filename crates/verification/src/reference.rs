@@ -2,7 +2,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use chrono::{DateTime, Utc};
 use padan_domain::{Embedding, NationalId, Photo};
-use padan_inference::{Engine, FaceError, PhotoFault};
+use padan_inference::{DECODER_VERSION, Engine, FaceError, PhotoFault};
 use padan_registry::Portrait;
 use padan_store::{StoreError, StoredTemplate, TemplateContent};
 use tracing::info_span;
@@ -19,7 +19,7 @@ impl Verifier {
     ///
     /// The stored template is used as long as the registry's portrait has not changed since. Otherwise, and when it
     /// cannot be read, a template is made of the portrait and stored. An unusable portrait is stored as such, so that
-    /// it is analysed only once.
+    /// it is analysed only once by each version of the decoder.
     pub(crate) async fn reference(
         &self,
         engine: &Engine,
@@ -36,7 +36,12 @@ impl Verifier {
             .await
             .or_else(|cause| self.ignore_unreadable(cause))?;
         match stored {
-            Some(stored) if stored.portrait_updated_at == portrait_updated_at => Ok(usable(stored.content)),
+            Some(stored)
+                if stored.portrait_updated_at == portrait_updated_at
+                    && !stored.may_become_usable(DECODER_VERSION) =>
+            {
+                Ok(usable(stored.content))
+            }
             Some(_) | None => self.enrol(engine, nik, deadline, timings).await,
         }
     }
@@ -78,6 +83,7 @@ impl Verifier {
                 template_of(engine, portrait, deadline),
             )
             .await?,
+            decoder_version: DECODER_VERSION,
         };
         // A store that cannot be written to is an outage: if the error were ignored, every request would embed the
         // portrait again, and the outage would stay hidden.

@@ -71,3 +71,35 @@ fn enrolment_replaces_templates_of_a_lost_key() {
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     assert_eq!(unreadable(&service), "0");
 }
+
+/// The registry's photo stays the same. What an older decoder stored about it does not count for ever.
+#[test]
+fn a_portrait_that_an_older_decoder_could_not_use_is_tried_again_once() {
+    let service = TestService::start();
+    let claim = Claim::matching();
+    let execute = |statement: &str| service.runtime.block_on(service.store.execute(statement));
+    let mark = |version: &str| {
+        execute(&format!(
+            "UPDATE store.face_template
+                SET key_id = NULL, sealed = NULL, unusable_reason = 'IMAGE_UNREADABLE', decoder_version = {version}"
+        ));
+    };
+    let current = || {
+        let versions = service.store.texts("SELECT decoder_version::text FROM store.face_template");
+        service.runtime.block_on(versions).join(" ")
+    };
+    assert_eq!(service.verify(&claim).reason_code, "VERIFIED");
+    let version = current();
+    assert_ne!(version, "0");
+
+    mark(&version);
+    assert_eq!(service.verify(&claim).reason_code, "NO_REFERENCE_PHOTO", "this decoder has tried it");
+    mark("0");
+    assert_eq!(service.verify(&claim).reason_code, "VERIFIED");
+    assert_eq!(current(), version);
+
+    assert_eq!(enrolled(&service), 1, "the one whose portrait is unusable");
+    mark("0");
+    assert_eq!(enrolled(&service), 2);
+    assert_eq!(enrolled(&service), 0, "the unusable portrait was tried again once");
+}

@@ -50,6 +50,7 @@ pub(crate) fn usable(updated: &str, output: &[f32]) -> StoredTemplate {
     StoredTemplate {
         portrait_updated_at: updated.parse().unwrap(),
         content: TemplateContent::Usable(Embedding::from_output(output).unwrap()),
+        decoder_version: 3,
     }
 }
 
@@ -57,6 +58,7 @@ pub(crate) fn unusable(updated: &str, reason: &str) -> StoredTemplate {
     StoredTemplate {
         portrait_updated_at: updated.parse().unwrap(),
         content: TemplateContent::Unusable(reason.to_owned()),
+        decoder_version: 3,
     }
 }
 

@@ -19,6 +19,32 @@ async fn a_template_is_read_back_bit_for_bit() {
 }
 
 #[tokio::test]
+async fn an_unusable_photo_may_become_usable_by_a_newer_decoder() {
+    let (database, store) = migrated().await;
+    for (template, newer_helps) in [(unusable(MAY, "IMAGE_UNREADABLE"), true), (usable(JUNE, &[1.0]), false)]
+    {
+        store.save_template(&nik(), &contract(), &template).await.unwrap();
+        let stored = store.template(&nik(), &contract()).await.unwrap().unwrap();
+        let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+        for (version, helps) in
+            [(template.decoder_version, false), (template.decoder_version + 1, newer_helps)]
+        {
+            assert_eq!(stored.may_become_usable(version), helps);
+            assert_eq!(summary.may_become_usable(version), helps);
+        }
+    }
+    // A row of a program that does not know the column.
+    database
+        .execute(
+            "DELETE FROM store.face_template;
+             INSERT INTO store.face_template (person_key, contract_id, portrait_updated_at, unusable_reason)
+             SELECT sha256('another'), 'abababababababab', now(), 'IMAGE_UNREADABLE'",
+        )
+        .await;
+    assert_eq!(database.texts("SELECT decoder_version::text FROM store.face_template").await, ["0"]);
+}
+
+#[tokio::test]
 async fn an_older_photo_does_not_replace_a_newer_one_within_an_hour() {
     let (_database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));

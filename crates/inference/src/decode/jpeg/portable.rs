@@ -1,23 +1,29 @@
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageDecoder, codecs::jpeg::JpegDecoder};
+use image::{DynamicImage, codecs::jpeg::JpegDecoder};
 
-use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
+use crate::{
+    decode::{decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
+    error::PhotoFault,
+};
 
-/// Width and height as the header declares them.
-pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    Some(JpegDecoder::new(Cursor::new(bytes)).ok()?.dimensions())
-}
-
-/// Decodes in Rust alone, for systems on which libjpeg-turbo cannot be built. It is slower, and decodes at full
-/// resolution only. The decoder converts CMYK itself. It fills damaged parts of a complete file without an error.
+/// Decodes in Rust alone, where libjpeg-turbo cannot be built. It differs from the decoder by libjpeg-turbo:
+///
+/// - It is slower, and decodes at full resolution only. A photo whose pixels do not fit is refused as too large.
+/// - It reads no arithmetic coding and no lossless JPEG.
+/// - It does not report damage itself. The walk through the entropy-coded data does, which finds what is missing or
+///   malformed, but needs as long as a second decoding.
+/// - It interpolates colours and computes the inverse transform differently, by a level or two of a pixel.
 pub(crate) fn decode(
-    bytes: &[u8],
+    mut file: JpegFile<'_>,
     _reduction: u32,
-    _inverted_cmyk: bool,
+    clean: &mut Vec<u8>,
     _spare: Vec<u8>,
 ) -> Result<DecodedJpeg, PhotoFault> {
-    let decoder = JpegDecoder::new(Cursor::new(bytes)).map_err(|_| PhotoFault::Unreadable)?;
+    let lengths = entropy::scan_lengths(&file).ok_or(PhotoFault::Unreadable)?;
+    file.shorten_scans(&lengths);
+    file.write(clean);
+    let decoder = JpegDecoder::new(Cursor::new(&clean[..])).map_err(|_| PhotoFault::Unreadable)?;
     let image = DynamicImage::from_decoder(decoder).map_err(|_| PhotoFault::Unreadable)?;
     let (width, height) = (image.width(), image.height());
     let rgb = image.into_rgb8().into_raw();

@@ -1,60 +1,89 @@
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
-use crate::{decode::decoded_jpeg::DecodedJpeg, error::PhotoFault};
+use crate::{
+    decode::{decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
+    error::PhotoFault,
+};
 
-/// Limit for the scans of a progressive JPEG. Encoders write about ten, and each requires a pass over all pixels.
+/// Limit for the scans of a progressive JPEG. Encoders write about ten, and each costs a pass over the whole photo.
 const MAX_SCANS: u32 = 100;
 
-/// Width and height as the header declares them.
-pub(crate) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
-    let header = Decompressor::new().ok()?.read_header(bytes).ok()?;
-    Some((header.width as u32, header.height as u32))
-}
+/// What libjpeg-turbo warns of when bytes are left over before a marker.
+const LEFT_OVER: &str = "extraneous bytes before marker";
 
-/// Decodes with libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
+/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
 /// reduce lossless JPEG.
 ///
-/// Each photo gets a new decoder, so that no state of a malformed photo affects the next one.
+/// The decoder fills missing or damaged parts with grey and warns; here a warning is an error. Only bytes that are left
+/// over may be padding: they are left out of a second attempt if the data before them is complete.
 pub(crate) fn decode(
-    bytes: &[u8],
+    mut file: JpegFile<'_>,
     reduction: u32,
-    inverted_cmyk: bool,
+    clean: &mut Vec<u8>,
     mut pixels: Vec<u8>,
 ) -> Result<DecodedJpeg, PhotoFault> {
+    file.write(clean);
     let unreadable = |_: turbojpeg::Error| PhotoFault::Unreadable;
-    let mut decoder = Decompressor::new().map_err(unreadable)?;
-    decoder.set_scan_limit(MAX_SCANS).map_err(unreadable)?;
-    let header = decoder.read_header(bytes).map_err(unreadable)?;
+    match decompress(clean, reduction, &mut pixels) {
+        Err(turbojpeg::Error::TurboJpegError(message)) if message.contains(LEFT_OVER) => {
+            let lengths = entropy::scan_lengths(&file).ok_or(PhotoFault::Unreadable)?;
+            file.shorten_scans(&lengths);
+            file.write(clean);
+            decompress(clean, reduction, &mut pixels).map_err(unreadable)
+        }
+        decompressed => decompressed.map_err(unreadable),
+    }
+    .map(|size| size.with_pixels(pixels))
+}
+
+/// Sizes of a decoded photo, and whether its pixels are inks.
+struct Decompressed {
+    photo: (u32, u32),
+    reduction: u32,
+    width: u32,
+    height: u32,
+    is_cmyk: bool,
+}
+
+/// Each photo gets a new decoder, so that no state of a malformed photo affects the next one.
+fn decompress(bytes: &[u8], reduction: u32, pixels: &mut Vec<u8>) -> turbojpeg::Result<Decompressed> {
+    let mut decoder = Decompressor::new()?;
+    decoder.set_scan_limit(MAX_SCANS)?;
+    let header = decoder.read_header(bytes)?;
     let reduction = if header.is_lossless { 1 } else { reduction };
     let factor = ScalingFactor::new(1, reduction as usize);
-    decoder.set_scaling_factor(factor).map_err(unreadable)?;
+    decoder.set_scaling_factor(factor)?;
     let DecompressHeader { width, height, .. } = header.scaled(factor);
     let is_cmyk = matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK);
     let format = if is_cmyk { PixelFormat::CMYK } else { PixelFormat::RGB };
     let pitch = width * format.size();
     // Every row is written, or decoding fails.
     pixels.resize(pitch * height, 0);
-    // The decoder fills missing or damaged parts with grey and returns a warning, which counts as an error here.
-    decoder
-        .decompress(bytes, Image { pixels: &mut pixels[..], width, pitch, height, format })
-        .map_err(unreadable)?;
-    let rgb = if is_cmyk { rgb_of_cmyk(&pixels, inverted_cmyk) } else { pixels };
-    Ok(DecodedJpeg {
+    decoder.decompress(bytes, Image { pixels: &mut pixels[..], width, pitch, height, format })?;
+    Ok(Decompressed {
         photo: (header.width as u32, header.height as u32),
         reduction,
         width: width as u32,
         height: height as u32,
-        rgb,
+        is_cmyk,
     })
 }
 
-/// Converts CMYK to RGB: each colour is the light that its ink and the black ink do not absorb. Adobe's files store
-/// inverted inks.
-fn rgb_of_cmyk(pixels: &[u8], inverted: bool) -> Vec<u8> {
-    let left = |ink: u8| u16::from(if inverted { ink } else { 255 - ink });
+impl Decompressed {
+    fn with_pixels(self, pixels: Vec<u8>) -> DecodedJpeg {
+        let Self { photo, reduction, width, height, is_cmyk } = self;
+        let rgb = if is_cmyk { rgb_of_cmyk(&pixels) } else { pixels };
+        DecodedJpeg { photo, reduction, width, height, rgb }
+    }
+}
+
+/// Converts CMYK, with the inks stored inverted as Adobe's programs do: each colour is what its ink and black leave of
+/// the light.
+fn rgb_of_cmyk(pixels: &[u8]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(pixels.len() / 4 * 3);
-    for ink in pixels.chunks_exact(4) {
-        rgb.extend([ink[0], ink[1], ink[2]].map(|colour| ((left(colour) * left(ink[3]) + 127) / 255) as u8));
+    for left in pixels.chunks_exact(4) {
+        let [cyan, magenta, yellow, black] = [left[0], left[1], left[2], left[3]].map(u16::from);
+        rgb.extend([cyan, magenta, yellow].map(|colour| ((colour * black + 127) / 255) as u8));
     }
     rgb
 }
