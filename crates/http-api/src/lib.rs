@@ -37,6 +37,7 @@ mod face_verification;
 mod form;
 mod handler;
 mod in_flight;
+mod inflate;
 mod limits;
 mod metrics;
 mod multipart;

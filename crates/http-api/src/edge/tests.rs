@@ -25,6 +25,8 @@ fn limits() -> BodyLimits {
     BodyLimits {
         body_bytes: 64 * 1024,
         body_time: Duration::from_millis(400),
+        body_bytes_per_second: 10_000,
+        longest_body_time: Duration::from_secs(20),
         drain_bytes: 256 * 1024,
         drain_time: Duration::from_secs(2),
     }
@@ -151,12 +153,17 @@ fn form_with_length() -> Vec<u8> {
 
 #[track_caller]
 fn assert_refused(answer: &str, status: &str, reason: padan_domain::ReasonCode) {
+    assert_refused_because(answer, status, reason, reason.reason());
+}
+
+#[track_caller]
+fn assert_refused_because(answer: &str, status: &str, reason: padan_domain::ReasonCode, text: &str) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     assert_eq!(header(head, "reason-code").as_deref(), Some(reason.as_str()), "{answer}");
     assert!(header(head, "request-id").is_some(), "{answer}");
     assert_eq!(header(head, "content-type").as_deref(), Some("application/json"), "{answer}");
-    let expected = format!("{{\"verification_status\":false,\"reason\":\"{}\"}}", reason.reason());
+    let expected = format!("{{\"verification_status\":false,\"reason\":\"{text}\"}}");
     assert_eq!(body, expected);
 }
 
@@ -351,22 +358,127 @@ async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
 #[actix_web::test]
 async fn only_a_multipart_form_is_taken() {
     let served = serve();
-    for (content_type, status, reason) in [
-        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType),
-        ("", "415", Code::UnsupportedMediaType),
-        ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType),
+    let other_type = Code::UnsupportedMediaType.reason();
+    for (headers, status, reason, text) in [
+        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType, other_type),
+        ("", "415", Code::UnsupportedMediaType, other_type),
+        ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType, other_type),
         (
-            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip\r\n",
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: br\r\n",
             "415",
             Code::UnsupportedMediaType,
+            "Content-Encoding br is not supported: send gzip or none",
         ),
-        ("Content-Type: multipart/form-data\r\n", "400", Code::MalformedForm),
-        ("Content-Type: multipart/form-data; boundary=c\r\n", "400", Code::MalformedForm),
+        (
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip, GZIP\r\n",
+            "415",
+            Code::UnsupportedMediaType,
+            "Content-Encoding gzip, gzip is not supported: send gzip or none",
+        ),
+        (
+            "Content-Type: multipart/form-data\r\n",
+            "400",
+            Code::MalformedForm,
+            "Content-Type multipart/form-data has no boundary",
+        ),
+        (
+            "Content-Type: multipart/form-data, boundary=b\r\n",
+            "400",
+            Code::MalformedForm,
+            "Content-Type has a comma before boundary, where a semicolon must be",
+        ),
+        (
+            "Content-Type: multipart/form-data; boundary=c\r\n",
+            "400",
+            Code::MalformedForm,
+            "The boundary in Content-Type does not occur in the body",
+        ),
     ] {
-        let headers = format!("{content_type}Content-Length: {}\r\n", FORM.len());
+        let headers = format!("{headers}Content-Length: {}\r\n", FORM.len());
         let answer = served.exchange(post("/form", &headers, FORM.as_bytes())).await;
-        assert_refused(&answer, status, reason);
+        assert_refused_because(&answer, status, reason, text);
     }
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn compressed(body: &[u8]) -> Vec<u8> {
+    post("/form", &format!("{FORM_TYPE}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len()), body)
+}
+
+#[actix_web::test]
+async fn a_form_in_gzip_is_read_within_the_limit_of_bodies() {
+    let served = serve();
+    let members = [gzip(&FORM.as_bytes()[..20]), gzip(&FORM.as_bytes()[20..])].concat();
+    let padded = |length: usize| {
+        gzip(&[&vec![b'x'; length - FORM.len() - 2], "\r\n", FORM].map(AsRef::as_ref).concat())
+    };
+    for body in [gzip(FORM.as_bytes()), members, padded(64 * 1024)] {
+        let answer = served.exchange(compressed(&body)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"3174\""), "{answer}");
+    }
+    assert_refused(&served.exchange(compressed(&padded(64 * 1024 + 1))).await, "413", Code::BodyTooLarge);
+    let bomb = gzip(&vec![0; 32 << 20]);
+    assert!(bomb.len() < 64 * 1024);
+    assert_refused(&served.exchange(compressed(&bomb)).await, "413", Code::BodyTooLarge);
+    assert_eq!(served.metrics.body_bytes(), 0, "the memory is released");
+}
+
+#[actix_web::test]
+async fn data_that_is_no_gzip_is_refused() {
+    let served = serve();
+    let whole = gzip(FORM.as_bytes());
+    for broken in [FORM.as_bytes(), &whole[..whole.len() - 1], b""] {
+        let answer = served.exchange(compressed(broken)).await;
+        let text = "Request body is not valid gzip, its Content-Encoding";
+        assert_refused_because(&answer, "400", Code::MalformedForm, text);
+    }
+    let answer = served.exchange(compressed(&gzip(b"").repeat(17))).await;
+    assert_refused_because(&answer, "400", Code::MalformedForm, "Request body has too many gzip members");
+}
+
+#[actix_web::test]
+async fn inflated_bodies_share_the_memory_of_all_bodies() {
+    let served = serve_within(BodyLimits { body_bytes: 200 * 1024, ..limits() });
+    // The limit of all bodies together is 96 kB.
+    assert_refused(&served.exchange(compressed(&gzip(&vec![0; 150 * 1024]))).await, "429", Code::Overloaded);
+}
+
+/// Sends a form of 60 kB in so many pieces, and reads the answer.
+fn trickle(address: SocketAddr, pieces: usize, pause: Duration) -> String {
+    let body = [vec![b'x'; 60_000 - FORM.len()], format!("\r\n{FORM}").into_bytes()].concat();
+    let mut connection = connect(address);
+    let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    connection.write_all(&post("/form", &headers, b"")).unwrap();
+    for piece in body.chunks(body.len().div_ceil(pieces)) {
+        std::thread::sleep(pause);
+        // The connection may be closed already.
+        if connection.write_all(piece).is_err() {
+            break;
+        }
+    }
+    read_answer(&mut connection)
+}
+
+#[actix_web::test]
+async fn a_slow_body_is_read_as_long_as_its_bytes_keep_coming() {
+    // 60 kB in 0.8 s are slower than 400 ms allow, and faster than 10 kB a second from then on.
+    let address = serve().address;
+    let answer = web::block(move || trickle(address, 16, Duration::from_millis(50))).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    let limited =
+        serve_within(BodyLimits { longest_body_time: Duration::from_millis(500), ..limits() }).address;
+    let answer = web::block(move || trickle(limited, 16, Duration::from_millis(50))).await.unwrap();
+    assert_refused(&answer, "408", Code::RequestTimeout);
+
+    let slower = serve_within(BodyLimits { body_bytes_per_second: 1_000_000, ..limits() }).address;
+    let answer = web::block(move || trickle(slower, 16, Duration::from_millis(50))).await.unwrap();
+    assert_refused(&answer, "408", Code::RequestTimeout);
 }
 
 #[actix_web::test]
