@@ -5,7 +5,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 
-use super::{MalformedMultipart, shown_encoding};
+use super::fault::{MalformedMultipart, shown_encoding};
 
 /// The Content-Transfer-Encoding of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
