@@ -19,10 +19,12 @@ use actix_web::{
 };
 use futures_util::StreamExt as _;
 use padan_domain::ReasonCode;
+use tokio::time::Instant;
 
 use crate::{
     body_memory::{BodyMemory, HeldMemory},
     config::BodyLimits,
+    link::Link,
     refusal::Refusal,
 };
 
@@ -37,6 +39,10 @@ pub(crate) struct Body {
     limits: BodyLimits,
     /// The memory that the body takes, until the request is answered.
     memory: RefCell<Option<HeldMemory>>,
+    /// The bytes of it that the body itself takes.
+    own_bytes: Cell<usize>,
+    /// The connection, which must know whether the body waits for bytes.
+    link: RefCell<Option<Rc<Link>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +66,19 @@ impl Body {
             ends_after: is_taken_for_a_stream(head).then(|| announced(&head.headers).unwrap_or(0)),
             limits,
             memory: RefCell::default(),
+            link: RefCell::default(),
+            own_bytes: Cell::new(0),
         })
     }
 
     /// Counts the body against the memory that all bodies share.
     pub(crate) fn share_memory(&self, memory: &BodyMemory) {
         self.memory.replace(Some(memory.reservation()));
+    }
+
+    /// Tells the connection when the body waits for bytes.
+    pub(crate) fn report_to(&self, link: Rc<Link>) {
+        self.link.replace(Some(link));
     }
 
     /// Reads the whole body, within its limits of bytes and time.
@@ -77,33 +90,51 @@ impl Body {
         }
         self.hold(announced.unwrap_or_default())?;
         let mut whole = Vec::with_capacity(announced.unwrap_or_default());
-        let reading = async {
-            while let Some(chunk) = self.next().await {
-                let chunk = chunk.map_err(|error| broken(&error))?;
-                let length = whole.len() + chunk.len();
-                if length > self.limits.body_bytes {
-                    return Err(Refusal::new(ReasonCode::BodyTooLarge));
-                }
-                if length > whole.capacity() {
-                    // Doubled as usual, but never beyond the limit.
-                    let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
-                    self.hold(roomy)?;
-                    whole.reserve_exact(roomy - whole.len());
-                }
-                whole.extend_from_slice(&chunk);
-            }
-            Ok(())
-        };
-        let read = tokio::time::timeout(self.limits.body_time, reading).await.unwrap_or_else(|_| {
-            self.state.set(State::GivenUp);
-            Err(Refusal::new(ReasonCode::RequestTimeout))
-        });
+        let read = self.read_into(&mut whole).await;
+        self.own_bytes.set(whole.capacity());
         if read.is_err() {
             // The rest is only drained.
             self.memory.take();
         }
         read?;
         Ok(whole.into())
+    }
+
+    /// Reads the body into `whole`. The time that it may take grows with the bytes that arrive.
+    async fn read_into(&self, whole: &mut Vec<u8>) -> Result<(), Refusal> {
+        let began = Instant::now();
+        loop {
+            let deadline = began + self.limits.time_for(self.seen.get());
+            let Ok(chunk) = tokio::time::timeout_at(deadline, self.next()).await else {
+                self.state.set(State::GivenUp);
+                return Err(Refusal::new(ReasonCode::RequestTimeout));
+            };
+            let Some(chunk) = chunk else {
+                return Ok(());
+            };
+            let chunk = chunk.map_err(|error| broken(&error))?;
+            let length = whole.len() + chunk.len();
+            if length > self.limits.body_bytes {
+                return Err(Refusal::new(ReasonCode::BodyTooLarge));
+            }
+            if length > whole.capacity() {
+                // Doubled as usual, but never beyond the limit.
+                let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
+                self.hold(roomy)?;
+                whole.reserve_exact(roomy - whole.len());
+            }
+            whole.extend_from_slice(&chunk);
+        }
+    }
+
+    /// The longest body, also after it is inflated.
+    pub(crate) fn limit_bytes(&self) -> usize {
+        self.limits.body_bytes
+    }
+
+    /// Reserves memory for data that is decoded from the body, in addition to the body itself.
+    pub(crate) fn hold_beside(&self, bytes: usize) -> Result<(), Refusal> {
+        self.hold(self.own_bytes.get().saturating_add(bytes))
     }
 
     /// Reserves memory. A body that shares none, on the operators' listener, needs no reservation.
@@ -139,7 +170,14 @@ impl Body {
             return None;
         }
         // Borrowed only while it is polled, so that a reader that is dropped leaves the payload in place.
-        let mut chunk = poll_fn(|context| self.payload.borrow_mut().poll_next_unpin(context)).await;
+        let mut chunk = poll_fn(|context| {
+            let polled = self.payload.borrow_mut().poll_next_unpin(context);
+            if let Some(link) = &*self.link.borrow() {
+                link.set_awaits_body(polled.is_pending());
+            }
+            polled
+        })
+        .await;
         if let (Some(end), Some(Ok(bytes))) = (self.ends_after, &mut chunk) {
             bytes.truncate(usize::try_from(end - self.seen.get()).unwrap_or(usize::MAX));
         }

@@ -54,8 +54,12 @@ pub struct Config {
     /// full. Too few: a burst takes the service out of the balancer. Too many: callers are refused while others are
     /// idle.
     pub saturated_seconds: NonZeroU64,
-    /// How long a body may take to arrive. A slower one is answered with 408.
+    /// How long a body may take to arrive, beside the time for its bytes. A slower one is answered with 408.
     pub body_timeout_ms: NonZeroU64,
+    /// Bytes that extend this time by a second each time they have arrived.
+    pub body_bytes_per_second: NonZeroU64,
+    /// How long a body may take at most, however many bytes arrive.
+    pub body_timeout_limit_ms: NonZeroU64,
     /// How long a request's head may take to arrive.
     pub head_timeout_ms: NonZeroU64,
     /// How much of a body that is not needed is read before the connection is closed. If none is read, a client that
@@ -65,8 +69,8 @@ pub struct Config {
     pub drain_timeout_ms: NonZeroU64,
     /// How long an idle connection is kept. It must be longer than the balancer's own timeout, or requests get lost.
     pub keep_alive_seconds: NonZeroU64,
-    /// Whether work stops when the client closes its side of the connection. A client that closes only its sending side
-    /// and waits gets no answer then.
+    /// Whether the work on a request ends when its client has left. A client that closes only its sending side gets its
+    /// answer in both cases.
     pub stop_when_client_leaves: bool,
     /// How long requests are still served after a stop signal, while `/readyz` reports the stop. Too short: balancers
     /// still send requests after the listener is closed. Too long: a restart takes that much longer.
@@ -106,15 +110,32 @@ impl From<ConfigError> for io::Error {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BodyLimits {
     pub(crate) body_bytes: usize,
+    /// The time for a body whose bytes do not arrive.
     pub(crate) body_time: Duration,
+    /// Bytes that extend this time by a second.
+    pub(crate) body_bytes_per_second: u64,
+    /// The time for a body at most.
+    pub(crate) longest_body_time: Duration,
     pub(crate) drain_bytes: u64,
     pub(crate) drain_time: Duration,
 }
 
 impl BodyLimits {
     /// The limits where no body is expected.
-    pub(crate) const NONE: Self =
-        Self { body_bytes: 0, body_time: Duration::ZERO, drain_bytes: 0, drain_time: Duration::ZERO };
+    pub(crate) const NONE: Self = Self {
+        body_bytes: 0,
+        body_time: Duration::ZERO,
+        body_bytes_per_second: 1,
+        longest_body_time: Duration::ZERO,
+        drain_bytes: 0,
+        drain_time: Duration::ZERO,
+    };
+
+    /// How long a body may take of which so many bytes have arrived.
+    pub(crate) fn time_for(&self, bytes: u64) -> Duration {
+        let extension = Duration::from_millis(bytes.saturating_mul(1000) / self.body_bytes_per_second);
+        (self.body_time + extension).min(self.longest_body_time).max(self.body_time)
+    }
 }
 
 impl Config {
@@ -163,6 +184,8 @@ impl Config {
         BodyLimits {
             body_bytes: self.body_limit_bytes.get(),
             body_time: Duration::from_millis(self.body_timeout_ms.get()),
+            body_bytes_per_second: self.body_bytes_per_second.get(),
+            longest_body_time: Duration::from_millis(self.body_timeout_limit_ms.get()),
             drain_bytes: self.drain_limit_bytes.get(),
             drain_time: Duration::from_millis(self.drain_timeout_ms.get()),
         }
@@ -193,5 +216,27 @@ fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         Ok(value)
     } else {
         Err(D::Error::custom(format!("{value} does not lie above 0 and up to 1")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_for_a_body_grows_with_its_bytes_up_to_a_limit() {
+        let limits = BodyLimits {
+            body_time: Duration::from_secs(30),
+            body_bytes_per_second: 8000,
+            longest_body_time: Duration::from_mins(3),
+            ..BodyLimits::NONE
+        };
+        for (bytes, seconds) in
+            [(0, 30), (7999, 30), (8000, 31), (800_000, 130), (3_000_000, 180), (u64::MAX, 180)]
+        {
+            assert_eq!(limits.time_for(bytes).as_secs(), seconds, "{bytes}");
+        }
+        let longer = BodyLimits { body_time: Duration::from_mins(4), ..limits };
+        assert_eq!(longer.time_for(3_000_000).as_secs(), 240, "the limit shortens no time");
     }
 }

@@ -17,13 +17,15 @@ pub struct Controls {
 
 impl Controls {
     /// The keys of `[http]` that [`reload`](Self::reload) applies.
-    pub const KEYS: [&str; 13] = [
+    pub const KEYS: [&str; 15] = [
         "trusted_proxies",
         "max_in_flight",
         "client_share",
         "body_limit_bytes",
         "body_memory_bytes",
         "body_timeout_ms",
+        "body_bytes_per_second",
+        "body_timeout_limit_ms",
         "drain_limit_bytes",
         "drain_timeout_ms",
         "saturated_seconds",

@@ -9,12 +9,20 @@ use padan_verification::InvalidFieldText;
 use crate::{
     body::Body,
     charset,
-    multipart::{self, MalformedMultipart, NoBoundary, Part},
+    inflate::inflate,
+    multipart::{self, MalformedMultipart, NoBoundary, Part, shown_encoding},
     refusal::Refusal,
 };
 
 /// A multipart form, read whole. Parts may come in any order; parts of unknown names are ignored.
-pub struct Form(Vec<Part>);
+pub struct Form(Vec<Field>);
+
+/// A part of a known name, decoded.
+struct Field {
+    name: String,
+    charset: Option<String>,
+    data: Bytes,
+}
 
 impl Form {
     /// Longer than any field's value. A longer text is refused without being decoded.
@@ -22,18 +30,27 @@ impl Form {
 
     /// Reads the form from the body of a request. Each field in `known` may occur once.
     pub(crate) async fn read(body: &Body, request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
-        let body = body.read(request).await?;
+        let mut bytes = body.read(request).await?;
         let boundary = boundary(request)?;
-        Ok(Self::parse(&body, &boundary, known)?)
+        if content_encoding(request)? == ContentEncoding::Gzip {
+            bytes = inflate(body, bytes).await?;
+        }
+        let parts = multipart::parts(&bytes, &boundary)?;
+        body.hold_beside(parts.iter().map(Part::decoding_bytes).sum())?;
+        Ok(Self::of(parts, known)?)
     }
 
-    fn parse(body: &Bytes, boundary: &str, known: &[&str]) -> Result<Self, MalformedMultipart> {
-        let parts = multipart::parts(body, boundary)?;
+    fn of(mut parts: Vec<Part>, known: &[&str]) -> Result<Self, MalformedMultipart> {
+        parts.retain(|part| known.contains(&part.name.as_str()));
         let times = |field: &str| parts.iter().filter(|part| part.name == field).count();
         if known.iter().any(|field| times(field) > 1) {
-            return Err(MalformedMultipart);
+            return Err(MalformedMultipart::Form);
         }
-        Ok(Self(parts))
+        let fields = parts.into_iter().map(|part| {
+            let data = part.decoded()?;
+            Ok(Field { name: part.name, charset: part.charset, data })
+        });
+        fields.collect::<Result<_, _>>().map(Self)
     }
 
     /// Parses a required text field.
@@ -72,8 +89,8 @@ impl Form {
             .ok_or_else(|| Refusal::missing(field))
     }
 
-    fn part(&self, field: &str) -> Option<&Part> {
-        self.0.iter().find(|part| part.name == field)
+    fn part(&self, name: &str) -> Option<&Field> {
+        self.0.iter().find(|field| field.name == name)
     }
 }
 
@@ -128,19 +145,34 @@ impl From<InvalidFieldText> for FieldFault {
     }
 }
 
-/// The boundary of a multipart form. Every other body is refused, and so is a compressed one.
+/// The boundary of a multipart form. Every other body is refused.
 fn boundary(request: &HttpRequest) -> Result<String, Refusal> {
     let unsupported = || Refusal::new(ReasonCode::UnsupportedMediaType);
-    let headers = request.headers();
-    let plain = headers
-        .get(CONTENT_ENCODING)
-        .is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    let content_type = headers.get(CONTENT_TYPE).filter(|_| plain).ok_or_else(unsupported)?;
+    let content_type = request.headers().get(CONTENT_TYPE).ok_or_else(unsupported)?;
     let content_type = String::from_utf8_lossy(content_type.as_bytes());
     multipart::boundary(&content_type).map_err(|fault| match fault {
         NoBoundary::AnotherType => unsupported(),
-        NoBoundary::Missing => MalformedMultipart.into(),
+        NoBoundary::Malformed(fault) => fault.into(),
     })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ContentEncoding {
+    Identity,
+    Gzip,
+}
+
+/// How the body is compressed. Every encoding but gzip is refused by its name, and so are several in a row.
+fn content_encoding(request: &HttpRequest) -> Result<ContentEncoding, Refusal> {
+    let values = request.headers().get_all(CONTENT_ENCODING);
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    let named = values.join(",").to_ascii_lowercase();
+    let encodings = named.split(',').map(str::trim).filter(|encoding| !matches!(*encoding, "" | "identity"));
+    match encodings.collect::<Vec<_>>().as_slice() {
+        [] => Ok(ContentEncoding::Identity),
+        ["gzip" | "x-gzip"] => Ok(ContentEncoding::Gzip),
+        others => Err(Refusal::unsupported_encoding(&shown_encoding(&others.join(", ")))),
+    }
 }
 
 #[cfg(test)]
@@ -152,7 +184,7 @@ mod tests {
             format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         };
         let body = fields.iter().map(part).collect::<Vec<_>>().concat() + "--b--";
-        Form::parse(&Bytes::from(body), "b", &["nik", "name"])
+        Form::of(multipart::parts(&Bytes::from(body), "b")?, &["nik", "name", "date_of_birth", "city"])
     }
 
     fn reason<T>(result: Result<T, Refusal>) -> String {

@@ -1,5 +1,11 @@
+mod fault;
+mod transfer;
+
 use actix_web::web::Bytes;
 use memchr::memmem;
+
+pub(crate) use self::fault::{MalformedMultipart, shown_encoding};
+use self::transfer::TransferEncoding;
 
 /// One part of a form. Its data shares the buffer of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,25 +15,22 @@ pub(crate) struct Part {
     /// The charset of its Content-Type.
     pub(crate) charset: Option<String>,
     /// The content, as it was sent.
-    pub(crate) data: Bytes,
+    data: Bytes,
+    encoding: TransferEncoding,
 }
-
-/// The body is not a complete multipart form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MalformedMultipart;
 
 /// More parts than any form here has. The limit bounds the work that a hostile body can cause.
 const MAX_PARTS: usize = 64;
 const MAX_HEADER_BYTES: usize = 8 * 1024;
-const LINE_END: &[u8] = b"\r\n";
+const MAX_BOUNDARY_BYTES: usize = 200;
 
 /// Why a Content-Type gives no boundary.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoBoundary {
     /// It is not `multipart/form-data`.
     AnotherType,
-    /// It is, but has no boundary.
-    Missing,
+    /// It is, but its boundary is missing or malformed.
+    Malformed(MalformedMultipart),
 }
 
 /// The boundary of a Content-Type that is `multipart/form-data`.
@@ -35,36 +38,61 @@ pub(crate) enum NoBoundary {
 /// A strict parser of media types is not used: clients send boundaries with characters that ought to be quoted.
 pub(crate) fn boundary(content_type: &str) -> Result<String, NoBoundary> {
     let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+    let (kind, after_comma) = kind.split_once(',').map_or((kind, None), |(kind, rest)| (kind, Some(rest)));
     if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
         return Err(NoBoundary::AnotherType);
     }
-    parameter(parameters, "boundary")
-        .filter(|boundary| (1..=200).contains(&boundary.len()))
-        .ok_or(NoBoundary::Missing)
+    if after_comma.is_some() {
+        return Err(NoBoundary::Malformed(MalformedMultipart::CommaForSemicolon));
+    }
+    match parameter(parameters, "boundary").unwrap_or_default() {
+        boundary if boundary.is_empty() => Err(NoBoundary::Malformed(MalformedMultipart::NoBoundary)),
+        boundary if boundary.len() > MAX_BOUNDARY_BYTES => {
+            Err(NoBoundary::Malformed(MalformedMultipart::LongBoundary))
+        }
+        boundary => Ok(boundary),
+    }
 }
 
 /// Splits a whole body into its parts, without copying their data. Bytes before the first boundary and after the last
 /// one are ignored. A body without its closing boundary was cut off and is refused.
+///
+/// A line ends in CRLF, or in LF alone as simple clients write it.
 pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, MalformedMultipart> {
-    let delimiter = [b"\r\n--", boundary.as_bytes()].concat();
+    let delimiter = [b"\n--", boundary.as_bytes()].concat();
     let finder = memmem::Finder::new(&delimiter);
     let mut parts = Vec::new();
-    let mut at = first_boundary(body, &finder)?;
+    let mut at = first_boundary(body, &finder).ok_or(MalformedMultipart::BoundaryNotInBody)?;
     loop {
         match after_boundary(&body[at..]) {
             AfterBoundary::End => return Ok(parts),
             AfterBoundary::Part(skip) => at += skip,
-            AfterBoundary::Neither => return Err(MalformedMultipart),
+            AfterBoundary::Neither => return Err(MalformedMultipart::CutOff),
         }
         if parts.len() == MAX_PARTS {
-            return Err(MalformedMultipart);
+            return Err(MalformedMultipart::Form);
         }
         let (headers, data_at) = headers(body, at)?;
-        let end = next_boundary(body, data_at, &finder)?;
+        // The line end that ends the headers may also be the one that begins the boundary.
+        let line_end = next_boundary(body, data_at - 1, &finder).ok_or(MalformedMultipart::CutOff)?;
+        let end = line_end - usize::from(body[..line_end].ends_with(b"\r"));
         // An empty part: the line end of the boundary also ends the headers.
         let data = body.slice(data_at.min(end)..end);
-        parts.push(Part { name: headers.name.ok_or(MalformedMultipart)?, charset: headers.charset, data });
-        at = end + delimiter.len();
+        let name = headers.name.ok_or(MalformedMultipart::Form)?;
+        parts.push(Part { name, charset: headers.charset, data, encoding: headers.encoding });
+        at = line_end + delimiter.len();
+    }
+}
+
+impl Part {
+    /// The content, decoded.
+    pub(crate) fn decoded(&self) -> Result<Bytes, MalformedMultipart> {
+        self.encoding.decode(&self.data)
+    }
+
+    /// The most bytes of memory that [`decoded`](Self::decoded) needs beside the body.
+    pub(crate) fn decoding_bytes(&self) -> usize {
+        if self.encoding == TransferEncoding::None { 0 } else { self.data.len() }
     }
 }
 
@@ -72,6 +100,7 @@ pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
 struct PartHeaders {
     name: Option<String>,
     charset: Option<String>,
+    encoding: TransferEncoding,
 }
 
 enum AfterBoundary {
@@ -87,57 +116,74 @@ fn after_boundary(rest: &[u8]) -> AfterBoundary {
         return AfterBoundary::End;
     }
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    if rest[blanks..].starts_with(LINE_END) {
-        AfterBoundary::Part(blanks + LINE_END.len())
-    } else {
-        AfterBoundary::Neither
+    match &rest[blanks..] {
+        [b'\n', ..] => AfterBoundary::Part(blanks + 1),
+        [b'\r', b'\n', ..] => AfterBoundary::Part(blanks + 2),
+        _ => AfterBoundary::Neither,
     }
 }
 
 /// The position after the first boundary, which must be at the start of the body or of a line.
-fn first_boundary(body: &[u8], finder: &memmem::Finder<'_>) -> Result<usize, MalformedMultipart> {
-    let dashes_and_boundary = &finder.needle()[LINE_END.len()..];
+fn first_boundary(body: &[u8], finder: &memmem::Finder<'_>) -> Option<usize> {
+    let dashes_and_boundary = &finder.needle()[1..];
     if body.starts_with(dashes_and_boundary) {
-        return Ok(dashes_and_boundary.len());
+        return Some(dashes_and_boundary.len());
     }
-    let end = next_boundary(body, 0, finder)?;
-    Ok(end + finder.needle().len())
+    Some(next_boundary(body, 0, finder)? + finder.needle().len())
 }
 
-/// The end of the data before the next boundary.
-fn next_boundary(body: &[u8], from: usize, finder: &memmem::Finder<'_>) -> Result<usize, MalformedMultipart> {
-    // The line end that ends the headers may also be the one that begins the boundary.
-    let from = from.saturating_sub(LINE_END.len());
+/// The position of the LF before the next boundary.
+fn next_boundary(body: &[u8], from: usize, finder: &memmem::Finder<'_>) -> Option<usize> {
     finder
         .find_iter(&body[from..])
         .map(|found| from + found)
         .find(|end| !matches!(after_boundary(&body[end + finder.needle().len()..]), AfterBoundary::Neither))
-        .ok_or(MalformedMultipart)
 }
 
 /// The headers of the part at `at`, and the position of its data.
 fn headers(body: &[u8], at: usize) -> Result<(PartHeaders, usize), MalformedMultipart> {
     let mut headers = PartHeaders::default();
+    // The header whose further lines may follow.
+    let mut open: Option<String> = None;
     let mut line_at = at;
     loop {
-        let length = memmem::find(&body[line_at..], LINE_END).ok_or(MalformedMultipart)?;
+        let length = memchr::memchr(b'\n', &body[line_at..]).ok_or(MalformedMultipart::CutOff)?;
         if line_at + length - at > MAX_HEADER_BYTES {
-            return Err(MalformedMultipart);
+            return Err(MalformedMultipart::Form);
         }
         let line = &body[line_at..line_at + length];
-        line_at += length + LINE_END.len();
-        if line.is_empty() {
+        line_at += length + 1;
+        // A file name may be in any charset. It is not used.
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        if line.starts_with([' ', '\t']) {
+            // A header that is folded over lines.
+            let header = open.as_mut().ok_or(MalformedMultipart::Form)?;
+            header.push(' ');
+            header.push_str(line.trim());
+            continue;
+        }
+        if let Some(header) = open.replace(line.into_owned()) {
+            headers.add(&header)?;
+        }
+        if open.as_deref() == Some("") {
             return Ok((headers, line_at));
         }
-        // A file name may be in any charset. It is not used.
-        let line = String::from_utf8_lossy(line);
-        let (name, value) = line.split_once(':').ok_or(MalformedMultipart)?;
+    }
+}
+
+impl PartHeaders {
+    /// Adds a header in one line.
+    fn add(&mut self, header: &str) -> Result<(), MalformedMultipart> {
+        let (name, value) = header.split_once(':').ok_or(MalformedMultipart::Form)?;
         let (_, parameters) = value.split_once(';').unwrap_or((value, ""));
-        if name.trim().eq_ignore_ascii_case("content-disposition") {
-            headers.name = parameter(parameters, "name");
-        } else if name.trim().eq_ignore_ascii_case("content-type") {
-            headers.charset = parameter(parameters, "charset");
+        match name.trim().to_ascii_lowercase().as_str() {
+            "content-disposition" => self.name = parameter(parameters, "name"),
+            "content-type" => self.charset = parameter(parameters, "charset"),
+            "content-transfer-encoding" => self.encoding = TransferEncoding::named(value)?,
+            "content-encoding" => transfer::refuse_content_encoding(value)?,
+            _ => {}
         }
+        Ok(())
     }
 }
 

@@ -46,6 +46,17 @@ impl Refusal {
         Self { text: format!("Invalid {field} format").into(), ..Self::new(ReasonCode::InvalidField) }
     }
 
+    /// The body is malformed, for the reason that the text names.
+    pub(crate) fn malformed(text: &'static str) -> Self {
+        Self { text: text.into(), ..Self::new(ReasonCode::MalformedForm) }
+    }
+
+    /// The body is compressed in a way that is not supported.
+    pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
+        let text = format!("Content-Encoding {encoding} is not supported: send gzip or none");
+        Self { text: text.into(), ..Self::new(ReasonCode::UnsupportedMediaType) }
+    }
+
     /// The path does not take the method; `allow` lists those that it takes.
     pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
         Self { allow: Some(allow), ..Self::new(ReasonCode::MethodNotAllowed) }
@@ -111,8 +122,8 @@ impl From<AdmissionError> for Refusal {
 }
 
 impl From<MalformedMultipart> for Refusal {
-    fn from(MalformedMultipart: MalformedMultipart) -> Self {
-        Self::new(ReasonCode::MalformedForm)
+    fn from(fault: MalformedMultipart) -> Self {
+        Self { text: fault.to_string().into(), ..Self::new(ReasonCode::MalformedForm) }
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
+    num::NonZeroU32,
     time::Instant,
 };
 
 use actix_web::{
-    App, HttpRequest, HttpServer,
+    App, HttpRequest,
     middleware::{NormalizePath, TrailingSlash, from_fn},
     web,
 };
 
 use super::*;
-use crate::{config::BodyLimits, form::Form};
+use crate::{config::BodyLimits, form::Form, listener::Listener};
 
 /// A server with test handlers behind the edge. It ends with the runtime of the test.
 struct Served {
@@ -25,6 +26,8 @@ fn limits() -> BodyLimits {
     BodyLimits {
         body_bytes: 64 * 1024,
         body_time: Duration::from_millis(400),
+        body_bytes_per_second: 10_000,
+        longest_body_time: Duration::from_secs(20),
         drain_bytes: 256 * 1024,
         drain_time: Duration::from_secs(2),
     }
@@ -35,13 +38,29 @@ fn serve() -> Served {
 }
 
 fn serve_within(limits: BodyLimits) -> Served {
+    serve_as(limits, true)
+}
+
+fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
     let edge = Edge {
         metrics: Arc::clone(&metrics),
         limits: Limits::for_bodies(limits, 96 * 1024, &metrics),
         stopping: Stopping::default(),
     };
-    let server = HttpServer::new(move || {
+    let listener = Listener {
+        address: "127.0.0.1:0".parse().unwrap(),
+        workers: 1,
+        connections_per_worker: 100,
+        backlog: NonZeroU32::MIN.saturating_add(100),
+        head_time: Duration::from_secs(5),
+        keep_alive: Duration::from_secs(5),
+        shutdown_seconds: 1,
+        stops_when_client_leaves,
+        limits: edge.limits.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let served = listener.serve(None, move || {
         let edge = edge.clone();
         App::new()
             .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
@@ -49,17 +68,13 @@ fn serve_within(limits: BodyLimits) -> Served {
             .route("/panic", web::post().to(panics))
             .route("/panic-with-data", web::post().to(panics_with_data))
             .route("/form", web::post().to(reads_a_form))
+            .route("/late-form", web::post().to(reads_a_form_late))
             .route("/deaf", web::post().to(reads_nothing))
             .route("/slow", web::post().to(takes_long))
             .configure(routes::public)
-    })
-    .workers(1)
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .bind("127.0.0.1:0")
-    .unwrap();
-    let address = server.addrs()[0];
-    actix_web::rt::spawn(server.run());
+    });
+    let (server, address) = served.unwrap();
+    actix_web::rt::spawn(server);
     Served { address, metrics }
 }
 
@@ -76,6 +91,12 @@ async fn reads_a_form(request: HttpRequest, visit: Visit) -> Result<HttpResponse
     let form = Form::read(visit.body(), &request, &["nik"]).await?;
     let nik = form.required("nik", |text| Ok(text.to_owned()))?;
     Ok(crate::answer::respond(padan_domain::ReasonCode::Verified, &nik))
+}
+
+/// Begins to read when the whole form and the end of the client's bytes have arrived.
+async fn reads_a_form_late(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Refusal> {
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    reads_a_form(request, visit).await
 }
 
 async fn reads_nothing() -> Result<&'static str, Refusal> {
@@ -151,12 +172,17 @@ fn form_with_length() -> Vec<u8> {
 
 #[track_caller]
 fn assert_refused(answer: &str, status: &str, reason: padan_domain::ReasonCode) {
+    assert_refused_because(answer, status, reason, reason.reason());
+}
+
+#[track_caller]
+fn assert_refused_because(answer: &str, status: &str, reason: padan_domain::ReasonCode, text: &str) {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {answer:?}"));
     assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
     assert_eq!(header(head, "reason-code").as_deref(), Some(reason.as_str()), "{answer}");
     assert!(header(head, "request-id").is_some(), "{answer}");
     assert_eq!(header(head, "content-type").as_deref(), Some("application/json"), "{answer}");
-    let expected = format!("{{\"verification_status\":false,\"reason\":\"{}\"}}", reason.reason());
+    let expected = format!("{{\"verification_status\":false,\"reason\":\"{text}\"}}");
     assert_eq!(body, expected);
 }
 
@@ -342,7 +368,7 @@ async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
     let answer = web::block(move || {
         let mut connection = connect(address);
         connection.write_all(&request).unwrap();
-        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
         read_answer(&mut connection)
     });
     assert_refused(&answer.await.unwrap(), "400", Code::MalformedForm);
@@ -351,22 +377,131 @@ async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
 #[actix_web::test]
 async fn only_a_multipart_form_is_taken() {
     let served = serve();
-    for (content_type, status, reason) in [
-        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType),
-        ("", "415", Code::UnsupportedMediaType),
-        ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType),
+    let other_type = Code::UnsupportedMediaType.reason();
+    for (headers, status, reason, text) in [
+        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType, other_type),
+        ("", "415", Code::UnsupportedMediaType, other_type),
+        ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType, other_type),
         (
-            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip\r\n",
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: br\r\n",
             "415",
             Code::UnsupportedMediaType,
+            "Content-Encoding br is not supported: send gzip or none",
         ),
-        ("Content-Type: multipart/form-data\r\n", "400", Code::MalformedForm),
-        ("Content-Type: multipart/form-data; boundary=c\r\n", "400", Code::MalformedForm),
+        (
+            "Content-Type: multipart/form-data; boundary=b\r\nContent-Encoding: gzip, GZIP\r\n",
+            "415",
+            Code::UnsupportedMediaType,
+            "Content-Encoding gzip, gzip is not supported: send gzip or none",
+        ),
+        (
+            "Content-Type: multipart/form-data\r\n",
+            "400",
+            Code::MalformedForm,
+            "Content-Type multipart/form-data has no boundary",
+        ),
+        (
+            "Content-Type: multipart/form-data, boundary=b\r\n",
+            "400",
+            Code::MalformedForm,
+            "Content-Type has a comma before boundary, where a semicolon must be",
+        ),
+        (
+            "Content-Type: multipart/form-data; boundary=c\r\n",
+            "400",
+            Code::MalformedForm,
+            "The boundary in Content-Type does not occur in the body",
+        ),
     ] {
-        let headers = format!("{content_type}Content-Length: {}\r\n", FORM.len());
+        let headers = format!("{headers}Content-Length: {}\r\n", FORM.len());
         let answer = served.exchange(post("/form", &headers, FORM.as_bytes())).await;
-        assert_refused(&answer, status, reason);
+        assert_refused_because(&answer, status, reason, text);
     }
+}
+
+fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(data).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn compressed(body: &[u8]) -> Vec<u8> {
+    post("/form", &format!("{FORM_TYPE}Content-Encoding: gzip\r\nContent-Length: {}\r\n", body.len()), body)
+}
+
+#[actix_web::test]
+async fn a_form_in_gzip_is_read_within_the_limit_of_bodies() {
+    let served = serve();
+    let members = [gzip(&FORM.as_bytes()[..20]), gzip(&FORM.as_bytes()[20..])].concat();
+    let padded = |length: usize| {
+        gzip(&[vec![b'x'; length - FORM.len() - 2], format!("\r\n{FORM}").into_bytes()].concat())
+    };
+    for body in [gzip(FORM.as_bytes()), members, padded(64 * 1024)] {
+        let answer = served.exchange(compressed(&body)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"3174\""), "{answer}");
+    }
+    assert_refused(&served.exchange(compressed(&padded(64 * 1024 + 1))).await, "413", Code::BodyTooLarge);
+    let bomb = gzip(&vec![0; 32 << 20]);
+    assert!(bomb.len() < 64 * 1024);
+    assert_refused(&served.exchange(compressed(&bomb)).await, "413", Code::BodyTooLarge);
+    let began = Instant::now();
+    while served.metrics.body_bytes() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "the memory is not released");
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[actix_web::test]
+async fn data_that_is_no_gzip_is_refused() {
+    let served = serve();
+    let whole = gzip(FORM.as_bytes());
+    for broken in [FORM.as_bytes(), &whole[..whole.len() - 1], b""] {
+        let answer = served.exchange(compressed(broken)).await;
+        let text = "Request body is not valid gzip, its Content-Encoding";
+        assert_refused_because(&answer, "400", Code::MalformedForm, text);
+    }
+    let answer = served.exchange(compressed(&gzip(b"").repeat(17))).await;
+    assert_refused_because(&answer, "400", Code::MalformedForm, "Request body has too many gzip members");
+}
+
+#[actix_web::test]
+async fn inflated_bodies_share_the_memory_of_all_bodies() {
+    let served = serve_within(BodyLimits { body_bytes: 200 * 1024, ..limits() });
+    // The limit of all bodies together is 96 kB.
+    assert_refused(&served.exchange(compressed(&gzip(&vec![0; 150 * 1024]))).await, "429", Code::Overloaded);
+}
+
+/// Sends a form of 60 kB in so many pieces, and reads the answer.
+fn trickle(address: SocketAddr, pieces: usize, pause: Duration) -> String {
+    let body = [vec![b'x'; 60_000 - FORM.len()], format!("\r\n{FORM}").into_bytes()].concat();
+    let mut connection = connect(address);
+    let headers = format!("{FORM_TYPE}Content-Length: {}\r\n", body.len());
+    connection.write_all(&post("/form", &headers, b"")).unwrap();
+    for piece in body.chunks(body.len().div_ceil(pieces)) {
+        std::thread::sleep(pause);
+        // The connection may be closed already.
+        if connection.write_all(piece).is_err() {
+            break;
+        }
+    }
+    read_answer(&mut connection)
+}
+
+#[actix_web::test]
+async fn a_slow_body_is_read_as_long_as_its_bytes_keep_coming() {
+    // 60 kB in 0.8 s are slower than 400 ms allow, and faster than 10 kB a second from then on.
+    let address = serve().address;
+    let answer = web::block(move || trickle(address, 16, Duration::from_millis(50))).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+
+    let limited =
+        serve_within(BodyLimits { longest_body_time: Duration::from_millis(500), ..limits() }).address;
+    let answer = web::block(move || trickle(limited, 16, Duration::from_millis(50))).await.unwrap();
+    assert_refused(&answer, "408", Code::RequestTimeout);
+
+    let slower = serve_within(BodyLimits { body_bytes_per_second: 1_000_000, ..limits() }).address;
+    let answer = web::block(move || trickle(slower, 16, Duration::from_millis(50))).await.unwrap();
+    assert_refused(&answer, "408", Code::RequestTimeout);
 }
 
 #[actix_web::test]
@@ -415,4 +550,96 @@ async fn work_stops_when_the_client_leaves() {
         assert!(started.elapsed() < Duration::from_secs(5), "the handler was not cancelled");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Sends requests, closes the sending side, and reads all that comes back.
+fn half_closed(address: SocketAddr, sent: &[u8]) -> String {
+    let mut connection = connect(address);
+    connection.write_all(sent).unwrap();
+    connection.shutdown(Shutdown::Write).unwrap();
+    let mut received = String::new();
+    connection.read_to_string(&mut received).unwrap();
+    received
+}
+
+/// A form of so many bytes.
+fn long_form(path: &str, length: usize) -> Vec<u8> {
+    let body = [vec![b'x'; length - FORM.len() - 2], format!("\r\n{FORM}").into_bytes()].concat();
+    post(path, &format!("{FORM_TYPE}Content-Length: {}\r\n", body.len()), &body)
+}
+
+#[actix_web::test]
+async fn a_client_that_closes_its_sending_side_and_waits_gets_its_answer() {
+    for stops_when_client_leaves in [true, false] {
+        let limits = BodyLimits { body_bytes: 1 << 20, body_time: Duration::from_secs(5), ..limits() };
+        let served = serve_as(limits, stops_when_client_leaves);
+        let address = served.address;
+        for path in ["/form", "/late-form"] {
+            // Up to what the memory of this server holds, above all buffers on the way.
+            for length in [200, 5_000, 40_000, 90_000] {
+                let answer =
+                    web::block(move || half_closed(address, &long_form(path, length))).await.unwrap();
+                assert!(
+                    answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"3174\""),
+                    "{path} {length}: {answer}"
+                );
+            }
+        }
+        let http_1_0 =
+            String::from_utf8(long_form("/late-form", 200)).unwrap().replace("HTTP/1.1", "HTTP/1.0");
+        let answer = web::block(move || half_closed(address, http_1_0.as_bytes())).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("\"3174\""), "{answer}");
+        assert_eq!(served.metrics.abandoned_from("unmatched"), 0);
+    }
+}
+
+#[actix_web::test]
+async fn requests_in_a_row_before_the_sending_side_is_closed_are_all_answered() {
+    let address = serve().address;
+    let sent = [form_with_length(), long_form("/late-form", 200), form_with_length()].concat();
+    let answers = web::block(move || half_closed(address, &sent)).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3, "{answers}");
+    assert_eq!(answers.matches("HTTP/").count(), 3, "{answers}");
+}
+
+#[actix_web::test]
+async fn an_idle_connection_that_is_closed_gets_no_bytes() {
+    let address = serve().address;
+    let received = web::block(move || half_closed(address, b"")).await.unwrap();
+    assert_eq!(received, "");
+    let received =
+        web::block(move || half_closed(address, b"POST /form HTTP/1.1\r\nHost: te")).await.unwrap();
+    assert_eq!(received, "");
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_inside_its_body_is_counted_as_gone() {
+    let served = serve_within(BodyLimits { body_time: Duration::from_secs(20), ..limits() });
+    let address = served.address;
+    let request = post("/form", &format!("{FORM_TYPE}Content-Length: 500\r\n"), FORM.as_bytes());
+    web::block(move || connect(address).write_all(&request).unwrap()).await.unwrap();
+    let started = Instant::now();
+    while served.metrics.abandoned_from("unmatched") == 0 {
+        assert!(started.elapsed() < Duration::from_secs(5), "it is waited for");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_head_that_is_too_large_is_refused_in_json() {
+    let served = serve();
+    let many = "x-mesh: 1\r\n".repeat(110);
+    let long = format!("x-long: {}\r\n", "x".repeat(1 << 20));
+    for (headers, body) in
+        [(many.clone(), FORM.as_bytes().to_vec()), (long, Vec::new()), (many, vec![b'x'; 200_000])]
+    {
+        let headers = format!("{headers}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+        let answer = served.exchange(post("/form", &headers, &body)).await;
+        assert_refused(&answer, "431", Code::HeadersTooLarge);
+        assert_eq!(header(&answer, "connection").as_deref(), Some("close"));
+        assert!(header(&answer, "date").unwrap().ends_with("GMT"), "{answer}");
+    }
+    let most = format!("{}{FORM_TYPE}Content-Length: {}\r\n", "x-mesh: 1\r\n".repeat(93), FORM.len());
+    let answer = served.exchange(post("/form", &most, FORM.as_bytes())).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "96 headers are read: {answer}");
 }

@@ -38,7 +38,10 @@ fn empty_parts_and_preambles_are_taken() {
 fn what_is_cut_off_or_nameless_is_refused() {
     let whole = format!("{HEAD}3174\r\n--xYz--");
     for length in 0..whole.len() {
-        assert_eq!(parse(&whole[..length]), Err(MalformedMultipart), "{:?}", &whole[..length]);
+        let begins = length >= "--xYz".len();
+        let expected =
+            if begins { MalformedMultipart::CutOff } else { MalformedMultipart::BoundaryNotInBody };
+        assert_eq!(parse(&whole[..length]), Err(expected), "{:?}", &whole[..length]);
     }
     assert!(parse("--xYz\r\nContent-Disposition: form-data\r\n\r\n1\r\n--xYz--").is_err());
     assert!(parse("--xYz\r\n\r\n1\r\n--xYz--").is_err());
@@ -47,13 +50,96 @@ fn what_is_cut_off_or_nameless_is_refused() {
 }
 
 #[test]
+fn a_boundary_that_does_not_occur_is_named_as_the_fault() {
+    for body in
+        ["", "--xY\r\n", "--other\r\nContent-Disposition: form-data; name=\"nik\"\r\n\r\n1\r\n--other--"]
+    {
+        assert_eq!(parse(body), Err(MalformedMultipart::BoundaryNotInBody), "{body}");
+    }
+}
+
+#[test]
+fn headers_may_be_folded_over_lines() {
+    for head in [
+        "Content-Disposition: form-data;\r\n name=\"nik\"",
+        "Content-Disposition:\r\n\tform-data;\r\n\tfilename=\"a.jpg\";\r\n name=\"nik\"",
+        "Content-Disposition: form-data;\n name=\"nik\";\r\n \r\n filename=\"a\"\r\nContent-Type:\r\n text/plain",
+        "X: 1\r\n 2\r\nContent-Disposition: form-data; name\r\n =\"nik\"",
+    ] {
+        assert_eq!(
+            parse(&format!("--xYz\r\n{head}\r\n\r\n3174\r\n--xYz--")).unwrap(),
+            [pair("nik", "3174")],
+            "{head}"
+        );
+    }
+    let first = "--xYz\r\n Content-Disposition: form-data; name=\"nik\"\r\n\r\n1\r\n--xYz--";
+    assert_eq!(parse(first), Err(MalformedMultipart::Form), "there is no header to continue");
+}
+
+#[test]
+fn lines_may_end_in_lf_alone() {
+    let whole = format!(
+        "preamble\r\n{HEAD}3174\r\n--xYz\r\nContent-Type: text/plain\r\nContent-Disposition: form-data; name=name\r\n\r\n\
+         Budi\r\n\r\n--xYz\r\nContent-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n--xYz--\r\n"
+    );
+    let fields = [pair("nik", "3174"), pair("name", "Budi\r\n"), pair("empty", "")];
+    assert_eq!(parse(&whole).unwrap(), fields);
+    let lf = whole.replace("\r\n", "\n");
+    assert_eq!(parse(&lf).unwrap(), [pair("nik", "3174"), pair("name", "Budi\n"), pair("empty", "")]);
+    // Some clients end only some of the lines so.
+    let ends: Vec<_> = whole.match_indices("\r\n").map(|(at, _)| at).collect();
+    for (number, at) in ends.into_iter().enumerate() {
+        let mixed = format!("{}{}", &whole[..at], &whole[at + 1..]);
+        let parsed = parse(&mixed).unwrap();
+        assert_eq!(parsed.len(), 3, "line {number}");
+        assert_eq!((&parsed[0], &parsed[2]), (&fields[0], &fields[2]), "line {number}");
+    }
+}
+
+#[test]
+fn the_transfer_encoding_of_a_part_is_decoded_or_refused() {
+    let part = |headers: &str, data: &str| {
+        let body =
+            format!("--b\r\n{headers}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{data}\r\n--b--");
+        let part = parts(&body.into(), "b")?.remove(0);
+        assert!(part.decoding_bytes() == 0 || part.decoding_bytes() == data.len());
+        part.decoded()
+    };
+    assert_eq!(part("Content-Transfer-Encoding: base64", "Qn\r\nVkaQ==").unwrap(), "Budi");
+    assert_eq!(part("content-transfer-encoding:\r\n quoted-printable", "B=75di").unwrap(), "Budi");
+    assert_eq!(part("Content-Transfer-Encoding: binary", "B=75di").unwrap(), "B=75di");
+    for (header, text) in [
+        ("Content-Transfer-Encoding: x-uue", "Content-Transfer-Encoding x-uue of a part is not supported"),
+        ("Content-Encoding: gzip", "Content-Encoding gzip of a part is not supported"),
+        (
+            "Content-Transfer-Encoding: <\"\u{e9}",
+            "Content-Transfer-Encoding without a name of a part is not supported",
+        ),
+    ] {
+        assert_eq!(part(header, "x").unwrap_err().to_string(), text);
+    }
+}
+
+#[test]
 fn boundaries_are_read_as_clients_write_them() {
     let boundary = |text| super::boundary(text).unwrap();
     assert_eq!(boundary("multipart/form-data; boundary=abc"), "abc");
     assert_eq!(boundary("Multipart/Form-Data;charset=utf-8; Boundary=\"a b;c\""), "a b;c");
     assert_eq!(boundary("multipart/form-data; boundary=----=_Part_1_2.3"), "----=_Part_1_2.3");
-    assert_eq!(super::boundary("multipart/form-data"), Err(NoBoundary::Missing));
-    assert_eq!(super::boundary("multipart/form-data; boundary="), Err(NoBoundary::Missing));
+    let refused = |text| match super::boundary(text).unwrap_err() {
+        NoBoundary::AnotherType => panic!("{text} is a form"),
+        NoBoundary::Malformed(fault) => fault,
+    };
+    for missing in
+        ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; x=boundary"]
+    {
+        assert_eq!(refused(missing), MalformedMultipart::NoBoundary, "{missing}");
+    }
+    let comma = refused("multipart/form-data, boundary=abc");
+    assert_eq!(comma.to_string(), "Content-Type has a comma before boundary, where a semicolon must be");
+    assert_eq!(refused("multipart/form-data,a; boundary=abc"), comma);
+    let long = format!("multipart/form-data; boundary={}", "x".repeat(201));
+    assert_eq!(refused(&long), MalformedMultipart::LongBoundary);
     assert_eq!(super::boundary("multipart/mixed; boundary=a"), Err(NoBoundary::AnotherType));
     assert_eq!(super::boundary("application/json"), Err(NoBoundary::AnotherType));
 }
