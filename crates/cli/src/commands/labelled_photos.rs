@@ -73,7 +73,7 @@ impl LabelledPhotosArguments {
         settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
         let labelled = self.labelled()?;
         let skipped = labelled.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason.as_str()));
-        list("files were skipped", skipped.collect());
+        list("files were skipped", &skipped.collect::<Vec<_>>());
         let UncalibratedModels { pipelines, set, placement } =
             padan_inference::load_uncalibrated(&settings.inference)?;
         let bar = bar(labelled.photos.len() as u64)?;
@@ -86,7 +86,7 @@ impl LabelledPhotosArguments {
                 Outcome::Failed { reason } => Some(format!("{}: {reason}", photo.file.display())),
                 Outcome::Face(_) => None,
             });
-        list("photos have no embedding and match nobody", failed.collect());
+        list("photos have no embedding and match nobody", &failed.collect::<Vec<_>>());
         Ok(LabelledPhotos { labelled, measured, set, placement, settings })
     }
 
@@ -136,7 +136,7 @@ fn parse_choice<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String>
 }
 
 /// Counts and lists files on standard error. Nothing is printed if there are none.
-fn list(what: &str, files: Vec<String>) {
+fn list(what: &str, files: &[String]) {
     if !files.is_empty() {
         eprintln!("{} {what}:\n  {}", files.len(), files.join("\n  "));
     }

@@ -153,8 +153,9 @@ mod tests {
 
     /// Encodes every byte, with a soft line break after `line` of them.
     fn quoted(data: &[u8], line: usize) -> String {
-        let lines =
-            data.chunks(line).map(|line| line.iter().map(|byte| format!("={byte:02X}")).collect::<String>());
+        let lines = data
+            .chunks(line)
+            .map(|line| line.iter().fold(String::new(), |encoded, byte| encoded + &format!("={byte:02X}")));
         lines.collect::<Vec<_>>().join("=\r\n")
     }
 

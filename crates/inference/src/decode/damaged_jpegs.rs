@@ -106,7 +106,7 @@ const HARMLESS: [(&str, Damage); 22] = [
     ("junk between segments", |good, c| good.insert(good.boundary(c.place), &c.content)),
     ("zeros before the end", |good, c| good.insert(good.data.end, &vec![0; 1 + c.number * 20])),
     ("fill bytes before the end", |good, c| good.insert(good.data.end, &vec![0xff; 1 + c.number])),
-    ("text before the end", |good, c| good.insert(good.data.end, &b"padding "[..1 + c.number % 8].repeat(5))),
+    ("text before the end", |good, c| good.insert(good.data.end, &b"padding "[..=c.number % 8].repeat(5))),
     ("an application segment whose marker lost its first byte", |good, c| {
         let marker = [c.number as u8 / 2, 0xe0 + c.number as u8 % 16];
         good.insert(good.boundary(c.place), &segment(&marker, c.content.len() + 2, &c.content))

@@ -44,7 +44,7 @@ impl Tiff<'_> {
             // Longs, signed or not. Some writers declare a long and store a short.
             4 | 9 => self
                 .long(value)
-                .filter(|long| *long <= u32::from(u8::MAX))
+                .filter(|long| u8::try_from(*long).is_ok())
                 .or_else(|| self.short(value).map(u32::from))?,
             _ => return None,
         };
