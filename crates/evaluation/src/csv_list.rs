@@ -6,7 +6,7 @@ use csv::{Position, ReaderBuilder, StringRecord, Trim};
 use padan_domain::decode_text;
 use serde::de::DeserializeOwned;
 
-use crate::listing::LabelError;
+use crate::label_error::LabelError;
 
 /// A list with a header: in UTF-8 or UTF-16, separated by commas, semicolons or tabs.
 #[derive(Debug)]

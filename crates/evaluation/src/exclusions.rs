@@ -2,7 +2,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Deserialize;
 
-use crate::{csv_list::rows, listing::LabelError};
+use crate::{csv_list::rows, label_error::LabelError};
 
 /// Photos and pairs whose labels are known to be wrong, with the reasons. They are not compared.
 #[derive(Debug, Default)]

@@ -15,9 +15,10 @@ use serde::Deserialize;
 use crate::{
     csv_list::rows,
     exclusions::Exclusions,
+    label_error::LabelError,
     listing::{
-        FoundPhoto, FoundPhotos, LabelError, SkippedFile, identity_rows, listed_photos, name_of,
-        photos_in_folders, whole_name_of,
+        FoundPhoto, FoundPhotos, SkippedFile, identity_rows, listed_photos, name_of, photos_in_folders,
+        whole_name_of,
     },
 };
 

@@ -19,6 +19,7 @@ mod evaluate;
 mod evaluation;
 mod exclusions;
 mod fmr_curve;
+mod label_error;
 mod labelled;
 mod listing;
 mod measured;
@@ -35,8 +36,9 @@ pub use evaluation::{
     NamedRate, OperatingPoint, RejectedPhoto, Score,
 };
 pub use exclusions::{Exclusion, Exclusions};
+pub use label_error::LabelError;
 pub use labelled::{Labelled, LabelledPair, LabelledPhoto};
-pub use listing::{LabelError, SkipReason, SkippedFile};
+pub use listing::{SkipReason, SkippedFile};
 pub use measured::{EngineFailed, FaceFound, Measured, Outcome, measure};
 pub use metrics::Accuracy;
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};
