@@ -32,6 +32,7 @@ mod photo;
 mod quota_period;
 mod reason_code;
 mod redacted;
+mod text_encoding;
 
 pub use basic_field::BasicField;
 pub use birth_date::{BirthDate, InvalidBirthDate};
@@ -54,3 +55,4 @@ pub use person_name::{InvalidPersonName, NameRule, PersonName};
 pub use photo::{Photo, PhotoFormat, UnknownPhotoFormat};
 pub use quota_period::{QuotaPeriod, QuotaSpan};
 pub use reason_code::ReasonCode;
+pub use text_encoding::{UndecodableText, decode_text};

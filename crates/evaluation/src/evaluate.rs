@@ -77,6 +77,7 @@ pub fn evaluate(
         } else {
             Vec::new()
         },
+        skipped: labelled.skipped.clone(),
         failures_to_acquire: failures(labelled, measured),
         turned_away: rejected_photos(labelled, measured),
         left_out: labelled.exclusions.entries.clone(),

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use padan_inference::{Rate, Timings};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::{cross_pairs::CrossPairs, exclusions::Exclusion, metrics::Accuracy, scored_pair::ScoredPair};
+use crate::{
+    cross_pairs::CrossPairs, exclusions::Exclusion, listing::SkippedFile, metrics::Accuracy,
+    scored_pair::ScoredPair,
+};
 
 /// The results of an evaluation, which are written as JSON.
 #[derive(Debug, Serialize)]
@@ -28,6 +31,8 @@ pub struct Evaluation {
     pub marks: Vec<Mark>,
     /// The error rates of each demographic group.
     pub groups: Vec<GroupFigures>,
+    /// The files in folders of photos that were not read.
+    pub skipped: Vec<SkippedFile>,
     /// The photos without an embedding.
     pub failures_to_acquire: Vec<Failure>,
     /// The photos that the service would reject as selfies, with the reasons.

@@ -2,7 +2,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Deserialize;
 
-use crate::listing::{LabelError, rows};
+use crate::{csv_list::rows, label_error::LabelError};
 
 /// Photos and pairs whose labels are known to be wrong, with the reasons. They are not compared.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Exclusions {
     /// [`LabelError`] when the list cannot be read or a column is missing.
     pub fn read(list: &Path) -> Result<Self, LabelError> {
         let mut exclusions = Self::default();
-        for (_, entry) in rows::<Exclusion>(list)? {
+        for (_, entry) in rows::<Exclusion>(list, &["path"])? {
             match &entry.with {
                 Some(with) => exclusions.pairs.insert(ordered(&entry.path, with)),
                 None => exclusions.photos.insert(entry.path.clone()),

@@ -13,8 +13,13 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Deserialize;
 
 use crate::{
+    csv_list::rows,
     exclusions::Exclusions,
-    listing::{FoundPhoto, IdentityRow, LabelError, listed_photos, name_of, photos_in_folders, rows},
+    label_error::LabelError,
+    listing::{
+        FoundPhoto, FoundPhotos, SkippedFile, identity_rows, listed_photos, name_of, photos_in_folders,
+        whole_name_of,
+    },
 };
 
 /// Labelled photos. Only photos of the same source are compared with each other.
@@ -32,6 +37,8 @@ pub struct Labelled {
     pub identities_from: Option<&'static str>,
     /// The photos and pairs that are excluded because their labels are known to be wrong.
     pub exclusions: Exclusions,
+    /// The files in folders of photos that are not read.
+    pub skipped: Vec<SkippedFile>,
     /// The photos that were excluded when the sources were read.
     pub(crate) excluded_photos: Vec<ExcludedPhoto>,
 }
@@ -110,15 +117,17 @@ impl Labelled {
         let mut labelled = Self { sources: vec![name_of(list)], exclusions, ..Self::default() };
         let mut photos = Names::default();
         let (mut folds, mut groups) = (Names::default(), Names::default());
-        for (line, row) in rows::<PairRow>(list)? {
+        for (line, row) in rows::<PairRow>(list, &["path_a", "path_b", "same"])? {
             if labelled.exclusions.has_pair(&row.path_a, &row.path_b) {
                 continue;
             }
-            let same = match row.same.trim() {
+            // Spreadsheet programs write TRUE and FALSE.
+            let same = match row.same.to_lowercase().as_str() {
                 "1" | "true" => true,
                 "0" | "false" => false,
-                other => {
-                    let reason = format!("line {line}: expected 1 or 0 in the column same, found {other:?}");
+                _ => {
+                    let reason =
+                        format!("line {line}: expected 1 or 0 in the column same, found {:?}", row.same);
                     return Err(LabelError::Malformed { location: list.into(), reason });
                 }
             };
@@ -163,18 +172,17 @@ impl Labelled {
         for location in sources {
             let first = labelled.photos.len();
             let source = labelled.sources.len();
-            labelled.sources.push(name_of(location));
-            let list = location.join(IDENTITY_LIST);
-            let found = if location.is_file() {
+            let list = if location.is_file() { location.clone() } else { location.join(IDENTITY_LIST) };
+            let source_name = if location.is_file() { name_of(location) } else { whole_name_of(location) };
+            labelled.sources.push(source_name);
+            let FoundPhotos { photos, mut skipped } = if list.is_file() {
                 labelled.identities_from = Some("an identity list");
-                listed_photos(location)?
-            } else if list.is_file() {
-                labelled.identities_from = Some("an identity list");
-                listed_photos(&list)?
+                FoundPhotos { photos: listed_photos(&list)?, skipped: Vec::new() }
             } else {
                 photos_in_folders(location)?
             };
-            for FoundPhoto { file, name, identity, group } in found {
+            labelled.skipped.append(&mut skipped);
+            for FoundPhoto { file, name, identity, group } in photos {
                 if labelled.exclusions.has_photo(&name) {
                     labelled.excluded_photos.push(ExcludedPhoto { source, name });
                     continue;
@@ -249,7 +257,7 @@ impl Labelled {
             let mut groups = Names { numbers: HashMap::new(), names: std::mem::take(&mut self.groups) };
             groups.numbers = groups.names.iter().cloned().zip(0..).collect();
             let known: HashMap<_, _> =
-                rows::<IdentityRow>(&list)?.into_iter().map(|(_, row)| (row.path.clone(), row)).collect();
+                identity_rows(&list)?.into_iter().map(|row| (row.path.clone(), row)).collect();
             for photo in &mut self.photos {
                 let Some(row) = known.get(&*photo.name) else {
                     let reason = format!("{} is missing, but is in the list of pairs", photo.name);

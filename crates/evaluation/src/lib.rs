@@ -14,10 +14,12 @@
 mod bootstrap;
 mod calibrate;
 mod cross_pairs;
+mod csv_list;
 mod evaluate;
 mod evaluation;
 mod exclusions;
 mod fmr_curve;
+mod label_error;
 mod labelled;
 mod listing;
 mod measured;
@@ -27,14 +29,16 @@ mod scored_pair;
 
 pub use calibrate::{CalibrationError, calibrate};
 pub use cross_pairs::{CrossPairs, TailPair};
+pub use csv_list::{CsvList, CsvRow};
 pub use evaluate::evaluate;
 pub use evaluation::{
     Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, Milliseconds,
     NamedRate, OperatingPoint, RejectedPhoto, Score,
 };
 pub use exclusions::{Exclusion, Exclusions};
+pub use label_error::LabelError;
 pub use labelled::{Labelled, LabelledPair, LabelledPhoto};
-pub use listing::LabelError;
+pub use listing::{SkipReason, SkippedFile};
 pub use measured::{EngineFailed, FaceFound, Measured, Outcome, measure};
 pub use metrics::Accuracy;
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};

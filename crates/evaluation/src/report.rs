@@ -16,6 +16,7 @@ use crate::{
     evaluation::{Evaluated, Evaluation, Figures, RejectedPhoto},
     exclusions::Exclusion,
     labelled::Labelled,
+    listing::SkippedFile,
     scored_pair::ScoredPair,
 };
 
@@ -53,6 +54,7 @@ struct Page<'a> {
     pass_mark: String,
     reasons: BTreeMap<&'a str, usize>,
     turned_away: &'a [RejectedPhoto],
+    skipped: &'a [SkippedFile],
     left_out: &'a [Exclusion],
 }
 
@@ -153,6 +155,7 @@ pub fn report(
         pass_mark: format!("{:.4}", calibration.pass_cosine()),
         reasons,
         turned_away: &evaluation.turned_away[..evaluation.turned_away.len().min(MAX_LISTED)],
+        skipped: &evaluation.skipped,
         left_out: &evaluation.left_out,
     };
     let html = page.render().map_err(|error| ReportError(error.to_string()))?;

@@ -7,7 +7,7 @@ use std::{
 
 use padan_domain::{
     ClientName, ClientRules, InvalidCertificateName, InvalidUsername, RequestRate, UnknownEndpoint, Username,
-    WELL_KNOWN_CREDENTIALS, parse_network,
+    WELL_KNOWN_CREDENTIALS, decode_text, parse_network,
 };
 use padan_store::SecretHashes;
 use serde::Deserialize;
@@ -112,8 +112,11 @@ fn without_values(message: &str) -> String {
 }
 
 fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
-    let text = fs::read_to_string(file)
-        .map_err(|source| ClientsError::Unreadable { file: file.to_owned(), source })?;
+    let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
+    let bytes = fs::read(file).map_err(unreadable)?;
+    // Editors on Windows save in UTF-16, or with a byte order mark.
+    let text =
+        decode_text(&bytes).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     // The error's own display quotes the line, which may hold a misplaced secret.
     let parsed: ClientsFile = toml::from_str(&text).map_err(|error| ClientsError::Malformed {
         file: file.to_owned(),
@@ -310,6 +313,23 @@ mod tests {
             let error = error(&(entry("a", "a", A, B) + line + "\n"));
             assert!(error.contains(expected) && !error.contains("hunter2"), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_file_in_utf_16_or_with_a_byte_order_mark_is_read_and_another_encoding_is_named() {
+        let read_bytes = |bytes: &[u8]| {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("clients.toml");
+            fs::write(&file, bytes).unwrap();
+            read(&ClientsConfig { file: Some(file), ..ClientsConfig::default() })
+        };
+        let text = entry("a", "a", A, B).replace('\n', "\r\n");
+        let utf16: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for bytes in [format!("\u{feff}{text}").into_bytes(), utf16] {
+            assert_eq!(read_bytes(&bytes).unwrap().len(), 1);
+        }
+        let error = read_bytes(b"# Jos\xe9\r\n").unwrap_err().to_string();
+        assert!(error.contains("cannot be read: line 1 is not in UTF-8"), "{error}");
     }
 
     #[test]

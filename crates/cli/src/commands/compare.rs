@@ -1,12 +1,13 @@
 use std::{
     fmt, fs,
     io::{self, Read as _, Write as _},
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     process::ExitCode,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use padan_domain::{Percentage, Photo, ReasonCode, Similarity};
@@ -34,9 +35,9 @@ const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(1);
 /// when nothing could be compared because of an error in models, runtime or settings.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
-    /// Reference photo, PNG or JPEG
+    /// Reference photo, PNG or JPEG; a file, a pipe, or - for standard input
     a: PathBuf,
-    /// Selfie, PNG or JPEG
+    /// Selfie, PNG or JPEG; a file, a pipe, or - for standard input
     b: PathBuf,
     /// Print a JSON object
     #[arg(long)]
@@ -58,6 +59,9 @@ pub(crate) fn run(arguments: &CompareArguments) -> ExitCode {
 }
 
 fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
+    if [&arguments.a, &arguments.b].into_iter().all(|file| is_standard_input(file)) {
+        bail!("only one of the two photos can come from standard input");
+    }
     let settings = arguments.settings.settings()?;
     let runtime = Runtime::new()?;
     let (engine, a, b) = runtime.block_on(async {
@@ -110,6 +114,10 @@ async fn analyse(engine: &Engine, file: &Path, as_reference: bool) -> Result<Res
         let text = format!("the file is larger than {} MiB", MAX_PHOTO_BYTES >> 20);
         return Ok(Err(PhotoProblem { code: Some(ReasonCode::BodyTooLarge), text }));
     }
+    if bytes.is_empty() {
+        let text = "the file is empty".to_owned();
+        return Ok(Err(PhotoProblem { code: Some(ReasonCode::UnsupportedImage), text }));
+    }
     let Ok(photo) = Photo::try_from(bytes) else {
         let text = "the file is neither PNG nor JPEG, by its first bytes".to_owned();
         return Ok(Err(PhotoProblem { code: Some(ReasonCode::UnsupportedImage), text }));
@@ -130,14 +138,23 @@ async fn analyse(engine: &Engine, file: &Path, as_reference: bool) -> Result<Res
     }
 }
 
-/// Reads the file, but at most one byte more than allowed. Devices and pipes are refused because they may never end.
+/// Reads the file or pipe, but at most one byte more than allowed.
 fn read(file: &Path) -> io::Result<Bytes> {
-    if !fs::metadata(file)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-    }
     let mut bytes = Vec::new();
+    if is_standard_input(file) {
+        io::stdin().lock().take(MAX_PHOTO_BYTES + 1).read_to_end(&mut bytes)?;
+        return Ok(bytes.into());
+    }
+    let kind = fs::metadata(file)?.file_type();
+    if !kind.is_file() && !kind.is_fifo() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a pipe"));
+    }
     fs::File::open(file)?.take(MAX_PHOTO_BYTES + 1).read_to_end(&mut bytes)?;
     Ok(bytes.into())
+}
+
+fn is_standard_input(file: &Path) -> bool {
+    file.as_os_str() == "-"
 }
 
 fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProblem) -> Result<ExitCode> {

@@ -3,7 +3,7 @@ use std::{io::IsTerminal as _, num::NonZeroUsize, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured};
+use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured, Outcome};
 use padan_inference::{
     CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
     UncalibratedModels,
@@ -26,7 +26,8 @@ pub(crate) struct LabelledPhotosArguments {
     ///
     /// A folder that contains a folder of photos for each person; or a list with the columns path, identity and
     /// optionally group; or a folder with such a list named identity.csv. When it is repeated, people of different
-    /// sources are not compared with each other.
+    /// sources are not compared with each other. Lists are in UTF-8 or UTF-16, and separated by commas, semicolons or
+    /// tabs. Files of a folder that are not read are listed on standard error.
     #[arg(long, value_name = "DIR|CSV", required_unless_present = "pairs")]
     identities: Vec<PathBuf>,
     /// List of wrongly labelled photos and pairs to leave out, with the columns path, with (for a pair) and reason
@@ -71,13 +72,22 @@ impl LabelledPhotosArguments {
         settings.inference.device = self.device.unwrap_or(settings.inference.device);
         settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
         let labelled = self.labelled()?;
+        let skipped = labelled.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason.as_str()));
+        list("files were skipped", &skipped.collect::<Vec<_>>());
         let UncalibratedModels { pipelines, set, placement } =
             padan_inference::load_uncalibrated(&settings.inference)?;
         let bar = bar(labelled.photos.len() as u64)?;
         let measured =
             padan_evaluation::measure(&labelled.photos, pipelines, &|done| bar.set_position(done as u64));
         bar.finish_and_clear();
-        Ok(LabelledPhotos { labelled, measured: measured?, set, placement, settings })
+        let measured = measured?;
+        let failed =
+            labelled.photos.iter().zip(&measured.outcomes).filter_map(|(photo, outcome)| match outcome {
+                Outcome::Failed { reason } => Some(format!("{}: {reason}", photo.file.display())),
+                Outcome::Face(_) => None,
+            });
+        list("photos have no embedding and match nobody", &failed.collect::<Vec<_>>());
+        Ok(LabelledPhotos { labelled, measured, set, placement, settings })
     }
 
     fn labelled(&self) -> Result<Labelled> {
@@ -123,6 +133,13 @@ impl LabelledPhotos {
 /// Parses a choice by its name in the settings.
 fn parse_choice<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
     T::deserialize(StrDeserializer::<ValueError>::new(name)).map_err(|error| error.to_string())
+}
+
+/// Counts and lists files on standard error. Nothing is printed if there are none.
+fn list(what: &str, files: &[String]) {
+    if !files.is_empty() {
+        eprintln!("{} {what}:\n  {}", files.len(), files.join("\n  "));
+    }
 }
 
 fn bar(photos: u64) -> Result<ProgressBar> {

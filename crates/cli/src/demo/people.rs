@@ -6,8 +6,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, NaiveDate, Utc};
-use csv::{ReaderBuilder, StringRecord, Trim};
 use padan_domain::{CitizenStatus, NationalId, PersonName};
+use padan_evaluation::{CsvList, CsvRow};
 
 /// How many invalid lines an error lists; the rest are only counted.
 const MAX_FAULTS_SHOWN: usize = 20;
@@ -49,7 +49,7 @@ impl People {
             &["nik", "name", "date_of_birth", "status", "portrait"],
             |row| {
                 let person = Person::parse(folder, row)?;
-                match lines.insert(person.nik.clone(), row.line) {
+                match lines.insert(person.nik.clone(), row.row.line) {
                     None => Ok(person),
                     Some(earlier) => bail!("line {earlier} has the same NIK"),
                 }
@@ -108,14 +108,13 @@ impl Person {
 
 /// A line of a list, its columns in the requested order.
 struct Row<'a> {
-    line: u64,
-    record: &'a StringRecord,
+    row: &'a CsvRow,
     columns: &'a [usize],
 }
 
 impl Row<'_> {
     fn column(&self, index: usize) -> &str {
-        self.columns.get(index).and_then(|column| self.record.get(*column)).unwrap_or_default()
+        self.columns.get(index).and_then(|column| self.row.record.get(*column)).unwrap_or_default()
     }
 }
 
@@ -127,30 +126,20 @@ fn read_list<T>(
     mut parse: impl FnMut(&Row<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let path = folder.join(name);
-    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    // Spreadsheet programs write a byte order mark before the header.
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(text);
-    let header = reader.headers().with_context(|| format!("{}, line 1", path.display()))?.clone();
-    let columns = columns
-        .iter()
-        .map(|wanted| {
-            header
-                .iter()
-                .position(|found| found == *wanted)
-                .with_context(|| format!("{}, line 1: there is no column `{wanted}`", path.display()))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let list = CsvList::read(&path)?;
+    let columns: Vec<_> =
+        columns.iter().map(|wanted| list.column(wanted, &path)).collect::<Result<_, _>>()?;
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let parsed = record.map_err(anyhow::Error::from).and_then(|record| {
-            let line = record.position().map_or(0, csv::Position::line);
-            parse(&Row { line, record: &record, columns: &columns })
-                .map_err(|fault| anyhow::anyhow!("line {line}: {fault:#}"))
-        });
+    for row in &list.rows {
+        let (found, expected) = (row.record.len(), list.header.len());
+        let parsed = if found == expected {
+            parse(&Row { row, columns: &columns })
+        } else {
+            Err(anyhow::anyhow!("{found} fields, but the header has {expected}"))
+        };
         match parsed {
             Ok(row) => rows.push(row),
-            Err(fault) => faults.push(fault.to_string()),
+            Err(fault) => faults.push(format!("line {}: {fault:#}", row.line)),
         }
     }
     if !faults.is_empty() {
@@ -187,7 +176,7 @@ mod tests {
 
     const HEADER: &str = "nik,name,date_of_birth,status,portrait\n";
 
-    fn read(people: &str) -> Result<People, String> {
+    fn read(people: impl AsRef<[u8]>) -> Result<People, String> {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("people.csv"), people).unwrap();
         fs::write(folder.path().join("a.jpg"), "").unwrap();
@@ -225,6 +214,14 @@ mod tests {
     }
 
     #[test]
+    fn a_list_that_excel_saved_as_unicode_text_is_read() {
+        let text =
+            format!("\u{feff}{HEADER}3174011403870000,Budi,1987-03-14,active,a.jpg\n").replace(',', "\t");
+        let utf16: Vec<u8> = text.replace('\n', "\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!(read(utf16).unwrap().all[0].name, "Budi");
+    }
+
+    #[test]
     fn a_byte_order_mark_and_further_columns_are_ignored() {
         let people = read(
             "\u{feff}status,nik,hobby,name,portrait,date_of_birth\r\nactive,3174011403870000,chess,Budi,a.jpg,1987-03-14\r\n",
@@ -237,6 +234,6 @@ mod tests {
     #[test]
     fn an_error_names_a_missing_column() {
         let error = read("nik,name\n").map(drop).unwrap_err();
-        assert!(error.contains("line 1") && error.contains("date_of_birth"), "{error}");
+        assert!(error.contains("there is no column `date_of_birth`; the columns are: nik, name"), "{error}");
     }
 }

@@ -35,6 +35,36 @@ fn compare_distinguishes_matches_mismatches_and_unusable_images() {
 }
 
 #[test]
+fn compare_reads_pipes_and_standard_input() {
+    let checkout = Checkout::new();
+    let portrait = "people/images/101_id.jpg";
+    let selfie = checkout.path("people/images/101_s1.jpg");
+    let pipe = checkout.path("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let written = {
+        let (selfie, pipe) = (fs::read(&selfie).unwrap(), pipe.clone());
+        std::thread::spawn(move || fs::write(pipe, selfie))
+    };
+    let output = checkout.run(&["compare", portrait, "pipe"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    written.join().unwrap().unwrap();
+
+    let output = checkout
+        .command(&["compare", "-", portrait])
+        .stdin(fs::File::open(&selfie).unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    let output = checkout.run(&["compare", portrait, "-"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("the file is empty"), "{}", stderr(&output));
+    let output = checkout.run(&["compare", "-", "-"]);
+    assert_eq!(output.status.code(), Some(4));
+    assert!(stderr(&output).contains("only one of the two photos"), "{}", stderr(&output));
+}
+
+#[test]
 fn without_models_compare_says_how_to_install_them() {
     let checkout = Checkout::new();
     fs::remove_file(checkout.path(".deps/models")).unwrap();

@@ -80,6 +80,47 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
 }
 
 #[test]
+fn folders_from_other_computers_give_right_persons_and_list_what_is_skipped() {
+    let checkout = Checkout::new();
+    for (photo, target) in [
+        ("101_s1", "budi.santoso/IMG_1.JPG"),
+        ("101_s2", "budi.santoso/IMG_2.jfif"),
+        ("118_s1", "budi.hartono/IMG_1.JPG"),
+    ] {
+        let target = checkout.path(&format!("photos/{target}"));
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(checkout.path(&format!("people/images/{photo}.jpg")), target).unwrap();
+    }
+    for other in ["budi.santoso/._IMG_1.JPG", "__MACOSX/budi.santoso/._IMG_1.JPG", "budi.hartono/Thumbs.db"] {
+        let other = checkout.path(&format!("photos/{other}"));
+        fs::create_dir_all(other.parent().unwrap()).unwrap();
+        fs::write(other, "not a photo").unwrap();
+    }
+    fs::write(checkout.path("photos/budi.hartono/broken.jpg"), "not a photo").unwrap();
+    let output = checkout.run(&["evaluate", "--identities", "photos", "--json", "figures.json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let shown = stdout(&output);
+    assert!(shown.contains("photos     4 of 2 persons"), "{shown}");
+    assert!(shown.contains("skipped    3 files, 3 hidden or written by an operating system"), "{shown}");
+    let listed = stderr(&output);
+    for line in [
+        "3 files were skipped:",
+        "photos/__MACOSX/budi.santoso/._IMG_1.JPG: hidden",
+        "photos/budi.hartono/Thumbs.db: hidden",
+        "photos/budi.santoso/._IMG_1.JPG: hidden",
+        "1 photos have no embedding and match nobody:",
+        "photos/budi.hartono/broken.jpg: NEITHER_PNG_NOR_JPEG",
+    ] {
+        assert!(listed.contains(line), "{line}: {listed}");
+    }
+    let figures: Value = serde_json::from_slice(&fs::read(checkout.path("figures.json")).unwrap()).unwrap();
+    assert_eq!(figures["skipped"].as_array().unwrap().len(), 3);
+    assert_eq!(figures["skipped"][0]["reason"], "system_file");
+    let genuine = figures["scores"].as_array().unwrap().iter().filter(|score| score["same"] == true);
+    assert_eq!(genuine.count(), 2, "one pair of each person");
+}
+
+#[test]
 fn photos_without_a_face_are_listed_and_count_as_non_matches() {
     let checkout = Checkout::new();
     let pairs = "path_a,path_b,same\npeople/images/101_id.jpg,no-photo.jpg,1\n\
