@@ -68,7 +68,9 @@ fn outcomes() -> Vec<Outcome> {
     let mut vector = move || (0..LENGTH).map(|_| random.random_range(-1.0..1.0)).collect::<Vec<f32>>();
     let quality = Quality {
         eye_distance: 60.0,
+        outside: 0.0,
         sharpness: 0.02,
+        lower_detail: 0.48,
         brightness: 120.0,
         overexposed: 0.0,
         yaw: 0.0,

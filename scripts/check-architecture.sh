@@ -15,6 +15,7 @@ allowed_for() {
     padan-domain | padan-postgres | padan-testing | padan-load) ;;
     padan-inference) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
+    padan-covered-faces) echo padan-domain padan-evaluation padan-inference ;;
     padan-kernels) echo padan-domain padan-inference padan-load ;;
     padan-evaluation) echo padan-domain padan-inference ;;
     padan-verification) echo padan-domain padan-inference padan-registry padan-store ;;
@@ -28,7 +29,7 @@ allowed_for() {
   esac
 }
 
-for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/*/Cargo.toml; do
+for manifest in crates/*/Cargo.toml benches/Cargo.toml benches/*/Cargo.toml tools/*/*/Cargo.toml; do
   crate=$(sed -n 's/^name = "\(.*\)"$/\1/p' "$manifest" | head -n 1)
   allowed=" $(allowed_for "$crate" | tr '\n' ' ') "
   found=$(cargo tree --package "$crate" --edges normal,build --depth 1 --prefix none --format '{p}' |
@@ -64,10 +65,10 @@ named=$(grep -rlE '\bort::' crates --include='*.rs' || true)
 if [ "$named" != crates/inference/src/runtime.rs ]; then
   report_violation "only crates/inference/src/runtime.rs may name ort, found: ${named//$'\n'/ }"
 fi
-if grep -rnE '#!?\[allow\(' crates benches --include='*.rs'; then
+if grep -rnE '#!?\[allow\(' crates benches tools --include='*.rs'; then
   report_violation "use #[expect(lint, reason = \"...\")] instead"
 fi
-if grep -rnE '^\s*#\[ignore' crates benches --include='*.rs'; then
+if grep -rnE '^\s*#\[ignore' crates benches tools --include='*.rs'; then
   report_violation "tests must not be ignored"
 fi
 exit "$wrong"

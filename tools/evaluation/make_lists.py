@@ -1,6 +1,6 @@
 """Lists the photo collections in ../shared/faces for `padan evaluate` and `padan calibrate`.
 
-Writes into a folder: lfw-train.csv, london.csv, usgov.csv and utk.csv (path, identity, group), left-out.csv with the
+Writes into a folder: lfw-train.csv, lfw-test.csv, london.csv, usgov.csv and utk.csv (path, identity, group), left-out.csv with the
 photos and pairs whose labels are known to be wrong, and selfies.csv with the selfies of the rendered people. Paths are
 relative to that folder.
 
@@ -33,10 +33,13 @@ def main(faces, target):
     relative = lambda file: os.path.relpath(file, target)
     left_out = []
 
-    train = read(faces / "lfw-dev/pairsDevTrain.csv")
-    photos = sorted({row[column] for row in train for column in ("path_a", "path_b")})
-    rows = [(relative(faces / "lfw-dev" / photo), pathlib.Path(photo).parent.name, "") for photo in photos]
-    write(target / "lfw-train.csv", ["path", "identity", "group"], rows)
+    rows = []
+    for part in ("Train", "Test"):
+        pairs = read(faces / f"lfw-dev/pairsDev{part}.csv")
+        photos = sorted({row[column] for row in pairs for column in ("path_a", "path_b")})
+        of_part = [(relative(faces / "lfw-dev" / photo), pathlib.Path(photo).parent.name, "") for photo in photos]
+        write(target / f"lfw-{part.lower()}.csv", ["path", "identity", "group"], of_part)
+        rows += of_part
     wrong = {row["name"]: row["reason"] for row in read(HERE / "lfw_errata.csv")}
     for path, _, _ in rows:
         if (name := pathlib.Path(path).stem) in wrong:

@@ -65,6 +65,8 @@ reason_codes! {
     ImageTooLarge => "IMAGE_TOO_LARGE", "face_image is too large";
     /// No face was found.
     NoFace => "NO_FACE", "No face detected in face_image";
+    /// A part of the face is covered, or lies beyond the photo's edge.
+    FaceCovered => "FACE_COVERED", "Face in face_image is covered or cut off";
     /// It is not clear which of several faces is meant.
     SeveralFaces => "SEVERAL_FACES", "More than one face detected in face_image";
     /// The face has too few pixels.

@@ -37,6 +37,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::ImageUnreadable,
     ReasonCode::ImageTooLarge,
     ReasonCode::NoFace,
+    ReasonCode::FaceCovered,
     ReasonCode::SeveralFaces,
     ReasonCode::FaceTooSmall,
     ReasonCode::FaceBlurred,

@@ -219,6 +219,7 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
     matches!(
         reason,
         ReasonCode::NoFace
+            | ReasonCode::FaceCovered
             | ReasonCode::SeveralFaces
             | ReasonCode::FaceTooSmall
             | ReasonCode::FaceBlurred

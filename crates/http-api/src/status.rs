@@ -24,6 +24,7 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         | ReasonCode::ImageUnreadable
         | ReasonCode::ImageTooLarge
         | ReasonCode::NoFace
+        | ReasonCode::FaceCovered
         | ReasonCode::SeveralFaces
         | ReasonCode::FaceTooSmall
         | ReasonCode::FaceBlurred

@@ -25,9 +25,16 @@ pub(crate) const ARCFACE_FRAME: [Point; 5] = [
 /// Pixels of the crop between the eyes.
 pub(crate) const CROP_EYE_DISTANCE: f64 = ARCFACE_FRAME[1].x - ARCFACE_FRAME[0].x;
 
+/// The part of the crop that shows the face and little else. All bounds are even, so that it can be halved.
+pub(crate) const FACE_ROWS: std::ops::Range<usize> = 32..104;
+/// As [`FACE_ROWS`].
+pub(crate) const FACE_COLUMNS: std::ops::Range<usize> = 24..88;
+
 /// An aligned face: 112 x 112 pixels of red, green and blue, 0 to 255, row by row.
 pub struct AlignedFace {
     rgb: Vec<f32>,
+    /// The share of the face that lies beyond the photo's edge, 0 to 1.
+    outside: f64,
 }
 
 /// The maximum number of decoded pixels for a crop pixel, along each side, without a reduction before the sampling.
@@ -97,13 +104,23 @@ fn covered_part(raster: &Raster, to_raster: &Affine, margin: f64) -> Option<Rect
 
 fn sample(raster: &Raster, to_source: &Affine) -> AlignedFace {
     let mut rgb = Vec::with_capacity(CROP_SIDE * CROP_SIDE * 3);
+    let mut outside = 0;
     for row in 0..CROP_SIDE {
         for column in 0..CROP_SIDE {
             let at = to_source.apply(Point { x: column as f64, y: row as f64 });
+            let in_face = FACE_ROWS.contains(&row) && FACE_COLUMNS.contains(&column);
+            outside += usize::from(in_face && !is_within(raster, at));
             rgb.extend(bilinear(raster, at));
         }
     }
-    AlignedFace { rgb }
+    AlignedFace { rgb, outside: outside as f64 / (FACE_ROWS.len() * FACE_COLUMNS.len()) as f64 }
+}
+
+/// Whether a point lies within the outermost pixels of the photo.
+fn is_within(raster: &Raster, at: Point) -> bool {
+    let (width, height) = raster.size();
+    let within = |value: f64, side: u32| (-0.5..f64::from(side) - 0.5).contains(&value);
+    within(at.x, width) && within(at.y, height)
 }
 
 fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
@@ -133,9 +150,14 @@ impl AlignedFace {
         self.rgb.chunks_exact(3).map(|p| 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2]).collect()
     }
 
-    /// A crop from three values for each of its pixels.
+    /// The share of the face that lies beyond the photo's edge, 0 to 1.
+    pub(crate) fn outside(&self) -> f64 {
+        self.outside
+    }
+
+    /// A crop from three values for each of its pixels, all within the photo.
     pub(crate) fn from_rgb(rgb: Vec<f32>) -> Self {
-        Self { rgb }
+        Self { rgb, outside: 0.0 }
     }
 }
 
@@ -206,6 +228,9 @@ mod tests {
         assert!(face.rgb()[..3].iter().all(|value| *value < 1e-6));
         let last = face.rgb().len() - 3;
         assert!(face.rgb()[last..].iter().all(|value| (*value - 200.0).abs() < 1e-3));
+        // The face's columns are 24 to 87; those below 56 lie outside.
+        assert!((face.outside() - 0.5).abs() < 1e-9, "{}", face.outside());
+        assert!(crop(gradient(112, 112, 1.0), &FRAME).outside().abs() < 1e-9);
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::{
 pub struct Analysis {
     /// The embedding of the subject's face.
     pub embedding: Embedding,
+    /// The length of the embedder's output, before it was scaled to 1. Its scale depends on the model.
+    pub embedding_length: f64,
     /// The subject's face.
     pub face: Face,
     /// Its quality.

@@ -193,7 +193,9 @@ impl Config {
             ("detection.fine_side", detection.fine_side.into(), 32.0..=MAX_SIDE.into()),
             ("subject.max_second_share", self.subject.max_second_share, 0.0..=1.0),
             ("quality.min_eye_distance", quality.min_eye_distance, 0.0..=10_000.0),
+            ("quality.max_outside", quality.max_outside, 0.0..=1.0),
             ("quality.min_sharpness", quality.min_sharpness, 0.0..=10.0),
+            ("quality.min_lower_detail", quality.min_lower_detail, 0.0..=1.0),
             ("quality.min_brightness", quality.min_brightness, 0.0..=255.0),
             ("quality.max_overexposed", quality.max_overexposed, 0.0..=1.0),
             ("quality.max_yaw", quality.max_yaw, 0.0..=10.0),
@@ -244,8 +246,13 @@ pub struct QualityConfig {
     /// Minimum distance between the eyes, in pixels of the photo. A lower value accepts faces with too little detail to
     /// distinguish people.
     pub min_eye_distance: f64,
+    /// Maximum share of the face that lies beyond the photo's edge, 0 to 1. A higher value accepts faces of which a
+    /// part is missing.
+    pub max_outside: f64,
     /// Minimum sharpness. A lower value accepts blur, which lowers similarities.
     pub min_sharpness: f64,
+    /// Minimum share of the face's detail in its lower half, 0 to 1. A lower value accepts faces behind a mask.
+    pub min_lower_detail: f64,
     /// Minimum mean luma of the face, 0 to 255. A lower value accepts faces that are mostly camera noise.
     pub min_brightness: f64,
     /// Maximum share of white pixels in the face, 0 to 1.

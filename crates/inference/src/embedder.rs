@@ -20,6 +20,13 @@ pub(crate) struct Embedder {
     tensor: Tensor,
 }
 
+/// An embedding as the network computes it.
+pub(crate) struct Embedded {
+    pub(crate) embedding: Embedding,
+    /// The length of the network's output, before it is scaled to 1.
+    pub(crate) length: f64,
+}
+
 impl Embedder {
     pub(crate) fn new(network: Network, input: &InputSpec, output: String, length: usize) -> Self {
         Self { network, input: Normalisation::of(input), output, length, tensor: Tensor::default() }
@@ -33,6 +40,11 @@ impl Embedder {
 
     /// The embedding, of unit length.
     pub(crate) fn embed(&mut self, face: &AlignedFace) -> Result<Embedding, FaceError> {
+        self.embed_with_length(face).map(|embedded| embedded.embedding)
+    }
+
+    /// The embedding with the length of the network's output.
+    pub(crate) fn embed_with_length(&mut self, face: &AlignedFace) -> Result<Embedded, FaceError> {
         write_planes(face, self.input, &mut self.tensor);
         let (output, length) = (&self.output, self.length);
         self.network.run(&self.tensor, |outputs| {
@@ -44,7 +56,11 @@ impl Embedder {
                 );
                 return Err(FaceError::Broken(message));
             }
-            Embedding::from_output(values).map_err(|error| FaceError::Broken(error.to_string()))
+            let embedding = Embedding::from_output(values);
+            Ok(Embedded {
+                embedding: embedding.map_err(|error| FaceError::Broken(error.to_string()))?,
+                length: values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>().sqrt(),
+            })
         })
     }
 }

@@ -33,6 +33,9 @@ pub enum PhotoFault {
     /// No face was found.
     #[error("no face was found")]
     NoFace,
+    /// A part of the face is covered, or lies beyond the photo's edge.
+    #[error("the face is covered or cut off")]
+    Covered,
     /// A second face is nearly as large as the first.
     #[error("the photo shows a second face nearly as large as the first")]
     SeveralFaces,
@@ -60,6 +63,7 @@ impl PhotoFault {
             Self::Unreadable => ReasonCode::ImageUnreadable,
             Self::TooLarge => ReasonCode::ImageTooLarge,
             Self::NoFace => ReasonCode::NoFace,
+            Self::Covered => ReasonCode::FaceCovered,
             Self::SeveralFaces => ReasonCode::SeveralFaces,
             Self::TooSmall => ReasonCode::FaceTooSmall,
             Self::Blurred => ReasonCode::FaceBlurred,

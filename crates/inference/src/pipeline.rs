@@ -9,7 +9,7 @@ use crate::{
     config::{QualityConfig, SubjectConfig},
     decode::{self, Decoder, Picture},
     detector::Detector,
-    embedder::Embedder,
+    embedder::{Embedded, Embedder},
     error::{FaceError, PhotoFault},
     faces::Faces,
     geometry::Point,
@@ -121,7 +121,7 @@ impl Pipeline {
         quality.check(&self.quality).or_else(&mut *on_fault)?;
         timings.quality = watch.lap();
 
-        let embedding = self.embed(&crop)?;
+        let Embedded { embedding, length } = self.embedder.embed_with_length(&crop)?;
         timings.embed = watch.lap();
 
         let face = Face {
@@ -132,7 +132,7 @@ impl Pipeline {
             second_share: subject.second_share,
             detector_runs: subject.detector_runs,
         };
-        Ok(Analysis { embedding, face, quality, timings })
+        Ok(Analysis { embedding, embedding_length: length, face, quality, timings })
     }
 
     /// Decodes the photo, to fewer pixels if it has more than face detection needs.

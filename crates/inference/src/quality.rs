@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::{
-    align::{AlignedFace, CROP_SIDE},
+    align::{AlignedFace, CROP_SIDE, FACE_COLUMNS, FACE_ROWS},
     config::QualityConfig,
     error::PhotoFault,
     geometry::Point,
@@ -18,10 +18,15 @@ use crate::{
 pub struct Quality {
     /// Distance between the eyes, in pixels of the photo.
     pub eye_distance: f64,
+    /// Share of the face that lies beyond the photo's edge, 0 to 1.
+    pub outside: f64,
     /// Mean squared second difference of the face at half the crop's size, divided by the squared mean luma; the
     /// smaller value of the horizontal and the vertical one. Blur in either direction lowers it; noise and JPEG's
     /// blocks hardly raise it.
     pub sharpness: f64,
+    /// Share of the face's detail that is in its lower half, 0 to 1. Detail is the sum of the differences of
+    /// neighbouring pixels. The cloth of a mask has less of it than nose, mouth and chin.
+    pub lower_detail: f64,
     /// Mean luma of the face, 0 to 255.
     pub brightness: f64,
     /// Share of the face's pixels that are white or nearly so, 0 to 1.
@@ -35,9 +40,8 @@ pub struct Quality {
     pub roll: f64,
 }
 
-/// The part of the crop that shows the face and little else. All bounds are even, so that it can be halved.
-const FACE_ROWS: std::ops::Range<usize> = 32..104;
-const FACE_COLUMNS: std::ops::Range<usize> = 24..88;
+/// The row of the crop between the upper and the lower half of the face: just above the tip of the nose.
+const MIDDLE_ROW: usize = FACE_ROWS.start.midpoint(FACE_ROWS.end);
 const HALF_SIDE: usize = CROP_SIDE / 2;
 /// The minimum luma of an overexposed pixel.
 const WHITE: f32 = 250.0;
@@ -50,6 +54,8 @@ impl Quality {
         let pose = Pose::of(landmarks);
         Self {
             eye_distance: landmarks[0].distance(landmarks[1]),
+            outside: crop.outside(),
+            lower_detail: lower_detail(&luma),
             sharpness: second_differences(&halved(&luma)) / brightness.max(1.0).powi(2),
             brightness,
             overexposed: mean(face(&luma).map(|value| if value >= WHITE { 1.0 } else { 0.0 })),
@@ -59,8 +65,9 @@ impl Quality {
         }
     }
 
-    /// Returns the first rule that the face breaks, in the order size, light, sharpness, pose. Light comes before
-    /// sharpness because a dark or overexposed face also lacks detail, and the person can change the light.
+    /// Returns the first rule that the face breaks, in the order size, completeness, light, sharpness, covering, pose.
+    /// What is missing of a cut-off face is black, so completeness comes before light. Light comes before sharpness and
+    /// covering because a dark or overexposed face also lacks detail, and the person can change the light.
     pub(crate) fn check(&self, rules: &QualityConfig) -> Result<(), PhotoFault> {
         let turned = self.yaw.abs() > rules.max_yaw
             || self.pitch < rules.min_pitch
@@ -68,9 +75,11 @@ impl Quality {
             || self.roll.abs() > rules.max_roll;
         let faults = [
             (self.eye_distance < rules.min_eye_distance, PhotoFault::TooSmall),
+            (self.outside > rules.max_outside, PhotoFault::Covered),
             (self.brightness < rules.min_brightness, PhotoFault::TooDark),
             (self.overexposed > rules.max_overexposed, PhotoFault::TooBright),
             (self.sharpness < rules.min_sharpness, PhotoFault::Blurred),
+            (self.lower_detail < rules.min_lower_detail, PhotoFault::Covered),
             (turned, PhotoFault::Turned),
         ];
         faults.into_iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, fault)| Err(fault))
@@ -106,6 +115,21 @@ fn second_differences(half: &[f32]) -> f64 {
         mean(places.map(|at| (half[at - step] + half[at + step] - 2.0 * half[at]).powi(2)))
     };
     along(1).min(along(HALF_SIDE))
+}
+
+/// The lower half's share of the face's detail; a half without any detail at all.
+fn lower_detail(luma: &[f32]) -> f64 {
+    let detail = |rows: std::ops::Range<usize>| -> f64 {
+        let places = rows.flat_map(|row| FACE_COLUMNS.map(move |column| row * CROP_SIDE + column));
+        places
+            .map(|at| {
+                let steps = (luma[at + 1] - luma[at]).abs() + (luma[at + CROP_SIDE] - luma[at]).abs();
+                f64::from(steps)
+            })
+            .sum()
+    };
+    let (upper, lower) = (detail(FACE_ROWS.start..MIDDLE_ROW), detail(MIDDLE_ROW..FACE_ROWS.end));
+    if upper + lower > 0.0 { lower / (upper + lower) } else { 0.5 }
 }
 
 struct Pose {
@@ -166,6 +190,15 @@ mod tests {
     }
 
     #[test]
+    fn a_flat_lower_half_has_no_share_of_the_detail() {
+        let checks = |row: usize, column: usize| if (row / 4 + column / 4) % 2 == 0 { 50.0 } else { 150.0 };
+        assert!((measured(checks).lower_detail - 0.5).abs() < 0.02);
+        assert!((measured(|_, _| 90.0).lower_detail - 0.5).abs() < 1e-9, "no detail at all");
+        let masked = |row: usize, column: usize| if row < 68 { checks(row, column) } else { 120.0 };
+        assert!(measured(masked).lower_detail < 1e-9, "{}", measured(masked).lower_detail);
+    }
+
+    #[test]
     fn the_landmarks_of_the_frame_are_nearly_frontal() {
         let quality = measured(|_, _| 90.0);
         assert!(quality.yaw.abs() < 0.05 && (quality.pitch - 0.5).abs() < 0.1 && quality.roll.abs() < 1.0);
@@ -186,7 +219,9 @@ mod tests {
     fn rules_are_checked_in_their_order() {
         let rules = QualityConfig {
             min_eye_distance: 16.0,
+            max_outside: 0.1,
             min_sharpness: 0.0015,
+            min_lower_detail: 0.28,
             min_brightness: 30.0,
             max_overexposed: 0.4,
             max_yaw: 0.6,
@@ -196,7 +231,9 @@ mod tests {
         };
         let good = Quality {
             eye_distance: 60.0,
+            outside: 0.0,
             sharpness: 0.02,
+            lower_detail: 0.48,
             brightness: 120.0,
             overexposed: 0.0,
             yaw: 0.1,
@@ -205,6 +242,7 @@ mod tests {
         };
         let worst = Quality {
             eye_distance: 9.0,
+            outside: 0.5,
             sharpness: 0.0,
             brightness: 9.0,
             overexposed: 1.0,
@@ -213,11 +251,15 @@ mod tests {
         };
         assert_eq!(good.check(&rules), Ok(()));
         assert_eq!(worst.check(&rules), Err(PhotoFault::TooSmall));
-        assert_eq!(Quality { eye_distance: 60.0, ..worst }.check(&rules), Err(PhotoFault::TooDark));
-        let blurred = Quality { eye_distance: 60.0, brightness: 90.0, overexposed: 0.1, ..worst };
+        assert_eq!(Quality { eye_distance: 60.0, ..worst }.check(&rules), Err(PhotoFault::Covered));
+        let complete = Quality { eye_distance: 60.0, outside: 0.1, ..worst };
+        assert_eq!(complete.check(&rules), Err(PhotoFault::TooDark));
+        let blurred = Quality { brightness: 90.0, overexposed: 0.1, ..complete };
         assert_eq!(blurred.check(&rules), Err(PhotoFault::Blurred));
         assert_eq!(Quality { brightness: 29.0, ..good }.check(&rules), Err(PhotoFault::TooDark));
         assert_eq!(Quality { overexposed: 0.5, ..good }.check(&rules), Err(PhotoFault::TooBright));
+        let masked = Quality { lower_detail: 0.2, yaw: 2.0, ..good };
+        assert_eq!(masked.check(&rules), Err(PhotoFault::Covered));
         for turned in [
             Quality { yaw: -0.7, ..good },
             Quality { pitch: 0.3, ..good },

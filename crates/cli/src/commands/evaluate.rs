@@ -106,8 +106,9 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     for file in &evaluation.skipped {
         *skipped.entry(file.reason).or_default() += 1;
     }
-    let reasons = skipped.iter().map(|(reason, count)| format!(", {count} {}", reason.as_str()));
-    writeln!(out, "skipped    {} files{}", evaluation.skipped.len(), reasons.collect::<String>())?;
+    let reasons = skipped.iter().map(|(reason, count)| format!("{count} {}", reason.as_str()));
+    let reasons = std::iter::once(format!("{} files", evaluation.skipped.len())).chain(reasons);
+    writeln!(out, "skipped    {}", reasons.collect::<Vec<_>>().join(", "))?;
     writeln!(out, "failed     {} photos without a face", evaluation.failures_to_acquire.len())?;
     writeln!(out, "speed      {:.1} photos a second", evaluation.images_per_second)?;
     print_figures(out, "\nany photo with a face", &evaluation.figures)?;

@@ -28,6 +28,15 @@ impl Photos {
         Self::png(&RgbImage::from_fn(400, 400, |x, y| Rgb([(x / 4) as u8, (y / 4) as u8, 120])))
     }
 
+    /// The selfie without the half of the face at its left.
+    pub(crate) fn cut_off() -> Bytes {
+        let selfie = Self::selfie();
+        let middle = selfie.width() / 2;
+        Self::png(
+            &imageops::crop_imm(&selfie, middle, 0, selfie.width() - middle, selfie.height()).to_image(),
+        )
+    }
+
     /// Two people side by side.
     pub(crate) fn two_faces() -> Bytes {
         let (one, other) =

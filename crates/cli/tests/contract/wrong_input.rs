@@ -134,6 +134,11 @@ fn unusable_photos_are_refused() {
     let large = image::imageops::resize(&Photos::selfie(), 864, 1080, image::imageops::FilterType::Nearest);
     verify_photo(Photos::png(&large)).assert_refused(400, "IMAGE_TOO_LARGE", "face_image is too large");
     verify_photo(Photos::without_face()).assert_refused(400, "NO_FACE", "No face detected in face_image");
+    verify_photo(Photos::cut_off()).assert_refused(
+        400,
+        "FACE_COVERED",
+        "Face in face_image is covered or cut off",
+    );
     verify_photo(Photos::two_faces()).assert_refused(
         400,
         "SEVERAL_FACES",

@@ -25,7 +25,9 @@ fn people(persons: usize) -> (Labelled, Measured) {
             let embedding = Embedding::from_output(&values.collect::<Vec<_>>()).unwrap();
             let quality = padan_inference::Quality {
                 eye_distance: 60.0,
+                outside: 0.0,
                 sharpness: 0.02,
+                lower_detail: 0.48,
                 brightness: 120.0,
                 overexposed: 0.0,
                 yaw: 0.0,

@@ -168,7 +168,6 @@ fn photos_are_recognised_by_extension_in_any_case_or_by_content() {
 #[test]
 fn every_file_that_is_not_read_is_listed_with_its_reason() {
     use SkipReason::{DeeperFolder, EmptyFolder, NoPhoto, OutsidePersonsFolder, SystemFile};
-
     let folder = folder(&[
         ("ann/IMG_1.JPG", ""),
         ("ann/._IMG_1.JPG", ""),

@@ -266,6 +266,41 @@ fn retries_are_limited_for_selfies_and_not_for_portraits() {
 }
 
 #[test]
+fn a_masked_or_cut_off_face_is_refused_and_one_at_the_edge_of_the_photo_is_not() {
+    let mut pipeline = pipeline(&config());
+    for name in ["101_s1.jpg", "114_s1.jpg", "118_s1.jpg"] {
+        let selfie = person(name);
+        let face = analyse(&mut pipeline, &selfie).unwrap().face.rectangle;
+        let (width, height) = (selfie.width(), selfie.height());
+        let column = |share: f64| (face.left + share * face.width).clamp(0.0, width.into()) as u32;
+        let row = |share: f64| (face.top + share * face.height).clamp(0.0, height.into()) as u32;
+        let half = [
+            selfie.crop_imm(column(0.5), 0, width - column(0.5), height),
+            selfie.crop_imm(0, 0, column(0.5), height),
+        ];
+        for part in &half {
+            assert_eq!(fault(&mut pipeline, part), PhotoFault::Covered, "{name}");
+        }
+        let mut masked = selfie.to_rgb8();
+        // A surgical mask reaches from the bridge of the nose to the chin.
+        let [eye, _, _, corner, _] = analyse(&mut pipeline, &selfie).unwrap().face.landmarks;
+        for y in (eye.y + 0.3 * (corner.y - eye.y)) as u32..row(1.0) {
+            for x in column(0.0)..column(1.0) {
+                masked.put_pixel(x, y, Rgb([150, 190, 215]));
+            }
+        }
+        assert_eq!(fault(&mut pipeline, &DynamicImage::ImageRgb8(masked)), PhotoFault::Covered, "{name}");
+        let beside =
+            selfie.crop_imm(column(-0.02), row(-0.02), column(1.02) - column(-0.02), height - row(-0.02));
+        let analysis = analyse(&mut pipeline, &beside).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(analysis.quality.outside < 0.1, "{name}: {:?}", analysis.quality);
+        let portrait =
+            pipeline.analyse(&photo(encoded(&half[0], ImageFormat::Png)), Role::Reference, in_a_minute());
+        assert!(portrait.unwrap().quality.outside > 0.1, "a portrait is used whatever its quality");
+    }
+}
+
+#[test]
 fn every_fault_has_its_own_reason() {
     let mut pipeline = pipeline(&config());
     let selfie = person("114_s1.jpg");
