@@ -91,6 +91,8 @@ reason_codes! {
     RequestTimeout => "REQUEST_TIMEOUT", "Request timed out";
     /// The request's body is over the limit.
     BodyTooLarge => "BODY_TOO_LARGE", "Request body is too large";
+    /// The request has more or longer headers than the server reads.
+    HeadersTooLarge => "HEADERS_TOO_LARGE", "Request has more than 96 headers, or headers above 128 KB";
     /// The request's body is not a multipart form.
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
     /// The photo is neither PNG nor JPEG.

@@ -14,9 +14,9 @@ use crate::{
     controls::Controls,
     edge::Edge,
     limits::Limits,
+    listener::Listener,
     metrics::Metrics,
     operators::{self, Stopping},
-    peer_certificate::PeerCertificate,
     routes,
     saturation::Saturation,
     tls::Certificates,
@@ -154,7 +154,20 @@ fn public_server(
         edge.limits.in_flight.clone(),
         config.tls.client_certificate_suffices,
     );
-    let server = HttpServer::new(move || {
+    let listener = Listener {
+        address: config.public(),
+        workers: config.workers.get(),
+        connections_per_worker: config.connections_per_worker.get(),
+        backlog: config.backlog,
+        head_time: Duration::from_millis(config.head_timeout_ms.get()),
+        keep_alive: Duration::from_secs(config.keep_alive_seconds.get()),
+        shutdown_seconds: config.shutdown_timeout_seconds.get(),
+        stops_when_client_leaves: config.stop_when_client_leaves,
+        limits: edge.limits.clone(),
+        metrics: Arc::clone(&edge.metrics),
+    };
+    let encryption = certificates.map(Certificates::for_clients).transpose().map_err(io::Error::other)?;
+    let served = listener.serve(encryption, move || {
         let edge = edge.clone();
         App::new()
             .app_data(web::Data::from(Arc::clone(&verifier)))
@@ -163,30 +176,8 @@ fn public_server(
             // Outermost, so that all other layers see the normalised path: some clients send a doubled slash.
             .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
             .configure(routes::public)
-    })
-    .workers(config.workers.get())
-    .max_connections(config.connections_per_worker.get())
-    .backlog(config.backlog.get())
-    .h1_allow_half_closed(!config.stop_when_client_leaves)
-    .client_request_timeout(Duration::from_millis(config.head_timeout_ms.get()))
-    .keep_alive(Duration::from_secs(config.keep_alive_seconds.get()))
-    .shutdown_timeout(config.shutdown_timeout_seconds.get())
-    .tcp_nodelay(true)
-    // The default is 256, so that 256 silent connections would exclude all other clients.
-    .max_connection_rate(config.connections_per_worker.get())
-    .tls_handshake_timeout(Duration::from_millis(config.head_timeout_ms.get()))
-    .on_connect(PeerCertificate::store)
-    .disable_signals();
-    let server = match certificates {
-        Some(certificates) => {
-            let encryption = certificates.for_clients().map_err(io::Error::other)?;
-            server.bind_rustls_0_23(config.public(), encryption)
-        }
-        None => server.bind(config.public()),
-    };
-    let server = server.map_err(|error| cannot_listen(config.public(), &error))?;
-    let address = first_address(&server.addrs())?;
-    Ok((server.run(), address))
+    });
+    served.map_err(|error| cannot_listen(config.public(), &error))
 }
 
 /// The components that the operators' endpoints report on.

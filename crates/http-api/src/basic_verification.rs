@@ -37,6 +37,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::MethodNotAllowed,
     ReasonCode::RequestTimeout,
     ReasonCode::BodyTooLarge,
+    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::TooManyFailures,
     ReasonCode::RateLimited,

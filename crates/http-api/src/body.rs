@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::{
     body_memory::{BodyMemory, HeldMemory},
     config::BodyLimits,
+    link::Link,
     refusal::Refusal,
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Body {
     memory: RefCell<Option<HeldMemory>>,
     /// The bytes of it that the body itself takes.
     own_bytes: Cell<usize>,
+    /// The connection, which must know whether the body waits for bytes.
+    link: RefCell<Option<Rc<Link>>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,7 @@ impl Body {
             ends_after: is_taken_for_a_stream(head).then(|| announced(&head.headers).unwrap_or(0)),
             limits,
             memory: RefCell::default(),
+            link: RefCell::default(),
             own_bytes: Cell::new(0),
         })
     }
@@ -70,6 +74,11 @@ impl Body {
     /// Counts the body against the memory that all bodies share.
     pub(crate) fn share_memory(&self, memory: &BodyMemory) {
         self.memory.replace(Some(memory.reservation()));
+    }
+
+    /// Tells the connection when the body waits for bytes.
+    pub(crate) fn report_to(&self, link: Rc<Link>) {
+        self.link.replace(Some(link));
     }
 
     /// Reads the whole body, within its limits of bytes and time.
@@ -161,7 +170,14 @@ impl Body {
             return None;
         }
         // Borrowed only while it is polled, so that a reader that is dropped leaves the payload in place.
-        let mut chunk = poll_fn(|context| self.payload.borrow_mut().poll_next_unpin(context)).await;
+        let mut chunk = poll_fn(|context| {
+            let polled = self.payload.borrow_mut().poll_next_unpin(context);
+            if let Some(link) = &*self.link.borrow() {
+                link.set_awaits_body(polled.is_pending());
+            }
+            polled
+        })
+        .await;
         if let (Some(end), Some(Ok(bytes))) = (self.ends_after, &mut chunk) {
             bytes.truncate(usize::try_from(end - self.seen.get()).unwrap_or(usize::MAX));
         }

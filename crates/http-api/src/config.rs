@@ -69,8 +69,8 @@ pub struct Config {
     pub drain_timeout_ms: NonZeroU64,
     /// How long an idle connection is kept. It must be longer than the balancer's own timeout, or requests get lost.
     pub keep_alive_seconds: NonZeroU64,
-    /// Whether work stops when the client closes its side of the connection. A client that closes only its sending side
-    /// and waits gets no answer then.
+    /// Whether the work on a request ends when its client has left. A client that closes only its sending side gets its
+    /// answer in both cases.
     pub stop_when_client_leaves: bool,
     /// How long requests are still served after a stop signal, while `/readyz` reports the stop. Too short: balancers
     /// still send requests after the listener is closed. Too long: a restart takes that much longer.

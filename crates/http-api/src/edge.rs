@@ -16,6 +16,7 @@ use crate::{
     answer::Report,
     body::{Body, BodyWithRequest},
     limits::Limits,
+    link::{Link, Serving},
     metrics::{Answered, Metrics},
     operators::Stopping,
     panic,
@@ -63,6 +64,10 @@ impl Edge {
         let payload = request.take_payload();
         let body = Body::new(payload, request.head(), limits.bodies);
         body.share_memory(&self.limits.memory);
+        let link = request.conn_data::<Rc<Link>>().cloned();
+        if let Some(link) = &link {
+            body.report_to(Rc::clone(link));
+        }
         let caller_address =
             request.peer_addr().map(|peer| limits.proxies.caller(peer.ip(), request.headers()));
         // At the highest level, so that every line that a filter lets through has the id.
@@ -84,6 +89,7 @@ impl Edge {
             span,
             offers_another_protocol: request.head().upgrade(),
             is_answered: false,
+            _serving: link.as_ref().map(Link::begin),
         }
     }
 
@@ -198,6 +204,7 @@ struct Exchange {
     parent_trace: Option<TraceParent>,
     offers_another_protocol: bool,
     is_answered: bool,
+    _serving: Option<Serving>,
 }
 
 impl Exchange {

@@ -48,6 +48,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::MethodNotAllowed,
     ReasonCode::RequestTimeout,
     ReasonCode::BodyTooLarge,
+    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
     ReasonCode::TooManyFailedFaces,

@@ -6,8 +6,8 @@
 //! **Architecture Invariant:** this is the only crate that knows HTTP, and it knows no database and no model:
 //! a handler parses, makes one call of the verifier and answers.
 //!
-//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. The edge gives it its
-//! `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
+//! **Architecture Invariant:** every answer to a request whose head could be read passes `edge.rs`. The edge gives it
+//! its `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
 //!
 //! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with
 //! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. There are two exceptions. A 429 has
@@ -27,6 +27,7 @@ mod body;
 mod body_memory;
 mod charset;
 mod config;
+mod connection;
 mod controls;
 mod credentials;
 mod docs_page;
@@ -39,6 +40,8 @@ mod handler;
 mod in_flight;
 mod inflate;
 mod limits;
+mod link;
+mod listener;
 mod metrics;
 mod multipart;
 mod openapi;

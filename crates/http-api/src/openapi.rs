@@ -68,11 +68,13 @@ fn info() -> Info {
              sixteen digits in a row may be a NIK: it is echoed and not recorded, and `Recorded-Request-Id` has the \
              id of the request in the service's records.\n\n\
              A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order. Text is read in the \
-             charset of its part, or as UTF-8. The format of a photo is recognised by its bytes. Problems are \
-             reported in the order: credentials, the client's rate, its other rules (403), a full service, the \
-             client's quota, size and form of the body, the text fields in their order, the photo's format, the \
-             registry, the service's own database, too many failed faces for the person, the photo's content. An \
-             answer that cannot be recorded in the service's own database becomes a 503.\n\n\
+             charset of its part, or as UTF-8. A part may have `Content-Transfer-Encoding` base64 or \
+             quoted-printable, and the body `Content-Encoding` gzip. A request may have 96 headers. The format of a \
+             photo is recognised by its bytes. Problems are reported in the order: credentials, the client's rate, \
+             its other rules (403), a full service, the client's quota, size and form of the body, the text fields in \
+             their order, the photo's format, the registry, the service's own database, too many failed faces for the \
+             person, the photo's content. An answer that cannot be recorded in the service's own database becomes a \
+             503.\n\n\
              429 is answered when a rate or a quota is used up, when too many wrong credentials came from an \
              address, when too many faces have failed for a person, and when the service is full. `Retry-After` is \
              the number of seconds to wait. Answers to a client with a daily or monthly quota carry \

@@ -1,21 +1,24 @@
-use std::{any::Any, sync::Arc};
+use std::sync::Arc;
 
-use actix_tls::accept::rustls_0_23::TlsStream;
-use actix_web::{HttpRequest, dev::Extensions, rt::net::TcpStream};
+use actix_web::{HttpRequest, dev::Extensions};
 use padan_verification::ClientCertificate;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest as _, Sha256};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+
+use crate::connection::Transport;
 
 /// The verified certificate that the client of a connection presented.
 pub(crate) struct PeerCertificate(Arc<ClientCertificate>);
 
 impl PeerCertificate {
     /// Stores it with a new connection, for all of its requests.
-    pub(crate) fn store(connection: &dyn Any, data: &mut Extensions) {
-        let encrypted = connection.downcast_ref::<TlsStream<TcpStream>>();
-        let presented = encrypted.and_then(|stream| stream.get_ref().1.peer_certificates()?.first());
-        if let Some(certificate) = presented {
+    pub(crate) fn store(transport: &Transport, data: &mut Extensions) {
+        let presented = match transport {
+            Transport::Plain(_) => None,
+            Transport::Encrypted(stream) => stream.get_ref().1.peer_certificates(),
+        };
+        if let Some(certificate) = presented.and_then(<[_]>::first) {
             data.insert(Self(Arc::new(described(certificate))));
         }
     }

@@ -36,6 +36,7 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         ReasonCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ReasonCode::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
         ReasonCode::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ReasonCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         ReasonCode::UnsupportedMediaType | ReasonCode::UnsupportedImage => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ReasonCode::TooManyFailedFaces
         | ReasonCode::Overloaded

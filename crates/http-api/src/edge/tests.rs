@@ -2,18 +2,19 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
+    num::NonZeroU32,
     time::Instant,
 };
 
 use actix_web::{
-    App, HttpRequest, HttpServer,
+    App, HttpRequest,
     middleware::{NormalizePath, TrailingSlash, from_fn},
     web,
 };
 
 use super::*;
-use crate::{config::BodyLimits, form::Form};
+use crate::{config::BodyLimits, form::Form, listener::Listener};
 
 /// A server with test handlers behind the edge. It ends with the runtime of the test.
 struct Served {
@@ -37,13 +38,29 @@ fn serve() -> Served {
 }
 
 fn serve_within(limits: BodyLimits) -> Served {
+    serve_as(limits, true)
+}
+
+fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
     let edge = Edge {
         metrics: Arc::clone(&metrics),
         limits: Limits::for_bodies(limits, 96 * 1024, &metrics),
         stopping: Stopping::default(),
     };
-    let server = HttpServer::new(move || {
+    let listener = Listener {
+        address: "127.0.0.1:0".parse().unwrap(),
+        workers: 1,
+        connections_per_worker: 100,
+        backlog: NonZeroU32::MIN.saturating_add(100),
+        head_time: Duration::from_secs(5),
+        keep_alive: Duration::from_secs(5),
+        shutdown_seconds: 1,
+        stops_when_client_leaves,
+        limits: edge.limits.clone(),
+        metrics: Arc::clone(&metrics),
+    };
+    let served = listener.serve(None, move || {
         let edge = edge.clone();
         App::new()
             .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
@@ -51,17 +68,13 @@ fn serve_within(limits: BodyLimits) -> Served {
             .route("/panic", web::post().to(panics))
             .route("/panic-with-data", web::post().to(panics_with_data))
             .route("/form", web::post().to(reads_a_form))
+            .route("/late-form", web::post().to(reads_a_form_late))
             .route("/deaf", web::post().to(reads_nothing))
             .route("/slow", web::post().to(takes_long))
             .configure(routes::public)
-    })
-    .workers(1)
-    .h1_allow_half_closed(false)
-    .disable_signals()
-    .bind("127.0.0.1:0")
-    .unwrap();
-    let address = server.addrs()[0];
-    actix_web::rt::spawn(server.run());
+    });
+    let (server, address) = served.unwrap();
+    actix_web::rt::spawn(server);
     Served { address, metrics }
 }
 
@@ -78,6 +91,12 @@ async fn reads_a_form(request: HttpRequest, visit: Visit) -> Result<HttpResponse
     let form = Form::read(visit.body(), &request, &["nik"]).await?;
     let nik = form.required("nik", |text| Ok(text.to_owned()))?;
     Ok(crate::answer::respond(padan_domain::ReasonCode::Verified, &nik))
+}
+
+/// Begins to read when the whole form and the end of the client's bytes have arrived.
+async fn reads_a_form_late(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Refusal> {
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    reads_a_form(request, visit).await
 }
 
 async fn reads_nothing() -> Result<&'static str, Refusal> {
@@ -349,7 +368,7 @@ async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
     let answer = web::block(move || {
         let mut connection = connect(address);
         connection.write_all(&request).unwrap();
-        connection.shutdown(std::net::Shutdown::Write).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
         read_answer(&mut connection)
     });
     assert_refused(&answer.await.unwrap(), "400", Code::MalformedForm);
@@ -415,7 +434,7 @@ async fn a_form_in_gzip_is_read_within_the_limit_of_bodies() {
     let served = serve();
     let members = [gzip(&FORM.as_bytes()[..20]), gzip(&FORM.as_bytes()[20..])].concat();
     let padded = |length: usize| {
-        gzip(&[&vec![b'x'; length - FORM.len() - 2], "\r\n", FORM].map(AsRef::as_ref).concat())
+        gzip(&[vec![b'x'; length - FORM.len() - 2], format!("\r\n{FORM}").into_bytes()].concat())
     };
     for body in [gzip(FORM.as_bytes()), members, padded(64 * 1024)] {
         let answer = served.exchange(compressed(&body)).await;
@@ -425,7 +444,11 @@ async fn a_form_in_gzip_is_read_within_the_limit_of_bodies() {
     let bomb = gzip(&vec![0; 32 << 20]);
     assert!(bomb.len() < 64 * 1024);
     assert_refused(&served.exchange(compressed(&bomb)).await, "413", Code::BodyTooLarge);
-    assert_eq!(served.metrics.body_bytes(), 0, "the memory is released");
+    let began = Instant::now();
+    while served.metrics.body_bytes() > 0 {
+        assert!(began.elapsed() < Duration::from_secs(10), "the memory is not released");
+        actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[actix_web::test]
@@ -527,4 +550,96 @@ async fn work_stops_when_the_client_leaves() {
         assert!(started.elapsed() < Duration::from_secs(5), "the handler was not cancelled");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+/// Sends requests, closes the sending side, and reads all that comes back.
+fn half_closed(address: SocketAddr, sent: &[u8]) -> String {
+    let mut connection = connect(address);
+    connection.write_all(sent).unwrap();
+    connection.shutdown(Shutdown::Write).unwrap();
+    let mut received = String::new();
+    connection.read_to_string(&mut received).unwrap();
+    received
+}
+
+/// A form of so many bytes.
+fn long_form(path: &str, length: usize) -> Vec<u8> {
+    let body = [vec![b'x'; length - FORM.len() - 2], format!("\r\n{FORM}").into_bytes()].concat();
+    post(path, &format!("{FORM_TYPE}Content-Length: {}\r\n", body.len()), &body)
+}
+
+#[actix_web::test]
+async fn a_client_that_closes_its_sending_side_and_waits_gets_its_answer() {
+    for stops_when_client_leaves in [true, false] {
+        let limits = BodyLimits { body_bytes: 1 << 20, body_time: Duration::from_secs(5), ..limits() };
+        let served = serve_as(limits, stops_when_client_leaves);
+        let address = served.address;
+        for path in ["/form", "/late-form"] {
+            // Up to what the memory of this server holds, above all buffers on the way.
+            for length in [200, 5_000, 40_000, 90_000] {
+                let answer =
+                    web::block(move || half_closed(address, &long_form(path, length))).await.unwrap();
+                assert!(
+                    answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\"3174\""),
+                    "{path} {length}: {answer}"
+                );
+            }
+        }
+        let http_1_0 =
+            String::from_utf8(long_form("/late-form", 200)).unwrap().replace("HTTP/1.1", "HTTP/1.0");
+        let answer = web::block(move || half_closed(address, http_1_0.as_bytes())).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("\"3174\""), "{answer}");
+        assert_eq!(served.metrics.abandoned_from("unmatched"), 0);
+    }
+}
+
+#[actix_web::test]
+async fn requests_in_a_row_before_the_sending_side_is_closed_are_all_answered() {
+    let address = serve().address;
+    let sent = [form_with_length(), long_form("/late-form", 200), form_with_length()].concat();
+    let answers = web::block(move || half_closed(address, &sent)).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 3, "{answers}");
+    assert_eq!(answers.matches("HTTP/").count(), 3, "{answers}");
+}
+
+#[actix_web::test]
+async fn an_idle_connection_that_is_closed_gets_no_bytes() {
+    let address = serve().address;
+    let received = web::block(move || half_closed(address, b"")).await.unwrap();
+    assert_eq!(received, "");
+    let received =
+        web::block(move || half_closed(address, b"POST /form HTTP/1.1\r\nHost: te")).await.unwrap();
+    assert_eq!(received, "");
+}
+
+#[actix_web::test]
+async fn a_client_that_leaves_inside_its_body_is_counted_as_gone() {
+    let served = serve_within(BodyLimits { body_time: Duration::from_secs(20), ..limits() });
+    let address = served.address;
+    let request = post("/form", &format!("{FORM_TYPE}Content-Length: 500\r\n"), FORM.as_bytes());
+    web::block(move || connect(address).write_all(&request).unwrap()).await.unwrap();
+    let started = Instant::now();
+    while served.metrics.abandoned_from("unmatched") == 0 {
+        assert!(started.elapsed() < Duration::from_secs(5), "it is waited for");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[actix_web::test]
+async fn a_head_that_is_too_large_is_refused_in_json() {
+    let served = serve();
+    let many = "x-mesh: 1\r\n".repeat(110);
+    let long = format!("x-long: {}\r\n", "x".repeat(1 << 20));
+    for (headers, body) in
+        [(many.clone(), FORM.as_bytes().to_vec()), (long, Vec::new()), (many, vec![b'x'; 200_000])]
+    {
+        let headers = format!("{headers}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+        let answer = served.exchange(post("/form", &headers, &body)).await;
+        assert_refused(&answer, "431", Code::HeadersTooLarge);
+        assert_eq!(header(&answer, "connection").as_deref(), Some("close"));
+        assert!(header(&answer, "date").unwrap().ends_with("GMT"), "{answer}");
+    }
+    let most = format!("{}{FORM_TYPE}Content-Length: {}\r\n", "x-mesh: 1\r\n".repeat(93), FORM.len());
+    let answer = served.exchange(post("/form", &most, FORM.as_bytes())).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "96 headers are read: {answer}");
 }
