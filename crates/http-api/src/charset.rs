@@ -4,8 +4,8 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// Decodes text in the charset that its part names. `None` when the bytes are invalid in that charset.
 ///
-/// Without a charset, or with an unknown one, the text is read as UTF-16 if it begins with that mark, else as UTF-8, and
-/// as windows-1252 where it is invalid UTF-8: older clients send accented letters that way.
+/// Without a charset, or with an unknown one, the text is read as UTF-16 if it begins with that mark, else as UTF-8,
+/// and as windows-1252 where it is invalid UTF-8: older clients send accented letters that way.
 ///
 /// Text with a NUL is refused. It is in a charset other than the named one, and would be compared as another text.
 pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a, str>> {

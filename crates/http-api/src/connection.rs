@@ -21,9 +21,9 @@ use crate::link::{Link, Phase};
 
 /// A connection of the public listener, between the socket and the HTTP server. It does what the server cannot:
 ///
-/// - It finds out whether a client that closed its sending side still waits for the answer. The first bytes of the answer,
-///   which are always the same, are sent early. The network stack of a client that has left resets the connection, and the
-///   work on its request ends. A client that waits reads an answer like any other.
+/// - It finds out whether a client that closed its sending side still waits for the answer. The first bytes of the
+///   answer, which are always the same, are sent early. The network stack of a client that has left resets the
+///   connection, and the work on its request ends. A client that waits reads an answer like any other.
 /// - It answers a head that is too large in JSON. The server's own answer has no body.
 pub(crate) struct Connection {
     transport: Transport,
@@ -40,8 +40,8 @@ pub(crate) struct Connection {
 
 /// How every answer begins, in any version of HTTP that the server speaks.
 const ANSWER_BEGINS: &[u8] = b"HTTP/1.";
-/// How long a client that closed its sending side inside a body is watched before its request fails. By then the reset of
-/// a client that has left has arrived.
+/// How long a client that closed its sending side inside a body is watched before its request fails. By then the reset
+/// of a client that has left has arrived.
 const WATCHED_INSIDE_BODY: Duration = Duration::from_millis(250);
 
 impl Connection {

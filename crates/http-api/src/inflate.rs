@@ -15,8 +15,8 @@ const MAX_MEMBERS: usize = 16;
 ///
 /// # Errors
 ///
-/// 413 when the inflated body is over the limit, 429 when all bodies together need too much memory, 400 when the data is
-/// not gzip or ends too early.
+/// 413 when the inflated body is over the limit, 429 when all bodies together need too much memory, 400 when the data
+/// is not gzip or ends too early.
 pub(crate) async fn inflate(body: &Body, compressed: Bytes) -> Result<Bytes, Refusal> {
     let limit = body.limit_bytes();
     let mut whole = Vec::new();

@@ -6,8 +6,8 @@
 //! **Architecture Invariant:** this is the only crate that knows HTTP, and it knows no database and no model:
 //! a handler parses, makes one call of the verifier and answers.
 //!
-//! **Architecture Invariant:** every answer on the public listener passes `edge.rs`. The edge gives it its
-//! `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
+//! **Architecture Invariant:** every answer to a request whose head could be read passes `edge.rs`. The edge gives it
+//! its `Request-Id`, turns a panic into a 500, drains the rest of the body, and logs and counts the request once.
 //!
 //! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with
 //! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. There are two exceptions. A 429 has

@@ -21,8 +21,8 @@ use crate::{
     status::status_of,
 };
 
-/// The answer to a head that the HTTP server refused as too large. What the client still sends is drained, so that it sees
-/// the answer and no reset.
+/// The answer to a head that the HTTP server refused as too large. What the client still sends is drained, so that it
+/// sees the answer and no reset.
 pub(super) struct RefusedHead {
     answer: Vec<u8>,
     written: usize,

@@ -26,7 +26,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl TransferEncoding {
-    /// The encoding that a header names. An unknown one is refused: its bytes would be compared as if they were the name.
+    /// The encoding that a header names. An unknown one is refused: its bytes would be compared as if they were the
+    /// name.
     pub(super) fn named(value: &str) -> Result<Self, MalformedMultipart> {
         match value.trim().trim_matches('"').to_ascii_lowercase().as_str() {
             "" | "7bit" | "8bit" | "binary" => Ok(Self::None),
