@@ -18,7 +18,8 @@ async fn missing_migrations_are_named_until_they_are_applied() {
             "0005 enrolment",
             "0006 clients",
             "0007 enrolment figures",
-            "0008 client certificates"
+            "0008 client certificates",
+            "0009 name rules"
         ]
     );
     let error = store.check().await.unwrap_err().to_string();
@@ -75,7 +76,7 @@ async fn a_failed_migration_changes_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 8);
+    assert_eq!(store.pending_migrations().await.unwrap().len(), 9);
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();
