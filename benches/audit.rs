@@ -100,6 +100,7 @@ fn event() -> AuditEvent {
         nik: service::NIK.parse().ok(),
         nik_plausible: Some(true),
         fields: vec![("nik", Some(true)), ("name", Some(true)), ("date_of_birth", Some(true))],
+        name_rules: Vec::new(),
         percentage: Some(82.04),
         compared_under: None,
         took: Duration::from_millis(30),

@@ -4,14 +4,14 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use padan_domain::{Anchor, BirthDate, Calibration, Clock, Embedding, NameRule, NationalId, PersonName};
+use padan_domain::{Anchor, BirthDate, Calibration, Clock, Embedding, NameRules, NationalId, PersonName};
 
 fn names(criterion: &mut Criterion) {
     let recorded = PersonName::parse("Dr. Ni Putu Ayu Lestari").expect("a name");
     criterion.bench_function("name: parse and compare", |b| {
         b.iter(|| {
             let sent = PersonName::parse(black_box("NI PUTU AYU LESTARI, S.Kom."));
-            sent.is_ok_and(|sent| sent.matches(&recorded, NameRule::Exact))
+            sent.is_ok_and(|sent| sent.compare(&recorded, &NameRules::DEFAULT).is_some())
         });
     });
 }

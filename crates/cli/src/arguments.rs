@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
-        compare, config_check, config_show, doctor, enroll, evaluate, keys_rotate, migrate, person_forget,
-        serve, templates_prune, usage,
+        compare, config_check, config_show, doctor, enroll, evaluate, keys_rotate, migrate, name,
+        person_forget, serve, templates_prune, usage,
     },
     demo, models,
 };
@@ -25,6 +25,7 @@ enum Command {
     Migrate(migrate::MigrateArguments),
     Demo(demo::DemoArguments),
     Compare(compare::CompareArguments),
+    Name(name::NameArguments),
     /// Check and print the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -95,6 +96,7 @@ impl Arguments {
             Command::Migrate(arguments) => migrate::run(&arguments),
             Command::Demo(arguments) => demo::run(&arguments),
             Command::Compare(arguments) => Ok(compare::run(&arguments)),
+            Command::Name(arguments) => name::run(&arguments),
             Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
             Command::Config(ConfigCommand::Show(arguments)) => config_show::run(&arguments),
             Command::Doctor(arguments) => doctor::run(&arguments),

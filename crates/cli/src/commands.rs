@@ -17,6 +17,7 @@ pub(crate) mod evaluate;
 pub(crate) mod keys_rotate;
 pub(crate) mod labelled_photos;
 pub(crate) mod migrate;
+pub(crate) mod name;
 pub(crate) mod person_forget;
 pub(crate) mod serve;
 pub(crate) mod templates_prune;

@@ -41,24 +41,28 @@ pub(crate) const INVISIBLE: &[RangeInclusive<char>] = &[
 /// The result is blank only when the text has neither letter nor digit. Some letters, such as the Arabic presentation
 /// forms of a vowel sign, decompose into marks alone; a text of only such letters keeps them unchanged.
 pub(crate) fn fold(text: &str) -> String {
-    let visible: String = text.chars().filter(|c| !is_ignored(*c)).collect();
-    let folded: String = visible
-        .nfkd()
-        .filter(|c| !is_combining_mark(*c) && !is_ignored(*c))
-        .flat_map(char::to_uppercase)
-        .map(letter_or_space)
-        .collect();
-    if folded.chars().all(char::is_whitespace) {
-        visible.chars().map(letter_or_space).collect()
-    } else {
-        folded
+    let plain = plain(text);
+    plain.chars().filter(|c| *c != '\'').flat_map(char::to_uppercase).map(letter_or_space).collect()
+}
+
+/// The text after Unicode NFKD, without combining marks and invisible characters. Case and punctuation are kept, and
+/// every kind of apostrophe is `'`. A text whose letters all decompose into marks is not decomposed.
+pub(crate) fn plain(text: &str) -> String {
+    let visible: String = text.chars().filter_map(simplified).collect();
+    let plain: String = visible.nfkd().filter(|c| !is_combining_mark(*c)).filter_map(simplified).collect();
+    if plain.chars().any(char::is_alphanumeric) { plain } else { visible }
+}
+
+/// The character, with `'` for each apostrophe; `None` for an invisible one.
+fn simplified(c: char) -> Option<char> {
+    let is_in = |ranges: &[RangeInclusive<char>]| ranges.iter().any(|range| range.contains(&c));
+    match c {
+        _ if is_in(APOSTROPHES) => Some('\''),
+        _ if is_in(INVISIBLE) => None,
+        other => Some(other),
     }
 }
 
 fn letter_or_space(c: char) -> char {
     if c.is_alphanumeric() { c } else { ' ' }
-}
-
-fn is_ignored(c: char) -> bool {
-    [APOSTROPHES, INVISIBLE].into_iter().flatten().any(|range| range.contains(&c))
 }

@@ -51,7 +51,7 @@ pub use model_contract::{InvalidModelContractId, ModelContractId};
 pub use national_id::{InvalidNationalId, NationalId};
 pub use nik_prefix::{InvalidNikPrefix, NikPrefix, NikRange};
 pub use percentage::Percentage;
-pub use person_name::{InvalidPersonName, NameRule, PersonName};
+pub use person_name::{InvalidPersonName, NameMatch, NameRule, NameRules, PersonName, ReducedName};
 pub use photo::{Photo, PhotoFormat, UnknownPhotoFormat};
 pub use quota_period::{QuotaPeriod, QuotaSpan};
 pub use reason_code::ReasonCode;

@@ -112,6 +112,11 @@ impl Verification for BasicVerification {
             reason: outcome.reason,
             timings: outcome.timings,
             fields: named(outcome.nik, &outcome.fields),
+            name_rules: outcome
+                .name_rules
+                .iter()
+                .map(|(field, matched)| (field.as_str(), *matched))
+                .collect(),
             body: BasicAnswer::from(outcome),
             percentage: None,
             compared_under: None,

@@ -128,7 +128,7 @@ impl Verification for FaceVerification {
         verifier: &Verifier,
         claims: FaceRequest,
     ) -> Result<Verdict<FaceAnswer>, VerificationError> {
-        let FaceOutcome { decision, compared_under, timings, trial } =
+        let FaceOutcome { decision, name_match, compared_under, timings, trial } =
             verifier.verify_face(claims, verifier.deadline()).await?;
         let results = &decision.results;
         Ok(Verdict {
@@ -140,6 +140,7 @@ impl Verification for FaceVerification {
                 ("name", results.name),
                 ("date_of_birth", results.date_of_birth),
             ],
+            name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
             percentage: results.face_image_percentage,
             compared_under,
             trial,

@@ -1,4 +1,4 @@
-use padan_domain::{ClientName, Endpoint, NationalId, Percentage, ReasonCode};
+use padan_domain::{ClientName, Endpoint, NameMatch, NationalId, Percentage, ReasonCode};
 use padan_verification::{ComparedUnder, StepTimings, Trial, VerificationError, Verifier};
 use serde::Serialize;
 
@@ -60,6 +60,8 @@ pub struct Verdict<Body> {
     pub(crate) timings: StepTimings,
     /// Whether each field matches; `None` for a field that was not compared.
     pub(crate) fields: Vec<(&'static str, Option<bool>)>,
+    /// For each name that matched, the rules that this needed.
+    pub(crate) name_rules: Vec<(&'static str, NameMatch)>,
     /// The percentage in the answer, 0 to 100.
     pub(crate) percentage: Option<f64>,
     /// The models by which two faces were compared; `None` when none were.
@@ -81,6 +83,7 @@ pub struct Findings {
     pub(crate) nik: Option<NationalId>,
     pub(crate) nik_plausible: Option<bool>,
     pub(crate) fields: Vec<(&'static str, Option<bool>)>,
+    pub(crate) name_rules: Vec<(&'static str, NameMatch)>,
     pub(crate) percentage: Option<f64>,
     pub(crate) compared_under: Option<ComparedUnder>,
 }

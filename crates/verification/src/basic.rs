@@ -1,5 +1,5 @@
 use padan_domain::{
-    BasicField, BirthDate, CitizenStatus, FieldText, NameRule, NationalId, PersonName, ReasonCode,
+    BasicField, BirthDate, CitizenStatus, FieldText, NameMatch, NameRules, NationalId, PersonName, ReasonCode,
 };
 use padan_registry::{CivilRecord, FurtherFields};
 
@@ -39,6 +39,8 @@ pub struct BasicOutcome {
     /// For each field that was sent, whether it matches; `None` when the registry has no such field for the
     /// person or it was not judged.
     pub fields: Vec<(BasicField, Option<bool>)>,
+    /// For each name that matched, the rules that this needed.
+    pub name_rules: Vec<(BasicField, NameMatch)>,
     /// How long each step took.
     pub timings: StepTimings,
 }
@@ -74,6 +76,7 @@ impl BasicOutcome {
             differs: None,
             nik: None,
             fields: sent.iter().map(|field| (*field, None)).collect(),
+            name_rules: Vec::new(),
             timings: StepTimings::default(),
         }
     }
@@ -88,7 +91,7 @@ impl BasicOutcome {
 pub(crate) fn judge_fields(
     record: Option<&CivilRecord>,
     request: &BasicRequest,
-    rule: NameRule,
+    rules: &NameRules,
 ) -> BasicOutcome {
     let unjudged = |reason, nik| BasicOutcome {
         nik: Some(nik),
@@ -103,8 +106,9 @@ pub(crate) fn judge_fields(
         CitizenStatus::Duplicate => return unjudged(ReasonCode::NikDuplicate, true),
         CitizenStatus::Inactive => return unjudged(ReasonCode::NikInactive, true),
     }
-    let fields: Vec<_> =
-        request.claims.iter().map(|claim| (claim.field(), judge_claim(record, claim, rule))).collect();
+    let judged: Vec<_> =
+        request.claims.iter().map(|claim| (claim.field(), judge_claim(record, claim, rules))).collect();
+    let fields: Vec<_> = judged.iter().map(|(field, judged)| (*field, judged.map(Judged::matches))).collect();
     let differs = fields.iter().filter(|(_, matches)| *matches == Some(false)).map(|(field, _)| *field).min();
     let reason = match differs {
         None => ReasonCode::Verified,
@@ -117,19 +121,48 @@ pub(crate) fn judge_fields(
         differs: differs.filter(|_| reason == ReasonCode::FieldMismatch),
         nik: Some(true),
         fields,
+        name_rules: judged
+            .iter()
+            .filter_map(|(field, judged)| Some((*field, (*judged)?.name_match()?)))
+            .collect(),
         timings: StepTimings::default(),
     }
 }
 
-fn judge_claim(record: &CivilRecord, claim: &FieldValue, rule: NameRule) -> Option<bool> {
+/// The result for one field.
+#[derive(Debug, Clone, Copy)]
+enum Judged {
+    /// A name: the rules by which it matches, or `None` if it differs.
+    Name(Option<NameMatch>),
+    /// Any other field.
+    Other(bool),
+}
+
+impl Judged {
+    fn matches(self) -> bool {
+        match self {
+            Self::Name(matched) => matched.is_some(),
+            Self::Other(matches) => matches,
+        }
+    }
+
+    fn name_match(self) -> Option<NameMatch> {
+        match self {
+            Self::Name(matched) => matched,
+            Self::Other(_) => None,
+        }
+    }
+}
+
+fn judge_claim(record: &CivilRecord, claim: &FieldValue, rules: &NameRules) -> Option<Judged> {
     match claim {
-        FieldValue::Name(name) => Some(name.matches(&record.name, rule)),
-        FieldValue::DateOfBirth(date) => Some(*date == record.date_of_birth),
+        FieldValue::Name(name) => Some(Judged::Name(name.compare(&record.name, rules))),
+        FieldValue::DateOfBirth(date) => Some(Judged::Other(*date == record.date_of_birth)),
         FieldValue::MotherMaidenName(name) => recorded(&record.further, BasicField::MotherMaidenName)
             .and_then(|recorded| PersonName::parse(recorded).ok())
-            .map(|recorded| name.matches(&recorded, rule)),
+            .map(|recorded| Judged::Name(name.compare(&recorded, rules))),
         FieldValue::Text(field, text) => {
-            recorded(&record.further, *field).map(|value| text.matches(*field, value))
+            recorded(&record.further, *field).map(|value| Judged::Other(text.matches(*field, value)))
         }
     }
 }
@@ -176,7 +209,7 @@ mod tests {
 
     fn judged(record: Option<&CivilRecord>, claims: Vec<FieldValue>) -> BasicOutcome {
         let nik = "3174011403870000".parse().unwrap();
-        judge_fields(record, &BasicRequest { nik, claims }, NameRule::Exact)
+        judge_fields(record, &BasicRequest { nik, claims }, &NameRules::DEFAULT)
     }
 
     fn text(field: BasicField, text: &str) -> FieldValue {
@@ -209,6 +242,24 @@ mod tests {
         claims.push(FieldValue::Name(PersonName::parse("Budi Santosa").unwrap()));
         let outcome = judged(Some(&record()), claims);
         assert_eq!((outcome.reason, outcome.differs), (ReasonCode::NameMismatch, None));
+    }
+
+    #[test]
+    fn the_rules_by_which_names_match_are_reported() {
+        let name = |text: &str| PersonName::parse(text).unwrap();
+        let outcome = judged(
+            Some(&record()),
+            vec![
+                FieldValue::Name(name("Budi Santoso, S.Kom.")),
+                FieldValue::MotherMaidenName(name("Siti Ma ruf")),
+                text(BasicField::City, "Jakarta Selatan"),
+            ],
+        );
+        let rules: Vec<_> =
+            outcome.name_rules.iter().map(|(field, matched)| (field.as_str(), matched.to_string())).collect();
+        assert_eq!(rules, [("name", "titles".into()), ("mother_maiden_name", "apostrophes".to_owned())]);
+        let outcome = judged(Some(&record()), vec![FieldValue::Name(name("Budi Santosa"))]);
+        assert!(outcome.name_rules.is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use padan_domain::NameRule;
+use padan_domain::NameRules;
 use serde::Deserialize;
 
 use crate::allowance::Allowance;
@@ -17,8 +17,8 @@ pub struct Config {
     /// for a person, which embeds two photos, fails on a busy machine. If it is too long, requests are processed whose
     /// callers have disconnected.
     pub budget_ms: NonZeroU64,
-    /// How two normalised names are compared.
-    pub names: NameRule,
+    /// The rules by which two names can count as the same.
+    pub names: NameRules,
     /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so `true`
     /// refuses real people.
     pub check_nik_structure: bool,

@@ -1,4 +1,4 @@
-use padan_domain::{BirthDate, ClientName, Decision, NationalId, PersonName, Photo};
+use padan_domain::{BirthDate, ClientName, Decision, NameMatch, NationalId, PersonName, Photo};
 use padan_store::ComparedUnder;
 
 use crate::{nik_plausibility, timing::StepTimings, trials::Trial};
@@ -31,6 +31,8 @@ impl FaceRequest {
 pub struct FaceOutcome {
     /// The decision, with the result of each field.
     pub decision: Decision,
+    /// The rules by which the name matches; `None` when it differs or was not judged.
+    pub name_match: Option<NameMatch>,
     /// The models with which the faces were compared; `None` when they were not compared.
     pub compared_under: Option<ComparedUnder>,
     /// How long each step took.

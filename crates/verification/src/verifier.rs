@@ -147,16 +147,25 @@ impl Verifier {
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
         let trial = trial?;
+        // Like the other results, that of the name counts only for an active record.
+        let name_match = citizen
+            .as_ref()
+            .filter(|citizen| citizen.status == CitizenStatus::Active)
+            .and_then(|citizen| request.name.compare(&citizen.name, &self.parts.config.names));
         let judgement = match citizen {
             None => Judgement::UnknownNik,
-            Some(citizen) => self.judge_known(&engine, &citizen, request, deadline, &mut timings).await?,
+            Some(citizen) => {
+                let date_of_birth = request.date_of_birth == citizen.date_of_birth;
+                let face = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
+                Judgement::Known { status: citizen.status, name: name_match.is_some(), date_of_birth, face }
+            }
         };
         let compared = matches!(judgement, Judgement::Known { face: FaceJudgement::Compared(_), .. });
         let compared_under = compared.then(|| {
             let Identity { contract, calibration_id, .. } = engine.identity();
             ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
         });
-        Ok(FaceOutcome { decision: judge(judgement), compared_under, timings, trial })
+        Ok(FaceOutcome { decision: judge(judgement), name_match, compared_under, timings, trial })
     }
 
     /// Verifies a person's claims without a face.
@@ -174,7 +183,7 @@ impl Verifier {
         let record = timed(&mut timings.registry, info_span!("registry"), lookup)
             .await
             .map_err(VerificationError::RegistryUnavailable)?;
-        let judged = basic::judge_fields(record.as_ref(), &request, self.parts.config.names);
+        let judged = basic::judge_fields(record.as_ref(), &request, &self.parts.config.names);
         Ok(BasicOutcome { timings, ..judged })
     }
 
@@ -211,22 +220,20 @@ impl Verifier {
         }
     }
 
-    async fn judge_known(
+    /// Compares the faces of an active record.
+    async fn judge_face(
         &self,
         engine: &Engine,
         citizen: &Citizen,
         request: FaceRequest,
         deadline: Instant,
         timings: &mut StepTimings,
-    ) -> Result<Judgement, VerificationError> {
-        let name = request.name.matches(&citizen.name, self.parts.config.names);
-        let date_of_birth = request.date_of_birth == citizen.date_of_birth;
-        let face = if citizen.status == CitizenStatus::Active {
-            self.compare_faces(engine, citizen, request, deadline, timings).await?
+    ) -> Result<FaceJudgement, VerificationError> {
+        if citizen.status == CitizenStatus::Active {
+            self.compare_faces(engine, citizen, request, deadline, timings).await
         } else {
-            FaceJudgement::NoReference
-        };
-        Ok(Judgement::Known { status: citizen.status, name, date_of_birth, face })
+            Ok(FaceJudgement::NoReference)
+        }
     }
 
     async fn compare_faces(

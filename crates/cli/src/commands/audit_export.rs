@@ -47,7 +47,7 @@ enum Format {
     Jsonl,
 }
 
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "at",
     "kind",
     "request_id",
@@ -58,6 +58,7 @@ const COLUMNS: [&str; 17] = [
     "person_key_id",
     "nik_plausible",
     "fields",
+    "name_rules",
     "percentage",
     "contract_id",
     "calibration_id",
@@ -173,6 +174,11 @@ fn io_error(error: csv::Error) -> io::Error {
     }
 }
 
+/// A JSON object, or its text if it is none.
+fn object(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| text.into())
+}
+
 /// The row's values in the order of the columns.
 fn cells(row: &AuditRow) -> [Value; COLUMNS.len()] {
     [
@@ -185,7 +191,8 @@ fn cells(row: &AuditRow) -> [Value; COLUMNS.len()] {
         json!(row.person_key.as_ref().map(hex::encode)),
         json!(row.person_key_id),
         json!(row.nik_plausible),
-        serde_json::from_str(&row.fields).unwrap_or_else(|_| row.fields.as_str().into()),
+        object(&row.fields),
+        row.name_rules.as_deref().map_or(Value::Null, object),
         json!(row.percentage),
         json!(row.contract_id),
         json!(row.calibration_id),

@@ -14,6 +14,7 @@ mod lifecycle;
 mod log;
 #[cfg(test)]
 mod metrics;
+mod names;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]

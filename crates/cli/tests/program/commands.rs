@@ -65,6 +65,38 @@ fn compare_reads_pipes_and_standard_input() {
 }
 
 #[test]
+fn name_shows_what_two_names_are_reduced_to_and_by_which_rules() {
+    let checkout = Checkout::new();
+    let output = checkout.run(&["name", "dr. Moh. Rizal, Sp.A(K)", "MUHAMMAD RIZAL"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "A         MUHAMMAD RIZAL (titles, spelling)\nB         MUHAMMAD RIZAL (no rule)\n\
+         decision  match (titles, spelling)\n"
+    );
+    let off = ["--set", "verification.names.titles=false"];
+    let output = checkout.run(&[&["name", "dr. Budi, M.Kom.", "Budi"], &off[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("A         DR BUDI M KOM (no rule)"), "{}", stdout(&output));
+    assert!(stdout(&output).ends_with("decision  no match\n"), "{}", stdout(&output));
+    let output = checkout.run(&["name", "...", "Budi"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("A is not a name: expected a name with at least one letter"));
+}
+
+#[test]
+fn the_former_form_of_the_setting_for_names_is_explained() {
+    let checkout = Checkout::new();
+    fs::write(checkout.path("site.toml"), "[verification]\nnames = \"exact\"\n").unwrap();
+    let output = checkout.run(&["config", "check", "--config", "site.toml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains("site.toml: verification.names: \"exact\" is the former form"), "{text}");
+    let set = checkout.run(&["name", "Budi", "Budi", "--set", "verification.names=exact"]);
+    assert!(stderr(&set).contains("--set verification.names: verification.names"), "{}", stderr(&set));
+}
+
+#[test]
 fn without_models_compare_says_how_to_install_them() {
     let checkout = Checkout::new();
     fs::remove_file(checkout.path(".deps/models")).unwrap();

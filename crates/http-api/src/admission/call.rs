@@ -143,6 +143,7 @@ impl<V: Verification> IdentifiedCall<V> {
                     record.similarity = verdict.similarity();
                 });
                 self.findings.fields = verdict.fields;
+                self.findings.name_rules = verdict.name_rules;
                 self.findings.percentage = verdict.percentage;
                 self.findings.compared_under = verdict.compared_under;
                 (response, verdict.reason, verdict.trial)
@@ -182,7 +183,7 @@ impl<V: Verification> IdentifiedCall<V> {
     }
 
     fn event(&self, ending: RequestEnding) -> AuditEvent {
-        let Findings { nik, nik_plausible, fields, percentage, compared_under } = &self.findings;
+        let Findings { nik, nik_plausible, fields, name_rules, percentage, compared_under } = &self.findings;
         AuditEvent {
             request_id: self.visit.id().recorded().to_owned(),
             client: self.client.clone(),
@@ -191,6 +192,7 @@ impl<V: Verification> IdentifiedCall<V> {
             nik: nik.clone(),
             nik_plausible: *nik_plausible,
             fields: fields.clone(),
+            name_rules: name_rules.clone(),
             percentage: *percentage,
             compared_under: compared_under.clone(),
             took: self.visit.elapsed(),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use padan_domain::{ClientName, Endpoint, ModelContractId, NationalId, ReasonCode};
+use padan_domain::{ClientName, Endpoint, ModelContractId, NameMatch, NationalId, ReasonCode};
 
 /// The content of a request's row, as far as the request was processed.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct AuditEvent {
     pub nik_plausible: Option<bool>,
     /// The reported result for each field.
     pub fields: Vec<(&'static str, Option<bool>)>,
+    /// For each name that matched, the rules that this needed.
+    pub name_rules: Vec<(&'static str, NameMatch)>,
     /// The similarity in the answer, 0 to 100.
     pub percentage: Option<f64>,
     /// The models that compared the faces.

@@ -1,5 +1,6 @@
 use aes_gcm::{Aes128Gcm, Key, aead::Generate as _};
 use chrono::{DateTime, Utc};
+use padan_domain::NameMatch;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
@@ -41,6 +42,8 @@ pub struct AuditRow {
     pub nik_plausible: Option<bool>,
     /// The reported result for each field, as a JSON object.
     pub fields: String,
+    /// The rules by which names matched, as a JSON object of lists; `None` if no name matched.
+    pub name_rules: Option<String>,
     /// The similarity in the answer.
     pub percentage: Option<f64>,
     /// The model contract under which faces were compared.
@@ -106,6 +109,7 @@ impl AuditRow {
         let fields = format!("{{{}}}", fields.collect::<Vec<_>>().join(","));
         let mut row = Self::blank("request", position, event.ending.as_str());
         row.fields = fields;
+        row.name_rules = name_rules(&event.name_rules);
         row.request_id = Some(event.request_id.clone());
         row.client = Some(event.client.as_str().to_owned());
         row.endpoint = Some(event.endpoint.as_str().to_owned());
@@ -147,6 +151,7 @@ impl AuditRow {
             person_seal: None,
             nik_plausible: None,
             fields: "{}".to_owned(),
+            name_rules: None,
             percentage: None,
             contract_id: None,
             calibration_id: None,
@@ -167,8 +172,10 @@ impl AuditRow {
 
     /// The HMAC that the row must have; `None` when its key is not among the keys.
     pub(super) fn computed_mac(&self, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
+        // Rows without rules of names are signed as before such rules were recorded, so that older rows stay valid.
+        let purpose = if self.name_rules.is_some() { "padan audit row 2" } else { "padan audit row 1" };
         let signature = keys
-            .signature(&self.key_id, "padan audit row 1")?
+            .signature(&self.key_id, purpose)?
             .with(Some(previous))
             .with(Some(self.writer.as_bytes()))
             .integer(self.sequence)
@@ -186,6 +193,10 @@ impl AuditRow {
             .text(self.contract_id.as_deref())
             .text(self.calibration_id.as_deref())
             .float(Some(self.milliseconds));
+        let signature = match &self.name_rules {
+            Some(rules) => signature.text(Some(rules)),
+            None => signature,
+        };
         Some(signature.finish())
     }
 
@@ -278,6 +289,13 @@ pub(super) fn unsigned() -> StoreError {
     StoreError::Cryptography("the audit key cannot sign")
 }
 
+/// `{"name":["titles","spelling"]}`; `None` without a name.
+fn name_rules(names: &[(&'static str, NameMatch)]) -> Option<String> {
+    let rules =
+        names.iter().map(|(field, matched)| format!("\"{field}\":[\"{}\"]", matched.words().join("\",\"")));
+    (!names.is_empty()).then(|| format!("{{{}}}", rules.collect::<Vec<_>>().join(",")))
+}
+
 impl Person {
     fn new(key: [u8; 32], key_id: &str) -> Result<Self, StoreError> {
         let salt = Key::<Aes128Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
@@ -293,4 +311,33 @@ impl Person {
 fn seal(key: &[u8], salt: &[u8]) -> Vec<u8> {
     let hash = Sha256::new().chain_update(b"padan audit person 1\0").chain_update(salt).chain_update(key);
     hash.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_row_with_rules_of_names_has_the_newer_signature() {
+        let position = RowPosition {
+            at: "2026-03-04T05:06:07.000001Z".parse().unwrap(),
+            writer: "01999999-9999-7999-8999-999999999999".parse().unwrap(),
+            sequence: 7,
+        };
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let mut row = AuditRow::blank("request", position, "VERIFIED");
+        row.request_id = Some("req-1".to_owned());
+        row.client = Some("bank".to_owned());
+        row.endpoint = Some("face-verification".to_owned());
+        row.nik_plausible = Some(true);
+        row.fields = r#"{"name":true}"#.to_owned();
+        row.percentage = Some(82.04);
+        row.milliseconds = 27.449;
+        let previous: Vec<u8> = (0..32).collect();
+        let signed = |row: &AuditRow| hex::encode(row.clone().signed(&previous, &keys).unwrap().mac);
+        // Both computed in Python, the first as rows were signed before the column existed.
+        assert_eq!(signed(&row), "b0b9c46c5cc9f35704a30db35c862b5f7a9b3da3d6eba72cab84b0048953057b");
+        row.name_rules = Some(r#"{"name":["titles"]}"#.to_owned());
+        assert_eq!(signed(&row), "9cb8e9f1cf32b256e35dc8d8f9fb7bf24befd92234e2e2208d98c7c2e8ac3c82");
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_domain::{Clock, Endpoint, Percentage, ReasonCode};
+use padan_domain::{Clock, Endpoint, NameMatch, NameRules, Percentage, PersonName, ReasonCode};
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
     ComparedUnder, Config, Forgotten, RequestEnding, Store, StoreError,
@@ -13,6 +13,12 @@ use padan_store::{
 use padan_testing::TestDatabase;
 
 use crate::fixture::{MAY, config, contract, migrated, nik, usable};
+
+/// The rules by which two names match.
+fn name_match(one: &str, other: &str) -> NameMatch {
+    let (one, other) = (PersonName::parse(one).unwrap(), PersonName::parse(other).unwrap());
+    one.compare(&other, &NameRules::DEFAULT).unwrap()
+}
 
 pub(crate) fn event(request_id: &str) -> AuditEvent {
     AuditEvent {
@@ -23,6 +29,10 @@ pub(crate) fn event(request_id: &str) -> AuditEvent {
         nik: Some(nik()),
         nik_plausible: Some(true),
         fields: vec![("nik", Some(true)), ("name", Some(false)), ("date_of_birth", None)],
+        name_rules: vec![
+            ("name", name_match("Dr. Moh. Rizal", "Muhammad Rizal")),
+            ("mother_maiden_name", name_match("Siti", "SITI")),
+        ],
         percentage: Some(42.04),
         compared_under: Some(ComparedUnder { contract: contract(), calibration: "0123456789abcdef".into() }),
         took: Duration::from_micros(27_449),
@@ -81,6 +91,8 @@ async fn a_row_has_all_fields_of_its_event_and_no_nik() {
     assert_eq!((&*row.kind, &*row.reason, row.percentage), ("request", "FACE_MISMATCH", Some(42.04)));
     assert_eq!((row.client.as_deref(), row.endpoint.as_deref()), (Some("bank"), Some("face-verification")));
     assert_eq!(row.fields, r#"{"nik":true,"name":false,"date_of_birth":null}"#);
+    let rules = r#"{"name":["titles","spelling"],"mother_maiden_name":["exact"]}"#;
+    assert_eq!(row.name_rules.as_deref(), Some(rules));
     assert_eq!((row.milliseconds, row.nik_plausible), (27.449, Some(true)));
     assert_eq!(row.contract_id.as_deref(), Some(contract().as_str()));
     assert_eq!(row.calibration_id.as_deref(), Some("0123456789abcdef"));
@@ -93,6 +105,21 @@ async fn a_row_has_all_fields_of_its_event_and_no_nik() {
     assert_eq!(row.person_key_id.as_deref(), Some("99634b9a"));
     let report = verified(&database, Vec::new()).await;
     assert_eq!((report.rows, report.chains, report.faults), (5, 1, vec![]));
+}
+
+#[tokio::test]
+async fn rows_with_and_without_rules_of_names_verify_in_one_chain() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    trail.record(AuditEvent { name_rules: Vec::new(), ..event("a") }).await.unwrap();
+    trail.record(event("b")).await.unwrap();
+    trail.record(AuditEvent { name_rules: Vec::new(), ..event("c") }).await.unwrap();
+    let rows = exported(&database, &AuditFilter::default()).await;
+    assert_eq!(rows.iter().map(|row| row.name_rules.is_some()).collect::<Vec<_>>(), [false, true, false]);
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+    database.execute("UPDATE store.audit_event SET name_rules = '{}' WHERE sequence = 1").await;
+    let faults = verified(&database, Vec::new()).await.faults;
+    assert!(matches!(&faults[..], [AuditFault::Changed(place)] if place.sequence == 1), "{faults:?}");
 }
 
 #[tokio::test]
@@ -149,6 +176,8 @@ async fn every_manual_change_is_detected() {
         ("fields", "'{}'", r#"'{"nik":true,"name":false,"date_of_birth":null}'"#),
         ("milliseconds", "1", "27.449"),
         ("nik_plausible", "null", "true"),
+        ("name_rules", "null", r#"'{"name":["titles","spelling"],"mother_maiden_name":["exact"]}'"#),
+        ("name_rules", "'{}'", r#"'{"name":["titles","spelling"],"mother_maiden_name":["exact"]}'"#),
         ("kind", "'forget'", "'request'"),
         ("contract_id", "null", &format!("'{}'", contract().as_str())),
     ] {

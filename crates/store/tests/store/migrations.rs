@@ -19,6 +19,7 @@ async fn missing_migrations_are_named_until_they_are_applied() {
             "0006 clients",
             "0007 enrolment figures",
             "0008 client certificates",
+            "0009 name rules",
             "0010 decoder version"
         ]
     );

@@ -21,7 +21,22 @@ fn with_flags(
 
 #[test]
 fn the_built_in_defaults_are_valid() {
-    load(None, Vec::new()).unwrap();
+    let (settings, _) = load(None, Vec::new()).unwrap();
+    assert_eq!(settings.verification.names, padan_domain::NameRules::DEFAULT);
+}
+
+#[test]
+fn one_rule_of_names_can_be_switched_off_in_each_layer() {
+    let without_titles = padan_domain::NameRules { titles: false, ..padan_domain::NameRules::DEFAULT };
+    for (text, variables) in [
+        ("[verification]\nnames = { titles = false }\n", &[][..]),
+        ("[verification.names]\ntitles = false\n", &[]),
+        ("", &[("PADAN__VERIFICATION__NAMES__TITLES", "false")]),
+    ] {
+        assert_eq!(with_file(text, variables).unwrap().0.verification.names, without_titles, "{text}");
+    }
+    let error = with_file("[verification.names]\ntitels = false\n", &[]).unwrap_err();
+    assert!(error.contains("verification.names: unknown field `titels`, did you mean `titles`?"), "{error}");
 }
 
 #[test]

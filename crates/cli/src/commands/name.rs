@@ -1,0 +1,47 @@
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use padan_domain::{NameRule, PersonName};
+
+use crate::settings::SettingsArguments;
+
+/// The names do not match.
+const NO_MATCH: u8 = 1;
+
+/// Compare two names as the service does
+///
+/// Shows what each name is reduced to, by which rules of `verification.names`, and the rules that a match needed. Exits
+/// with 0 for a match and 1 for no match or an error.
+#[derive(Debug, Args)]
+pub(crate) struct NameArguments {
+    /// The name that a client sends
+    a: String,
+    /// The name in the registry
+    b: String,
+    #[command(flatten)]
+    settings: SettingsArguments,
+}
+
+/// Prints both reduced names and the decision.
+pub(crate) fn run(arguments: &NameArguments) -> Result<ExitCode> {
+    let rules = arguments.settings.settings()?.verification.names;
+    let a = PersonName::parse(&arguments.a).context("A is not a name")?;
+    let b = PersonName::parse(&arguments.b).context("B is not a name")?;
+    let mut out = io::stdout().lock();
+    for (which, name) in [("A", &a), ("B", &b)] {
+        let reduced = name.reduced(&rules);
+        let applied: Vec<_> = reduced.rules().map(NameRule::as_str).collect();
+        let applied = if applied.is_empty() { "no rule".to_owned() } else { applied.join(", ") };
+        writeln!(out, "{which}         {} ({applied})", reduced.text())?;
+    }
+    let matched = a.compare(&b, &rules);
+    match matched {
+        Some(matched) => writeln!(out, "decision  match ({matched})")?,
+        None => writeln!(out, "decision  no match")?,
+    }
+    Ok(if matched.is_some() { ExitCode::SUCCESS } else { ExitCode::from(NO_MATCH) })
+}
