@@ -216,7 +216,7 @@ mod tests {
             for (empty_lines, path, identity) in &rows {
                 text += &"\n".repeat(*empty_lines);
                 let line = text.matches('\n').count() as u64 + 1;
-                text += &format!("\"{path}\"{delimiter}{identity}\n");
+                text.extend(["\"", path, "\"", &delimiter.to_string(), identity, "\n"]);
                 expected.push((line, path.trim().to_owned(), identity.clone()));
             }
             let list = CsvList::parse(&text).unwrap();

@@ -255,6 +255,7 @@ mod tests {
                 (BasicField::PlaceOfBirth, None),
                 (BasicField::City, Some(false)),
             ],
+            name_rules: Vec::new(),
             timings: StepTimings::default(),
         };
         assert_eq!(

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use padan_domain::{CitizenStatus, Embedding, NameRule, NationalId, PersonName, Photo};
+use padan_domain::{CitizenStatus, Embedding, NameRules, NationalId, PersonName, Photo};
 use padan_inference::{Analysis, Engine};
 
 use super::people::{People, Person};
@@ -148,10 +148,10 @@ fn passes(engine: &Engine, a: &Embedding, b: &Embedding) -> bool {
 /// The first of two invented names that does not match the person's name under any rule.
 fn other_name(name: &str) -> &'static str {
     const INVENTED: [&str; 2] = ["Wahyu Prasetyo", "Kirana Larasati"];
-    const LOOSEST: NameRule = NameRule::JaroWinkler { at_least: 0.7 };
+    const LOOSEST: NameRules = NameRules { jaro_winkler: Some(0.7), ..NameRules::DEFAULT };
     let is_same = |invented: &str| {
         let parsed = PersonName::parse(name).ok().zip(PersonName::parse(invented).ok());
-        parsed.is_some_and(|(a, b)| a.matches(&b, LOOSEST))
+        parsed.is_some_and(|(a, b)| a.compare(&b, &LOOSEST).is_some())
     };
     if is_same(INVENTED[0]) { INVENTED[1] } else { INVENTED[0] }
 }

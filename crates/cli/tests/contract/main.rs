@@ -14,6 +14,7 @@ mod lifecycle;
 mod log;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
 mod names;
 #[cfg(test)]
 mod outages;

@@ -535,9 +535,8 @@ proptest! {
         before in prop::collection::vec(prop::sample::select(HONORIFICS), 0..3),
         behind in prop::collection::vec(prop::sample::select(DEGREES), 0..4),
     ) {
-        let titled = before.iter().map(|title| format!("{title} ")).collect::<String>()
-            + &name
-            + &behind.iter().map(|degree| format!(", {degree}")).collect::<String>();
+        let before: Vec<_> = before.into_iter().chain([&*name]).collect();
+        let titled = [&[&*before.join(" ")], &behind[..]].concat().join(", ");
         let matched = rules_of(&titled, &name);
         let expected: &[&str] = if titled == name { &["exact"] } else { &["titles"] };
         prop_assert!(expected.contains(&&*matched), "{titled}: {matched}");

@@ -87,6 +87,7 @@ impl Covering {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Edge {
     Left,
     Right,

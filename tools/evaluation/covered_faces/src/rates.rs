@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use padan_domain::ReasonCode;
+use padan_domain::{ReasonCode, Similarity};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
@@ -83,7 +83,7 @@ impl Comparison {
         }
         for (probe, face) in probes {
             for (reference, other) in references.iter().filter(|(row, _)| row.photo != probe.photo) {
-                let cosine = face.embedding.similarity(&other.embedding).map_or(-1.0, |found| found.cosine());
+                let cosine = face.embedding.similarity(&other.embedding).map_or(-1.0, Similarity::cosine);
                 let (a, b) = (numbers[&probe.identity], numbers[&reference.identity]);
                 if a == b {
                     counted.persons[a][0] += 1.0;
