@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check slow-clients rolling-restart failover peer scale evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check slow-clients rolling-restart failover peer scale cases evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ peer: ## compare speed, CPU time and memory with a FastAPI service that does the
 scale: ## measure look-ups and enrolment among 10 thousand to 10 million generated people; ARGS=SIZES for others
 	@scripts/deps.sh --for-scale
 	@scripts/scale.sh $(ARGS)
+
+cases: deps ## send the odd photos, requests and names of ../shared/cases to a service, and print what is wrong
+	@scripts/cases.sh $(ARGS)
 
 evaluate: ## measure error rates on the photos in ../shared/faces, and check them with NumPy
 	@scripts/evaluate.sh

@@ -23,6 +23,8 @@ mod photos;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod senders;
+#[cfg(test)]
 mod service;
 #[cfg(test)]
 mod site;
