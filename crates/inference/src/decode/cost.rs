@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{REDUCTIONS, jpeg, jpeg_file::JpegFile, png::PngHeader};
+use super::{jpeg, jpeg_file::JpegFile, png::PngHeader};
 use crate::{
     config::Limits,
     error::{FaceError, PhotoFault},

@@ -27,7 +27,7 @@ impl PngHeader {
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         let mut decoder = decoder(bytes);
         let info = decoder.read_header_info().ok()?;
-        Some(Self { size: info.size(), row_bytes: info.checked_raw_row_length()? as u64 })
+        Some(Self { size: info.size(), row_bytes: info.raw_row_length() as u64 })
     }
 
     /// Bytes before compression.
