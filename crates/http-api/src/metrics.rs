@@ -52,9 +52,9 @@ declare::metrics! {
     workers: IntGauge = "padan_workers", [];
     /// Inference worker threads that are busy.
     workers_busy: IntGauge = "padan_workers_busy", [];
-    /// Decoded pixels that workers hold now.
+    /// Memory of the photos that workers decode now, in pixels of three bytes.
     pixels_held: IntGauge = "padan_decoded_pixels_held", [];
-    /// Limit of the decoded pixels that workers hold; photos beyond it are refused.
+    /// Limit of that memory, in pixels of three bytes; photos beyond it are refused.
     pixels_limit: IntGauge = "padan_decoded_pixels_limit", [];
     /// Size of selfies in bytes.
     image_bytes: Histogram = "padan_image_bytes", [] in BYTES;

@@ -1,4 +1,4 @@
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -116,7 +116,7 @@ impl Device {
     }
 }
 
-/// Limits of a photo's size, checked on its header before memory for pixels is allocated.
+/// Limits of a photo's size and cost, checked on its headers before memory for pixels is allocated.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -124,9 +124,42 @@ pub struct Limits {
     pub max_megapixels: f64,
     /// Limit for each side, in pixels.
     pub max_side: u32,
-    /// Limit for the pixels, in millions, of all photos that are decoded at the same time. A photo beyond it is refused
-    /// as if the queue were full. At least `max_megapixels`, or the largest photos would always be refused.
-    pub max_megapixels_at_once: f64,
+    /// Limit for the memory that a photo takes while it is decoded, in bytes. A JPEG that would take more is decoded to
+    /// fewer pixels, if that is enough.
+    pub max_photo_bytes: u64,
+    /// Limit for the work of decoding: millions of samples, each counted in every scan of a JPEG that codes it. For a
+    /// PNG, millions of bytes before compression.
+    pub max_coded_megasamples: f64,
+    /// Limit for the memory of all photos that are decoded at the same time, in millions of pixels of three bytes. A
+    /// photo beyond it is refused as if the queue were full. When unset, it follows from the memory that the process may
+    /// take.
+    pub max_megapixels_at_once: Option<f64>,
+}
+
+/// The memory of a decoded pixel.
+pub(crate) const BYTES_PER_PIXEL: u64 = 3;
+
+impl Limits {
+    /// These limits with each unset one computed: half of the memory is for photos, and at most what 320 megapixels
+    /// take.
+    #[must_use]
+    pub fn in_force(self, memory_limit: Option<u64>) -> Self {
+        const MAX_MEGAPIXELS: f64 = 320.0;
+        let half = memory_limit.map(|bytes| (bytes / 2 / BYTES_PER_PIXEL) as f64 / 1e6);
+        let derived = half.map_or(MAX_MEGAPIXELS, |half| half.min(MAX_MEGAPIXELS));
+        Self { max_megapixels_at_once: Some(self.max_megapixels_at_once.unwrap_or(derived)), ..self }
+    }
+
+    /// The memory that all photos may take together.
+    pub fn bytes_at_once(&self) -> u64 {
+        self.max_megapixels_at_once
+            .map_or(u64::MAX, |megapixels| ((megapixels * 1e6) as u64).saturating_mul(BYTES_PER_PIXEL))
+    }
+
+    /// The memory that one photo may take.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_photo_bytes.min(self.bytes_at_once())
+    }
 }
 
 /// How faces are detected. Sides are in pixels.
@@ -169,6 +202,11 @@ impl DetectionConfig {
 }
 
 impl Config {
+    /// Worker threads: as many as configured, else one for each processor that the container's quota allows.
+    pub fn worker_count(&self) -> usize {
+        self.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+    }
+
     /// Checks that every setting is in its range.
     ///
     /// # Errors
@@ -177,10 +215,15 @@ impl Config {
     pub fn validate(&self) -> Result<(), StartError> {
         const MAX_MEGAPIXELS: f64 = 1000.0;
         const MAX_SIDE: u32 = 4096;
+        /// Enough for one photo of the usual phones. Larger ones are decoded to fewer pixels.
+        const REFERENCE_MEGAPIXELS: f64 = 40.0;
         let (limits, detection, quality) = (&self.limits, &self.detection, &self.quality);
+        let at_once = limits.max_megapixels_at_once.unwrap_or(REFERENCE_MEGAPIXELS);
         let numbers = [
             ("limits.max_megapixels", limits.max_megapixels, 0.01..=MAX_MEGAPIXELS),
-            ("limits.max_megapixels_at_once", limits.max_megapixels_at_once, limits.max_megapixels..=1e6),
+            ("limits.max_megapixels_at_once", at_once, limits.max_megapixels.min(REFERENCE_MEGAPIXELS)..=1e6),
+            ("limits.max_photo_bytes", limits.max_photo_bytes as f64, 1e6..=1e12),
+            ("limits.max_coded_megasamples", limits.max_coded_megasamples, 0.01..=1e6),
             ("limits.max_side", limits.max_side.into(), 1.0..=65_535.0),
             ("detection.min_score", detection.min_score.into(), 0.0..=1.0),
             ("detection.sure_score", detection.sure_score.into(), 0.0..=1.0),

@@ -1,21 +1,23 @@
 //! Decodes photos: checks the limits before memory is allocated, and decodes to no more pixels than are needed.
 
+mod cost;
 mod decoded_jpeg;
 mod entropy;
 mod exif;
 mod jpeg;
 mod jpeg_file;
+mod png;
 
-use std::io::Cursor;
+use std::time::Instant;
 
-use image::{ColorType, DynamicImage, ImageDecoder, Limits as DecoderLimits, Rgba, codecs::png::PngDecoder};
 use padan_domain::{Photo, PhotoFormat};
 
-use self::jpeg_file::ParsedJpeg;
+pub(crate) use self::cost::Cost;
+use self::{jpeg_file::ParsedJpeg, png::PngHeader};
 use crate::{
     completeness,
     config::Limits,
-    error::PhotoFault,
+    error::{FaceError, PhotoFault},
     geometry::{Affine, Rectangle},
     orientation::Orientation,
     raster::Raster,
@@ -32,7 +34,17 @@ pub struct Picture {
     pub(crate) raster: Raster,
     /// Pixels of the photo for a pixel of the raster, along each side: a power of two.
     pub(crate) reduction: u32,
+    /// The least reduction to which the limits allow to decode it.
+    finest_reduction: u32,
     pub(crate) orientation: Orientation,
+}
+
+/// What the headers of a photo declare.
+pub(crate) struct Declared {
+    /// Width and height; `None` when the headers cannot be read.
+    pub(crate) size: Option<(u32, u32)>,
+    /// What it takes to decode the photo, or why it cannot be decoded.
+    pub(crate) cost: Result<Cost, PhotoFault>,
 }
 
 /// The decoder of one thread. It reuses the memory of earlier photos.
@@ -42,6 +54,7 @@ pub(crate) struct Decoder {
     spares: [Vec<u8>; 2],
     /// Buffer for a JPEG without the bytes that its pixels do not depend on.
     clean: Vec<u8>,
+    deadline: Option<Instant>,
 }
 
 /// The version of the decoder. It grows when photos become readable that were not, so that portraits that are stored as
@@ -57,7 +70,7 @@ const MAX_SPARE_BYTES: usize = 8 << 20;
 impl Picture {
     /// A picture that has all pixels of its photo.
     pub(crate) fn of(raster: Raster, orientation: Orientation) -> Self {
-        Self { photo: None, size: raster.size(), raster, reduction: 1, orientation }
+        Self { photo: None, size: raster.size(), raster, reduction: 1, finest_reduction: 1, orientation }
     }
 
     /// Converts a part of the stored photo to pixels of the raster.
@@ -81,35 +94,51 @@ impl Picture {
 
 impl Decoder {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spares: [Vec::new(), Vec::new()], clean: Vec::new() }
+        Self { limits, spares: [Vec::new(), Vec::new()], clean: Vec::new(), deadline: None }
     }
 
-    /// Width and height as the photo's header declares them; `None` when the header cannot be read.
-    pub(crate) fn declared_size(photo: &Photo) -> Option<(u32, u32)> {
+    /// Lets later photos be decoded only until this moment.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {
+        self.deadline = deadline;
+    }
+
+    /// Reads the headers of a photo that is to be decoded with a long side of at least `min_side`.
+    pub(crate) fn inspect(&self, photo: &Photo, min_side: u32) -> Declared {
         let bytes = &photo.bytes()[..];
         match photo.format() {
-            PhotoFormat::Jpeg => ParsedJpeg::of(bytes).frame.map(|frame| (frame.width, frame.height)),
-            PhotoFormat::Png => Some(PngDecoder::new(Cursor::new(bytes)).ok()?.dimensions()),
+            PhotoFormat::Jpeg => {
+                let ParsedJpeg { frame, file } = ParsedJpeg::of(bytes);
+                let size = frame.map(|frame| (frame.width, frame.height));
+                let cost = size.ok_or(PhotoFault::Unreadable).and_then(|size| {
+                    check_size(size, &self.limits)?;
+                    let file = file.ok_or(PhotoFault::Unreadable)?;
+                    Cost::of_jpeg(&file, bytes.len(), reduction(size, min_side), &self.limits)
+                });
+                Declared { size, cost }
+            }
+            PhotoFormat::Png => {
+                let header = PngHeader::of(bytes);
+                let cost = header.as_ref().ok_or(PhotoFault::Unreadable).and_then(|header| {
+                    check_size(header.size, &self.limits)?;
+                    Cost::of_png(header, &self.limits)
+                });
+                Declared { size: header.map(|header| header.size), cost }
+            }
         }
-    }
-
-    /// Whether the limits allow a photo of this size.
-    pub(crate) fn accepts(&self, size: (u32, u32)) -> bool {
-        check_size(size, &self.limits).is_ok()
     }
 
     /// Decodes a photo, to fewer pixels if that leaves a long side of at least `min_side`. An incomplete file is
     /// unreadable, even if part of it could be decoded.
-    pub(crate) fn decode(&mut self, photo: &Photo, min_side: u32) -> Result<Picture, PhotoFault> {
-        let bytes = &photo.bytes()[..];
+    pub(crate) fn decode(&mut self, photo: &Photo, min_side: u32) -> Result<Picture, FaceError> {
         match photo.format() {
             PhotoFormat::Jpeg => self.decode_jpeg(photo, |size| reduction(size, min_side)),
-            PhotoFormat::Png => self.decode_png(bytes),
+            PhotoFormat::Png => self.decode_png(photo.bytes()),
         }
     }
 
-    /// Decodes the picture again if it is reduced further than `reduction`.
-    pub(crate) fn decode_larger(&mut self, picture: &mut Picture, reduction: u32) -> Result<(), PhotoFault> {
+    /// Decodes the picture again if it is reduced further than `reduction`, to as many more pixels as the limits allow.
+    pub(crate) fn decode_larger(&mut self, picture: &mut Picture, reduction: u32) -> Result<(), FaceError> {
+        let reduction = reduction.max(picture.finest_reduction);
         let Some(photo) = picture.photo.as_ref().filter(|_| picture.reduction > reduction) else {
             return Ok(());
         };
@@ -119,7 +148,7 @@ impl Decoder {
     }
 
     /// Decodes the picture again if its long side has fewer pixels than this and the photo has more.
-    pub(crate) fn decode_to_side(&mut self, picture: &mut Picture, min_side: u32) -> Result<(), PhotoFault> {
+    pub(crate) fn decode_to_side(&mut self, picture: &mut Picture, min_side: u32) -> Result<(), FaceError> {
         let reduction = reduction(picture.size, min_side);
         self.decode_larger(picture, reduction)
     }
@@ -147,40 +176,42 @@ impl Decoder {
         &mut self,
         photo: &Photo,
         reduction_for: impl FnOnce((u32, u32)) -> u32,
-    ) -> Result<Picture, PhotoFault> {
+    ) -> Result<Picture, FaceError> {
         let ParsedJpeg { frame, file } = ParsedJpeg::of(photo.bytes());
         let size = frame.map(|frame| (frame.width, frame.height)).ok_or(PhotoFault::Unreadable)?;
         check_size(size, &self.limits)?;
         let file = file.filter(|file| !file.may_be_negative()).ok_or(PhotoFault::Unreadable)?;
+        let reduction = reduction_for(size);
+        let cost = Cost::of_jpeg(&file, photo.bytes().len(), reduction, &self.limits)?;
+        cost.check_deadline(self.deadline)?;
         let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
         let spare = self.spare();
-        let decoded = jpeg::decode(file, reduction_for(size), &mut self.clean, spare);
+        let decoded = jpeg::decode(file, reduction.max(cost.finest_reduction), &mut self.clean, spare);
         if self.clean.capacity() > MAX_SPARE_BYTES {
             self.clean = Vec::new();
         }
         let decoded = decoded?;
         let again = (decoded.reduction > 1).then(|| photo.clone());
         let raster = Raster::new(decoded.width, decoded.height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
-        Ok(Picture { photo: again, size: decoded.photo, raster, reduction: decoded.reduction, orientation })
+        Ok(Picture {
+            photo: again,
+            size: decoded.photo,
+            raster,
+            reduction: decoded.reduction,
+            finest_reduction: cost.finest_reduction,
+            orientation,
+        })
     }
 
-    fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, PhotoFault> {
-        let decoder = PngDecoder::with_limits(Cursor::new(bytes), decoder_limits(&self.limits));
-        let decoder = decoder.map_err(|_| PhotoFault::Unreadable)?;
-        let (width, height) = decoder.dimensions();
-        check_size((width, height), &self.limits)?;
+    fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, FaceError> {
+        let header = PngHeader::of(bytes).ok_or(PhotoFault::Unreadable)?;
+        check_size(header.size, &self.limits)?;
+        Cost::of_png(&header, &self.limits)?;
         // The decoder does not read chunks after the pixels, where the EXIF may be.
         let exif_block = completeness::check_png(bytes)?;
-        let rgb = if decoder.color_type() == ColorType::Rgb8 {
-            let mut rgb = self.spare();
-            rgb.resize(width as usize * height as usize * 3, 0);
-            decoder.read_image(&mut rgb).map_err(|_| PhotoFault::Unreadable)?;
-            rgb
-        } else {
-            let image = DynamicImage::from_decoder(decoder).map_err(|_| PhotoFault::Unreadable)?;
-            if image.color().has_alpha() { over_white(&image) } else { image.into_rgb8().into_raw() }
-        };
-        let raster = Raster::new(width, height, rgb).ok_or(PhotoFault::Unreadable)?;
+        let decoded = png::decode(bytes, self.spare(), self.deadline)?;
+        let (width, height) = decoded.size;
+        let raster = Raster::new(width, height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
         Ok(Picture::of(raster, exif_block.and_then(exif::orientation).unwrap_or(Orientation::UPRIGHT)))
     }
 }
@@ -209,32 +240,11 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoF
     }
 }
 
-/// Limits what a decoder may allocate in addition to the pixels, for example for the text chunks of a PNG.
-fn decoder_limits(limits: &Limits) -> DecoderLimits {
-    const MAX_BYTES_PER_PIXEL: f64 = 8.0;
-    const MAX_OTHER_BYTES: u64 = 64 << 20;
-    let mut bounds = DecoderLimits::no_limits();
-    bounds.max_alloc =
-        Some(((limits.max_megapixels * 1e6 * MAX_BYTES_PER_PIXEL) as u64).saturating_add(MAX_OTHER_BYTES));
-    bounds
-}
-
-/// Composites the image over white, as image viewers do.
-fn over_white(image: &DynamicImage) -> Vec<u8> {
-    let rgba = image.to_rgba8();
-    let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
-    for Rgba([red, green, blue, alpha]) in rgba.pixels() {
-        let blend = |value: u8| {
-            let (value, alpha) = (u16::from(value), u16::from(*alpha));
-            ((value * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-        };
-        rgb.extend([blend(*red), blend(*green), blend(*blue)]);
-    }
-    rgb
-}
-
 #[cfg(test)]
 mod damaged_jpegs;
+
+#[cfg(test)]
+mod expensive_photos;
 
 #[cfg(test)]
 mod tests {

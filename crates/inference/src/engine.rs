@@ -1,4 +1,4 @@
-use std::{env, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, thread, time::Instant};
+use std::{env, fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use fast_image_resize::Resizer;
 use padan_domain::{Calibration, ModelContractId, Photo};
@@ -13,9 +13,10 @@ use crate::{
     embedder::Embedder,
     error::{FaceError, StartError},
     manifest::{EmbedderFamily, Manifest, Task},
+    memory_budget::MemoryBudget,
+    memory_limit::memory_limit,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
-    pixel_budget::PixelBudget,
     placement::{self, Machine, Placement},
     raster::Raster,
     runtime::{Model, Runtime},
@@ -68,7 +69,7 @@ impl Engine {
         let workers = Workers::start(
             pipelines,
             config.queue_length.get(),
-            PixelBudget::new(config.limits.max_megapixels_at_once),
+            MemoryBudget::new(config.limits.in_force(memory_limit()).bytes_at_once()),
         )?;
         tracing::info!(
             model_set = %identity.model_set,
@@ -256,9 +257,8 @@ fn build(
     };
     let [detector_model, embedder_model] = [detector, embedder]
         .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
-    let workers =
-        config.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    (0..workers)
+    let limits = config.limits.in_force(memory_limit());
+    (0..config.worker_count())
         .map(|_| {
             let network = runtime.network(&detector_model)?;
             let input = &detector.manifest.input;
@@ -270,7 +270,7 @@ fn build(
             let mut warm_embedder = Embedder::new(network, input, embedding.output.clone(), embedding.length);
             warm_embedder.warm().map_err(|error| session(embedder, error.to_string()))?;
             Ok(Pipeline {
-                decoder: Decoder::new(config.limits),
+                decoder: Decoder::new(limits),
                 detector: warm_detector,
                 embedder: warm_embedder,
                 frame,

@@ -10,8 +10,8 @@ pub enum FaceError {
     /// The fault is in the photo; another photo may be accepted.
     #[error("{0}")]
     Rejected(PhotoFault),
-    /// The queue or the pixel budget is full.
-    #[error("the inference queue or its pixel budget is full")]
+    /// The queue or the memory budget is full.
+    #[error("the inference queue or its memory budget is full")]
     QueueFull,
     /// The deadline passed before the photo was analysed.
     #[error("the deadline passed before the photo was analysed")]

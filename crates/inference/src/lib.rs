@@ -30,13 +30,14 @@ mod faces;
 mod geometry;
 mod manifest;
 mod manifest_file;
+mod memory_budget;
+mod memory_limit;
 mod model_error;
 mod model_set;
 mod normalisation;
 mod onnx;
 mod orientation;
 mod pipeline;
-mod pixel_budget;
 mod placement;
 mod preparation_step;
 mod prepare;
@@ -73,6 +74,7 @@ pub use manifest::{
     ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
     InputSize, InputSpec, LandmarkWindow, Level, Manifest, OpenVino, Package, Precision, Source, Task,
 };
+pub use memory_limit::memory_limit;
 pub use model_error::ModelError;
 pub use model_set::ModelSet;
 pub use pipeline::Pipeline;

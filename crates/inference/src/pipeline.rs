@@ -7,7 +7,7 @@ use crate::{
     align::{self, AlignedFace, CROP_EYE_DISTANCE},
     analysis::{Analysis, Face, Timings},
     config::{QualityConfig, SubjectConfig},
-    decode::{self, Decoder, Picture},
+    decode::{self, Declared, Decoder, Picture},
     detector::Detector,
     embedder::{Embedded, Embedder},
     error::{FaceError, PhotoFault},
@@ -45,9 +45,14 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Reads the headers of a photo.
+    pub(crate) fn inspect(&self, photo: &Photo) -> Declared {
+        self.decoder.inspect(photo, self.decoded_side)
+    }
+
     /// Runs all steps, with the rules for this role.
     ///
-    /// Only retries stop at the deadline: the necessary steps take a fraction of a second.
+    /// Decoding and retries stop at the deadline: the other steps take a fraction of a second.
     pub(crate) fn analyse(
         &mut self,
         photo: &Photo,
@@ -58,10 +63,13 @@ impl Pipeline {
             Role::Probe => RetryBudget::within(self.retry_budget, deadline),
             Role::Reference => RetryBudget::unlimited(),
         };
-        self.run(photo, &mut retries, &mut |fault| match role {
+        self.decoder.set_deadline(Some(deadline));
+        let analysis = self.run(photo, &mut retries, &mut |fault| match role {
             Role::Probe => Err(fault.into()),
             Role::Reference => Ok(()),
-        })
+        });
+        self.decoder.set_deadline(None);
+        analysis
     }
 
     /// Runs all steps as for a portrait, and returns the first rule for selfies that the photo breaks, if any.
@@ -139,8 +147,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// The fault when the file is damaged, incomplete or too large.
-    pub fn decode(&mut self, photo: &Photo) -> Result<Picture, PhotoFault> {
+    /// [`FaceError::Rejected`] when the file is damaged, incomplete or too large.
+    pub fn decode(&mut self, photo: &Photo) -> Result<Picture, FaceError> {
         self.decoder.decode(photo, self.decoded_side)
     }
 

@@ -19,10 +19,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     analysis::Analysis,
-    decode::Decoder,
+    config::BYTES_PER_PIXEL,
     error::{FaceError, StartError},
+    memory_budget::MemoryBudget,
     pipeline::{Pipeline, Role},
-    pixel_budget::PixelBudget,
 };
 
 /// A handle to the queue. The workers end when the last clone is dropped.
@@ -30,7 +30,7 @@ use crate::{
 pub(crate) struct Workers {
     queue: Sender<Job>,
     counts: Arc<Counts>,
-    pixels: PixelBudget,
+    memory: MemoryBudget,
     threads: usize,
 }
 
@@ -45,11 +45,11 @@ pub struct WorkerFigures {
     pub queued: usize,
     /// The capacity of the queue, in photos.
     pub queue_length: usize,
-    /// Pixels that the photos in progress hold.
+    /// The memory of the photos in progress, in pixels of three bytes.
     pub pixels: u64,
     /// The limit for `pixels`.
     pub max_pixels: u64,
-    /// Photos refused since the start because the queue or the pixel budget was full.
+    /// Photos refused since the start because the queue or the memory budget was full.
     pub refused: u64,
     /// Photos dropped since the start because their deadline had passed or their caller no longer waited.
     pub expired: u64,
@@ -102,17 +102,17 @@ impl Workers {
     pub(crate) fn start(
         pipelines: Vec<Pipeline>,
         queue_length: usize,
-        pixels: PixelBudget,
+        memory: MemoryBudget,
     ) -> Result<Self, StartError> {
         let (queue, jobs) = bounded(queue_length);
         let counts = Arc::new(Counts::default());
         let threads = pipelines.len();
         for (number, pipeline) in pipelines.into_iter().enumerate() {
-            let worker = Worker { pipeline, counts: Arc::clone(&counts), pixels: pixels.clone() };
+            let worker = Worker { pipeline, counts: Arc::clone(&counts), memory: memory.clone() };
             let jobs = jobs.clone();
             thread::Builder::new().name(format!("face-{number}")).spawn(move || worker.run(&jobs))?;
         }
-        Ok(Self { queue, counts, pixels, threads })
+        Ok(Self { queue, counts, memory, threads })
     }
 
     pub(crate) async fn analyse(
@@ -160,8 +160,8 @@ impl Workers {
             busy: self.counts.busy.load(Ordering::Relaxed),
             queued: self.queue.len(),
             queue_length: self.queue.capacity().unwrap_or(usize::MAX),
-            pixels: self.pixels.reserved(),
-            max_pixels: self.pixels.limit(),
+            pixels: self.memory.reserved() / BYTES_PER_PIXEL,
+            max_pixels: self.memory.limit() / BYTES_PER_PIXEL,
             refused: self.counts.refused.load(Ordering::Relaxed),
             expired: self.counts.expired.load(Ordering::Relaxed),
         }
@@ -172,7 +172,7 @@ impl Workers {
 struct Worker {
     pipeline: Pipeline,
     counts: Arc<Counts>,
-    pixels: PixelBudget,
+    memory: MemoryBudget,
 }
 
 impl Worker {
@@ -181,13 +181,15 @@ impl Worker {
         let _ended = CountOnDrop(&counts.ended);
         for job in jobs {
             let result = if job.answer.is_closed() || Instant::now() >= job.deadline {
-                counts.expired.fetch_add(1, Ordering::Relaxed);
                 Err(FaceError::Expired)
             } else {
                 catch_unwind(AssertUnwindSafe(|| self.process(&job))).unwrap_or_else(|_| {
                     Err(FaceError::Broken("a worker panicked while it processed the photo".into()))
                 })
             };
+            if matches!(result, Err(FaceError::Expired)) {
+                counts.expired.fetch_add(1, Ordering::Relaxed);
+            }
             // Sending fails when the caller no longer waits.
             let _ = job.answer.send(result);
         }
@@ -196,18 +198,17 @@ impl Worker {
     fn process(&mut self, job: &Job) -> Result<Analysis, FaceError> {
         let _busy = Busy::new(&self.counts.busy);
         let waited = job.queued_at.elapsed();
-        let size = Decoder::declared_size(&job.photo);
+        let declared = self.pipeline.inspect(&job.photo);
         if let Some(on_job_started) = self.counts.observer.get() {
             on_job_started(JobStarted {
                 waited,
                 is_selfie: job.role == Role::Probe,
                 bytes: job.photo.bytes().len(),
-                megapixels: size.map(megapixels),
+                megapixels: declared.size.map(megapixels),
             });
         }
-        // `analyse` refuses a photo that is too large, or whose size cannot be read, before it allocates memory.
-        let size = size.filter(|size| self.pipeline.decoder.accepts(*size));
-        let reserved = size.map(|size| self.pixels.reserve(size));
+        // `analyse` refuses a photo that is too large, or whose headers cannot be read, before it allocates memory.
+        let reserved = declared.cost.ok().map(|cost| self.memory.reserve(cost.bytes));
         if matches!(reserved, Some(None)) {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(FaceError::QueueFull);

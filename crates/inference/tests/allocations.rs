@@ -16,6 +16,7 @@ use image::{
     imageops::{self, FilterType},
 };
 use padan_domain::Photo;
+use png::text_metadata::{ITXtChunk, ZTXtChunk};
 
 use self::common::{pipeline, project};
 
@@ -60,6 +61,43 @@ fn memory_of_a_photo_that_is_decoded_twice_is_reused() {
     pipeline.examine(&photo).unwrap();
     let counted = measure(|| drop(pipeline.examine(&photo)));
     assert!(counted.bytes_total <= MAX_BYTES + MAX_GROWTH && counted.count_current == 0, "{counted:?}");
+}
+
+/// Colour profiles and texts of a PNG are skipped, whatever they would inflate to. Pixels of any depth take three bytes.
+#[test]
+fn chunks_of_a_png_that_inflate_take_no_memory() {
+    const INFLATED: usize = 64 << 20;
+    let mut pipeline = pipeline();
+    let encoded = |change: &dyn Fn(&mut png::Info<'static>), wide: bool| {
+        let mut file = Vec::new();
+        let mut info = png::Info::with_size(256, 256);
+        info.color_type = png::ColorType::Rgba;
+        info.bit_depth = if wide { png::BitDepth::Sixteen } else { png::BitDepth::Eight };
+        change(&mut info);
+        let mut writer = png::Encoder::with_info(&mut file, info).unwrap().write_header().unwrap();
+        writer.write_image_data(&vec![255; 256 * 256 * if wide { 8 } else { 4 }]).unwrap();
+        writer.finish().unwrap();
+        Photo::try_from(Bytes::from(file)).unwrap()
+    };
+    let text = || "a".repeat(INFLATED);
+    let photos = [
+        ("IDAT", encoded(&|_| {}, true)),
+        ("iCCP", encoded(&|info| info.icc_profile = Some(vec![0; INFLATED].into()), false)),
+        ("zTXt", encoded(&|info| info.compressed_latin1_text.push(ZTXtChunk::new("Comment", text())), false)),
+        ("iTXt", encoded(&|info| info.utf8_text.push(compressed(ITXtChunk::new("Comment", text()))), false)),
+    ];
+    for (kind, photo) in photos {
+        let file = photo.bytes();
+        assert!(file.windows(4).any(|bytes| bytes == kind.as_bytes()), "no {kind}");
+        assert!(file.len() < 1 << 20, "{kind}: {} bytes", file.len());
+        let counted = measure(|| drop(pipeline.decode(&photo).unwrap()));
+        assert!(counted.bytes_max < 1 << 20, "{kind}: {counted:?}");
+    }
+}
+
+fn compressed(mut text: ITXtChunk) -> ITXtChunk {
+    text.compressed = true;
+    text
 }
 
 fn selfie(width: u32, height: u32) -> Photo {

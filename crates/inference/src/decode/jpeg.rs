@@ -7,4 +7,4 @@ mod decoder;
 #[path = "jpeg/turbo.rs"]
 mod decoder;
 
-pub(super) use self::decoder::decode;
+pub(super) use self::decoder::{CAN_REDUCE, decode};

@@ -54,6 +54,35 @@ impl<'a> JpegFile<'a> {
         &self.segments
     }
 
+    /// The samples that the scans code together.
+    pub(crate) fn coded_samples(&self) -> u64 {
+        const SAMPLES_PER_BLOCK: u64 = 64;
+        let scans = self.segments.iter().filter_map(|segment| segment.scan.as_ref());
+        scans.map(|scan| self.frame.coded_blocks(scan)).sum::<u64>() * SAMPLES_PER_BLOCK
+    }
+
+    /// The memory for the coefficients of the photo: a decoder needs them all where several scans code them.
+    pub(crate) fn coefficient_bytes(&self) -> u64 {
+        // Coefficients of 16 bits, and the walk's knowledge about each block.
+        const BYTES_PER_BLOCK: u64 = 64 * 2 + 8;
+        let scans = self.segments.iter().filter(|segment| segment.scan.is_some()).count();
+        let blocks = if scans > 1 { self.frame.stored_blocks() } else { 0 };
+        blocks * BYTES_PER_BLOCK
+    }
+
+    /// The memory for the pixels at a reduction.
+    pub(crate) fn pixel_bytes(&self, reduction: u32) -> u64 {
+        // Four inks are converted to three colours.
+        let bytes = if self.frame.components.len() == 4 { 7 } else { 3 };
+        let side = |length: u32| u64::from(length.div_ceil(reduction));
+        side(self.frame.width) * side(self.frame.height) * bytes
+    }
+
+    /// Whether the inverse transform can reduce the photo.
+    pub(crate) fn can_be_reduced(&self) -> bool {
+        !matches!(self.frame.marker, 0xc3 | 0xcb)
+    }
+
     pub(crate) fn is_progressive(&self) -> bool {
         matches!(self.frame.marker, 0xc2 | 0xca)
     }
@@ -156,10 +185,13 @@ impl<'a> Parser<'a> {
         trust: Trust,
     ) -> Option<(Collected<'a>, usize)> {
         let mut at_boundary = true;
+        // A thumbnail is in an application segment.
+        let mut after_application = trust.in_application_segment;
         loop {
             let Some((marker, body)) = self.marker(at) else {
                 if at_boundary && let Some((marker, body)) = self.marker_without_first_byte(at, &image) {
                     at = self.segment(marker, body, &mut image)?;
+                    after_application = !is_needed(marker);
                     continue;
                 }
                 at = self.next_marker_byte(at + 1)?;
@@ -167,12 +199,20 @@ impl<'a> Parser<'a> {
                 continue;
             };
             match marker {
-                END_OF_IMAGE if image.scans > 0 => return Some((image, body)),
+                END_OF_IMAGE if image.scans > 0 => {
+                    return if trust.nested || !self.goes_on(body) {
+                        Some((image, body))
+                    } else {
+                        self.image_after_thumbnail(body, image, trust)
+                    };
+                }
+                START_OF_IMAGE if image.scans > 0 => return None,
+                // Without a marker behind it, these are bytes of something else.
+                START_OF_IMAGE if self.marker(body).is_none() => at = body,
+                START_OF_IMAGE if trust.nested => return None,
                 START_OF_IMAGE => {
-                    if image.scans > 0 || trust.nested {
-                        return None;
-                    }
-                    match self.start_inside(body, at_boundary, &image, trust) {
+                    let may_be_photo = at_boundary && !after_application;
+                    match self.start_inside(body, may_be_photo, &image, trust) {
                         Inside::Image(found, end) => return Some((*found, end)),
                         Inside::Skip(end) => at = end,
                     }
@@ -188,10 +228,12 @@ impl<'a> Parser<'a> {
                         at = body;
                     }
                     at_boundary = end == Some(at);
+                    after_application |= at_boundary;
                     continue;
                 }
                 _ if is_needed(marker) && is_plausible(marker, self.content(body), image.frame.as_ref()) => {
                     at = self.segment(marker, body, &mut image)?;
+                    after_application = false;
                 }
                 _ => {
                     let known_length = self.segment_end(body).filter(|end| {
@@ -296,12 +338,31 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Whether tables or a frame header follow directly. They never follow a photo, but a thumbnail.
+    fn goes_on(&self, at: usize) -> bool {
+        self.marker(at).is_some_and(|(marker, body)| {
+            marker != START_OF_SCAN && is_needed(marker) && is_plausible(marker, self.content(body), None)
+        })
+    }
+
+    /// Reads the image after a thumbnail that was taken for the photo, since its start was not recognised.
+    fn image_after_thumbnail(
+        &mut self,
+        at: usize,
+        thumbnail: Collected<'a>,
+        trust: Trust,
+    ) -> Option<(Collected<'a>, usize)> {
+        self.attempts = self.attempts.checked_sub(1)?;
+        let begun = Collected { frame: None, segments: Vec::new(), scans: 0, ..thumbnail };
+        self.image(at, begun, trust)
+    }
+
     /// Decides about a start marker inside an image. The image that begins there is a thumbnail if the surrounding one
-    /// goes on after it. Otherwise the surrounding one was broken off, and this is the photo.
+    /// goes on after it. Otherwise the surrounding one was broken off, and this may be the photo.
     fn start_inside(
         &mut self,
         body: usize,
-        at_boundary: bool,
+        may_be_photo: bool,
         outer: &Collected<'a>,
         trust: Trust,
     ) -> Inside<'a> {
@@ -316,15 +377,11 @@ impl<'a> Parser<'a> {
             self.first_frame = first_frame;
             return Inside::Image(Box::new(outer), end);
         }
-        if at_boundary && !trust.in_application_segment {
-            Inside::Image(Box::new(inner), end)
-        } else {
-            Inside::Skip(end)
-        }
+        if may_be_photo { Inside::Image(Box::new(inner), end) } else { Inside::Skip(end) }
     }
 
-    /// Continues after an application segment that is not followed by a marker: first where its length says, then from
-    /// its content on.
+    /// Continues after an application segment that is not followed by a marker: where its length says, and from its
+    /// content on. Of two images the larger one is the photo, and the other one its thumbnail.
     fn application_of_wrong_length(
         &mut self,
         marker: u8,
@@ -337,13 +394,17 @@ impl<'a> Parser<'a> {
         let content = self.content(body);
         let content = if content.is_empty() { self.bytes.get(body + 2..)? } else { content };
         image.read_application(marker, &content[..content.len().min(usize::from(u16::MAX))]);
-        if let Some(end) = self.segment_end(body)
-            && let Some((found, after)) = self.image(end, image.clone(), trust)
-            && found.clone().complete().is_some()
-        {
-            return Some((found, after));
+        let after_length = self.segment_end(body).and_then(|end| self.image(end, image.clone(), trust));
+        let within = self.image(body, image, trust);
+        let complete = |(image, _): &(Collected<'a>, usize)| image.clone().complete().is_some();
+        let (after_length, within) = (after_length.filter(complete), within.filter(complete));
+        let pixels = |(image, _): &(Collected<'a>, usize)| {
+            image.frame.as_ref().map_or(0, |frame| u64::from(frame.width) * u64::from(frame.height))
+        };
+        match (after_length, within) {
+            (Some(one), Some(other)) => Some(if pixels(&one) >= pixels(&other) { one } else { other }),
+            (one, other) => one.or(other),
         }
-        self.image(body, image, trust)
     }
 }
 

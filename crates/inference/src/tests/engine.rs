@@ -87,7 +87,8 @@ async fn a_photo_beyond_the_pixel_budget_is_refused() {
     config.workers = NonZeroUsize::new(2);
     let pixels = image::load_from_memory(selfie("101_s1.jpg").bytes()).unwrap();
     let megapixels = f64::from(pixels.width()) * f64::from(pixels.height()) / 1e6;
-    (config.limits.max_megapixels, config.limits.max_megapixels_at_once) = (megapixels, megapixels * 1.5);
+    config.limits.max_megapixels = megapixels;
+    config.limits.max_megapixels_at_once = Some(megapixels * 1.5);
     let engine = Engine::start(&config).unwrap();
     let refused = refused_of_forty_at_once(&engine).await;
     let figures = engine.figures();
@@ -238,7 +239,9 @@ fn a_start_with_a_missing_device_fails() {
 fn invalid_settings_are_refused_with_their_key() {
     type Change = fn(&mut Config);
     let changes: [(&str, Change); 9] = [
-        ("inference.limits.max_megapixels_at_once", |config| config.limits.max_megapixels_at_once = 39.0),
+        ("inference.limits.max_megapixels_at_once", |config| {
+            config.limits.max_megapixels_at_once = Some(39.0)
+        }),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::NAN),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::INFINITY),
         ("inference.limits.max_side", |config| config.limits.max_side = 0),

@@ -13,7 +13,7 @@ use crate::{
     decode::{Decoder, Picture},
     embedder::Embedder,
     engine::model_folders,
-    error::PhotoFault,
+    error::{FaceError, PhotoFault},
     geometry::Point,
     manifest::{Graph, Precision},
     normalisation::Normalisation,
@@ -171,7 +171,8 @@ fn odd_files_decode_upright_or_are_refused() {
                     assert!((ours - theirs).abs() <= odd.tolerance, "{label}: {ours} for {theirs}");
                 }
             }
-            ("unreadable", Err(PhotoFault::Unreadable)) | ("too_large", Err(PhotoFault::TooLarge)) => {}
+            ("unreadable", Err(FaceError::Rejected(PhotoFault::Unreadable)))
+            | ("too_large", Err(FaceError::Rejected(PhotoFault::TooLarge))) => {}
             (expected, Ok(_)) => panic!("{label}: decodes, expected {expected}"),
             (expected, Err(fault)) => panic!("{label}: {fault}, expected {expected}"),
         }

@@ -2,6 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
+use padan_inference::{DeviceChoice, memory_limit};
 use rustix::process::{Resource, getrlimit};
 
 use super::report::CheckPassed;
@@ -9,10 +10,13 @@ use crate::settings::Settings;
 
 /// Files other than clients' connections: database connections, libraries, the log, listeners.
 const OTHER_FILES: u64 = 64;
-/// The memory of the program with its models and two workers.
-const PROGRAM_BYTES: u64 = 250 << 20;
-/// The memory of a decoded photo without alpha channel.
-const BYTES_PER_PIXEL: f64 = 3.0;
+/// The memory of the program with its models on the plain CPU kernels, without workers.
+const CPU_BYTES: u64 = 150 << 20;
+/// The memory of a worker there.
+const CPU_WORKER_BYTES: u64 = 50 << 20;
+/// The same with OpenVINO, which `auto` may select.
+const OPENVINO_BYTES: u64 = 270 << 20;
+const OPENVINO_WORKER_BYTES: u64 = 110 << 20;
 
 /// Warns of files with secrets that all users of this machine can access. A missing file is reported by the check that
 /// reads it.
@@ -58,52 +62,39 @@ fn open_files_for_limit(settings: &Settings, limit: Option<u64>) -> CheckPassed 
     CheckPassed::from(format!("{limit} open files allowed")).with_warnings(short)
 }
 
-/// Warns when request bodies and photos at their configured limits do not fit into memory.
+/// Warns when the program, request bodies and photos do not fit into memory at the settings in force.
 pub(super) fn memory(settings: &Settings) -> Result<CheckPassed, String> {
-    let read = |file: &str| fs::read_to_string(file).ok();
-    let machine = read("/proc/meminfo").as_deref().and_then(total_memory);
-    let group = read("/proc/self/cgroup").as_deref().and_then(|groups| group_limit(groups, read));
-    let limit = machine.into_iter().chain(group).min();
-    limit.map(|limit| memory_for_limit(settings, limit)).ok_or_else(|| "cannot read /proc/meminfo".to_owned())
+    memory_limit()
+        .map(|limit| memory_for_limit(settings, limit))
+        .ok_or_else(|| "cannot read /proc/meminfo".to_owned())
 }
 
 fn memory_for_limit(settings: &Settings, limit: u64) -> CheckPassed {
+    let inference = &settings.inference;
+    let workers = inference.worker_count() as u64;
+    let program = match inference.device {
+        DeviceChoice::Cpu => CPU_BYTES + workers * CPU_WORKER_BYTES,
+        DeviceChoice::Auto | DeviceChoice::OpenVino | DeviceChoice::Cuda | DeviceChoice::TensorRt => {
+            OPENVINO_BYTES + workers * OPENVINO_WORKER_BYTES
+        }
+    };
     let bodies = settings.http.body_memory_bytes.get() as u64;
-    let pixels = (settings.inference.limits.max_megapixels_at_once * 1e6 * BYTES_PER_PIXEL) as u64;
-    let needed = PROGRAM_BYTES.saturating_add(bodies).saturating_add(pixels);
+    let limits = inference.limits.in_force(Some(limit));
+    // Each worker decodes one photo at a time.
+    let photos = limits.bytes_at_once().min(limits.max_bytes().saturating_mul(workers));
+    let needed = program.saturating_add(bodies).saturating_add(photos);
+    let [needed_mib, program_mib, bodies_mib, photos_mib] =
+        [needed, program, bodies, photos].map(|bytes| bytes >> 20);
     let short = (limit < needed).then(|| {
         format!(
-            "request bodies and decoded photos can need {} MiB: lower http.body_memory_bytes or \
-             inference.limits.max_megapixels_at_once, or give the service more memory",
-            needed >> 20
+            "the service can need {needed_mib} MiB: {program_mib} for models and workers, {bodies_mib} for request \
+             bodies, {photos_mib} for decoded photos. Lower http.body_memory_bytes, inference.workers, \
+             inference.limits.max_photo_bytes or inference.limits.max_megapixels_at_once, or give the service more \
+             memory"
         )
     });
-    CheckPassed::from(format!("{} MiB available", limit >> 20)).with_warnings(short)
-}
-
-/// Parses `MemTotal` and returns it in bytes.
-fn total_memory(meminfo: &str) -> Option<u64> {
-    let kilobytes = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
-    Some(kilobytes.trim().trim_end_matches("kB").trim().parse::<u64>().ok()? << 10)
-}
-
-/// The smallest memory limit of the process's control groups, of version 1 or 2.
-fn group_limit(groups: &str, read: impl Fn(&str) -> Option<String>) -> Option<u64> {
-    let of_group = |line: &str| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next()?, parts.next()?);
-        let (root, name) = match controllers {
-            "" => ("/sys/fs/cgroup", "memory.max"),
-            "memory" => ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
-            _ => return None,
-        };
-        // In a container the group may be mounted as the root, whatever its path is.
-        let folders = Path::new(path).ancestors().map(|folder| folder.to_string_lossy().into_owned());
-        let limits =
-            folders.filter_map(|folder| read(&format!("{root}{}/{name}", folder.trim_end_matches('/'))));
-        limits.filter_map(|limit| limit.trim().parse().ok()).min()
-    };
-    groups.lines().filter_map(of_group).min()
+    CheckPassed::from(format!("{} MiB available, at most {needed_mib} MiB needed", limit >> 20))
+        .with_warnings(short)
 }
 
 /// Warns when the operators' listener, which needs no credentials, can be reached from the network.
@@ -164,28 +155,21 @@ mod tests {
     #[test]
     fn too_little_memory_for_bodies_and_photos_gives_a_warning() {
         let (_folder, settings) = settings(
-            "[http]\nbody_memory_bytes = 268435456\n[inference.limits]\nmax_megapixels_at_once = 320.0\n",
+            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 4\n[inference.limits]\n\
+             max_photo_bytes = 268435456\nmax_megapixels_at_once = 320.0\n",
         );
-        // 250 MiB, 256 MiB and 960 MB.
-        assert!(warnings(&memory_for_limit(&settings, 1421 << 20)).contains("can need 1421 MiB"));
-        assert_eq!(warnings(&memory_for_limit(&settings, 1422 << 20)), "");
+        // 350 MiB, 256 MiB, and 960 MB, which are less than four photos.
+        assert!(warnings(&memory_for_limit(&settings, 1521 << 20)).contains("can need 1521 MiB"));
+        assert_eq!(warnings(&memory_for_limit(&settings, 1522 << 20)), "");
         assert!(memory(&settings).is_ok());
     }
 
     #[test]
-    fn the_memory_of_a_machine_and_of_a_control_group_is_read() {
-        assert_eq!(total_memory("MemTotal:       16000 kB\nMemFree: 1 kB\n"), Some(16_384_000));
-        let version_2 = |file: &str| match file {
-            "/sys/fs/cgroup/system.slice/padan.service/memory.max" => Some("max\n".to_owned()),
-            "/sys/fs/cgroup/system.slice/memory.max" => Some("4294967296\n".to_owned()),
-            _ => None,
-        };
-        assert_eq!(group_limit("0::/system.slice/padan.service\n", version_2), Some(4 << 30));
-        let version_1 = |file: &str| {
-            (file == "/sys/fs/cgroup/memory/memory.limit_in_bytes").then(|| "1073741824\n".to_owned())
-        };
-        assert_eq!(group_limit("12:cpu:/docker/ab\n11:memory:/docker/ab\n", version_1), Some(1 << 30));
-        assert_eq!(group_limit("0::/\n", |_| None), None);
+    fn the_default_for_photos_follows_the_memory() {
+        let (_folder, settings) = settings("[inference]\nworkers = 8\n");
+        for gigabytes in [3, 4, 16] {
+            assert_eq!(warnings(&memory_for_limit(&settings, gigabytes << 30)), "", "{gigabytes} GiB");
+        }
     }
 
     #[test]

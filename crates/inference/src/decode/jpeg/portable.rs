@@ -7,6 +7,9 @@ use crate::{
     error::PhotoFault,
 };
 
+/// Photos are always decoded to all of their pixels.
+pub(crate) const CAN_REDUCE: bool = false;
+
 /// Decodes in Rust alone, where libjpeg-turbo cannot be built. It differs from the decoder by libjpeg-turbo:
 ///
 /// - It is slower, and decodes at full resolution only. A photo whose pixels do not fit is refused as too large.

@@ -5,6 +5,9 @@ use crate::{
     error::PhotoFault,
 };
 
+/// Photos can be decoded to fewer pixels.
+pub(crate) const CAN_REDUCE: bool = true;
+
 /// Limit for the scans of a progressive JPEG. Encoders write about ten, and each costs a pass over the whole photo.
 const MAX_SCANS: u32 = 100;
 

@@ -105,6 +105,31 @@ impl Frame {
         (self.width.div_ceil(8 * across), self.height.div_ceil(8 * down))
     }
 
+    /// Blocks of all components, with those outside the photo.
+    pub(crate) fn stored_blocks(&self) -> u64 {
+        let groups = self.groups();
+        let blocks = |component: &Component| u64::from(component.horizontal) * u64::from(component.vertical);
+        u64::from(groups.0) * u64::from(groups.1) * self.components.iter().map(blocks).sum::<u64>()
+    }
+
+    /// Blocks that a scan codes.
+    pub(crate) fn coded_blocks(&self, scan: &Scan) -> u64 {
+        let component =
+            |part: &ScanComponent| self.components.iter().find(|component| component.id == part.id);
+        match &scan.components[..] {
+            [alone] => component(alone).map_or(0, |component| {
+                let (across, down) = self.blocks(component);
+                u64::from(across) * u64::from(down)
+            }),
+            several => {
+                let (across, down) = self.groups();
+                let blocks = several.iter().filter_map(component);
+                let blocks = blocks.map(|component| u64::from(component.horizontal * component.vertical));
+                u64::from(across) * u64::from(down) * blocks.sum::<u64>()
+            }
+        }
+    }
+
     fn most_samples(&self) -> (u32, u32) {
         let components = || self.components.iter();
         (
