@@ -203,7 +203,7 @@ impl<'a> Parser<'a> {
                     return if trust.nested || !self.goes_on(body) {
                         Some((image, body))
                     } else {
-                        self.image_after_thumbnail(body, image, trust)
+                        self.image_after_thumbnail(body, &image, trust)
                     };
                 }
                 START_OF_IMAGE if image.scans > 0 => return None,
@@ -349,11 +349,11 @@ impl<'a> Parser<'a> {
     fn image_after_thumbnail(
         &mut self,
         at: usize,
-        thumbnail: Collected<'a>,
+        thumbnail: &Collected<'a>,
         trust: Trust,
     ) -> Option<(Collected<'a>, usize)> {
         self.attempts = self.attempts.checked_sub(1)?;
-        let begun = Collected { frame: None, segments: Vec::new(), scans: 0, ..thumbnail };
+        let begun = Collected { frame: None, segments: Vec::new(), scans: 0, ..*thumbnail };
         self.image(at, begun, trust)
     }
 

@@ -240,7 +240,7 @@ fn invalid_settings_are_refused_with_their_key() {
     type Change = fn(&mut Config);
     let changes: [(&str, Change); 9] = [
         ("inference.limits.max_megapixels_at_once", |config| {
-            config.limits.max_megapixels_at_once = Some(39.0)
+            config.limits.max_megapixels_at_once = Some(39.0);
         }),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::NAN),
         ("inference.limits.max_megapixels", |config| config.limits.max_megapixels = f64::INFINITY),
