@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 
 use padan_domain::{NameRules, PersonName};
 
-/// The grammar was written with the first half of the list in view. The second half was never looked at, and this test
-/// does not print it.
+/// The grammar was written with the first half of the list in view. The second half was only counted, and this test does
+/// not print it.
 #[test]
 fn degrees_of_universities_are_recognised_behind_a_name() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/cases/titles.txt");
