@@ -1,6 +1,6 @@
 """Measures what expensive photos take: see hostile.sh.
 
-Every photo is made here. A program without any photo to read but ordinary ones is measured first, and its memory is
+Every photo is made here. The program is measured with a small photo without a face first, and what it takes then is
 subtracted.
 """
 
@@ -159,7 +159,13 @@ def main():
         "JPEG, baseline, 8160 x 6144": lambda: baseline(8160, 6144, 12),
         "JPEG, baseline, 12000 x 9000": lambda: baseline(12000, 9000, 15),
     }
-    idle, base, _, _ = measure(padan, pathlib.Path(SELFIE))
+    with tempfile.TemporaryDirectory() as folder:
+        # The detector makes all its passes over a photo without a face, and needs memory of its own for them.
+        small_side = 1600
+        small = pathlib.Path(folder) / "small"
+        small.write_bytes(png(small_side, small_side, 8, 2))
+        idle, base, _, _ = measure(padan, small)
+        idle -= small_side * small_side * 3
     print(f"budget of a photo: {budget / 1e6:.0f} MB; the program itself: {idle / 1e6:.0f} MB, {base:.2f} s\n")
     print(f"{'photo':<44}{'file':>9}{'memory':>9}{'CPU':>8}  answer")
     exceeded = []
@@ -169,7 +175,8 @@ def main():
             file.write_bytes(make())
             peak, seconds, _, said = measure(padan, file)
             more, took = max(peak - idle, 0), max(seconds - base, 0)
-            print(f"{name:<44}{file.stat().st_size / 1e6:>6.2f} MB{more / 1e6:>6.0f} MB{took:>6.2f} s  {said[:60]}")
+            answer = said.rpartition(": ")[2]
+            print(f"{name:<44}{file.stat().st_size / 1e6:>6.2f} MB{more / 1e6:>6.0f} MB{took:>6.2f} s  {answer}")
             if more > budget or took > MAX_SECONDS:
                 exceeded.append(name)
     if exceeded:
