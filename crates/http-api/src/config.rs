@@ -131,7 +131,7 @@ impl BodyLimits {
         drain_time: Duration::ZERO,
     };
 
-    /// How long a body may take of which so many bytes have arrived.
+    /// How long a body may take once `bytes` of it have arrived.
     pub(crate) fn time_for(&self, bytes: u64) -> Duration {
         let extension = Duration::from_millis(bytes.saturating_mul(1000) / self.body_bytes_per_second);
         (self.body_time + extension).min(self.longest_body_time).max(self.body_time)

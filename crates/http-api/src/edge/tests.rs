@@ -471,7 +471,7 @@ async fn inflated_bodies_share_the_memory_of_all_bodies() {
     assert_refused(&served.exchange(compressed(&gzip(&vec![0; 150 * 1024]))).await, "429", Code::Overloaded);
 }
 
-/// Sends a form of 60 kB in so many pieces, and reads the answer.
+/// Sends a form of 60 kB in `pieces`, and reads the answer.
 fn trickle(address: SocketAddr, pieces: usize, pause: Duration) -> String {
     let body = [vec![b'x'; 60_000 - FORM.len()], format!("\r\n{FORM}").into_bytes()].concat();
     let mut connection = connect(address);
@@ -562,7 +562,7 @@ fn half_closed(address: SocketAddr, sent: &[u8]) -> String {
     received
 }
 
-/// A form of so many bytes.
+/// A form of `length` bytes.
 fn long_form(path: &str, length: usize) -> Vec<u8> {
     let body = [vec![b'x'; length - FORM.len() - 2], format!("\r\n{FORM}").into_bytes()].concat();
     post(path, &format!("{FORM_TYPE}Content-Length: {}\r\n", body.len()), &body)
