@@ -107,7 +107,10 @@ fn contract() -> ModelContractId {
 fn template(is_usable: bool) -> StoredTemplate {
     let output: Vec<f32> = (0..128_u8).map(|i| f32::from(i).sin()).collect();
     let content = if is_usable {
-        TemplateContent::Usable(Embedding::from_output(&output).expect("a direction"))
+        TemplateContent::Usable {
+            embedding: Embedding::from_output(&output).expect("a direction"),
+            covered: Some(false),
+        }
     } else {
         TemplateContent::Unusable("NO_FACE".to_owned())
     };

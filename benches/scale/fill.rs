@@ -158,7 +158,10 @@ pub(crate) fn template(nik: Nik, random: &mut StdRng) -> Result<StoredTemplate> 
     let output: Vec<f32> = (0..COMPONENTS).map(|_| random.random_range(-1.0..1.0)).collect();
     Ok(StoredTemplate {
         portrait_updated_at: people::portrait_updated_at(nik),
-        content: TemplateContent::Usable(Embedding::from_output(&output)?),
+        content: TemplateContent::Usable {
+            embedding: Embedding::from_output(&output)?,
+            covered: Some(false),
+        },
         decoder_version: 1,
     })
 }

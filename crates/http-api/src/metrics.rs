@@ -76,7 +76,8 @@ declare::metrics! {
     templates: IntGaugeVec = "padan_templates", ["contract"];
     /// Face templates that could not be decrypted and were replaced: a key is missing, or rows are damaged.
     unreadable_templates: IntCounter = "padan_templates_unreadable_total", [];
-    /// People processed by the latest enrolment, by result: enrolled, unusable, failed.
+    /// People processed by the latest enrolment, by result: enrolled, covered, unusable, failed. Covered ones have a
+    /// template too, of a face that is covered or cut off on the portrait.
     enrolment_people: IntGaugeVec = "padan_enrolment_people", ["state"];
     /// Whether this process serves another model than the active one (1), because it cannot load the active one.
     model_behind: IntGauge = "padan_model_behind", [];

@@ -19,6 +19,8 @@ pub struct Analysis {
     pub face: Face,
     /// Its quality.
     pub quality: Quality,
+    /// Whether the face is covered or cut off, by the rules for selfies. False when it breaks an earlier rule.
+    pub covered: bool,
     /// How long each step took.
     pub timings: Timings,
 }

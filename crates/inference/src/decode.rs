@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use padan_domain::{Photo, PhotoFormat};
 
-pub(crate) use self::cost::Cost;
+pub(crate) use self::cost::{Bounds, Cost};
 use self::{jpeg_file::ParsedJpeg, png::PngHeader};
 use crate::{
     completeness,
@@ -49,7 +49,7 @@ pub(crate) struct Declared {
 
 /// The decoder of one thread. It reuses the memory of earlier photos.
 pub(crate) struct Decoder {
-    limits: Limits,
+    bounds: Bounds,
     // Two, because a photo that is decoded again needs the first picture until the second is complete.
     spares: [Vec<u8>; 2],
     /// Buffer for a JPEG without the bytes that its pixels do not depend on.
@@ -93,8 +93,8 @@ impl Picture {
 }
 
 impl Decoder {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spares: [Vec::new(), Vec::new()], clean: Vec::new(), deadline: None }
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, spares: [Vec::new(), Vec::new()], clean: Vec::new(), deadline: None }
     }
 
     /// Lets later photos be decoded only until this moment.
@@ -110,17 +110,17 @@ impl Decoder {
                 let ParsedJpeg { frame, file } = ParsedJpeg::of(bytes);
                 let size = frame.map(|frame| (frame.width, frame.height));
                 let cost = size.ok_or(PhotoFault::Unreadable).and_then(|size| {
-                    check_size(size, &self.limits)?;
+                    check_size(size, &self.bounds.limits)?;
                     let file = file.ok_or(PhotoFault::Unreadable)?;
-                    Cost::of_jpeg(&file, bytes.len(), reduction(size, min_side), &self.limits)
+                    Cost::of_jpeg(&file, bytes.len(), reduction(size, min_side), &self.bounds)
                 });
                 Declared { size, cost }
             }
             PhotoFormat::Png => {
                 let header = PngHeader::of(bytes);
                 let cost = header.as_ref().ok_or(PhotoFault::Unreadable).and_then(|header| {
-                    check_size(header.size, &self.limits)?;
-                    Cost::of_png(header, &self.limits)
+                    check_size(header.size, &self.bounds.limits)?;
+                    Cost::of_png(header, &self.bounds)
                 });
                 Declared { size: header.map(|header| header.size), cost }
             }
@@ -179,10 +179,10 @@ impl Decoder {
     ) -> Result<Picture, FaceError> {
         let ParsedJpeg { frame, file } = ParsedJpeg::of(photo.bytes());
         let size = frame.map(|frame| (frame.width, frame.height)).ok_or(PhotoFault::Unreadable)?;
-        check_size(size, &self.limits)?;
+        check_size(size, &self.bounds.limits)?;
         let file = file.filter(|file| !file.may_be_negative()).ok_or(PhotoFault::Unreadable)?;
         let reduction = reduction_for(size);
-        let cost = Cost::of_jpeg(&file, photo.bytes().len(), reduction, &self.limits)?;
+        let cost = Cost::of_jpeg(&file, photo.bytes().len(), reduction, &self.bounds)?;
         cost.check_deadline(self.deadline)?;
         let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
         let spare = self.spare();
@@ -205,8 +205,8 @@ impl Decoder {
 
     fn decode_png(&mut self, bytes: &[u8]) -> Result<Picture, FaceError> {
         let header = PngHeader::of(bytes).ok_or(PhotoFault::Unreadable)?;
-        check_size(header.size, &self.limits)?;
-        Cost::of_png(&header, &self.limits)?;
+        check_size(header.size, &self.bounds.limits)?;
+        Cost::of_png(&header, &self.bounds)?;
         // The decoder does not read chunks after the pixels, where the EXIF may be.
         let exif_block = completeness::check_png(bytes)?;
         let decoded = png::decode(bytes, self.spare(), self.deadline)?;

@@ -8,7 +8,7 @@ use crate::{
     analysis::Analysis,
     catalogue::Catalogue,
     config::Config,
-    decode::Decoder,
+    decode::{Bounds, Decoder},
     detector::Detector,
     embedder::Embedder,
     error::{FaceError, StartError},
@@ -257,7 +257,7 @@ fn build(
     };
     let [detector_model, embedder_model] = [detector, embedder]
         .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
-    let limits = config.limits.in_force(memory_limit());
+    let bounds = Bounds::of(config);
     (0..config.worker_count())
         .map(|_| {
             let network = runtime.network(&detector_model)?;
@@ -270,7 +270,7 @@ fn build(
             let mut warm_embedder = Embedder::new(network, input, embedding.output.clone(), embedding.length);
             warm_embedder.warm().map_err(|error| session(embedder, error.to_string()))?;
             Ok(Pipeline {
-                decoder: Decoder::new(limits),
+                decoder: Decoder::new(bounds),
                 detector: warm_detector,
                 embedder: warm_embedder,
                 frame,

@@ -126,7 +126,9 @@ impl Pipeline {
         timings.align = watch.lap();
 
         let quality = Self::quality(&crop, &subject);
-        quality.check(&self.quality).or_else(&mut *on_fault)?;
+        let judged = quality.check(&self.quality);
+        let covered = judged == Err(PhotoFault::Covered);
+        judged.or_else(&mut *on_fault)?;
         timings.quality = watch.lap();
 
         let Embedded { embedding, length } = self.embedder.embed_with_length(&crop)?;
@@ -140,7 +142,7 @@ impl Pipeline {
             second_share: subject.second_share,
             detector_runs: subject.detector_runs,
         };
-        Ok(Analysis { embedding, embedding_length: length, face, quality, timings })
+        Ok(Analysis { embedding, embedding_length: length, face, quality, covered, timings })
     }
 
     /// Decodes the photo, to fewer pixels if it has more than face detection needs.

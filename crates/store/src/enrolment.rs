@@ -118,6 +118,7 @@ impl EnrolmentLedger {
             holder: self.holder.clone(),
             first: range.first.clone(),
             templates: to_i64(tally.templates),
+            covered: to_i64(tally.covered),
             unusable: to_i64(tally.unusable),
             failed: to_i64(tally.failed),
         };

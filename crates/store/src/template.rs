@@ -23,8 +23,13 @@ pub struct StoredTemplate {
 /// The embedding, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TemplateContent {
-    /// The embedding of the portrait's face.
-    Usable(Embedding),
+    /// The portrait has a face.
+    Usable {
+        /// The embedding of the face.
+        embedding: Embedding,
+        /// Whether the face is covered or cut off; `None` when the program that made the template did not judge it.
+        covered: Option<bool>,
+    },
     /// The portrait has no usable face, with a reason code such as `NO_FACE`. It need not be analysed again until it
     /// changes.
     Unusable(String),
@@ -34,9 +39,14 @@ impl StoredTemplate {
     /// The reason why there is no embedding; `None` when there is one.
     pub fn unusable_reason(&self) -> Option<&str> {
         match &self.content {
-            TemplateContent::Usable(_) => None,
+            TemplateContent::Usable { .. } => None,
             TemplateContent::Unusable(reason) => Some(reason),
         }
+    }
+
+    /// Whether the embedding is that of a covered or cut-off face.
+    pub fn is_covered(&self) -> bool {
+        matches!(self.content, TemplateContent::Usable { covered: Some(true), .. })
     }
 
     /// Whether there is no embedding, but a decoder of this version may get one out of the same photo.
@@ -57,6 +67,7 @@ pub(crate) struct TemplateRow {
     pub(crate) sealed: Option<Vec<u8>>,
     pub(crate) unusable_reason: Option<String>,
     pub(crate) decoder_version: i16,
+    pub(crate) covered: Option<bool>,
 }
 
 pub(crate) fn read<'c>(
@@ -65,7 +76,7 @@ pub(crate) fn read<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Option<TemplateRow>>> {
     sqlx::query_as!(
         TemplateRow,
-        "SELECT portrait_updated_at, key_id, sealed, unusable_reason, decoder_version
+        "SELECT portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered
            FROM store.face_template
           WHERE person_key = $1
             AND contract_id = $2",
@@ -91,26 +102,27 @@ impl TemplateRow {
         keys: &TemplateKeys,
     ) -> Result<Self, StoreError> {
         let StoredTemplate { portrait_updated_at, content, decoder_version } = template;
-        let (sealed, unusable_reason) = match content {
-            TemplateContent::Usable(embedding) => {
+        let (sealed, unusable_reason, covered) = match content {
+            TemplateContent::Usable { embedding, covered } => {
                 let context = id.context(*portrait_updated_at);
-                (Some(keys.seal(&to_bytes(embedding), &context)?), None)
+                (Some(keys.seal(&to_bytes(embedding), &context)?), None, *covered)
             }
-            TemplateContent::Unusable(reason) => (None, Some(reason.clone())),
+            TemplateContent::Unusable(reason) => (None, Some(reason.clone()), None),
         };
         let (key_id, sealed) = sealed.map(|Sealed { key_id, bytes }| (key_id, bytes)).unzip();
         let (portrait_updated_at, decoder_version) = (*portrait_updated_at, *decoder_version);
-        Ok(Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version })
+        Ok(Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered })
     }
 
     pub(crate) fn open(self, id: &TemplateId, keys: &TemplateKeys) -> Result<StoredTemplate, StoreError> {
-        let Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version } = self;
+        let Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered } = self;
         let content = match (key_id, sealed, unusable_reason) {
             (Some(key_id), Some(bytes), None) => {
                 let context = id.context(portrait_updated_at);
                 let plain = keys.open(&Sealed { key_id, bytes }, &context)?;
                 let embedding = plain.as_deref().and_then(from_bytes);
-                TemplateContent::Usable(embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?)
+                let embedding = embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?;
+                TemplateContent::Usable { embedding, covered }
             }
             (None, None, Some(reason)) => TemplateContent::Unusable(reason),
             _ => return Err(StoreError::inconsistent("unusable_reason")),

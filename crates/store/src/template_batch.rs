@@ -23,6 +23,8 @@ pub struct TemplateSummary {
     pub unusable_reason: Option<String>,
     /// The version of the decoder that read the photo; 0 when it was not recorded.
     pub decoder_version: i16,
+    /// Whether the face is covered or cut off; `None` when there is no embedding or the face was not judged.
+    pub covered: Option<bool>,
     /// Whether the key that encrypted the embedding is among `store.template_keys`. True when there is no embedding.
     pub is_readable: bool,
 }
@@ -31,6 +33,11 @@ impl TemplateSummary {
     /// Whether there is no embedding, but a decoder of this version may get one out of the same photo.
     pub fn may_become_usable(&self, decoder_version: i16) -> bool {
         self.unusable_reason.is_some() && self.decoder_version < decoder_version
+    }
+
+    /// Whether there is an embedding, and the program that made it did not judge whether the face is covered.
+    pub fn is_unjudged(&self) -> bool {
+        self.unusable_reason.is_none() && self.covered.is_none()
     }
 }
 
@@ -86,6 +93,7 @@ struct TemplateBatch {
     sealed: Vec<Option<Vec<u8>>>,
     reasons: Vec<Option<String>>,
     decoder_versions: Vec<i16>,
+    covered: Vec<Option<bool>>,
 }
 
 impl TemplateBatch {
@@ -98,6 +106,7 @@ impl TemplateBatch {
             sealed: Vec::new(),
             reasons: Vec::new(),
             decoder_versions: Vec::new(),
+            covered: Vec::new(),
         }
     }
 
@@ -108,6 +117,7 @@ impl TemplateBatch {
         self.sealed.push(row.sealed);
         self.reasons.push(row.unusable_reason);
         self.decoder_versions.push(row.decoder_version);
+        self.covered.push(row.covered);
     }
 }
 
@@ -117,6 +127,7 @@ struct SummaryRow {
     key_id: Option<String>,
     unusable_reason: Option<String>,
     decoder_version: i16,
+    covered: Option<bool>,
 }
 
 impl SummaryRow {
@@ -125,6 +136,7 @@ impl SummaryRow {
             portrait_updated_at: self.portrait_updated_at,
             unusable_reason: self.unusable_reason,
             decoder_version: self.decoder_version,
+            covered: self.covered,
             is_readable: self.key_id.is_none_or(|id| keys.has(&id)),
         }
     }
@@ -140,9 +152,10 @@ fn read_summaries<'c>(
         SummaryRow,
         r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
                   kept.key_id, kept.unusable_reason,
-                  kept.decoder_version AS "decoder_version!"
+                  kept.decoder_version AS "decoder_version!", kept.covered
              FROM unnest($1::bytea[]) AS asked (person_key),
-                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version
+                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version,
+                                  covered
                              FROM store.face_template
                             WHERE person_key = asked.person_key
                               AND contract_id = $2
@@ -163,10 +176,12 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
     async move {
         sqlx::query!(
             "INSERT INTO store.face_template AS kept
-                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version)
-             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version
-               FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[])
-                    AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version)
+                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version,
+                     covered)
+             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered
+               FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[],
+                           $8::boolean[])
+                    AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered)
               ORDER BY person_key
              ON CONFLICT (person_key, contract_id) DO UPDATE
              SET portrait_updated_at = excluded.portrait_updated_at,
@@ -174,6 +189,7 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
                  sealed = excluded.sealed,
                  unusable_reason = excluded.unusable_reason,
                  decoder_version = excluded.decoder_version,
+                 covered = excluded.covered,
                  created_at = now()
              WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
                 OR kept.created_at < now() - interval '1 hour'",
@@ -183,7 +199,8 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
             &batch.key_ids as &[Option<String>],
             &batch.sealed as &[Option<Vec<u8>>],
             &batch.reasons as &[Option<String>],
-            &batch.decoder_versions
+            &batch.decoder_versions,
+            &batch.covered as &[Option<bool>]
         )
         .execute(connection)
         .await

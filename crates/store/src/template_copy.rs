@@ -31,7 +31,8 @@ const MICROSECONDS_TO_2000: i64 = 946_684_800_000_000;
 impl TemplateCopy {
     /// The statement that reads the bytes. It must run in the transaction that truncated the table.
     pub const STATEMENT: &str = "COPY store.face_template
-        (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version)
+        (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version,
+         covered)
         FROM STDIN (FORMAT binary, FREEZE)";
 
     /// A copy without rows.
@@ -48,7 +49,7 @@ impl TemplateCopy {
         let id = self.store.template_id(nik, &self.contract)?;
         let row = TemplateRow::seal(template, &id, &self.store.0.template_keys)?;
         let moment = row.portrait_updated_at.timestamp_micros() - MICROSECONDS_TO_2000;
-        self.bytes.extend(7_i16.to_be_bytes());
+        self.bytes.extend(8_i16.to_be_bytes());
         self.field(Some(&id.person));
         self.field(Some(id.contract.as_bytes()));
         self.field(Some(&moment.to_be_bytes()));
@@ -56,6 +57,7 @@ impl TemplateCopy {
         self.field(row.sealed.as_deref());
         self.field(row.unusable_reason.as_deref().map(str::as_bytes));
         self.field(Some(&row.decoder_version.to_be_bytes()));
+        self.field(row.covered.map(|covered| [u8::from(covered)]).as_ref().map(<[u8; 1]>::as_slice));
         Ok(())
     }
 

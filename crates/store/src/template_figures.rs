@@ -61,6 +61,7 @@ impl TryFrom<CountRow> for TemplateCount {
 
 struct TallyRow {
     templates: i64,
+    covered: i64,
     unusable: i64,
     failed: i64,
 }
@@ -72,6 +73,7 @@ impl TryFrom<TallyRow> for EnrolmentTally {
         let table = "store.enrolment_run";
         Ok(Self {
             templates: to_u64(row.templates, table, "templates")?,
+            covered: to_u64(row.covered, table, "covered")?,
             unusable: to_u64(row.unusable, table, "unusable")?,
             failed: to_u64(row.failed, table, "failed")?,
         })
@@ -118,7 +120,7 @@ fn estimated<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, 
 fn newest<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<TallyRow>>> {
     sqlx::query_as!(
         TallyRow,
-        "SELECT templates, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
+        "SELECT templates, covered, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
     )
     .fetch_optional(connection)
     .boxed()

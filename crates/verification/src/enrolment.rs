@@ -46,6 +46,8 @@ pub struct Enrolment {
     pub config: EnrolmentConfig,
     /// The limit of people embedded in a second; `None` is no limit.
     pub rate: Option<NonZeroU32>,
+    /// Also make the templates again that a program made which did not judge whether the face is covered.
+    pub judge_again: bool,
 }
 
 /// The result of a run.
@@ -86,6 +88,11 @@ pub enum EnrolmentEvent<'a> {
         nik: &'a NationalId,
         /// The reason code of the portrait, or the failed step.
         reason: &'a str,
+    },
+    /// A person has a template of a covered or cut-off face. Its percentages do not mean what the calibration says.
+    Covered {
+        /// The person, as above.
+        nik: &'a NationalId,
     },
 }
 

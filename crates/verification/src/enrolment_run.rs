@@ -183,17 +183,32 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
             (Some(updated_at), Some(stored))
                 if stored.portrait_updated_at == updated_at
                     && stored.is_readable
-                    && !stored.may_become_usable(DECODER_VERSION) =>
+                    && !stored.may_become_usable(DECODER_VERSION)
+                    && !(self.enrolment.judge_again && stored.is_unjudged()) =>
             {
-                match stored.unusable_reason {
-                    None => counted.templates += 1,
-                    Some(reason) => {
-                        counted.unusable += 1;
-                        self.report_without_template(&entry.nik, &reason);
-                    }
-                }
+                let covered = stored.covered == Some(true);
+                self.count(&entry.nik, stored.unusable_reason.as_deref(), covered, counted);
             }
             (Some(_), _) => stale.push(entry),
+        }
+    }
+
+    /// Counts a person with a template, and reports it if the template is of little or no use.
+    fn count(
+        &mut self,
+        nik: &NationalId,
+        unusable_reason: Option<&str>,
+        covered: bool,
+        counted: &mut EnrolmentTally,
+    ) {
+        if let Some(reason) = unusable_reason {
+            counted.unusable += 1;
+            return self.report_without_template(nik, reason);
+        }
+        counted.templates += 1;
+        if covered {
+            counted.covered += 1;
+            (self.report)(EnrolmentEvent::Covered { nik });
         }
     }
 
@@ -234,13 +249,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
         }
         for (nik, template) in &batch {
             self.enrolled.embedded += 1;
-            match template.unusable_reason() {
-                None => counted.templates += 1,
-                Some(reason) => {
-                    counted.unusable += 1;
-                    self.report_without_template(nik, reason);
-                }
-            }
+            self.count(nik, template.unusable_reason(), template.is_covered(), counted);
         }
         Ok(())
     }

@@ -114,7 +114,9 @@ pub(crate) async fn template_of(
         return Ok(unusable(PhotoFault::Unreadable));
     };
     match within(deadline, engine.reference(photo, deadline)).await {
-        Ok(analysis) => Ok(TemplateContent::Usable(analysis.embedding)),
+        Ok(analysis) => {
+            Ok(TemplateContent::Usable { covered: Some(analysis.covered), embedding: analysis.embedding })
+        }
         Err(cause) => match cause.downcast_ref::<FaceError>() {
             Some(FaceError::Rejected(fault)) => Ok(unusable(*fault)),
             Some(_) | None => Err(engine_error(cause)),
@@ -124,7 +126,7 @@ pub(crate) async fn template_of(
 
 fn usable(content: TemplateContent) -> Option<Embedding> {
     match content {
-        TemplateContent::Usable(embedding) => Some(embedding),
+        TemplateContent::Usable { embedding, .. } => Some(embedding),
         TemplateContent::Unusable(_) => None,
     }
 }

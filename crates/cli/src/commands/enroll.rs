@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_domain::NationalId;
+use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
 use padan_store::{EnrolmentStatus, EnrolmentTally, Overview};
 use padan_verification::{Enrolled, Enrolment, EnrolmentEvent};
@@ -43,7 +43,11 @@ pub(crate) struct EnrollArguments {
     /// Number of worker threads [default: `inference.workers`]
     #[arg(long)]
     workers: Option<NonZeroUsize>,
-    /// Append the people who get no template to this CSV file, with the columns nik and reason
+    /// Also embed again the portraits that an older program did not check for covered faces
+    #[arg(long)]
+    judge_again: bool,
+    /// Append the people who get no template, and those whose face is covered or cut off on the portrait, to this CSV
+    /// file, with the columns nik and reason
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
     failures: PathBuf,
     /// Print the progress of all enrolments and exit; the database role `padan_auditor` is enough
@@ -91,6 +95,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         store,
         config: settings.enrolment,
         rate: arguments.rate,
+        judge_again: arguments.judge_again,
     };
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
@@ -107,17 +112,21 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
 }
 
 fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: &Path) {
-    let EnrolmentTally { templates, unusable, failed } = enrolled.tally;
+    let EnrolmentTally { templates, covered, unusable, failed } = enrolled.tally;
     let rate = enrolled.embedded as f64 / elapsed.as_secs_f64().max(0.001);
     eprintln!(
-        "{} people processed in {:.0} s: {templates} have a template, {unusable} have no usable face in the portrait, \
+        "{} people processed in {:.0} s: {templates} have a template (for {covered} of them, the face \
+         is covered or cut off on the portrait), {unusable} have no usable face in the portrait, \
          {failed} failed. {} were embedded in this run, {rate:.1} per second.",
         enrolled.tally.people(),
         elapsed.as_secs_f64(),
         enrolled.embedded
     );
     if listed > 0 {
-        eprintln!("{} lists {listed} people without a template, with the reasons.", failures.display());
+        eprintln!(
+            "{} lists {listed} people who have no template or a covered face, with the reasons.",
+            failures.display()
+        );
     }
     if enrolled.complete {
         eprintln!("All people in the registry have been processed.");
@@ -147,10 +156,11 @@ async fn print_status(store: &Overview) -> Result<ExitCode> {
         };
         writeln!(
             out,
-            "{model_set}, contract {contract}: started {}, {state}; in finished ranges: {} templates, {} without a \
-             usable face, {} failed",
+            "{model_set}, contract {contract}: started {}, {state}; in finished ranges: {} templates, {} of covered or \
+             cut-off faces, {} people without a usable face, {} failed",
             started_at.format("%F %T UTC"),
             tally.templates,
+            tally.covered,
             tally.unusable,
             tally.failed
         )?;
@@ -158,7 +168,7 @@ async fn print_status(store: &Overview) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the progress, and writes the file of people without a template.
+/// Shows the progress, and writes the list of people without a template or with a covered face.
 struct Report {
     bar: ProgressBar,
     is_terminal: bool,
@@ -219,12 +229,17 @@ impl Report {
     fn handle_event(&mut self, event: &EnrolmentEvent<'_>) {
         match event {
             EnrolmentEvent::Progress { tally, embedded } => self.show_progress(*tally, *embedded),
-            EnrolmentEvent::WithoutTemplate { nik, reason } => match self.append(nik, reason) {
-                Ok(()) => self.written += 1,
-                Err(error) => {
-                    self.write_error.get_or_insert(error);
-                }
-            },
+            EnrolmentEvent::WithoutTemplate { nik, reason } => self.list(nik, reason),
+            EnrolmentEvent::Covered { nik } => self.list(nik, ReasonCode::FaceCovered.as_str()),
+        }
+    }
+
+    fn list(&mut self, nik: &NationalId, reason: &str) {
+        match self.append(nik, reason) {
+            Ok(()) => self.written += 1,
+            Err(error) => {
+                self.write_error.get_or_insert(error);
+            }
         }
     }
 

@@ -13,9 +13,10 @@ use std::{
 };
 
 use crate::{
+    metrics,
     photos::Photos,
     service::{Claim, StopOnDrop, TestService, project},
-    site::BROKEN_PORTRAIT,
+    site::{self, BROKEN_PORTRAIT},
 };
 
 const SETTINGS: &str =
@@ -99,6 +100,37 @@ fn a_killed_enrolment_is_continued_and_no_person_is_embedded_twice() {
     let again = finished(enroll(&service, &[]));
     assert_eq!(number_before(&again, " were embedded in this run"), 1, "{again}");
     assert_eq!(number_before(&again, " people processed"), 300 + SITE_PEOPLE, "{again}");
+}
+
+#[test]
+fn covered_portraits_are_listed_and_counted() {
+    let service = TestService::with(SETTINGS);
+    let half_a_face = "3174011403870042";
+    service.runtime.block_on(site::add(&service.registry, half_a_face, Photos::cut_off()));
+    let list = || fs::read_to_string(service.folder().join("failures.csv")).unwrap();
+    let listed = || list().matches(&format!("{half_a_face},FACE_COVERED")).count();
+    let stderr = finished(enroll(&service, &[]));
+    assert_eq!(number_before(&stderr, " of them, the face is covered"), 1, "{stderr}");
+    assert_eq!(listed(), 1, "{}", list());
+    assert!(!list().contains("3174011403870000"), "a bare portrait is listed: {}", list());
+    for (state, people) in [("enrolled", 1.0), ("covered", 1.0), ("unusable", 1.0), ("failed", 0.0)] {
+        let series = format!("padan_enrolment_people{{state=\"{state}\"}}");
+        metrics::wait_for(&service, &series, |value| value == people);
+    }
+    // The next run embeds nothing and reports the same.
+    let stderr = finished(enroll(&service, &[]));
+    assert_eq!(number_before(&stderr, " were embedded in this run"), 0, "{stderr}");
+    assert_eq!((number_before(&stderr, " of them, the face is covered"), listed()), (1, 2), "{stderr}");
+    let status = String::from_utf8(service.command(&["enroll", "--status"]).stdout).unwrap();
+    assert!(status.contains("1 of covered or cut-off faces"), "{status}");
+    // Templates of a program that did not judge are made again on request.
+    service.runtime.block_on(service.store.execute("UPDATE store.face_template SET covered = NULL"));
+    let stderr = finished(enroll(&service, &[]));
+    assert_eq!(number_before(&stderr, " of them, the face is covered"), 0, "{stderr}");
+    assert_eq!(number_before(&stderr, " were embedded in this run"), 0, "{stderr}");
+    let stderr = finished(enroll(&service, &["--judge-again"]));
+    assert_eq!(number_before(&stderr, " of them, the face is covered"), 1, "{stderr}");
+    assert_eq!(number_before(&stderr, " were embedded in this run"), 2, "{stderr}");
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn value(text: &str, series: &str) -> Option<f64> {
 }
 
 /// Reads the metrics until the value of a series is accepted.
-fn wait_for(service: &TestService, series: &str, is_accepted: impl Fn(f64) -> bool) {
+pub(crate) fn wait_for(service: &TestService, series: &str, is_accepted: impl Fn(f64) -> bool) {
     let began = Instant::now();
     loop {
         let text = metrics(service);
@@ -213,13 +213,13 @@ fn requests_create_no_series_of_their_own_and_no_label_has_personal_data() {
 fn templates_and_the_newest_enrolment_are_exported() {
     let service = TestService::start();
     service.runtime.block_on(service.store.execute(
-        "INSERT INTO store.enrolment_run (contract_id, model_set, templates, unusable, failed)
-         VALUES ('0123456789abcdef', 'of old', 7, 2, 1)",
+        "INSERT INTO store.enrolment_run (contract_id, model_set, templates, covered, unusable, failed)
+         VALUES ('0123456789abcdef', 'of old', 7, 3, 2, 1)",
     ));
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     wait_for_the_template(&service);
     let text = metrics(&service);
-    for (state, people) in [("enrolled", 7.0), ("unusable", 2.0), ("failed", 1.0)] {
+    for (state, people) in [("enrolled", 4.0), ("covered", 3.0), ("unusable", 2.0), ("failed", 1.0)] {
         assert_eq!(value(&text, &format!("padan_enrolment_people{{state=\"{state}\"}}")), Some(people));
     }
 }

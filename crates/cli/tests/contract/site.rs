@@ -73,6 +73,14 @@ pub(crate) async fn fill(database: &TestDatabase) {
     }
 }
 
+/// Adds an active person with this portrait to the registry.
+pub(crate) async fn add(database: &TestDatabase, nik: &str, portrait: Bytes) {
+    let mut registry = SampleRegistry::connect(&database.url().into()).await.unwrap();
+    let portrait = Some((portrait, PORTRAIT_CHANGED.parse().unwrap()));
+    let person = SamplePerson { portrait, ..person(nik, "Orang Contoh", CitizenStatus::Active, None) };
+    registry.put(&person).await.unwrap();
+}
+
 /// A person with Budi's date of birth.
 pub(crate) fn person(nik: &str, name: &str, status: CitizenStatus, portrait: Option<&str>) -> SamplePerson {
     let changed: DateTime<Utc> = PORTRAIT_CHANGED.parse().unwrap();

@@ -68,9 +68,14 @@ impl Metrics {
         }
         self.enrolment_people.reset();
         if let Some(tally) = enrolment {
-            for (state, people) in
-                [("enrolled", tally.templates), ("unusable", tally.unusable), ("failed", tally.failed)]
-            {
+            // Covered ones are told apart, so that the sum of the states is the number of people.
+            let bare = tally.templates.saturating_sub(tally.covered);
+            for (state, people) in [
+                ("enrolled", bare),
+                ("covered", tally.covered),
+                ("unusable", tally.unusable),
+                ("failed", tally.failed),
+            ] {
                 self.enrolment_people.with_label_values(&[state]).set(large(people));
             }
         }

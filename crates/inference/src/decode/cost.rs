@@ -4,9 +4,34 @@ use std::time::{Duration, Instant};
 
 use super::{jpeg, jpeg_file::JpegFile, png::PngHeader};
 use crate::{
-    config::Limits,
+    config::{Config, Limits},
     error::{FaceError, PhotoFault},
+    memory_limit::memory_limit,
 };
+
+/// What the settings allow a photo to take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) limits: Limits,
+    /// The longest side to which the detector scales a photo, in pixels.
+    pub(crate) scaled_side: u32,
+}
+
+impl Bounds {
+    pub(crate) fn of(config: &Config) -> Self {
+        let detection = &config.detection;
+        let sides = [detection.quick_side, detection.side, detection.close_up_side, detection.fine_side];
+        Self {
+            limits: config.limits.in_force(memory_limit()),
+            scaled_side: sides.into_iter().max().unwrap_or_default(),
+        }
+    }
+
+    /// The rows that are scaled in one direction and not yet in the other.
+    fn scaling_bytes(&self, (width, height): (u32, u32), reduction: u32) -> u64 {
+        u64::from(self.scaled_side) * u64::from(width.min(height).div_ceil(reduction)) * 3
+    }
+}
 
 /// Memory and work of a photo that the limits allow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,15 +52,17 @@ impl Cost {
         file: &JpegFile<'_>,
         file_bytes: usize,
         first_reduction: u32,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Result<Self, PhotoFault> {
+        let limits = &bounds.limits;
         let megasamples = file.coded_samples() as f64 / 1e6;
         let fixed = file.coefficient_bytes() + file_bytes as u64;
         let reductions: &[u32] = if jpeg::CAN_REDUCE && file.can_be_reduced() { &[1, 2, 4, 8] } else { &[1] };
         let fitting = reductions.iter().find_map(|reduction| {
             let first = first_reduction.max(*reduction);
             let earlier = if first > *reduction { file.pixel_bytes(first) } else { 0 };
-            let bytes = fixed + file.pixel_bytes(*reduction) + earlier;
+            let scaling = bounds.scaling_bytes(file.size(), *reduction);
+            let bytes = fixed + file.pixel_bytes(*reduction) + earlier + scaling;
             (bytes <= limits.max_bytes()).then_some((*reduction, bytes))
         });
         let (finest_reduction, bytes) = fitting.ok_or(PhotoFault::TooLarge)?;
@@ -45,13 +72,13 @@ impl Cost {
     /// # Errors
     ///
     /// [`PhotoFault::TooLarge`] when the photo takes too much memory or work.
-    pub(super) fn of_png(header: &PngHeader, limits: &Limits) -> Result<Self, PhotoFault> {
+    pub(super) fn of_png(header: &PngHeader, bounds: &Bounds) -> Result<Self, PhotoFault> {
         let cost = Self {
-            bytes: header.memory(),
+            bytes: header.memory() + bounds.scaling_bytes(header.size, 1),
             megasamples: header.raw_bytes() as f64 / 1e6,
             finest_reduction: 1,
         };
-        cost.within(limits)
+        cost.within(&bounds.limits)
     }
 
     fn within(self, limits: &Limits) -> Result<Self, PhotoFault> {

@@ -211,7 +211,7 @@ const HARMFUL: [(&str, Damage); 9] = [
 ];
 
 fn decode(bytes: Vec<u8>) -> Result<Picture, FaceError> {
-    Decoder::new(config().limits).decode(&photo(bytes), u32::MAX)
+    Decoder::new(Bounds::of(&config())).decode(&photo(bytes), u32::MAX)
 }
 
 /// Runs a property with the same random choices every time.

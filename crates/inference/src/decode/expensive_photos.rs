@@ -42,7 +42,7 @@ fn progressive(width: u16, height: u16, bands: u8) -> Vec<u8> {
 }
 
 fn decoder() -> Decoder {
-    Decoder::new(config().limits)
+    Decoder::new(Bounds::of(&config()))
 }
 
 fn cost(bytes: Vec<u8>) -> Result<Cost, PhotoFault> {
@@ -87,9 +87,9 @@ fn coefficients_count_as_memory() {
     let coefficients = progressive.bytes - baseline.bytes;
     assert!(coefficients.abs_diff(12_000_000 * 2) < 3_000_000, "{coefficients}");
     // A photo for which nothing but its coefficients has room is refused.
-    let mut limits = config().limits;
-    limits.max_photo_bytes = 12_000_000 * 2;
-    let decoder = Decoder::new(limits);
+    let mut bounds = Bounds::of(&config());
+    bounds.limits.max_photo_bytes = 12_000_000 * 2;
+    let decoder = Decoder::new(bounds);
     let inspected = decoder.inspect(&photo(self::progressive(4000, 3000, 1)), 640);
     assert_eq!(inspected.cost, Err(PhotoFault::TooLarge));
 }

@@ -70,6 +70,10 @@ impl<'a> JpegFile<'a> {
         blocks * BYTES_PER_BLOCK
     }
 
+    pub(super) fn size(&self) -> (u32, u32) {
+        (self.frame.width, self.frame.height)
+    }
+
     /// The memory for the pixels at a reduction.
     pub(crate) fn pixel_bytes(&self, reduction: u32) -> u64 {
         // Four inks are converted to three colours.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use crate::{
     catalogue::Catalogue,
     config::{Config, DeviceChoice, PrecisionChoice},
+    decode::Bounds,
     embedder::Embedder,
     engine::model_folders,
     error::StartError,
@@ -31,7 +32,8 @@ fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> R
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();
     let mut plain = sface(&config, DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
-    let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&config.limits, file));
+    let crops =
+        ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(Bounds::of(&config), file));
     for (precision, min_cosine) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
         let mut openvino = match sface(&config, DeviceChoice::OpenVino, precision) {
             Ok(openvino) => openvino,
@@ -66,7 +68,7 @@ fn openvino_computes_on_any_core() {
     let everywhere = allowed();
     let config = config();
     let mut embedder = sface(&config, DeviceChoice::OpenVino, PrecisionChoice::Fp32).unwrap();
-    let crop = crop_fixture(&config.limits, "selfie.png");
+    let crop = crop_fixture(Bounds::of(&config), "selfie.png");
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let computing = scope.spawn(|| {

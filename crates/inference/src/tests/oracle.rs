@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::{
     align::{AlignedFace, CROP_SIDE, align},
     catalogue::Catalogue,
-    config::{Config, Device, Limits},
-    decode::{Decoder, Picture},
+    config::{Config, Device},
+    decode::{Bounds, Decoder, Picture},
     embedder::Embedder,
     engine::model_folders,
     error::{FaceError, PhotoFault},
@@ -71,8 +71,8 @@ fn source(path: &str) -> Vec<u8> {
     if path.starts_with("people/") { std::fs::read(workspace(path)).unwrap() } else { fixture(path) }
 }
 
-pub(super) fn crop_fixture(limits: &Limits, file: &str) -> AlignedFace {
-    let picture = Decoder::new(*limits).decode(&photo(fixture(&format!("alignment/{file}"))), 112).unwrap();
+pub(super) fn crop_fixture(bounds: Bounds, file: &str) -> AlignedFace {
+    let picture = Decoder::new(bounds).decode(&photo(fixture(&format!("alignment/{file}"))), 112).unwrap();
     assert_eq!(picture.raster.size(), (CROP_SIDE as u32, CROP_SIDE as u32));
     AlignedFace::from_rgb(picture.raster.rgb().iter().map(|value| f32::from(*value)).collect())
 }
@@ -92,7 +92,7 @@ fn crops_agree_with_numpy() {
         let ours =
             align(&picture, Orientation::UPRIGHT, &landmarks, &pipeline.frame, &mut resizer, &mut reduced)
                 .unwrap();
-        let theirs = crop_fixture(&config.limits, &expected.file);
+        let theirs = crop_fixture(Bounds::of(&config), &expected.file);
         let differences = ours.rgb().iter().zip(theirs.rgb()).map(|(a, b)| f64::from((a - b).abs()));
         let largest = differences.clone().fold(0.0, f64::max);
         let mean = differences.sum::<f64>() / ours.rgb().len() as f64;
@@ -114,7 +114,7 @@ fn assert_embeddings_agree(
     let expected = &oracle.embeddings[model_set];
     assert!(expected.crops.len() >= 4);
     for (crop, theirs) in &expected.crops {
-        let ours = embed(&crop_fixture(&config().limits, &format!("{crop}.png")));
+        let ours = embed(&crop_fixture(Bounds::of(&config()), &format!("{crop}.png")));
         for (ours, theirs) in ours.as_slice().iter().zip(theirs) {
             assert!((ours - theirs).abs() < tolerance, "{model_set} {crop}: {ours} for {theirs}");
         }
@@ -213,9 +213,9 @@ const PLAIN: Placement = Placement { device: Device::Cpu, precision: Precision::
 /// Preparation keeps the embeddings nearly the same and takes at most 0.7 of the time.
 #[test]
 fn the_prepared_sface_is_faster_than_the_published_one() {
-    let limits = config().limits;
+    let bounds = Bounds::of(&config());
     let mut embedders = [Graph::Prepared, Graph::Original].map(sface);
-    let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(&limits, file));
+    let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(bounds, file));
     for crop in &crops {
         let [prepared, original] = embedders.each_mut().map(|embedder| embedder.embed(crop).unwrap());
         let cosine = prepared.similarity(&original).unwrap().cosine();

@@ -32,6 +32,7 @@ pub(super) struct FinishedRange {
     pub(super) holder: LeaseHolder,
     pub(super) first: NikPrefix,
     pub(super) templates: i64,
+    pub(super) covered: i64,
     pub(super) unusable: i64,
     pub(super) failed: i64,
 }
@@ -69,6 +70,7 @@ pub(super) fn begin<'c>(
                  started_at = now(),
                  finished_at = NULL,
                  templates = 0,
+                 covered = 0,
                  unusable = 0,
                  failed = 0
              WHERE run.finished_at IS NOT NULL",
@@ -192,7 +194,8 @@ pub(super) fn finish_range<'c>(
              UPDATE store.enrolment_run AS run
                 SET templates = templates + $4,
                     unusable = unusable + $5,
-                    failed = failed + $6
+                    failed = failed + $6,
+                    covered = covered + $7
                FROM done
               WHERE run.contract_id = done.contract_id",
             finished.holder.contract,
@@ -200,7 +203,8 @@ pub(super) fn finish_range<'c>(
             finished.holder.process,
             finished.templates,
             finished.unusable,
-            finished.failed
+            finished.failed,
+            finished.covered
         )
         .execute(connection)
         .await?;

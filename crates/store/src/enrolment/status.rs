@@ -37,6 +37,7 @@ pub(super) struct StatusRow {
     finished_at: Option<DateTime<Utc>>,
     completed_at: Option<DateTime<Utc>>,
     templates: i64,
+    covered: i64,
     unusable: i64,
     failed: i64,
     open_ranges: i64,
@@ -58,6 +59,7 @@ impl TryFrom<StatusRow> for EnrolmentStatus {
             completed_at: row.completed_at,
             tally: EnrolmentTally {
                 templates: to_u64(row.templates, "templates")?,
+                covered: to_u64(row.covered, "covered")?,
                 unusable: to_u64(row.unusable, "unusable")?,
                 failed: to_u64(row.failed, "failed")?,
             },
@@ -74,7 +76,7 @@ pub(super) fn all<'c>(
     sqlx::query_as!(
         StatusRow,
         r#"SELECT run.contract_id, model_set, reached, started_at, finished_at, completed_at,
-                  templates, unusable, failed,
+                  templates, covered, unusable, failed,
                   count(open.first_prefix) AS "open_ranges!",
                   count(DISTINCT open.leased_by) FILTER (WHERE open.lease_until >= now()) AS "processes!"
              FROM store.enrolment_run AS run

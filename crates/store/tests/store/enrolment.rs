@@ -35,7 +35,7 @@ async fn a_range_belongs_to_one_process_until_its_lease_ends() {
     tokio::time::sleep(LEASE + Duration::from_millis(200)).await;
     assert_eq!(two.take_over().await.unwrap(), Some(first.clone()));
     assert!(!one.renew(&first).await.unwrap());
-    let tally = EnrolmentTally { templates: 5, unusable: 1, failed: 0 };
+    let tally = EnrolmentTally { templates: 5, covered: 2, unusable: 1, failed: 0 };
     assert!(!one.finish_range(&first, tally).await.unwrap());
     assert!(two.renew(&first).await.unwrap() && two.finish_range(&first, tally).await.unwrap());
     assert!(two.finish(&next).await.unwrap());

@@ -49,7 +49,10 @@ pub(crate) fn contract() -> ModelContractId {
 pub(crate) fn usable(updated: &str, output: &[f32]) -> StoredTemplate {
     StoredTemplate {
         portrait_updated_at: updated.parse().unwrap(),
-        content: TemplateContent::Usable(Embedding::from_output(output).unwrap()),
+        content: TemplateContent::Usable {
+            embedding: Embedding::from_output(output).unwrap(),
+            covered: Some(false),
+        },
         decoder_version: 3,
     }
 }

@@ -4,25 +4,24 @@ use sqlx::Row as _;
 
 use crate::fixture::{MAY, config, contract, migrated, nik, store, usable};
 
+/// The migrations of `migrations/store`, as they are named in messages.
+fn in_the_folder() -> Vec<String> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/store");
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|file| file.strip_suffix(".sql").unwrap().replace('_', " "))
+        .collect();
+    names.sort();
+    assert!(names.first().is_some_and(|first| first == "0001 face template"), "{names:?}");
+    names
+}
+
 #[tokio::test]
 async fn missing_migrations_are_named_until_they_are_applied() {
     let database = TestDatabase::create().await;
     let store = store(&database.url());
-    assert_eq!(
-        store.pending_migrations().await.unwrap(),
-        [
-            "0001 face template",
-            "0002 sealed template",
-            "0003 roles",
-            "0004 audit",
-            "0005 enrolment",
-            "0006 clients",
-            "0007 enrolment figures",
-            "0008 client certificates",
-            "0009 name rules",
-            "0010 decoder version"
-        ]
-    );
+    assert_eq!(store.pending_migrations().await.unwrap(), in_the_folder());
     let error = store.check().await.unwrap_err().to_string();
     assert!(error.contains("0001 face template") && error.contains("padan migrate"), "{error}");
     let mut connection = database.connect().await;
@@ -77,7 +76,7 @@ async fn a_failed_migration_changes_nothing_and_can_be_repeated() {
     let store = store(&database.url());
     let error = store.migrate().await.unwrap_err();
     assert!(matches!(&error, StoreError::Migration(text) if text.contains("already exists")), "{error}");
-    assert_eq!(store.pending_migrations().await.unwrap().len(), 10);
+    assert_eq!(store.pending_migrations().await.unwrap(), in_the_folder());
     database.execute("DROP TABLE store.face_template").await;
     store.migrate().await.unwrap();
     store.check().await.unwrap();

@@ -1,5 +1,5 @@
 use padan_domain::{Clock, ModelContractId};
-use padan_store::{Store, StoreError};
+use padan_store::{Store, StoreError, TemplateContent};
 use sqlx::Row as _;
 
 use crate::{
@@ -42,6 +42,37 @@ async fn an_unusable_photo_may_become_usable_by_a_newer_decoder() {
         )
         .await;
     assert_eq!(database.texts("SELECT decoder_version::text FROM store.face_template").await, ["0"]);
+}
+
+#[tokio::test]
+async fn whether_a_face_is_covered_is_stored_and_may_be_unknown() {
+    let (database, store) = migrated().await;
+    for covered in [Some(true), Some(false), None] {
+        let mut template = usable(MAY, &[3.0, 4.0]);
+        let TemplateContent::Usable { covered: of_template, .. } = &mut template.content else { panic!() };
+        *of_template = covered;
+        store.save_template(&nik(), &contract(), &template).await.unwrap();
+        let stored = store.template(&nik(), &contract()).await.unwrap().unwrap();
+        let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+        assert_eq!((stored.is_covered(), summary.covered), (covered == Some(true), covered));
+        assert_eq!(summary.is_unjudged(), covered.is_none());
+        assert_eq!(stored, template);
+    }
+    store.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await.unwrap();
+    let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+    assert!(!summary.is_unjudged(), "there is no face to be judged");
+    // A row of a program that does not know the column.
+    database
+        .execute(
+            "DELETE FROM store.face_template;
+             INSERT INTO store.face_template (person_key, contract_id, portrait_updated_at, unusable_reason)
+             SELECT sha256('another'), 'abababababababab', now(), 'NO_FACE'",
+        )
+        .await;
+    assert_eq!(
+        database.texts("SELECT coalesce(covered::text, 'null') FROM store.face_template").await,
+        ["null"]
+    );
 }
 
 #[tokio::test]
@@ -249,11 +280,11 @@ async fn the_tally_of_the_newest_enrolment_is_read() {
     assert_eq!(store.newest_enrolment().await.unwrap(), None);
     database
         .execute(
-            "INSERT INTO store.enrolment_run (contract_id, model_set, started_at, templates, unusable, failed)
-             VALUES ('00000000000000aa', 'old', now() - interval '1 day', 9, 9, 9),
-                    ('00000000000000bb', 'new', now(), 3, 2, 1)",
+            "INSERT INTO store.enrolment_run (contract_id, model_set, started_at, templates, covered, unusable, failed)
+             VALUES ('00000000000000aa', 'old', now() - interval '1 day', 9, 9, 9, 9),
+                    ('00000000000000bb', 'new', now(), 7, 3, 2, 1)",
         )
         .await;
     let tally = store.newest_enrolment().await.unwrap().unwrap();
-    assert_eq!((tally.templates, tally.unusable, tally.failed), (3, 2, 1));
+    assert_eq!((tally.templates, tally.covered, tally.unusable, tally.failed), (7, 3, 2, 1));
 }
