@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients rolling-restart failover peer scale cases evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients rolling-restart failover peer scale attacks cases evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ peer: ## compare speed, CPU time and memory with a FastAPI service that does the
 scale: ## measure look-ups and enrolment among 10 thousand to 10 million generated people; ARGS=SIZES for others
 	@scripts/deps.sh --for-scale
 	@scripts/scale.sh $(ARGS)
+
+attacks: deps ## attack a service in the ways that an audit would, and print a table of what held
+	@scripts/attacks.sh $(ARGS)
 
 cases: deps ## send the odd photos, requests and names of ../shared/cases to a service, and print what is wrong
 	@scripts/cases.sh $(ARGS)

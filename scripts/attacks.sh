@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Attacks a service with the sample people in the ways that an audit would, and prints a table of what held. Fails when
+# an attack succeeds. Takes two minutes.
+#
+#     scripts/attacks.sh [NAME...]
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  exec "$padan" cluster -- scripts/attacks.sh inside "$@"
+fi
+shift
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+
+registry=$(url_of "$PADAN_TEST_DATABASE_URL" registry)
+make_site "$registry"
+psql --quiet --set ON_ERROR_STOP=1 "$registry" --command \
+  "UPDATE civil_registry.person SET mother_maiden_name = 'Siti Ma''rufah' WHERE nik = '3174011403870000'"
+# Few, so that an attacker can take them all with the files that a process may open.
+export PADAN__HTTP__CONNECTIONS_PER_WORKER=200
+# Every refusal is the checked one, whose time is measured.
+export PADAN__CLIENTS__FAILED_CREDENTIALS__BURST=0
+start_service service 18080 18090
+export PADAN=$padan PADAN_ATTACKED_CONFIG=$work/padan.toml PADAN_ATTACKED_PORT=18080 PADAN_ATTACKED_PROCESS=$service
+export PADAN_ATTACKED_LOG=$work/service.log PADAN_ATTACKED_REGISTRY=$registry
+PADAN_ATTACKED_STORE=$(url_of "$PADAN_TEST_DATABASE_URL" store)
+export PADAN_ATTACKED_STORE
+python3 -B tools/attacks/attack.py "$@"

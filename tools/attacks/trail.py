@@ -1,0 +1,81 @@
+"""The audit trail: an insider with a role in the database hides what was asked."""
+
+import pathlib
+import tempfile
+
+import attacked_site as site
+
+
+def ask(times):
+    for _ in range(times):
+        site.send(site.form({**site.BUDI, "name": "Budi Santosa"}), path=site.BASIC)
+
+
+def head_of(row):
+    """A file with the head of a chain, as it was kept outside the database."""
+    writer, sequence, mac = row[:3]
+    file = pathlib.Path(tempfile.mkdtemp(), "heads")
+    file.write_text(f"audit head writer={writer} sequence={sequence} mac={mac[2:]}\n")
+    return file
+
+
+def verified(*words):
+    done = site.padan("audit", "verify", *words)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    return done.returncode == 0, (lines[0] if lines else "")[:90]
+
+
+def anchored_by_a_copied_row():
+    """The service's role copies a row of today into 2020. The operator prunes; then the rows before it are deleted."""
+    ask(5)
+    writer, sequence, mac, key_id = site.sql(
+        site.STORE_URL,
+        "SELECT writer, sequence, mac, key_id FROM store.audit_event WHERE kind = 'request' ORDER BY at DESC OFFSET 1 LIMIT 1",
+    )[0].split("|")
+    kept = head_of((writer, sequence, mac))
+    try:
+        site.sql(
+            site.STORE_URL,
+            "SELECT store.ensure_audit_month('2020-02-03T00:00:00Z');"
+            "INSERT INTO store.audit_event (at, writer, sequence, kind, client, endpoint, reason, fields, milliseconds, "
+            f"key_id, mac) VALUES ('2020-02-03T00:00:00Z', '{writer}', {sequence}, 'request', 'load', 'verification', "
+            f"'VERIFIED', '{{}}', 1, '{key_id}', "
+            f"'\\{mac[1:]}');",
+            role="padan_service",
+        )
+    except RuntimeError as error:
+        return True, f"the database refused: {error}"[:110]
+    pruned = site.padan("audit", "prune", "--older-than", "24months")
+    gone = site.sql(
+        site.STORE_URL,
+        f"WITH gone AS (DELETE FROM store.audit_event WHERE writer = '{writer}' AND sequence <= {sequence} RETURNING 1) "
+        "SELECT count(*) FROM gone",
+    )[0]
+    fine, said = verified("--heads", str(kept))
+    return not fine, f"prune exits with {pruned.returncode} {pruned.stderr[:60].strip()}; {gone} rows deleted; verify: {said}"
+
+
+def forgotten_for_another():
+    """The operator's role gives a victim's row the key of somebody who is then forgotten."""
+    other = "3273064211940000"
+    site.send(site.form({**site.BUDI, "nik": other}), path=site.BASIC)
+    ask(2)
+    newest = "SELECT person_key FROM store.audit_event WHERE person_key IS NOT NULL ORDER BY at DESC"
+    target, victim = (site.sql(site.STORE_URL, f"{newest} OFFSET {at} LIMIT 1")[0][1:] for at in (2, 0))
+    row = "(SELECT max(at) FROM store.audit_event WHERE person_key IS NOT NULL)"
+    change = f"UPDATE store.audit_event SET person_key = '\\{{}}' WHERE at = {row}"
+    try:
+        site.sql(site.STORE_URL, change.format(target), role="padan_operator")
+    except RuntimeError as error:
+        return True, f"the database refused: {error}"[:110]
+    done = site.padan("person", "forget", "--nik", other)
+    fine, said = verified()
+    if done.returncode:
+        site.sql(site.STORE_URL, change.format(victim))
+    return not fine, f"forget exits with {done.returncode} {done.stderr[:60].strip()}; verify: {said}"
+
+
+ATTACKS = [
+    ("trail: forgetting somebody hides another's row", forgotten_for_another),
+    ("trail: prune anchors a row copied into 2020", anchored_by_a_copied_row),
+]
