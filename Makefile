@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients rolling-restart failover peer scale attacks soak cases evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients rolling-restart failover peer scale attacks faults soak cases evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ scale: ## measure look-ups and enrolment among 10 thousand to 10 million generat
 
 attacks: deps ## attack a service in the ways that an audit would, and print a table of what held
 	@scripts/attacks.sh $(ARGS)
+
+faults: deps ## break registry, store and service in turn under load, and count what is lost
+	@scripts/faults.sh $(ARGS)
 
 soak: deps ## compare 50,000 answers under load and faults with those to the same requests alone
 	@scripts/soak.sh $(ARGS)

@@ -21,8 +21,8 @@ psql --quiet --set ON_ERROR_STOP=1 "$registry" --command \
 export PADAN__HTTP__CONNECTIONS_PER_WORKER=200
 # Every refusal is the checked one, whose time is measured.
 export PADAN__CLIENTS__FAILED_CREDENTIALS__BURST=0
-start_service service 18080 18090
-export PADAN=$padan PADAN_ATTACKED_CONFIG=$work/padan.toml PADAN_ATTACKED_PORT=18080 PADAN_ATTACKED_PROCESS=$service
+start_service service 18480 18490
+export PADAN=$padan PADAN_ATTACKED_CONFIG=$work/padan.toml PADAN_ATTACKED_PORT=18480 PADAN_ATTACKED_PROCESS=$service
 export PADAN_ATTACKED_LOG=$work/service.log PADAN_ATTACKED_REGISTRY=$registry
 PADAN_ATTACKED_STORE=$(url_of "$PADAN_TEST_DATABASE_URL" store)
 export PADAN_ATTACKED_STORE

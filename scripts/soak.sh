@@ -26,8 +26,8 @@ api_key_sha256 = "$(sha256_of "$other_key")"
 TOML
 # Every request is sent many times.
 export PADAN__VERIFICATION__FAILED_FACES__MOST=0
-start_service service 18080 18090
-export PADAN_SOAK_PORT=18080 PADAN_SOAK_PROCESS=$service PADAN_SOAK_REGISTRY=$registry
+start_service service 18580 18590
+export PADAN_SOAK_PORT=18580 PADAN_SOAK_PROCESS=$service PADAN_SOAK_REGISTRY=$registry
 PADAN_SOAK_STORE=$(url_of "$PADAN_TEST_DATABASE_URL" store)
 PADAN_SOAK_CLIENTS="load:$PADAN_LOAD_PASSWORD:$PADAN_LOAD_API_KEY other:$other_password:$other_key"
 export PADAN_SOAK_STORE PADAN_SOAK_CLIENTS
