@@ -13,7 +13,7 @@ use std::time::Instant;
 use padan_domain::{Photo, PhotoFormat};
 
 pub(crate) use self::cost::{Bounds, Cost};
-use self::{jpeg_file::ParsedJpeg, png::PngHeader};
+use self::{cost::TimeLeft, jpeg_file::ParsedJpeg, png::PngHeader};
 use crate::{
     completeness,
     config::Limits,
@@ -183,10 +183,11 @@ impl Decoder {
         let file = file.filter(|file| !file.may_be_negative()).ok_or(PhotoFault::Unreadable)?;
         let reduction = reduction_for(size);
         let cost = Cost::of_jpeg(&file, photo.bytes().len(), reduction, &self.bounds)?;
-        cost.check_deadline(self.deadline)?;
+        let time = TimeLeft { deadline: self.deadline, longest: cost.longest() };
+        time.check()?;
         let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
         let spare = self.spare();
-        let decoded = jpeg::decode(file, reduction.max(cost.finest_reduction), &mut self.clean, spare);
+        let decoded = jpeg::decode(file, reduction.max(cost.finest_reduction), &time, &mut self.clean, spare);
         if self.clean.capacity() > MAX_SPARE_BYTES {
             self.clean = Vec::new();
         }

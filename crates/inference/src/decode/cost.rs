@@ -38,7 +38,8 @@ impl Bounds {
 pub(crate) struct Cost {
     /// The memory that the photo takes at most, in bytes.
     pub(crate) bytes: u64,
-    /// Samples that are decoded, in millions, each counted in every scan that codes it.
+    /// Samples that are decoded, in millions, each counted in every scan that codes it. One of arithmetic coding counts
+    /// as many times as it takes longer.
     pub(crate) megasamples: f64,
     /// The least reduction whose pixels fit into memory.
     pub(crate) finest_reduction: u32,
@@ -86,14 +87,37 @@ impl Cost {
         fits.then_some(self).ok_or(PhotoFault::TooLarge)
     }
 
-    /// Refuses a photo that cannot be decoded before the deadline. A decoder that has begun cannot be stopped.
-    pub(super) fn check_deadline(self, deadline: Option<Instant>) -> Result<(), FaceError> {
+    /// How long a decoder takes at most.
+    pub(crate) fn longest(self) -> Duration {
         /// Twice what the scans of a progressive JPEG take: 2.9 s for 100 of 40 megapixels.
         const NANOSECONDS_PER_SAMPLE: f64 = 1.5;
-        let longest = Duration::from_nanos((self.megasamples * 1e6 * NANOSECONDS_PER_SAMPLE) as u64);
-        match deadline {
-            Some(deadline) if Instant::now() + longest >= deadline => Err(FaceError::Expired),
+        Duration::from_nanos((self.megasamples * 1e6 * NANOSECONDS_PER_SAMPLE) as u64)
+    }
+}
+
+/// The time that is left for decoding a photo.
+pub(super) struct TimeLeft {
+    pub(super) deadline: Option<Instant>,
+    /// How long a decoder takes at most.
+    pub(super) longest: Duration,
+}
+
+impl TimeLeft {
+    /// Refuses to begin a decoder that may not end before the deadline, since it cannot be stopped.
+    pub(super) fn check(&self) -> Result<(), FaceError> {
+        match self.deadline {
+            Some(deadline) if Instant::now() + self.longest >= deadline => Err(FaceError::Expired),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// Whether the deadline has passed.
+    pub(super) fn is_over(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// Why data could not be walked through: its fault, or the deadline.
+    pub(super) fn fault(&self) -> FaceError {
+        if self.is_over() { FaceError::Expired } else { PhotoFault::Unreadable.into() }
     }
 }

@@ -6,11 +6,14 @@ mod bits;
 mod huffman;
 
 use self::{bits::BitReader, huffman::DecodingTable};
-use super::jpeg_file::{Component, Frame, HUFFMAN_TABLES, JpegFile, RESTART_INTERVAL, Scan, huffman_tables};
+use super::{
+    cost::TimeLeft,
+    jpeg_file::{Component, Frame, HUFFMAN_TABLES, JpegFile, RESTART_INTERVAL, Scan, huffman_tables},
+};
 
-/// The bytes that each scan's data takes, in order. `None` when data is missing or damaged, or when the file has no
-/// Huffman codes.
-pub(crate) fn scan_lengths(file: &JpegFile<'_>) -> Option<Vec<usize>> {
+/// The bytes that each scan's data takes, in order. `None` when data is missing or damaged, when the file has no Huffman
+/// codes, or at the deadline.
+pub(crate) fn scan_lengths(file: &JpegFile<'_>, time: &TimeLeft) -> Option<Vec<usize>> {
     if !matches!(file.frame.marker, 0xc0..=0xc2) {
         return None;
     }
@@ -26,7 +29,7 @@ pub(crate) fn scan_lengths(file: &JpegFile<'_>) -> Option<Vec<usize>> {
             }
             (_, Some(scan)) => {
                 let plan = Plan::of(&file.frame, scan, file.is_progressive())?;
-                let walk = Walk { plan, tables: &tables, restart_interval };
+                let walk = Walk { plan, tables: &tables, restart_interval, time };
                 lengths.push(walk.run(segment.entropy, &mut histories)?);
             }
             _ => {}
@@ -128,6 +131,7 @@ struct Walk<'a> {
     plan: Plan,
     tables: &'a Tables,
     restart_interval: u32,
+    time: &'a TimeLeft,
 }
 
 impl Walk<'_> {
@@ -145,6 +149,9 @@ impl Walk<'_> {
         let mut until_restart = self.restart_interval;
         let mut next_restart = 0;
         for row in 0..down {
+            if self.time.is_over() {
+                return None;
+            }
             for column in 0..across {
                 if self.restart_interval > 0 && until_restart == 0 {
                     reader.restart(next_restart)?;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "turbojpeg")]
+use rustix::time::{ClockId, clock_gettime};
+
 use super::*;
 use crate::test_support::{config, photo, workspace};
 
@@ -39,6 +42,25 @@ fn progressive(width: u16, height: u16, bands: u8) -> Vec<u8> {
         file.extend(segment(0xda, &[1, 1, 0, edge(band), edge(band + 1) - 1, 0]));
     }
     [file, b"\xff\xd9".to_vec()].concat()
+}
+
+/// Data of arithmetic coding after which every decision is the more probable one, without further data: 63 large
+/// coefficients in each block, which take 33 decisions each. Made by `scripts/hostile.py`.
+const ENDLESS_COEFFICIENTS: &str = "\
+    87613892436080c4c9c4921b04056fb41381bb4ec613e59258b550b1f5717fc41380b3ce0eab5903405f5a0ccfc011e1f9ac\
+    1cd97e72f409ad6b5ad6b5ad6b5ad6b5ad6ab8882a92672bcb9c313a954abd8f1110f9d12c722f3b24bf6c17a5460400101b\
+    e8c506dfbf047b87d20923fa74b622eabe7971517f66db2c73ec10a1dbac1475fa031a53cc64cb59f98374261b4925d0833e\
+    b1bbb1dd7e6dbd516c8ee3f04a49f6ac728ab4f24420efaa70e3235ea85f22bac8e3235ea85e32b2c8e3235ea8a84d4b91c6\
+    46bd517e87e3238c8d7aa2fd0fc647191af545fa1f8c8e3235ea8bf43f191c646bd517e87e3238c8d7aa2fd0fc647191af54\
+    5fa1f8c8e3235ea8bf43f191c646bd517e87e3238c8d7aa2fd0fc647191af545fa1f8c8e3235ea8bf43f191c646bd517e87e\
+    3238c8d7aa2fd0fc647191af545fa1f8c8e3235ea8bf43f191c646bd517e87e3238c8d7aa2fd0fc647191af545fa1f8c8e32\
+    35ea8bf43f191c646bd517e87e3238c8d7aa2fd0fc647191af545fa1f8c8e3235ea8bf43f191c646bd517e87e3238c8d7a9d\
+    5b40";
+
+/// A photo of 441 bytes with one component, whose arithmetic coding takes long.
+fn arithmetic(width: u16, height: u16) -> Vec<u8> {
+    let data = hex::decode(ENDLESS_COEFFICIENTS).unwrap();
+    [head(0xc9, width, height), segment(0xda, &[1, 1, 0, 0, 63, 0]), data, b"\xff\xd9".to_vec()].concat()
 }
 
 fn decoder() -> Decoder {
@@ -111,4 +133,49 @@ fn a_photo_is_never_decoded_past_its_deadline() {
     decoder.set_deadline(Some(Instant::now() + Duration::from_millis(50)));
     let large = photo(baseline(8000, 6000));
     assert_eq!(decoder.decode(&large, 640).map(|_| ()), Err(FaceError::Expired));
+}
+
+#[test]
+fn arithmetic_coding_counts_as_the_work_that_it_is() {
+    let limits = config().limits;
+    // A block of 64 samples counts 64-fold.
+    let accepted = cost(arithmetic(3000, 3000)).unwrap();
+    assert!((accepted.megasamples - 9.0 * 64.0).abs() < 1e-9, "{accepted:?}");
+    assert!(accepted.megasamples <= limits.max_coded_megasamples);
+    assert_eq!(cost(arithmetic(3200, 3200)), Err(PhotoFault::TooLarge));
+    assert!(cost(baseline(3200, 3200)).is_ok());
+}
+
+/// The processor time counts, since other tests run at the same time.
+#[cfg(feature = "turbojpeg")]
+#[test]
+fn a_decoder_that_cannot_be_stopped_takes_no_longer_than_was_computed() {
+    let cpu = || Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap();
+    for file in [arithmetic(3000, 3000), baseline(12_000, 9000)] {
+        let bytes = photo(file);
+        let computed = decoder().inspect(&bytes, 640).cost.unwrap().longest();
+        let mut decoder = decoder();
+        decoder.set_deadline(Some(Instant::now() + computed / 2));
+        let began = Instant::now();
+        assert_eq!(decoder.decode(&bytes, 640).map(|_| ()), Err(FaceError::Expired));
+        assert!(began.elapsed() < computed / 2, "it was not begun");
+        decoder.set_deadline(Some(Instant::now() + Duration::from_mins(1)));
+        let before = cpu();
+        assert!(decoder.decode(&bytes, 640).is_ok());
+        let took = cpu().saturating_sub(before);
+        assert!(took < computed * 3 / 2, "{took:?} instead of {computed:?}");
+    }
+}
+
+/// The walk through the data is made for a photo with bytes behind it.
+#[test]
+fn the_walk_through_the_data_ends_at_the_deadline() {
+    let parsed = baseline(12_000, 9000);
+    let file = ParsedJpeg::of(&parsed).file.unwrap();
+    let within = |time: Duration| TimeLeft { deadline: Some(Instant::now() + time), longest: Duration::ZERO };
+    let time = within(Duration::ZERO);
+    assert_eq!((entropy::scan_lengths(&file, &time), time.fault()), (None, FaceError::Expired));
+    let time = within(Duration::from_mins(1));
+    assert!(entropy::scan_lengths(&file, &time).is_some());
+    assert_eq!(time.fault(), PhotoFault::Unreadable.into());
 }

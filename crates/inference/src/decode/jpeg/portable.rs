@@ -3,8 +3,8 @@ use std::io::Cursor;
 use image::{DynamicImage, codecs::jpeg::JpegDecoder};
 
 use crate::{
-    decode::{decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
-    error::PhotoFault,
+    decode::{cost::TimeLeft, decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
+    error::{FaceError, PhotoFault},
 };
 
 /// Photos are always decoded to all of their pixels.
@@ -20,10 +20,12 @@ pub(crate) const CAN_REDUCE: bool = false;
 pub(crate) fn decode(
     mut file: JpegFile<'_>,
     _reduction: u32,
+    time: &TimeLeft,
     clean: &mut Vec<u8>,
     _spare: Vec<u8>,
-) -> Result<DecodedJpeg, PhotoFault> {
-    let lengths = entropy::scan_lengths(&file).ok_or(PhotoFault::Unreadable)?;
+) -> Result<DecodedJpeg, FaceError> {
+    let lengths = entropy::scan_lengths(&file, time).ok_or_else(|| time.fault())?;
+    time.check()?;
     file.shorten_scans(&lengths);
     file.write(clean);
     let decoder = JpegDecoder::new(Cursor::new(&clean[..])).map_err(|_| PhotoFault::Unreadable)?;

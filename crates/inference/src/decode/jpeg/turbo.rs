@@ -1,8 +1,8 @@
 use turbojpeg::{Colorspace, DecompressHeader, Decompressor, Image, PixelFormat, ScalingFactor};
 
 use crate::{
-    decode::{decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
-    error::PhotoFault,
+    decode::{cost::TimeLeft, decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
+    error::{FaceError, PhotoFault},
 };
 
 /// Photos can be decoded to fewer pixels.
@@ -19,17 +19,21 @@ const LEFT_OVER: &str = "extraneous bytes before marker";
 ///
 /// The decoder fills missing or damaged parts with grey and warns; here a warning is an error. Only bytes that are left
 /// over may be padding: they are left out of a second attempt if the data before them is complete.
+///
+/// The library offers no means to stop it. It is not begun when it may not end before the deadline.
 pub(crate) fn decode(
     mut file: JpegFile<'_>,
     reduction: u32,
+    time: &TimeLeft,
     clean: &mut Vec<u8>,
     mut pixels: Vec<u8>,
-) -> Result<DecodedJpeg, PhotoFault> {
+) -> Result<DecodedJpeg, FaceError> {
     file.write(clean);
-    let unreadable = |_: turbojpeg::Error| PhotoFault::Unreadable;
+    let unreadable = |_: turbojpeg::Error| FaceError::from(PhotoFault::Unreadable);
     match decompress(clean, reduction, &mut pixels) {
         Err(turbojpeg::Error::TurboJpegError(message)) if message.contains(LEFT_OVER) => {
-            let lengths = entropy::scan_lengths(&file).ok_or(PhotoFault::Unreadable)?;
+            let lengths = entropy::scan_lengths(&file, time).ok_or_else(|| time.fault())?;
+            time.check()?;
             file.shorten_scans(&lengths);
             file.write(clean);
             decompress(clean, reduction, &mut pixels).map_err(unreadable)

@@ -66,6 +66,6 @@ fn is_lossless(frame: &Frame) -> bool {
     matches!(frame.marker, 0xc3 | 0xcb)
 }
 
-fn is_arithmetic(frame: &Frame) -> bool {
+pub(super) fn is_arithmetic(frame: &Frame) -> bool {
     frame.marker >= 0xc8
 }
