@@ -91,6 +91,8 @@ declare::metrics! {
     client_requests: IntCounterVec = "padan_client_requests_total", ["client"];
     /// Refusals by client and reason: rate, quota, forbidden, share.
     client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
+    /// Processor seconds that the photos of a client took in the inference workers.
+    client_cpu: CounterVec = "padan_client_cpu_seconds_total", ["client"];
     /// Used and reserved share of a client's quota, 0 to 1; absent without a quota and before the first request.
     client_quota_used: GaugeVec = "padan_client_quota_used_ratio", ["client", "period"];
     /// Whether a component was ready (1) at the last check.
@@ -196,7 +198,7 @@ impl Metrics {
     pub(crate) fn subscribe(self: &Arc<Self>, verifier: &Verifier) {
         let (of_photos, of_commits) = (Arc::clone(self), Arc::clone(self));
         verifier.observe(
-            Arc::new(move |job| of_photos.on_job_started(job)),
+            move |job| of_photos.on_job_started(job),
             move |AuditCommit { rows, took }| {
                 of_commits.audit_commit_rows.observe(rows as f64);
                 of_commits.audit_commit_duration.observe(took.as_secs_f64());

@@ -6,6 +6,7 @@ use padan_domain::{Calibration, ModelContractId, Photo};
 use crate::{
     align::ARCFACE_FRAME,
     analysis::Analysis,
+    caller::Caller,
     catalogue::Catalogue,
     config::Config,
     decode::{Bounds, Decoder},
@@ -29,6 +30,7 @@ use crate::{
 pub struct Engine {
     workers: Workers,
     identity: Arc<Identity>,
+    caller: Caller,
 }
 
 /// The models, the calibration and the device of an engine.
@@ -81,7 +83,13 @@ impl Engine {
             milliseconds = began.elapsed().as_millis() as u64,
             "face engine ready"
         );
-        Ok(Self { workers, identity: Arc::new(identity) })
+        Ok(Self { workers, identity: Arc::new(identity), caller: Caller::default() })
+    }
+
+    /// The same engine, which processes photos on behalf of a caller. Callers share the workers' time equally.
+    #[must_use]
+    pub fn on_behalf_of(self, caller: Caller) -> Self {
+        Self { caller, ..self }
     }
 
     /// Embeds a selfie. It must show one face, in good quality.
@@ -92,7 +100,7 @@ impl Engine {
     ///
     /// [`FaceError`] when the photo is rejected, the queue is full, the deadline has passed, or the engine fails.
     pub async fn probe(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
-        self.workers.analyse(photo, Role::Probe, deadline).await
+        self.workers.analyse(self.caller, photo, Role::Probe, deadline).await
     }
 
     /// Embeds a registry's portrait: its largest and most central face, whatever its quality.
@@ -101,7 +109,7 @@ impl Engine {
     ///
     /// As [`Engine::probe`], without the rules for selfies.
     pub async fn reference(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
-        self.workers.analyse(photo, Role::Reference, deadline).await
+        self.workers.analyse(self.caller, photo, Role::Reference, deadline).await
     }
 
     /// Its models, calibration and device.
@@ -119,7 +127,7 @@ impl Engine {
         &self.identity.calibration
     }
 
-    /// Sets the observer that is called when a worker starts on a photo. Later calls change nothing.
+    /// Sets the observer that is called when a worker starts on a photo and when it has finished. Later calls change nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         self.workers.observe_jobs(observer);
     }

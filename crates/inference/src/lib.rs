@@ -7,7 +7,8 @@
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
 //!
-//! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes.
+//! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes. The [`Caller`]
+//! of a photo is a number without a meaning here.
 //!
 //! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
 //!
@@ -17,6 +18,7 @@
 mod align;
 mod analysis;
 mod calibration_file;
+mod caller;
 mod catalogue;
 mod completeness;
 mod config;
@@ -27,6 +29,7 @@ mod embedder;
 mod engine;
 mod error;
 mod faces;
+mod fair_queue;
 mod geometry;
 mod manifest;
 mod manifest_file;
@@ -60,6 +63,7 @@ pub use calibration_file::{
     CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPoint, CalibrationSource, GroupRate,
     PassMark, Rate,
 };
+pub use caller::Caller;
 pub use catalogue::{Catalogue, ModelFile};
 pub use config::{
     Config, DetectionConfig, Device, DeviceChoice, Limits, PrecisionChoice, QualityConfig, SubjectConfig,
@@ -85,4 +89,4 @@ pub use quality::Quality;
 pub use retry_budget::RetryBudget;
 pub use runtime_library::find as find_runtime_library;
 pub use subject::Subject;
-pub use workers::{JobObserver, JobStarted, WorkerFigures, WorkersEnded};
+pub use workers::{JobEnded, JobEvent, JobObserver, JobStarted, WorkerFigures, WorkersEnded};

@@ -1,39 +1,52 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use crate::caller::Caller;
 
 /// A limit of the memory that the photos of all workers take together. Request bodies have a limit of their own.
 #[derive(Clone)]
-pub(crate) struct MemoryBudget(Arc<Bytes>);
+pub(crate) struct MemoryBudget(Arc<Budget>);
 
-struct Bytes {
+struct Budget {
     limit: u64,
-    reserved: AtomicU64,
+    /// In bytes; no entry is zero.
+    reserved: Mutex<HashMap<Caller, u64>>,
 }
 
 /// A reservation, which ends when it is dropped.
 #[must_use]
 pub(crate) struct ReservedMemory {
-    budget: Arc<Bytes>,
+    budget: Arc<Budget>,
+    caller: Caller,
     bytes: u64,
 }
 
 impl MemoryBudget {
     pub(crate) fn new(limit: u64) -> Self {
-        Self(Arc::new(Bytes { limit, reserved: AtomicU64::new(0) }))
+        Self(Arc::new(Budget { limit, reserved: Mutex::default() }))
     }
 
-    /// Reserves the memory of a photo; `None` when the other workers' reservations leave too little.
-    pub(crate) fn reserve(&self, bytes: u64) -> Option<ReservedMemory> {
-        let within = |reserved: u64| reserved.checked_add(bytes).filter(|sum| *sum <= self.0.limit);
-        self.0.reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
-        Some(ReservedMemory { budget: Arc::clone(&self.0), bytes })
+    /// Reserves the memory of a photo; `None` when the other workers' reservations leave too little. A caller leaves a
+    /// quarter to others, unless it is a single photo that needs more.
+    pub(crate) fn reserve(&self, caller: Caller, bytes: u64) -> Option<ReservedMemory> {
+        let limit = self.0.limit;
+        let mut reserved = self.0.reserved();
+        let own = reserved.get(&caller).copied().unwrap_or_default();
+        sum(&reserved).checked_add(bytes).filter(|total| *total <= limit)?;
+        if own > 0 && own + bytes > limit - limit / 4 {
+            return None;
+        }
+        if bytes > 0 {
+            reserved.insert(caller, own + bytes);
+        }
+        Some(ReservedMemory { budget: Arc::clone(&self.0), caller, bytes })
     }
 
     /// In bytes.
     pub(crate) fn reserved(&self) -> u64 {
-        self.0.reserved.load(Ordering::Relaxed)
+        sum(&self.0.reserved())
     }
 
     /// In bytes.
@@ -42,9 +55,26 @@ impl MemoryBudget {
     }
 }
 
+impl Budget {
+    fn reserved(&self) -> MutexGuard<'_, HashMap<Caller, u64>> {
+        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The sum of the reservations, none of which exceeds the limit.
+fn sum(reserved: &HashMap<Caller, u64>) -> u64 {
+    reserved.values().sum()
+}
+
 impl Drop for ReservedMemory {
     fn drop(&mut self) {
-        self.budget.reserved.fetch_sub(self.bytes, Ordering::Relaxed);
+        let mut reserved = self.budget.reserved();
+        let left = reserved.get(&self.caller).map_or(0, |own| own - self.bytes);
+        if left > 0 {
+            reserved.insert(self.caller, left);
+        } else {
+            reserved.remove(&self.caller);
+        }
     }
 }
 
@@ -52,15 +82,31 @@ impl Drop for ReservedMemory {
 mod tests {
     use super::*;
 
+    const BANK: Caller = Caller(1);
+    const SHOP: Caller = Caller(2);
+
     #[test]
     fn workers_share_the_budget_and_return_what_they_reserved() {
         let budget = MemoryBudget::new(1_000_000);
-        let first = budget.reserve(600_000);
-        assert!(first.is_some() && budget.reserve(400_001).is_none());
-        let second = budget.reserve(400_000);
+        let first = budget.reserve(BANK, 600_000);
+        assert!(first.is_some() && budget.reserve(SHOP, 400_001).is_none());
+        let second = budget.reserve(SHOP, 400_000);
         assert_eq!(budget.reserved(), budget.limit());
         drop((first, second));
         assert_eq!(budget.reserved(), 0);
-        assert!(budget.reserve(u64::MAX).is_none());
+        assert!(budget.reserve(BANK, u64::MAX).is_none());
+    }
+
+    #[test]
+    fn the_photos_of_one_caller_leave_room_for_those_of_others() {
+        let budget = MemoryBudget::new(1_000_000);
+        let first = budget.reserve(BANK, 500_000);
+        assert!(first.is_some() && budget.reserve(BANK, 250_001).is_none());
+        let second = budget.reserve(BANK, 250_000);
+        assert!(second.is_some() && budget.reserve(BANK, 1).is_none());
+        assert!(budget.reserve(SHOP, 250_000).is_some());
+        drop((first, second));
+        assert!(budget.reserve(BANK, 1_000_000).is_some(), "a single photo may take everything");
+        assert_eq!(budget.reserved(), 0);
     }
 }

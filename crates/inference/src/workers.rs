@@ -1,6 +1,6 @@
-//! Worker threads behind a bounded queue.
+//! Worker threads behind a bounded queue, whose order is fair to the callers.
 //!
-//! A full queue refuses a photo at once. A worker drops a queued photo without decoding it if its deadline has passed
+//! A full queue refuses a photo at once: one of the caller that has the most in it. A worker drops a queued photo without decoding it if its deadline has passed
 //! or its caller no longer waits. A panic ends the job that caused it, not the worker.
 
 use std::{
@@ -13,14 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use padan_domain::Photo;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 use crate::{
     analysis::Analysis,
+    caller::Caller,
     config::BYTES_PER_PIXEL,
+    decode::Declared,
     error::{FaceError, StartError},
+    fair_queue::{JobReceiver, JobSender, Pushed, Taken, fair_queue},
     memory_budget::MemoryBudget,
     pipeline::{Pipeline, Role},
 };
@@ -28,7 +31,7 @@ use crate::{
 /// A handle to the queue. The workers end when the last clone is dropped.
 #[derive(Clone)]
 pub(crate) struct Workers {
-    queue: Sender<Job>,
+    queue: JobSender<Job>,
     counts: Arc<Counts>,
     memory: MemoryBudget,
     threads: usize,
@@ -55,6 +58,25 @@ pub struct WorkerFigures {
     pub expired: u64,
 }
 
+/// An event in the work on a photo.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum JobEvent {
+    /// A worker has started on it.
+    Started(JobStarted),
+    /// A worker has finished it, with or without success.
+    Ended(JobEnded),
+}
+
+/// What a photo took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEnded {
+    /// On whose behalf it was processed.
+    pub caller: Caller,
+    /// The processor time of the worker's thread. Further threads of its sessions (`inference.threads`) and a GPU are
+    /// not included.
+    pub cpu: Duration,
+}
+
 /// The properties of a photo that are known when a worker starts on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct JobStarted {
@@ -78,8 +100,8 @@ pub struct WorkersEnded {
     pub workers: usize,
 }
 
-/// A callback for the start of each job. It runs on the worker's thread, so it must not block.
-pub type JobObserver = Arc<dyn Fn(JobStarted) + Send + Sync>;
+/// A callback for the start and the end of each job. It runs on the worker's thread, so it must not block.
+pub type JobObserver = Arc<dyn Fn(JobEvent) + Send + Sync>;
 
 #[derive(Default)]
 struct Counts {
@@ -88,6 +110,14 @@ struct Counts {
     refused: AtomicU64,
     expired: AtomicU64,
     observer: OnceLock<JobObserver>,
+}
+
+impl Counts {
+    fn observe(&self, event: JobEvent) {
+        if let Some(observer) = self.observer.get() {
+            observer(event);
+        }
+    }
 }
 
 struct Job {
@@ -104,9 +134,9 @@ impl Workers {
         queue_length: usize,
         memory: MemoryBudget,
     ) -> Result<Self, StartError> {
-        let (queue, jobs) = bounded(queue_length);
-        let counts = Arc::new(Counts::default());
         let threads = pipelines.len();
+        let (queue, jobs) = fair_queue(queue_length, threads);
+        let counts = Arc::new(Counts::default());
         for (number, pipeline) in pipelines.into_iter().enumerate() {
             let worker = Worker { pipeline, counts: Arc::clone(&counts), memory: memory.clone() };
             let jobs = jobs.clone();
@@ -117,21 +147,21 @@ impl Workers {
 
     pub(crate) async fn analyse(
         &self,
+        caller: Caller,
         photo: Photo,
         role: Role,
         deadline: Instant,
     ) -> Result<Analysis, FaceError> {
         let (answer, result) = oneshot::channel();
         let job = Job { photo, role, queued_at: Instant::now(), deadline, answer };
-        match self.queue.try_send(job) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
+        match self.queue.push(caller, job) {
+            Pushed::Queued => {}
+            // This photo, or another one whose caller waits at `result`.
+            Pushed::Displaced(Job { answer, .. }) => {
                 self.counts.refused.fetch_add(1, Ordering::Relaxed);
-                return Err(FaceError::QueueFull);
+                let _ = answer.send(Err(FaceError::QueueFull));
             }
-            Err(TrySendError::Disconnected(_)) => {
-                return Err(FaceError::Broken("all worker threads have ended".into()));
-            }
+            Pushed::Closed => return Err(FaceError::Broken("all worker threads have ended".into())),
         }
         match tokio::time::timeout_at(deadline.into(), result).await {
             Ok(Ok(analysis)) => analysis,
@@ -158,8 +188,8 @@ impl Workers {
         WorkerFigures {
             workers: self.threads,
             busy: self.counts.busy.load(Ordering::Relaxed),
-            queued: self.queue.len(),
-            queue_length: self.queue.capacity().unwrap_or(usize::MAX),
+            queued: self.queue.queued(),
+            queue_length: self.queue.capacity(),
             pixels: self.memory.reserved() / BYTES_PER_PIXEL,
             max_pixels: self.memory.limit() / BYTES_PER_PIXEL,
             refused: self.counts.refused.load(Ordering::Relaxed),
@@ -176,39 +206,47 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, jobs: &Receiver<Job>) {
+    fn run(mut self, jobs: &JobReceiver<Job>) {
         let counts = Arc::clone(&self.counts);
         let _ended = CountOnDrop(&counts.ended);
-        for job in jobs {
-            let result = if job.answer.is_closed() || Instant::now() >= job.deadline {
-                Err(FaceError::Expired)
-            } else {
-                catch_unwind(AssertUnwindSafe(|| self.process(&job))).unwrap_or_else(|_| {
-                    Err(FaceError::Broken("a worker panicked while it processed the photo".into()))
-                })
+        while let Some(taken) = jobs.take() {
+            let cpu_before = cpu_time_of_this_thread();
+            let is_wanted = !taken.job.answer.is_closed() && Instant::now() < taken.job.deadline;
+            let declared = is_wanted.then(|| caught(|| self.pipeline.inspect(&taken.job.photo)));
+            let Some(Taken { job, charge }) = taken.deferred_if_slow(longest(declared.as_ref())) else {
+                continue;
+            };
+            let result = match declared {
+                None => Err(FaceError::Expired),
+                Some(declared) => declared
+                    .and_then(|declared| caught(|| self.process(&job, &declared, charge.caller())).flatten()),
             };
             if matches!(result, Err(FaceError::Expired)) {
                 counts.expired.fetch_add(1, Ordering::Relaxed);
             }
+            let ended = JobEnded {
+                caller: charge.caller(),
+                cpu: cpu_time_of_this_thread().saturating_sub(cpu_before),
+            };
+            drop(charge);
+            // Before the answer, so that the time of an answered request is charged.
+            let _ = catch_unwind(AssertUnwindSafe(|| counts.observe(JobEvent::Ended(ended))));
             // Sending fails when the caller no longer waits.
             let _ = job.answer.send(result);
         }
     }
 
-    fn process(&mut self, job: &Job) -> Result<Analysis, FaceError> {
+    fn process(&mut self, job: &Job, declared: &Declared, caller: Caller) -> Result<Analysis, FaceError> {
         let _busy = Busy::new(&self.counts.busy);
         let waited = job.queued_at.elapsed();
-        let declared = self.pipeline.inspect(&job.photo);
-        if let Some(on_job_started) = self.counts.observer.get() {
-            on_job_started(JobStarted {
-                waited,
-                is_selfie: job.role == Role::Probe,
-                bytes: job.photo.bytes().len(),
-                megapixels: declared.size.map(megapixels),
-            });
-        }
+        self.counts.observe(JobEvent::Started(JobStarted {
+            waited,
+            is_selfie: job.role == Role::Probe,
+            bytes: job.photo.bytes().len(),
+            megapixels: declared.size.map(megapixels),
+        }));
         // `analyse` refuses a photo that is too large, or whose headers cannot be read, before it allocates memory.
-        let reserved = declared.cost.ok().map(|cost| self.memory.reserve(cost.bytes));
+        let reserved = declared.cost.as_ref().ok().map(|cost| self.memory.reserve(caller, cost.bytes));
         if matches!(reserved, Some(None)) {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(FaceError::QueueFull);
@@ -217,6 +255,23 @@ impl Worker {
         analysis.timings.queued = waited;
         Ok(analysis)
     }
+}
+
+/// Does a part of a job, whose panic ends the job and not the worker.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, FaceError> {
+    catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| FaceError::Broken("a worker panicked while it processed the photo".into()))
+}
+
+/// How long decoding takes at most, according to the headers.
+fn longest(declared: Option<&Result<Declared, FaceError>>) -> Duration {
+    let cost = declared.and_then(|declared| declared.as_ref().ok()?.cost.as_ref().ok());
+    cost.map_or(Duration::ZERO, |cost| cost.longest())
+}
+
+fn cpu_time_of_this_thread() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 fn megapixels((width, height): (u32, u32)) -> f64 {

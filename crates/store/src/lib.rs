@@ -6,7 +6,7 @@
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`], [`Store::add_client`]) and how much of their quotas is
-//! used ([`Store::take_quota`]). With [`Store::enrolment`] several processes share the enrolment of all people and
+//! used ([`Store::take_quota`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`] several processes share the enrolment of all people and
 //! resume it after one was killed. [`Store::active_model`] returns the model set that the services use.
 //!
 //! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. A [`ClientSecret`] is
@@ -40,6 +40,7 @@ mod client_profile;
 mod client_rules;
 mod client_secret;
 mod config;
+mod cpu_use;
 mod enrolment;
 mod error;
 mod failed_faces;
@@ -68,6 +69,7 @@ pub use client_change::{NewClient, Rotation};
 pub use client_profile::ClientProfile;
 pub use client_secret::{ClientSecret, SecretHashes};
 pub use config::Config;
+pub use cpu_use::CpuUse;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
 pub use overview::Overview;

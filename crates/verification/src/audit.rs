@@ -20,8 +20,10 @@ impl Verifier {
         self.parts.audit.record_without_waiting(event);
     }
 
-    /// Writes the rows that are still queued. Call it when no request is served any more.
+    /// Writes the rows that are still queued, and the processor time of the clients. Call it when no request is served
+    /// any more.
     pub async fn finish(&self) {
         self.parts.audit.finish().await;
+        self.cpu_account.save(&self.parts.store, &self.parts.clock).await;
     }
 }

@@ -39,8 +39,8 @@ impl EngineInUse {
         self.is_outdated.load(Ordering::Relaxed)
     }
 
-    /// Sets the observer that is called when a worker starts on a photo, in this engine and in those that
-    /// replace it. Later calls change nothing.
+    /// Sets the observer that is called when a worker starts on a photo and when it has finished, in this engine and in
+    /// those that replace it. Later calls change nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         let observer = self.job_observer.get_or_init(|| observer);
         self.current().observe_jobs(Arc::clone(observer));

@@ -12,9 +12,11 @@ const LAG_INTERVAL: Duration = Duration::from_secs(2);
 const READINESS_INTERVAL: Duration = Duration::from_secs(5);
 /// The interval at which templates are counted.
 const TEMPLATES_INTERVAL: Duration = Duration::from_secs(30);
+/// The interval at which the processor time of the clients is saved.
+const CPU_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Verifier {
-    /// Starts the tasks that sample figures, and a task that ends when the writer of the audit trail does. Must be
+    /// Starts the tasks that sample figures, a task that saves the processor time of the clients, and a task that ends when the writer of the audit trail does. Must be
     /// called within a Tokio runtime.
     pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
         let trail = self.parts.audit.clone();
@@ -30,6 +32,13 @@ impl Verifier {
         tasks.spawn(
             "template count",
             repeat(TEMPLATES_INTERVAL, async move || verifier.count_templates().await),
+        );
+        let verifier = self.clone();
+        tasks.spawn(
+            "processor time",
+            repeat(CPU_INTERVAL, async move || {
+                verifier.cpu_account.save(&verifier.parts.store, &verifier.parts.clock).await;
+            }),
         );
     }
 

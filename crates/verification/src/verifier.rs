@@ -10,7 +10,7 @@ use padan_domain::{
     BirthDate, CitizenStatus, Clock, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, Photo, judge,
 };
-use padan_inference::{Analysis, Engine, Identity, JobObserver, WorkerFigures};
+use padan_inference::{Analysis, Engine, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
 use tracing::{Instrument as _, info_span};
@@ -18,6 +18,7 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     basic::{self, BasicOutcome, BasicRequest},
     config::Config,
+    cpu_account::{CpuAccount, CpuTime},
     deadline::{engine_error, within},
     engine_in_use::EngineInUse,
     error::VerificationError,
@@ -34,6 +35,7 @@ pub struct Verifier {
     pub(crate) trials: Trials,
     pub(crate) unreadable_templates: Arc<AtomicU64>,
     pub(crate) samples: Arc<Samples>,
+    pub(crate) cpu_account: Arc<CpuAccount>,
 }
 
 /// The parts of a verifier.
@@ -68,6 +70,8 @@ pub struct VerifierFigures {
     pub model_outdated: bool,
     /// The figures that were sampled last.
     pub sampled: Sampled,
+    /// The processor time of each client's photos.
+    pub cpu: Vec<CpuTime>,
 }
 
 /// The engine's models and device, for an operator.
@@ -93,6 +97,7 @@ impl Verifier {
             parts: Arc::new(parts),
             unreadable_templates: Arc::default(),
             samples: Arc::default(),
+            cpu_account: Arc::default(),
         }
     }
 
@@ -139,7 +144,8 @@ impl Verifier {
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
         // One engine for the entire request, so that reference and selfie are embedded under the same contract.
-        let engine = self.parts.engine.current();
+        let caller = self.cpu_account.caller(&request.client);
+        let engine = self.parts.engine.current().on_behalf_of(caller);
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, info_span!("registry"), lookup),
@@ -197,13 +203,22 @@ impl Verifier {
             unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
             model_outdated: self.parts.engine.is_outdated(),
             sampled: self.samples.current(),
+            cpu: self.cpu_account.totals(),
         }
     }
 
     /// Sets the observers that are called when a worker starts on a photo and when the audit trail commits. They must
-    /// not block.
-    pub fn observe(&self, jobs: JobObserver, commits: impl Fn(AuditCommit) + Send + Sync + 'static) {
-        self.parts.engine.observe_jobs(jobs);
+    /// not block. From then on, clients are charged with the processor time of their photos.
+    pub fn observe(
+        &self,
+        on_started: impl Fn(JobStarted) + Send + Sync + 'static,
+        commits: impl Fn(AuditCommit) + Send + Sync + 'static,
+    ) {
+        let account = Arc::clone(&self.cpu_account);
+        self.parts.engine.observe_jobs(Arc::new(move |event| match event {
+            JobEvent::Started(job) => on_started(job),
+            JobEvent::Ended(JobEnded { caller, cpu }) => account.charge(caller, cpu),
+        }));
         self.parts.audit.observe_commits(commits);
     }
 

@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use padan_store::{AuditFilter, AuditLog, UsageRow};
+use padan_store::{AuditFilter, AuditLog, CpuUse, StoreError, UsageRow};
 use tokio::runtime::Runtime;
 
 use super::timestamp::Timestamp;
@@ -13,7 +13,8 @@ use crate::{settings::SettingsArguments, telemetry};
 
 /// Print how many calls each client made, by day, endpoint and outcome
 ///
-/// Counts the rows of the audit trail, including those of pruned months. Days are days in Asia/Jakarta.
+/// Counts the rows of the audit trail, including those of pruned months. Days are days in Asia/Jakarta. With --cpu,
+/// prints the processor time of each client's photos instead, including that of photos that were refused.
 #[derive(Debug, Args)]
 pub(crate) struct UsageArguments {
     #[command(flatten)]
@@ -27,14 +28,21 @@ pub(crate) struct UsageArguments {
     /// Only calls before this day
     #[arg(long, value_name = "DAY")]
     to: Option<Timestamp>,
+    /// Print processor seconds by client and day, instead of calls
+    #[arg(long)]
+    cpu: bool,
     /// Print comma-separated values instead of a table
     #[arg(long)]
     csv: bool,
 }
 
-const COLUMNS: [&str; 5] = ["client", "day", "endpoint", "outcome", "calls"];
+/// Rows of text below their headings. The last column has numbers.
+struct Table {
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
 
-/// Prints the counts.
+/// Prints the counts, or the processor time.
 pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
@@ -44,53 +52,65 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
         from: arguments.from.map(Timestamp::into_inner),
         to: arguments.to.map(Timestamp::into_inner),
     };
-    let rows =
-        Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.usage(&filter).await })?;
-    let records: Vec<[String; 5]> = rows.into_iter().map(record).collect();
+    let table = Runtime::new()?.block_on(async {
+        let mut log = AuditLog::open(&settings.store).await?;
+        if arguments.cpu {
+            Ok::<_, StoreError>(Table::of_cpu(log.cpu_use(&filter).await?))
+        } else {
+            Ok(Table::of_calls(log.usage(&filter).await?))
+        }
+    })?;
     if arguments.csv {
-        write_csv(&records)?;
+        table.write_csv()?;
     } else {
-        write_table(&records)?;
+        table.write_text()?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn record(row: UsageRow) -> [String; 5] {
-    [row.client, row.day.to_string(), row.endpoint, row.reason, row.calls.to_string()]
-}
-
-fn write_csv(records: &[[String; 5]]) -> Result<()> {
-    let mut writer = csv::Writer::from_writer(io::stdout());
-    writer.write_record(COLUMNS)?;
-    for record in records {
-        writer.write_record(record)?;
+impl Table {
+    fn of_calls(rows: Vec<UsageRow>) -> Self {
+        let cells = |row: UsageRow| {
+            vec![row.client, row.day.to_string(), row.endpoint, row.reason, row.calls.to_string()]
+        };
+        Self {
+            columns: vec!["client", "day", "endpoint", "outcome", "calls"],
+            rows: rows.into_iter().map(cells).collect(),
+        }
     }
-    Ok(writer.flush()?)
-}
 
-fn write_table(records: &[[String; 5]]) -> Result<()> {
-    let widths: Vec<usize> = (0..COLUMNS.len())
-        .map(|column| {
-            records
-                .iter()
-                .map(|record| record[column].len())
-                .chain([COLUMNS[column].len()])
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut out = io::stdout().lock();
-    let mut line = |cells: [&str; 5]| {
-        let [client, day, endpoint, outcome, calls] = cells;
-        writeln!(
-            out,
-            "{client:<0$}  {day:<1$}  {endpoint:<2$}  {outcome:<3$}  {calls:>4$}",
-            widths[0], widths[1], widths[2], widths[3], widths[4]
-        )
-    };
-    line(COLUMNS)?;
-    for record in records {
-        line(record.each_ref().map(String::as_str))?;
+    fn of_cpu(rows: Vec<CpuUse>) -> Self {
+        let cells = |row: CpuUse| {
+            vec![row.client, row.day.to_string(), format!("{:.3}", row.microseconds as f64 / 1e6)]
+        };
+        Self { columns: vec!["client", "day", "cpu_seconds"], rows: rows.into_iter().map(cells).collect() }
     }
-    Ok(())
+
+    fn write_csv(&self) -> Result<()> {
+        let mut writer = csv::Writer::from_writer(io::stdout());
+        writer.write_record(&self.columns)?;
+        for row in &self.rows {
+            writer.write_record(row)?;
+        }
+        Ok(writer.flush()?)
+    }
+
+    fn write_text(&self) -> Result<()> {
+        let headings: Vec<String> = self.columns.iter().map(|&heading| heading.to_owned()).collect();
+        let lines = || std::iter::once(&headings).chain(&self.rows);
+        let last = self.columns.len() - 1;
+        let width = |column: usize| lines().map(|cells| cells[column].len()).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..=last).map(width).collect();
+        let mut out = io::stdout().lock();
+        for cells in lines() {
+            for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+                if column < last {
+                    write!(out, "{cell:<width$}  ")?;
+                } else {
+                    writeln!(out, "{cell:>width$}")?;
+                }
+            }
+        }
+        Ok(())
+    }
 }

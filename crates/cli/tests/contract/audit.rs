@@ -111,6 +111,23 @@ fn every_outcome_has_a_row() {
     let day = (chrono::Utc::now() + chrono::TimeDelta::hours(7)).date_naive();
     assert!(used.lines().any(|line| line == format!("bank,{day},face-verification,VERIFIED,1")), "{used}");
     assert_eq!(used.lines().count(), 1 + expected.len());
+    wait_for_processor_time(&service, &format!("bank,{day},"));
+}
+
+/// Waits until the processor time is saved, which happens every few seconds.
+fn wait_for_processor_time(service: &TestService, start: &str) {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let used = text(&service.command(&["usage", "--cpu", "--csv"]));
+        let seconds = used.lines().find_map(|line| line.strip_prefix(start)?.parse::<f64>().ok());
+        if seconds.is_some_and(|seconds| seconds > 0.0) {
+            assert_eq!(used.lines().next(), Some("client,day,cpu_seconds"));
+            assert_eq!(used.lines().count(), 2, "{used}");
+            return;
+        }
+        assert!(Instant::now() < until, "{used}");
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[test]

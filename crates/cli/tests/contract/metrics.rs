@@ -122,6 +122,9 @@ fn all_metrics_count_and_promtool_accepts_them() {
     ] {
         assert_eq!(value(&text, series), Some(expected), "{series} in:\n{text}");
     }
+    let cpu = value(&text, r#"padan_client_cpu_seconds_total{client="bank"}"#).unwrap();
+    // Four photos, with a machine of any speed.
+    assert!(cpu > 0.004 && cpu < 60.0, "{cpu}");
     for began in [
         "padan_db_pool_connections{database=\"store\",host=\"",
         "padan_db_pool_attempts_total{database=\"registry\",host=\"",

@@ -1,9 +1,9 @@
-use std::sync::PoisonError;
+use std::{sync::PoisonError, time::Duration};
 
 use padan_verification::{
-    Clients, EngineIdentity, PoolFigures, QuotaFigures, Sampled, Verifier, VerifierFigures,
+    Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, Verifier, VerifierFigures,
 };
-use prometheus::{Encoder as _, IntCounter, TextEncoder};
+use prometheus::{Counter, Encoder as _, IntCounter, TextEncoder};
 
 use super::Metrics;
 
@@ -30,8 +30,16 @@ impl Metrics {
     }
 
     fn observe(&self, figures: VerifierFigures) {
-        let VerifierFigures { engine, registry, store, audit, unreadable_templates, model_outdated, sampled } =
-            figures;
+        let VerifierFigures {
+            engine,
+            registry,
+            store,
+            audit,
+            unreadable_templates,
+            model_outdated,
+            sampled,
+            cpu,
+        } = figures;
         raise(&self.unreadable_templates, unreadable_templates);
         self.model_behind.set(model_outdated.into());
         self.queue_depth.set(whole(engine.queued));
@@ -56,6 +64,9 @@ impl Metrics {
         raise(&self.audit_rows.with_label_values(&["durable"]), audit.rows);
         raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
         self.observe_samples(&sampled);
+        for CpuTime { client, time } in &cpu {
+            raise_seconds(&self.client_cpu.with_label_values(&[client.as_str()]), *time);
+        }
     }
 
     fn observe_samples(&self, Sampled { ready, templates, enrolment }: &Sampled) {
@@ -115,8 +126,7 @@ impl Metrics {
         {
             raise(&self.pool_attempts.with_label_values(&[database, host, outcome]), count);
         }
-        let waited = self.pool_wait.with_label_values(&[database, host]);
-        waited.inc_by((pool.acquire_wait.as_secs_f64() - waited.get()).max(0.0));
+        raise_seconds(&self.pool_wait.with_label_values(&[database, host]), pool.acquire_wait);
     }
 }
 
@@ -126,6 +136,10 @@ fn whole(count: usize) -> i64 {
 
 fn large(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn raise_seconds(counter: &Counter, to: Duration) {
+    counter.inc_by((to.as_secs_f64() - counter.get()).max(0.0));
 }
 
 fn raise(counter: &IntCounter, to: u64) {

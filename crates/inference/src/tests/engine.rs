@@ -10,11 +10,12 @@ use std::{
 };
 
 use crate::{
+    caller::Caller,
     config::{Config, DeviceChoice, PrecisionChoice},
     engine::Engine,
     error::{FaceError, StartError},
     test_support::{config, photo, pipeline, workspace},
-    workers::WorkersEnded,
+    workers::{JobEnded, JobEvent, WorkersEnded},
 };
 
 fn engine(workers: usize, queue_length: usize) -> Engine {
@@ -104,6 +105,46 @@ async fn a_photo_past_its_deadline_is_dropped() {
     assert_eq!(late.unwrap_err(), FaceError::Expired);
     engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.unwrap();
     assert_eq!(engine.figures().expired, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_with_one_photo_does_not_wait_for_all_photos_of_another() {
+    let engine = engine(1, 64);
+    let (ended, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let (all_queued, queued) = std::sync::mpsc::channel::<()>();
+    let queued = std::sync::Mutex::new(queued);
+    engine.observe_jobs(Arc::new(move |event| match event {
+        // The first photo is held until the others wait.
+        JobEvent::Started(_) => drop(queued.lock().unwrap().recv()),
+        JobEvent::Ended(job) => ended.send(job).unwrap(),
+    }));
+    let [crowd, alone] = [1, 2].map(|number| engine.clone().on_behalf_of(Caller(number)));
+    let send = |engine: &Engine, photos: usize| -> Vec<_> {
+        let one = |_| {
+            let engine = engine.clone();
+            tokio::spawn(async move { engine.probe(selfie("101_s1.jpg"), in_a_minute()).await })
+        };
+        (0..photos).map(one).collect()
+    };
+    let mut tasks = send(&crowd, 8);
+    while engine.figures().queued < 7 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tasks.extend(send(&alone, 1));
+    while engine.figures().queued < 8 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    drop(all_queued);
+    for task in tasks {
+        task.await.unwrap().unwrap();
+    }
+    let mut callers = Vec::new();
+    for _ in 0..9 {
+        let JobEnded { caller: Caller(number), cpu } = order.recv().await.unwrap();
+        assert!(cpu > Duration::from_millis(1), "{cpu:?}");
+        callers.push(number);
+    }
+    assert_eq!(callers, [1, 2, 1, 1, 1, 1, 1, 1, 1]);
 }
 
 /// Panics when a caught panic's payload is dropped, which is after `catch_unwind`.

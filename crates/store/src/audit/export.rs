@@ -16,7 +16,11 @@ use super::{
     row::AuditRow,
     usage::{self, UsageRow},
 };
-use crate::{config::Config, error::StoreError};
+use crate::{
+    config::Config,
+    cpu_use::{self, CpuUse},
+    error::StoreError,
+};
 
 /// Reads the audit trail: exports, verifies and prunes it. Needs no template keys, and person keys only to find a
 /// person.
@@ -128,6 +132,15 @@ impl AuditLog {
     /// When the store fails.
     pub async fn usage(&mut self, filter: &AuditFilter) -> Result<Vec<UsageRow>, StoreError> {
         usage::read(&mut self.connection, filter).await
+    }
+
+    /// The processor time of photos by client and day. The filter's person is ignored.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn cpu_use(&mut self, filter: &AuditFilter) -> Result<Vec<CpuUse>, StoreError> {
+        cpu_use::read(&mut self.connection, filter).await
     }
 
     /// The last recorded head of each chain, newest first.

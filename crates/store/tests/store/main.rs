@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod cpu_use;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod failures;
