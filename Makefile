@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients rolling-restart failover peer scale attacks faults soak cases evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases evaluate calibrate lint check-deploy fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,10 @@ enroll-check: deps ## enrol 20,000 generated people and kill the enrolment twice
 
 hostile: deps ## let the program read the most expensive photos, and show their peak memory and processor time
 	@scripts/hostile.sh
+
+starve: deps ## let a client send the most expensive photos, and show how long another client waits
+	@scripts/deps.sh --for-load
+	@scripts/starve.sh $(ARGS)
 
 slow-clients: deps ## let 1,000 clients send 10 MB slowly each, and show the answers and the peak memory
 	@scripts/slow-clients.sh

@@ -207,7 +207,7 @@ def measure(padan, photo):
 def write(folder, photos):
     for name, make in photos.items():
         if "16 bits" in name or "arithmetic" in name:
-            (folder / name.replace(" ", "-")).write_bytes(make())
+            (folder / name.replace(",", "").replace(" ", "-")).write_bytes(make())
 
 
 def main():

@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// as they are.
     #[arg(long = "size", value_name = "WxH")]
     pub(crate) sizes: Vec<Size>,
+    /// Send this photo instead of the selfies, for each person; may be repeated, then the photos are sent in turn
+    #[arg(long = "photo", value_name = "FILE", conflicts_with = "sizes")]
+    pub(crate) photos: Vec<PathBuf>,
     /// Closed loop: number of callers, each of which sends its next request after an answer
     #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "rate")]
     pub(crate) connections: usize,

@@ -1,4 +1,6 @@
-use anyhow::{Result, ensure};
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -33,7 +35,11 @@ impl Requests {
         let people = read_people(folder)?;
         let mut faces = Vec::new();
         if arguments.ask != RequestKind::Fields {
-            let selfies = read_selfies(folder, &people, &arguments.sizes)?;
+            let selfies = if arguments.photos.is_empty() {
+                read_selfies(folder, &people, &arguments.sizes)?
+            } else {
+                for_each_person(&people, &read_photos(&arguments.photos)?)
+            };
             faces.extend(selfies.iter().map(|Selfie { person, photo }| face_form(person, photo)));
         }
         let fields = people.iter().map(fields_form).collect();
@@ -62,6 +68,20 @@ impl Requests {
             .header(header::CONTENT_TYPE, format!("multipart/form-data; boundary={BOUNDARY}"))
             .body(Full::new(body.clone()))
     }
+}
+
+fn read_photos(files: &[PathBuf]) -> Result<Vec<Bytes>> {
+    let read = |file: &PathBuf| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    files.iter().map(|file| Ok(read(file)?.into())).collect()
+}
+
+/// Each photo for each person; the photo changes from one to the next.
+fn for_each_person(people: &[Person], photos: &[Bytes]) -> Vec<Selfie> {
+    let with = |person: &Person| {
+        let person = person.clone();
+        photos.iter().map(move |photo| Selfie { person: person.clone(), photo: photo.clone() })
+    };
+    people.iter().flat_map(with).collect()
 }
 
 /// Faces and fields in turn, until all of both have been used.
@@ -114,6 +134,16 @@ mod tests {
     fn both_kinds_alternate_until_all_were_used() {
         assert_eq!(in_turn(&[1, 2, 3], &[10]), [1, 10, 2, 10, 3, 10]);
         assert_eq!(in_turn(&[1], &[]), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn each_photo_is_sent_for_each_person() {
+        let born = NaiveDate::from_ymd_opt(1987, 3, 14).unwrap_or_default();
+        let people = ["1", "2"].map(|nik| Person::new(nik, "Budi Santoso", born));
+        let photos = ["a", "b"].map(Bytes::from);
+        let selfies = for_each_person(&people, &photos);
+        let sent: Vec<_> = selfies.iter().map(|selfie| (&selfie.person.nik[..], &selfie.photo[..])).collect();
+        assert_eq!(sent, [("1", &b"a"[..]), ("1", b"b"), ("2", b"a"), ("2", b"b")]);
     }
 
     #[test]
