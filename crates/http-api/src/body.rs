@@ -37,10 +37,8 @@ pub(crate) struct Body {
     /// The body's length, for a request whose body the server would read until the connection ends.
     ends_after: Option<u64>,
     limits: BodyLimits,
-    /// The memory that the body takes, until the request is answered.
-    memory: RefCell<Option<HeldMemory>>,
-    /// The bytes of it that the body itself takes.
-    own_bytes: Cell<usize>,
+    /// The memory that all bodies share.
+    memory: RefCell<Option<BodyMemory>>,
     /// The connection, which must know whether the body waits for bytes.
     link: RefCell<Option<Rc<Link>>>,
 }
@@ -67,13 +65,12 @@ impl Body {
             limits,
             memory: RefCell::default(),
             link: RefCell::default(),
-            own_bytes: Cell::new(0),
         })
     }
 
     /// Counts the body against the memory that all bodies share.
     pub(crate) fn share_memory(&self, memory: &BodyMemory) {
-        self.memory.replace(Some(memory.reservation()));
+        self.memory.replace(Some(memory.clone()));
     }
 
     /// Tells the connection when the body waits for bytes.
@@ -88,20 +85,15 @@ impl Body {
         if announced.is_some_and(|announced| announced > self.limits.body_bytes) {
             return Err(Refusal::new(ReasonCode::BodyTooLarge));
         }
-        self.hold(announced.unwrap_or_default())?;
+        let mut memory = self.reservation();
+        reserve(&mut memory, announced.unwrap_or_default())?;
         let mut whole = Vec::with_capacity(announced.unwrap_or_default());
-        let read = self.read_into(&mut whole).await;
-        self.own_bytes.set(whole.capacity());
-        if read.is_err() {
-            // The rest is only drained.
-            self.memory.take();
-        }
-        read?;
-        Ok(whole.into())
+        self.read_into(&mut whole, &mut memory).await?;
+        Ok(memory.holding(whole))
     }
 
     /// Reads the body into `whole`. The time that it may take grows with the bytes that arrive.
-    async fn read_into(&self, whole: &mut Vec<u8>) -> Result<(), Refusal> {
+    async fn read_into(&self, whole: &mut Vec<u8>, memory: &mut HeldMemory) -> Result<(), Refusal> {
         let began = Instant::now();
         loop {
             let deadline = began + self.limits.time_for(self.seen.get());
@@ -120,7 +112,7 @@ impl Body {
             if length > whole.capacity() {
                 // Doubled as usual, but never beyond the limit.
                 let roomy = (2 * whole.capacity()).clamp(length, self.limits.body_bytes);
-                self.hold(roomy)?;
+                reserve(memory, roomy)?;
                 whole.reserve_exact(roomy - whole.len());
             }
             whole.extend_from_slice(&chunk);
@@ -132,16 +124,10 @@ impl Body {
         self.limits.body_bytes
     }
 
-    /// Reserves memory for data that is decoded from the body, in addition to the body itself.
-    pub(crate) fn hold_beside(&self, bytes: usize) -> Result<(), Refusal> {
-        self.hold(self.own_bytes.get().saturating_add(bytes))
-    }
-
-    /// Reserves memory. A body that shares none, on the operators' listener, needs no reservation.
-    fn hold(&self, bytes: usize) -> Result<(), Refusal> {
-        let mut memory = self.memory.borrow_mut();
-        let holds = memory.as_mut().is_none_or(|held| held.grow_to(bytes));
-        holds.then_some(()).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))
+    /// An empty reservation in the memory that all bodies share, for data that is decoded from this one. A body that
+    /// shares none, on the operators' listener, needs no reservation.
+    pub(crate) fn reservation(&self) -> HeldMemory {
+        self.memory.borrow().as_ref().map_or_else(HeldMemory::uncounted, BodyMemory::reservation)
     }
 
     /// Reads and discards the rest, up to a limit of bytes and time. Returns whether the end was reached. If not, the
@@ -188,6 +174,15 @@ impl Body {
         }
         chunk
     }
+}
+
+/// Grows a reservation to `bytes` in total.
+///
+/// # Errors
+///
+/// 429 when all bodies together need too much memory.
+pub(crate) fn reserve(memory: &mut HeldMemory, bytes: usize) -> Result<(), Refusal> {
+    memory.grow_to(bytes).then_some(()).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))
 }
 
 /// Whether the server would read the body until the connection ends, as it does for CONNECT and WebSocket.

@@ -3,6 +3,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use actix_web::web::Bytes;
 use prometheus::IntGauge;
 
 /// Limits the memory that the bodies of all requests take together. Decoded photos have a limit of their own: the pixel
@@ -16,11 +17,18 @@ struct Budget {
     shown: IntGauge,
 }
 
-/// Bytes that are reserved until this is dropped.
+/// Memory that is reserved until this is dropped, or until the data that took it is.
 #[must_use]
 pub(crate) struct HeldMemory {
-    budget: Arc<Budget>,
+    /// `None`: nothing is counted.
+    budget: Option<Arc<Budget>>,
     bytes: usize,
+}
+
+/// Data and the memory that was reserved for it. The data is dropped first.
+struct HeldData {
+    data: Vec<u8>,
+    _memory: HeldMemory,
 }
 
 impl BodyMemory {
@@ -34,32 +42,59 @@ impl BodyMemory {
         self.0.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// An empty reservation, for a body that is about to be read.
+    /// An empty reservation, for data that is about to be read or decoded.
     pub(crate) fn reservation(&self) -> HeldMemory {
-        HeldMemory { budget: Arc::clone(&self.0), bytes: 0 }
+        HeldMemory { budget: Some(Arc::clone(&self.0)), bytes: 0 }
     }
 }
 
 impl HeldMemory {
+    /// A reservation that is not counted, for a body that shares no memory.
+    pub(crate) fn uncounted() -> Self {
+        Self { budget: None, bytes: 0 }
+    }
+
     /// Grows the reservation to `bytes` in total. Returns false and changes nothing when the limit does not allow it.
     pub(crate) fn grow_to(&mut self, bytes: usize) -> bool {
+        let Some(budget) = &self.budget else { return true };
         let more = bytes.saturating_sub(self.bytes);
-        let limit = self.budget.limit.load(Ordering::Relaxed);
-        let taken = self.budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
+        let limit = budget.limit.load(Ordering::Relaxed);
+        let taken = budget.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| {
             held.checked_add(more).filter(|held| more == 0 || *held <= limit)
         });
         if taken.is_ok() {
             self.bytes += more;
-            self.budget.shown.add(i64::try_from(more).unwrap_or(i64::MAX));
+            budget.shown.add(i64::try_from(more).unwrap_or(i64::MAX));
         }
         taken.is_ok()
+    }
+
+    /// Gives back what exceeds `bytes` in total.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        if let Some(budget) = &self.budget {
+            self.bytes -= less;
+            budget.held.fetch_sub(less, Ordering::Relaxed);
+            budget.shown.sub(i64::try_from(less).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Binds the reservation to the data that took it: it lasts until the last clone or slice of the returned bytes is
+    /// dropped, wherever that is. A photo may wait in the queue of the workers although its request has ended.
+    pub(crate) fn holding(self, data: Vec<u8>) -> Bytes {
+        Bytes::from_owner(HeldData { data, _memory: self })
     }
 }
 
 impl Drop for HeldMemory {
     fn drop(&mut self) {
-        self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.budget.shown.sub(i64::try_from(self.bytes).unwrap_or(i64::MAX));
+        self.shrink_to(0);
+    }
+}
+
+impl AsRef<[u8]> for HeldData {
+    fn as_ref(&self) -> &[u8] {
+        &self.data
     }
 }
 
@@ -84,5 +119,24 @@ mod tests {
         assert!(memory.reservation().grow_to(50) && !memory.reservation().grow_to(51));
         assert_eq!(shown.get(), 0);
         assert!(!memory.reservation().grow_to(usize::MAX));
+    }
+
+    #[test]
+    fn the_reservation_lasts_as_long_as_a_slice_of_its_data() {
+        let shown = IntGauge::new("shown", "reserved bytes").unwrap();
+        let memory = BodyMemory::new(100, shown.clone());
+        let mut held = memory.reservation();
+        assert!(held.grow_to(80));
+        held.shrink_to(90);
+        assert_eq!(shown.get(), 80, "nothing exceeds that");
+        held.shrink_to(60);
+        let whole = held.holding(vec![7; 60]);
+        let slice = whole.slice(10..20);
+        drop(whole);
+        assert_eq!(shown.get(), 60, "the slice keeps all of the data");
+        assert!(!memory.reservation().grow_to(41) && memory.reservation().grow_to(40));
+        let elsewhere = std::thread::spawn(move || slice.len());
+        assert_eq!(elsewhere.join().unwrap(), 10);
+        assert_eq!(shown.get(), 0);
     }
 }

@@ -7,7 +7,8 @@ use padan_domain::{InvalidBirthDate, InvalidNationalId, InvalidPersonName, Reaso
 use padan_verification::InvalidFieldText;
 
 use crate::{
-    body::Body,
+    body::{Body, reserve},
+    body_memory::HeldMemory,
     charset,
     inflate::inflate,
     multipart::{self, MalformedMultipart, NoBoundary, Part, shown_encoding},
@@ -36,18 +37,24 @@ impl Form {
             bytes = inflate(body, bytes).await?;
         }
         let parts = multipart::parts(&bytes, &boundary)?;
-        body.hold_beside(parts.iter().map(Part::decoding_bytes).sum())?;
-        Ok(Self::of(parts, known)?)
+        Self::of(parts, known, || body.reservation())
     }
 
-    fn of(mut parts: Vec<Part>, known: &[&str]) -> Result<Self, MalformedMultipart> {
+    /// `reservation` gives the memory for a decoded part.
+    fn of(
+        mut parts: Vec<Part>,
+        known: &[&str],
+        reservation: impl Fn() -> HeldMemory,
+    ) -> Result<Self, Refusal> {
         parts.retain(|part| known.contains(&part.name.as_str()));
         let times = |field: &str| parts.iter().filter(|part| part.name == field).count();
         if known.iter().any(|field| times(field) > 1) {
-            return Err(MalformedMultipart::Form);
+            return Err(MalformedMultipart::Form.into());
         }
         let fields = parts.into_iter().map(|part| {
-            let data = part.decoded()?;
+            let mut memory = reservation();
+            reserve(&mut memory, part.decoding_bytes())?;
+            let data = part.decoded(memory)?;
             Ok(Field { name: part.name, charset: part.charset, data })
         });
         fields.collect::<Result<_, _>>().map(Self)
@@ -179,12 +186,13 @@ fn content_encoding(request: &HttpRequest) -> Result<ContentEncoding, Refusal> {
 mod tests {
     use super::*;
 
-    fn form(fields: &[(&str, &str)]) -> Result<Form, MalformedMultipart> {
+    fn form(fields: &[(&str, &str)]) -> Result<Form, Refusal> {
         let part = |(name, value): &(&str, &str)| {
             format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         };
         let body = fields.iter().map(part).collect::<Vec<_>>().concat() + "--b--";
-        Form::of(multipart::parts(&Bytes::from(body), "b")?, &["nik", "name", "date_of_birth", "city"])
+        let parts = multipart::parts(&Bytes::from(body), "b")?;
+        Form::of(parts, &["nik", "name", "date_of_birth", "city"], HeldMemory::uncounted)
     }
 
     fn reason<T>(result: Result<T, Refusal>) -> String {

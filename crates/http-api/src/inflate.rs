@@ -4,7 +4,10 @@ use actix_web::web::Bytes;
 use flate2::bufread::GzDecoder;
 use padan_domain::ReasonCode;
 
-use crate::{body::Body, refusal::Refusal};
+use crate::{
+    body::{Body, reserve},
+    refusal::Refusal,
+};
 
 /// Bytes that are inflated before other requests of the thread get their turn: less than a millisecond of work.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -19,6 +22,7 @@ const MAX_MEMBERS: usize = 16;
 /// is not gzip or ends too early.
 pub(crate) async fn inflate(body: &Body, compressed: Bytes) -> Result<Bytes, Refusal> {
     let limit = body.limit_bytes();
+    let mut memory = body.reservation();
     let mut whole = Vec::new();
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut rest = &compressed[..];
@@ -36,7 +40,7 @@ pub(crate) async fn inflate(body: &Body, compressed: Bytes) -> Result<Bytes, Ref
             if needed > whole.capacity() {
                 // Doubled as usual, but never beyond the limit.
                 let roomy = (2 * whole.capacity()).clamp(needed, limit);
-                body.hold_beside(roomy)?;
+                reserve(&mut memory, roomy)?;
                 whole.reserve_exact(roomy - whole.len());
             }
             whole.extend_from_slice(&chunk[..length]);
@@ -44,7 +48,7 @@ pub(crate) async fn inflate(body: &Body, compressed: Bytes) -> Result<Bytes, Ref
         }
         rest = member.into_inner();
         if rest.is_empty() {
-            return Ok(whole.into());
+            return Ok(memory.holding(whole));
         }
     }
     Err(Refusal::malformed("Request body has too many gzip members"))

@@ -6,6 +6,7 @@ use memchr::memmem;
 
 pub(crate) use self::fault::{MalformedMultipart, shown_encoding};
 use self::transfer::TransferEncoding;
+use crate::body_memory::HeldMemory;
 
 /// One part of a form. Its data shares the buffer of the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,14 +86,14 @@ pub(crate) fn parts(body: &Bytes, boundary: &str) -> Result<Vec<Part>, Malformed
 }
 
 impl Part {
-    /// The content, decoded.
-    pub(crate) fn decoded(&self) -> Result<Bytes, MalformedMultipart> {
-        self.encoding.decode(&self.data)
+    /// The content, decoded. `memory` was reserved for it.
+    pub(crate) fn decoded(&self, memory: HeldMemory) -> Result<Bytes, MalformedMultipart> {
+        self.encoding.decode(&self.data, memory)
     }
 
     /// The most bytes of memory that [`decoded`](Self::decoded) needs beside the body.
     pub(crate) fn decoding_bytes(&self) -> usize {
-        if self.encoding == TransferEncoding::None { 0 } else { self.data.len() }
+        self.encoding.decoding_bytes(self.data.len())
     }
 }
 

@@ -4,13 +4,14 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, SocketAddr, TcpStream},
     num::NonZeroU32,
+    sync::Mutex,
     time::Instant,
 };
 
 use actix_web::{
     App, HttpRequest,
     middleware::{NormalizePath, TrailingSlash, from_fn},
-    web,
+    web::{self, Bytes},
 };
 
 use super::*;
@@ -71,6 +72,7 @@ fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
             .route("/late-form", web::post().to(reads_a_form_late))
             .route("/deaf", web::post().to(reads_nothing))
             .route("/slow", web::post().to(takes_long))
+            .route("/queue", web::post().to(queues_a_file))
             .configure(routes::public)
     });
     let (server, address) = served.unwrap();
@@ -97,6 +99,18 @@ async fn reads_a_form(request: HttpRequest, visit: Visit) -> Result<HttpResponse
 async fn reads_a_form_late(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Refusal> {
     tokio::time::sleep(Duration::from_millis(150)).await;
     reads_a_form(request, visit).await
+}
+
+/// Where photos wait for workers.
+static QUEUE: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
+
+/// Puts a file into the queue and waits for the result, as the handlers of photos do.
+async fn queues_a_file(request: HttpRequest, visit: Visit) -> Result<&'static str, Refusal> {
+    let form = Form::read(visit.body(), &request, &["nik"]).await?;
+    let file = form.required_file("nik")?;
+    drop(form);
+    QUEUE.lock().unwrap().push(file);
+    takes_long().await
 }
 
 async fn reads_nothing() -> Result<&'static str, Refusal> {
@@ -317,6 +331,47 @@ async fn a_body_beyond_the_memory_of_all_is_429_and_what_ended_gives_it_back() {
     while served.metrics.body_bytes() > 0 {
         assert!(began.elapsed() < Duration::from_secs(10), "it is given back");
         actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[actix_web::test]
+async fn the_memory_of_a_photo_in_the_queue_stays_counted_when_its_client_leaves() {
+    let encoded = "--b\r\nContent-Disposition: form-data; name=\"nik\"\r\n\
+                   Content-Transfer-Encoding: base64\r\n\r\nMzE3NA==\r\n--b--\r\n";
+    let long = [vec![b'x'; 20_000], format!("\r\n{FORM}").into_bytes()].concat();
+    for (headers, body, least) in [
+        // A part of the body keeps all of it.
+        ("", long.clone(), 20_000),
+        // Inflated, and decoded: the four bytes of the file.
+        ("Content-Encoding: gzip\r\n", gzip(&long), 20_000),
+        ("", encoded.as_bytes().to_vec(), 4),
+    ] {
+        let served = serve();
+        let address = served.address;
+        let headers = format!("{headers}{FORM_TYPE}Content-Length: {}\r\n", body.len());
+        let request = post("/queue", &headers, &body);
+        web::block(move || {
+            let mut connection = connect(address);
+            connection.write_all(&request).unwrap();
+            let began = Instant::now();
+            while QUEUE.lock().unwrap().is_empty() {
+                assert!(began.elapsed() < Duration::from_secs(10), "the file is not queued");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
+        .await
+        .unwrap();
+        let began = Instant::now();
+        while served.metrics.abandoned_from("unmatched") == 0 {
+            assert!(began.elapsed() < Duration::from_secs(10), "the client has left");
+            actix_web::rt::time::sleep(Duration::from_millis(5)).await;
+        }
+        let waiting = std::mem::take(&mut *QUEUE.lock().unwrap());
+        assert_eq!(waiting[0], "3174");
+        let held = served.metrics.body_bytes();
+        assert!((least..40_000).contains(&held), "{held} bytes are counted for {least}");
+        drop(waiting);
+        assert_eq!(served.metrics.body_bytes(), 0);
     }
 }
 

@@ -102,8 +102,8 @@ fn the_transfer_encoding_of_a_part_is_decoded_or_refused() {
         let body =
             format!("--b\r\n{headers}\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{data}\r\n--b--");
         let part = parts(&body.into(), "b")?.remove(0);
-        assert!(part.decoding_bytes() == 0 || part.decoding_bytes() == data.len());
-        part.decoded()
+        assert!([0, data.len(), 2 * data.len()].contains(&part.decoding_bytes()));
+        part.decoded(HeldMemory::uncounted())
     };
     assert_eq!(part("Content-Transfer-Encoding: base64", "Qn\r\nVkaQ==").unwrap(), "Budi");
     assert_eq!(part("content-transfer-encoding:\r\n quoted-printable", "B=75di").unwrap(), "Budi");

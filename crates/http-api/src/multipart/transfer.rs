@@ -6,6 +6,7 @@ use base64::{
 };
 
 use super::fault::{MalformedMultipart, shown_encoding};
+use crate::body_memory::HeldMemory;
 
 /// The Content-Transfer-Encoding of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,14 +38,25 @@ impl TransferEncoding {
         }
     }
 
-    /// Decodes the data of a part.
-    pub(super) fn decode(self, data: &Bytes) -> Result<Bytes, MalformedMultipart> {
+    /// The most bytes of memory that decoding of `length` bytes needs. For base64 there is a copy without line ends.
+    pub(super) fn decoding_bytes(self, length: usize) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Base64 => 2 * length,
+            Self::QuotedPrintable => length,
+        }
+    }
+
+    /// Decodes the data of a part. `memory` was reserved for it.
+    pub(super) fn decode(self, data: &Bytes, mut memory: HeldMemory) -> Result<Bytes, MalformedMultipart> {
         let decoded = match self {
             Self::None => return Ok(data.clone()),
             Self::Base64 => base64(data).ok_or("base64"),
             Self::QuotedPrintable => quoted_printable(data).ok_or("quoted-printable"),
         };
-        decoded.map(Bytes::from).map_err(MalformedMultipart::InvalidEncoding)
+        let decoded = decoded.map_err(MalformedMultipart::InvalidEncoding)?;
+        memory.shrink_to(decoded.capacity());
+        Ok(memory.holding(decoded))
     }
 }
 
@@ -62,7 +74,8 @@ fn unsupported(header: &'static str, encoding: &str) -> MalformedMultipart {
 
 /// Decodes base64 in lines of any length.
 fn base64(data: &[u8]) -> Option<Vec<u8>> {
-    let characters: Vec<u8> = data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    let mut characters = Vec::with_capacity(data.len());
+    characters.extend(data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
     BASE64.decode(characters).ok()
 }
 
@@ -100,7 +113,8 @@ mod tests {
     use super::*;
 
     fn decode(encoding: TransferEncoding, data: &[u8]) -> Result<Vec<u8>, MalformedMultipart> {
-        encoding.decode(&Bytes::copy_from_slice(data)).map(|bytes| bytes.to_vec())
+        let decoded = encoding.decode(&Bytes::copy_from_slice(data), HeldMemory::uncounted());
+        decoded.map(|bytes| bytes.to_vec())
     }
 
     #[test]
