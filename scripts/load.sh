@@ -45,6 +45,8 @@ callers=$((4 * cores < 64 ? 4 * cores : 64))
 mkdir -- "$results"
 # No load balancer needs time to notice the end of a service.
 export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
+# All callers have one address.
+export PADAN__HTTP__CONNECTIONS_PER_ADDRESS=0
 make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 "$padan" config show --config "$work/padan.toml" >"$work/settings.toml"
 postgres=$(head -n 1 "$(psql --quiet --no-align --tuples-only "$PADAN_TEST_DATABASE_URL" --command 'SHOW data_directory')/postmaster.pid")

@@ -10,6 +10,8 @@ connections=${1:-1000} seconds=${2:-25}
 port=18080 admin_port=18090
 max_mib=1024
 
+# All clients have one address.
+export PADAN__HTTP__CONNECTIONS_PER_ADDRESS=0
 "$padan" demo --port "$port" --admin-port "$admin_port" >/dev/null 2>&1 &
 service=$!
 trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null || true' EXIT

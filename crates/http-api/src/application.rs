@@ -11,6 +11,7 @@ use padan_verification::{BackgroundTasks, Clients, Verifier};
 use crate::{
     admission::Admission,
     config::Config,
+    connections::Connections,
     controls::Controls,
     edge::Edge,
     limits::Limits,
@@ -65,6 +66,7 @@ impl Application {
             metrics: Arc::clone(&metrics),
             stopping: stopping.clone(),
             saturation: limits.saturation.clone(),
+            connections: limits.connections.clone(),
         };
         let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
         let controls = Controls { limits, certificates, metrics };
@@ -159,8 +161,8 @@ fn public_server(
         workers: config.workers.get(),
         connections_per_worker: config.connections_per_worker.get(),
         backlog: config.backlog,
-        head_time: Duration::from_millis(config.head_timeout_ms.get()),
-        keep_alive: Duration::from_secs(config.keep_alive_seconds.get()),
+        times: config.connection_times(),
+        tcp_keepalive: config.tcp_keepalive,
         shutdown_seconds: config.shutdown_timeout_seconds.get(),
         stops_when_client_leaves: config.stop_when_client_leaves,
         limits: edge.limits.clone(),
@@ -187,6 +189,7 @@ struct Observed {
     metrics: Arc<Metrics>,
     stopping: Stopping,
     saturation: Saturation,
+    connections: Connections,
 }
 
 fn operators_server(
@@ -202,6 +205,7 @@ fn operators_server(
             .app_data(web::Data::from(Arc::clone(&observed.metrics)))
             .app_data(web::Data::new(observed.stopping.clone()))
             .app_data(web::Data::new(observed.saturation.clone()))
+            .app_data(web::Data::new(observed.connections.clone()))
             .configure(operators::endpoints)
     })
     .workers(1)

@@ -37,6 +37,11 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// Connections that each of these threads holds open at a time. Further connections wait to be accepted.
     pub connections_per_worker: NonZeroUsize,
+    /// Connections that one IPv4 address, or one /64 network of IPv6, may have open; further ones are closed without an
+    /// answer. 0 for no limit. Trusted proxies have none.
+    pub connections_per_address: usize,
+    /// When the system finds out whether the other end of a silent connection still exists.
+    pub tcp_keepalive: TcpKeepalive,
     /// Connections that may wait to be accepted. The operating system limits it further.
     pub backlog: NonZeroU32,
     /// Requests in flight, from admission to answer; further requests are refused with 429. Each may hold a body.
@@ -60,8 +65,10 @@ pub struct Config {
     pub body_bytes_per_second: NonZeroU64,
     /// How long a body may take at most, however many bytes arrive.
     pub body_timeout_limit_ms: NonZeroU64,
-    /// How long a request's head may take to arrive.
+    /// How long a request's head may take to arrive, and a TLS handshake.
     pub head_timeout_ms: NonZeroU64,
+    /// How long a client may take to read an answer that exceeds the buffers of the network.
+    pub answer_timeout_ms: NonZeroU64,
     /// How much of a body that is not needed is read before the connection is closed. If none is read, a client that
     /// still sends sees a reset instead of the answer.
     pub drain_limit_bytes: NonZeroU64,
@@ -77,6 +84,18 @@ pub struct Config {
     pub shutdown_delay_seconds: u64,
     /// How long requests in flight may take to end after that.
     pub shutdown_timeout_seconds: NonZeroU64,
+}
+
+/// When the system finds out whether the other end of a silent connection still exists.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpKeepalive {
+    /// How long a connection is silent before the first probe.
+    pub idle_seconds: NonZeroU32,
+    /// The time between probes.
+    pub interval_seconds: NonZeroU32,
+    /// Probes without an answer after which the connection is closed.
+    pub probes: NonZeroU32,
 }
 
 /// Why the settings of `[http]` cannot be used.
@@ -104,6 +123,17 @@ impl From<ConfigError> for io::Error {
     fn from(error: ConfigError) -> Self {
         Self::other(error)
     }
+}
+
+/// How long a client may take for each step of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionTimes {
+    /// From the first byte of a head, or from the beginning of the connection, to the end of the head.
+    pub(crate) head: Duration,
+    /// From an answer to the first byte of the next head.
+    pub(crate) keep_alive: Duration,
+    /// From when the client's buffers are full to when it has read the answer.
+    pub(crate) answer: Duration,
 }
 
 /// The limits of reading a body.
@@ -157,6 +187,20 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// Connections that all threads hold together.
+    pub(crate) fn max_connections(&self) -> usize {
+        self.workers.get().saturating_mul(self.connections_per_worker.get())
+    }
+
+    /// How long a client may take for each step of a connection.
+    pub(crate) fn connection_times(&self) -> ConnectionTimes {
+        ConnectionTimes {
+            head: Duration::from_millis(self.head_timeout_ms.get()),
+            keep_alive: Duration::from_secs(self.keep_alive_seconds.get()),
+            answer: Duration::from_millis(self.answer_timeout_ms.get()),
+        }
     }
 
     /// Requests in flight that one client may have.

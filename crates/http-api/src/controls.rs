@@ -17,8 +17,9 @@ pub struct Controls {
 
 impl Controls {
     /// The keys of `[http]` that [`reload`](Self::reload) applies.
-    pub const KEYS: [&str; 15] = [
+    pub const KEYS: [&str; 16] = [
         "trusted_proxies",
+        "connections_per_address",
         "max_in_flight",
         "client_share",
         "body_limit_bytes",

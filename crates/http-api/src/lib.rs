@@ -28,6 +28,7 @@ mod body_memory;
 mod charset;
 mod config;
 mod connection;
+mod connections;
 mod controls;
 mod credentials;
 mod docs_page;
@@ -62,7 +63,7 @@ mod visit;
 
 pub use admission::{AdmittedCall, Answer};
 pub use application::Application;
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, TcpKeepalive};
 pub use controls::Controls;
 pub use panic::report_panics_without_data;
 pub use refusal::Refusal;

@@ -1,8 +1,12 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use crate::{
     body_memory::BodyMemory,
     config::{BodyLimits, Config},
+    connections::Connections,
     in_flight::InFlight,
     metrics::Metrics,
     saturation::Saturation,
@@ -12,6 +16,7 @@ use crate::{
 /// The limits of `[http]` that a reload replaces.
 #[derive(Clone)]
 pub(crate) struct Limits {
+    pub(crate) connections: Connections,
     pub(crate) in_flight: InFlight,
     pub(crate) memory: BodyMemory,
     pub(crate) saturation: Saturation,
@@ -31,6 +36,12 @@ impl Limits {
         let (bytes, most) = (config.body_memory_bytes.get(), config.max_in_flight.get());
         metrics.set_in_flight_limit(most);
         Self {
+            connections: Connections::new(
+                config.max_connections(),
+                config.connections_per_address,
+                Duration::from_secs(config.saturated_seconds.get()),
+                metrics,
+            ),
             in_flight: InFlight::new(most, config.max_in_flight_per_client()),
             memory: BodyMemory::new(bytes, metrics.set_body_bytes_limit(bytes)),
             saturation: Saturation::new(config.saturated_seconds.get()),
@@ -42,6 +53,8 @@ impl Limits {
     /// Replaces the limits. Requests in flight keep theirs of size and time; the shared memory limit applies at once.
     pub(crate) fn set(&self, config: &Config) {
         let (bytes, most) = (config.body_memory_bytes.get(), config.max_in_flight.get());
+        self.connections
+            .set_limits(config.connections_per_address, Duration::from_secs(config.saturated_seconds.get()));
         self.in_flight.set_limits(most, config.max_in_flight_per_client());
         self.memory.set_limit(bytes);
         self.saturation.set_threshold(config.saturated_seconds.get());
@@ -61,12 +74,26 @@ impl Limits {
     /// Limits of bodies, with small limits of everything else.
     pub(crate) fn for_bodies(bodies: BodyLimits, memory_bytes: usize, metrics: &Arc<Metrics>) -> Self {
         Self {
+            connections: Connections::new(100, 0, Duration::ZERO, metrics),
             in_flight: InFlight::new(1, 1),
             memory: BodyMemory::new(memory_bytes, metrics.set_body_bytes_limit(memory_bytes)),
             saturation: Saturation::new(10),
             per_request: Arc::new(RwLock::new(RequestLimits { bodies, proxies: TrustedProxies::default() })),
             metrics: Arc::clone(metrics),
         }
+    }
+}
+
+#[cfg(test)]
+impl Limits {
+    /// These limits with others of connections.
+    pub(crate) fn with_connections(self, connections: Connections) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// Trusts proxies.
+    pub(crate) fn trust(&self, proxies: TrustedProxies) {
+        self.per_request.write().unwrap_or_else(PoisonError::into_inner).proxies = proxies;
     }
 }
 

@@ -8,6 +8,8 @@ use std::{
 #[derive(Default)]
 pub(crate) struct Link {
     phase: Cell<Phase>,
+    /// Requests that have begun.
+    requests: Cell<u64>,
     /// Whether the end of the client's bytes was held back once, so that a request in them can begin.
     was_held_back: Cell<bool>,
     /// The task of the connection while it holds back the end of the client's bytes.
@@ -32,6 +34,7 @@ pub(crate) struct Serving(Rc<Link>);
 impl Link {
     /// A request begins.
     pub(crate) fn begin(self: &Rc<Self>) -> Serving {
+        self.requests.set(self.requests.get() + 1);
         self.enter(Phase::Serves);
         Serving(Rc::clone(self))
     }
@@ -45,6 +48,11 @@ impl Link {
 
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
+    }
+
+    /// How many requests have begun.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.get()
     }
 
     /// Whether to hold back the end of the client's bytes although no request is served: true once after each request.

@@ -1,9 +1,9 @@
-use std::{io, net::SocketAddr, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
+use std::{future::ready, io, net::SocketAddr, num::NonZeroU32, rc::Rc, sync::Arc, time::Duration};
 
-use actix_http::HttpServiceBuilder;
+use actix_http::{HttpServiceBuilder, KeepAlive};
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_tls::accept::{
-    max_concurrent_tls_connect,
+    TlsError, max_concurrent_tls_connect,
     rustls_0_23::{Acceptor, TlsStream},
 };
 use actix_web::{
@@ -13,10 +13,12 @@ use actix_web::{
     rt::net::TcpStream,
 };
 use rustls::ServerConfig;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 
 use crate::{
-    connection::{Connection, ConnectionSettings, Transport},
+    config::{ConnectionTimes, TcpKeepalive},
+    connection::{Connection, ConnectionSettings, Socket, Transport},
+    connections::Cut,
     limits::Limits,
     metrics::Metrics,
     peer_certificate::PeerCertificate,
@@ -29,8 +31,8 @@ pub(crate) struct Listener {
     pub(crate) workers: usize,
     pub(crate) connections_per_worker: usize,
     pub(crate) backlog: NonZeroU32,
-    pub(crate) head_time: Duration,
-    pub(crate) keep_alive: Duration,
+    pub(crate) times: ConnectionTimes,
+    pub(crate) tcp_keepalive: TcpKeepalive,
     pub(crate) shutdown_seconds: u64,
     pub(crate) stops_when_client_leaves: bool,
     pub(crate) limits: Limits,
@@ -54,7 +56,7 @@ impl Listener {
             > + 'static,
         T::Future: 'static,
     {
-        let socket = bind(self.address, self.backlog)?;
+        let socket = self.bind()?;
         let address = socket.local_addr()?;
         // The default is 256, so that 256 silent connections would exclude all other clients.
         max_concurrent_tls_connect(self.connections_per_worker);
@@ -65,7 +67,7 @@ impl Listener {
             .shutdown_timeout(self.shutdown_seconds)
             .disable_signals();
         let stopping = builder.graceful_shutdown_signal();
-        let head_time = self.head_time;
+        let head_time = self.times.head;
         // Called once by each worker.
         let http = move || {
             let stopping = stopping.clone();
@@ -74,8 +76,9 @@ impl Listener {
                     let stopping = stopping.clone();
                     async move { stopping.notified().await }
                 })
-                .keep_alive(self.keep_alive)
-                .client_request_timeout(head_time)
+                // `Connection` has these limits, also for further heads.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(Duration::from_secs(1))
                 .on_connect_ext(|connection: &Connection, data| {
                     data.insert(Rc::clone(connection.link()));
@@ -84,25 +87,30 @@ impl Listener {
                 .h1::<_, BoxBody>(map_config(app(), |()| AppConfig::default()))
                 .map_err(|_| ())
         };
+        let limits = self.limits.clone();
+        let accept = move || {
+            let limits = limits.clone();
+            fn_service(move |stream: TcpStream| ready(admit(stream, &limits)))
+        };
+        let connections = self.limits.connections.clone();
         let connect = move || {
             let settings = Rc::new(ConnectionSettings {
                 stops_when_client_leaves: self.stops_when_client_leaves,
+                times: self.times,
                 limits: self.limits.clone(),
                 metrics: Arc::clone(&self.metrics),
             });
-            move |transport: Transport, peer: Option<SocketAddr>| {
-                (Connection::new(transport, Rc::clone(&settings)), peer)
+            move |transport: Transport| {
+                // `None` if the connection was reset already.
+                let peer = transport.socket().peer_addr().ok();
+                ready(Ok::<_, ()>((Connection::new(transport, Rc::clone(&settings)), peer)))
             }
         };
         let builder = match encryption {
             None => builder.listen("public", socket, move || {
                 let connect = connect();
-                let accept = fn_service(move |stream: TcpStream| {
-                    let peer = prepare(&stream);
-                    let connection = connect(Transport::Plain(stream), peer);
-                    async move { Ok::<_, ()>(connection) }
-                });
-                accept.and_then(http())
+                let connect = fn_service(move |socket: Socket| connect(Transport::Plain(socket)));
+                accept().and_then(connect).and_then(http())
             }),
             Some(mut encryption) => {
                 encryption.alpn_protocols.insert(0, b"http/1.1".to_vec());
@@ -110,32 +118,52 @@ impl Listener {
                     let connect = connect();
                     let mut acceptor = Acceptor::new(encryption.clone());
                     acceptor.set_handshake_timeout(head_time);
-                    let accept = fn_service(move |stream: TlsStream<TcpStream>| {
-                        let peer = prepare(stream.get_ref().0);
-                        let connection = connect(Transport::Encrypted(Box::new(stream)), peer);
-                        async move { Ok::<_, ()>(connection) }
+                    let connections = connections.clone();
+                    let acceptor = acceptor.map_err(move |error| {
+                        if matches!(error, TlsError::Timeout) {
+                            connections.count_cut(Cut::Handshake);
+                        }
                     });
-                    acceptor.map_err(|_| ()).and_then(accept).and_then(http())
+                    let connect = fn_service(move |stream: TlsStream<Socket>| {
+                        connect(Transport::Encrypted(Box::new(stream)))
+                    });
+                    accept().and_then(acceptor).and_then(connect).and_then(http())
                 })
             }
         }?;
         Ok((builder.run(), address))
     }
+
+    /// A listening socket. On Linux, accepted connections inherit its options.
+    fn bind(&self) -> io::Result<std::net::TcpListener> {
+        let socket =
+            socket2::Socket::new(Domain::for_address(self.address), Type::STREAM, Some(Protocol::TCP))?;
+        // A restart must not wait until the connections of the former process are forgotten.
+        socket.set_reuse_address(true)?;
+        // An answer is one packet, which must not wait.
+        socket.set_tcp_nodelay(true)?;
+        let TcpKeepalive { idle_seconds, interval_seconds, probes } = self.tcp_keepalive;
+        let keepalive = socket2::TcpKeepalive::new()
+            .with_time(Duration::from_secs(idle_seconds.get().into()))
+            .with_interval(Duration::from_secs(interval_seconds.get().into()))
+            .with_retries(probes.get());
+        socket.set_tcp_keepalive(&keepalive)?;
+        // What the client has not read by then is given up by the system too, also after the connection was closed.
+        socket.set_tcp_user_timeout(Some(self.times.answer))?;
+        socket.bind(&self.address.into())?;
+        socket.listen(i32::try_from(self.backlog.get()).unwrap_or(i32::MAX))?;
+        Ok(socket.into())
+    }
 }
 
-/// Prepares a new connection. Returns the peer's address, `None` if the connection was reset already.
-fn prepare(stream: &TcpStream) -> Option<SocketAddr> {
-    // An answer is one packet, which must not wait. A failure only costs time.
-    let _ = stream.set_nodelay(true);
-    stream.peer_addr().ok()
+/// Gives a new connection its place. `Err` when its address has too many, or it was reset already: it is closed, before
+/// anything is read from it.
+fn admit(stream: TcpStream, limits: &Limits) -> Result<Socket, ()> {
+    let peer = stream.peer_addr().map_err(|_| ())?.ip();
+    let is_proxy = limits.for_request().proxies.trusts(peer);
+    let place = limits.connections.enter(peer, is_proxy).ok_or(())?;
+    Ok(Socket::new(stream, place))
 }
 
-/// A listening socket.
-fn bind(address: SocketAddr, backlog: NonZeroU32) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait until the connections of the former process are forgotten.
-    socket.set_reuse_address(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(i32::try_from(backlog.get()).unwrap_or(i32::MAX))?;
-    Ok(socket.into())
-}
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,12 @@ declare::metrics! {
     request_duration: HistogramVec = "padan_http_request_duration_seconds", ["endpoint", "status"] in SECONDS;
     /// Expiry of a listener's certificate, in seconds since 1970.
     certificate_expiry: IntGaugeVec = "padan_tls_certificate_expiry_timestamp_seconds", ["listener"];
+    /// Connections of the public listener that are open now.
+    connections: IntGauge = "padan_http_connections", [];
+    /// Limit of these connections; further ones wait until one is closed.
+    connections_limit: IntGauge = "padan_http_connections_limit", [];
+    /// Connections that were refused or ended, by reason: address, handshake, head, answer.
+    connections_refused: IntCounterVec = "padan_http_connections_refused_total", ["reason"];
     /// Requests that are being read or answered now, admitted or not.
     in_flight: IntGauge = "padan_http_in_flight", [];
     /// Limit of admitted requests in flight; further requests are refused.
@@ -165,6 +171,21 @@ impl Metrics {
     /// Counts a panic of a handler.
     pub(crate) fn panicked(&self, endpoint: &str) {
         self.panics.with_label_values(&[endpoint]).inc();
+    }
+
+    /// The gauge of open connections.
+    pub(crate) fn connections(&self) -> &IntGauge {
+        &self.connections
+    }
+
+    /// Sets the limit of open connections.
+    pub(crate) fn set_connections_limit(&self, limit: usize) {
+        self.connections_limit.set(i64::try_from(limit).unwrap_or(i64::MAX));
+    }
+
+    /// The counter of connections that were refused or ended for this reason.
+    pub(crate) fn connections_refused(&self, reason: &str) -> IntCounter {
+        self.connections_refused.with_label_values(&[reason])
     }
 
     /// The gauge of requests in flight.

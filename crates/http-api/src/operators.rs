@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::{
     body::{Body, BodyWithRequest},
     config::BodyLimits,
+    connections::Connections,
     metrics::Metrics,
     saturation::Saturation,
 };
@@ -77,8 +78,13 @@ async fn metrics(
     clients: web::Data<Clients>,
     stopping: web::Data<Stopping>,
     saturation: web::Data<Saturation>,
+    connections: web::Data<Connections>,
 ) -> HttpResponse {
-    let service_states = [("service", !stopping.has_begun()), ("capacity", !saturation.is_saturated())];
+    let service_states = [
+        ("service", !stopping.has_begun()),
+        ("capacity", !saturation.is_saturated()),
+        ("connections", connections.are_full().is_none()),
+    ];
     match metrics.text(&verifier, &clients, service_states) {
         Ok(text) => HttpResponse::Ok().insert_header((CONTENT_TYPE, prometheus::TEXT_FORMAT)).body(text),
         Err(error) => {
@@ -93,11 +99,13 @@ async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({ "alive": true }))
 }
 
-/// Answers 200 when models, registry and store are usable, no stop is in progress, and the service is not saturated.
+/// Answers 200 when models, registry and store are usable, no stop is in progress, the service is not saturated, and it
+/// has room for further connections.
 async fn readyz(
     verifier: web::Data<Verifier>,
     stopping: web::Data<Stopping>,
     saturation: web::Data<Saturation>,
+    connections: web::Data<Connections>,
 ) -> HttpResponse {
     let mut components: BTreeMap<_, _> =
         verifier.readiness().await.into_iter().map(|component| (component.name, component.state)).collect();
@@ -106,6 +114,9 @@ async fn readyz(
     }
     if saturation.is_saturated() {
         components.insert("capacity", Err("full: most requests are refused".to_owned()));
+    }
+    if let Some(limit) = connections.are_full() {
+        components.insert("connections", Err(format!("full: all {limit} connections are in use")));
     }
     let readiness = Readiness {
         ready: components.values().all(Result::is_ok),

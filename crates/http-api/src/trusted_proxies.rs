@@ -33,7 +33,9 @@ impl TrustedProxies {
         caller
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether the address is that of a trusted proxy.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 }

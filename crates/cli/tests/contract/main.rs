@@ -7,6 +7,8 @@ mod audit;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod connections;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod lifecycle;

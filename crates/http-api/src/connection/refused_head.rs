@@ -2,10 +2,10 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HttpDate};
 use memchr::memmem;
 use padan_domain::ReasonCode;
 use tokio::{
@@ -16,13 +16,14 @@ use tokio::{
 use super::{settings::ConnectionSettings, transport::Transport};
 use crate::{
     answer::{ErrorBody, REASON_CODE},
+    config::BodyLimits,
     metrics::Answered,
     request_id::RequestId,
     status::status_of,
 };
 
-/// The answer to a head that the HTTP server refused as too large. What the client still sends is drained, so that it
-/// sees the answer and no reset.
+/// The answer to a head that the HTTP server refused as too large, or that did not arrive in time. What the client still
+/// sends is drained, so that it sees the answer and no reset.
 pub(super) struct RefusedHead {
     answer: Vec<u8>,
     written: usize,
@@ -32,6 +33,18 @@ pub(super) struct RefusedHead {
 }
 
 impl RefusedHead {
+    /// How long a client that is late with its head has to read the answer.
+    const LATE_DRAIN_TIME: Duration = Duration::from_secs(1);
+
+    /// Answers a head that did not arrive in time.
+    pub(super) fn late(settings: &ConnectionSettings) -> Self {
+        let head =
+            format!("HTTP/1.1 408 Request Timeout\r\ndate: {}\r\n\r\n", HttpDate::from(SystemTime::now()));
+        let limits = settings.limits.for_request().bodies;
+        let drain_time = limits.drain_time.min(Self::LATE_DRAIN_TIME);
+        Self::new(ReasonCode::RequestTimeout, head.as_bytes(), BodyLimits { drain_time, ..limits }, settings)
+    }
+
     /// Replaces the answer without a body that the server is about to write. `None` if `bytes` are another answer.
     pub(super) fn of(bytes: &[u8], settings: &ConnectionSettings) -> Option<Self> {
         let version =
@@ -39,7 +52,12 @@ impl RefusedHead {
         if !bytes[version.len()..].starts_with(b" 431 ") {
             return None;
         }
-        let reason = ReasonCode::HeadersTooLarge;
+        let limits = settings.limits.for_request().bodies;
+        Some(Self::new(ReasonCode::HeadersTooLarge, bytes, limits, settings))
+    }
+
+    /// Logs and counts the refusal. The answer has the status line and the date of `bytes`.
+    fn new(reason: ReasonCode, bytes: &[u8], limits: BodyLimits, settings: &ConnectionSettings) -> Self {
         // Its own id cannot be read.
         let id = RequestId::of(&HeaderMap::new());
         settings.metrics.answered(&Answered {
@@ -53,14 +71,13 @@ impl RefusedHead {
             is_over_share: false,
         });
         tracing::info!(id = id.recorded(), reason = reason.as_str(), "refused a head");
-        let limits = settings.limits.for_request().bodies;
-        Some(Self {
+        Self {
             answer: answer(bytes, reason, &id),
             written: 0,
             is_shut: false,
             left_to_drain: limits.drain_bytes,
             timer: Box::pin(sleep(limits.drain_time)),
-        })
+        }
     }
 
     /// Ready when the answer was sent and the client has read it, or had its time.
@@ -69,6 +86,9 @@ impl RefusedHead {
         transport: &mut Transport,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.timer.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
         while self.written < self.answer.len() {
             let rest = &self.answer[self.written..];
             match ready!(Pin::new(&mut *transport).poll_write(context, rest))? {
@@ -81,7 +101,7 @@ impl RefusedHead {
             self.is_shut = true;
         }
         let mut space = [0; 8192];
-        while self.left_to_drain > 0 && self.timer.as_mut().poll(context).is_pending() {
+        while self.left_to_drain > 0 {
             let mut buffer = ReadBuf::new(&mut space);
             match ready!(Pin::new(&mut *transport).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => {

@@ -8,17 +8,19 @@ use actix_tls::accept::rustls_0_23::TlsStream;
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::socket::Socket;
+
 /// The socket, with or without TLS.
 pub(crate) enum Transport {
-    Plain(TcpStream),
-    Encrypted(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Encrypted(Box<TlsStream<Socket>>),
 }
 
 impl Transport {
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(crate) fn socket(&self) -> &TcpStream {
         match self {
-            Self::Plain(stream) => stream,
-            Self::Encrypted(stream) => stream.get_ref().0,
+            Self::Plain(socket) => socket.stream(),
+            Self::Encrypted(stream) => stream.get_ref().0.stream(),
         }
     }
 }

@@ -15,7 +15,11 @@ use actix_web::{
 };
 
 use super::*;
-use crate::{config::BodyLimits, form::Form, listener::Listener};
+use crate::{
+    config::{BodyLimits, ConnectionTimes, TcpKeepalive},
+    form::Form,
+    listener::Listener,
+};
 
 /// A server with test handlers behind the edge. It ends with the runtime of the test.
 struct Served {
@@ -54,8 +58,16 @@ fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
         workers: 1,
         connections_per_worker: 100,
         backlog: NonZeroU32::MIN.saturating_add(100),
-        head_time: Duration::from_secs(5),
-        keep_alive: Duration::from_secs(5),
+        times: ConnectionTimes {
+            head: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(5),
+            answer: Duration::from_secs(5),
+        },
+        tcp_keepalive: TcpKeepalive {
+            idle_seconds: NonZeroU32::MIN,
+            interval_seconds: NonZeroU32::MIN,
+            probes: NonZeroU32::MIN,
+        },
         shutdown_seconds: 1,
         stops_when_client_leaves,
         limits: edge.limits.clone(),

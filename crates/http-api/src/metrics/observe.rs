@@ -13,7 +13,7 @@ impl Metrics {
         &self,
         verifier: &Verifier,
         clients: &Clients,
-        service_states: [(&str, bool); 2],
+        service_states: [(&str, bool); 3],
     ) -> Result<Vec<u8>, prometheus::Error> {
         // Counters are raised to the totals that the figures have. Two scrapes at once would raise them twice.
         let one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
