@@ -2,15 +2,34 @@ use std::borrow::Cow;
 
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
-/// Decodes text in the charset that its part names. `None` when the bytes are invalid in that charset.
+/// Why a text cannot be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CharsetFault {
+    /// The charset is unknown, and the text is not in UTF-8 or UTF-16 either.
+    Unknown,
+    /// The bytes are invalid in their charset.
+    Invalid,
+}
+
+/// Decodes text in the charset that its part names.
 ///
-/// Without a charset, or with an unknown one, the text is read as UTF-16 if it begins with that mark, else as UTF-8,
-/// and as windows-1252 where it is invalid UTF-8: older clients send accented letters that way.
+/// Without a charset, the text is read as UTF-16 if it begins with that mark, else as UTF-8, and as windows-1252 where
+/// it is invalid UTF-8: older clients send accented letters that way. A text in an unknown charset is not guessed,
+/// because the result would be compared as if the client had sent it: UTF-16 with its mark and UTF-8 are read, anything
+/// else is refused, and so is UTF-7, whose accented letters are ASCII.
 ///
 /// Text with a NUL is refused. It is in a charset other than the named one, and would be compared as another text.
-pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'a, str>> {
-    let named = charset.and_then(|label| Encoding::for_label(label.trim().as_bytes()));
+///
+/// # Errors
+///
+/// [`CharsetFault`] when the text cannot be decoded.
+pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Result<Cow<'a, str>, CharsetFault> {
+    let label = charset.map(str::trim).filter(|label| !label.is_empty());
+    let named = label.and_then(|label| Encoding::for_label(label.as_bytes()));
+    let is_unknown = label.is_some() && named.is_none();
+    let fault = if is_unknown { CharsetFault::Unknown } else { CharsetFault::Invalid };
     let text = match named {
+        None if label.is_some_and(|label| label.to_ascii_lowercase().contains("utf-7")) => None,
         Some(encoding) if encoding == UTF_16LE || encoding == UTF_16BE => {
             let label = charset.unwrap_or_default().trim().to_ascii_lowercase();
             let says_order = label.ends_with("le") || label.ends_with("be");
@@ -24,10 +43,10 @@ pub(crate) fn decode<'a>(bytes: &'a [u8], charset: Option<&str>) -> Option<Cow<'
         None if marked_order(bytes).is_some() => utf_16(bytes, UTF_16LE),
         None => {
             let text = UTF_8.decode_without_bom_handling_and_without_replacement(without_bom(bytes));
-            Some(text.unwrap_or_else(|| WINDOWS_1252.decode_without_bom_handling(bytes).0))
+            text.or_else(|| (!is_unknown).then(|| WINDOWS_1252.decode_without_bom_handling(bytes).0))
         }
     };
-    text.filter(|text| !text.contains('\0'))
+    text.filter(|text| !text.contains('\0')).ok_or(fault)
 }
 
 /// Decodes UTF-16. Its byte order mark, which is no character in the other order, takes precedence over `order`.
@@ -67,8 +86,20 @@ mod tests {
 
     #[test]
     fn bytes_that_are_invalid_in_their_charset_are_refused() {
-        assert_eq!(super::decode(b"Ren\xe9", Some("utf-8")), None);
-        assert_eq!(super::decode(b"R\0e", Some("utf-16le")), None);
+        assert_eq!(super::decode(b"Ren\xe9", Some("utf-8")), Err(CharsetFault::Invalid));
+        assert_eq!(super::decode(b"R\0e", Some("utf-16le")), Err(CharsetFault::Invalid));
+    }
+
+    #[test]
+    fn text_in_an_unknown_charset_is_not_guessed() {
+        // An accented e in code page 850 is a comma-like mark in windows-1252.
+        for charset in ["cp850", "IBM437", "klingon", "utf-7", " UTF-7 "] {
+            assert_eq!(super::decode(b"Ren\x82", Some(charset)), Err(CharsetFault::Unknown), "{charset}");
+        }
+        assert_eq!(super::decode(b"Ren+AOk-", Some("utf-7")), Err(CharsetFault::Unknown));
+        assert_eq!(decode(b"Budi", Some("cp850")), "Budi");
+        assert_eq!(decode("René".as_bytes(), Some("klingon")), "René");
+        assert_eq!(decode(b"Ren\xe9", Some(" ")), "René", "no charset is named");
     }
 
     #[test]
@@ -82,14 +113,13 @@ mod tests {
         // The byte order marks of UTF-8 and UTF-16 are letters in other charsets.
         assert_eq!(decode(b"\xef\xbb\xbfBudi", Some("iso-8859-1")), "ï»¿Budi");
         assert_eq!(decode(b"\xff\xfeBudi", Some("iso-8859-1")), "ÿþBudi");
-        assert_eq!(super::decode(b"\xff\xfeB\0", Some("utf-8")), None);
+        assert!(super::decode(b"\xff\xfeB\0", Some("utf-8")).is_err());
     }
 
     #[test]
     fn text_without_a_charset_is_utf8_or_windows_1252() {
         assert_eq!(decode("René".as_bytes(), None), "René");
         assert_eq!(decode(b"Ren\xe9", None), "René");
-        assert_eq!(decode(b"Ren\xe9", Some("klingon")), "René");
         assert_eq!(decode(b"\xef\xbb\xbfBudi", None), "Budi");
         assert_eq!(decode(b"", None), "");
     }
@@ -113,10 +143,10 @@ mod tests {
 
     #[test]
     fn text_with_a_nul_is_refused() {
-        assert_eq!(super::decode(b"B\0u\0", None), None, "UTF-16 that nothing announces");
-        assert_eq!(super::decode(b"B\0\0\0u\0\0\0", Some("utf-32")), None);
-        assert_eq!(super::decode(b"\0B\0u", Some("utf-16le")).as_deref(), Some("䈀甀"));
-        assert_eq!(super::decode(b"Budi\0", Some("utf-8")), None);
+        assert!(super::decode(b"B\0u\0", None).is_err(), "UTF-16 that nothing announces");
+        assert!(super::decode(b"B\0\0\0u\0\0\0", Some("utf-32")).is_err());
+        assert_eq!(decode(b"\0B\0u", Some("utf-16le")), "䈀甀");
+        assert!(super::decode(b"Budi\0", Some("utf-8")).is_err());
     }
 
     proptest! {

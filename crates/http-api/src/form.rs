@@ -9,7 +9,7 @@ use padan_verification::InvalidFieldText;
 use crate::{
     body::{Body, reserve},
     body_memory::HeldMemory,
-    charset,
+    charset::{self, CharsetFault},
     inflate::inflate,
     multipart::{self, MalformedMultipart, NoBoundary, Part, shown_encoding},
     refusal::Refusal,
@@ -33,6 +33,9 @@ impl Form {
     pub(crate) async fn read(body: &Body, request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
         let mut bytes = body.read(request).await?;
         let boundary = boundary(request)?;
+        if bytes.is_empty() {
+            return Err(MalformedMultipart::NoBody.into());
+        }
         if content_encoding(request)? == ContentEncoding::Gzip {
             bytes = inflate(body, bytes).await?;
         }
@@ -55,7 +58,8 @@ impl Form {
             let mut memory = reservation();
             reserve(&mut memory, part.decoding_bytes())?;
             let data = part.decoded(memory)?;
-            Ok(Field { name: part.name, charset: part.charset, data })
+            let charset = part.text_charset();
+            Ok(Field { name: part.name, charset, data })
         });
         fields.collect::<Result<_, _>>().map(Self)
     }
@@ -80,9 +84,14 @@ impl Form {
             return Ok(None);
         };
         let parsed = match part.data.len() {
-            0..=Self::MAX_TEXT_BYTES => charset::decode(&part.data, part.charset.as_deref())
-                .ok_or(FieldFault::Malformed)
-                .and_then(|text| parse(&text)),
+            0..=Self::MAX_TEXT_BYTES => match charset::decode(&part.data, part.charset.as_deref()) {
+                Ok(text) => parse(&text),
+                Err(CharsetFault::Invalid) => Err(FieldFault::Malformed),
+                Err(CharsetFault::Unknown) => {
+                    let charset = shown_encoding(part.charset.as_deref().unwrap_or_default());
+                    return Err(MalformedMultipart::UnsupportedCharset(charset).into());
+                }
+            },
             _ => Err(FieldFault::Malformed),
         };
         parsed.map(Some).map_err(|fault| fault.of(field))
@@ -219,6 +228,27 @@ mod tests {
         assert_eq!(reason(form.required("name", any)), "name is required");
         assert_eq!(reason(form.required_file("face_image")), "face_image is required");
         assert_eq!(form.optional("name", any).unwrap(), None);
+    }
+
+    #[test]
+    fn text_that_cannot_be_decoded_is_no_other_text() {
+        let part = |headers: &str, text: &[u8]| {
+            let head = format!("--b\r\nContent-Disposition: form-data; name=\"name\"\r\n{headers}\r\n\r\n");
+            let body = [head.as_bytes(), text, b"\r\n--b--"].concat();
+            let parts = multipart::parts(&Bytes::from(body), "b").unwrap();
+            Form::of(parts, &["name"], HeldMemory::uncounted).and_then(|form| form.required("name", any))
+        };
+        let code_page = part("Content-Type: text/plain; charset=cp850", b"Nurh\xa0liza");
+        assert_eq!(reason(code_page), "charset cp850 of a part is not supported");
+        // Four letters that happen to be base64, and a real name in it.
+        let never_encoded = part("Content-Transfer-Encoding: base64", b"Budi");
+        assert_eq!(reason(never_encoded), "Invalid name format");
+        assert_eq!(part("Content-Transfer-Encoding: base64", b"UmVuw6k=").unwrap(), "René");
+        let latin = part(
+            "Content-Type: text/plain; charset=latin1\r\nContent-Transfer-Encoding: base64",
+            b"UmVu6Q==",
+        );
+        assert_eq!(latin.unwrap(), "René");
     }
 
     #[test]

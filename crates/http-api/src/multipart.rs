@@ -40,8 +40,12 @@ pub(crate) enum NoBoundary {
 pub(crate) fn boundary(content_type: &str) -> Result<String, NoBoundary> {
     let (kind, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
     let (kind, after_comma) = kind.split_once(',').map_or((kind, None), |(kind, rest)| (kind, Some(rest)));
-    if !kind.trim().eq_ignore_ascii_case("multipart/form-data") {
+    let (kind, after_blank) = kind.trim().split_once([' ', '\t']).unwrap_or((kind.trim(), ""));
+    if !kind.eq_ignore_ascii_case("multipart/form-data") {
         return Err(NoBoundary::AnotherType);
+    }
+    if !after_blank.trim().is_empty() {
+        return Err(NoBoundary::Malformed(MalformedMultipart::BlankForSemicolon));
     }
     if after_comma.is_some() {
         return Err(NoBoundary::Malformed(MalformedMultipart::CommaForSemicolon));
@@ -89,6 +93,13 @@ impl Part {
     /// The content, decoded. `memory` was reserved for it.
     pub(crate) fn decoded(&self, memory: HeldMemory) -> Result<Bytes, MalformedMultipart> {
         self.encoding.decode(&self.data, memory)
+    }
+
+    /// The charset of its text. Base64 without a charset is in UTF-8: text that only claims to be base64 would otherwise
+    /// be compared as whatever it decodes to.
+    pub(crate) fn text_charset(&self) -> Option<String> {
+        let is_base64 = self.encoding == TransferEncoding::Base64;
+        self.charset.clone().or_else(|| is_base64.then(|| "utf-8".to_owned()))
     }
 
     /// The most bytes of memory that [`decoded`](Self::decoded) needs beside the body.

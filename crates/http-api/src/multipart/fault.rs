@@ -13,6 +13,12 @@ pub(crate) enum MalformedMultipart {
     /// The parameters of the Content-Type follow a comma.
     #[error("Content-Type has a comma before boundary, where a semicolon must be")]
     CommaForSemicolon,
+    /// The parameters of the Content-Type follow a blank.
+    #[error("Content-Type has a blank before boundary, where a semicolon must be")]
+    BlankForSemicolon,
+    /// There is no body, or it has no bytes.
+    #[error("Request has no body")]
+    NoBody,
     /// The boundary is not in the body.
     #[error("The boundary in Content-Type does not occur in the body")]
     BoundaryNotInBody,
@@ -27,6 +33,9 @@ pub(crate) enum MalformedMultipart {
         /// The encoding, shortened.
         encoding: String,
     },
+    /// A text is in a charset that is not supported.
+    #[error("charset {0} of a part is not supported")]
+    UnsupportedCharset(String),
     /// A part cannot be decoded.
     #[error("A part is not valid {0}, its Content-Transfer-Encoding")]
     InvalidEncoding(&'static str),

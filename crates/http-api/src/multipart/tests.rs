@@ -138,6 +138,9 @@ fn boundaries_are_read_as_clients_write_them() {
     let comma = refused("multipart/form-data, boundary=abc");
     assert_eq!(comma.to_string(), "Content-Type has a comma before boundary, where a semicolon must be");
     assert_eq!(refused("multipart/form-data,a; boundary=abc"), comma);
+    let blank = refused("multipart/form-data boundary=abc");
+    assert_eq!(blank.to_string(), "Content-Type has a blank before boundary, where a semicolon must be");
+    assert_eq!(boundary("multipart/form-data ; boundary=abc"), "abc");
     let long = format!("multipart/form-data; boundary={}", "x".repeat(201));
     assert_eq!(refused(&long), MalformedMultipart::LongBoundary);
     assert_eq!(super::boundary("multipart/mixed; boundary=a"), Err(NoBoundary::AnotherType));

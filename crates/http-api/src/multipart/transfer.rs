@@ -72,10 +72,12 @@ fn unsupported(header: &'static str, encoding: &str) -> MalformedMultipart {
     MalformedMultipart::UnsupportedEncoding { header, encoding: shown_encoding(encoding) }
 }
 
-/// Decodes base64 in lines of any length.
+/// Decodes base64 in lines of any length. A blank within a line is none of base64: the text was never encoded.
 fn base64(data: &[u8]) -> Option<Vec<u8>> {
     let mut characters = Vec::with_capacity(data.len());
-    characters.extend(data.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+    for line in data.split(|byte| matches!(byte, b'\r' | b'\n')) {
+        characters.extend_from_slice(line.trim_ascii());
+    }
     BASE64.decode(characters).ok()
 }
 
@@ -138,9 +140,10 @@ mod tests {
 
     #[test]
     fn base64_may_have_line_ends_and_lack_its_padding() {
-        for text in ["QnVkaQ==", "QnVkaQ", "Qn\r\nVk\naQ==\r\n", " QnVk aQ= ="] {
+        for text in ["QnVkaQ==", "QnVkaQ", "Qn\r\nVk\naQ==\r\n", " QnVk\r\n aQ= \n="] {
             assert_eq!(decode(TransferEncoding::Base64, text.as_bytes()).unwrap(), b"Budi", "{text}");
         }
+        assert!(decode(TransferEncoding::Base64, b"Budi Santoso").is_err(), "a blank within a line");
         let refused = decode(TransferEncoding::Base64, b"Budi Santoso!").unwrap_err();
         assert_eq!(refused.to_string(), "A part is not valid base64, its Content-Transfer-Encoding");
     }
