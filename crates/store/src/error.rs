@@ -23,6 +23,9 @@ pub enum StoreError {
     /// A row was encrypted with a key that is not among `store.template_keys`. The person's portrait is embedded again.
     #[error("a template was encrypted with the key {0}, which is not among store.template_keys")]
     UnknownKey(String),
+    /// The audit trail has rows that Padan did not write, so nothing about them was signed; the text names them.
+    #[error("nothing was signed, because the audit trail was changed: {0}; run `padan audit verify`")]
+    Tampered(String),
     /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),

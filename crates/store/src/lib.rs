@@ -27,7 +27,7 @@
 //! second verification give the same percentage.
 //!
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
-//! verification detects rows that another role changed or deleted.
+//! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
 //! **Architecture Invariant:** this crate does not know the registry. The crate that knows both decides whether a
 //! template is stale.
@@ -62,7 +62,8 @@ mod template_keys;
 pub use active_model::ActiveModel;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
-    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, RequestEnding, UsageRow,
+    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, PrunedMonths, RequestEnding, RowLocation,
+    UsageRow,
 };
 pub use client::StoredClient;
 pub use client_change::{NewClient, Rotation};

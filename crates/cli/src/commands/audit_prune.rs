@@ -7,21 +7,23 @@ use std::{
 use anyhow::{Context as _, Error, Result, bail};
 use chrono::{DateTime, Days, Months, Utc};
 use clap::Args;
-use padan_store::AuditLog;
+use padan_store::{AuditLog, PrunedMonths};
 use tokio::runtime::Runtime;
 
 use crate::{settings::SettingsArguments, telemetry};
 
 /// Delete old months of the audit trail
 ///
-/// Only months whose rows are all older than the given age are deleted. Each chain that loses rows gets a signed
-/// anchor. With it, `padan audit verify` distinguishes pruned rows from rows that were deleted in another way. The
-/// counts of `padan usage` stay. The database user needs the role `padan_operator`.
+/// Only months whose rows are all older than the given age are deleted, and none within 90 days of its end. All rows of
+/// a month are verified first. If one was changed, deleted or added by others, the month and the later ones stay. Each
+/// chain that loses rows gets a signed anchor, which names the month and the time of the pruning. With it, `padan audit
+/// verify` distinguishes pruned rows from rows that were deleted in another way. The counts of `padan usage` stay. The
+/// database user needs the role `padan_operator`. Exits with 1 if a month stays that is old enough.
 #[derive(Debug, Args)]
 pub(crate) struct AuditPruneArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Minimum age of the rows to delete, such as 730days, 24months or 5years
+    /// Minimum age of the rows to delete, such as 730days, 24months or 5years; at least 90 days
     #[arg(long, value_name = "AGE")]
     older_than: Age,
 }
@@ -32,19 +34,22 @@ enum Age {
     Months(u32),
 }
 
-/// Deletes the months and prints their names.
+/// Deletes the months and prints their names, and why others stay.
 pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let before = arguments.older_than.before(Utc::now()).context("--older-than: the age is too large")?;
-    let months =
+    let PrunedMonths { deleted, kept } =
         Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.prune(before).await })?;
     let mut out = io::stdout().lock();
-    for month in &months {
+    for month in &deleted {
         writeln!(out, "{month}")?;
     }
-    eprintln!("{} months deleted. Rows since {before} were kept.", months.len());
-    Ok(ExitCode::SUCCESS)
+    eprintln!("{} months deleted. Rows since {before} were kept.", deleted.len());
+    for reason in &kept {
+        eprintln!("Kept {reason}.");
+    }
+    Ok(if kept.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 impl Age {

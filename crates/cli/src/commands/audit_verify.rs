@@ -55,6 +55,13 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
          written.",
         report.rows, report.chains, report.pruned, report.forgotten, report.unrecorded
     );
+    if report.pruned_without_month > 0 {
+        eprintln!(
+            "{} of these anchors were signed by a release that did not verify the rows before. They say neither which \
+             month was pruned nor when.",
+            report.pruned_without_month
+        );
+    }
     if report.fault_count > 0 {
         eprintln!("The audit trail has been changed: see the faults above.");
         return Ok(ExitCode::FAILURE);

@@ -13,8 +13,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 ///
 /// Deletes the person's face templates of all models, and removes the person's identity from the audit trail: its rows
 /// stay, but no longer identify the person. The erasure itself is recorded in the audit trail. The registry is not
-/// changed: while it has the person, the next verification creates a template again. The database user needs the role
-/// `padan_operator`.
+/// changed: while it has the person, the next verification creates a template again. Each row is verified first: if one
+/// of them was changed by others, nothing more is erased. The database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct PersonForgetArguments {
     #[command(flatten)]
@@ -50,6 +50,14 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
         "{} templates deleted. {} rows of the audit trail no longer identify the person.",
         gone.templates, gone.audit_rows
     );
+    if gone.rows_left > 0 {
+        eprintln!(
+            "{} rows identify the person still: they are dated later than this machine's clock, or were written \
+             meanwhile. Run the command again when that time has come.",
+            gone.rows_left
+        );
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(ExitCode::SUCCESS)
 }
 

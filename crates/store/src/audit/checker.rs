@@ -1,4 +1,7 @@
-use std::{collections::HashMap, fmt, pin::pin};
+use std::{
+    collections::{HashMap, HashSet},
+    pin::pin,
+};
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
@@ -7,9 +10,15 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
+    anchor::read_anchors,
+    chain_end::read_ends,
+    fault::{AuditFault, RowLocation},
     head::AuditHead,
     keys::AuditKeys,
-    row::{AuditRow, ChainRow, anchor_signature},
+    month::Month,
+    removal::Removal,
+    row::{AuditRow, ChainRow},
+    steps::Steps,
 };
 use crate::error::StoreError;
 
@@ -27,118 +36,87 @@ pub struct AuditReport {
     pub unrecorded: u64,
     /// Chains whose first rows were pruned.
     pub pruned: u64,
+    /// Those of them whose last anchor is of a release that signed neither month nor time.
+    pub pruned_without_month: u64,
     /// The first thousand faults, in the order in which they were found.
     pub faults: Vec<AuditFault>,
     /// The number of all faults.
     pub fault_count: u64,
 }
 
-/// Evidence that the trail was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AuditFault {
-    /// The row is not the one that was written.
-    Changed(RowLocation),
-    /// The row's person is not the one that was written.
-    PersonChanged(RowLocation),
-    /// Rows within a chain are missing.
-    Missing {
-        /// The first missing row.
-        first: RowLocation,
-        /// The number of the next row that exists.
-        next: i64,
-    },
-    /// The first row of a chain that has neither a beginning nor an anchor.
-    NoBeginning(RowLocation),
-    /// A row that is known to have been written is missing, with all later rows of its chain.
-    CutOff(RowLocation),
-    /// The beginning of a chain is not the one that was written.
-    BeginningChanged(Uuid),
-    /// An anchor was not signed with an audit key.
-    AnchorForged(Uuid),
-    /// A row was signed with a key that is not among the audit keys.
-    UnknownKey {
-        /// The row.
-        row: RowLocation,
-        /// The id of the key.
-        key_id: String,
-    },
-    /// The row's person was removed without a signature of an audit key.
-    PersonRemoved(RowLocation),
-    /// The person was removed from more rows than were announced.
-    Unannounced {
-        /// The number of rows without their person.
-        rows: u64,
-        /// The announced number.
-        announced: i64,
-    },
-}
-
-/// Identifies a row of the trail.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowLocation {
-    /// The chain.
-    pub writer: Uuid,
-    /// The row's number in the chain.
-    pub sequence: i64,
-    /// The row's time, where it is known.
-    pub at: Option<DateTime<Utc>>,
-    /// The request's id, where it is known.
-    pub request_id: Option<String>,
+/// The rows of one month, verified.
+pub(super) struct CheckedMonth {
+    /// The last row of each chain in the month.
+    pub(super) heads: Vec<AuditHead>,
+    /// The first faults of its rows.
+    pub(super) faults: Vec<AuditFault>,
 }
 
 /// Further faults are counted and not listed.
 const MAX_LISTED_FAULTS: usize = 1000;
 
+struct Beginning {
+    started_at: DateTime<Utc>,
+    mac: Vec<u8>,
+}
+
 /// The last row of a chain that was verified, or its anchor.
 struct LastRow {
     sequence: i64,
     mac: Vec<u8>,
+    /// The month of the anchor: later rows are not in it.
+    month: Option<Month>,
 }
 
 struct Checker<'k> {
     keys: &'k AuditKeys,
-    beginnings: HashMap<Uuid, Vec<u8>>,
+    beginnings: HashMap<Uuid, Beginning>,
+    /// The last anchor of each chain.
     anchors: HashMap<Uuid, LastRow>,
-    /// Rows that must exist, since a head or the beginning of another chain names them, and that were not read yet.
+    /// The rows for which an anchor stands in by itself, with their HMACs.
+    anchored: HashMap<(Uuid, i64), Vec<u8>>,
+    pruned_months: HashSet<Month>,
+    /// Rows that must exist, since a head, an end or the beginning of another chain names them, and that were not read
+    /// yet.
     expected: HashMap<(Uuid, i64), Vec<u8>>,
     last_rows: HashMap<Uuid, LastRow>,
-    announced: i64,
+    steps: Steps,
     report: AuditReport,
 }
 
+/// Verifies all rows, and that all rows of the known heads exist.
 pub(super) async fn verify(
     snapshot: &mut PgConnection,
     keys: &AuditKeys,
     known: Vec<AuditHead>,
 ) -> Result<AuditReport, StoreError> {
-    let mut checker = Checker {
-        keys,
-        beginnings: HashMap::new(),
-        anchors: HashMap::new(),
-        expected: HashMap::new(),
-        last_rows: HashMap::new(),
-        announced: 0,
-        report: AuditReport::default(),
-    };
+    let mut checker = Checker::start(snapshot, keys).await?;
+    checker.read_ends(snapshot).await?;
     let heads = heads(snapshot).await?;
-    checker.read_anchors(snapshot).await?;
-    checker.read_beginnings(snapshot).await?;
     checker.expect(heads.into_iter().chain(known));
-    let mut rows = pin!(
-        sqlx::query_as!(
-            AuditRow,
-            "SELECT at, writer, sequence, kind, request_id, client, endpoint, reason, person_key, person_key_id,
-                    person_salt, person_seal, nik_plausible, fields, name_rules, percentage, contract_id,
-                    calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
-               FROM store.audit_event
-              ORDER BY at, writer, sequence"
-        )
-        .fetch(snapshot)
-    );
-    while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
-        checker.check_row(&row);
-    }
+    checker.check_rows(snapshot, None, |_| ()).await?;
     Ok(checker.conclude())
+}
+
+/// Verifies the rows of a month: that each of them was written by Padan, in this month, and follows the row before it,
+/// the chain's beginning, or the anchor of the month before. Calls `on_row` with each.
+pub(super) async fn check_month(
+    connection: &mut PgConnection,
+    keys: &AuditKeys,
+    month: Month,
+    on_row: impl FnMut(&AuditRow),
+) -> Result<CheckedMonth, StoreError> {
+    let mut checker = Checker::start(connection, keys).await?;
+    // Faults of other chains do not matter here.
+    checker.report = AuditReport::default();
+    checker.check_rows(connection, Some(month), on_row).await?;
+    let Checker { last_rows, report, .. } = checker;
+    let heads = last_rows.into_iter().map(|(writer, LastRow { sequence, mac, .. })| AuditHead {
+        writer,
+        sequence,
+        mac,
+    });
+    Ok(CheckedMonth { heads: heads.collect(), faults: report.faults })
 }
 
 pub(super) async fn heads(connection: &mut PgConnection) -> Result<Vec<AuditHead>, StoreError> {
@@ -153,31 +131,22 @@ pub(super) async fn heads(connection: &mut PgConnection) -> Result<Vec<AuditHead
     Ok(heads.fetch_all(connection).await.map_err(|error| Fault::of(&error))?)
 }
 
-struct AnchorRow {
-    writer: Uuid,
-    sequence: i64,
-    mac: Vec<u8>,
-    key_id: String,
-    signature: Vec<u8>,
-}
-
-impl Checker<'_> {
-    async fn read_anchors(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let rows = sqlx::query_as!(
-            AnchorRow,
-            "SELECT writer, sequence, mac, key_id, signature FROM store.audit_anchor ORDER BY sequence"
-        );
-        for row in rows.fetch_all(snapshot).await.map_err(|error| Fault::of(&error))? {
-            let AnchorRow { writer, sequence, mac, key_id, signature } = row;
-            let head = AuditHead { writer, sequence, mac: mac.clone() };
-            if anchor_signature(&head, &key_id, self.keys) == Some(signature) {
-                self.anchors.insert(writer, LastRow { sequence, mac });
-            } else {
-                self.report_fault(AuditFault::AnchorForged(writer));
-            }
-        }
-        self.report.pruned = self.anchors.len() as u64;
-        Ok(())
+impl<'k> Checker<'k> {
+    async fn start(snapshot: &mut PgConnection, keys: &'k AuditKeys) -> Result<Self, StoreError> {
+        let mut checker = Self {
+            keys,
+            beginnings: HashMap::new(),
+            anchors: HashMap::new(),
+            anchored: HashMap::new(),
+            pruned_months: HashSet::new(),
+            expected: HashMap::new(),
+            last_rows: HashMap::new(),
+            steps: Steps::default(),
+            report: AuditReport::default(),
+        };
+        checker.read_beginnings(snapshot).await?;
+        checker.read_anchors(snapshot).await?;
+        Ok(checker)
     }
 
     async fn read_beginnings(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
@@ -189,13 +158,49 @@ impl Checker<'_> {
               ORDER BY started_at"
         );
         for row in rows.fetch_all(snapshot).await.map_err(|error| Fault::of(&error))? {
-            if row.computed_mac(self.keys).as_ref() != Some(&row.mac) {
+            if !row.is_signed(self.keys) {
                 self.report_fault(AuditFault::BeginningChanged(row.writer));
                 continue;
             }
             self.report.unrecorded += row.unrecorded.unsigned_abs();
             self.expect(row.seen_heads().into_iter());
-            self.beginnings.insert(row.writer, row.mac);
+            self.beginnings.insert(row.writer, Beginning { started_at: row.started_at, mac: row.mac });
+        }
+        Ok(())
+    }
+
+    async fn read_anchors(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        for anchor in read_anchors(snapshot).await.map_err(|error| Fault::of(&error))? {
+            let writer = anchor.writer;
+            if !anchor.is_signed(self.keys) {
+                self.report_fault(AuditFault::AnchorForged(writer));
+                continue;
+            }
+            let month = anchor.month();
+            if let Some(month) = month {
+                let began = self.beginnings.get(&writer).map(|beginning| beginning.started_at);
+                if !anchor.is_old_enough() || began.is_some_and(|began| began >= month.end()) {
+                    self.report_fault(AuditFault::AnchorImplausible { writer, month: month.to_string() });
+                }
+                self.pruned_months.insert(month);
+            }
+            self.anchored.insert((writer, anchor.sequence), anchor.mac.clone());
+            let last = LastRow { sequence: anchor.sequence, mac: anchor.mac, month };
+            self.anchors.insert(writer, last);
+        }
+        self.report.pruned = self.anchors.len() as u64;
+        self.report.pruned_without_month =
+            self.anchors.values().filter(|anchor| anchor.month.is_none()).count() as u64;
+        Ok(())
+    }
+
+    async fn read_ends(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        for end in read_ends(snapshot, &()).await.map_err(|error| Fault::of(&error))? {
+            if end.is_signed(self.keys) {
+                self.expect(std::iter::once(end.head));
+            } else if !end.is_of_older_release() {
+                self.report_fault(AuditFault::EndForged(end.head.writer));
+            }
         }
         Ok(())
     }
@@ -205,9 +210,37 @@ impl Checker<'_> {
         self.expected.extend(heads.map(|head| ((head.writer, head.sequence), head.mac)));
     }
 
+    /// Checks the rows of a month, or all rows.
+    async fn check_rows(
+        &mut self,
+        connection: &mut PgConnection,
+        month: Option<Month>,
+        mut on_row: impl FnMut(&AuditRow),
+    ) -> Result<(), StoreError> {
+        let mut rows = pin!(
+            sqlx::query_as!(
+                AuditRow,
+                "SELECT at, writer, sequence, kind, request_id, client, endpoint, reason, person_key, person_key_id,
+                        person_salt, person_seal, nik_plausible, fields, name_rules, percentage, contract_id,
+                        calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
+                   FROM store.audit_event
+                  WHERE at >= coalesce($1::timestamptz, '-infinity')
+                    AND at < coalesce($2::timestamptz, 'infinity')
+                  ORDER BY at, writer, sequence",
+                month.map(Month::begin),
+                month.map(Month::end)
+            )
+            .fetch(connection)
+        );
+        while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
+            self.check_row(&row);
+            on_row(&row);
+        }
+        Ok(())
+    }
+
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
-        self.announced += row.announced();
         if row.is_forgotten() {
             self.check_removal(row);
         }
@@ -221,7 +254,7 @@ impl Checker<'_> {
             Some(_) if !row.person_is_sealed() => {
                 self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
             }
-            Some(_) => {}
+            Some(_) => self.steps.announce(row),
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))
             && expected != row.mac
@@ -229,16 +262,23 @@ impl Checker<'_> {
             self.report_fault(AuditFault::Changed(RowLocation::of(row)));
         }
         // The next row is checked against the HMAC in this row, so that one changed row is one fault.
-        self.last_rows.insert(row.writer, LastRow { sequence: row.sequence, mac: row.mac.clone() });
+        let last = LastRow { sequence: row.sequence, mac: row.mac.clone(), month: None };
+        self.last_rows.insert(row.writer, last);
     }
 
     fn check_removal(&mut self, row: &AuditRow) {
-        match row.forgetting_is_signed(self.keys) {
-            Some(true) => self.report.forgotten += 1,
-            Some(false) => self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row))),
-            None => {
-                let key_id = row.forget_key_id.clone().unwrap_or_default();
+        match Removal::of(row, self.keys) {
+            Removal::Forged => self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row))),
+            Removal::UnknownKey(key_id) => {
                 self.report_fault(AuditFault::UnknownKey { row: RowLocation::of(row), key_id });
+            }
+            Removal::OfOlderRelease => {
+                self.report.forgotten += 1;
+                self.steps.remove_uncounted();
+            }
+            Removal::InStep(step) => {
+                self.report.forgotten += 1;
+                self.steps.remove(step, row, self.keys);
             }
         }
     }
@@ -246,13 +286,21 @@ impl Checker<'_> {
     /// The HMAC of the previous row, or of the last existing row when rows before this one are missing.
     fn previous_mac(&mut self, row: &AuditRow) -> Vec<u8> {
         let (sequence, mac) = match (self.last_rows.get(&row.writer), self.anchors.get(&row.writer)) {
-            (Some(last), _) | (None, Some(last)) => (last.sequence, last.mac.clone()),
+            (Some(last), _) => (last.sequence, last.mac.clone()),
+            (None, Some(anchor)) => {
+                let (sequence, mac, month) = (anchor.sequence, anchor.mac.clone(), anchor.month);
+                if let Some(month) = month.filter(|month| row.at < month.end()) {
+                    let (writer, month) = (row.writer, month.to_string());
+                    self.report_fault(AuditFault::AnchorImplausible { writer, month });
+                }
+                (sequence, mac)
+            }
             (None, None) => {
-                let Some(mac) = self.beginnings.get(&row.writer) else {
+                let Some(beginning) = self.beginnings.get(&row.writer) else {
                     self.report_fault(AuditFault::NoBeginning(RowLocation::of(row)));
                     return Vec::new();
                 };
-                (0, mac.clone())
+                (0, beginning.mac.clone())
             }
         };
         if row.sequence != sequence + 1 {
@@ -267,9 +315,7 @@ impl Checker<'_> {
         let missing = std::mem::take(&mut self.expected);
         let mut cut_off: HashMap<Uuid, i64> = HashMap::new();
         for ((writer, sequence), mac) in missing {
-            let pruned = self.anchors.get(&writer).is_some_and(|anchor| sequence <= anchor.sequence);
-            let beginning = sequence == 0 && self.beginnings.get(&writer) == Some(&mac);
-            if !pruned && !beginning {
+            if !self.is_replaced(writer, sequence, &mac) {
                 let first = cut_off.entry(writer).or_insert(sequence);
                 *first = sequence.min(*first);
             }
@@ -282,76 +328,30 @@ impl Checker<'_> {
                 request_id: None,
             }));
         }
-        // A row is never younger than its announcement, so pruning a month removes no announcement whose rows remain.
-        if self.report.forgotten > self.announced.unsigned_abs() {
-            self.report_fault(AuditFault::Unannounced {
-                rows: self.report.forgotten,
-                announced: self.announced,
-            });
+        let anchors = &self.anchors;
+        let is_pruned = |&(writer, sequence): &(Uuid, i64)| {
+            anchors.get(&writer).is_some_and(|anchor| sequence <= anchor.sequence)
+        };
+        for fault in std::mem::take(&mut self.steps).faults(&self.pruned_months, is_pruned) {
+            self.report_fault(fault);
         }
         self.report.chains = self.last_rows.len() as u64;
         self.report
+    }
+
+    /// Whether a row that was not read is the beginning of its chain, or was pruned.
+    fn is_replaced(&self, writer: Uuid, sequence: i64, mac: &[u8]) -> bool {
+        let is_beginning =
+            sequence == 0 && self.beginnings.get(&writer).is_some_and(|beginning| beginning.mac == mac);
+        let is_pruned = self.anchors.get(&writer).is_some_and(|anchor| sequence <= anchor.sequence)
+            && self.anchored.get(&(writer, sequence)).is_none_or(|anchored| anchored == mac);
+        is_beginning || is_pruned
     }
 
     fn report_fault(&mut self, fault: AuditFault) {
         self.report.fault_count += 1;
         if self.report.faults.len() < MAX_LISTED_FAULTS {
             self.report.faults.push(fault);
-        }
-    }
-}
-
-impl RowLocation {
-    fn of(row: &AuditRow) -> Self {
-        Self {
-            writer: row.writer,
-            sequence: row.sequence,
-            at: Some(row.at),
-            request_id: row.request_id.clone(),
-        }
-    }
-}
-
-impl fmt::Display for RowLocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "row {} of chain {}", self.sequence, self.writer)?;
-        if let Some(at) = &self.at {
-            write!(f, " at {}", at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))?;
-        }
-        match &self.request_id {
-            Some(id) => write!(f, ", request {id}"),
-            None => Ok(()),
-        }
-    }
-}
-
-impl fmt::Display for AuditFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Changed(row) => write!(f, "{row}: it was changed"),
-            Self::PersonChanged(row) => write!(f, "{row}: its person was changed"),
-            Self::PersonRemoved(row) => {
-                write!(f, "{row}: its person was removed without a valid signature")
-            }
-            Self::Missing { first, next } => {
-                write!(f, "{first}: it is missing, and the next existing row is {next}")
-            }
-            Self::NoBeginning(row) => write!(f, "{row}: its chain has no beginning"),
-            Self::CutOff(row) => {
-                write!(f, "{row}: it was written and is missing, with all later rows of the chain")
-            }
-            Self::BeginningChanged(writer) => {
-                write!(f, "chain {writer}: its beginning was changed, or its key is unknown")
-            }
-            Self::AnchorForged(writer) => {
-                write!(f, "chain {writer}: its anchor is forged, or its key is unknown")
-            }
-            Self::UnknownKey { row, key_id } => {
-                write!(f, "{row}: its key {key_id} is not among store.audit_keys")
-            }
-            Self::Unannounced { rows, announced } => {
-                write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
-            }
         }
     }
 }

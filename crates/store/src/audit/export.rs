@@ -1,7 +1,8 @@
 use std::{fmt, pin::pin, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
+use padan_domain::Clock;
 use padan_postgres::Fault;
 use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
 use tokio::time::timeout;
@@ -12,7 +13,7 @@ use super::{
     head::AuditHead,
     keys::AuditKeys,
     person_keys_in_use::other_person_keys,
-    retention,
+    retention::{self, PrunedMonths, Pruning},
     row::AuditRow,
     usage::{self, UsageRow},
 };
@@ -114,15 +115,20 @@ impl AuditLog {
         checker::verify(&mut snapshot, &keys, known).await
     }
 
-    /// Drops the months that end before a moment and returns their names. Signed anchors replace the dropped part of
-    /// each chain.
+    /// Drops the months that end before a moment, which must be 90 days ago. Signed anchors replace the dropped part of
+    /// each chain. The rows are verified before.
     ///
     /// # Errors
     ///
-    /// When the audit keys cannot be read, the store fails, or readers lock a month for longer than ten minutes.
-    pub async fn prune(&mut self, before: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+    /// [`StoreError::Tampered`] when a row was changed, deleted or added by others than Padan; its month and the later
+    /// ones then stay. Otherwise when the audit keys cannot be read, the store fails, or readers lock a month for longer
+    /// than ten minutes.
+    pub async fn prune(&mut self, before: DateTime<Utc>) -> Result<PrunedMonths, StoreError> {
         let keys = self.keys()?;
-        retention::prune(&mut self.connection, &keys, before).await
+        let now = Clock::System.now();
+        // PostgreSQL's resolution, since the time is signed.
+        let now = now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now);
+        retention::prune(&mut self.connection, &Pruning { keys: &keys, before, now }).await
     }
 
     /// The number of calls by client, day, endpoint and outcome. The filter's person is ignored.

@@ -2,16 +2,23 @@
 //!
 //! Each step changes a limited number of rows. A step and the row that announces it are one transaction, so that
 //! neither exists without the other. A signature replaces the person in each row, so that verification detects a person
-//! that was removed without the audit key.
+//! that was removed without the audit key. The announcement has the number of rows of each month and an HMAC over their
+//! signatures, so that no row can be added to a step or taken from it.
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
 use super::{
+    fault::{AuditFault, RowLocation},
     head::AuditHead,
     keys::AuditKeys,
-    row::{AuditRow, RowPosition, forgetting_signature, unsigned},
+    month::Month,
+    removal::{Announcement, sign_removal},
+    row::{AuditRow, RowPosition},
     statements::{Rows, append},
 };
 use crate::error::StoreError;
@@ -23,6 +30,8 @@ pub struct Forgotten {
     pub templates: u64,
     /// Rows of the audit trail from which the person was removed.
     pub audit_rows: u64,
+    /// Rows that name the person still: they are dated later than this process's clock, or were written meanwhile.
+    pub rows_left: u64,
 }
 
 /// A person to forget, and the operator who requested it.
@@ -52,6 +61,9 @@ pub(crate) const STEP_ROWS: u64 = 500;
 
 /// Runs one step in one transaction. Rows that are newer than the announcement are left for a later step, so that
 /// pruning a month never removes an announcement whose rows remain.
+///
+/// Each row is verified before the removal is signed. Otherwise somebody could give the row of another person this
+/// person's key, and the signature would hide the change.
 pub(super) fn forget<'c>(
     connection: &'c mut PgConnection,
     step: &'c Step,
@@ -65,81 +77,151 @@ pub(super) fn forget<'c>(
         .execute(&mut *transaction)
         .await?
         .rows_affected();
-        // There is no ORDER BY: ordering by time would make the server scan the rows of all people.
-        let rows = sqlx::query_as!(
-            FoundRow,
-            "SELECT at, writer, sequence, mac
-               FROM store.audit_event
-              WHERE person_key = ANY($1)
-                AND at <= $2
-              LIMIT $3
-                FOR UPDATE",
-            &step.forgetting.people,
-            step.at,
-            i64::try_from(STEP_ROWS).unwrap_or(i64::MAX)
-        )
-        .fetch_all(&mut *transaction)
-        .await?;
-        let forgotten = Forgotten { templates, audit_rows: rows.len() as u64 };
+        let rows = rows_of_person(&mut transaction, step).await?;
+        let forgotten = Forgotten { templates, audit_rows: rows.len() as u64, rows_left: 0 };
         if forgotten == Forgotten::default() {
             return Ok(Ok(StepResult { forgotten, head: step.head.clone() }));
         }
-        let announcement = match step.announcement(rows.len()) {
-            Ok(row) => row,
+        let previous = previous_macs(&mut transaction, &rows).await?;
+        let signed = match step.sign(&rows, &previous) {
+            Ok(signed) => signed,
             Err(error) => return Ok(Err(error)),
         };
-        let Some(signed) = Signed::of(rows, &step.keys) else { return Ok(Err(unsigned())) };
         remove_person(&mut transaction, &signed).await?;
-        let head = announcement.head();
-        append(&mut transaction, &Rows(vec![announcement])).await?;
+        let head = signed.announcement.head();
+        append(&mut transaction, &Rows(vec![signed.announcement])).await?;
         transaction.commit().await?;
         Ok(Ok(StepResult { forgotten, head }))
     }
     .boxed()
 }
 
-struct FoundRow {
-    at: DateTime<Utc>,
-    writer: uuid::Uuid,
-    sequence: i64,
-    mac: Vec<u8>,
+/// The number of rows that name the person.
+pub(crate) fn count_rows<'c>(
+    connection: &'c mut PgConnection,
+    people: &'c Vec<Vec<u8>>,
+) -> BoxFuture<'c, sqlx::Result<i64>> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM store.audit_event WHERE person_key = ANY($1)"#,
+        people
+    )
+    .fetch_one(connection)
+    .boxed()
 }
 
-/// Rows as columns, with the signatures that replace their person.
+/// Rows of the person, in the order of time, chain and number.
+async fn rows_of_person(connection: &mut PgConnection, step: &Step) -> sqlx::Result<Vec<AuditRow>> {
+    // There is no ORDER BY: ordering by time would make the server scan the rows of all people.
+    let mut rows = sqlx::query_as!(
+        AuditRow,
+        "SELECT at, writer, sequence, kind, request_id, client, endpoint, reason, person_key, person_key_id, person_salt,
+                person_seal, nik_plausible, fields, name_rules, percentage, contract_id, calibration_id, milliseconds,
+                forget_key_id, forget_mac, key_id, mac
+           FROM store.audit_event
+          WHERE person_key = ANY($1)
+            AND at <= $2
+          LIMIT $3
+            FOR UPDATE",
+        &step.forgetting.people,
+        step.at,
+        i64::try_from(STEP_ROWS).unwrap_or(i64::MAX)
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.sort_by_key(|row| (row.at, row.writer, row.sequence));
+    Ok(rows)
+}
+
+type PreviousMacs = HashMap<(Uuid, i64), Vec<Vec<u8>>>;
+
+/// For each row, the HMACs of what has the number before it: a row, the chain's beginning or an anchor. Somebody may
+/// have added rows with that number, so there may be several. Only the right one matches the row's own HMAC.
+async fn previous_macs(connection: &mut PgConnection, rows: &[AuditRow]) -> sqlx::Result<PreviousMacs> {
+    let writers: Vec<_> = rows.iter().map(|row| row.writer).collect();
+    let sequences: Vec<_> = rows.iter().map(|row| row.sequence).collect();
+    let moments: Vec<_> = rows.iter().map(|row| row.at).collect();
+    let found = sqlx::query!(
+        r#"SELECT kept.writer AS "writer!", kept.sequence AS "sequence!", previous.mac AS "mac!"
+             FROM unnest($1::uuid[], $2::bigint[], $3::timestamptz[]) AS kept (writer, sequence, at)
+            CROSS JOIN LATERAL (SELECT mac
+                                  FROM store.audit_event AS event
+                                 WHERE event.writer = kept.writer
+                                   AND event.sequence = kept.sequence - 1
+                                   AND event.at <= kept.at
+                                 UNION ALL
+                                SELECT mac
+                                  FROM store.audit_chain AS chain
+                                 WHERE chain.writer = kept.writer
+                                   AND kept.sequence = 1
+                                 UNION ALL
+                                SELECT mac
+                                  FROM store.audit_anchor AS anchor
+                                 WHERE anchor.writer = kept.writer
+                                   AND anchor.sequence = kept.sequence - 1) AS previous"#,
+        &writers,
+        &sequences,
+        &moments
+    )
+    .fetch_all(connection)
+    .await?;
+    let mut previous = PreviousMacs::new();
+    for row in found {
+        previous.entry((row.writer, row.sequence)).or_default().push(row.mac);
+    }
+    Ok(previous)
+}
+
+/// Rows as columns, with the signatures that replace their person, and the row that announces them.
 struct Signed {
     key_id: String,
     moments: Vec<DateTime<Utc>>,
-    writers: Vec<uuid::Uuid>,
+    writers: Vec<Uuid>,
     sequences: Vec<i64>,
     signatures: Vec<Vec<u8>>,
+    announcement: AuditRow,
 }
 
 impl Step {
-    fn announcement(&self, rows: usize) -> Result<AuditRow, StoreError> {
+    fn sign(&self, rows: &[AuditRow], previous: &PreviousMacs) -> Result<Signed, StoreError> {
+        let place = (self.head.writer, self.head.sequence + 1);
+        let mut signatures = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.check(row, previous)?;
+            signatures.push(sign_removal(&row.head(), place, &self.keys)?);
+        }
+        let of_months = rows.iter().map(|row| Month::of(row.at)).zip(signatures.iter().map(Vec::as_slice));
+        let announcement = Announcement::of(of_months, &self.keys)?;
+        Ok(Signed {
+            key_id: self.keys.current_id().to_owned(),
+            moments: rows.iter().map(|row| row.at).collect(),
+            writers: rows.iter().map(|row| row.writer).collect(),
+            sequences: rows.iter().map(|row| row.sequence).collect(),
+            signatures,
+            announcement: self.announce(&announcement)?,
+        })
+    }
+
+    /// Checks that Padan wrote this row about this person.
+    fn check(&self, row: &AuditRow, previous: &PreviousMacs) -> Result<(), StoreError> {
+        let previous = previous.get(&(row.writer, row.sequence)).map(Vec::as_slice).unwrap_or_default();
+        let place = RowLocation::of(row);
+        let fault = if !self.keys.has(&row.key_id) {
+            AuditFault::UnknownKey { row: place, key_id: row.key_id.clone() }
+        } else if !row.follows_any(previous, &self.keys) {
+            AuditFault::Changed(place)
+        } else if !row.person_is_sealed() {
+            AuditFault::PersonChanged(place)
+        } else {
+            return Ok(());
+        };
+        Err(StoreError::Tampered(fault.to_string()))
+    }
+
+    fn announce(&self, announcement: &Announcement) -> Result<AuditRow, StoreError> {
         let position =
             RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 };
-        AuditRow::of_forgetting(rows, &self.forgetting.requested_by, position)
+        AuditRow::of_forgetting(announcement.to_text()?, &self.forgetting.requested_by, position)
             .signed(&self.head.mac, &self.keys)
-    }
-}
-
-impl Signed {
-    fn of(rows: Vec<FoundRow>, keys: &AuditKeys) -> Option<Self> {
-        let mut signed = Self {
-            key_id: keys.current_id().to_owned(),
-            moments: Vec::new(),
-            writers: Vec::new(),
-            sequences: Vec::new(),
-            signatures: Vec::new(),
-        };
-        for FoundRow { at, writer, sequence, mac } in rows {
-            let head = AuditHead { writer, sequence, mac };
-            signed.signatures.push(forgetting_signature(&head, &signed.key_id, keys)?);
-            signed.moments.push(at);
-            signed.writers.push(writer);
-            signed.sequences.push(sequence);
-        }
-        Some(signed)
     }
 }
 

@@ -1,9 +1,11 @@
 use std::fmt;
 
+use aes_gcm::Aes256Gcm;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
+use super::head::AuditHead;
 use crate::{
     error::StoreError,
     secret::{self, NamedKey},
@@ -33,11 +35,21 @@ impl AuditKeys {
         &self.0[0].id
     }
 
+    /// Whether there is a key of this id.
+    pub(super) fn has(&self, key_id: &str) -> bool {
+        self.0.iter().any(|key| key.id == key_id)
+    }
+
     /// Begins a signature for a purpose; `None` when there is no key of this id.
     pub(super) fn signature(&self, key_id: &str, purpose: &str) -> Option<Signature> {
         let key = self.0.iter().find(|key| key.id == key_id)?;
         let mac = Hmac::new_from_slice(key.bytes.expose_secret()).ok()?;
         Some(Signature(mac).with(Some(purpose.as_bytes())))
+    }
+
+    /// A cipher for a purpose, under a key of its own; `None` when there is no key of this id.
+    pub(super) fn cipher(&self, key_id: &str, purpose: &str) -> Option<Aes256Gcm> {
+        Aes256Gcm::new_from_slice(&self.signature(key_id, purpose)?.finish()).ok()
     }
 }
 
@@ -61,6 +73,11 @@ impl Signature {
 
     pub(super) fn float(self, field: Option<f64>) -> Self {
         self.with(field.map(|number| number.to_bits().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice))
+    }
+
+    /// Adds a row's place and HMAC.
+    pub(super) fn head(self, head: &AuditHead) -> Self {
+        self.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac))
     }
 
     pub(super) fn finish(self) -> Vec<u8> {

@@ -4,11 +4,7 @@ use padan_domain::NameMatch;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{
-    event::AuditEvent,
-    head::AuditHead,
-    keys::{AuditKeys, Signature},
-};
+use super::{event::AuditEvent, head::AuditHead, keys::AuditKeys};
 use crate::{error::StoreError, person_keys::PersonKeys};
 
 /// A row of the table `store.audit_event`.
@@ -54,7 +50,7 @@ pub struct AuditRow {
     pub milliseconds: f64,
     /// The id of the audit key that signed the removal of the person.
     pub forget_key_id: Option<String>,
-    /// The signature of the removal.
+    /// The signature of the removal, which also names the step.
     pub forget_mac: Option<Vec<u8>>,
     /// The id of the audit key.
     pub key_id: String,
@@ -127,11 +123,11 @@ impl AuditRow {
         Ok(row)
     }
 
-    /// A row that announces from how many rows a person was removed, and who requested it.
-    pub(super) fn of_forgetting(rows: usize, requested_by: &str, position: RowPosition) -> Self {
+    /// A row that announces from which rows a person was removed, and who requested it.
+    pub(super) fn of_forgetting(announcement: String, requested_by: &str, position: RowPosition) -> Self {
         let mut row = Self::blank("forget", position, "FORGOTTEN");
         row.client = Some(requested_by.to_owned());
-        row.fields = format!("{{\"rows\":{rows}}}");
+        row.fields = announcement;
         row
     }
 
@@ -200,6 +196,11 @@ impl AuditRow {
         Some(signature.finish())
     }
 
+    /// Whether the row was signed as the successor of a row with one of these HMACs.
+    pub(super) fn follows_any(&self, previous: &[Vec<u8>], keys: &AuditKeys) -> bool {
+        previous.iter().any(|previous| self.computed_mac(previous, keys).as_ref() == Some(&self.mac))
+    }
+
     /// Whether the person in the row matches the seal, or was removed.
     pub(super) fn person_is_sealed(&self) -> bool {
         match (&self.person_key, &self.person_salt, &self.person_seal) {
@@ -212,18 +213,6 @@ impl AuditRow {
     /// Whether the row's person was removed.
     pub(super) fn is_forgotten(&self) -> bool {
         self.person_key.is_none() && self.person_seal.is_some()
-    }
-
-    /// Whether the person's removal was signed with the key `forget_key_id`; `None` when that key is unknown.
-    pub(super) fn forgetting_is_signed(&self, keys: &AuditKeys) -> Option<bool> {
-        let (Some(key_id), Some(mac)) = (&self.forget_key_id, &self.forget_mac) else { return Some(false) };
-        Some(forgetting_signature(&self.head(), key_id, keys)? == *mac)
-    }
-
-    /// The number of rows that a row of kind `forget` announces; 0 for other kinds.
-    pub(super) fn announced(&self) -> i64 {
-        let number = self.fields.strip_prefix("{\"rows\":").and_then(|rest| rest.strip_suffix('}'));
-        number.filter(|_| self.kind == "forget").and_then(|number| number.parse().ok()).unwrap_or_default()
     }
 
     pub(super) fn head(&self) -> AuditHead {
@@ -239,8 +228,13 @@ impl ChainRow {
         Ok(self)
     }
 
+    /// Whether the beginning is the one that was written.
+    pub(super) fn is_signed(&self, keys: &AuditKeys) -> bool {
+        self.computed_mac(keys).as_ref() == Some(&self.mac)
+    }
+
     /// The HMAC that the beginning must have; `None` when its key is not among the keys.
-    pub(super) fn computed_mac(&self, keys: &AuditKeys) -> Option<Vec<u8>> {
+    fn computed_mac(&self, keys: &AuditKeys) -> Option<Vec<u8>> {
         let signature = keys
             .signature(&self.key_id, "padan audit chain 1")?
             .with(Some(self.writer.as_bytes()))
@@ -268,21 +262,6 @@ impl ChainRow {
     pub(super) fn head(&self) -> AuditHead {
         AuditHead { writer: self.writer, sequence: 0, mac: self.mac.clone() }
     }
-}
-
-/// The signature of an anchor, which replaces pruned rows.
-pub(super) fn anchor_signature(head: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
-    Some(sign_head(keys.signature(key_id, "padan audit anchor 1")?, head))
-}
-
-/// The signature of a row whose person was removed. It does not depend on the person, so that rows of the same
-/// forgotten person cannot be linked.
-pub(super) fn forgetting_signature(row: &AuditHead, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
-    Some(sign_head(keys.signature(key_id, "padan audit forgetting 1")?, row))
-}
-
-fn sign_head(begun: Signature, head: &AuditHead) -> Vec<u8> {
-    begun.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac)).finish()
 }
 
 pub(super) fn unsigned() -> StoreError {

@@ -3,79 +3,63 @@
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::{
+    chain_end::ChainEnd,
     head::AuditHead,
     row::{AuditRow, ChainRow},
 };
 
 type Answer<'c, T> = BoxFuture<'c, sqlx::Result<T>>;
 
-/// The heads of the chains that have not ended, newest chain first. A new chain names them. Each costs one index
-/// look-up, regardless of the number of rows.
-pub(super) fn open_heads<'c>(connection: &'c mut PgConnection, limit: &'c i64) -> Answer<'c, Vec<OpenHead>> {
-    sqlx::query_as!(
-        OpenHead,
-        r#"SELECT open.writer AS "writer!",
-                  coalesce(last.sequence, 0) AS "sequence!",
-                  coalesce(last.mac, open.mac) AS "mac!",
-                  coalesce(last.at, open.started_at) AS "at!"
-             FROM (SELECT writer, started_at, mac
-                     FROM store.audit_chain AS chain
-                    WHERE NOT EXISTS (SELECT FROM store.audit_end AS ended WHERE ended.writer = chain.writer)
-                    ORDER BY started_at DESC
-                    LIMIT $1) AS open
-             LEFT JOIN LATERAL (SELECT sequence, mac, at
-                                  FROM store.audit_event AS event
-                                 WHERE event.writer = open.writer
-                                   AND event.at >= open.started_at
-                                 ORDER BY sequence DESC
-                                 LIMIT 1) AS last ON true
-            ORDER BY open.started_at DESC"#,
-        limit
-    )
-    .fetch_all(connection)
-    .boxed()
+/// The beginning of a chain, and the chains that it ends.
+pub(super) struct NewChain {
+    pub(super) beginning: ChainRow,
+    pub(super) ended: Vec<EndedChain>,
 }
 
-/// The last row of a chain, or its beginning, with its time.
-pub(super) struct OpenHead {
-    pub(super) writer: Uuid,
-    pub(super) sequence: i64,
-    pub(super) mac: Vec<u8>,
-    pub(super) at: DateTime<Utc>,
+/// A chain that nobody goes on with, and the time of its last row.
+pub(super) struct EndedChain {
+    pub(super) end: ChainEnd,
+    pub(super) last_at: DateTime<Utc>,
 }
 
-/// Writes the beginning of a chain, and marks other chains as ended.
+/// Writes the beginning of a chain and the ends of others. A chain ends only if its last row is old by the server's
+/// clock too, so that a process whose clock is ahead ends no chain that another one goes on with.
 pub(super) fn begin_chain<'c>(
     connection: &'c mut PgConnection,
-    (row, ended): &'c (ChainRow, Vec<AuditHead>),
+    NewChain { beginning, ended }: &'c NewChain,
 ) -> Answer<'c, ()> {
     async move {
-        let writers: Vec<_> = ended.iter().map(|head| head.writer).collect();
-        let sequences: Vec<_> = ended.iter().map(|head| head.sequence).collect();
+        let heads = || ended.iter().map(|chain| &chain.end.head);
         sqlx::query!(
             "WITH ended AS (
-                 INSERT INTO store.audit_end (writer, sequence)
-                 SELECT * FROM unnest($10::uuid[], $11::bigint[])
+                 INSERT INTO store.audit_end (writer, sequence, mac, key_id, signature)
+                 SELECT writer, sequence, mac, key_id, signature
+                   FROM unnest($11::uuid[], $12::bigint[], $13::bytea[], $14::text[], $15::bytea[], $16::timestamptz[])
+                        AS chain (writer, sequence, mac, key_id, signature, last_at)
+                  WHERE last_at < now() - interval '2 days'
                  ON CONFLICT DO NOTHING
              )
              INSERT INTO store.audit_chain (writer, started_at, previous_writer, previous_sequence, previous_mac, seen,
                     unrecorded, key_id, mac, person_key_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $12)",
-            row.writer,
-            row.started_at,
-            row.previous_writer,
-            row.previous_sequence,
-            row.previous_mac,
-            row.seen,
-            row.unrecorded,
-            row.key_id,
-            row.mac,
-            &writers,
-            &sequences,
-            row.person_key_id
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            beginning.writer,
+            beginning.started_at,
+            beginning.previous_writer,
+            beginning.previous_sequence,
+            beginning.previous_mac,
+            beginning.seen,
+            beginning.unrecorded,
+            beginning.key_id,
+            beginning.mac,
+            beginning.person_key_id,
+            &heads().map(|head| head.writer).collect::<Vec<_>>(),
+            &heads().map(|head| head.sequence).collect::<Vec<_>>(),
+            &heads().map(|head| head.mac.as_slice()).collect::<Vec<_>>() as _,
+            &ended.iter().map(|chain| chain.end.key_id.as_str()).collect::<Vec<_>>() as _,
+            &ended.iter().map(|chain| chain.end.signature.as_slice()).collect::<Vec<_>>() as _,
+            &ended.iter().map(|chain| chain.last_at).collect::<Vec<_>>()
         )
         .execute(connection)
         .await

@@ -1,8 +1,11 @@
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
+use padan_domain::Clock;
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use super::filter::AuditFilter;
+use super::{filter::AuditFilter, row::AuditRow};
 use crate::error::StoreError;
 
 /// The number of calls of one client on one day with one outcome.
@@ -50,20 +53,45 @@ pub(super) async fn read(
     Ok(rows.fetch_all(connection).await.map_err(|error| Fault::of(&error))?)
 }
 
-/// Adds the counts of a month that is about to be dropped. Months are in UTC, so that a day in Jakarta may be in two of
-/// them: its counts are summed.
-pub(super) async fn save_counts(connection: &mut PgConnection, month: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)
-         SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date, endpoint, reason, count(*)
-           FROM store.audit_event
-          WHERE tableoid = to_regclass('store.' || quote_ident($1))
-            AND kind = 'request'
-          GROUP BY 1, 2, 3, 4
-         ON CONFLICT (client, day, endpoint, reason) DO UPDATE SET calls = kept.calls + excluded.calls",
-        month
-    )
-    .execute(connection)
-    .await
-    .map(drop)
+/// The numbers of calls of rows that are about to be pruned.
+#[derive(Default)]
+pub(super) struct UsageCounts(BTreeMap<(String, NaiveDate, String, String), i64>);
+
+impl UsageCounts {
+    /// Counts the row of a call.
+    pub(super) fn add(&mut self, row: &AuditRow) {
+        if let (Some(client), Some(endpoint)) = (&row.client, &row.endpoint)
+            && row.kind == "request"
+        {
+            let day = Clock::Fixed(row.at).today_in_jakarta();
+            *self.0.entry((client.clone(), day, endpoint.clone(), row.reason.clone())).or_default() += 1;
+        }
+    }
+
+    /// Adds the counts to those that were stored. Months are in UTC, so that a day in Jakarta may be in two of them: its
+    /// counts are summed.
+    pub(super) async fn save(self, connection: &mut PgConnection) -> sqlx::Result<()> {
+        let (mut clients, mut days) = (Vec::new(), Vec::new());
+        let (mut endpoints, mut reasons, mut calls) = (Vec::new(), Vec::new(), Vec::new());
+        for ((client, day, endpoint, reason), count) in self.0 {
+            clients.push(client);
+            days.push(day);
+            endpoints.push(endpoint);
+            reasons.push(reason);
+            calls.push(count);
+        }
+        sqlx::query!(
+            "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)
+             SELECT * FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::bigint[])
+             ON CONFLICT (client, day, endpoint, reason) DO UPDATE SET calls = kept.calls + excluded.calls",
+            &clients,
+            &days,
+            &endpoints,
+            &reasons,
+            &calls
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
 }

@@ -3,18 +3,21 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chrono::{DateTime, Datelike as _, DurationRound as _, Months, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound as _, Months, TimeDelta, Utc};
 use padan_domain::Clock;
 use padan_postgres::Pool;
 use uuid::Uuid;
 
 use super::{
+    chain_end::ChainEnd,
     event::AuditEvent,
     forgetting::{Forgetting, Forgotten, Step, StepResult, forget},
     head::AuditHead,
     keys::AuditKeys,
+    month::Month,
+    open_chains::{OpenChain, open_chains},
     row::{AuditRow, ChainRow, RowPosition},
-    statements::{OpenHead, Rows, append, begin_chain, ensure_month, insert_head, open_heads},
+    statements::{EndedChain, NewChain, Rows, append, begin_chain, ensure_month, insert_head},
 };
 use crate::{error::StoreError, person_keys::PersonKeys};
 
@@ -39,16 +42,11 @@ struct Chain {
     at: DateTime<Utc>,
 }
 
-/// A month, by year and number.
-type Month = (i32, u32);
-
 /// After this time without a row, the chain is closed and a new one begins, so that other processes know which chains
 /// have ended.
 const MAX_IDLE: TimeDelta = TimeDelta::days(1);
 /// A chain without a row for this time has ended. Longer than [`MAX_IDLE`], since clocks of processes differ.
 const ENDED_AFTER: TimeDelta = TimeDelta::days(2);
-/// The most heads of open chains that a new chain names, newest first. A store has fewer processes.
-const MAX_SEEN_HEADS: i64 = 1000;
 /// When the clock is set back by more than this, a new chain begins. After a smaller step back, rows have the time of
 /// the last row until the clock has caught up.
 const MAX_CLOCK_STEP_BACK: TimeDelta = TimeDelta::seconds(1);
@@ -108,14 +106,14 @@ impl Writer {
     /// next call tries again. The first row of that month creates the partition if it is still missing.
     pub(super) fn create_next_month(&self) {
         let Some(next) = self.now().checked_add_months(Months::new(1)) else { return };
-        if self.chain.is_none() || self.known_months().contains(&month_of(next)) {
+        if self.chain.is_none() || self.known_months().contains(&Month::of(next)) {
             return;
         }
         let (pool, months) = (Arc::clone(&self.pool), Arc::clone(&self.months));
         tokio::spawn(async move {
             match pool.run(ensure_month, &next).await {
                 Ok(()) => {
-                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(month_of(next));
+                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(Month::of(next));
                 }
                 Err(fault) => {
                     let reason = fault.text;
@@ -170,13 +168,13 @@ impl Writer {
     }
 
     async fn begin_chain(&mut self, now: DateTime<Utc>) -> Result<Chain, StoreError> {
-        let found = self.pool.run(open_heads, &MAX_SEEN_HEADS).await?;
-        let (mut seen, mut ended) = (Vec::with_capacity(found.len()), Vec::new());
-        for OpenHead { writer, sequence, mac, at } in found {
-            let head = AuditHead { writer, sequence, mac };
-            seen.push(head.to_string());
-            if at < now - ENDED_AFTER {
-                ended.push(head);
+        let (mut seen, mut ended) = (Vec::new(), Vec::new());
+        for OpenChain { heads, last_at } in open_chains(&self.pool, &self.keys).await? {
+            seen.extend(heads.iter().map(ToString::to_string));
+            if let (Some(at), Some(head)) =
+                (last_at.filter(|at| *at < now - ENDED_AFTER), heads.into_iter().next())
+            {
+                ended.push(EndedChain { end: ChainEnd::signed(head, &self.keys)?, last_at: at });
             }
         }
         let previous = self.previous.clone();
@@ -194,7 +192,7 @@ impl Writer {
         }
         .signed(&self.keys)?;
         let head = beginning.head();
-        self.pool.run(begin_chain, &(beginning, ended)).await?;
+        self.pool.run(begin_chain, &NewChain { beginning, ended }).await?;
         self.unrecorded = 0;
         let chain = Chain { head, at: now };
         self.chain = Some(chain.clone());
@@ -214,9 +212,9 @@ impl Writer {
     }
 
     async fn ensure_month(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if !self.known_months().contains(&month_of(now)) {
+        if !self.known_months().contains(&Month::of(now)) {
             self.pool.run(ensure_month, &now).await?;
-            self.known_months().insert(month_of(now));
+            self.known_months().insert(Month::of(now));
         }
         Ok(())
     }
@@ -236,8 +234,4 @@ impl Chain {
     fn next_position(&self) -> RowPosition {
         RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 }
     }
-}
-
-fn month_of(moment: DateTime<Utc>) -> Month {
-    (moment.year(), moment.month())
 }

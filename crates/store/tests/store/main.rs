@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod audit_attacks;
+#[cfg(test)]
+mod audit_forgery;
+#[cfg(test)]
+mod audit_threats;
+#[cfg(test)]
+mod audit_vouching;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod cpu_use;

@@ -9,18 +9,22 @@ use crate::{
 };
 
 /// A user of the site, in one of the roles.
-async fn user_in(database: &TestDatabase, role: &str) -> String {
+pub(crate) async fn user_in(database: &TestDatabase, role: &str) -> String {
     let user = format!("padan_user_of_{role}_{}", std::process::id());
     database.execute(&format!("CREATE ROLE {user} LOGIN IN ROLE {role}")).await;
     database.admit(&user).await;
     user
 }
 
-async fn drop_user(database: &TestDatabase, user: &str) {
+pub(crate) async fn drop_user(database: &TestDatabase, user: &str) {
     database.execute(&format!("DROP OWNED BY {user}; DROP ROLE {user}")).await;
 }
 
-async fn refusals(database: &TestDatabase, user: &str, statements: &[&'static str]) -> Vec<String> {
+pub(crate) async fn refusals(
+    database: &TestDatabase,
+    user: &str,
+    statements: &[&'static str],
+) -> Vec<String> {
     let mut connection = PgConnection::connect(&database.url_as(user)).await.unwrap();
     let mut refusals = Vec::new();
     for statement in statements {
@@ -73,10 +77,12 @@ async fn the_services_role_suffices_and_has_no_more_privileges() {
             "UPDATE store.active_model SET model_set = 'mine'",
             "SELECT reached FROM store.enrolment_run",
             "UPDATE store.enrolment_run SET templates = 0",
-            "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac FROM store.audit_chain",
+            "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac, '2020-01-01' FROM store.audit_chain",
             "SELECT store.drop_audit_month('audit_event_2031_05')",
             "SELECT store.drop_audit_heads()",
-            "SELECT seen FROM store.audit_chain",
+            "UPDATE store.audit_chain SET started_at = now()",
+            "DELETE FROM store.audit_chain",
+            "SELECT mac FROM store.audit_head",
             "DELETE FROM store.audit_end",
             "UPDATE store.audit_end SET sequence = 0",
             "UPDATE store._sqlx_migrations SET success = false",
@@ -120,7 +126,7 @@ async fn every_privilege_beyond_the_services_role_is_reported() {
         .execute(&format!(
             "GRANT UPDATE ON store.quota_use TO {user};
              GRANT DELETE ON store.quota_use TO {user};
-             GRANT SELECT (seen) ON store.audit_chain TO {user};
+             GRANT SELECT (mac) ON store.audit_head TO {user};
              GRANT TRUNCATE ON {month} TO {user};
              GRANT EXECUTE ON FUNCTION store.drop_audit_month TO {user};
              CREATE SEQUENCE store.later; GRANT USAGE ON SEQUENCE store.later TO {user};
@@ -131,8 +137,8 @@ async fn every_privilege_beyond_the_services_role_is_reported() {
     assert_eq!(
         excess,
         [
-            "may SELECT on store.audit_chain".to_owned(),
             format!("may TRUNCATE on {month}"),
+            "may SELECT on store.audit_head".to_owned(),
             "may EXECUTE on store.drop_audit_month".to_owned(),
             "may USAGE on store.later".to_owned(),
             "may DELETE on store.quota_use".to_owned(),
@@ -170,13 +176,19 @@ async fn an_auditor_sees_clients_and_enrolments_without_a_key() {
 
 #[tokio::test]
 async fn the_auditors_role_reads_no_template() {
-    let (database, _) = migrated().await;
+    let (database, owner) = migrated().await;
     let user = user_in(&database, "padan_auditor").await;
     let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
     assert_eq!(log.verify(Vec::new()).await.unwrap().faults, []);
     assert_eq!(log.usage(&AuditFilter::default()).await.unwrap(), []);
     assert_eq!(log.heads().await.unwrap(), []);
-    assert!(log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.is_err());
+    owner
+        .audit_trail(Clock::Fixed("2024-05-06T07:08:09Z".parse().unwrap()))
+        .record(event("a"))
+        .await
+        .unwrap();
+    let refused = log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Forbidden(_)), "{refused}");
     drop(log);
     for refusal in refusals(&database, &user, &["SELECT FROM store.face_template"]).await {
         assert!(refusal.contains("permission denied"), "{refusal}");
@@ -201,7 +213,7 @@ async fn the_operators_role_may_forget_and_prune_but_not_rewrite() {
     let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
     // The next month may have been created already.
     let pruned = log.prune("2025-01-01T00:00:00Z".parse().unwrap()).await.unwrap();
-    assert_eq!(pruned[0], "audit_event_2024_05");
+    assert_eq!(pruned.deleted[0], "audit_event_2024_05");
     for refusal in refusals(
         &database,
         &user,

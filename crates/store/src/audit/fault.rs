@@ -1,0 +1,148 @@
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::row::AuditRow;
+
+/// Evidence that the trail was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditFault {
+    /// The row is not the one that was written.
+    Changed(RowLocation),
+    /// The row's person is not the one that was written.
+    PersonChanged(RowLocation),
+    /// Rows within a chain are missing.
+    Missing {
+        /// The first missing row.
+        first: RowLocation,
+        /// The number of the next row that exists.
+        next: i64,
+    },
+    /// The first row of a chain that has neither a beginning nor an anchor.
+    NoBeginning(RowLocation),
+    /// A row that is known to have been written is missing, with all later rows of its chain.
+    CutOff(RowLocation),
+    /// The beginning of a chain is not the one that was written.
+    BeginningChanged(Uuid),
+    /// An anchor was not signed with an audit key.
+    AnchorForged(Uuid),
+    /// An anchor is signed and cannot be true: its month was too young when it was pruned, its chain began after that
+    /// month, or the chain goes on within that month.
+    AnchorImplausible {
+        /// The chain.
+        writer: Uuid,
+        /// The month that the anchor names, as yyyy-mm.
+        month: String,
+    },
+    /// The end of a chain was not signed with an audit key.
+    EndForged(Uuid),
+    /// A row was signed with a key that is not among the audit keys.
+    UnknownKey {
+        /// The row.
+        row: RowLocation,
+        /// The id of the key.
+        key_id: String,
+    },
+    /// The row's person was removed without a signature of an audit key.
+    PersonRemoved(RowLocation),
+    /// The rows of a month from which a step removed a person are not those that the step announced.
+    StepDiffers {
+        /// The row that announces the step.
+        announcement: RowLocation,
+        /// The month, as yyyy-mm.
+        month: String,
+        /// The number of rows that were announced.
+        announced: u64,
+        /// The number of rows that name the step.
+        found: u64,
+    },
+    /// Older releases removed the person from more rows than they announced.
+    Unannounced {
+        /// The number of rows without their person.
+        rows: u64,
+        /// The announced number.
+        announced: u64,
+    },
+}
+
+/// Identifies a row of the trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowLocation {
+    /// The chain.
+    pub writer: Uuid,
+    /// The row's number in the chain.
+    pub sequence: i64,
+    /// The row's time, where it is known.
+    pub at: Option<DateTime<Utc>>,
+    /// The request's id, where it is known.
+    pub request_id: Option<String>,
+}
+
+impl RowLocation {
+    pub(super) fn of(row: &AuditRow) -> Self {
+        Self {
+            writer: row.writer,
+            sequence: row.sequence,
+            at: Some(row.at),
+            request_id: row.request_id.clone(),
+        }
+    }
+}
+
+impl fmt::Display for RowLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "row {} of chain {}", self.sequence, self.writer)?;
+        if let Some(at) = &self.at {
+            write!(f, " at {}", at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))?;
+        }
+        match &self.request_id {
+            Some(id) => write!(f, ", request {id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for AuditFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Changed(row) => write!(f, "{row}: it was changed"),
+            Self::PersonChanged(row) => write!(f, "{row}: its person was changed"),
+            Self::PersonRemoved(row) => {
+                write!(f, "{row}: its person was removed without a valid signature")
+            }
+            Self::Missing { first, next } => {
+                write!(f, "{first}: it is missing, and the next existing row is {next}")
+            }
+            Self::NoBeginning(row) => write!(f, "{row}: its chain has no beginning"),
+            Self::CutOff(row) => {
+                write!(f, "{row}: it was written and is missing, with all later rows of the chain")
+            }
+            Self::BeginningChanged(writer) => {
+                write!(f, "chain {writer}: its beginning was changed, or its key is unknown")
+            }
+            Self::AnchorForged(writer) => {
+                write!(f, "chain {writer}: its anchor is forged, or its key is unknown")
+            }
+            Self::AnchorImplausible { writer, month } => write!(
+                f,
+                "chain {writer}: its anchor says that {month} was pruned, which its other rows or the time of the \
+                 pruning contradict"
+            ),
+            Self::EndForged(writer) => {
+                write!(f, "chain {writer}: its recorded end is forged, or its key is unknown")
+            }
+            Self::StepDiffers { announcement, month, announced, found } => write!(
+                f,
+                "{announcement}: it announces {announced} rows of {month} without their person, and there are {found}, \
+                 or other ones"
+            ),
+            Self::UnknownKey { row, key_id } => {
+                write!(f, "{row}: its key {key_id} is not among store.audit_keys")
+            }
+            Self::Unannounced { rows, announced } => {
+                write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
+            }
+        }
+    }
+}
