@@ -34,11 +34,15 @@ allow_plaintext = true
 address = "0.0.0.0"
 admin_address = "0.0.0.0"
 
+# PostgreSQL here has no certificate. Its network is internal to this machine. For databases of your own, remove both
+# lines and add sslmode=verify-full to the URLs.
 [registry]
 urls_file = "registry-urls"
+allow_plaintext = true
 
 [store]
 url_file = "$2"
+allow_plaintext = true
 person_key_file = "person-key"
 template_keys_file = "template-keys"
 audit_keys_file = "audit-keys"

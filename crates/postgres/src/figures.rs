@@ -8,6 +8,8 @@ use std::{
 pub struct PoolFigures {
     /// `host:port/database`, without credentials.
     pub name: String,
+    /// Whether the server is beyond this machine: it is reached neither by a socket nor by the loopback.
+    pub is_remote: bool,
     /// The most connections that the pool opens.
     pub max_connections: u32,
     /// Connections that are open or being opened.

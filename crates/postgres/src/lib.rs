@@ -7,6 +7,9 @@
 //!
 //! **Architecture Invariant:** no error text contains credentials or a value of a row.
 //!
+//! **Architecture Invariant:** a server beyond this machine shows a certificate that is checked, unless the settings
+//! allow plain text ([`connect_options`]).
+//!
 //! **Architecture Invariant:** this crate has no statement of its own: SQL lives in the crates that know the schema.
 
 mod fault;

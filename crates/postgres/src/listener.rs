@@ -10,6 +10,8 @@ use tokio::{
     sync::Mutex,
 };
 
+use crate::options::socket_folder;
+
 /// The address on which a server accepts connections, and the result of the last probe.
 pub(crate) struct Listener {
     address: Address,
@@ -32,11 +34,10 @@ pub(crate) const PROBE_VALIDITY: Duration = Duration::from_millis(20);
 
 impl Listener {
     pub(crate) fn of(options: &PgConnectOptions) -> Self {
-        let (host, port) = (options.get_host(), options.get_port());
-        let folder = options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| host.into()));
-        let address = match folder {
+        let port = options.get_port();
+        let address = match socket_folder(options) {
             Some(folder) => Address::Socket(folder.join(format!(".s.PGSQL.{port}"))),
-            None => Address::Tcp(host.trim_matches(['[', ']']).to_owned(), port),
+            None => Address::Tcp(options.get_host().to_owned(), port),
         };
         Self { address, last: Mutex::default() }
     }

@@ -19,7 +19,7 @@ use crate::{
     figures::{Counters, PoolFigures},
     lease::Lease,
     listener::{Listener, PROBE_VALIDITY},
-    options::display_name,
+    options::{display_name, is_remote},
 };
 
 /// A function that runs a statement with its argument.
@@ -31,6 +31,7 @@ pub type Confirmation = for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::
 /// Connections to one server, and the limits under which they are used.
 pub struct Pool {
     name: String,
+    is_remote: bool,
     listener: Listener,
     connections: PgPool,
     limits: Limits,
@@ -73,7 +74,7 @@ impl Pool {
             ("lock_timeout", milliseconds(limits.lock)),
             ("idle_in_transaction_session_timeout", milliseconds(limits.statement)),
         ]);
-        let name = display_name(&options);
+        let (name, is_remote) = (display_name(&options), is_remote(&options));
         let listener = Listener::of(&options);
         let rejection = Arc::new(watch::Sender::new(""));
         let reporter = Arc::clone(&rejection);
@@ -92,7 +93,7 @@ impl Pool {
                 })
             })
             .connect_lazy_with(options);
-        Self { name, listener, connections, limits, rejection, counters: Counters::default() }
+        Self { name, is_remote, listener, connections, limits, rejection, counters: Counters::default() }
     }
 
     /// `host:port/database`, without credentials.
@@ -119,6 +120,7 @@ impl Pool {
     pub fn figures(&self) -> PoolFigures {
         PoolFigures {
             name: self.name.clone(),
+            is_remote: self.is_remote,
             max_connections: self.connections.options().get_max_connections(),
             connections: self.connections.size(),
             idle: u32::try_from(self.connections.num_idle()).unwrap_or(u32::MAX),

@@ -18,6 +18,10 @@ pub struct Config {
     /// A file with the URLs, one per line. It contains passwords: only the service may read it.
     #[serde(default)]
     pub urls_file: Option<PathBuf>,
+    /// Whether a replica beyond this machine may be connected to without TLS that checks its certificate
+    /// (`sslmode=verify-full` or `verify-ca` in the URL). If true, everybody on the network in between can read what
+    /// is sent, or pretend to be the registry.
+    pub allow_plaintext: bool,
     /// How long it may take to get a connection to one replica, new or from the pool. Too short: a replica that is
     /// distant or busy counts as down. Too long: a dead first replica delays every fail-over.
     pub connect_timeout_ms: u64,

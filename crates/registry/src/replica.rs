@@ -37,7 +37,7 @@ pub struct ReplicaFigures {
 
 impl Replica {
     pub(crate) fn new(url: &SecretString, number: usize, config: &Config) -> Result<Self, RegistryError> {
-        let options = connect_options(url.expose_secret())
+        let options = connect_options(url.expose_secret(), "registry", config.allow_plaintext)
             .map_err(|error| RegistryError::Config(format!("registry.urls, number {number}: {error}")))?
             .options([("default_transaction_read_only", "on")]);
         let limits = Limits {

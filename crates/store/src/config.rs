@@ -20,6 +20,10 @@ pub struct Config {
     /// A file with the URL. It contains a password: only the service may read it.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
+    /// Whether a database beyond this machine may be connected to without TLS that checks its certificate
+    /// (`sslmode=verify-full` or `verify-ca` in the URL). If true, everybody on the network in between can read what
+    /// is sent, or pretend to be the store.
+    pub allow_plaintext: bool,
     /// The secrets that turn a NIK into the key of a person's rows: 64 or more hexadecimal digits each, separated by
     /// commas or white space. Either this or `person_key_file` is set. Rows are written under the first one. The others
     /// are former ones, so that `padan audit export --nik` and `padan person forget` find rows that were written under
@@ -99,7 +103,7 @@ impl Config {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
         }
-        padan_postgres::connect_options(url)
+        padan_postgres::connect_options(url, "store", self.allow_plaintext)
             .map_err(|error| StoreError::Config(format!("store.url: {error}")))
     }
 

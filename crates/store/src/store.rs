@@ -117,6 +117,15 @@ impl Store {
         Ok(self.0.pool.run(durability_risks, &()).await?)
     }
 
+    /// Whether the server says that the session is encrypted. A pooler in between answers for its own connection.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn session_is_encrypted(&self) -> Result<bool, StoreError> {
+        Ok(self.0.pool.run(session_is_encrypted, &()).await?)
+    }
+
     /// The server's clock minus this machine's. The error is at most half of the round-trip time.
     ///
     /// # Errors
@@ -296,6 +305,17 @@ fn durability_risks<'c>(
     )
     .fetch_optional(connection)
     .map_ok(Option::unwrap_or_default)
+    .boxed()
+}
+
+fn session_is_encrypted<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<bool>> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS "is_encrypted!""#
+    )
+    .fetch_one(connection)
     .boxed()
 }
 

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use padan_inference::{Catalogue, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{Registry, ReplicaFigures, ReplicaStatus};
-use padan_store::Store;
+use padan_store::{PoolFigures, Store};
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
 
@@ -131,7 +131,19 @@ fn replica_warnings(replica: &ReplicaFigures, status: ReplicaStatus) -> Vec<Stri
         .then(|| format!("{name} is a primary: use a replica, to keep the load off the registry's primary"));
     let lag = replica.lag_seconds.filter(|lag| *lag > MAX_LAG_SECONDS);
     let lag = lag.map(|lag| format!("{name} is {lag:.0} s behind its primary"));
-    primary.into_iter().chain(lag).chain(clock_warning(name, status.clock_ahead)).collect()
+    let plaintext = plaintext_warning(&replica.pool, status.is_encrypted);
+    primary.into_iter().chain(lag).chain(clock_warning(name, status.clock_ahead)).chain(plaintext).collect()
+}
+
+/// Warns when a server beyond this machine says that the session is not encrypted.
+fn plaintext_warning(pool: &PoolFigures, is_encrypted: bool) -> Option<String> {
+    (pool.is_remote && !is_encrypted).then(|| {
+        format!(
+            "the session with {} is not encrypted: use sslmode=verify-full in its URL, and in the settings of a \
+             pooler in between",
+            pool.name
+        )
+    })
 }
 
 /// Warns when the clocks of a server and of this machine differ.
@@ -166,6 +178,7 @@ async fn store_warnings(store: &Store) -> Result<Vec<String>, String> {
     let excess = store.excess_privileges().await.map_err(|error| error.to_string())?;
     let risks = store.durability_risks().await.map_err(|error| error.to_string())?;
     let ahead = store.clock_ahead().await.map_err(|error| error.to_string())?;
+    let is_encrypted = store.session_is_encrypted().await.map_err(|error| error.to_string())?;
     let excess = (!excess.is_empty()).then(|| {
         let excess = excess.join(", ");
         format!(
@@ -176,8 +189,9 @@ async fn store_warnings(store: &Store) -> Result<Vec<String>, String> {
         let settings = risks.join(", ");
         format!("{settings}: a power failure can lose audit rows of requests that were answered")
     });
-    let clock = clock_warning(&store.pool_figures().name, ahead);
-    Ok(excess.into_iter().chain(risks).chain(clock).collect())
+    let pool = store.pool_figures();
+    let (clock, plaintext) = (clock_warning(&pool.name, ahead), plaintext_warning(&pool, is_encrypted));
+    Ok(excess.into_iter().chain(risks).chain(clock).chain(plaintext).collect())
 }
 
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub(crate) fn config(urls: &[&str]) -> Config {
     Config {
         urls: urls.iter().map(|url| (*url).into()).collect(),
         urls_file: None,
+        allow_plaintext: false,
         connect_timeout_ms: 600,
         statement_timeout_ms: 600,
         lock_timeout_ms: 300,

@@ -5,6 +5,7 @@ use crate::fixture::config;
 
 const SECTION: &str = "
     urls = ['postgres://reader@one/registry']
+    allow_plaintext = false
     connect_timeout_ms = 1000
     statement_timeout_ms = 1500
     lock_timeout_ms = 500
@@ -39,6 +40,7 @@ async fn urls_come_from_one_source() {
     let outcome = |urls: &[&str]| {
         let mut config = config(urls);
         config.urls_file = Some(path.clone());
+        config.allow_plaintext = true;
         Registry::new(&config).map(|registry| format!("{registry:?}")).map_err(|error| error.to_string())
     };
     std::fs::write(&path, "postgres://reader:secret@one/registry\n\npostgres://reader:secret@two/registry\n")
@@ -58,7 +60,7 @@ async fn urls_come_from_one_source() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused_by_their_key() {
     let refusal = |change: &dyn Fn(&mut Config)| {
-        let mut config = config(&["postgres://reader@one/registry"]);
+        let mut config = config(&["postgres://reader@localhost/registry"]);
         change(&mut config);
         match Registry::new(&config) {
             Err(RegistryError::Config(text)) => text,
@@ -69,6 +71,9 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
     assert!(refusal(&|config| config.urls.push("mysql://r:secret@h/d".into())).contains("number 2"));
     assert!(refusal(&|config| config.urls[0] = "postgres://r:secret@h:port/d".into()).contains("number 1"));
     assert!(!refusal(&|config| config.urls[0] = "postgres://r:secret@h:port/d".into()).contains("secret"));
+    let plaintext = refusal(&|config| config.urls.push("postgres://r:secret@two/d?sslmode=require".into()));
+    assert!(plaintext.contains("number 2") && plaintext.contains("registry.allow_plaintext"), "{plaintext}");
+    assert!(!plaintext.contains("secret"), "{plaintext}");
     assert!(refusal(&|config| config.statement_timeout_ms = 0).contains("registry.statement_timeout_ms"));
     assert!(refusal(&|config| config.connect_timeout_ms = u64::MAX).contains("registry.connect_timeout_ms"));
     assert!(refusal(&|config| config.lookup_timeout_ms = 1199).contains("registry.lookup_timeout_ms"));

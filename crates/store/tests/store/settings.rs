@@ -4,6 +4,7 @@ use crate::fixture::config;
 
 const SECTION: &str = "
     url = 'postgres://service@one/store'
+    allow_plaintext = false
     audit_timeout_ms = 2000
     connect_timeout_ms = 1000
     statement_timeout_ms = 1500
@@ -27,7 +28,7 @@ async fn the_person_key_comes_from_one_source() {
     let path = std::env::temp_dir().join(format!("padan_person_key_{}", std::process::id()));
     std::fs::write(&path, format!("{key}\n")).unwrap();
     let outcome = |in_settings: bool, in_file: bool| {
-        let mut config = config("postgres://service@one/store");
+        let mut config = config("postgres://service@localhost/store");
         config.person_key = in_settings.then(|| key.clone().into());
         config.person_key_file = in_file.then(|| path.clone());
         Store::new(&config)
@@ -49,6 +50,7 @@ async fn the_url_comes_from_one_source() {
     let outcome = |url: &str| {
         let mut config = config(url);
         config.url_file = Some(path.clone());
+        config.allow_plaintext = true;
         Store::new(&config).map(|store| format!("{store:?}")).map_err(|error| error.to_string())
     };
     std::fs::write(&path, "postgres://service:secret@one/store\n").unwrap();
@@ -69,7 +71,7 @@ async fn the_url_comes_from_one_source() {
 #[tokio::test]
 async fn settings_that_cannot_work_are_refused_by_their_key() {
     let refusal = |change: &dyn Fn(&mut Config)| {
-        let mut config = config("postgres://service@one/store");
+        let mut config = config("postgres://service@localhost/store");
         change(&mut config);
         match Store::new(&config) {
             Err(StoreError::Config(text)) => text,
@@ -79,6 +81,8 @@ async fn settings_that_cannot_work_are_refused_by_their_key() {
     assert!(refusal(&|config| config.url = "mysql://s:secret@one/store".into()).contains("store.url"));
     let text = refusal(&|config| config.url = "postgres://s:secret@one:port/store".into());
     assert!(text.contains("store.url") && !text.contains("secret"), "{text}");
+    let plaintext = refusal(&|config| config.url = "postgres://s:secret@one/store?sslmode=require".into());
+    assert!(plaintext.contains("store.allow_plaintext") && !plaintext.contains("secret"), "{plaintext}");
     assert!(refusal(&|config| config.statement_timeout_ms = 0).contains("store.statement_timeout_ms"));
     assert!(refusal(&|config| config.person_key = Some("abc".into())).contains("store.person_key"));
     assert!(refusal(&|config| config.template_keys = Some("abc".into())).contains("store.template_keys"));
