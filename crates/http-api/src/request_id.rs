@@ -54,10 +54,32 @@ fn is_valid(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }
 
-/// Whether the text has sixteen or more digits in a row.
-pub(crate) fn may_hold_a_nik(text: &str) -> bool {
-    const DIGITS_OF_A_NIK: usize = 16;
-    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() >= DIGITS_OF_A_NIK)
+/// How many digits a NIK has.
+const DIGITS_OF_A_NIK: usize = 16;
+
+/// Whether the text can hold an identity number, however its digits are separated.
+///
+/// A UUID has about twenty digits among its letters. In a text of that form only the punctuation separates digits,
+/// so that nearly all UUIDs are kept.
+fn may_hold_a_nik(text: &str) -> bool {
+    if is_uuid(text) {
+        return has_a_run_of_digits(text);
+    }
+    text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_OF_A_NIK
+}
+
+/// Whether the text has sixteen or more digits with nothing but punctuation in between.
+pub(crate) fn has_a_run_of_digits(text: &str) -> bool {
+    let mut run = 0;
+    text.bytes().filter(u8::is_ascii_alphanumeric).any(|byte| {
+        run = if byte.is_ascii_digit() { run + 1 } else { 0 };
+        run >= DIGITS_OF_A_NIK
+    })
+}
+
+/// Whether the text has the form of a UUID, with hyphens or without.
+fn is_uuid(text: &str) -> bool {
+    matches!(text.len(), 32 | 36) && Uuid::try_parse(text).is_ok()
 }
 
 #[cfg(test)]
@@ -79,13 +101,36 @@ mod tests {
 
     #[test]
     fn an_id_that_may_be_an_identity_number_is_echoed_and_not_recorded() {
-        for sent in ["3174011403870000", "bank-3174011403870000-1", "31740114038700001"] {
+        for sent in [
+            "3174011403870000",
+            "bank-3174011403870000-1",
+            "31740114038700001",
+            "3174-0114-0387-0000",
+            "31.74.01.140387.0000",
+            "3_1_7_4_0_1_1_4_0_3_8_7_0_0_0_0",
+            "-3174--0114..0387__0000-",
+            "317401-nik-140387-of-0000",
+            "3a1b7c4d0e1f1g4h0i3j8k7l0m0n0o0p",
+            // The ASCII codes of the digits.
+            "33313734303131343033383730303030",
+            // In the form of a UUID.
+            "00000000-0000-0000-3174-011403870000",
+            "31740114-0387-0000-bcce-b302a9a8057f",
+            "0189a3174011403870000ccebacaa057",
+        ] {
             let id = id(sent);
             assert_eq!(headers_of(&id), (sent.to_owned(), Some(id.recorded().to_owned())));
             let recorded: Uuid = id.recorded().parse().unwrap();
             assert_eq!(recorded.get_version_num(), 7);
         }
-        for sent in ["317401140387000", "01890a5d-ac96-774b-bcce-b302099a8057"] {
+        for sent in [
+            "317401140387000",
+            "3174-0114-0387-000",
+            "01890a5d-ac96-774b-bcce-b302099a8057",
+            "01890a5dac96774bbcceb302099a8057",
+            "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "order-20261129-1234567",
+        ] {
             let id = id(sent);
             assert_eq!((headers_of(&id), id.recorded()), ((sent.to_owned(), None), sent));
         }
@@ -98,9 +143,31 @@ mod tests {
         }
     }
 
+    /// The digits of other scripts are no ASCII, so such an id is neither echoed nor recorded.
+    #[test]
+    fn an_id_in_other_digits_is_replaced() {
+        for other in ["\u{ff13}\u{ff11}\u{ff17}\u{ff14}", "\u{663}\u{661}\u{667}\u{664}"] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RequestId::CLIENTS_OWN, HeaderValue::from_bytes(other.as_bytes()).unwrap());
+            let id = RequestId::of(&headers);
+            assert_eq!(id.recorded().parse::<Uuid>().unwrap().get_version_num(), 7);
+            assert_eq!(headers_of(&id), (id.recorded().to_owned(), None));
+        }
+    }
+
     #[test]
     fn an_invalid_id_is_replaced() {
-        for other in ["", "a b", "a/b", "\"", &"x".repeat(65)] {
+        for other in [
+            "",
+            "a b",
+            "a/b",
+            "\"",
+            "3174 0114 0387 0000",
+            "3174%2D0114%2D0387%2D0000",
+            "%33174011403870000",
+            "3174,0114,0387,0000",
+            &"x".repeat(65),
+        ] {
             let id: Uuid = headers_of(&id(other)).0.parse().unwrap();
             assert_eq!(id.get_version_num(), 7);
         }

@@ -9,7 +9,7 @@ use actix_web::http::{
 };
 use tracing::Span;
 
-use crate::request_id::may_hold_a_nik;
+use crate::request_id::has_a_run_of_digits;
 
 /// The header of W3C Trace Context.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
@@ -34,13 +34,13 @@ pub(crate) struct Answered<'a> {
 }
 
 impl TraceParent {
-    /// The span of the caller. `None` when the header is missing, repeated or malformed, and when one of its ids may
-    /// contain an identity number, which must not be stored.
+    /// The span of the caller. `None` when the header is missing, repeated or malformed, and when its ids may contain an
+    /// identity number, which must not be stored.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER);
         let value = values.next()?.to_str().ok()?;
         let is_alone = values.next().is_none();
-        Self::parse(value).filter(|_| is_alone && !value.split('-').any(may_hold_a_nik))
+        Self::parse(value).filter(|parent| is_alone && !has_a_run_of_digits(&parent.ids()))
     }
 
     /// `00-` followed by 32, 16 and 2 hexadecimal digits. Later versions may have more fields.
@@ -59,6 +59,11 @@ impl TraceParent {
             flags: digits(flags, 2)?.try_into().ok()?,
         };
         (parent.trace_id != 0 && parent.parent_id != 0).then_some(parent)
+    }
+
+    /// Both ids, in hexadecimal digits.
+    fn ids(&self) -> String {
+        format!("{:032x}-{:016x}", self.trace_id, self.parent_id)
     }
 
     /// The id of the trace, in hexadecimal digits.
@@ -193,6 +198,8 @@ mod tests {
             &EXAMPLE.replace("b7ad", "+7ad"),
             &EXAMPLE.replace("b7ad6b7169203331", "3174011403870000"),
             &EXAMPLE.replace("0af7651916cd43dd8448eb211c80319c", "0af7651916cd43dd3174011403870000"),
+            // Divided between the two ids.
+            &EXAMPLE.replace("80319c-b7ad6b7169203331", "f03174-011403870000aaaa"),
         ] {
             assert_eq!(parent(&[wrong]), None, "{wrong}");
         }
