@@ -2,7 +2,7 @@ use std::{num::NonZeroUsize, path::PathBuf, thread, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::StartError, manifest::Precision};
+use crate::{current_folder::CurrentFolder, error::StartError, manifest::Precision};
 
 /// The `[inference]` section. `config/default.toml` has the defaults and the reasons for them.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -14,11 +14,15 @@ pub struct Config {
     pub device: DeviceChoice,
     /// The precision of the embedder. The start fails when a precision configured by name is not available.
     pub precision: PrecisionChoice,
-    /// The ONNX Runtime library. When unset: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime`, the folder of the program, the
-    /// system's folders.
+    /// The ONNX Runtime library. When unset: `$ORT_DYLIB_PATH`, `./.deps/onnxruntime` as far as
+    /// [`current_folder`](Self::current_folder) allows it, the folder of the program, the system's folders.
     pub runtime_library: Option<PathBuf>,
-    /// A folder with model files, searched before `$PADAN_MODELS` and `./.deps/models`.
+    /// A folder with model files, searched before `$PADAN_MODELS` and, as far as
+    /// [`current_folder`](Self::current_folder) allows it, `./.deps/models`.
     pub model_folder: Option<PathBuf>,
+    /// Whether the current folder is searched. The program decides this, not a setting.
+    #[serde(skip)]
+    pub current_folder: CurrentFolder,
     /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
     /// allows. More workers only use more memory.
     pub workers: Option<NonZeroUsize>,

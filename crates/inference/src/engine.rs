@@ -199,7 +199,7 @@ struct Selection {
 impl Selection {
     fn find(config: &Config) -> Result<Self, StartError> {
         config.validate()?;
-        let runtime_library = runtime_library::find(config.runtime_library.as_deref())?;
+        let runtime_library = runtime_library::find(config)?;
         let catalogue = Catalogue::load(&model_folders(config))?;
         let set = catalogue.set(&config.model_set)?;
         Ok(Self { runtime_library, catalogue, set })
@@ -232,11 +232,12 @@ impl Selection {
     }
 }
 
-/// The folders that are searched for model files, in order: the configured folder, `$PADAN_MODELS`, `./.deps/models`.
+/// The folders that are searched for model files, in order: the configured folder, `$PADAN_MODELS`, and `./.deps/models`
+/// if `config.current_folder` allows it.
 pub fn model_folders(config: &Config) -> Vec<PathBuf> {
     let environment = env::var_os("PADAN_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from);
-    let default = PathBuf::from(".deps/models");
-    config.model_folder.clone().into_iter().chain(environment).chain([default]).collect()
+    let in_checkout = config.current_folder.part("models");
+    config.model_folder.clone().into_iter().chain(environment).chain(in_checkout).collect()
 }
 
 /// A model, its placement, and the content of its file.

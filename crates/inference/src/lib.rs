@@ -22,6 +22,7 @@ mod caller;
 mod catalogue;
 mod completeness;
 mod config;
+mod current_folder;
 mod decode;
 mod detector;
 mod digest;
@@ -68,6 +69,7 @@ pub use catalogue::{Catalogue, ModelFile};
 pub use config::{
     Config, DetectionConfig, Device, DeviceChoice, Limits, PrecisionChoice, QualityConfig, SubjectConfig,
 };
+pub use current_folder::CurrentFolder;
 pub use decode::{DECODER_VERSION, Picture};
 pub use digest::{FileDigest, InvalidDigest};
 pub use engine::{Engine, Identity, UncalibratedModels, load, load_uncalibrated, model_folders};

@@ -7,7 +7,7 @@ use std::{num::NonZeroUsize, process::ExitCode};
 use anyhow::Result;
 use chrono::TimeDelta;
 use clap::Args;
-use padan_inference::{Catalogue, Engine, Graph, find_runtime_library, model_folders};
+use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::{PoolFigures, Store};
 use padan_verification::Clients;
@@ -72,17 +72,36 @@ fn check_all(settings: &Settings, report: &mut Report) -> Result<()> {
     })
 }
 
-fn runtime(settings: &Settings) -> Result<String, String> {
-    find_runtime_library(settings.inference.runtime_library.as_deref())
-        .map(|library| library.display().to_string())
-        .map_err(|error| error.to_string())
+fn runtime(settings: &Settings) -> Result<CheckPassed, String> {
+    let find = |config: &Config| find_runtime_library(config).map_err(|error| error.to_string());
+    let library = find(&settings.inference)?.display().to_string();
+    let serves = find(&as_for_service(settings)).is_ok();
+    Ok(CheckPassed::from(library).with_warnings(only_in_checkout(serves, "inference.runtime_library")))
 }
 
-fn models(settings: &Settings) -> Result<String, String> {
+fn models(settings: &Settings) -> Result<CheckPassed, String> {
     settings.inference.validate().map_err(|error| error.to_string())?;
+    let found = complete_set(&settings.inference)?;
+    let serves = complete_set(&as_for_service(settings)).is_ok();
+    Ok(CheckPassed::from(found).with_warnings(only_in_checkout(serves, "inference.model_folder")))
+}
+
+/// The settings by which `padan serve` finds library and models.
+fn as_for_service(settings: &Settings) -> Config {
+    Config { current_folder: CurrentFolder::Ignored, ..settings.inference.clone() }
+}
+
+fn only_in_checkout(serves: bool, key: &str) -> Vec<String> {
+    let warning =
+        format!("found only in this checkout, which `padan serve` does not search: set {key} for it");
+    if serves { Vec::new() } else { vec![warning] }
+}
+
+/// Finds all files of the configured model set.
+fn complete_set(config: &Config) -> Result<String, String> {
     let find = || {
-        let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
-        let set = catalogue.set(&settings.inference.model_set)?;
+        let catalogue = Catalogue::load(&model_folders(config))?;
+        let set = catalogue.set(&config.model_set)?;
         for model in [&set.detector, &set.embedder] {
             catalogue.locate(&set, model, Graph::Prepared)?;
         }

@@ -3,6 +3,7 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::{Result, bail};
 use clap::Args;
 use padan_http_api::Application;
+use padan_inference::CurrentFolder;
 use padan_store::{Store, StoreError};
 use padan_verification::{BackgroundTasks, Clients};
 use tokio::{
@@ -39,7 +40,8 @@ pub(crate) struct ServeArguments {
 
 /// Runs the service, and returns when the requests in flight have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
-    let (settings, effective) = arguments.settings.load()?;
+    let (mut settings, effective) = arguments.settings.load()?;
+    settings.inference.current_folder = CurrentFolder::Ignored;
     let traces = Traces::start(&settings.traces)?;
     let log = telemetry::start_with_traces(&settings.log, traces.as_ref())?;
     padan_http_api::report_panics_without_data();

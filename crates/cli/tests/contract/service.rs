@@ -481,6 +481,8 @@ fn padan(project: &Path, settings: &Path, command: &str) -> Command {
     padan
         .args([command, "--config"])
         .arg(settings)
+        .env("PADAN_MODELS", project.join(".deps/models"))
+        .env("ORT_DYLIB_PATH", project.join(".deps/onnxruntime/libonnxruntime.so"))
         .current_dir(project)
         .stdin(Stdio::null())
         .stdout(Stdio::null());

@@ -46,6 +46,7 @@ impl Checkout {
         for part in [".deps/onnxruntime", ".deps/models", "people"] {
             symlink(project.join(part), root.join(part)).unwrap();
         }
+        symlink(project.join("Cargo.toml"), root.join("Cargo.toml")).unwrap();
         Self { root, _above: above }
     }
 

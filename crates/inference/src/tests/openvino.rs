@@ -19,7 +19,7 @@ use crate::{
 fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> Result<Embedder, StartError> {
     let catalogue = Catalogue::load(&model_folders(config)).unwrap();
     let set = catalogue.set("sface").unwrap();
-    let library = runtime_library::find(config.runtime_library.as_deref()).unwrap();
+    let library = runtime_library::find(config).unwrap();
     let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
     let placement = place(&set.embedder, device, precision, machine)?;
     let bytes = catalogue.locate(&set, &set.embedder, graph_for(&set.embedder, placement)).unwrap().bytes;

@@ -146,7 +146,7 @@ fn sface(graph: Graph) -> Embedder {
     let config = config();
     let catalogue = Catalogue::load(&model_folders(&config)).unwrap();
     let set = catalogue.set("sface").unwrap();
-    let runtime = Runtime::load(&runtime_library::find(config.runtime_library.as_deref()).unwrap()).unwrap();
+    let runtime = Runtime::load(&runtime_library::find(&config).unwrap()).unwrap();
     let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
     let network = runtime.network(&Model::new("sface", &bytes, PLAIN, 1)).unwrap();
     Embedder::new(network, &set.embedder.input, "fc1".into(), 128)
