@@ -18,6 +18,7 @@ pub(crate) mod keys_rotate;
 pub(crate) mod labelled_photos;
 pub(crate) mod migrate;
 pub(crate) mod name;
+mod nik_argument;
 pub(crate) mod person_forget;
 pub(crate) mod serve;
 pub(crate) mod templates_prune;

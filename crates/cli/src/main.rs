@@ -12,6 +12,7 @@ mod active_model;
 mod arguments;
 mod commands;
 mod demo;
+mod memory_protection;
 mod models;
 mod private_cluster;
 mod reload;

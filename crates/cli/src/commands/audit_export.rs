@@ -3,15 +3,14 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::SecondsFormat;
 use clap::{Args, ValueEnum};
-use padan_domain::NationalId;
 use padan_store::{AuditFilter, AuditLog, AuditRow};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::timestamp::Timestamp;
+use super::{nik_argument::read_nik, timestamp::Timestamp};
 use crate::{settings::SettingsArguments, telemetry};
 
 /// Write the rows of the audit trail to stdout, oldest first
@@ -22,7 +21,8 @@ use crate::{settings::SettingsArguments, telemetry};
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// Only rows about the person with this NIK; needs `store.person_key`, including its former keys
+    /// Only rows about the person with this NIK, or - to read the NIK from standard input, where other users of the
+    /// machine do not see it; needs `store.person_key`, including its former keys
     #[arg(long)]
     nik: Option<String>,
     /// Only rows of this client
@@ -72,13 +72,8 @@ const COLUMNS: [&str; 18] = [
 pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
-    // Parsed here, because clap's error would print the number.
-    let nik: Option<NationalId> = match arguments.nik.as_deref().map(str::parse).transpose() {
-        Ok(nik) => nik,
-        Err(_) => bail!("--nik: expected 16 digits"),
-    };
     let filter = AuditFilter {
-        nik,
+        nik: arguments.nik.as_deref().map(read_nik).transpose()?,
         client: arguments.client.clone(),
         from: arguments.from.map(Timestamp::into_inner),
         to: arguments.to.map(Timestamp::into_inner),

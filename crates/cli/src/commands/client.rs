@@ -95,8 +95,9 @@ struct AddArguments {
 struct RotateArguments {
     /// Name of the client
     name: ClientName,
-    /// How long the old secrets stay valid, such as 90s, 30m, 24h or 7d; 0s revokes them at once
-    #[arg(long, value_name = "TIME", default_value = "24h")]
+    /// How long the old secrets stay valid, such as 90s, 30m, 24h or 7d, so that the client can change without failing
+    /// requests. By default they are revoked at once, as stolen secrets must be
+    #[arg(long, value_name = "TIME", default_value = "0s")]
     keep_old: TimeSpan,
     /// Replace only the password
     #[arg(long, conflicts_with = "api_key_only")]

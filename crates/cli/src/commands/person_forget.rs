@@ -1,12 +1,12 @@
 use std::{env, process::ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
-use padan_domain::{Clock, NationalId};
+use padan_domain::Clock;
 use padan_store::Forgotten;
 use tokio::runtime::Runtime;
 
-use super::audit_export::warn_of_unknown_person_keys;
+use super::{audit_export::warn_of_unknown_person_keys, nik_argument::read_nik};
 use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Erase the data that the service stores about a person
@@ -19,7 +19,7 @@ use crate::{service, settings::SettingsArguments, telemetry};
 pub(crate) struct PersonForgetArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// The person's NIK
+    /// The person's NIK, or - to read it from standard input, where other users of the machine do not see it
     #[arg(long)]
     nik: String,
     /// Who requests the erasure, for the audit trail [default: the user who runs the command]
@@ -31,7 +31,7 @@ pub(crate) struct PersonForgetArguments {
 pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
-    let Ok(nik) = arguments.nik.parse::<NationalId>() else { bail!("--nik: expected 16 digits") };
+    let nik = read_nik(&arguments.nik)?;
     let by = arguments.by.clone().unwrap_or_else(user);
     let (gone, unknown) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings)?;

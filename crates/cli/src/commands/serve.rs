@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    memory_protection::protect_memory,
     reload::Reload,
     service,
     settings::{EffectiveSettings, Settings, SettingsArguments},
@@ -40,10 +41,13 @@ pub(crate) struct ServeArguments {
 
 /// Runs the service, and returns when the requests in flight have been answered.
 pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
+    // Before the settings are read, because they may contain keys.
+    let unprotected = protect_memory();
     let (mut settings, effective) = arguments.settings.load()?;
     settings.inference.current_folder = CurrentFolder::Ignored;
     let traces = Traces::start(&settings.traces)?;
     let log = telemetry::start_with_traces(&settings.log, traces.as_ref())?;
+    unprotected.log();
     padan_http_api::report_panics_without_data();
     if settings.clients.demo {
         bail!(

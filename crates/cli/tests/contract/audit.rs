@@ -320,7 +320,10 @@ fn failed_faces_are_limited_for_one_person_only() {
     assert_eq!(service.verify(&Claim::matching().nik(UNKNOWN)).reason_code, "NIK_NOT_FOUND");
     // A refusal is counted but not recorded, so that it does not extend the window.
     assert_eq!(rows(&service, &["--nik", BUDI]).len(), 3);
-    let forgotten = service.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    let input = format!("{BUDI}\n");
+    let exported = service.command_with_input(&["audit", "export", "--nik", "-"], &input);
+    assert!(String::from_utf8(exported.stderr).unwrap().contains("3 rows written"));
+    let forgotten = service.command_with_input(&["person", "forget", "--nik", "-", "--by", "dpo"], &input);
     assert!(forgotten.status.success(), "{forgotten:?}");
     assert!(rows(&service, &["--nik", BUDI]).is_empty());
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");

@@ -115,6 +115,16 @@ fn a_client_is_added_changed_and_removed() {
     assert_eq!(verify_name(&service, &first).reason_code, "UNAUTHORIZED");
     assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
 
+    // After a theft nothing must stay valid, and nobody must have to think of an option.
+    let rotated = secrets(&service, &["rotate", "telco"]);
+    wait_for(&service, &second, "UNAUTHORIZED");
+    let second = [
+        user.clone(),
+        rotated["password"].as_str().unwrap().into(),
+        rotated["api_key"].as_str().unwrap().into(),
+    ];
+    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
+
     let shown = String::from_utf8(service.command(&["client", "show", "telco"]).stdout).unwrap();
     assert!(shown.contains("telco") && shown.contains("127.0.0.0/8"), "{shown}");
     change(&service, &["remove", "telco"]);

@@ -38,6 +38,15 @@ fn readiness_ends_before_the_shutdown_and_requests_are_served_in_between() {
     assert!((3..8).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
 }
 
+/// The kernel's own view of the running service.
+#[test]
+fn the_service_leaves_no_core_dump() {
+    let mut service = TestService::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.process().id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+}
+
 #[test]
 fn a_second_signal_ends_at_once() {
     let mut service = TestService::with("[http]\nshutdown_delay_seconds = 60\n");

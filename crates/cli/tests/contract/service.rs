@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -336,9 +336,21 @@ impl TestService {
         self.start_command(words).wait_with_output().unwrap()
     }
 
+    /// Runs a command of the program with the same settings, and this text as its standard input.
+    pub(crate) fn command_with_input(&self, words: &[&str], input: &str) -> Output {
+        let mut process = self.prepared_command(words).stdin(Stdio::piped()).spawn().unwrap();
+        process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        process.wait_with_output().unwrap()
+    }
+
     /// Starts a command of the program with the same settings in the background.
     pub(crate) fn start_command(&self, words: &[&str]) -> Child {
-        Command::new(env!("CARGO_BIN_EXE_padan"))
+        self.prepared_command(words).spawn().unwrap()
+    }
+
+    fn prepared_command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_padan"));
+        command
             .args(words)
             .arg("--config")
             .arg(&self.file)
@@ -346,9 +358,8 @@ impl TestService {
             .current_dir(project())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap()
+            .stderr(Stdio::piped());
+        command
     }
 
     /// The folder with the service's settings and files. It is removed with the value.
