@@ -7,8 +7,8 @@ umask 077
 mkdir -p "$folder"
 cd "$folder"
 
-for name in person-key template-keys audit-keys postgres-password replicator-password reader-password owner-password \
-  app-password admin-password grafana-password; do
+for name in person-key template-keys audit-keys postgres-password replicator-password reader-password \
+  enroller-password owner-password app-password admin-password grafana-password; do
   [ -e "$name" ] || openssl rand -hex 32 >"$name"
 done
 
@@ -18,11 +18,14 @@ urls() {
 }
 reader=postgres://padan_reader:$(cat reader-password)
 urls registry-urls "$reader@replica:5432/registry" "$reader@primary:5432/registry"
+enroller=postgres://padan_enroller:$(cat enroller-password)
+urls enroller-registry-urls "$enroller@replica:5432/registry" "$enroller@primary:5432/registry"
 urls app-store-url "postgres://padan_app:$(cat app-password)@primary:5432/store"
 urls owner-store-url "postgres://padan_owner:$(cat owner-password)@primary:5432/store"
 urls admin-store-url "postgres://padan_admin:$(cat admin-password)@primary:5432/store"
 
-# settings FILE URL_FILE : writes the settings of a process that connects to the store by the URL in URL_FILE.
+# settings FILE URL_FILE REGISTRY_URLS_FILE : writes the settings of a process that connects to the databases by the URLs
+# in these files.
 settings() {
   [ -e "$1" ] || cat >"$1" <<TOML
 [log]
@@ -37,7 +40,7 @@ admin_address = "0.0.0.0"
 # PostgreSQL here has no certificate. Its network is internal to this machine. For databases of your own, remove both
 # lines and add sslmode=verify-full to the URLs.
 [registry]
-urls_file = "registry-urls"
+urls_file = "$3"
 allow_plaintext = true
 
 [store]
@@ -52,9 +55,10 @@ audit_keys_file = "audit-keys"
 device = "cpu"
 TOML
 }
-settings padan.toml app-store-url
-settings padan-owner.toml owner-store-url
-settings padan-admin.toml admin-store-url
+settings padan.toml app-store-url registry-urls
+settings padan-owner.toml owner-store-url registry-urls
+# The operator also runs `padan enroll`, which reads all people.
+settings padan-admin.toml admin-store-url enroller-registry-urls
 
 # Containers mount each file by itself and run as other users. The folder keeps other users of this machine out.
 chmod 0444 -- *

@@ -23,7 +23,7 @@ SQL
 {
   echo 'CREATE SCHEMA civil_registry;'
   cat "$files"/migrations/registry/*.sql "$files/reader.sql"
-  echo "ALTER ROLE padan_reader PASSWORD :'reader';"
-} | sql --dbname registry --set "$(password reader)"
+  echo "ALTER ROLE padan_reader PASSWORD :'reader'; ALTER ROLE padan_enroller PASSWORD :'enroller';"
+} | sql --dbname registry --set "$(password reader)" --set "$(password enroller)"
 
 echo 'host replication replicator all scram-sha-256' >>"${PGDATA:?}/pg_hba.conf"

@@ -3,7 +3,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{BirthDate, CitizenStatus, NationalId, PersonName};
 use sqlx::PgConnection;
 
-use crate::error::RegistryError;
+use crate::{error::RegistryError, lookup::Lookup};
 
 /// The fields of a person that every verification needs.
 #[derive(Debug, Clone)]
@@ -30,25 +30,34 @@ pub(crate) struct CitizenRow {
 ///
 /// Here and in the other queries, dates and timestamps are text: decoding `infinity`, or a year out of chrono's range,
 /// would panic, and the registry's values are not under our control.
-pub(crate) fn query<'c>(
-    connection: &'c mut PgConnection,
-    nik: &'c NationalId,
-) -> BoxFuture<'c, sqlx::Result<Vec<CitizenRow>>> {
-    sqlx::query_as!(
-        CitizenRow,
-        r#"SELECT name AS "name?",
-                  date_of_birth::text AS "date_of_birth?",
-                  status AS "status?",
-                  coalesce(octet_length(portrait), 0) > 0 AS "has_portrait!",
-                  portrait_updated_at::text AS "portrait_updated_at?"
-             FROM padan.citizen
-            WHERE nik = $1
-            LIMIT 2"#,
-        nik.as_str()
-    )
-    .fetch_all(connection)
-    .boxed()
+pub(crate) const LOOKUP: Lookup<NationalId, Vec<CitizenRow>> =
+    Lookup { by_function: citizen_of, by_view: citizen_in_view };
+
+macro_rules! statement {
+    ($name:ident, $source:tt) => {
+        fn $name<'c>(
+            connection: &'c mut PgConnection,
+            nik: &'c NationalId,
+        ) -> BoxFuture<'c, sqlx::Result<Vec<CitizenRow>>> {
+            sqlx::query_as!(
+                CitizenRow,
+                r#"SELECT name AS "name?",
+                          date_of_birth::text AS "date_of_birth?",
+                          status AS "status?",
+                          coalesce(octet_length(portrait), 0) > 0 AS "has_portrait!",
+                          portrait_updated_at::text AS "portrait_updated_at?"
+                     FROM "#
+                    + $source,
+                nik.as_str()
+            )
+            .fetch_all(connection)
+            .boxed()
+        }
+    };
 }
+
+statement!(citizen_of, "padan.citizen_of($1)");
+statement!(citizen_in_view, "padan.citizen WHERE nik = $1 LIMIT 2");
 
 impl TryFrom<CitizenRow> for Citizen {
     type Error = RegistryError;

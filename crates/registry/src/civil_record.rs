@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use crate::{
     citizen::{parse_birth_date, parse_name, parse_status},
     error::RegistryError,
+    lookup::Lookup,
 };
 
 /// The fields of a person that basic verification can compare.
@@ -67,36 +68,45 @@ pub(crate) struct CivilRecordRow {
     rw: Option<String>,
 }
 
-pub(crate) fn query<'c>(
-    connection: &'c mut PgConnection,
-    nik: &'c NationalId,
-) -> BoxFuture<'c, sqlx::Result<Vec<CivilRecordRow>>> {
-    sqlx::query_as!(
-        CivilRecordRow,
-        r#"SELECT name AS "name?",
-                  date_of_birth::text AS "date_of_birth?",
-                  status AS "status?",
-                  no_kk AS "no_kk?",
-                  mother_maiden_name AS "mother_maiden_name?",
-                  place_of_birth AS "place_of_birth?",
-                  address AS "address?",
-                  gender AS "gender?",
-                  marital_status AS "marital_status?",
-                  job_type AS "job_type?",
-                  province AS "province?",
-                  city AS "city?",
-                  district AS "district?",
-                  subdistrict AS "subdistrict?",
-                  rt AS "rt?",
-                  rw AS "rw?"
-             FROM padan.citizen
-            WHERE nik = $1
-            LIMIT 2"#,
-        nik.as_str()
-    )
-    .fetch_all(connection)
-    .boxed()
+pub(crate) const LOOKUP: Lookup<NationalId, Vec<CivilRecordRow>> =
+    Lookup { by_function: record_of, by_view: record_in_view };
+
+macro_rules! statement {
+    ($name:ident, $source:tt) => {
+        fn $name<'c>(
+            connection: &'c mut PgConnection,
+            nik: &'c NationalId,
+        ) -> BoxFuture<'c, sqlx::Result<Vec<CivilRecordRow>>> {
+            sqlx::query_as!(
+                CivilRecordRow,
+                r#"SELECT name AS "name?",
+                          date_of_birth::text AS "date_of_birth?",
+                          status AS "status?",
+                          no_kk AS "no_kk?",
+                          mother_maiden_name AS "mother_maiden_name?",
+                          place_of_birth AS "place_of_birth?",
+                          address AS "address?",
+                          gender AS "gender?",
+                          marital_status AS "marital_status?",
+                          job_type AS "job_type?",
+                          province AS "province?",
+                          city AS "city?",
+                          district AS "district?",
+                          subdistrict AS "subdistrict?",
+                          rt AS "rt?",
+                          rw AS "rw?"
+                     FROM "#
+                    + $source,
+                nik.as_str()
+            )
+            .fetch_all(connection)
+            .boxed()
+        }
+    };
 }
+
+statement!(record_of, "padan.citizen_of($1)");
+statement!(record_in_view, "padan.citizen WHERE nik = $1 LIMIT 2");
 
 impl TryFrom<CivilRecordRow> for CivilRecord {
     type Error = RegistryError;

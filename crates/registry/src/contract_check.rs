@@ -36,9 +36,9 @@ pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
         return Err(RegistryError::Unavailable(format!("{}: {violation}", replica.name())));
     }
     if let Ok(unused) = "0000000000000000".parse::<NationalId>() {
-        replica.run(citizen::query, &unused).await.map_err(failed)?;
-        replica.run(civil_record::query, &unused).await.map_err(failed)?;
-        replica.run(portrait::query, &(unused, 1)).await.map_err(failed)?;
+        replica.look_up(&citizen::LOOKUP, &unused).await.map_err(failed)?;
+        replica.look_up(&civil_record::LOOKUP, &unused).await.map_err(failed)?;
+        replica.look_up(&portrait::LOOKUP, &(unused, 1)).await.map_err(failed)?;
     }
     Ok(())
 }

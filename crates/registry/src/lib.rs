@@ -6,7 +6,8 @@
 //!
 //! **Architecture Invariant:** only the view `padan.citizen` is read: by equality on the NIK or, for enrolment, in the
 //! order of the NIK, so that one index serves both. A site chooses the tables behind it: `deploy/registry` shows how to
-//! map them.
+//! map them. A look-up by NIK goes through the function `padan.citizen_of` where there is one, so that the service's role
+//! need not have access to the view.
 //!
 //! **Architecture Invariant:** [`Registry`] never writes. Each connection requests read-only transactions and is closed
 //! when the server does not confirm them, so that a pooler which drops start-up options is detected. Only
@@ -23,6 +24,7 @@ mod config;
 mod contract_check;
 mod error;
 mod lag;
+mod lookup;
 mod portrait;
 mod registry;
 mod replica;
@@ -34,6 +36,7 @@ pub use citizen::Citizen;
 pub use civil_record::{CivilRecord, FurtherFields};
 pub use config::Config;
 pub use error::RegistryError;
+pub use lookup::LookupRights;
 pub use portrait::Portrait;
 pub use registry::Registry;
 pub use replica::ReplicaFigures;

@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{citizen::parse_moment, error::RegistryError};
+use crate::{citizen::parse_moment, error::RegistryError, lookup::Lookup};
 
 /// A person's photo in the registry: an encoded file, not yet decoded.
 #[derive(Clone)]
@@ -28,24 +28,35 @@ pub(crate) struct PortraitRow {
     portrait_updated_at: Option<String>,
 }
 
-pub(crate) fn query<'c>(
-    connection: &'c mut PgConnection,
-    (nik, max_bytes): &'c (NationalId, i32),
-) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
-    sqlx::query_as!(
-        PortraitRow,
-        r#"SELECT CASE WHEN octet_length(portrait) <= $2 THEN portrait END AS "portrait?",
-                  portrait_updated_at::text AS "portrait_updated_at?"
-             FROM padan.citizen
-            WHERE nik = $1
-              AND octet_length(portrait) > 0
-            LIMIT 2"#,
-        nik.as_str(),
-        max_bytes
-    )
-    .fetch_all(connection)
-    .boxed()
+/// A NIK, and the size of the largest portrait to read.
+pub(crate) type PortraitQuery = (NationalId, i32);
+
+pub(crate) const LOOKUP: Lookup<PortraitQuery, Vec<PortraitRow>> =
+    Lookup { by_function: portrait_of, by_view: portrait_in_view };
+
+macro_rules! statement {
+    ($name:ident, $source:tt) => {
+        fn $name<'c>(
+            connection: &'c mut PgConnection,
+            (nik, max_bytes): &'c PortraitQuery,
+        ) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
+            sqlx::query_as!(
+                PortraitRow,
+                r#"SELECT CASE WHEN octet_length(portrait) <= $2 THEN portrait END AS "portrait?",
+                          portrait_updated_at::text AS "portrait_updated_at?"
+                     FROM "#
+                    + $source,
+                nik.as_str(),
+                max_bytes
+            )
+            .fetch_all(connection)
+            .boxed()
+        }
+    };
 }
+
+statement!(portrait_of, "padan.citizen_of($1) WHERE octet_length(portrait) > 0");
+statement!(portrait_in_view, "padan.citizen WHERE nik = $1 AND octet_length(portrait) > 0 LIMIT 2");
 
 impl TryFrom<PortraitRow> for Portrait {
     type Error = RegistryError;

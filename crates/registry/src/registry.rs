@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     contract_check,
     error::RegistryError,
+    lookup::{Lookup, LookupRights, Question},
     portrait::{self, Portrait},
     replica::{Replica, ReplicaFigures},
     replica_status::ReplicaStatus,
@@ -59,7 +60,7 @@ impl Registry {
     ///
     /// When no replica answers within the time limit, or the row breaks the contract.
     pub async fn citizen(&self, nik: &NationalId) -> Result<Option<Citizen>, RegistryError> {
-        one(self.run(citizen::query, nik).await?)
+        one(self.look_up(&citizen::LOOKUP, nik).await?)
     }
 
     /// All fields of a person that basic verification can compare. `None` when the registry has no such NIK.
@@ -68,7 +69,7 @@ impl Registry {
     ///
     /// As for [`citizen`](Self::citizen).
     pub async fn civil_record(&self, nik: &NationalId) -> Result<Option<CivilRecord>, RegistryError> {
-        one(self.run(civil_record::query, nik).await?)
+        one(self.look_up(&civil_record::LOOKUP, nik).await?)
     }
 
     /// The photo of a person. `None` when there is no such NIK, or the record has no photo.
@@ -77,7 +78,7 @@ impl Registry {
     ///
     /// As for [`citizen`](Self::citizen).
     pub async fn portrait(&self, nik: &NationalId) -> Result<Option<Portrait>, RegistryError> {
-        one(self.run(portrait::query, &(nik.clone(), self.max_portrait_bytes)).await?)
+        one(self.look_up(&portrait::LOOKUP, &(nik.clone(), self.max_portrait_bytes)).await?)
     }
 
     /// Checks that at least one replica answers, read-only, with a view that satisfies the contract.
@@ -121,14 +122,28 @@ impl Registry {
         self.replicas.iter().map(Replica::figures).collect()
     }
 
+    /// What the role of each URL may read, in the order of the settings; `None` for a replica that does not answer.
+    pub async fn lookup_rights(&self) -> Vec<Option<LookupRights>> {
+        join_all(self.replicas.iter().map(async |replica| replica.lookup_rights().await.ok())).await
+    }
+
     /// Runs a query on the first replica that answers.
     pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
+        self.ask(&Question::Statement(query), argument).await
+    }
+
+    /// Looks a person up on the first replica that answers.
+    async fn look_up<A, T>(&self, lookup: &Lookup<A, T>, argument: &A) -> Result<T, RegistryError> {
+        self.ask(&Question::Lookup(lookup), argument).await
+    }
+
+    async fn ask<A, T>(&self, question: &Question<'_, A, T>, argument: &A) -> Result<T, RegistryError> {
         let (in_turn, failed): (Vec<_>, Vec<_>) =
             self.replicas.iter().partition(|replica| replica.claim_turn());
         let attempts = async {
             let mut faults = Vec::new();
             for replica in in_turn.into_iter().chain(failed) {
-                match replica.run(query, argument).await {
+                match replica.ask(question, argument).await {
                     Ok(answer) => return Ok(answer),
                     Err(fault) => faults.push((replica, fault)),
                 }

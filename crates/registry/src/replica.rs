@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     error::RegistryError,
     lag::{self, Lag},
+    lookup::{self, KnownFunction, Lookup, LookupRights, Question},
     replica_status::{self, ReplicaStatus},
 };
 
@@ -22,6 +23,7 @@ pub(crate) struct Replica {
     /// Set while the replica counts as failed: the time from which it is again tried in its turn.
     failed_until: Mutex<Option<Instant>>,
     lag: Mutex<Lag>,
+    function: KnownFunction,
 }
 
 /// The figures of one replica.
@@ -54,6 +56,7 @@ impl Replica {
             retry_after: Duration::from_millis(config.retry_failed_after_ms),
             failed_until: Mutex::new(None),
             lag: Mutex::default(),
+            function: KnownFunction::default(),
         })
     }
 
@@ -74,6 +77,43 @@ impl Replica {
             Err(_) => {}
         }
         outcome
+    }
+
+    pub(crate) async fn ask<A, T>(&self, question: &Question<'_, A, T>, argument: &A) -> Result<T, Fault> {
+        match question {
+            Question::Statement(statement) => self.run(*statement, argument).await,
+            Question::Lookup(lookup) => self.look_up(lookup, argument).await,
+        }
+    }
+
+    /// Looks a person up by the function where the role may call it, else by the view.
+    pub(crate) async fn look_up<A, T>(&self, lookup: &Lookup<A, T>, argument: &A) -> Result<T, Fault> {
+        if !self.has_function().await? {
+            return self.run(lookup.by_view, argument).await;
+        }
+        let outcome = self.run(lookup.by_function, argument).await;
+        match outcome {
+            // The function may have been dropped or revoked.
+            Err(fault) if matches!(fault.kind, FaultKind::Down | FaultKind::Forbidden) => {
+                self.function.forget();
+                if self.has_function().await? { Err(fault) } else { self.run(lookup.by_view, argument).await }
+            }
+            other => other,
+        }
+    }
+
+    async fn has_function(&self) -> Result<bool, Fault> {
+        if let Some(known) = self.function.get() {
+            return Ok(known);
+        }
+        let exists = self.run(lookup::rights, &()).await?.function;
+        self.function.set(exists);
+        Ok(exists)
+    }
+
+    /// Asks the server what the role may read. A failure does not mark the replica as failed: only look-ups do.
+    pub(crate) async fn lookup_rights(&self) -> Result<LookupRights, Fault> {
+        self.pool.run(lookup::rights, &()).await
     }
 
     /// Measures the lag. A failure does not mark the replica as failed: only look-ups do.

@@ -8,7 +8,7 @@ use anyhow::Result;
 use chrono::TimeDelta;
 use clap::Args;
 use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
-use padan_registry::{Registry, ReplicaFigures, ReplicaStatus};
+use padan_registry::{LookupRights, Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::{PoolFigures, Store};
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
@@ -140,7 +140,25 @@ async fn registry(settings: &Settings) -> Result<CheckPassed, String> {
     for (replica, status) in registry.figures().iter().zip(registry.replica_statuses().await) {
         warnings.extend(status.into_iter().flat_map(|status| replica_warnings(replica, status)));
     }
-    Ok(CheckPassed::from("the view padan.citizen can be read").with_warnings(warnings))
+    let named = registry.figures().into_iter().zip(registry.lookup_rights().await);
+    warnings.extend(named.filter_map(|(replica, rights)| rights_warning(&replica.pool.name, rights?)));
+    Ok(CheckPassed::from("people can be looked up").with_warnings(warnings))
+}
+
+/// Warns when the role can copy the registry, although the service needs one person at a time.
+fn rights_warning(name: &str, rights: LookupRights) -> Option<String> {
+    let fault = match rights {
+        LookupRights { function: false, .. } => {
+            "there is no function padan.citizen_of that the user may call, so that the service needs all of \
+             padan.citizen (deploy/registry/citizen-of.sql)"
+        }
+        LookupRights { view: true, .. } => {
+            "the user may read all of padan.citizen, which only `padan enroll` needs: the service's user may call \
+             padan.citizen_of and nothing else (deploy/registry/reader.sql)"
+        }
+        LookupRights { function: true, view: false } => return None,
+    };
+    Some(format!("{name}: {fault}"))
 }
 
 /// Problems of a replica that can be read.

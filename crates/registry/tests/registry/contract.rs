@@ -1,4 +1,4 @@
-use padan_registry::{RegistryError, SampleRegistry};
+use padan_registry::{LookupRights, RegistryError, SampleRegistry};
 use padan_testing::{TestDatabase, refused_address};
 use sqlx::{Connection as _, Row as _};
 
@@ -76,12 +76,17 @@ async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
     let database = TestDatabase::create().await;
     database.execute(include_str!("../../../../deploy/registry/example-tables.sql")).await;
     database.execute(include_str!("../../../../deploy/registry/citizen-view.sql")).await;
-    let role = format!("padan_reader_{}", std::process::id());
-    let reader = include_str!("../../../../deploy/registry/reader.sql").replace("padan_reader", &role);
+    database.execute(include_str!("../../../../deploy/registry/citizen-of.sql")).await;
+    let (role, enroller) =
+        (format!("padan_reader_{}", std::process::id()), format!("padan_enroller_{}", std::process::id()));
+    let reader = include_str!("../../../../deploy/registry/reader.sql")
+        .replace("padan_reader", &role)
+        .replace("padan_enroller", &enroller);
     database.execute(&reader).await;
     // The script can be run again after a change of the view.
     database.execute(&reader).await;
     database.admit(&role).await;
+    database.admit(&enroller).await;
     database
         .execute(
             "INSERT INTO kependudukan.biodata (nik, nama_lgkp, tgl_lhr, flag_status)
@@ -100,6 +105,8 @@ async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
     // The privileges must suffice without the read-only default, which the role may turn off.
     sqlx::query("SET default_transaction_read_only = off").execute(&mut connection).await.unwrap();
     for forbidden in [
+        "SELECT nik FROM padan.citizen LIMIT 1",
+        "SELECT count(*) FROM padan.citizen",
         "SELECT nik FROM kependudukan.biodata",
         "TRUNCATE kependudukan.foto",
         "CREATE TABLE padan.mine (x int)",
@@ -109,7 +116,77 @@ async fn the_example_view_satisfies_the_contract_with_the_least_privileges() {
         assert!(error.contains("permission denied"), "{error}");
     }
     drop(connection);
-    database.execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}")).await;
+    assert_eq!(registry.lookup_rights().await, [Some(LookupRights { function: true, view: false })]);
+
+    // Enrolment reads everybody, by a role of its own.
+    assert!(registry.next_range(None, 10).await.unwrap_err().to_string().contains("permission denied"));
+    let of_enrolment = crate::fixture::registry(&[&database.url_as(&enroller)]);
+    of_enrolment.check().await.unwrap();
+    assert!(of_enrolment.next_range(None, 10).await.unwrap().is_some());
+    assert_eq!(of_enrolment.lookup_rights().await, [Some(LookupRights { function: true, view: true })]);
+    database.execute(&format!("DROP OWNED BY {role}, {enroller}; DROP ROLE {role}, {enroller}")).await;
+}
+
+/// A site that was set up by an earlier release has only the view.
+#[tokio::test]
+async fn a_registry_without_the_function_is_read_by_the_view() {
+    let fixture = Fixture::new().await;
+    let registry = fixture.registry();
+    let is_found = async || {
+        let citizen = registry.citizen(&nik()).await.unwrap().is_some();
+        let record = registry.civil_record(&nik()).await.unwrap().is_some();
+        citizen && record && registry.portrait(&nik()).await.unwrap().is_some()
+    };
+    assert!(is_found().await);
+    assert_eq!(registry.lookup_rights().await, [Some(LookupRights { function: true, view: true })]);
+    // Also one whose function disappears while the service runs.
+    fixture.database.execute("DROP FUNCTION padan.citizen_of").await;
+    assert!(is_found().await);
+    assert_eq!(registry.lookup_rights().await, [Some(LookupRights { function: false, view: true })]);
+    registry.check().await.unwrap();
+}
+
+/// The function must not read the table: of a registry with hundreds of millions of people that takes minutes.
+#[tokio::test]
+async fn a_look_up_by_the_function_uses_the_index() {
+    let fixture = Fixture::new().await;
+    fixture
+        .database
+        .execute(
+            "INSERT INTO civil_registry.person (nik, name, date_of_birth)
+             SELECT lpad(number::text, 16, '0'), 'X', '1990-01-01' FROM generate_series(1, 5000) AS number;
+             ANALYZE civil_registry.person",
+        )
+        .await;
+    let mut connection = fixture.database.connect().await;
+    let mut transaction = connection.begin().await.unwrap();
+    // More often than the five times for which the server plans anew.
+    for number in 1..=10 {
+        let found = sqlx::query("SELECT name FROM padan.citizen_of($1)")
+            .bind(format!("{number:016}"))
+            .fetch_all(&mut *transaction)
+            .await
+            .unwrap();
+        assert_eq!(found.len(), 1);
+    }
+    let scans = sqlx::query(
+        "SELECT seq_scan, idx_scan, seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'person'",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .unwrap();
+    let scans: [i64; 3] = [0, 1, 2].map(|column| scans.get(column));
+    assert_eq!(scans, [0, 10, 0]);
+}
+
+/// The demo's registry has the function that sites install.
+#[test]
+fn the_function_of_sites_is_that_of_the_sample_registry() {
+    let function = |text: &str| text[text.find("CREATE OR REPLACE FUNCTION").unwrap()..].to_owned();
+    assert_eq!(
+        function(include_str!("../../../../deploy/registry/citizen-of.sql")),
+        function(include_str!("../../../../migrations/registry/0002_citizen_of.sql"))
+    );
 }
 
 #[tokio::test]

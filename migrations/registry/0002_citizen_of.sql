@@ -1,0 +1,58 @@
+-- Whoever has the service's password could read the whole registry through the view. With this function a role gets one
+-- person whose NIK it knows, and the view is only for enrolment. See deploy/registry/citizen-of.sql.
+
+CREATE OR REPLACE FUNCTION padan.citizen_of(wanted text)
+    RETURNS TABLE (
+        nik text,
+        name text,
+        date_of_birth date,
+        status text,
+        no_kk text,
+        mother_maiden_name text,
+        place_of_birth text,
+        address text,
+        gender text,
+        marital_status text,
+        job_type text,
+        province text,
+        city text,
+        district text,
+        subdistrict text,
+        rt text,
+        rw text,
+        portrait bytea,
+        portrait_updated_at timestamptz
+    )
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    -- Two rows tell a NIK that is not unique. Without a cast, a varchar column would not match.
+    RETURN QUERY
+    SELECT citizen.nik::text,
+           citizen.name::text,
+           citizen.date_of_birth,
+           citizen.status::text,
+           citizen.no_kk::text,
+           citizen.mother_maiden_name::text,
+           citizen.place_of_birth::text,
+           citizen.address::text,
+           citizen.gender::text,
+           citizen.marital_status::text,
+           citizen.job_type::text,
+           citizen.province::text,
+           citizen.city::text,
+           citizen.district::text,
+           citizen.subdistrict::text,
+           citizen.rt::text,
+           citizen.rw::text,
+           citizen.portrait,
+           citizen.portrait_updated_at
+      FROM padan.citizen
+     WHERE citizen.nik = wanted
+     LIMIT 2;
+END $$;
+
+REVOKE ALL ON FUNCTION padan.citizen_of FROM PUBLIC;
+
+COMMENT ON FUNCTION padan.citizen_of IS
+    'The row of padan.citizen with this NIK: for a role that must not read the others.';
