@@ -6,7 +6,8 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
-    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, template_keys::TemplateKeys,
+    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, session,
+    template_keys::TemplateKeys,
 };
 
 /// Settings of section `[store]`.
@@ -104,6 +105,7 @@ impl Config {
             return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
         }
         padan_postgres::connect_options(url, "store", self.allow_plaintext)
+            .map(session::durable)
             .map_err(|error| StoreError::Config(format!("store.url: {error}")))
     }
 

@@ -19,7 +19,8 @@
 //! audit trail is searched under all keys.
 //!
 //! **Architecture Invariant:** no embedding is stored in plain form: each is encrypted with one of the [`TemplateKeys`]
-//! and bound to its row. It cannot be decrypted in the row of another person.
+//! and bound to its row. It cannot be decrypted in the row of another person. The reason why a portrait gives no
+//! embedding is authenticated in the same way.
 //!
 //! **Architecture Invariant:** a template belongs to one model contract and is only found under it.
 //!
@@ -28,6 +29,9 @@
 //!
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
+//!
+//! **Architecture Invariant:** a commit is durable before it counts as made. Each session asks for
+//! `synchronous_commit = on` and is closed when the server does not confirm it.
 //!
 //! **Architecture Invariant:** this crate does not know the registry. The crate that knows both decides whether a
 //! template is stale.
@@ -52,6 +56,7 @@ mod pruning;
 mod quota;
 mod rotation;
 mod secret;
+mod session;
 mod store;
 mod template;
 mod template_batch;

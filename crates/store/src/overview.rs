@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
-    quota,
+    quota, session,
 };
 
 /// Reads the store without any key: clients, the use of their quotas, the active model and enrolments. The user needs
@@ -24,7 +24,7 @@ impl Overview {
     /// [`StoreError::Config`] when the settings cannot work.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        Ok(Self(Pool::new(config.connect_options()?, config.limits(), None)))
+        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Some(session::confirm))))
     }
 
     /// All clients, ordered by name.

@@ -64,6 +64,8 @@ pub(crate) struct PageRow {
     person_key: Vec<u8>,
     contract_id: String,
     portrait_updated_at: DateTime<Utc>,
+    unusable_reason: Option<String>,
+    decoder_version: i16,
     key_id: Option<String>,
     sealed: Option<Vec<u8>>,
 }
@@ -72,6 +74,8 @@ struct SealedRow {
     person_key: Vec<u8>,
     contract_id: String,
     portrait_updated_at: DateTime<Utc>,
+    unusable_reason: Option<String>,
+    decoder_version: i16,
     found: Sealed,
 }
 
@@ -99,12 +103,21 @@ impl Page {
     }
 
     fn add(&mut self, row: SealedRow, keys: &TemplateKeys) -> Result<(), StoreError> {
-        let SealedRow { person_key, contract_id, portrait_updated_at, found } = row;
+        let SealedRow {
+            person_key,
+            contract_id,
+            portrait_updated_at,
+            unusable_reason,
+            decoder_version,
+            found,
+        } = row;
         let Ok(person) = <[u8; 32]>::try_from(person_key.as_slice()) else {
             self.unreadable += 1;
             return Ok(());
         };
-        let context = TemplateId { person, contract: contract_id.clone() }.context(portrait_updated_at);
+        let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
+        let context =
+            TemplateId { person, contract: contract_id.clone() }.context(portrait_updated_at, unusable);
         match keys.open(&found, &context) {
             Ok(Some(plain)) => {
                 let sealed = keys.seal(&plain, &context)?;
@@ -132,9 +145,17 @@ impl Page {
 
 impl PageRow {
     fn of_another_key(self) -> Option<SealedRow> {
-        let Self { person_key, contract_id, portrait_updated_at, key_id, sealed } = self;
-        let found = Sealed { key_id: key_id?, bytes: sealed? };
-        Some(SealedRow { person_key, contract_id, portrait_updated_at, found })
+        let Self { person_key, contract_id, portrait_updated_at, unusable_reason, decoder_version, .. } =
+            self;
+        let found = Sealed { key_id: self.key_id?, bytes: self.sealed? };
+        Some(SealedRow {
+            person_key,
+            contract_id,
+            portrait_updated_at,
+            unusable_reason,
+            decoder_version,
+            found,
+        })
     }
 }
 
@@ -152,7 +173,7 @@ pub(crate) fn next<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Vec<PageRow>>> {
     sqlx::query_as!(
         PageRow,
-        "SELECT person_key, contract_id, portrait_updated_at, key_id,
+        "SELECT person_key, contract_id, portrait_updated_at, unusable_reason, decoder_version, key_id,
                 CASE WHEN key_id <> $3 THEN sealed END AS sealed
            FROM store.face_template
           WHERE (person_key, contract_id) > ($1, $2)

@@ -19,6 +19,7 @@ use crate::{
     migrations,
     person_keys::PersonKeys,
     rotation::{self, Cursor, Page, PageQuery, Resealed},
+    session,
     template::{self, StoredTemplate, TemplateId},
     template_keys::TemplateKeys,
 };
@@ -51,7 +52,7 @@ impl Store {
             person_keys: config.read_person_keys()?,
             template_keys: config.read_template_keys()?,
             audit_keys: config.read_audit_keys()?,
-            pool: Arc::new(Pool::new(options, config.limits(), None)),
+            pool: Arc::new(Pool::new(options, config.limits(), Some(session::confirm))),
             config: config.clone(),
         })))
     }
@@ -107,8 +108,8 @@ impl Store {
         Ok(())
     }
 
-    /// The server's settings that let a power failure lose committed transactions, as texts for an operator. Writes
-    /// nothing.
+    /// The server's settings that let a power failure lose committed transactions, as texts for an operator, except
+    /// `synchronous_commit`, which each session sets. Writes nothing.
     ///
     /// # Errors
     ///
@@ -149,7 +150,7 @@ impl Store {
     ) -> Result<Option<StoredTemplate>, StoreError> {
         let id = self.template_id(nik, contract)?;
         let row = self.0.pool.run(template::read, &id).await?;
-        row.map(|row| row.open(&id, &self.0.template_keys)).transpose()
+        row.map_or(Ok(None), |row| row.open(&id, &self.0.template_keys))
     }
 
     /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
@@ -299,7 +300,7 @@ fn durability_risks<'c>(
     sqlx::query_scalar!(
         r#"SELECT array_agg(name || ' is off' ORDER BY name) AS "found!"
              FROM pg_settings
-            WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')
+            WHERE name IN ('fsync', 'full_page_writes')
               AND setting = 'off'
            HAVING count(*) > 0"#
     )

@@ -88,10 +88,23 @@ pub(crate) fn read<'c>(
 }
 
 impl TemplateId {
-    /// The associated data of the encryption, which binds an embedding to its row and to its photo.
-    pub(crate) fn context(&self, portrait_updated_at: DateTime<Utc>) -> Vec<u8> {
+    /// The associated data of the encryption, which binds the content of a row to the row and to its photo. Without an
+    /// embedding the content is the reason, and the version of the decoder that found it.
+    pub(crate) fn context(
+        &self,
+        portrait_updated_at: DateTime<Utc>,
+        unusable: Option<(&str, i16)>,
+    ) -> Vec<u8> {
         let moment = portrait_updated_at.timestamp_micros().to_be_bytes();
-        [&b"padan template 1\0"[..], &self.person, self.contract.as_bytes(), &moment].concat()
+        let (person, contract) = (&self.person[..], self.contract.as_bytes());
+        match unusable {
+            None => [&b"padan template 1\0"[..], person, contract, &moment].concat(),
+            Some((reason, decoder_version)) => {
+                let version = decoder_version.to_be_bytes();
+                let purpose = &b"padan unusable portrait 1\0"[..];
+                [purpose, person, contract, &moment, &version, reason.as_bytes()].concat()
+            }
+        }
     }
 }
 
@@ -102,32 +115,42 @@ impl TemplateRow {
         keys: &TemplateKeys,
     ) -> Result<Self, StoreError> {
         let StoredTemplate { portrait_updated_at, content, decoder_version } = template;
-        let (sealed, unusable_reason, covered) = match content {
-            TemplateContent::Usable { embedding, covered } => {
-                let context = id.context(*portrait_updated_at);
-                (Some(keys.seal(&to_bytes(embedding), &context)?), None, *covered)
-            }
-            TemplateContent::Unusable(reason) => (None, Some(reason.clone()), None),
-        };
-        let (key_id, sealed) = sealed.map(|Sealed { key_id, bytes }| (key_id, bytes)).unzip();
         let (portrait_updated_at, decoder_version) = (*portrait_updated_at, *decoder_version);
+        let (plain, unusable_reason, covered) = match content {
+            TemplateContent::Usable { embedding, covered } => (to_bytes(embedding), None, *covered),
+            TemplateContent::Unusable(reason) => (Vec::new(), Some(reason.clone()), None),
+        };
+        let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
+        let Sealed { key_id, bytes } = keys.seal(&plain, &id.context(portrait_updated_at, unusable))?;
+        let (key_id, sealed) = (Some(key_id), Some(bytes));
         Ok(Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered })
     }
 
-    pub(crate) fn open(self, id: &TemplateId, keys: &TemplateKeys) -> Result<StoredTemplate, StoreError> {
+    /// Decrypts the content and checks that it belongs to this row. `None` for a reason without a seal, which an
+    /// earlier program wrote or somebody else: it counts as no template.
+    pub(crate) fn open(
+        self,
+        id: &TemplateId,
+        keys: &TemplateKeys,
+    ) -> Result<Option<StoredTemplate>, StoreError> {
         let Self { portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered } = self;
-        let content = match (key_id, sealed, unusable_reason) {
-            (Some(key_id), Some(bytes), None) => {
-                let context = id.context(portrait_updated_at);
-                let plain = keys.open(&Sealed { key_id, bytes }, &context)?;
+        let sealed = match (key_id, sealed, &unusable_reason) {
+            (Some(key_id), Some(bytes), _) => Sealed { key_id, bytes },
+            (None, None, Some(_)) => return Ok(None),
+            _ => return Err(StoreError::inconsistent("unusable_reason")),
+        };
+        let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
+        let plain = keys.open(&sealed, &id.context(portrait_updated_at, unusable))?;
+        let content = match unusable_reason {
+            None => {
                 let embedding = plain.as_deref().and_then(from_bytes);
                 let embedding = embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?;
                 TemplateContent::Usable { embedding, covered }
             }
-            (None, None, Some(reason)) => TemplateContent::Unusable(reason),
-            _ => return Err(StoreError::inconsistent("unusable_reason")),
+            Some(reason) if plain.as_deref() == Some(&[]) => TemplateContent::Unusable(reason),
+            Some(_) => return Err(StoreError::inconsistent("unusable_reason")),
         };
-        Ok(StoredTemplate { portrait_updated_at, content, decoder_version })
+        Ok(Some(StoredTemplate { portrait_updated_at, content, decoder_version }))
     }
 }
 

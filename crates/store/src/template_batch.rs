@@ -25,7 +25,7 @@ pub struct TemplateSummary {
     pub decoder_version: i16,
     /// Whether the face is covered or cut off; `None` when there is no embedding or the face was not judged.
     pub covered: Option<bool>,
-    /// Whether the key that encrypted the embedding is among `store.template_keys`. True when there is no embedding.
+    /// Whether the key that encrypted the embedding is among `store.template_keys`, or the reason is authentic.
     pub is_readable: bool,
 }
 
@@ -61,7 +61,7 @@ impl Store {
         let rows = self.0.pool.run(read_summaries, &query).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.person_key.clone(), row)).collect();
         let keys = &self.0.template_keys;
-        Ok(query.0.iter().map(|person| found.remove(person).map(|row| row.summary(keys))).collect())
+        Ok(query.0.iter().map(|person| found.remove(person).map(|row| row.summary(&query.1, keys))).collect())
     }
 
     /// Saves templates of several people in one statement, all or none. A person must not occur twice. A template
@@ -128,17 +128,36 @@ struct SummaryRow {
     unusable_reason: Option<String>,
     decoder_version: i16,
     covered: Option<bool>,
+    /// Only beside a reason, where it is short.
+    seal: Option<Vec<u8>>,
 }
 
 impl SummaryRow {
-    fn summary(self, keys: &TemplateKeys) -> TemplateSummary {
+    fn summary(self, contract: &str, keys: &TemplateKeys) -> TemplateSummary {
         TemplateSummary {
+            is_readable: self.is_readable(contract, keys),
             portrait_updated_at: self.portrait_updated_at,
             unusable_reason: self.unusable_reason,
             decoder_version: self.decoder_version,
             covered: self.covered,
-            is_readable: self.key_id.is_none_or(|id| keys.has(&id)),
         }
+    }
+
+    fn is_readable(&self, contract: &str, keys: &TemplateKeys) -> bool {
+        if self.unusable_reason.is_none() {
+            return self.key_id.as_deref().is_some_and(|id| keys.has(id));
+        }
+        let Ok(person) = self.person_key.as_slice().try_into() else { return false };
+        let row = TemplateRow {
+            portrait_updated_at: self.portrait_updated_at,
+            key_id: self.key_id.clone(),
+            sealed: self.seal.clone(),
+            unusable_reason: self.unusable_reason.clone(),
+            decoder_version: self.decoder_version,
+            covered: self.covered,
+        };
+        let id = TemplateId { person, contract: contract.to_owned() };
+        row.open(&id, keys).is_ok_and(|template| template.is_some())
     }
 }
 
@@ -152,10 +171,10 @@ fn read_summaries<'c>(
         SummaryRow,
         r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
                   kept.key_id, kept.unusable_reason,
-                  kept.decoder_version AS "decoder_version!", kept.covered
+                  kept.decoder_version AS "decoder_version!", kept.covered, kept.seal
              FROM unnest($1::bytea[]) AS asked (person_key),
-                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version,
-                                  covered
+                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version, covered,
+                                  CASE WHEN unusable_reason IS NOT NULL THEN sealed END AS seal
                              FROM store.face_template
                             WHERE person_key = asked.person_key
                               AND contract_id = $2

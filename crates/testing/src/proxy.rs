@@ -39,6 +39,15 @@ impl Proxy {
         Self::start(database, Some(replacement)).await
     }
 
+    /// A proxy that drops the request for durable commits, as a pooler may do in front of a server that has them off.
+    ///
+    /// # Panics
+    ///
+    /// When no port of the loopback interface is free.
+    pub async fn dropping_durability(database: &TestDatabase) -> Self {
+        Self::start(database, Some(("synchronous_commit=on", "synchronous_commit=no"))).await
+    }
+
     /// The database's URL through this proxy.
     pub fn url(&self) -> &str {
         &self.url

@@ -21,6 +21,7 @@ use crate::{
     config::Config,
     cpu_use::{self, CpuUse},
     error::StoreError,
+    session,
 };
 
 /// Reads the audit trail: exports, verifies and prunes it. Needs no template keys, and person keys only to find a
@@ -46,7 +47,11 @@ impl AuditLog {
         let connected = timeout(limit, options.connect())
             .await
             .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", limit.as_millis())))?;
-        Ok(Self { config: config.clone(), connection: connected.map_err(|error| Fault::of(&error))? })
+        let mut connection = connected.map_err(|error| Fault::of(&error))?;
+        match session::confirm(&mut connection).await.map_err(|error| Fault::of(&error))? {
+            Some(reason) => Err(StoreError::Unavailable(reason.to_owned())),
+            None => Ok(Self { config: config.clone(), connection }),
+        }
     }
 
     /// Calls `on_row` with each row, ordered by time. Memory does not grow with the number of rows.

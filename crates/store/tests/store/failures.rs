@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use padan_store::StoreError;
+use padan_store::{AuditLog, StoreError};
 use padan_testing::{Proxy, refused_address, silent_address};
 use sqlx::Executor as _;
 use tokio::time::sleep;
 
-use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable};
+use crate::fixture::{JUNE, MAY, config, contract, migrated, nik, store, unusable, usable};
 
 /// The connect timeout, or the statement timeout with its grace, with a reserve for a busy machine.
 const LIMIT: Duration = Duration::from_millis(800 + 500);
@@ -27,6 +27,37 @@ async fn a_silent_store_fails_within_the_limit_and_a_refused_connection_at_once(
     assert!(matches!(down, StoreError::Unavailable(_)), "{down}");
     assert!(took < LIMIT / 4, "{took:?}");
     assert_eq!((pool.timeouts, pool.failures), (0, 1));
+}
+
+#[tokio::test]
+async fn commits_are_durable_whatever_database_role_and_url_say() {
+    let (database, _) = migrated().await;
+    database
+        .execute(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",
+        )
+        .await;
+    let url = format!("{}&options=-c%20synchronous_commit%3Doff", database.url());
+    let store = store(&url);
+    // A connection that the server does not confirm is not used.
+    store.check().await.unwrap();
+    // What the check compares with: without Padan's own option both would apply.
+    let of_others: String =
+        sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut database.connect().await).await.unwrap();
+    assert_eq!(of_others, "off");
+}
+
+#[tokio::test]
+async fn a_pooler_that_drops_durable_commits_is_detected() {
+    let (database, _) = migrated().await;
+    let pooler = Proxy::dropping_durability(&database).await;
+    let error = store(pooler.url()).check().await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Unavailable(text) if text.contains("synchronous_commit = on")),
+        "{error}"
+    );
+    let error = AuditLog::open(&config(pooler.url())).await.err().unwrap();
+    assert!(error.to_string().contains("synchronous_commit = on"), "{error}");
 }
 
 #[tokio::test]

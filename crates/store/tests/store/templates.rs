@@ -1,5 +1,5 @@
-use padan_domain::{Clock, ModelContractId};
-use padan_store::{Store, StoreError, TemplateContent};
+use padan_domain::{Clock, ModelContractId, NationalId};
+use padan_store::{Store, StoreError, StoredTemplate, TemplateContent};
 use sqlx::Row as _;
 
 use crate::{
@@ -198,6 +198,63 @@ async fn a_template_cannot_be_decrypted_in_another_row() {
     let expected = StoreError::Inconsistent { table: "store.face_template", column: "sealed" };
     assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
     assert_eq!(store.template(&other_person, &contract()).await.unwrap_err(), expected);
+}
+
+/// Whoever can write to the table, but has no key, must not be able to refuse a person.
+#[tokio::test]
+async fn a_reason_that_was_not_sealed_for_the_row_is_not_believed() {
+    let (database, store) = migrated().await;
+    let other_person = "3174011403870001".parse().unwrap();
+    let save = async |nik: &NationalId, template: &StoredTemplate| {
+        store.save_template(nik, &contract(), template).await.unwrap();
+    };
+    let summary = async |nik: &NationalId| {
+        store.template_summaries(std::slice::from_ref(nik), &contract()).await.unwrap().remove(0).unwrap()
+    };
+    save(&nik(), &unusable(MAY, "NO_FACE")).await;
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(unusable(MAY, "NO_FACE")));
+    assert!(summary(&nik()).await.is_readable);
+
+    // Without a seal, as earlier programs wrote it, the row counts as none.
+    let unsealed = "key_id = NULL, sealed = NULL";
+    // With the seal of another reason, photo, decoder or person it is damaged.
+    let of_another_person = "sealed = (SELECT sealed FROM store.face_template AS other
+                                        WHERE other.person_key <> changed.person_key)";
+    for (assignment, expected) in [
+        (unsealed, Ok(None)),
+        ("unusable_reason = 'FACE_TOO_SMALL'", Err("unusable_reason")),
+        ("portrait_updated_at = portrait_updated_at - interval '1 microsecond'", Err("unusable_reason")),
+        ("decoder_version = decoder_version + 1", Err("unusable_reason")),
+        (of_another_person, Err("unusable_reason")),
+    ] {
+        save(&nik(), &unusable(JUNE, "NO_FACE")).await;
+        save(&other_person, &unusable(JUNE, "NO_FACE")).await;
+        let of_nik = "person_key = (SELECT person_key FROM store.face_template ORDER BY person_key LIMIT 1)";
+        database
+            .execute(&format!("UPDATE store.face_template AS changed SET {assignment} WHERE {of_nik}"))
+            .await;
+        let mut changed = Vec::new();
+        for nik in [&nik(), &other_person] {
+            let found = store.template(nik, &contract()).await;
+            let is_intact = found == Ok(Some(unusable(JUNE, "NO_FACE")));
+            assert_eq!(summary(nik).await.is_readable, is_intact, "{assignment}");
+            if !is_intact {
+                changed.push(found);
+            }
+        }
+        let expected =
+            expected.map_err(|column| StoreError::Inconsistent { table: "store.face_template", column });
+        assert_eq!(changed, [expected], "{assignment}");
+        database.execute("DELETE FROM store.face_template").await;
+    }
+
+    // An embedding cannot be turned into a reason, whose seal is that of no text.
+    save(&nik(), &usable(JUNE, &[3.0, 4.0])).await;
+    let turned =
+        "UPDATE store.face_template SET unusable_reason = 'NO_FACE', sealed = substring(sealed for 28)";
+    database.execute(turned).await;
+    let expected = StoreError::Inconsistent { table: "store.face_template", column: "unusable_reason" };
+    assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
 }
 
 #[tokio::test]
