@@ -36,6 +36,7 @@
 //! **Architecture Invariant:** this crate does not know the registry. The crate that knows both decides whether a
 //! template is stale.
 
+mod absent_people;
 mod active_model;
 mod audit;
 mod client;
@@ -64,6 +65,7 @@ mod template_copy;
 mod template_figures;
 mod template_keys;
 
+pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
 pub use active_model::ActiveModel;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,

@@ -29,6 +29,7 @@ mod cpu_account;
 mod deadline;
 mod engine_in_use;
 mod enrolment;
+mod enrolment_removal;
 mod enrolment_run;
 mod error;
 mod face;
@@ -57,14 +58,15 @@ pub use config::{ClientsConfig, Config, FailedFaces};
 pub use cpu_account::CpuTime;
 pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentEvent};
+pub use enrolment_removal::Removal;
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use known_name::suggest_known_name;
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
 pub use padan_inference::{JobObserver, JobStarted};
 pub use padan_store::{
-    AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures, RequestEnding,
-    TemplateCount,
+    AbsentPeople, AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures,
+    RemovalLimit, RequestEnding, TemplateCount,
 };
 pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;

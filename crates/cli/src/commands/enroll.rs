@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
 use padan_store::{EnrolmentStatus, EnrolmentTally, Overview};
-use padan_verification::{Enrolled, Enrolment, EnrolmentEvent};
+use padan_verification::{AbsentPeople, Enrolled, Enrolment, EnrolmentEvent, Removal, RemovalLimit};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
@@ -26,7 +26,9 @@ use crate::{
 
 /// Create the face templates of all people in the registry before their first verification
 ///
-/// Processes all people with an active record and a portrait, and embeds the portraits that have no template yet. The
+/// Processes all people with an active record and a portrait, and embeds the portraits that have no template yet. Then it
+/// removes the templates of people who have left the registry, are no longer active, or whose portrait was withdrawn, if
+/// the database user may delete them (`padan_operator`). The registry's user must be able to read all of padan.citizen. The
 /// command can be stopped or killed at any time; when it is run again, it continues. Several instances share the work,
 /// also on several machines. It runs at low priority, so that a service on the same machine takes precedence. Exits
 /// with 0 when all people have been processed without a failure, else with 1.
@@ -46,6 +48,11 @@ pub(crate) struct EnrollArguments {
     /// Also embed again the portraits that an older program did not check for covered faces
     #[arg(long)]
     judge_again: bool,
+    /// Also remove templates of absent people when they are more than a tenth of all
+    ///
+    /// So many are a sign that the registry was not read completely, and are kept otherwise.
+    #[arg(long)]
+    remove_many: bool,
     /// Append the people who get no template, and those whose face is covered or cut off on the portrait, to this CSV
     /// file, with the columns nik and reason
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
@@ -89,8 +96,10 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         None => service::select_active_model(&mut settings, &store).await,
     }
     settings.inference.workers = arguments.workers.or(settings.inference.workers);
+    let registry = Registry::new(&settings.registry)?;
+    refuse_without_view(&registry).await?;
     let enrolment = Enrolment {
-        registry: Registry::new(&settings.registry)?,
+        registry,
         engine: service::start_engine(&settings).await?,
         store,
         config: settings.enrolment,
@@ -107,8 +116,54 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         return Err(error).with_context(|| format!("cannot write {}", arguments.failures.display()));
     }
     print_summary(&enrolled, began.elapsed(), report.written, &arguments.failures);
-    let succeeded = enrolled.complete && enrolled.tally.failed == 0;
+    let is_clean =
+        enrolled.complete && remove_absent_people(&enrolment, arguments.remove_many, &stop).await?;
+    let succeeded = is_clean && enrolled.tally.failed == 0;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Refuses a role of the service, which may look single people up. Otherwise the first statement would be retried as in an
+/// outage. A replica that does not answer may still come back.
+async fn refuse_without_view(registry: &Registry) -> Result<()> {
+    let rights = registry.lookup_rights().await;
+    if !rights.is_empty() && rights.iter().all(|rights| rights.is_some_and(|rights| !rights.view)) {
+        bail!(
+            "the user of registry.urls may not read padan.citizen, which enrolment needs: use the role padan_enroller \
+             (deploy/registry/reader.sql)"
+        );
+    }
+    Ok(())
+}
+
+/// Removes the templates of absent people and prints their number. False when it was stopped, or they are too many.
+async fn remove_absent_people(
+    enrolment: &Enrolment,
+    many: bool,
+    stop: &watch::Receiver<bool>,
+) -> Result<bool> {
+    let limit = if many { RemovalLimit::None } else { RemovalLimit::Tenth };
+    let removal = enrolment.remove_absent_people(limit, stop).await;
+    Ok(match removal.context("templates of absent people remain; run the command again to remove them")? {
+        Removal::Compared(AbsentPeople { absent, seen, removed: None }) => {
+            eprintln!(
+                "{absent} of {seen} templates belong to people who are not in the registry. So many were kept, because \
+                 the registry may not have been read completely. To remove them, run the command with --remove-many."
+            );
+            false
+        }
+        Removal::Compared(AbsentPeople { removed: Some(removed), .. }) => {
+            eprintln!("{removed} templates of people who are no longer in the registry were removed.");
+            true
+        }
+        Removal::NotPermitted => {
+            eprintln!(
+                "Templates of people who are no longer in the registry were kept: the database user may not delete \
+                 them, users in the role padan_operator may."
+            );
+            true
+        }
+        Removal::Stopped => false,
+    })
 }
 
 fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: &Path) {

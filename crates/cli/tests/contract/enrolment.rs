@@ -134,6 +134,27 @@ fn covered_portraits_are_listed_and_counted() {
 }
 
 #[test]
+fn templates_of_people_who_left_are_removed() {
+    let service = TestService::with(SETTINGS);
+    populate(&service, 60);
+    let first = finished(enroll(&service, &[]));
+    assert_eq!(number_before(&first, " templates of people who are no longer"), 0, "{first}");
+    let before = templates(&service);
+    assert_eq!(before.len() as u64, 60 + SITE_PEOPLE);
+    // One has left, one is no longer active, and the portrait of one was withdrawn.
+    service.runtime.block_on(service.registry.execute(
+        "DELETE FROM civil_registry.person WHERE nik LIKE '%01900001';
+         UPDATE civil_registry.person SET status = 'deceased' WHERE nik LIKE '%01900002';
+         UPDATE civil_registry.person SET portrait = NULL WHERE nik LIKE '%01900003'",
+    ));
+    let again = finished(enroll(&service, &[]));
+    assert_eq!(number_before(&again, " templates of people who are no longer"), 3, "{again}");
+    let after = templates(&service);
+    assert_eq!(after.len() as u64, 60 + SITE_PEOPLE - 3);
+    assert!(after.iter().all(|(key, at)| before.get(key) == Some(at)), "a template was made again");
+}
+
+#[test]
 fn two_processes_share_the_work() {
     let service = TestService::with(SETTINGS);
     populate(&service, 240);

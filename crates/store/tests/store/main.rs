@@ -1,6 +1,8 @@
 //! The store on a real PostgreSQL: its data, its migrations and its failures.
 
 #[cfg(test)]
+mod absent_people;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod audit_attacks;
