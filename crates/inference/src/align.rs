@@ -8,6 +8,7 @@ use crate::{
     geometry::{Affine, Point, Rectangle},
     orientation::Orientation,
     raster::Raster,
+    wipe::wipe,
 };
 
 /// Pixels a side of the crop.
@@ -30,7 +31,8 @@ pub(crate) const FACE_ROWS: std::ops::Range<usize> = 32..104;
 /// As [`FACE_ROWS`].
 pub(crate) const FACE_COLUMNS: std::ops::Range<usize> = 24..88;
 
-/// An aligned face: 112 x 112 pixels of red, green and blue, 0 to 255, row by row.
+/// An aligned face: 112 x 112 pixels of red, green and blue, 0 to 255, row by row. They are overwritten when it is
+/// dropped.
 pub struct AlignedFace {
     rgb: Vec<f32>,
     /// The share of the face that lies beyond the photo's edge, 0 to 1.
@@ -134,6 +136,12 @@ fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
         };
         across(upper) * (1.0 - lower_share) + across(lower) * lower_share
     })
+}
+
+impl Drop for AlignedFace {
+    fn drop(&mut self) {
+        wipe(&mut self.rgb);
+    }
 }
 
 impl AlignedFace {

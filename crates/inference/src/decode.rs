@@ -21,6 +21,7 @@ use crate::{
     geometry::{Affine, Rectangle},
     orientation::Orientation,
     raster::Raster,
+    wipe::wipe,
 };
 
 /// A decoded photo with its orientation.
@@ -153,9 +154,9 @@ impl Decoder {
         self.decode_larger(picture, reduction)
     }
 
-    /// Keeps the memory of a picture for later ones.
+    /// Keeps the memory of a picture, without its pixels, for later ones.
     pub(crate) fn reuse_memory(&mut self, picture: Picture) {
-        let rgb = picture.raster.into_rgb();
+        let rgb = picture.raster.into_buffer();
         let [larger, smaller] = &mut self.spares;
         if rgb.capacity() > smaller.capacity() && rgb.capacity() <= MAX_SPARE_BYTES {
             *smaller = rgb;
@@ -170,6 +171,11 @@ impl Decoder {
         let [larger, smaller] = &mut self.spares;
         std::mem::swap(larger, smaller);
         std::mem::take(smaller)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.spares.iter().chain([&self.clean]).flatten().all(|byte| *byte == 0)
     }
 
     fn decode_jpeg(
@@ -188,6 +194,7 @@ impl Decoder {
         let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
         let spare = self.spare();
         let decoded = jpeg::decode(file, reduction.max(cost.finest_reduction), &time, &mut self.clean, spare);
+        wipe(&mut self.clean);
         if self.clean.capacity() > MAX_SPARE_BYTES {
             self.clean = Vec::new();
         }

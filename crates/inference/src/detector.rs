@@ -41,6 +41,16 @@ pub(crate) struct Detector {
 const MIN_OVERLAP_OF_SAME_FACE: f64 = 0.2;
 
 impl Detector {
+    /// Overwrites the pixels of the last photo.
+    pub(crate) fn wipe(&mut self) {
+        self.buffers.wipe();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.buffers.is_wiped()
+    }
+
     pub(crate) fn new(
         network: Network,
         input: &InputSpec,

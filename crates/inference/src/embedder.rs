@@ -38,6 +38,16 @@ impl Embedder {
         self.embed(&grey).map(|_| ())
     }
 
+    /// Overwrites the pixels of the last face.
+    pub(crate) fn wipe(&mut self) {
+        self.tensor.wipe();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.tensor.is_wiped()
+    }
+
     /// The embedding, of unit length.
     pub(crate) fn embed(&mut self, face: &AlignedFace) -> Result<Embedding, FaceError> {
         self.embed_with_length(face).map(|embedded| embedded.embedding)

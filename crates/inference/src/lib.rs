@@ -56,6 +56,7 @@ mod tensor;
 mod test_support;
 #[cfg(test)]
 mod tests;
+mod wipe;
 mod workers;
 
 pub use align::AlignedFace;

@@ -100,8 +100,22 @@ impl Pipeline {
         self.align(&picture, &subject)
     }
 
-    /// Runs all steps. `on_fault` is called for each rule that the photo breaks; its error ends the run.
+    /// Runs all steps, and leaves no pixel of the photo in a buffer. `on_fault` is called for each rule that the photo
+    /// breaks; its error ends the run.
     fn run(
+        &mut self,
+        photo: &Photo,
+        retries: &mut RetryBudget,
+        on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
+    ) -> Result<Analysis, FaceError> {
+        let analysis = self.run_steps(photo, retries, on_fault);
+        self.detector.wipe();
+        self.reduced.wipe();
+        self.embedder.wipe();
+        analysis
+    }
+
+    fn run_steps(
         &mut self,
         photo: &Photo,
         retries: &mut RetryBudget,

@@ -4,9 +4,9 @@ use fast_image_resize::{
     pixels::U8x3,
 };
 
-use crate::{error::FaceError, geometry::Rectangle};
+use crate::{error::FaceError, geometry::Rectangle, wipe::wipe};
 
-/// Decoded pixels, row by row as stored, with 8 bits each for red, green and blue.
+/// Decoded pixels, row by row as stored, with 8 bits each for red, green and blue. They are overwritten when it is dropped.
 #[derive(Clone, Default)]
 pub(crate) struct Raster {
     width: u32,
@@ -29,9 +29,15 @@ impl Raster {
         &self.rgb
     }
 
-    /// The buffer of the pixels, to be reused.
-    pub(crate) fn into_rgb(self) -> Vec<u8> {
-        self.rgb
+    /// The buffer of the pixels, to be reused. They are overwritten.
+    pub(crate) fn into_buffer(mut self) -> Vec<u8> {
+        self.wipe();
+        std::mem::take(&mut self.rgb)
+    }
+
+    /// Overwrites the pixels.
+    pub(crate) fn wipe(&mut self) {
+        wipe(&mut self.rgb);
     }
 
     /// The pixel at a position; black outside the photo, as in the embedders' training.
@@ -77,5 +83,11 @@ impl Raster {
             part.height,
         );
         resizer.resize_typed(&source, &mut onto.map_err(|e| broken(&e))?, &options).map_err(|e| broken(&e))
+    }
+}
+
+impl Drop for Raster {
+    fn drop(&mut self) {
+        self.wipe();
     }
 }

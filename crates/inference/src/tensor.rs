@@ -1,5 +1,7 @@
 use ndarray::{ArrayView4, ShapeError};
 
+use crate::wipe::wipe;
+
 /// A network's input: a plane of `width` x `height` values for each of three channels. Its memory is reused.
 #[derive(Default)]
 pub(crate) struct Tensor {
@@ -34,6 +36,16 @@ impl Tensor {
         if self.width > 0 {
             self.values.chunks_exact_mut(self.width).for_each(<[f32]>::reverse);
         }
+    }
+
+    /// Overwrites the values.
+    pub(crate) fn wipe(&mut self) {
+        wipe(&mut self.values);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.values.iter().all(|value| *value == 0.0)
     }
 
     /// The values in the order N, C, H, W.

@@ -19,6 +19,19 @@ pub(crate) struct InputBuffers {
     pub(crate) tensor: Tensor,
 }
 
+impl InputBuffers {
+    /// Overwrites the pixels.
+    pub(crate) fn wipe(&mut self) {
+        self.small.wipe();
+        self.tensor.wipe();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.small.rgb().iter().all(|byte| *byte == 0) && self.tensor.is_wiped()
+    }
+}
+
 /// The placement of a photo, or of a part of it, in the network's input: rotated, scaled, and surrounded by black.
 pub(crate) struct Framing {
     orientation: Orientation,

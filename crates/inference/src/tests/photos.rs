@@ -315,3 +315,25 @@ fn every_fault_has_its_own_reason() {
     assert_eq!(fault(&mut pipeline, &brightness(0.12, 0.0)), PhotoFault::TooDark);
     assert_eq!(fault(&mut pipeline, &brightness(1.0, 170.0)), PhotoFault::TooBright);
 }
+
+#[test]
+fn no_pixel_of_a_photo_remains_in_a_buffer() {
+    let mut pipeline = pipeline(&config());
+    let is_wiped = |pipeline: &Pipeline| {
+        pipeline.decoder.is_wiped()
+            && pipeline.detector.is_wiped()
+            && pipeline.embedder.is_wiped()
+            && pipeline.reduced.rgb().iter().all(|byte| *byte == 0)
+    };
+    let portrait = person("101_id.jpg");
+    let without_face = DynamicImage::from(RgbImage::from_pixel(400, 300, Rgb([200, 180, 160])));
+    for (image, format, succeeds) in [
+        (&portrait, ImageFormat::Jpeg, true),
+        (&portrait, ImageFormat::Png, true),
+        (&without_face, ImageFormat::Jpeg, false),
+    ] {
+        let outcome = pipeline.analyse(&photo(encoded(image, format)), Role::Probe, in_a_minute());
+        assert_eq!(outcome.is_ok(), succeeds);
+        assert!(is_wiped(&pipeline), "{format:?}");
+    }
+}
