@@ -7,9 +7,6 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 deps=$PWD/.deps
 padan=${CARGO_TARGET_DIR:-$PWD/target}/release/padan
 load=$padan-load
-# `padan serve` does not search the checkout by itself.
-export PADAN_MODELS=${PADAN_MODELS:-$deps/models}
-export ORT_DYLIB_PATH=${ORT_DYLIB_PATH:-$deps/onnxruntime/libonnxruntime.so}
 export PATH="$deps/bin:$PATH:${HOME:-/root}/.cargo/bin"
 # Queries are checked against .sqlx, even if the caller's environment names a database.
 export SQLX_OFFLINE=true

@@ -54,6 +54,10 @@ url = "$(url_of "$server" store)"
 person_key = "$(openssl rand -hex 32)"
 template_keys = "$(openssl rand -hex 32)"
 audit_keys = "$(openssl rand -hex 32)"
+# A service does not search the checkout by itself.
+[inference]
+model_folder = "$deps/models"
+runtime_library = "$deps/onnxruntime/libonnxruntime.so"
 TOML
   "$padan" migrate --config "$work/padan.toml"
 }

@@ -59,6 +59,9 @@ impl Checkout {
         command
             .args(arguments)
             .current_dir(&self.root)
+            // Only the checkout's own files are to be found.
+            .env_remove("PADAN_MODELS")
+            .env_remove("ORT_DYLIB_PATH")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
