@@ -24,6 +24,8 @@ pub enum FaultKind {
     Query,
     /// The role lacks the privilege.
     Forbidden,
+    /// A function that the statement calls does not exist.
+    Undefined,
 }
 
 impl Fault {
@@ -43,6 +45,8 @@ impl Fault {
                     "57P01" | "57P02" | "40001" => FaultKind::Lost,
                     // insufficient_privilege
                     "42501" => FaultKind::Forbidden,
+                    // undefined_function
+                    "42883" => FaultKind::Undefined,
                     code if code.starts_with("08") => FaultKind::Lost,
                     code if code.starts_with("22") => FaultKind::Query,
                     _ => FaultKind::Down,

@@ -3,7 +3,7 @@ use padan_domain::{BasicField, NationalId};
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use crate::{citizen, civil_record, error::RegistryError, portrait, replica::Replica};
+use crate::{citizen, civil_record, error::RegistryError, lookup::Question, portrait, replica::Replica};
 
 /// The view's columns and their types by PostgreSQL's names. Further columns are ignored.
 fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
@@ -36,9 +36,9 @@ pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
         return Err(RegistryError::Unavailable(format!("{}: {violation}", replica.name())));
     }
     if let Ok(unused) = "0000000000000000".parse::<NationalId>() {
-        replica.look_up(&citizen::LOOKUP, &unused).await.map_err(failed)?;
-        replica.look_up(&civil_record::LOOKUP, &unused).await.map_err(failed)?;
-        replica.look_up(&portrait::LOOKUP, &(unused, 1)).await.map_err(failed)?;
+        replica.ask(&Question::Lookup(&citizen::LOOKUP), &unused).await.map_err(failed)?;
+        replica.ask(&Question::Lookup(&civil_record::LOOKUP), &unused).await.map_err(failed)?;
+        replica.ask(&Question::Lookup(&portrait::LOOKUP), &(unused, 1)).await.map_err(failed)?;
     }
     Ok(())
 }

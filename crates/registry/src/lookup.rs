@@ -32,6 +32,13 @@ pub struct LookupRights {
     pub view: bool,
 }
 
+/// A look-up on a replica, of which it is known or asked whether it has the function.
+pub(crate) struct Asking<'q, A, T> {
+    pub(crate) lookup: &'q Lookup<A, T>,
+    pub(crate) argument: &'q A,
+    pub(crate) function: &'q KnownFunction,
+}
+
 /// Whether a replica has the function, as far as it is known.
 #[derive(Default)]
 pub(crate) struct KnownFunction(Mutex<Option<(bool, Instant)>>);
@@ -40,12 +47,12 @@ pub(crate) struct KnownFunction(Mutex<Option<(bool, Instant)>>);
 const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 impl KnownFunction {
-    pub(crate) fn get(&self) -> Option<bool> {
+    fn get(&self) -> Option<bool> {
         let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.filter(|(exists, asked)| *exists || asked.elapsed() < ASK_AGAIN).map(|(exists, _)| exists)
     }
 
-    pub(crate) fn set(&self, exists: bool) {
+    fn set(&self, exists: bool) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((exists, Instant::now()));
     }
 
@@ -53,6 +60,26 @@ impl KnownFunction {
     pub(crate) fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
+
+/// Looks a person up, and first asks for the function on the same connection if that is not known.
+pub(crate) fn ask<'c, A: Sync, T: Send>(
+    connection: &'c mut PgConnection,
+    asking: &'c Asking<'_, A, T>,
+) -> BoxFuture<'c, sqlx::Result<T>> {
+    async move {
+        let has_function = match asking.function.get() {
+            Some(known) => known,
+            None => {
+                let found = rights(connection, &()).await?.function;
+                asking.function.set(found);
+                found
+            }
+        };
+        let statement = if has_function { asking.lookup.by_function } else { asking.lookup.by_view };
+        statement(connection, asking.argument).await
+    }
+    .boxed()
 }
 
 pub(crate) fn rights<'c>(

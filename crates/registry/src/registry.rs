@@ -128,16 +128,28 @@ impl Registry {
     }
 
     /// Runs a query on the first replica that answers.
-    pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, RegistryError> {
+    pub(crate) async fn run<A: Sync, T: Send>(
+        &self,
+        query: Statement<A, T>,
+        argument: &A,
+    ) -> Result<T, RegistryError> {
         self.ask(&Question::Statement(query), argument).await
     }
 
     /// Looks a person up on the first replica that answers.
-    async fn look_up<A, T>(&self, lookup: &Lookup<A, T>, argument: &A) -> Result<T, RegistryError> {
+    async fn look_up<A: Sync, T: Send>(
+        &self,
+        lookup: &Lookup<A, T>,
+        argument: &A,
+    ) -> Result<T, RegistryError> {
         self.ask(&Question::Lookup(lookup), argument).await
     }
 
-    async fn ask<A, T>(&self, question: &Question<'_, A, T>, argument: &A) -> Result<T, RegistryError> {
+    async fn ask<A: Sync, T: Send>(
+        &self,
+        question: &Question<'_, A, T>,
+        argument: &A,
+    ) -> Result<T, RegistryError> {
         let (in_turn, failed): (Vec<_>, Vec<_>) =
             self.replicas.iter().partition(|replica| replica.claim_turn());
         let attempts = async {

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     error::RegistryError,
     lag::{self, Lag},
-    lookup::{self, KnownFunction, Lookup, LookupRights, Question},
+    lookup::{self, Asking, KnownFunction, Lookup, LookupRights, Question},
     replica_status::{self, ReplicaStatus},
 };
 
@@ -79,7 +79,12 @@ impl Replica {
         outcome
     }
 
-    pub(crate) async fn ask<A, T>(&self, question: &Question<'_, A, T>, argument: &A) -> Result<T, Fault> {
+    /// Asks one question, in the form that the replica allows.
+    pub(crate) async fn ask<A: Sync, T: Send>(
+        &self,
+        question: &Question<'_, A, T>,
+        argument: &A,
+    ) -> Result<T, Fault> {
         match question {
             Question::Statement(statement) => self.run(*statement, argument).await,
             Question::Lookup(lookup) => self.look_up(lookup, argument).await,
@@ -87,28 +92,17 @@ impl Replica {
     }
 
     /// Looks a person up by the function where the role may call it, else by the view.
-    pub(crate) async fn look_up<A, T>(&self, lookup: &Lookup<A, T>, argument: &A) -> Result<T, Fault> {
-        if !self.has_function().await? {
-            return self.run(lookup.by_view, argument).await;
-        }
-        let outcome = self.run(lookup.by_function, argument).await;
-        match outcome {
-            // The function may have been dropped or revoked.
-            Err(fault) if matches!(fault.kind, FaultKind::Down | FaultKind::Forbidden) => {
+    async fn look_up<A: Sync, T: Send>(&self, lookup: &Lookup<A, T>, argument: &A) -> Result<T, Fault> {
+        let asking = Asking { lookup, argument, function: &self.function };
+        let outcome = self.run(lookup::ask, &asking).await;
+        match &outcome {
+            // The function was dropped, or the right to call it was taken away.
+            Err(fault) if matches!(fault.kind, FaultKind::Undefined | FaultKind::Forbidden) => {
                 self.function.forget();
-                if self.has_function().await? { Err(fault) } else { self.run(lookup.by_view, argument).await }
+                self.run(lookup::ask, &asking).await
             }
-            other => other,
+            _ => outcome,
         }
-    }
-
-    async fn has_function(&self) -> Result<bool, Fault> {
-        if let Some(known) = self.function.get() {
-            return Ok(known);
-        }
-        let exists = self.run(lookup::rights, &()).await?.function;
-        self.function.set(exists);
-        Ok(exists)
     }
 
     /// Asks the server what the role may read. A failure does not mark the replica as failed: only look-ups do.
@@ -170,7 +164,11 @@ impl Replica {
 /// connections are all in use.
 fn is_replica_at_fault(fault: &Fault) -> bool {
     match fault.kind {
-        FaultKind::Down | FaultKind::Lost | FaultKind::TimedOut | FaultKind::Forbidden => true,
+        FaultKind::Down
+        | FaultKind::Lost
+        | FaultKind::TimedOut
+        | FaultKind::Forbidden
+        | FaultKind::Undefined => true,
         FaultKind::Saturated | FaultKind::Query => false,
     }
 }

@@ -236,6 +236,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_role_that_can_copy_the_registry_gives_a_warning() {
+        let warning = |function, view| rights_warning("h:1/d", LookupRights { function, view });
+        assert_eq!(warning(true, false), None);
+        assert!(warning(true, true).unwrap().contains("which only `padan enroll` needs"));
+        for view in [true, false] {
+            assert!(warning(false, view).unwrap().contains("there is no function padan.citizen_of"));
+        }
+    }
+
+    #[test]
     fn a_clock_that_differs_gives_a_warning() {
         assert_eq!(clock_warning("h:1/d", TimeDelta::seconds(5)), None);
         let behind = clock_warning("h:1/d", TimeDelta::seconds(-90)).unwrap();

@@ -119,12 +119,43 @@ fn config_check_names_the_unknown_key() {
     );
 }
 
+/// The driver reads the host and the mode of TLS from the environment if the URL has none.
+#[test]
+fn the_environment_does_not_get_around_tls_to_databases() {
+    let checkout = Checkout::new();
+    let check = |registry: &str, variables: &[(&str, &str)]| {
+        let keys = ["person_key", "template_keys", "audit_keys"].iter().enumerate();
+        let keys: String = keys
+            .map(|(number, key)| format!("{key} = '{}'\n", format!("0123456789abcd{number:02}").repeat(4)))
+            .collect();
+        let text =
+            format!("[registry]\nurls = ['{registry}']\n[store]\nurl = 'postgres://s@127.0.0.1/d'\n{keys}");
+        fs::write(checkout.path("site.toml"), text).unwrap();
+        let mut command = checkout.command(&["config", "check", "--config", "site.toml"]);
+        command.env_remove("PGHOST").env_remove("PGHOSTADDR").env_remove("PGSSLMODE");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let is_refused = stderr(&output).contains("db.example:5432/d is beyond this machine");
+        assert_eq!(output.status.success(), !is_refused, "{registry} {variables:?}: {}", stderr(&output));
+        output.status.success()
+    };
+    assert!(!check("postgres://r@db.example/d", &[]));
+    assert!(check("postgres://r@db.example/d", &[("PGSSLMODE", "verify-full")]));
+    assert!(!check("postgres://r@db.example/d", &[("PGSSLMODE", "require")]));
+    assert!(!check("postgres://r@db.example/d", &[("PGSSLMODE", "verify-everything")]));
+    assert!(!check("postgres://r@db.example/d?sslmode=prefer", &[("PGSSLMODE", "verify-full")]));
+    assert!(check("postgres:///d", &[("PGHOST", "localhost")]));
+    assert!(!check("postgres:///d", &[("PGHOST", "db.example")]));
+    assert!(!check("postgres:///d", &[("PGHOST", "localhost"), ("PGHOSTADDR", "db.example")]));
+    assert!(check("postgres:///d", &[("PGHOST", "db.example"), ("PGSSLMODE", "verify-ca")]));
+    assert!(check("postgres://r@db.example/d", &[("PADAN__REGISTRY__ALLOW_PLAINTEXT", "true")]));
+}
+
 #[test]
 fn config_check_reports_the_errors_that_a_start_would_report() {
     let checkout = Checkout::new();
     fs::write(
         checkout.path("site.toml"),
-        "[log]\nfilter = '=;!!'\n[inference]\nmodel_set = 'arcface'\n[store]\nurl = 'postgres://s@h/d'\nperson_key = 'abc'\n",
+        "[log]\nfilter = '=;!!'\n[inference]\nmodel_set = 'arcface'\n[store]\nurl = 'postgres://s@localhost/d'\nperson_key = 'abc'\n",
     )
     .unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);

@@ -41,6 +41,7 @@ async fn commits_are_durable_whatever_database_role_and_url_say() {
     let store = store(&url);
     // A connection that the server does not confirm is not used.
     store.check().await.unwrap();
+    assert!(!store.session_is_encrypted().await.unwrap() && !store.pool_figures().is_remote);
     // What the check compares with: without Padan's own option both would apply.
     let of_others: String =
         sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut database.connect().await).await.unwrap();
