@@ -68,13 +68,12 @@ pub(crate) fn ask<'c, A: Sync, T: Send>(
     asking: &'c Asking<'_, A, T>,
 ) -> BoxFuture<'c, sqlx::Result<T>> {
     async move {
-        let has_function = match asking.function.get() {
-            Some(known) => known,
-            None => {
-                let found = rights(connection, &()).await?.function;
-                asking.function.set(found);
-                found
-            }
+        let has_function = if let Some(known) = asking.function.get() {
+            known
+        } else {
+            let found = rights(connection, &()).await?.function;
+            asking.function.set(found);
+            found
         };
         let statement = if has_function { asking.lookup.by_function } else { asking.lookup.by_view };
         statement(connection, asking.argument).await
