@@ -124,10 +124,10 @@ fn config_check_names_the_unknown_key() {
 fn the_environment_does_not_get_around_tls_to_databases() {
     let checkout = Checkout::new();
     let check = |registry: &str, variables: &[(&str, &str)]| {
-        let keys = ["person_key", "template_keys", "audit_keys"].iter().enumerate();
-        let keys: String = keys
-            .map(|(number, key)| format!("{key} = '{}'\n", format!("0123456789abcd{number:02}").repeat(4)))
-            .collect();
+        let key = |name: &str, digits: &str| format!("{name} = '{}'\n", digits.repeat(4));
+        let keys = key("person_key", "0123456789abcdef")
+            + &key("template_keys", "89abcdef01234567")
+            + &key("audit_keys", "456789abcdef0123");
         let text =
             format!("[registry]\nurls = ['{registry}']\n[store]\nurl = 'postgres://s@127.0.0.1/d'\n{keys}");
         fs::write(checkout.path("site.toml"), text).unwrap();
