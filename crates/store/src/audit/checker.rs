@@ -17,7 +17,7 @@ use super::{
     keys::AuditKeys,
     month::Month,
     removal::Removal,
-    row::{AuditRow, ChainRow},
+    row::{AuditRow, ChainRow, WrongSignature},
     steps::Steps,
 };
 use crate::error::StoreError;
@@ -241,20 +241,18 @@ impl<'k> Checker<'k> {
 
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
-        if row.is_forgotten() {
-            self.check_removal(row);
-        }
+        let removal_is_reported = row.is_forgotten() && !self.check_removal(row);
         let previous = self.previous_mac(row);
-        match row.computed_mac(&previous, self.keys) {
-            None => self.report_fault(AuditFault::UnknownKey {
+        match row.signed_format(&previous, self.keys) {
+            Err(WrongSignature::UnknownKey) => self.report_fault(AuditFault::UnknownKey {
                 row: RowLocation::of(row),
                 key_id: row.key_id.clone(),
             }),
-            Some(mac) if mac != row.mac => self.report_fault(AuditFault::Changed(RowLocation::of(row))),
-            Some(_) if !row.person_is_sealed() => {
+            Err(WrongSignature::Changed) => self.report_fault(AuditFault::Changed(RowLocation::of(row))),
+            Ok(format) if !removal_is_reported && !row.person_is_sealed(format) => {
                 self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
             }
-            Some(_) => self.steps.announce(row),
+            Ok(_) => self.steps.announce(row),
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))
             && expected != row.mac
@@ -266,21 +264,22 @@ impl<'k> Checker<'k> {
         self.last_rows.insert(row.writer, last);
     }
 
-    fn check_removal(&mut self, row: &AuditRow) {
+    /// Whether the removal of the row's person is signed; otherwise a fault is reported.
+    fn check_removal(&mut self, row: &AuditRow) -> bool {
         match Removal::of(row, self.keys) {
-            Removal::Forged => self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row))),
+            Removal::Forged => {
+                self.report_fault(AuditFault::PersonRemoved(RowLocation::of(row)));
+                return false;
+            }
             Removal::UnknownKey(key_id) => {
                 self.report_fault(AuditFault::UnknownKey { row: RowLocation::of(row), key_id });
+                return false;
             }
-            Removal::OfOlderRelease => {
-                self.report.forgotten += 1;
-                self.steps.remove_uncounted();
-            }
-            Removal::InStep(step) => {
-                self.report.forgotten += 1;
-                self.steps.remove(step, row, self.keys);
-            }
+            Removal::OfOlderRelease => self.steps.remove_uncounted(),
+            Removal::InStep(step) => self.steps.remove(step, row, self.keys),
         }
+        self.report.forgotten += 1;
+        true
     }
 
     /// The HMAC of the previous row, or of the last existing row when rows before this one are missing.

@@ -107,7 +107,7 @@ impl fmt::Display for AuditFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Changed(row) => write!(f, "{row}: it was changed"),
-            Self::PersonChanged(row) => write!(f, "{row}: its person was changed"),
+            Self::PersonChanged(row) => write!(f, "{row}: its person or request id was changed"),
             Self::PersonRemoved(row) => {
                 write!(f, "{row}: its person was removed without a valid signature")
             }

@@ -3,7 +3,8 @@
 //! Each step changes a limited number of rows. A step and the row that announces it are one transaction, so that
 //! neither exists without the other. A signature replaces the person in each row, so that verification detects a person
 //! that was removed without the audit key. The announcement has the number of rows of each month and an HMAC over their
-//! signatures, so that no row can be added to a step or taken from it.
+//! signatures, so that no row can be added to a step or taken from it. The request's id, which a client may have chosen, is removed with
+//! the person.
 
 use std::collections::HashMap;
 
@@ -18,7 +19,7 @@ use super::{
     keys::AuditKeys,
     month::Month,
     removal::{Announcement, sign_removal},
-    row::{AuditRow, RowPosition},
+    row::{AuditRow, RowFormat, RowPosition},
     statements::{Rows, append},
 };
 use crate::error::StoreError;
@@ -178,6 +179,8 @@ struct Signed {
     writers: Vec<Uuid>,
     sequences: Vec<i64>,
     signatures: Vec<Vec<u8>>,
+    /// Whether the request's id is removed too. Rows of earlier programs keep it.
+    without_request: Vec<bool>,
     announcement: AuditRow,
 }
 
@@ -185,8 +188,10 @@ impl Step {
     fn sign(&self, rows: &[AuditRow], previous: &PreviousMacs) -> Result<Signed, StoreError> {
         let place = (self.head.writer, self.head.sequence + 1);
         let mut signatures = Vec::with_capacity(rows.len());
+        let mut without_request = Vec::with_capacity(rows.len());
         for row in rows {
-            self.check(row, previous)?;
+            let format = self.check(row, previous)?;
+            without_request.push(format == RowFormat::SealedRequest);
             signatures.push(sign_removal(&row.head(), place, &self.keys)?);
         }
         let of_months = rows.iter().map(|row| Month::of(row.at)).zip(signatures.iter().map(Vec::as_slice));
@@ -197,22 +202,23 @@ impl Step {
             writers: rows.iter().map(|row| row.writer).collect(),
             sequences: rows.iter().map(|row| row.sequence).collect(),
             signatures,
+            without_request,
             announcement: self.announce(&announcement)?,
         })
     }
 
-    /// Checks that Padan wrote this row about this person.
-    fn check(&self, row: &AuditRow, previous: &PreviousMacs) -> Result<(), StoreError> {
+    /// Checks that Padan wrote this row about this person, and returns in which format.
+    fn check(&self, row: &AuditRow, previous: &PreviousMacs) -> Result<RowFormat, StoreError> {
         let previous = previous.get(&(row.writer, row.sequence)).map(Vec::as_slice).unwrap_or_default();
         let place = RowLocation::of(row);
         let fault = if !self.keys.has(&row.key_id) {
             AuditFault::UnknownKey { row: place, key_id: row.key_id.clone() }
-        } else if !row.follows_any(previous, &self.keys) {
-            AuditFault::Changed(place)
-        } else if !row.person_is_sealed() {
-            AuditFault::PersonChanged(place)
         } else {
-            return Ok(());
+            match row.format_after_any(previous, &self.keys) {
+                None => AuditFault::Changed(place),
+                Some(format) if !row.person_is_sealed(format) => AuditFault::PersonChanged(place),
+                Some(format) => return Ok(format),
+            }
         };
         Err(StoreError::Tampered(fault.to_string()))
     }
@@ -230,10 +236,11 @@ async fn remove_person(connection: &mut PgConnection, rows: &Signed) -> sqlx::Re
         "UPDATE store.audit_event AS kept
             SET person_key = NULL,
                 person_salt = NULL,
+                request_id = CASE WHEN gone.without_request THEN NULL ELSE kept.request_id END,
                 forget_key_id = $1,
                 forget_mac = gone.signature
-           FROM unnest($2::timestamptz[], $3::uuid[], $4::bigint[], $5::bytea[])
-                AS gone (at, writer, sequence, signature)
+           FROM unnest($2::timestamptz[], $3::uuid[], $4::bigint[], $5::bytea[], $6::boolean[])
+                AS gone (at, writer, sequence, signature, without_request)
           WHERE kept.at = gone.at
             AND kept.writer = gone.writer
             AND kept.sequence = gone.sequence",
@@ -241,7 +248,8 @@ async fn remove_person(connection: &mut PgConnection, rows: &Signed) -> sqlx::Re
         &rows.moments,
         &rows.writers,
         &rows.sequences,
-        &rows.signatures
+        &rows.signatures,
+        &rows.without_request
     )
     .execute(connection)
     .await

@@ -184,7 +184,7 @@ impl OpenChain {
             if row.sequence == 1 {
                 previous.push(chain.mac.clone());
             }
-            if row.follows_any(&previous, keys) {
+            if row.format_after_any(&previous, keys).is_some() {
                 let last_at = (heads.len() == 1).then_some(row.at);
                 return Self { heads, last_at };
             }

@@ -81,6 +81,24 @@ pub(super) struct RowPosition {
     pub(super) sequence: i64,
 }
 
+/// What the HMAC of a row covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowFormat {
+    /// The request's id, and the seal of the person. Rows without a person, and all rows of earlier programs.
+    OpenRequest,
+    /// A seal of both, so that both can be removed when the person is forgotten.
+    SealedRequest,
+}
+
+/// Why no format fits a row's HMAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WrongSignature {
+    /// Its key is not among the keys.
+    UnknownKey,
+    /// The row, its HMAC or the row before it was changed.
+    Changed,
+}
+
 /// A person in a row: the key by which rows are found, and the seal, which remains when the person is forgotten.
 struct Person {
     key: Vec<u8>,
@@ -96,8 +114,12 @@ impl AuditRow {
         position: RowPosition,
         keys: &PersonKeys,
     ) -> Result<Self, StoreError> {
-        let person =
-            event.nik.as_ref().map(|nik| Person::new(keys.of(nik)?, keys.current_id())).transpose()?;
+        let request = event.request_id.as_str();
+        let person = event
+            .nik
+            .as_ref()
+            .map(|nik| Person::new(keys.of(nik)?, keys.current_id(), request))
+            .transpose()?;
         let fields = event.fields.iter().map(|(name, matches)| {
             let value = matches.map_or("null", |matches| if matches { "true" } else { "false" });
             format!("\"{name}\":{value}")
@@ -162,14 +184,36 @@ impl AuditRow {
     /// Signs the row as the successor of the row with the HMAC `previous`.
     pub(super) fn signed(mut self, previous: &[u8], keys: &AuditKeys) -> Result<Self, StoreError> {
         keys.current_id().clone_into(&mut self.key_id);
-        self.mac = self.computed_mac(previous, keys).ok_or_else(unsigned)?;
+        let format =
+            if self.person_seal.is_some() { RowFormat::SealedRequest } else { RowFormat::OpenRequest };
+        self.mac = self.computed_mac(format, previous, keys).ok_or_else(unsigned)?;
         Ok(self)
     }
 
-    /// The HMAC that the row must have; `None` when its key is not among the keys.
-    pub(super) fn computed_mac(&self, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
+    /// The format in which the row's HMAC is right.
+    pub(super) fn signed_format(
+        &self,
+        previous: &[u8],
+        keys: &AuditKeys,
+    ) -> Result<RowFormat, WrongSignature> {
+        for format in [RowFormat::SealedRequest, RowFormat::OpenRequest] {
+            let mac = self.computed_mac(format, previous, keys).ok_or(WrongSignature::UnknownKey)?;
+            if mac == self.mac {
+                return Ok(format);
+            }
+        }
+        Err(WrongSignature::Changed)
+    }
+
+    fn computed_mac(&self, format: RowFormat, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
         // Rows without rules of names are signed as before such rules were recorded, so that older rows stay valid.
-        let purpose = if self.name_rules.is_some() { "padan audit row 2" } else { "padan audit row 1" };
+        let (purpose, request_id) = match format {
+            RowFormat::SealedRequest => ("padan audit row 3", None),
+            RowFormat::OpenRequest if self.name_rules.is_some() => {
+                ("padan audit row 2", self.request_id.as_deref())
+            }
+            RowFormat::OpenRequest => ("padan audit row 1", self.request_id.as_deref()),
+        };
         let signature = keys
             .signature(&self.key_id, purpose)?
             .with(Some(previous))
@@ -177,7 +221,7 @@ impl AuditRow {
             .integer(self.sequence)
             .integer(self.at.timestamp_micros())
             .text(Some(&self.kind))
-            .text(self.request_id.as_deref())
+            .text(request_id)
             .text(self.client.as_deref())
             .text(self.endpoint.as_deref())
             .text(Some(&self.reason))
@@ -196,18 +240,25 @@ impl AuditRow {
         Some(signature.finish())
     }
 
-    /// Whether the row was signed as the successor of a row with one of these HMACs.
-    pub(super) fn follows_any(&self, previous: &[Vec<u8>], keys: &AuditKeys) -> bool {
-        previous.iter().any(|previous| self.computed_mac(previous, keys).as_ref() == Some(&self.mac))
+    /// The format in which the row was signed as the successor of a row with one of these HMACs.
+    pub(super) fn format_after_any(&self, previous: &[Vec<u8>], keys: &AuditKeys) -> Option<RowFormat> {
+        previous.iter().find_map(|previous| self.signed_format(previous, keys).ok())
     }
 
-    /// Whether the person in the row matches the seal, or was removed.
-    pub(super) fn person_is_sealed(&self) -> bool {
+    /// Whether the person in the row, and in the newer format the request's id, matches the seal, or was removed.
+    pub(super) fn person_is_sealed(&self, format: RowFormat) -> bool {
         match (&self.person_key, &self.person_salt, &self.person_seal) {
-            (Some(key), Some(salt), Some(sealed)) => seal(key, salt) == *sealed,
-            (None, None, _) => true,
+            (Some(key), Some(salt), Some(sealed)) => match format {
+                RowFormat::SealedRequest => self.seals_request(key, salt, sealed),
+                RowFormat::OpenRequest => seal(key, salt) == *sealed,
+            },
+            (None, None, _) => format == RowFormat::OpenRequest || self.request_id.is_none(),
             _ => false,
         }
+    }
+
+    fn seals_request(&self, key: &[u8], salt: &[u8], sealed: &[u8]) -> bool {
+        self.request_id.as_deref().is_some_and(|request| seal_with_request(key, salt, request) == sealed)
     }
 
     /// Whether the row's person was removed.
@@ -276,12 +327,12 @@ fn name_rules(names: &[(&'static str, NameMatch)]) -> Option<String> {
 }
 
 impl Person {
-    fn new(key: [u8; 32], key_id: &str) -> Result<Self, StoreError> {
+    fn new(key: [u8; 32], key_id: &str, request_id: &str) -> Result<Self, StoreError> {
         let salt = Key::<Aes128Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
         Ok(Self {
             key: key.to_vec(),
             key_id: key_id.to_owned(),
-            seal: seal(&key, &salt),
+            seal: seal_with_request(&key, &salt, request_id),
             salt: salt.to_vec(),
         })
     }
@@ -290,6 +341,13 @@ impl Person {
 fn seal(key: &[u8], salt: &[u8]) -> Vec<u8> {
     let hash = Sha256::new().chain_update(b"padan audit person 1\0").chain_update(salt).chain_update(key);
     hash.finalize().to_vec()
+}
+
+/// The seal of a row whose request id is removed together with its person.
+pub(super) fn seal_with_request(key: &[u8], salt: &[u8], request_id: &str) -> Vec<u8> {
+    // The lengths of salt and key are fixed.
+    let hash = Sha256::new().chain_update(b"padan audit person 2\0").chain_update(salt).chain_update(key);
+    hash.chain_update(request_id).finalize().to_vec()
 }
 
 #[cfg(test)]
@@ -318,5 +376,29 @@ mod tests {
         assert_eq!(signed(&row), "b0b9c46c5cc9f35704a30db35c862b5f7a9b3da3d6eba72cab84b0048953057b");
         row.name_rules = Some(r#"{"name":["titles"]}"#.to_owned());
         assert_eq!(signed(&row), "9cb8e9f1cf32b256e35dc8d8f9fb7bf24befd92234e2e2208d98c7c2e8ac3c82");
+    }
+
+    /// Rows that an earlier program signed together with the id of the request.
+    #[test]
+    fn an_earlier_row_with_a_person_stays_valid_and_its_request_id_is_covered() {
+        let position = RowPosition {
+            at: "2026-03-04T05:06:07.000001Z".parse().unwrap(),
+            writer: "01999999-9999-7999-8999-999999999999".parse().unwrap(),
+            sequence: 7,
+        };
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let (key, salt) = (vec![1; 32], vec![2; 16]);
+        let mut row = AuditRow::blank("request", position, "VERIFIED");
+        row.request_id = Some("req-1".to_owned());
+        row.person_seal = Some(seal(&key, &salt));
+        (row.person_key, row.person_salt) = (Some(key), Some(salt));
+        keys.current_id().clone_into(&mut row.key_id);
+        row.mac = row.computed_mac(RowFormat::OpenRequest, b"before", &keys).unwrap();
+        let format = |row: &AuditRow| row.signed_format(b"before", &keys);
+        assert_eq!(format(&row), Ok(RowFormat::OpenRequest));
+        assert!(row.person_is_sealed(RowFormat::OpenRequest));
+        for request_id in [None, Some("req-2".to_owned())] {
+            assert_eq!(format(&AuditRow { request_id, ..row.clone() }), Err(WrongSignature::Changed));
+        }
     }
 }

@@ -172,7 +172,6 @@ async fn every_manual_change_is_detected() {
         ("reason", "'VERIFIED'", "'FACE_MISMATCH'"),
         ("percentage", "99", "42.04"),
         ("client", "'shop'", "'bank'"),
-        ("request_id", "'x'", "'c'"),
         ("fields", "'{}'", r#"'{"nik":true,"name":false,"date_of_birth":null}'"#),
         ("milliseconds", "1", "27.449"),
         ("nik_plausible", "null", "true"),
@@ -438,6 +437,8 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
     assert_eq!(exported(&database, &of_person).await, []);
     let rows = exported(&database, &AuditFilter::default()).await;
     assert_eq!(rows.iter().filter(|row| row.person_key.is_some()).count(), 1);
+    // The id of a request may have been chosen by the client, and goes with the person.
+    assert_eq!(rows.iter().filter_map(|row| row.request_id.as_deref()).collect::<Vec<_>>(), ["f"]);
     let last = rows.last().unwrap();
     assert_eq!((&*last.kind, &*last.reason, last.client.as_deref()), ("forget", "FORGOTTEN", Some("dpo")));
     assert!(last.fields.starts_with(r#"{"rows":5,"months":{""#), "{}", last.fields);
@@ -452,11 +453,36 @@ async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
     database
         .execute(
             "UPDATE store.audit_event AS f SET forget_key_id = a.forget_key_id, forget_mac = a.forget_mac
-               FROM store.audit_event AS a WHERE f.request_id = 'f' AND a.request_id = 'a'",
+               FROM store.audit_event AS a WHERE f.request_id = 'f' AND a.sequence = 1",
         )
         .await;
     let faults = verified(&database, Vec::new()).await.faults;
     assert!(matches!(&faults[..], [AuditFault::PersonRemoved(_)]), "{faults:?}");
+}
+
+#[tokio::test]
+async fn another_request_id_is_detected_with_and_without_a_person() {
+    let (database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    trail.record(event("a")).await.unwrap();
+    trail.record(AuditEvent { nik: None, ..event("b") }).await.unwrap();
+    trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("c") }).await.unwrap();
+    assert_eq!(store.forget(&nik(), "dpo", &trail).await.unwrap().audit_rows, 1);
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
+    // Of a forgotten person, of none, and of a person who is still there.
+    for (sequence, request_id, is_sealed) in [(1, "NULL", true), (2, "'b'", false), (3, "'c'", true)] {
+        let set =
+            |id: &str| format!("UPDATE store.audit_event SET request_id = {id} WHERE sequence = {sequence}");
+        database.execute(&set("'x'")).await;
+        let faults = verified(&database, Vec::new()).await.faults;
+        match &faults[..] {
+            [AuditFault::PersonChanged(place)] if is_sealed => assert_eq!(place.sequence, sequence),
+            [AuditFault::Changed(place)] if !is_sealed => assert_eq!(place.sequence, sequence),
+            _ => panic!("{sequence}: {faults:?}"),
+        }
+        database.execute(&set(request_id)).await;
+    }
+    assert_eq!(verified(&database, Vec::new()).await.faults, []);
 }
 
 #[tokio::test]
