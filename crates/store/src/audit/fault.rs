@@ -10,7 +10,7 @@ use super::row::AuditRow;
 pub enum AuditFault {
     /// The row is not the one that was written.
     Changed(RowLocation),
-    /// The row's person is not the one that was written.
+    /// The row's person, or the id of its request, is not the one that was written.
     PersonChanged(RowLocation),
     /// Rows within a chain are missing.
     Missing {

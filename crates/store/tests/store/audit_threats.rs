@@ -119,7 +119,7 @@ async fn every_change_by_the_operators_role_shows() {
     assert_refused(&database, &user, &CHANGES).await;
     database.execute("CREATE TABLE held AS SELECT * FROM store.audit_event").await;
     for (statement, expected) in [
-        ("SET person_key = sha256('x')", "its person was changed"),
+        ("SET person_key = sha256('x')", "its person or request id was changed"),
         ("SET person_key = NULL, person_salt = NULL", "without a valid signature"),
         (
             "SET person_key = NULL, person_salt = NULL, forget_key_id = key_id, forget_mac = mac || mac",
