@@ -66,8 +66,8 @@ fn info() -> Info {
              Every answer carries `Request-Id` and `Reason-Code`. A request may bring its own id in \
              `x-request-id`. It is echoed when it has at most 64 characters of `A-Z a-z 0-9 . _ -`. An id with \
              sixteen digits, in a row or apart, may hold a NIK: it is echoed and not recorded, and \
-             `Recorded-Request-Id` has the id of the request in the service's records. In a UUID only digits count \
-             that no letter separates.\n\n\
+             `Recorded-Request-Id` has the id of the request in the service's records. A UUID is recorded unless its \
+             digits read like a NIK.\n\n\
              A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order. Text is read in the \
              charset of its part, or as UTF-8. A part may have `Content-Transfer-Encoding` base64 or \
              quoted-printable, and the body `Content-Encoding` gzip. A request may have 96 headers. The format of a \

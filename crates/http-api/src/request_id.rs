@@ -1,4 +1,5 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use padan_domain::NationalId;
 use uuid::Uuid;
 
 /// The id of a request in its answer, and its id in the log and the audit trail.
@@ -59,13 +60,21 @@ const DIGITS_OF_A_NIK: usize = 16;
 
 /// Whether the text can hold an identity number, however its digits are separated.
 ///
-/// A UUID has about twenty digits among its letters. In a text of that form only the punctuation separates digits,
-/// so that nearly all UUIDs are kept.
+/// A UUID has about twenty digits among its letters. In a text of that form they count only if they are in a row, or if
+/// sixteen of them have the structure of issued numbers. Three of four random UUIDs are kept.
 fn may_hold_a_nik(text: &str) -> bool {
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     if is_uuid(text) {
-        return has_a_run_of_digits(text);
+        return has_a_run_of_digits(text) || has_a_well_structured_nik(&digits);
     }
-    text.bytes().filter(u8::is_ascii_digit).count() >= DIGITS_OF_A_NIK
+    digits.len() >= DIGITS_OF_A_NIK
+}
+
+/// Whether any sixteen of the digits in a row have the structure of issued numbers.
+fn has_a_well_structured_nik(digits: &str) -> bool {
+    (DIGITS_OF_A_NIK..=digits.len())
+        .filter_map(|end| digits.get(end - DIGITS_OF_A_NIK..end)?.parse::<NationalId>().ok())
+        .any(|nik| nik.is_well_structured())
 }
 
 /// Whether the text has sixteen or more digits with nothing but punctuation in between.
@@ -117,6 +126,8 @@ mod tests {
             "00000000-0000-0000-3174-011403870000",
             "31740114-0387-0000-bcce-b302a9a8057f",
             "0189a3174011403870000ccebacaa057",
+            "a3b1c7d4e0f1a1b4c0d3e8f7a0b0c0d0",
+            "3174a015-4b03-8c70-8000-dddddddddddd",
         ] {
             let id = id(sent);
             assert_eq!(headers_of(&id), (sent.to_owned(), Some(id.recorded().to_owned())));
