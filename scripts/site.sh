@@ -47,6 +47,12 @@ TOML
 format = "json"
 [clients]
 file = "$work/clients.toml"
+# Few persons are verified again and again.
+[verification]
+compared_faces_of_person = { most = 0, window_seconds = 86400 }
+[verification.failed_fields]
+client = { most = 0, window_seconds = 900 }
+client_long = { most = 0, window_seconds = 86400 }
 [registry]
 urls = [$(printf '"%s",' "$@")]
 [store]

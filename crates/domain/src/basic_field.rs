@@ -1,3 +1,5 @@
+use std::{fmt, str::FromStr};
+
 macro_rules! basic_fields {
     ($($variant:ident => $name:literal, $description:literal;)+) => {
         /// A field of basic verification besides the NIK, in the order of the form in the OpenAPI document.
@@ -41,4 +43,31 @@ basic_fields! {
     Subdistrict => "subdistrict", "The subdistrict (kelurahan or desa).";
     Rt => "rt", "The neighbourhood (RT); leading zeros do not matter.";
     Rw => "rw", "The community (RW); leading zeros do not matter.";
+}
+
+/// The text is not the name of a field of basic verification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be the name of a field, such as mother_maiden_name, or default")]
+pub struct UnknownField;
+
+impl BasicField {
+    /// Whether only clients to which the field was granted may have it compared: other services ask for these two to
+    /// identify a person.
+    pub fn needs_grant(self) -> bool {
+        matches!(self, Self::FamilyCard | Self::MotherMaidenName)
+    }
+}
+
+impl FromStr for BasicField {
+    type Err = UnknownField;
+
+    fn from_str(text: &str) -> Result<Self, UnknownField> {
+        Self::ALL.iter().find(|field| field.as_str() == text).copied().ok_or(UnknownField)
+    }
+}
+
+impl fmt::Display for BasicField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
 }

@@ -10,10 +10,11 @@ use ipnet::IpNet;
 
 use crate::{
     client_certificate::{CertificateName, ClientCertificate},
+    granted_fields::GrantedFields,
     quota_period::QuotaPeriod,
 };
 
-/// The restrictions of a client: networks, certificates, endpoints, rate and quotas.
+/// The restrictions of a client: networks, certificates, endpoints, fields, rate and quotas.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClientRules {
     /// The networks from which it may call; empty means any.
@@ -22,6 +23,8 @@ pub struct ClientRules {
     pub certificates: Vec<CertificateName>,
     /// The endpoints that it may call; `None` means all, including those of later versions.
     pub endpoints: Option<Vec<Endpoint>>,
+    /// The fields of basic verification that it may have compared.
+    pub fields: GrantedFields,
     /// The limit of its call rate; `None` is no limit.
     pub rate: Option<RequestRate>,
     /// Requests in a day; `None` is no limit.
@@ -154,6 +157,11 @@ impl RequestRate {
         Ok(Self { per_second, burst: burst.ok_or(InvalidRequestRate)? })
     }
 
+    /// The rate of a client that was added without one.
+    pub fn of_new_clients() -> Self {
+        Self { per_second: 20.0, burst: NonZeroU32::MIN.saturating_add(39) }
+    }
+
     /// The mean number of requests a second.
     pub fn per_second(&self) -> f64 {
         self.per_second
@@ -216,6 +224,11 @@ mod tests {
         let free = ClientRules::default();
         assert!(free.accepts(None) && free.accepts(Some(&of("shop.example"))));
         assert!(!free.lists(&of("shop.example")), "no certificate is listed");
+    }
+
+    #[test]
+    fn the_rate_of_new_clients_is_within_range() {
+        assert_eq!(RequestRate::new(20.0, Some(40)), Ok(RequestRate::of_new_clients()));
     }
 
     #[test]

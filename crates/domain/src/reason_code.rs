@@ -99,8 +99,10 @@ reason_codes! {
     UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
     /// The photo is neither PNG nor JPEG.
     UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";
-    /// Too many faces of this client have failed for this person.
+    /// Too many faces have failed or were compared for this person.
     TooManyFailedFaces => "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK";
+    /// The client has asked about this person, or about many persons, with too many wrong fields or unknown NIKs.
+    TooManyFailedFields => "TOO_MANY_FAILED_FIELDS", "Too many failed attempts";
     /// The service has too many requests.
     Overloaded => "OVERLOADED", "Too many requests";
     /// The client calls faster than its rate allows.

@@ -72,7 +72,7 @@ impl Admission {
                 return Err(call.answer(Err(error.into())).await);
             }
         }
-        Ok(AdmittedCall::new(call, permit))
+        Ok(AdmittedCall::new(call, caller, permit))
     }
 
     /// Finds out who calls.

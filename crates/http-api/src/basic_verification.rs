@@ -1,6 +1,6 @@
-use padan_domain::{ClientName, Endpoint, PersonName, ReasonCode};
+use padan_domain::{Endpoint, PersonName, ReasonCode};
 use padan_verification::{
-    BasicField, BasicOutcome, BasicRequest, FieldText, FieldValue, VerificationError, Verifier,
+    BasicField, BasicOutcome, BasicRequest, Caller, FieldText, FieldValue, VerificationError, Verifier,
 };
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
@@ -39,6 +39,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::BodyTooLarge,
     ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
+    ReasonCode::TooManyFailedFields,
     ReasonCode::TooManyFailures,
     ReasonCode::RateLimited,
     ReasonCode::QuotaExceeded,
@@ -78,7 +79,7 @@ impl Verification for BasicVerification {
 
     fn parse(
         form: &Form,
-        _: &ClientName,
+        caller: &Caller,
         verifier: &Verifier,
         findings: &mut Findings,
     ) -> Result<BasicRequest, Refusal> {
@@ -94,9 +95,10 @@ impl Verification for BasicVerification {
                     _ => FieldValue::Text(*field, FieldText::parse(*field, text)?),
                 })
             })?;
-            claims.extend(claim);
+            let is_granted = caller.may_compare(*field);
+            claims.extend(claim.map(|claim| if is_granted { claim } else { FieldValue::NotGranted(*field) }));
         }
-        let request = BasicRequest { nik, claims };
+        let request = BasicRequest { client: caller.name.clone(), nik, claims };
         findings.nik_plausible = request.nik_is_plausible();
         let not_compared: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
         findings.fields = named(None, &not_compared);
@@ -107,7 +109,8 @@ impl Verification for BasicVerification {
         verifier: &Verifier,
         claims: BasicRequest,
     ) -> Result<Verdict<BasicAnswer>, VerificationError> {
-        let outcome = verifier.verify_fields(claims, verifier.deadline()).await?;
+        let mut outcome = verifier.verify_fields(claims, verifier.deadline()).await?;
+        let trial = outcome.trial.take();
         Ok(Verdict {
             reason: outcome.reason,
             timings: outcome.timings,
@@ -120,7 +123,7 @@ impl Verification for BasicVerification {
             body: BasicAnswer::from(outcome),
             percentage: None,
             compared_under: None,
-            trial: None,
+            trial,
         })
     }
 
@@ -139,8 +142,10 @@ impl Verification for BasicVerification {
                           required, any of the other fields may be sent. Texts are compared without regard to case, \
                           accents, punctuation and doubled spaces. The reason is the first failure in the order of \
                           the fields; a field without a text of its own says `<field> does not match`. A field that \
-                          the registry does not know is `null` and fails nothing: `verification_status` says that \
-                          nothing which could be compared differs, so check the fields as well.",
+                          the registry does not know, or that the client may not have compared, is `null` and fails \
+                          nothing: `verification_status` says that nothing which could be compared differs, so check \
+                          the fields as well. `no_kk` and `mother_maiden_name` are compared only for clients to which \
+                          they were granted.",
             operation_id: "verifyFields",
             form: BasicField::ALL
                 .iter()
@@ -170,8 +175,8 @@ fn answer_schema() -> Schema {
             result.property(field.as_str(), nullable_boolean())
         })
         .description(Some(
-            "`nik` and each field that was sent. Null means that the field was not compared, or that the \
-             registry has no value for it.",
+            "`nik` and each field that was sent. Null means that the field was not compared, that the client \
+             may not have it compared, or that the registry has no value for it.",
         ))
         .required("nik");
     ObjectBuilder::new()
@@ -257,6 +262,7 @@ mod tests {
             ],
             name_rules: Vec::new(),
             timings: StepTimings::default(),
+            trial: None,
         };
         assert_eq!(
             body(outcome),

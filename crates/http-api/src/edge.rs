@@ -146,6 +146,8 @@ impl Edge {
             steps: &visit.steps,
             similarity: visit.similarity,
             client: visit.client.as_ref(),
+            is_miss: visit.is_miss,
+            is_repeated_face: visit.is_repeated_face,
             is_over_share: visit.is_over_share,
         });
         let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());

@@ -1,8 +1,8 @@
 use padan_domain::{
-    CitizenStatus, ClientName, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo,
-    ReasonCode, judge,
+    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode,
+    judge,
 };
-use padan_verification::{FaceOutcome, FaceRequest, VerificationError, Verifier};
+use padan_verification::{Caller, FaceOutcome, FaceRequest, VerificationError, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{PartialSchema as _, ToSchema, openapi::ObjectBuilder};
@@ -53,6 +53,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
     ReasonCode::TooManyFailedFaces,
+    ReasonCode::TooManyFailedFields,
     ReasonCode::TooManyFailures,
     ReasonCode::RateLimited,
     ReasonCode::QuotaExceeded,
@@ -86,7 +87,8 @@ pub(crate) struct FaceResult {
     /// Whether the date of birth matches.
     #[schema(required)]
     date_of_birth: Option<bool>,
-    /// How similar the faces are, 1 to 100, truncated to two decimals; 75 passes. 0 for an unknown NIK.
+    /// How similar the faces are, 1 to 100, truncated to two decimals; 75 passes. 0 for an unknown NIK. A service may be
+    /// set to show coarser steps, or null while neither name nor date of birth matches.
     #[schema(required, value_type = Option<f64>, minimum = 0, maximum = 100, example = 82.04)]
     face_image_percentage: Option<PercentageNumber>,
 }
@@ -106,14 +108,14 @@ impl Verification for FaceVerification {
 
     fn parse(
         form: &Form,
-        client: &ClientName,
+        caller: &Caller,
         verifier: &Verifier,
         findings: &mut Findings,
     ) -> Result<FaceRequest, Refusal> {
         let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
         findings.nik = Some(nik.clone());
         let request = FaceRequest {
-            client: client.clone(),
+            client: caller.name.clone(),
             nik,
             name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
             date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
@@ -128,12 +130,12 @@ impl Verification for FaceVerification {
         verifier: &Verifier,
         claims: FaceRequest,
     ) -> Result<Verdict<FaceAnswer>, VerificationError> {
-        let FaceOutcome { decision, name_match, compared_under, timings, trial } =
+        let FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial } =
             verifier.verify_face(claims, verifier.deadline()).await?;
         let results = &decision.results;
         Ok(Verdict {
             reason: decision.reason,
-            body: FaceAnswer::from(&decision),
+            body: FaceAnswer::with_percentage(&decision, shown_percentage),
             timings,
             fields: vec![
                 ("nik", results.nik),
@@ -200,8 +202,9 @@ fn example(reason: ReasonCode) -> Option<Value> {
     decision.and_then(|decision| serde_json::to_value(FaceAnswer::from(&decision)).ok())
 }
 
-impl From<&Decision> for FaceAnswer {
-    fn from(decision: &Decision) -> Self {
+impl FaceAnswer {
+    /// The answer of a decision, which shows this percentage.
+    fn with_percentage(decision: &Decision, percentage: Option<f64>) -> Self {
         Self {
             verification_status: decision.is_verified(),
             reason: decision.reason.reason(),
@@ -209,9 +212,15 @@ impl From<&Decision> for FaceAnswer {
                 nik: decision.results.nik,
                 name: decision.results.name,
                 date_of_birth: decision.results.date_of_birth,
-                face_image_percentage: decision.results.face_image_percentage.map(PercentageNumber),
+                face_image_percentage: percentage.map(PercentageNumber),
             },
         }
+    }
+}
+
+impl From<&Decision> for FaceAnswer {
+    fn from(decision: &Decision) -> Self {
+        Self::with_percentage(decision, decision.results.face_image_percentage)
     }
 }
 

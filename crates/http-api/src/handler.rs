@@ -31,7 +31,7 @@ async fn verify<V: Verification>(
     verifier: &Verifier,
 ) -> Result<Verdict<V::Body>, Refusal> {
     let form = Form::read(call.body(), request, &V::fields()).await?;
-    let (client, findings) = call.client_and_findings();
-    let claims = V::parse(&form, client, verifier, findings)?;
+    let (caller, findings) = call.caller_and_findings();
+    let claims = V::parse(&form, caller, verifier, findings)?;
     Ok(V::verify(verifier, claims).await?)
 }

@@ -11,7 +11,7 @@
 //!
 //! **Architecture Invariant:** an admitted call is answered only after its row in the audit trail is durable, or with
 //! the documented 503. [`AdmittedCall::answer`] is the only way to an [`Answer`]. There are two exceptions. A 429 has
-//! no row. A body whose chunks are malformed is refused without waiting for the row, because the server closes such a
+//! no row, unless the registry was asked before. A body whose chunks are malformed is refused without waiting for the row, because the server closes such a
 //! connection.
 //!
 //! **Architecture Invariant:** one `match` without a wildcard, in `status.rs`, gives each reason its status.

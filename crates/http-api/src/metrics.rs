@@ -95,7 +95,11 @@ declare::metrics! {
     audit_commit_duration: Histogram = "padan_audit_commit_duration_seconds", [] in SECONDS;
     /// Answers by client, refusals included.
     client_requests: IntCounterVec = "padan_client_requests_total", ["client"];
-    /// Refusals by client and reason: rate, quota, forbidden, share.
+    /// Answers by client in which a field differs or the NIK is unknown.
+    client_misses: IntCounterVec = "padan_client_misses_total", ["client"];
+    /// Faces by client that were compared for a person for whom half as many faces as are allowed had failed.
+    repeated_faces: IntCounterVec = "padan_client_repeated_faces_total", ["client"];
+    /// Refusals by client and reason: rate, quota, forbidden, share, faces, fields. The last two: too many failed.
     client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
     /// Processor seconds that the photos of a client took in the inference workers.
     client_cpu: CounterVec = "padan_client_cpu_seconds_total", ["client"];
@@ -124,6 +128,10 @@ pub(crate) struct Answered<'a> {
     pub(crate) steps: &'a [(&'static str, Duration)],
     pub(crate) similarity: Option<Percentage>,
     pub(crate) client: Option<&'a ClientName>,
+    /// Whether a field differs, or the NIK is unknown.
+    pub(crate) is_miss: bool,
+    /// Whether a face was compared for a person for whom many faces have failed.
+    pub(crate) is_repeated_face: bool,
     /// Whether the request was refused because its client has too many in flight.
     pub(crate) is_over_share: bool,
 }
@@ -131,7 +139,7 @@ pub(crate) struct Answered<'a> {
 impl Metrics {
     /// Counts an answer, its duration and its steps.
     pub(crate) fn answered(&self, answered: &Answered<'_>) {
-        let Answered { endpoint, status, reason, took, steps, similarity, client, is_over_share } = *answered;
+        let Answered { endpoint, status, reason, took, steps, similarity, .. } = *answered;
         let status = status.to_string();
         self.requests.with_label_values(&[endpoint, status.as_str(), reason.as_str()]).inc();
         self.request_duration.with_label_values(&[endpoint, status.as_str()]).observe(took.as_secs_f64());
@@ -145,11 +153,18 @@ impl Metrics {
         if is_quality_rejection(reason) {
             self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
         }
-        if let Some(client) = client {
-            self.client_requests.with_label_values(&[client.as_str()]).inc();
-            if let Some(refused) = refusal_label(reason, is_over_share) {
-                self.client_refusals.with_label_values(&[client.as_str(), refused]).inc();
-            }
+        if let Some(client) = answered.client {
+            self.answered_to(client, answered);
+        }
+    }
+
+    fn answered_to(&self, client: &ClientName, answered: &Answered<'_>) {
+        let client = client.as_str();
+        self.client_requests.with_label_values(&[client]).inc();
+        self.client_misses.with_label_values(&[client]).inc_by(answered.is_miss.into());
+        self.repeated_faces.with_label_values(&[client]).inc_by(answered.is_repeated_face.into());
+        if let Some(refused) = refusal_label(answered.reason, answered.is_over_share) {
+            self.client_refusals.with_label_values(&[client, refused]).inc();
         }
     }
 
@@ -253,12 +268,14 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
     )
 }
 
-/// The label of a refusal that the client caused by its own rules or load; `None` for any other answer.
+/// The label of a refusal that the client caused by its own rules, load or trials; `None` for any other answer.
 fn refusal_label(reason: ReasonCode, is_over_share: bool) -> Option<&'static str> {
     match reason {
         ReasonCode::RateLimited => Some("rate"),
         ReasonCode::QuotaExceeded => Some("quota"),
         ReasonCode::Forbidden => Some("forbidden"),
+        ReasonCode::TooManyFailedFaces => Some("faces"),
+        ReasonCode::TooManyFailedFields => Some("fields"),
         ReasonCode::Overloaded if is_over_share => Some("share"),
         _ => None,
     }
@@ -282,6 +299,8 @@ mod tests {
             steps: &[("embed", Duration::from_millis(12))],
             similarity: Some(Percentage::new(74.996)),
             client: Some(&client),
+            is_miss: true,
+            is_repeated_face: false,
             is_over_share: true,
         });
         let mut text = Vec::new();
@@ -294,6 +313,8 @@ mod tests {
             "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"70\"} 0",
             "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"75\"} 1",
             "padan_client_requests_total{client=\"bank\"} 1",
+            "padan_client_misses_total{client=\"bank\"} 1",
+            "padan_client_repeated_faces_total{client=\"bank\"} 0",
             "padan_client_refusals_total{client=\"bank\",reason=\"share\"} 1",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");

@@ -73,11 +73,13 @@ fn info() -> Info {
              quoted-printable, and the body `Content-Encoding` gzip. A request may have 96 headers. The format of a \
              photo is recognised by its bytes. Problems are reported in the order: credentials, the client's rate, \
              its other rules (403), a full service, the client's quota, size and form of the body, the text fields in \
-             their order, the photo's format, the registry, the service's own database, too many failed faces for the \
-             person, the photo's content. An answer that cannot be recorded in the service's own database becomes a \
+             their order, the photo's format, the registry, the service's own database, too many failed attempts, \
+             the photo's content. An answer that cannot be recorded in the service's own database becomes a \
              503.\n\n\
              429 is answered when a rate or a quota is used up, when too many wrong credentials came from an \
-             address, when too many faces have failed for a person, and when the service is full. `Retry-After` is \
+             address, when too many attempts have failed (`TOO_MANY_FAILED_FACES`: faces that failed or were compared \
+             for the person; `TOO_MANY_FAILED_FIELDS`: requests of the client with a wrong field or an unknown NIK, \
+             for the person or altogether), and when the service is full. `Retry-After` is \
              the number of seconds to wait. Answers to a client with a daily or monthly quota carry \
              `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the quota with the fewest \
              requests left. Days and months are those of Asia/Jakarta. 503 means that the registry or the service's \

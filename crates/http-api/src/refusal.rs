@@ -24,6 +24,7 @@ pub struct Refusal {
     allow: Option<&'static str>,
     retry_seconds: Option<u64>,
     cause: Option<String>,
+    is_after_look_up: bool,
 }
 
 /// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
@@ -33,7 +34,14 @@ const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"padan\", 
 impl Refusal {
     /// A refusal with the general text of its reason.
     pub(crate) fn new(reason: ReasonCode) -> Self {
-        Self { reason, text: reason.reason().into(), allow: None, retry_seconds: None, cause: None }
+        Self {
+            reason,
+            text: reason.reason().into(),
+            allow: None,
+            retry_seconds: None,
+            cause: None,
+            is_after_look_up: false,
+        }
     }
 
     /// A required field is missing or empty.
@@ -80,6 +88,11 @@ impl Refusal {
     /// The cause of a 5xx, for the log alone.
     pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
+    }
+
+    /// Whether the refusal depends on what the registry has about a person, so that it must be recorded.
+    pub(crate) fn is_after_look_up(&self) -> bool {
+        self.is_after_look_up
     }
 
     /// The reason and the cause, for the log and the metrics.
@@ -131,11 +144,16 @@ impl From<VerificationError> for Refusal {
     fn from(error: VerificationError) -> Self {
         let reason = error.reason();
         let retry_seconds = match &error {
-            VerificationError::TooManyFailedFaces(wait) => Some(wait.as_secs() + 1),
+            VerificationError::TooManyFailedFaces(wait) | VerificationError::TooManyFailedFields(wait) => {
+                Some(wait.as_secs() + 1)
+            }
             _ => None,
         };
         let cause = status_of(reason).is_server_error().then(|| error.with_causes());
-        Self { retry_seconds, cause, ..Self::new(reason) }
+        // Only the photo of a person whom the registry has waits for a worker. Whether too many trials have failed does
+        // not depend on the registry.
+        let is_after_look_up = matches!(error, VerificationError::Busy);
+        Self { retry_seconds, cause, is_after_look_up, ..Self::new(reason) }
     }
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         ReasonCode::HeadersTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         ReasonCode::UnsupportedMediaType | ReasonCode::UnsupportedImage => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ReasonCode::TooManyFailedFaces
+        | ReasonCode::TooManyFailedFields
         | ReasonCode::Overloaded
         | ReasonCode::RateLimited
         | ReasonCode::QuotaExceeded

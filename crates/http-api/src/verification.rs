@@ -1,5 +1,5 @@
-use padan_domain::{ClientName, Endpoint, NameMatch, NationalId, Percentage, ReasonCode};
-use padan_verification::{ComparedUnder, StepTimings, Trial, VerificationError, Verifier};
+use padan_domain::{Endpoint, NameMatch, NationalId, Percentage, ReasonCode};
+use padan_verification::{Caller, ComparedUnder, StepTimings, Trial, VerificationError, Verifier};
 use serde::Serialize;
 
 use crate::{endpoint_docs::EndpointDocs, form::Form, refusal::Refusal};
@@ -29,7 +29,7 @@ pub trait Verification: Sized + 'static {
     /// The refusal for the first field that is missing or malformed.
     fn parse(
         form: &Form,
-        client: &ClientName,
+        caller: &Caller,
         verifier: &Verifier,
         findings: &mut Findings,
     ) -> Result<Self::Claims, Refusal>;
@@ -62,7 +62,7 @@ pub struct Verdict<Body> {
     pub(crate) fields: Vec<(&'static str, Option<bool>)>,
     /// For each name that matched, the rules that this needed.
     pub(crate) name_rules: Vec<(&'static str, NameMatch)>,
-    /// The percentage in the answer, 0 to 100.
+    /// The percentage of the decision, 0 to 100. The answer may show less.
     pub(crate) percentage: Option<f64>,
     /// The models by which two faces were compared; `None` when none were.
     pub(crate) compared_under: Option<ComparedUnder>,
@@ -74,6 +74,16 @@ impl<Body> Verdict<Body> {
     /// The similarity of two faces that were compared.
     pub(crate) fn similarity(&self) -> Option<Percentage> {
         self.percentage.filter(|_| self.compared_under.is_some()).map(Percentage::new)
+    }
+
+    /// Whether a field differs, or the NIK is unknown.
+    pub(crate) fn is_miss(&self) -> bool {
+        self.fields.iter().any(|(_, matches)| *matches == Some(false))
+    }
+
+    /// Whether a face was compared for a person for whom many faces have failed.
+    pub(crate) fn is_repeated_face(&self) -> bool {
+        self.compared_under.is_some() && self.trial.as_ref().is_some_and(Trial::is_repeated)
     }
 }
 

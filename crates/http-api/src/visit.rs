@@ -36,6 +36,10 @@ pub(crate) struct VisitRecord {
     pub(crate) steps: Vec<(&'static str, Duration)>,
     /// The similarity of two faces that were compared.
     pub(crate) similarity: Option<Percentage>,
+    /// Whether a field differs, or the NIK is unknown.
+    pub(crate) is_miss: bool,
+    /// Whether a face was compared for a person for whom many faces have failed.
+    pub(crate) is_repeated_face: bool,
     /// Whether the request was refused because its client has too many in flight.
     pub(crate) is_over_share: bool,
 }

@@ -23,7 +23,7 @@ pub struct StoredClient {
     pub api_key: SecretHashes,
     /// Whether all its requests are refused.
     pub disabled: bool,
-    /// Its networks, endpoints, rate and quotas.
+    /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
     /// When it was added.
     pub created_at: DateTime<Utc>,
@@ -71,6 +71,7 @@ struct ClientRow {
     allowed_networks: Vec<String>,
     certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
+    fields: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<i32>,
     daily_quota: Option<i64>,
@@ -87,6 +88,7 @@ impl TryFrom<ClientRow> for StoredClient {
             networks: row.allowed_networks,
             certificates: row.certificates,
             endpoints: row.endpoints,
+            fields: row.fields,
             requests_per_second: row.requests_per_second,
             burst: row.burst,
             daily_quota: row.daily_quota,
@@ -127,7 +129,7 @@ fn all<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::
         r#"SELECT name, username, password_sha256, api_key_sha256,
                   previous_password_sha256, previous_password_valid_until,
                   previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             ORDER BY name"#
@@ -145,7 +147,7 @@ fn one<'c>(
         r#"SELECT name, username, password_sha256, api_key_sha256,
                   previous_password_sha256, previous_password_valid_until,
                   previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             WHERE name = $1"#,

@@ -19,7 +19,7 @@ pub struct NewClient {
     pub password: ClientSecret,
     /// Its key.
     pub api_key: ClientSecret,
-    /// Its networks, endpoints, rate and quotas.
+    /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
 }
 
@@ -92,8 +92,8 @@ fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture
         let done = sqlx::query!(
             "INSERT INTO store.client
                     (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
-                     requests_per_second, burst, daily_quota, monthly_quota, certificates)
-             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11)
+                     requests_per_second, burst, daily_quota, monthly_quota, certificates, fields)
+             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT DO NOTHING",
             client.name.as_str(),
             client.username.as_str(),
@@ -105,7 +105,8 @@ fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture
             rules.burst,
             rules.daily_quota,
             rules.monthly_quota,
-            &rules.certificates
+            &rules.certificates,
+            rules.fields.as_deref()
         )
         .execute(connection)
         .await?;
@@ -129,6 +130,7 @@ fn set_rules<'c>(
                     daily_quota = $6,
                     monthly_quota = $7,
                     certificates = $8,
+                    fields = $9,
                     changed_at = now()
               WHERE name = $1",
             name.as_str(),
@@ -138,7 +140,8 @@ fn set_rules<'c>(
             rules.burst,
             rules.daily_quota,
             rules.monthly_quota,
-            &rules.certificates
+            &rules.certificates,
+            rules.fields.as_deref()
         )
         .execute(connection)
         .await?;

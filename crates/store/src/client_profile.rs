@@ -21,7 +21,7 @@ pub struct ClientProfile {
     pub old_api_key_until: Option<DateTime<Utc>>,
     /// Whether all its requests are refused.
     pub disabled: bool,
-    /// Its networks, endpoints, rate and quotas.
+    /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
     /// When it was added.
     pub created_at: DateTime<Utc>,
@@ -38,6 +38,7 @@ pub(crate) struct ProfileRow {
     allowed_networks: Vec<String>,
     certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
+    fields: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<i32>,
     daily_quota: Option<i64>,
@@ -54,6 +55,7 @@ impl TryFrom<ProfileRow> for ClientProfile {
             networks: row.allowed_networks,
             certificates: row.certificates,
             endpoints: row.endpoints,
+            fields: row.fields,
             requests_per_second: row.requests_per_second,
             burst: row.burst,
             daily_quota: row.daily_quota,
@@ -83,7 +85,7 @@ pub(crate) fn profiles<'c>(
     sqlx::query_as!(
         ProfileRow,
         r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints,
+                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             WHERE name = coalesce($1, name)

@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use padan_domain::{CertificateName, ClientRules, Endpoint, RequestRate, parse_network};
+use padan_domain::{CertificateName, ClientRules, Endpoint, GrantedFields, RequestRate, parse_network};
 
 use crate::error::StoreError;
 
@@ -9,6 +9,7 @@ pub(crate) struct RuleColumns {
     pub(crate) networks: Vec<String>,
     pub(crate) certificates: Vec<String>,
     pub(crate) endpoints: Option<Vec<String>>,
+    pub(crate) fields: Option<Vec<String>>,
     pub(crate) requests_per_second: Option<f64>,
     pub(crate) burst: Option<i32>,
     pub(crate) daily_quota: Option<i64>,
@@ -24,6 +25,7 @@ impl From<&ClientRules> for RuleColumns {
             networks: rules.networks.iter().map(|network| network.trunc().to_string()).collect(),
             certificates: rules.certificates.iter().map(ToString::to_string).collect(),
             endpoints: rules.endpoints.as_ref().map(names),
+            fields: rules.fields.to_stored(),
             requests_per_second: rules.rate.map(|rate| rate.per_second()),
             burst: rules.rate.and_then(|rate| i32::try_from(rate.burst().get()).ok()),
             daily_quota: rules.daily_quota.map(|quota| quota.get().into()),
@@ -51,6 +53,7 @@ impl TryFrom<RuleColumns> for ClientRules {
             endpoints: columns
                 .endpoints
                 .map(|names| names.iter().filter_map(|name| name.parse().ok()).collect()),
+            fields: GrantedFields::from_stored(columns.fields.as_deref()),
             rate: rate.transpose()?,
             daily_quota: quota(columns.daily_quota).map_err(|()| inconsistent("daily_quota"))?,
             monthly_quota: quota(columns.monthly_quota).map_err(|()| inconsistent("monthly_quota"))?,

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::{Clock, ModelContractId, NationalId};
 use padan_postgres::{Pool, PoolFigures};
@@ -15,7 +15,6 @@ use crate::{
     },
     config::Config,
     error::StoreError,
-    failed_faces::{self, FailedFaceQuery},
     migrations,
     person_keys::PersonKeys,
     rotation::{self, Cursor, Page, PageQuery, Resealed},
@@ -210,24 +209,6 @@ impl Store {
             clock,
             config.audit_timeout(),
         )
-    }
-
-    /// The time of the `n`-th latest failed face comparison of a client for a person since a moment; `None` when there
-    /// are fewer.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn nth_latest_failed_face(
-        &self,
-        nik: &NationalId,
-        client: &str,
-        since: DateTime<Utc>,
-        n: u32,
-    ) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let person = self.0.person_keys.of(nik)?;
-        let query = FailedFaceQuery { person, client: client.to_owned(), since, n: n.into() };
-        Ok(self.0.pool.run(failed_faces::nth_latest, &query).await?)
     }
 
     /// Deletes a person's templates and removes the person from the rows of the audit trail, under all person keys. The

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use padan_domain::{ClientName, ClientRules, Endpoint};
+use padan_domain::{BasicField, ClientName, ClientRules, Endpoint};
 
 use crate::{
     client::Client,
@@ -39,6 +39,13 @@ pub struct Caller {
     /// The client's name.
     pub name: ClientName,
     rules: ClientRules,
+}
+
+impl Caller {
+    /// Whether the client may have a field of basic verification compared.
+    pub fn may_compare(&self, field: BasicField) -> bool {
+        self.rules.fields.contain(field)
+    }
 }
 
 impl Clients {

@@ -1,13 +1,16 @@
 use padan_domain::{
-    BasicField, BirthDate, CitizenStatus, FieldText, NameMatch, NameRules, NationalId, PersonName, ReasonCode,
+    BasicField, BirthDate, CitizenStatus, ClientName, FieldText, NameMatch, NameRules, NationalId,
+    PersonName, ReasonCode,
 };
 use padan_registry::{CivilRecord, FurtherFields};
 
-use crate::{nik_plausibility, timing::StepTimings};
+use crate::{nik_plausibility, timing::StepTimings, trials::Trial};
 
 /// A client's claims about a person, without a face.
 #[derive(Debug, Clone)]
 pub struct BasicRequest {
+    /// The client that sent the request.
+    pub client: ClientName,
     /// The identity number.
     pub nik: NationalId,
     /// The claims, each field at most once, in the order of [`BasicField::ALL`].
@@ -25,10 +28,12 @@ pub enum FieldValue {
     MotherMaidenName(PersonName),
     /// Any other field.
     Text(BasicField, FieldText),
+    /// A field that was not granted to the client. It is not compared.
+    NotGranted(BasicField),
 }
 
 /// The outcome of a basic verification.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct BasicOutcome {
     /// The reason. If several fields fail, it is that of the first in [`BasicField::ALL`].
     pub reason: ReasonCode,
@@ -37,12 +42,14 @@ pub struct BasicOutcome {
     /// Whether the NIK is in the registry; `None` when the registry did not answer.
     pub nik: Option<bool>,
     /// For each field that was sent, whether it matches; `None` when the registry has no such field for the
-    /// person or it was not judged.
+    /// person, it was not granted to the client, or it was not judged.
     pub fields: Vec<(BasicField, Option<bool>)>,
     /// For each name that matched, the rules that this needed.
     pub name_rules: Vec<(BasicField, NameMatch)>,
     /// How long each step took.
     pub timings: StepTimings,
+    /// Keep it until the outcome is durable in the audit trail.
+    pub trial: Option<Trial>,
 }
 
 impl BasicRequest {
@@ -63,7 +70,7 @@ impl FieldValue {
             Self::Name(_) => BasicField::Name,
             Self::DateOfBirth(_) => BasicField::DateOfBirth,
             Self::MotherMaidenName(_) => BasicField::MotherMaidenName,
-            Self::Text(field, _) => *field,
+            Self::Text(field, _) | Self::NotGranted(field) => *field,
         }
     }
 }
@@ -78,6 +85,7 @@ impl BasicOutcome {
             fields: sent.iter().map(|field| (*field, None)).collect(),
             name_rules: Vec::new(),
             timings: StepTimings::default(),
+            trial: None,
         }
     }
 
@@ -126,6 +134,7 @@ pub(crate) fn judge_fields(
             .filter_map(|(field, judged)| Some((*field, (*judged)?.name_match()?)))
             .collect(),
         timings: StepTimings::default(),
+        trial: None,
     }
 }
 
@@ -164,6 +173,7 @@ fn judge_claim(record: &CivilRecord, claim: &FieldValue, rules: &NameRules) -> O
         FieldValue::Text(field, text) => {
             recorded(&record.further, *field).map(|value| Judged::Other(text.matches(*field, value)))
         }
+        FieldValue::NotGranted(_) => None,
     }
 }
 
@@ -209,7 +219,8 @@ mod tests {
 
     fn judged(record: Option<&CivilRecord>, claims: Vec<FieldValue>) -> BasicOutcome {
         let nik = "3174011403870000".parse().unwrap();
-        judge_fields(record, &BasicRequest { nik, claims }, &NameRules::DEFAULT)
+        let client = "bank".parse().unwrap();
+        judge_fields(record, &BasicRequest { client, nik, claims }, &NameRules::DEFAULT)
     }
 
     fn text(field: BasicField, text: &str) -> FieldValue {
@@ -266,6 +277,14 @@ mod tests {
     fn a_field_that_the_registry_does_not_have_is_null_and_does_not_fail() {
         let outcome = judged(Some(&record()), vec![text(BasicField::PlaceOfBirth, "Jakarta")]);
         assert_eq!(outcome.fields, [(BasicField::PlaceOfBirth, None)]);
+        assert!(outcome.is_verified());
+    }
+
+    #[test]
+    fn a_field_that_was_not_granted_is_null_and_does_not_fail() {
+        let claims = vec![FieldValue::NotGranted(BasicField::MotherMaidenName), text(BasicField::Rt, "3")];
+        let outcome = judged(Some(&record()), claims);
+        assert_eq!(outcome.fields, [(BasicField::MotherMaidenName, None), (BasicField::Rt, Some(true))]);
         assert!(outcome.is_verified());
     }
 

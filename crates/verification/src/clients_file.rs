@@ -6,8 +6,8 @@ use std::{
 };
 
 use padan_domain::{
-    ClientName, ClientRules, InvalidCertificateName, InvalidUsername, RequestRate, UnknownEndpoint, Username,
-    WELL_KNOWN_CREDENTIALS, decode_text, parse_network,
+    ClientName, ClientRules, GrantedFields, InvalidCertificateName, InvalidUsername, RequestRate,
+    UnknownEndpoint, Username, WELL_KNOWN_CREDENTIALS, decode_text, parse_network,
 };
 use padan_store::SecretHashes;
 use serde::Deserialize;
@@ -72,6 +72,7 @@ struct Entry {
     #[serde(default)]
     certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
+    fields: Option<Vec<String>>,
     requests_per_second: Option<f64>,
     burst: Option<u32>,
     daily_quota: Option<NonZeroU32>,
@@ -197,6 +198,10 @@ impl Entry {
             endpoints: endpoints
                 .transpose()
                 .map_err(|_: UnknownEndpoint| "endpoints must be names of endpoints, such as verification")?,
+            fields: self.fields.as_ref().map_or(Ok(GrantedFields::default()), |names| {
+                GrantedFields::parse(names.iter().map(String::as_str))
+                    .map_err(|_| "fields must be names of fields, such as mother_maiden_name, or default")
+            })?,
             rate,
             daily_quota: self.daily_quota,
             monthly_quota: self.monthly_quota,
@@ -212,7 +217,7 @@ fn demo_client() -> Client {
         password: secret.clone(),
         api_key: secret,
         disabled: false,
-        rules: ClientRules::default(),
+        rules: ClientRules { fields: GrantedFields::all(), ..ClientRules::default() },
     }
 }
 
@@ -305,6 +310,7 @@ mod tests {
         for (line, expected) in [
             ("endpoints = [\"match\"]", "endpoints must be"),
             ("certificates = [\"sha256:0a\"]", "64 hexadecimal digits"),
+            ("fields = [\"shoe_size\"]", "fields must be names of fields"),
             ("burst = 5", "requires requests_per_second"),
             ("requests_per_second = 0.0", "0.001 to 100000"),
             ("daily_quota = 0", "expected a nonzero u32, found another integer"),

@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use padan_domain::NameRules;
+use chrono::{DateTime, TimeDelta, Utc};
+use padan_domain::{FieldResults, NameRules, PercentageStep};
+use padan_store::EventWindow;
 use serde::Deserialize;
 
 use crate::allowance::Allowance;
@@ -22,29 +24,78 @@ pub struct Config {
     /// Whether a NIK must have the structure of issued numbers. Some numbers in use do not have it, so `true`
     /// refuses real people.
     pub check_nik_structure: bool,
-    /// Limits how many faces may fail.
-    pub failed_faces: FailedFaces,
+    /// Limits how many faces of one client may fail for one person.
+    pub failed_faces: TrialLimit,
+    /// Limits how many faces of all clients together may fail for one person.
+    pub failed_faces_of_person: TrialLimit,
+    /// Limits how many faces of all clients together may be compared for one person, passed or failed.
+    pub compared_faces_of_person: TrialLimit,
+    /// Limits how many requests may have a wrong field or an unknown NIK.
+    pub failed_fields: FailedFields,
+    /// The step in which an answer shows the percentage.
+    pub percentage_step: PercentageStep,
+    /// Whether the percentage is withheld if both name and date of birth are wrong.
+    pub percentage_needs_match: bool,
     /// How long `/readyz` waits for each database, in milliseconds.
     pub readiness_timeout_ms: NonZeroU64,
 }
 
-/// How many faces of one client may fail for one person within a window. Too low a limit refuses people with a bad
-/// camera; too high a limit allows a caller to improve a photo until it passes.
+/// How many trials are allowed within a window. Too low a limit refuses people who make mistakes; too high a limit allows
+/// a caller to try until something passes.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct FailedFaces {
-    /// Failed faces after which the next one is refused with 429; 0 is no limit. A process counts its own trials that
-    /// have not ended, but not those of other processes. Of requests that arrive together, each process therefore
-    /// admits this number.
+pub struct TrialLimit {
+    /// Trials after which the next one is refused with 429; 0 is no limit. A process counts its own trials that have not
+    /// ended, but not those of other processes. Of requests that arrive together, each process therefore admits this
+    /// number.
     pub most: u32,
     /// Length of the window in seconds.
     pub window_seconds: NonZeroU32,
+}
+
+/// Limits of the requests that have a wrong field, or a NIK that is not in the registry, on both endpoints.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedFields {
+    /// Requests of one client about one person, in a short window.
+    pub person: TrialLimit,
+    /// The same in a long window.
+    pub person_long: TrialLimit,
+    /// Requests of one client, whoever they are about, in a short window.
+    pub client: TrialLimit,
+    /// The same in a long window.
+    pub client_long: TrialLimit,
+}
+
+impl TrialLimit {
+    /// The length of the window.
+    pub(crate) fn window(self) -> TimeDelta {
+        TimeDelta::seconds(self.window_seconds.get().into())
+    }
+
+    /// Whether there is a limit.
+    pub(crate) fn is_on(self) -> bool {
+        self.most > 0
+    }
+
+    /// The events to look up: those that count now, at most as many as are allowed.
+    pub(crate) fn events(self, now: DateTime<Utc>) -> EventWindow {
+        EventWindow { since: now - self.window(), most: self.most }
+    }
 }
 
 impl Config {
     /// The time limit of a request.
     pub fn budget(&self) -> Duration {
         Duration::from_millis(self.budget_ms.get())
+    }
+
+    /// The percentage of compared faces as the answer shows it.
+    pub(crate) fn shown(&self, results: &FieldResults) -> Option<f64> {
+        let nothing_matches = results.name == Some(false) && results.date_of_birth == Some(false);
+        let percentage =
+            results.face_image_percentage.filter(|_| !(self.percentage_needs_match && nothing_matches));
+        percentage.map(|percentage| self.percentage_step.round_down(percentage))
     }
 }
 

@@ -6,7 +6,7 @@ use padan_inference::PhotoFault;
 /// Why a request has no outcome.
 ///
 /// When several steps fail at once, the first in this order is reported, so that the same request gets the same
-/// response: the registry, the store, too many failed faces, the photo, a full service, an internal fault.
+/// response: the registry, the store, too many failed trials, the photo, a full service, an internal fault.
 #[derive(Debug, thiserror::Error)]
 pub enum VerificationError {
     /// The registry did not answer in time, or its record breaks the contract of its view.
@@ -15,9 +15,12 @@ pub enum VerificationError {
     /// The service's own database did not answer in time, or has a row that breaks an invariant.
     #[error("the store cannot answer")]
     StoreUnavailable(#[source] Cause),
-    /// Too many faces of this client have failed for this person recently; how long to wait.
-    #[error("too many faces have failed for this person and client")]
+    /// Too many faces have failed or were compared for this person recently; how long to wait.
+    #[error("too many faces have failed or were compared for this person")]
     TooManyFailedFaces(Duration),
+    /// The client has sent too many wrong fields or unknown NIKs recently; how long to wait.
+    #[error("too many fields were wrong for this person and client, or for this client")]
+    TooManyFailedFields(Duration),
     /// The selfie cannot be used.
     #[error("the selfie cannot be used: {}", .0.reason())]
     Photo(PhotoFault),
@@ -39,6 +42,7 @@ impl VerificationError {
             Self::RegistryUnavailable(_) => ReasonCode::RegistryUnavailable,
             Self::StoreUnavailable(_) => ReasonCode::StoreUnavailable,
             Self::TooManyFailedFaces(_) => ReasonCode::TooManyFailedFaces,
+            Self::TooManyFailedFields(_) => ReasonCode::TooManyFailedFields,
             Self::Photo(fault) => fault.reason(),
             Self::Busy => ReasonCode::Overloaded,
             Self::Internal(_) => ReasonCode::Internal,
@@ -55,7 +59,7 @@ impl VerificationError {
         match self {
             Self::RegistryUnavailable(_) => 0,
             Self::StoreUnavailable(_) => 1,
-            Self::TooManyFailedFaces(_) => 2,
+            Self::TooManyFailedFaces(_) | Self::TooManyFailedFields(_) => 2,
             Self::Photo(_) => 3,
             Self::Busy => 4,
             Self::Internal(_) => 5,

@@ -31,6 +31,8 @@ impl FaceRequest {
 pub struct FaceOutcome {
     /// The decision, with the result of each field.
     pub decision: Decision,
+    /// The percentage in the answer, which may be coarser than that of the decision, or withheld.
+    pub shown_percentage: Option<f64>,
     /// The rules by which the name matches; `None` when it differs or was not judged.
     pub name_match: Option<NameMatch>,
     /// The models with which the faces were compared; `None` when they were not compared.

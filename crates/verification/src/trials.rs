@@ -1,162 +1,190 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use padan_domain::{ClientName, Clock, NationalId};
+use padan_store::{EventWindow, Store, TrialHistory, TrialQuery};
+use tokio::time::timeout_at;
+
+pub use crate::running_trials::Trial;
+use crate::{
+    client_failures::ClientFailures,
+    config::{Config, TrialLimit},
+    deadline::within,
+    error::VerificationError,
+    running_trials::{AddedTrial, RunningTrials, Scope},
+    trial_verdict::{Counted, Refused, TrialVerdict},
 };
 
-use chrono::TimeDelta;
-use padan_domain::{ClientName, Clock, NationalId};
-use padan_store::Store;
-use tokio::{sync::watch, time::timeout_at};
-
-use crate::{config::FailedFaces, deadline::within, error::VerificationError};
-
-/// Limits how many faces of one client may fail for one person. Trials that have not ended count as failures, because
-/// otherwise requests that arrive together would all be admitted.
+/// Limits how often a client may try: how many faces may fail or be compared for a person, and how many requests may have
+/// a wrong field. Trials that have not ended count as failures, because otherwise requests that arrive together would
+/// all be admitted.
 #[derive(Clone)]
 pub(crate) struct Trials {
-    limit: FailedFaces,
+    limits: PersonLimits,
+    client_failures: ClientFailures,
     store: Store,
     clock: Clock,
     running: RunningTrials,
 }
 
-/// A trial of one face. It must be kept until its outcome is durable in the audit trail, because failures are counted
-/// there: if it were dropped earlier, one trial too many could begin in between.
-#[must_use]
-pub struct Trial {
-    running: RunningTrials,
-    subject: Subject,
+/// What a client tries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TrialKind {
+    /// A face, with name and date of birth.
+    Face,
+    /// Fields without a face.
+    Fields,
 }
 
-/// The number of trials in this process that have not ended, by client and person.
-#[derive(Clone, Default)]
-struct RunningTrials(Arc<Mutex<HashMap<Subject, watch::Sender<u32>>>>);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Subject {
-    client: ClientName,
-    nik: NationalId,
-}
-
-/// A trial that was added to the running ones.
-struct AddedTrial {
-    trial: Trial,
-    /// How many other trials of the same client and person were running.
-    others: u32,
-    /// Follows the number of running trials of the same client and person.
-    count: watch::Receiver<u32>,
+/// The limits of trials for one person.
+#[derive(Clone, Copy)]
+struct PersonLimits {
+    failed_faces: TrialLimit,
+    failed_faces_of_person: TrialLimit,
+    compared_faces_of_person: TrialLimit,
+    failed_fields: TrialLimit,
+    failed_fields_long: TrialLimit,
 }
 
 impl Trials {
-    pub(crate) fn new(limit: FailedFaces, store: Store, clock: Clock) -> Self {
-        Self { limit, store, clock, running: RunningTrials::default() }
+    pub(crate) fn new(config: &Config, store: Store, clock: Clock) -> Self {
+        let fields = config.failed_fields;
+        Self {
+            limits: PersonLimits {
+                failed_faces: config.failed_faces,
+                failed_faces_of_person: config.failed_faces_of_person,
+                compared_faces_of_person: config.compared_faces_of_person,
+                failed_fields: fields.person,
+                failed_fields_long: fields.person_long,
+            },
+            client_failures: ClientFailures::new([fields.client, fields.client_long], store.clone(), clock),
+            store,
+            clock,
+            running: RunningTrials::default(),
+        }
     }
 
-    /// Begins a trial. While as many trials are running as failures are left, it waits until one of them ends. `None`
-    /// when there is no limit.
+    /// Begins a trial. While so many trials are running that a limit would be exceeded if all of them failed, it waits
+    /// until one of them ends. `None` when there is no limit.
     ///
     /// # Errors
     ///
-    /// [`VerificationError::TooManyFailedFaces`] when too many faces of the client have failed for the person recently,
+    /// [`VerificationError::TooManyFailedFaces`] or [`VerificationError::TooManyFailedFields`] when a limit is reached,
     /// or no running trial ended before the deadline; [`VerificationError::StoreUnavailable`].
     pub(crate) async fn begin(
         &self,
+        kind: TrialKind,
         client: &ClientName,
         nik: &NationalId,
         deadline: Instant,
     ) -> Result<Option<Trial>, VerificationError> {
-        if self.limit.most == 0 {
+        if !self.limits.are_on(kind) && !self.client_failures.are_limited() {
             return Ok(None);
         }
-        let subject = Subject { client: client.clone(), nik: nik.clone() };
         loop {
-            let AddedTrial { trial, others, mut count } = self.running.add(subject.clone());
-            match self.limit.most.saturating_sub(others) {
-                0 => {}
-                left => match self.retry_after(left, &subject, deadline).await? {
-                    None => return Ok(Some(trial)),
-                    Some(wait) if others == 0 => return Err(VerificationError::TooManyFailedFaces(wait)),
-                    Some(_) => {}
-                },
-            }
-            drop(trial);
-            let fewer = count.wait_for(|count| *count < others);
-            // The inner result is an error when the last trial has ended. Then another trial may begin, too.
-            if timeout_at(deadline.into(), fewer).await.is_err() {
-                return Err(VerificationError::TooManyFailedFaces(Duration::ZERO));
+            let added = self.running.add(client, nik);
+            let of_client =
+                self.client_failures.verdict(client, added.others(Scope::Client), deadline).await?;
+            let (of_person, is_repeated) = self.judge(kind, client, nik, &added, deadline).await?;
+            let scope = match of_client.and(of_person) {
+                TrialVerdict::Admitted => return Ok(Some(added.begin(is_repeated))),
+                TrialVerdict::Refused(refused, wait) => return Err(refused.error(wait)),
+                TrialVerdict::Undecided(scope) => scope,
+            };
+            if timeout_at(deadline.into(), added.give_way(scope)).await.is_err() {
+                let refused = if kind == TrialKind::Face { Refused::Faces } else { Refused::Fields };
+                return Err(refused.error(Duration::ZERO));
             }
         }
     }
 
-    /// The time until fewer than `failures` faces have failed within the window; `None` when fewer have failed now.
-    async fn retry_after(
+    /// The verdict of the person's limits, and whether half as many faces as are allowed have failed.
+    async fn judge(
         &self,
-        failures: u32,
-        subject: &Subject,
+        kind: TrialKind,
+        client: &ClientName,
+        nik: &NationalId,
+        added: &AddedTrial,
         deadline: Instant,
-    ) -> Result<Option<Duration>, VerificationError> {
+    ) -> Result<(TrialVerdict, bool), VerificationError> {
+        if !self.limits.are_on(kind) {
+            return Ok((TrialVerdict::Admitted, false));
+        }
         let now = self.clock.now();
-        let window = TimeDelta::seconds(self.limit.window_seconds.get().into());
-        let lookup =
-            self.store.nth_latest_failed_face(&subject.nik, subject.client.as_str(), now - window, failures);
-        let failed_at = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
-        Ok(failed_at.map(|failed_at| (failed_at + window - now).to_std().unwrap_or_default()))
+        let query = self.limits.query(kind, client, nik, now);
+        let history = within(deadline, self.store.trial_history(&query))
+            .await
+            .map_err(VerificationError::StoreUnavailable)?;
+        let counted = self.limits.count(kind, &history, added, now);
+        Ok((TrialVerdict::of(&counted, now), self.limits.are_half_used(&history)))
     }
 }
 
-impl RunningTrials {
-    fn add(&self, subject: Subject) -> AddedTrial {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sender = running.entry(subject.clone()).or_insert_with(|| watch::Sender::new(0));
-        let others = *sender.borrow();
-        sender.send_replace(others + 1);
-        let count = sender.subscribe();
-        AddedTrial { trial: Trial { running: self.clone(), subject }, others, count }
+impl PersonLimits {
+    /// Whether a limit applies to this kind of trial.
+    fn are_on(&self, kind: TrialKind) -> bool {
+        let of_faces = [self.failed_faces, self.failed_faces_of_person, self.compared_faces_of_person];
+        let of_fields = [self.failed_fields, self.failed_fields_long];
+        kind == TrialKind::Face && of_faces.into_iter().any(TrialLimit::is_on)
+            || of_fields.into_iter().any(TrialLimit::is_on)
     }
-}
 
-impl Drop for Trial {
-    fn drop(&mut self) {
-        let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = running.get(&self.subject) {
-            let left = sender.borrow().saturating_sub(1);
-            sender.send_replace(left);
-            if left == 0 {
-                running.remove(&self.subject);
-            }
+    fn query(
+        &self,
+        kind: TrialKind,
+        client: &ClientName,
+        nik: &NationalId,
+        now: DateTime<Utc>,
+    ) -> TrialQuery {
+        let of_faces = |limit: TrialLimit| {
+            let events = limit.events(now);
+            EventWindow { most: if kind == TrialKind::Face { events.most } else { 0 }, ..events }
+        };
+        let [short, long] = [self.failed_fields, self.failed_fields_long].map(|limit| limit.events(now));
+        TrialQuery {
+            nik: nik.clone(),
+            client: client.clone(),
+            failed_faces: of_faces(self.failed_faces),
+            failed_faces_of_person: of_faces(self.failed_faces_of_person),
+            compared_faces_of_person: of_faces(self.compared_faces_of_person),
+            failed_fields: EventWindow {
+                since: short.since.min(long.since),
+                most: short.most.max(long.most),
+            },
         }
     }
-}
 
-impl fmt::Debug for Trial {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Trial")
+    fn count(
+        &self,
+        kind: TrialKind,
+        history: &TrialHistory,
+        added: &AddedTrial,
+        now: DateTime<Utc>,
+    ) -> Vec<Counted> {
+        use Refused::{Faces, Fields};
+        use Scope::{ClientAndPerson, Person};
+        [
+            (self.failed_faces, &history.failed_faces, ClientAndPerson, Faces),
+            (self.failed_faces_of_person, &history.failed_faces_of_person, Person, Faces),
+            (self.compared_faces_of_person, &history.compared_faces_of_person, Person, Faces),
+            (self.failed_fields, &history.failed_fields, ClientAndPerson, Fields),
+            (self.failed_fields_long, &history.failed_fields, ClientAndPerson, Fields),
+        ]
+        .into_iter()
+        .filter(|(.., refused)| kind == TrialKind::Face || *refused == Fields)
+        .map(|(limit, times, scope, refused)| {
+            let (count, last_allowed) = Counted::within(limit, times, now);
+            Counted { limit, scope, refused, count, last_allowed, others: added.others(scope) }
+        })
+        .collect()
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trial_counts_for_its_client_and_person_until_it_ends() {
-        let running = RunningTrials::default();
-        let add = |client: &str, nik: &str| {
-            running.add(Subject { client: client.parse().unwrap(), nik: nik.parse().unwrap() })
-        };
-        let (one, two) = ("3174011403870000", "3174011403870099");
-        let first = add("bank", one);
-        assert_eq!(first.others, 0);
-        let second = add("bank", one);
-        assert_eq!((second.others, *first.count.borrow()), (1, 2));
-        assert_eq!((add("shop", one).others, add("bank", two).others), (0, 0));
-        drop(first.trial);
-        assert_eq!(*first.count.borrow(), 1);
-        assert_eq!(add("bank", one).others, 1);
-        assert_eq!(format!("{:?}", second.trial), "Trial");
-        drop(second.trial);
-        assert!(running.0.lock().unwrap().is_empty(), "no ended trial is kept");
+    fn are_half_used(&self, history: &TrialHistory) -> bool {
+        [
+            (self.failed_faces, &history.failed_faces),
+            (self.failed_faces_of_person, &history.failed_faces_of_person),
+        ]
+        .into_iter()
+        .any(|(limit, failed)| limit.is_on() && 2 * failed.len() >= limit.most as usize)
     }
 }

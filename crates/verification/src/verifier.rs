@@ -25,7 +25,7 @@ use crate::{
     face::{FaceOutcome, FaceRequest},
     samples::{Sampled, Samples},
     timing::{StepTimings, timed},
-    trials::Trials,
+    trials::{TrialKind, Trials},
 };
 
 /// Verifies people. A process has one, and all its requests share it.
@@ -93,7 +93,7 @@ impl Verifier {
     /// Makes a verifier of its parts.
     pub fn new(parts: VerifierParts) -> Self {
         Self {
-            trials: Trials::new(parts.config.failed_faces, parts.store.clone(), parts.clock),
+            trials: Trials::new(&parts.config, parts.store.clone(), parts.clock),
             parts: Arc::new(parts),
             unreadable_templates: Arc::default(),
             samples: Arc::default(),
@@ -135,8 +135,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`VerificationError`] when a database does not answer, the selfie cannot be used, too many faces have failed,
-    /// the service is full, or a fault occurs.
+    /// [`VerificationError`] when a database does not answer, the selfie cannot be used, too many trials have
+    /// failed, the service is full, or a fault occurs.
     pub async fn verify_face(
         &self,
         request: FaceRequest,
@@ -149,7 +149,7 @@ impl Verifier {
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, info_span!("registry"), lookup),
-            self.trials.begin(&request.client, &request.nik, deadline)
+            self.trials.begin(TrialKind::Face, &request.client, &request.nik, deadline)
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
         let trial = trial?;
@@ -171,14 +171,18 @@ impl Verifier {
             let Identity { contract, calibration_id, .. } = engine.identity();
             ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
         });
-        Ok(FaceOutcome { decision: judge(judgement), name_match, compared_under, timings, trial })
+        let decision = judge(judgement);
+        let shown_percentage = compared_under
+            .as_ref()
+            .map_or(decision.results.face_image_percentage, |_| self.parts.config.shown(&decision.results));
+        Ok(FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial })
     }
 
     /// Verifies a person's claims without a face.
     ///
     /// # Errors
     ///
-    /// [`VerificationError::RegistryUnavailable`] when the registry does not answer before the deadline.
+    /// [`VerificationError`] when a database does not answer, or too many fields were wrong.
     pub async fn verify_fields(
         &self,
         request: BasicRequest,
@@ -186,11 +190,14 @@ impl Verifier {
     ) -> Result<BasicOutcome, VerificationError> {
         let mut timings = StepTimings::default();
         let lookup = within(deadline, self.parts.registry.civil_record(&request.nik));
-        let record = timed(&mut timings.registry, info_span!("registry"), lookup)
-            .await
-            .map_err(VerificationError::RegistryUnavailable)?;
+        let (record, trial) = tokio::join!(
+            timed(&mut timings.registry, info_span!("registry"), lookup),
+            self.trials.begin(TrialKind::Fields, &request.client, &request.nik, deadline)
+        );
+        let record = record.map_err(VerificationError::RegistryUnavailable)?;
+        let trial = trial?;
         let judged = basic::judge_fields(record.as_ref(), &request, &self.parts.config.names);
-        Ok(BasicOutcome { timings, ..judged })
+        Ok(BasicOutcome { timings, trial, ..judged })
     }
 
     /// Current figures for an operator.

@@ -12,7 +12,8 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use padan_domain::{
-    CertificateName, ClientName, ClientRules, Clock, Endpoint, RequestRate, Username, parse_network,
+    CertificateName, ClientName, ClientRules, Clock, Endpoint, GrantedFields, RequestRate, UnknownField,
+    Username, parse_network,
 };
 use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
@@ -51,7 +52,7 @@ enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Replace all limits of a client; a limit that is not given is removed
+    /// Replace all limits of a client; a limit that is not given is removed, except the rate, which stays
     Set {
         /// Name of the client
         name: ClientName,
@@ -115,6 +116,10 @@ fn endpoint_parser() -> impl TypedValueParser<Value = Endpoint> {
     PossibleValuesParser::new(Endpoint::ALL.map(Endpoint::as_str)).try_map(|name| name.parse())
 }
 
+fn parse_fields(list: &str) -> Result<GrantedFields, UnknownField> {
+    GrantedFields::parse(list.split(',').map(str::trim))
+}
+
 /// The limits of a client.
 #[derive(Debug, Args)]
 struct RuleArguments {
@@ -130,9 +135,19 @@ struct RuleArguments {
     /// Endpoint that the client may call; may be repeated [default: all]
     #[arg(long, value_name = "NAME", value_parser = endpoint_parser())]
     endpoint: Vec<Endpoint>,
-    /// Maximum requests per second, counted by each service process [default: unlimited]
+    /// Fields of basic verification that the client may have compared, with commas [default: default]
+    ///
+    /// The word `default` stands for all fields but `no_kk` and `mother_maiden_name`, which must be named, such as
+    /// `--fields default,mother_maiden_name`. A field that is not allowed is answered null.
+    #[arg(long, value_name = "NAMES", value_parser = parse_fields)]
+    fields: Option<GrantedFields>,
+    /// Maximum requests per second, counted by each service process [default: 20, and 40 at once, for a new client; the
+    /// rate that it has for `set`]
     #[arg(long, value_name = "PER SECOND")]
     rate: Option<f64>,
+    /// Do not limit the rate
+    #[arg(long, conflicts_with = "rate")]
+    no_rate: bool,
     /// Maximum requests at once, before the rate applies [default: as many as --rate allows in a second]
     #[arg(long, requires = "rate")]
     burst: Option<u32>,
@@ -165,7 +180,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
                 show::print_client(&store, &client, &Clock::System, *json).await?;
             }
             ClientCommand::Set { name, rules } => {
-                report_change(open_store()?.set_client_rules(name, &rules.rules()?).await?, name, "changed")?;
+                set_rules(&open_store()?, name, rules).await?;
             }
             ClientCommand::Disable { name } => {
                 report_change(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
@@ -192,7 +207,7 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
         username,
         password: ClientSecret::generate()?,
         api_key: ClientSecret::generate()?,
-        rules: add.rules.rules()?,
+        rules: add.rules.rules(Some(RequestRate::of_new_clients()))?,
     };
     if !store.add_client(&client).await? {
         bail!(
@@ -207,7 +222,23 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
         password: Some(&client.password),
         api_key: Some(&client.api_key),
     };
-    secrets.print(add.json)
+    secrets.print(add.json)?;
+    match client.rules.rate {
+        Some(rate) => eprintln!(
+            "{} may send {} requests a second to each process, and {} at once. --rate sets another rate, --no-rate none.",
+            client.name,
+            rate.per_second(),
+            rate.burst()
+        ),
+        None => eprintln!("{} may send requests without a limit of their rate.", client.name),
+    }
+    Ok(())
+}
+
+async fn set_rules(store: &Store, name: &ClientName, rules: &RuleArguments) -> Result<()> {
+    let Some(present) = store.client(name).await? else { bail!("there is no client {name}") };
+    let rules = rules.rules(present.rules.rate)?;
+    report_change(store.set_client_rules(name, &rules).await?, name, "changed")
 }
 
 async fn rotate_client(store: &Store, rotate: &RotateArguments) -> Result<()> {
@@ -239,12 +270,18 @@ fn report_change(was_found: bool, name: &ClientName, change: &str) -> Result<()>
 }
 
 impl RuleArguments {
-    fn rules(&self) -> Result<ClientRules> {
+    /// The rules. `usual` is the rate if the arguments say nothing about it.
+    fn rules(&self, usual: Option<RequestRate>) -> Result<ClientRules> {
+        let rate = match self.rate {
+            Some(rate) => Some(RequestRate::new(rate, self.burst)?),
+            None => usual.filter(|_| !self.no_rate),
+        };
         Ok(ClientRules {
             networks: self.network.clone(),
             certificates: self.certificate.clone(),
             endpoints: (!self.endpoint.is_empty()).then(|| self.endpoint.clone()),
-            rate: self.rate.map(|rate| RequestRate::new(rate, self.burst)).transpose()?,
+            fields: self.fields.clone().unwrap_or_default(),
+            rate,
             daily_quota: self.daily_quota,
             monthly_quota: self.monthly_quota,
         })

@@ -239,11 +239,20 @@ fn photos_beyond_the_queue_are_refused_and_the_others_answered() {
         requests.into_iter().map(|request| request.join().unwrap()).collect()
     });
     let refused = answers.iter().filter(|answer| answer.status == 429).collect::<Vec<_>>();
+    let exported = service.command(&["audit", "export", "--format", "jsonl"]);
+    let exported = String::from_utf8(exported.stdout).unwrap();
+    let rows: Vec<serde_json::Value> =
+        exported.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(!refused.is_empty() && answers.iter().any(|answer| answer.status == 200));
     assert_eq!(answers.iter().filter(|answer| answer.status != 200).count(), refused.len());
     for answer in refused {
         assert_eq!(answer.reason_code, "OVERLOADED");
         assert!(answer.headers.contains_key("retry-after"));
+        // It tells that the registry has the person, so it is recorded.
+        let row = rows.iter().find(|row| row["request_id"] == answer.headers["request-id"].to_str().unwrap());
+        let row = row.expect("a row");
+        assert_eq!((&row["reason"], &row["client"]), (&"OVERLOADED".into(), &"bank".into()));
+        assert_eq!(row["person_key"].as_str().unwrap().len(), 64);
     }
     assert_eq!(service.verify(&Claim::matching()).status, 200, "the service recovers");
 }

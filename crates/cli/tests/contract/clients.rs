@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A client's user name, password and API key.
-type Credentials = [String; 3];
+pub(crate) type Credentials = [String; 3];
 
 fn secrets(service: &TestService, words: &[&str]) -> Value {
     let output = service.command(&[&["client"], words, &["--json"]].concat());
@@ -23,12 +23,12 @@ fn secrets(service: &TestService, words: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn add(service: &TestService, name: &str, rules: &[&str]) -> Credentials {
+pub(crate) fn add(service: &TestService, name: &str, rules: &[&str]) -> Credentials {
     let secrets = secrets(service, &[&["add", name], rules].concat());
     ["username", "password", "api_key"].map(|key| secrets[key].as_str().unwrap().to_owned())
 }
 
-fn change(service: &TestService, words: &[&str]) {
+pub(crate) fn change(service: &TestService, words: &[&str]) {
     let output = service.command(&[&["client"], words].concat());
     assert!(output.status.success(), "{output:?}");
 }
@@ -153,11 +153,42 @@ fn a_rate_is_enforced_and_retry_after_is_sent() {
 }
 
 #[test]
+fn a_new_client_has_a_rate_that_is_lifted_by_a_word_of_its_own() {
+    let service = TestService::start();
+    let told = |name: &str, rules: &[&str]| {
+        let output = service.command(&[&["client", "add", name], rules].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let rate = |name: &str| {
+        let shown = service.command(&["client", "show", name, "--json"]).stdout;
+        let shown: Value = serde_json::from_slice(&shown).unwrap();
+        (shown["requests_per_second"].as_f64(), shown["burst"].as_u64())
+    };
+    assert!(told("telco", &[]).contains("20 requests a second to each process, and 40 at once"));
+    assert_eq!(rate("telco"), (Some(20.0), Some(40)));
+    assert!(told("shop", &["--rate", "3"]).contains("3 requests a second to each process, and 3 at once"));
+    assert!(told("bank", &["--no-rate"]).contains("without a limit"));
+    assert_eq!(rate("bank"), (None, None));
+    change(&service, &["set", "telco", "--daily-quota", "9"]);
+    assert_eq!(rate("telco"), (Some(20.0), Some(40)), "what `set` does not name of the rate stays");
+    change(&service, &["set", "bank", "--daily-quota", "9"]);
+    assert_eq!(rate("bank"), (None, None));
+    change(&service, &["set", "telco", "--rate", "5"]);
+    assert_eq!(rate("telco"), (Some(5.0), Some(5)));
+    change(&service, &["set", "telco", "--no-rate"]);
+    assert_eq!(rate("telco"), (None, None));
+    assert!(!service.command(&["client", "set", "telco", "--no-rate", "--rate", "1"]).status.success());
+    assert!(!service.command(&["client", "set", "nobody", "--no-rate"]).status.success());
+}
+
+#[test]
 fn a_quota_is_shared_by_two_processes() {
     const QUOTA: u32 = 300;
     let service = TestService::start();
     let other = service.start_second_process();
-    let client = add(&service, "telco", &["--daily-quota", "300", "--monthly-quota", "100000"]);
+    let limits = ["--no-rate", "--daily-quota", "300", "--monthly-quota", "100000"];
+    let client = add(&service, "telco", &limits);
     let first = verify_name(&service, &client);
     assert_eq!(header(&first, "ratelimit-limit"), 300);
     assert_eq!(header(&first, "ratelimit-remaining"), 299);

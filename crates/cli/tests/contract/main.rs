@@ -39,4 +39,6 @@ mod traces;
 #[cfg(test)]
 mod transport;
 #[cfg(test)]
+mod trials;
+#[cfg(test)]
 mod wrong_input;

@@ -142,8 +142,9 @@ impl TestService {
         let clients_section =
             if settings.contains("[clients]") { "" } else { "[clients]\nfile = \"clients.toml\"\n\n" };
         let log_section = if settings.contains("[log]") { "" } else { "[log]\nformat = \"json\"\n\n" };
+        let unlimited = unlimited_trials(settings);
         let mut text = format!(
-            "{settings}\n{log_section}{clients_section}\
+            "{settings}\n{unlimited}{log_section}{clients_section}\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{}\"\ntemplate_keys = \"{}\"\n\
              audit_keys = \"{}\"\n",
@@ -464,6 +465,24 @@ impl Answer {
         assert!(decimals <= 2 && (1.0..=100.0).contains(&number.parse::<f64>().unwrap()), "{number}");
         format!("{head}face_image_percentage\":P}}}}")
     }
+}
+
+/// The limits of trials that the settings do not mention, turned off: tests ask about few persons, and often.
+fn unlimited_trials(settings: &str) -> String {
+    let off = "most = 0, window_seconds = 86400";
+    let fields =
+        ["person", "person_long", "client", "client_long"].map(|key| format!("{key} = {{ {off} }}\n"));
+    let of_person = off.replace(", ", "\n");
+    [
+        ("failed_fields", fields.concat()),
+        ("failed_faces_of_person", format!("{of_person}\n")),
+        ("compared_faces_of_person", format!("{of_person}\n")),
+    ]
+    .into_iter()
+    .filter(|(key, _)| !settings.contains(key))
+    .map(|(key, text)| format!("[verification.{key}]\n{text}\n"))
+    .collect::<Vec<_>>()
+    .concat()
 }
 
 /// A client needs a cryptography provider even where a test uses plain HTTP.

@@ -34,8 +34,11 @@ pub(crate) fn clients() -> String {
             hash(key)
         )
     };
-    client("bank", CREDENTIALS, "allowed_networks = [\"127.0.0.0/8\"]")
-        + &client("shop", DISABLED, "disabled = true")
+    client(
+        "bank",
+        CREDENTIALS,
+        "allowed_networks = [\"127.0.0.0/8\"]\nfields = [\"default\", \"no_kk\", \"mother_maiden_name\"]",
+    ) + &client("shop", DISABLED, "disabled = true")
         + &client("branch", ELSEWHERE, "allowed_networks = [\"192.0.2.0/24\"]")
 }
 

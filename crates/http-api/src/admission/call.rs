@@ -9,7 +9,7 @@ use actix_web::{
     },
 };
 use padan_domain::{ClientName, ReasonCode};
-use padan_verification::{AuditEvent, QuotaState, RequestEnding, Verifier};
+use padan_verification::{AuditEvent, Caller, QuotaState, RequestEnding, Verifier};
 
 use crate::{
     answer::{respond, respond_with_cause},
@@ -25,7 +25,7 @@ use crate::{
 ///
 /// [`answer`](Self::answer) is the only way to an [`Answer`]. It returns only after the call's row in the audit trail
 /// is durable, with three exceptions:
-/// - a 429 has no row;
+/// - a 429 has no row, unless the registry was asked before;
 /// - a body whose chunks are malformed is refused without waiting for the row;
 /// - a 503 is sent even if its row could not be written.
 ///
@@ -71,6 +71,7 @@ use crate::{
 #[must_use = "a call that is dropped is recorded as unanswered"]
 pub struct AdmittedCall<V: Verification> {
     call: IdentifiedCall<V>,
+    caller: Caller,
     _permit: InFlightPermit,
 }
 
@@ -78,8 +79,8 @@ pub struct AdmittedCall<V: Verification> {
 pub struct Answer(HttpResponse);
 
 impl<V: Verification> AdmittedCall<V> {
-    pub(super) fn new(call: IdentifiedCall<V>, permit: InFlightPermit) -> Self {
-        Self { call, _permit: permit }
+    pub(super) fn new(call: IdentifiedCall<V>, caller: Caller, permit: InFlightPermit) -> Self {
+        Self { call, caller, _permit: permit }
     }
 
     /// The request's body.
@@ -88,8 +89,8 @@ impl<V: Verification> AdmittedCall<V> {
     }
 
     /// The client that calls, and the findings so far, to be extended.
-    pub(crate) fn client_and_findings(&mut self) -> (&ClientName, &mut Findings) {
-        (&self.call.client, &mut self.call.findings)
+    pub(crate) fn caller_and_findings(&mut self) -> (&Caller, &mut Findings) {
+        (&self.caller, &mut self.call.findings)
     }
 
     /// Records the call in the audit trail, waits until its row is durable, and answers.
@@ -135,24 +136,30 @@ impl<V: Verification> IdentifiedCall<V> {
     }
 
     pub(super) async fn answer(mut self, result: Result<Verdict<V::Body>, Refusal>) -> Answer {
-        let (response, reason, trial) = match result {
+        let (response, reason, trial, is_audited) = match result {
             Ok(verdict) => {
                 let response = respond(verdict.reason, &verdict.body);
                 self.visit.update(|record| {
                     record.steps = verdict.timings.steps();
                     record.similarity = verdict.similarity();
+                    record.is_miss = verdict.is_miss();
+                    record.is_repeated_face = verdict.is_repeated_face();
                 });
                 self.findings.fields = verdict.fields;
                 self.findings.name_rules = verdict.name_rules;
                 self.findings.percentage = verdict.percentage;
                 self.findings.compared_under = verdict.compared_under;
-                (response, verdict.reason, verdict.trial)
+                (response, verdict.reason, verdict.trial, true)
             }
-            Err(refusal) => (refused::<V>(&refusal, &self.findings), refusal.reason(), None),
+            Err(refusal) => {
+                let is_audited = is_audited(&refusal);
+                (refused::<V>(&refusal, &self.findings), refusal.reason(), None, is_audited)
+            }
         };
         // From here on the row is written even if the client leaves.
         self.is_recorded = true;
-        let mut response = match self.record(reason).await {
+        let recorded = if is_audited { self.record(reason).await } else { Ok(()) };
+        let mut response = match recorded {
             Ok(()) => response,
             Err(NotDurable(cause)) => refused::<V>(&Refusal::store_unavailable(cause), &self.findings),
         };
@@ -166,9 +173,6 @@ impl<V: Verification> IdentifiedCall<V> {
 
     /// Makes the row durable. `Err` means that the answer must not be sent.
     async fn record(&self, reason: ReasonCode) -> Result<(), NotDurable> {
-        if !is_audited(reason) {
-            return Ok(());
-        }
         let event = self.event(RequestEnding::Answered(reason));
         if self.visit.body().is_broken() {
             // Nothing was found out, and the server closes such a connection: an answer that waits is never sent.
@@ -241,9 +245,12 @@ fn refused<V: Verification>(refusal: &Refusal, findings: &Findings) -> HttpRespo
     }
 }
 
-/// Whether an ending has a row. 401 and 429 are only counted.
-fn is_audited(reason: ReasonCode) -> bool {
-    !matches!(status_of(reason), StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS)
+/// Whether a refusal has a row. 401 and 429 are only counted, unless they tell what the registry has: a photo that finds
+/// the queue full belongs to a person whom the registry has.
+fn is_audited(refusal: &Refusal) -> bool {
+    let is_only_counted =
+        matches!(status_of(refusal.reason()), StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS);
+    refusal.is_after_look_up() || !is_only_counted
 }
 
 /// Inserts the state of the client's quota that has the fewest requests left.

@@ -68,6 +68,8 @@ impl RefusedHead {
             steps: &[],
             similarity: None,
             client: None,
+            is_miss: false,
+            is_repeated_face: false,
             is_over_share: false,
         });
         tracing::info!(id = id.recorded(), reason = reason.as_str(), "refused a head");

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_domain::{Clock, Endpoint, NameMatch, NameRules, Percentage, PersonName, ReasonCode};
+use padan_domain::{Clock, Endpoint, NameMatch, NameRules, PersonName, ReasonCode};
 use padan_store::{
     AuditEvent, AuditFault, AuditFilter, AuditHead, AuditLog, AuditReport, AuditRow, AuditTrail,
     ComparedUnder, Config, Forgotten, PrunedMonths, RequestEnding, Store, StoreError,
@@ -733,33 +733,4 @@ async fn a_writer_that_panics_is_reported() {
     assert!(matches!(recorded, Err(StoreError::Unavailable(_))), "{recorded:?}");
     tokio::time::timeout(Duration::from_secs(5), trail.writer_ended()).await.unwrap();
     assert!(matches!(trail.check(), Err(StoreError::Unavailable(_))));
-}
-
-#[tokio::test]
-async fn failed_faces_are_counted_by_person_client_and_time() {
-    let (_database, store) = migrated().await;
-    let trail = store.audit_trail(at("2026-03-04T05:00:00Z"));
-    for id in ["a", "b"] {
-        trail.record(event(id)).await.unwrap();
-    }
-    trail
-        .record(AuditEvent {
-            percentage: Some(Percentage::PASS_MARK.value()),
-            ending: RequestEnding::Answered(ReasonCode::Verified),
-            ..event("c")
-        })
-        .await
-        .unwrap();
-    trail.record(AuditEvent { percentage: Some(0.0), compared_under: None, ..event("d") }).await.unwrap();
-    let since = "2026-03-04T04:00:00Z".parse().unwrap();
-    let failed_at =
-        async |client: &str, since, n| store.nth_latest_failed_face(&nik(), client, since, n).await.unwrap();
-    assert_eq!(failed_at("bank", since, 2).await.unwrap().to_rfc3339(), "2026-03-04T05:00:00+00:00");
-    assert_eq!(
-        failed_at("bank", since, 3).await,
-        None,
-        "a face that passed and one that was not compared do not count"
-    );
-    assert_eq!(failed_at("shop", since, 1).await, None);
-    assert_eq!(failed_at("bank", "2026-03-04T05:00:00Z".parse().unwrap(), 1).await, None);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, RequestRate};
+use padan_domain::{ClientName, ClientRules, Clock, GrantedFields, QuotaPeriod, RequestRate};
 use padan_store::{ClientSecret, NewClient, QuotaRequest, Rotation, Store};
 
 use crate::fixture::migrated;
@@ -24,6 +24,7 @@ pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
                 format!("sha256:{}", "0a".repeat(32)).parse().unwrap(),
             ],
             endpoints: Some(vec!["verification".parse().unwrap()]),
+            fields: GrantedFields::parse(["default", "mother_maiden_name"]).unwrap(),
             rate: Some(RequestRate::new(2.5, Some(7)).unwrap()),
             daily_quota: 1000.try_into().ok(),
             monthly_quota: None,

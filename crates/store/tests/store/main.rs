@@ -34,3 +34,5 @@ mod rotation;
 mod settings;
 #[cfg(test)]
 mod templates;
+#[cfg(test)]
+mod trials;

@@ -1,5 +1,5 @@
 use padan_domain::{Clock, QuotaPeriod};
-use padan_store::{AuditFilter, AuditLog, Overview, StoreError};
+use padan_store::{AuditFilter, AuditLog, EventWindow, Overview, StoreError, TrialQuery};
 use padan_testing::TestDatabase;
 use sqlx::{Connection as _, Executor as _, PgConnection};
 
@@ -49,8 +49,18 @@ async fn the_services_role_suffices_and_has_no_more_privileges() {
         .record(event("a"))
         .await
         .unwrap();
-    let since = "2031-05-06T07:00:00Z".parse().unwrap();
-    assert!(service.nth_latest_failed_face(&nik(), "bank", since, 1).await.unwrap().is_some());
+    let window = EventWindow { since: "2031-05-06T07:00:00Z".parse().unwrap(), most: 1 };
+    let query = TrialQuery {
+        nik: nik(),
+        client: "bank".parse().unwrap(),
+        failed_faces: window,
+        failed_faces_of_person: window,
+        compared_faces_of_person: window,
+        failed_fields: window,
+    };
+    assert_eq!(service.trial_history(&query).await.unwrap().failed_fields.len(), 1);
+    let failures = service.client_failures(&query.client, [window; 2]).await.unwrap();
+    assert_eq!(failures.map(|failures| failures.count), [1, 1]);
     assert_eq!(service.newest_enrolment().await.unwrap(), None);
     assert_eq!(service.excess_privileges().await.unwrap(), Vec::<String>::new());
     assert_eq!(owner.excess_privileges().await.unwrap(), ["is a superuser"]);

@@ -1,7 +1,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Result;
-use padan_domain::{ClientName, Clock, QuotaPeriod, Username};
+use padan_domain::{ClientName, Clock, GrantedFields, QuotaPeriod, Username};
 use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
@@ -96,6 +96,7 @@ fn properties(client: &ClientProfile) -> Map<String, Value> {
         "networks": rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "certificates": rules.certificates.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "endpoints": endpoints,
+        "fields": rules.fields.words(),
         "requests_per_second": rules.rate.map(|rate| rate.per_second()),
         "burst": rules.rate.map(|rate| rate.burst()),
         "daily_quota": rules.daily_quota,
@@ -117,6 +118,8 @@ fn limits(client: &ClientProfile) -> String {
     let parts = [
         (!networks.is_empty()).then(|| format!("from {networks}")),
         (!rules.certificates.is_empty()).then(|| "with a certificate".to_owned()),
+        (rules.fields != GrantedFields::default())
+            .then(|| format!("fields {}", rules.fields.words().join(","))),
         rules.rate.map(|rate| format!("{}/s burst {}", rate.per_second(), rate.burst())),
         rules.daily_quota.map(|quota| format!("{quota} per day")),
         rules.monthly_quota.map(|quota| format!("{quota} per month")),

@@ -1,0 +1,208 @@
+//! The trials that count against a limit, as the audit trail has them.
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{ClientName, NationalId};
+use sqlx::PgConnection;
+
+use crate::{error::StoreError, store::Store};
+
+/// Selects the latest events of a time.
+#[derive(Debug, Clone, Copy)]
+pub struct EventWindow {
+    /// Only later events are selected.
+    pub since: DateTime<Utc>,
+    /// At most so many events are selected; 0 selects none and costs nothing.
+    pub most: u32,
+}
+
+/// Selects the trials of a person.
+#[derive(Debug, Clone)]
+pub struct TrialQuery {
+    /// The person.
+    pub nik: NationalId,
+    /// The client.
+    pub client: ClientName,
+    /// Faces of the client that failed for the person.
+    pub failed_faces: EventWindow,
+    /// Faces of all clients that failed for the person.
+    pub failed_faces_of_person: EventWindow,
+    /// Faces of all clients that were compared for the person.
+    pub compared_faces_of_person: EventWindow,
+    /// Requests of the client with a wrong field of the person, or with an unknown NIK.
+    pub failed_fields: EventWindow,
+}
+
+/// The times of the selected trials, each list from the latest on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrialHistory {
+    /// Faces of the client that failed. A face below the pass mark counts even when another field was wrong, since the
+    /// answer may have had its percentage.
+    pub failed_faces: Vec<DateTime<Utc>>,
+    /// Faces of all clients that failed.
+    pub failed_faces_of_person: Vec<DateTime<Utc>>,
+    /// Faces of all clients that were compared.
+    pub compared_faces_of_person: Vec<DateTime<Utc>>,
+    /// Requests of the client with a wrong field or an unknown NIK.
+    pub failed_fields: Vec<DateTime<Utc>>,
+}
+
+/// How many requests of a client had a wrong field or an unknown NIK.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientFailures {
+    /// The number, at most that of the window.
+    pub count: u32,
+    /// The time of the earliest one that was counted.
+    pub earliest: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// The trials of a person.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn trial_history(&self, query: &TrialQuery) -> Result<TrialHistory, StoreError> {
+        let person = self.0.person_keys.of(&query.nik)?;
+        let rows = self.pool().run(trials, &(person, query.clone())).await?;
+        let mut history = TrialHistory::default();
+        for TrialRow { list, at } in rows {
+            match list {
+                0 => history.failed_faces.push(at),
+                1 => history.failed_faces_of_person.push(at),
+                2 => history.compared_faces_of_person.push(at),
+                _ => history.failed_fields.push(at),
+            }
+        }
+        for list in [
+            &mut history.failed_faces,
+            &mut history.failed_faces_of_person,
+            &mut history.compared_faces_of_person,
+            &mut history.failed_fields,
+        ] {
+            list.sort_unstable_by(|one, other| other.cmp(one));
+        }
+        Ok(history)
+    }
+
+    /// How many requests of a client had a wrong field or an unknown NIK, whoever they were about, in two windows.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn client_failures(
+        &self,
+        client: &ClientName,
+        windows: [EventWindow; 2],
+    ) -> Result<[ClientFailures; 2], StoreError> {
+        let FailuresRow { short, short_earliest, long, long_earliest } =
+            self.pool().run(failures, &(client.clone(), windows)).await?;
+        let counted = |count: i64, earliest| ClientFailures {
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            earliest,
+        };
+        Ok([counted(short, short_earliest), counted(long, long_earliest)])
+    }
+}
+
+struct TrialRow {
+    list: i32,
+    at: DateTime<Utc>,
+}
+
+fn trials<'c>(
+    connection: &'c mut PgConnection,
+    (person, query): &'c ([u8; 32], TrialQuery),
+) -> BoxFuture<'c, sqlx::Result<Vec<TrialRow>>> {
+    sqlx::query_as!(
+        TrialRow,
+        r#"SELECT 0 AS "list!", at AS "at!"
+             FROM (SELECT at FROM store.audit_event
+                    WHERE person_key = $1 AND client = $2 AND at > $3
+                      AND percentage < 75 AND contract_id IS NOT NULL
+                    ORDER BY at DESC LIMIT $4) AS failed_face
+           UNION ALL
+           SELECT 1, at
+             FROM (SELECT at FROM store.audit_event
+                    WHERE person_key = $1 AND at > $5
+                      AND percentage < 75 AND contract_id IS NOT NULL
+                    ORDER BY at DESC LIMIT $6) AS failed_face_of_person
+           UNION ALL
+           SELECT 2, at
+             FROM (SELECT at FROM store.audit_event
+                    WHERE person_key = $1 AND at > $7 AND contract_id IS NOT NULL
+                    ORDER BY at DESC LIMIT $8) AS compared_face
+           UNION ALL
+           SELECT 3, at
+             FROM (SELECT at FROM store.audit_event
+                    WHERE person_key = $1 AND client = $2 AND at > $9
+                      AND fields LIKE '%:false%' AND kind = 'request'
+                    ORDER BY at DESC LIMIT $10) AS failed_field"#,
+        person.as_slice(),
+        query.client.as_str(),
+        query.failed_faces.since,
+        i64::from(query.failed_faces.most),
+        query.failed_faces_of_person.since,
+        i64::from(query.failed_faces_of_person.most),
+        query.compared_faces_of_person.since,
+        i64::from(query.compared_faces_of_person.most),
+        query.failed_fields.since,
+        i64::from(query.failed_fields.most)
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+struct FailuresRow {
+    short: i64,
+    short_earliest: Option<DateTime<Utc>>,
+    long: i64,
+    long_earliest: Option<DateTime<Utc>>,
+}
+
+fn failures<'c>(
+    connection: &'c mut PgConnection,
+    (client, [short, long]): &'c (ClientName, [EventWindow; 2]),
+) -> BoxFuture<'c, sqlx::Result<FailuresRow>> {
+    sqlx::query_as!(
+        FailuresRow,
+        r#"SELECT short.count AS "short!", short.earliest AS short_earliest,
+                  long.count AS "long!", long.earliest AS long_earliest
+             FROM (SELECT count(*) AS count, min(at) AS earliest
+                     FROM (SELECT at FROM store.audit_event
+                            WHERE client = $1 AND at > $2 AND fields LIKE '%:false%' AND kind = 'request'
+                            ORDER BY at DESC LIMIT $3) AS latest) AS short,
+                  (SELECT count(*) AS count, min(at) AS earliest
+                     FROM (SELECT at FROM store.audit_event
+                            WHERE client = $1 AND at > $4 AND fields LIKE '%:false%' AND kind = 'request'
+                            ORDER BY at DESC LIMIT $5) AS latest) AS long"#,
+        client.as_str(),
+        short.since,
+        i64::from(short.most),
+        long.since,
+        i64::from(long.most)
+    )
+    .fetch_one(connection)
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use padan_domain::Percentage;
+
+    /// The statements have the conditions of the partial indexes as literals, since PostgreSQL does not use a partial
+    /// index for a bound parameter.
+    #[test]
+    fn the_statements_have_the_conditions_of_their_indexes() {
+        let statements = include_str!("trial_history.rs");
+        let failed_face =
+            format!("percentage < {} AND contract_id IS NOT NULL\n", Percentage::PASS_MARK.value());
+        let index = include_str!("../../../migrations/store/0004_audit.sql");
+        assert!(index.contains(&failed_face.replace('\n', ";")));
+        assert_eq!(statements.matches(&format!("AND {failed_face}")).count(), 2);
+        let failed_field = "fields LIKE '%:false%' AND kind = 'request'";
+        let index = include_str!("../../../migrations/store/0013_trials.sql");
+        assert_eq!(index.matches(&format!("WHERE {failed_field};")).count(), 2);
+        assert_eq!(statements.matches(&format!("AND {failed_field}\n")).count(), 3);
+    }
+}

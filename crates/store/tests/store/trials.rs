@@ -1,0 +1,186 @@
+//! The trials that count against limits, from the rows of the audit trail.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use padan_domain::{Clock, NationalId, Percentage, ReasonCode};
+use padan_store::{
+    AuditEvent, AuditTrail, ClientFailures, EventWindow, RequestEnding, Store, TrialHistory, TrialQuery,
+};
+
+use crate::{
+    audit::event,
+    fixture::{migrated, nik},
+};
+
+const OTHER: &str = "3174011403870099";
+
+fn moment(minute: u32) -> DateTime<Utc> {
+    format!("2026-03-04T05:{minute:02}:00Z").parse().unwrap()
+}
+
+/// Records what `change` makes of a face that failed beside a wrong name, at a minute.
+async fn record(store: &Store, minute: u32, change: impl FnOnce(AuditEvent) -> AuditEvent) {
+    let trail: AuditTrail = store.audit_trail(Clock::Fixed(moment(minute)));
+    trail.record(change(event("a"))).await.unwrap();
+}
+
+fn of(client: &str, event: AuditEvent) -> AuditEvent {
+    AuditEvent { client: client.parse().unwrap(), ..event }
+}
+
+fn about(nik: &str, event: AuditEvent) -> AuditEvent {
+    AuditEvent { nik: nik.parse().ok(), ..event }
+}
+
+/// Name and face match.
+fn passed(event: AuditEvent) -> AuditEvent {
+    AuditEvent {
+        percentage: Some(Percentage::PASS_MARK.value()),
+        ending: RequestEnding::Answered(ReasonCode::Verified),
+        fields: vec![("nik", Some(true)), ("name", Some(true))],
+        ..event
+    }
+}
+
+/// A basic verification with a wrong field.
+fn wrong_field(event: AuditEvent) -> AuditEvent {
+    let fields = vec![("nik", Some(true)), ("name", Some(true)), ("rt", Some(false))];
+    AuditEvent { percentage: None, compared_under: None, fields, ..event }
+}
+
+/// A NIK that is not in the registry: the answer shows 0.
+fn unknown(event: AuditEvent) -> AuditEvent {
+    let fields = vec![("nik", Some(false)), ("name", None)];
+    AuditEvent { percentage: Some(0.0), compared_under: None, fields, ..event }
+}
+
+async fn history(
+    store: &Store,
+    nik: NationalId,
+    client: &str,
+    since: DateTime<Utc>,
+    most: u32,
+) -> TrialHistory {
+    let window = EventWindow { since, most };
+    let query = TrialQuery {
+        nik,
+        client: client.parse().unwrap(),
+        failed_faces: window,
+        failed_faces_of_person: window,
+        compared_faces_of_person: window,
+        failed_fields: window,
+    };
+    store.trial_history(&query).await.unwrap()
+}
+
+#[tokio::test]
+async fn trials_are_told_apart_by_client_person_kind_and_time() {
+    let (_database, store) = migrated().await;
+    record(&store, 1, |event| event).await;
+    record(&store, 2, passed).await;
+    record(&store, 3, |event| of("shop", event)).await;
+    record(&store, 4, wrong_field).await;
+    record(&store, 5, |event| about(OTHER, unknown(event))).await;
+    record(&store, 6, |event| of("shop", wrong_field(event))).await;
+    let minutes = |minutes: &[u32]| minutes.iter().copied().map(moment).collect::<Vec<_>>();
+    assert_eq!(
+        history(&store, nik(), "bank", moment(0), 9).await,
+        TrialHistory {
+            failed_faces: minutes(&[1]),
+            failed_faces_of_person: minutes(&[3, 1]),
+            compared_faces_of_person: minutes(&[3, 2, 1]),
+            failed_fields: minutes(&[4, 1]),
+        }
+    );
+    assert_eq!(
+        history(&store, nik(), "bank", moment(1), 1).await,
+        TrialHistory {
+            failed_faces: vec![],
+            failed_faces_of_person: minutes(&[3]),
+            compared_faces_of_person: minutes(&[3]),
+            failed_fields: minutes(&[4]),
+        },
+        "the latest ones after the moment"
+    );
+    assert_eq!(
+        history(&store, OTHER.parse().unwrap(), "bank", moment(0), 9).await,
+        TrialHistory { failed_fields: minutes(&[5]), ..TrialHistory::default() },
+        "no face was compared with 0"
+    );
+    assert_eq!(history(&store, nik(), "bank", moment(0), 0).await, TrialHistory::default());
+}
+
+#[tokio::test]
+async fn failures_of_a_client_are_counted_over_all_persons_in_two_windows() {
+    let (_database, store) = migrated().await;
+    record(&store, 1, |event| about(OTHER, unknown(event))).await;
+    record(&store, 2, passed).await;
+    record(&store, 3, wrong_field).await;
+    record(&store, 4, |event| event).await;
+    record(&store, 5, |event| of("shop", event)).await;
+    let count = async |client: &str, since: [u32; 2], most: u32| {
+        let windows = since.map(|minute| EventWindow { since: moment(minute), most });
+        store.client_failures(&client.parse().unwrap(), windows).await.unwrap()
+    };
+    let counted = |count, minute: u32| ClientFailures { count, earliest: Some(moment(minute)) };
+    assert_eq!(count("bank", [2, 0], 9).await, [counted(2, 3), counted(3, 1)]);
+    assert_eq!(count("bank", [2, 0], 2).await, [counted(2, 3), counted(2, 3)], "at most so many are counted");
+    let none = ClientFailures { count: 0, earliest: None };
+    assert_eq!(count("bank", [4, 0], 0).await, [none, none]);
+    assert_eq!(count("shop", [5, 4], 9).await, [none, counted(1, 5)]);
+}
+
+#[tokio::test]
+async fn an_operator_s_rows_are_no_failures_of_a_client() {
+    let (database, store) = migrated().await;
+    record(&store, 1, |event| event).await;
+    // A row of another kind that has a field of this text.
+    database
+        .execute(
+            "ALTER TABLE store.audit_event DROP CONSTRAINT kind_is_known;
+             INSERT INTO store.audit_event (at, writer, sequence, kind, client, reason, fields, milliseconds, key_id, mac)
+             SELECT at, writer, 99, 'other', client, 'OK', '{\"disabled\":false}', 0, key_id, mac
+               FROM store.audit_event",
+        )
+        .await;
+    let since = moment(0) - TimeDelta::hours(1);
+    let windows = [EventWindow { since, most: 9 }; 2];
+    let counted = store.client_failures(&"bank".parse().unwrap(), windows).await.unwrap();
+    assert_eq!(counted.map(|failures| failures.count), [1, 1]);
+}
+
+/// The look-ups of a busy month read the few failures, not all rows.
+#[tokio::test]
+async fn the_look_ups_use_their_indexes() {
+    let (database, store) = migrated().await;
+    record(&store, 1, |event| event).await;
+    database
+        .execute(
+            "INSERT INTO store.audit_event
+                    (at, writer, sequence, kind, client, reason, person_key, person_key_id, person_salt, person_seal, fields,
+                     percentage, contract_id, milliseconds, key_id, mac)
+             SELECT at + number * interval '1 millisecond', writer, 1 + number, kind, client, reason, person_key,
+                    person_key_id, person_salt, person_seal,
+                    CASE WHEN number % 1000 = 0 THEN fields ELSE '{\"nik\":true,\"name\":true}' END,
+                    90, contract_id, milliseconds, key_id, mac
+               FROM store.audit_event, generate_series(1, 50000) AS number;
+             ANALYZE store.audit_event",
+        )
+        .await;
+    for (condition, index) in [
+        (
+            "person_key = (SELECT person_key FROM store.audit_event LIMIT 1) AND client = 'bank'",
+            "person_key_client_at_idx",
+        ),
+        ("client = 'bank'", "client_at_idx"),
+    ] {
+        let plan = database
+            .texts(&format!(
+                "EXPLAIN SELECT at FROM store.audit_event
+                  WHERE {condition} AND at > '2026-03-01' AND fields LIKE '%:false%' AND kind = 'request'
+                  ORDER BY at DESC LIMIT 30"
+            ))
+            .await
+            .join("\n");
+        assert!(plan.contains(index), "{plan}");
+    }
+}
