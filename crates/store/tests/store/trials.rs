@@ -166,13 +166,8 @@ async fn the_look_ups_use_their_indexes() {
              ANALYZE store.audit_event",
         )
         .await;
-    for (condition, index) in [
-        (
-            "person_key = (SELECT person_key FROM store.audit_event LIMIT 1) AND client = 'bank'",
-            "person_key_client_at_idx",
-        ),
-        ("client = 'bank'", "client_at_idx"),
-    ] {
+    let person = "person_key = (SELECT person_key FROM store.audit_event LIMIT 1)";
+    for condition in [format!("{person} AND client = 'bank'"), "client = 'bank'".to_owned()] {
         let plan = database
             .texts(&format!(
                 "EXPLAIN SELECT at FROM store.audit_event
@@ -181,6 +176,6 @@ async fn the_look_ups_use_their_indexes() {
             ))
             .await
             .join("\n");
-        assert!(plan.contains(index), "{plan}");
+        assert!(plan.contains("client_at_idx"), "{plan}");
     }
 }
