@@ -211,14 +211,14 @@ impl Step {
     fn check(&self, row: &AuditRow, previous: &PreviousMacs) -> Result<RowFormat, StoreError> {
         let previous = previous.get(&(row.writer, row.sequence)).map(Vec::as_slice).unwrap_or_default();
         let place = RowLocation::of(row);
-        let fault = if !self.keys.has(&row.key_id) {
-            AuditFault::UnknownKey { row: place, key_id: row.key_id.clone() }
-        } else {
+        let fault = if self.keys.has(&row.key_id) {
             match row.format_after_any(previous, &self.keys) {
                 None => AuditFault::Changed(place),
                 Some(format) if !row.person_is_sealed(format) => AuditFault::PersonChanged(place),
                 Some(format) => return Ok(format),
             }
+        } else {
+            AuditFault::UnknownKey { row: place, key_id: row.key_id.clone() }
         };
         Err(StoreError::Tampered(fault.to_string()))
     }
