@@ -231,6 +231,8 @@ impl Worker {
             drop(charge);
             // Before the answer, so that the time of an answered request is charged.
             let _ = catch_unwind(AssertUnwindSafe(|| counts.observe(JobEvent::Ended(ended))));
+            // The memory of the photo is free before its caller goes on: it is counted until then.
+            drop(job.photo);
             // Sending fails when the caller no longer waits.
             let _ = job.answer.send(result);
         }
