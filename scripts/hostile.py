@@ -1,4 +1,5 @@
-"""Measures what expensive photos take: see hostile.sh. With --write FOLDER it only writes those of the accepted ones that take the longest.
+"""Measures what expensive photos take: see hostile.sh. With --write FOLDER it only writes those of the accepted ones that
+take the longest.
 
 Every photo is made here. The program is measured with a small photo without a face first, and what it takes then is
 subtracted.

@@ -127,7 +127,8 @@ impl Engine {
         &self.identity.calibration
     }
 
-    /// Sets the observer that is called when a worker starts on a photo and when it has finished. Later calls change nothing.
+    /// Sets the observer that is called when a worker starts on a photo and when it has finished. Later calls change
+    /// nothing.
     pub fn observe_jobs(&self, observer: JobObserver) {
         self.workers.observe_jobs(observer);
     }

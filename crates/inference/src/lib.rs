@@ -7,8 +7,8 @@
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
 //!
-//! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes. The [`Caller`]
-//! of a photo is a number without a meaning here.
+//! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes.
+//! The [`Caller`] of a photo is a number without a meaning here.
 //!
 //! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
 //!

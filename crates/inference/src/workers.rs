@@ -1,7 +1,8 @@
 //! Worker threads behind a bounded queue, whose order is fair to the callers.
 //!
-//! A full queue refuses a photo at once: one of the caller that has the most in it. A worker drops a queued photo without decoding it if its deadline has passed
-//! or its caller no longer waits. A panic ends the job that caused it, not the worker.
+//! A full queue refuses a photo at once: one of the caller that has the most in it. A worker drops a queued photo
+//! without decoding it if its deadline has passed or its caller no longer waits. A panic ends the job that caused it,
+//! not the worker.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},

@@ -6,8 +6,9 @@
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`], [`Store::add_client`]) and how much of their quotas is
-//! used ([`Store::take_quota`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`] several processes share the enrolment of all people and
-//! resume it after one was killed. [`Store::active_model`] returns the model set that the services use.
+//! used ([`Store::take_quota`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`]
+//! several processes share the enrolment of all people and resume it after one was killed. [`Store::active_model`]
+//! returns the model set that the services use.
 //!
 //! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. A [`ClientSecret`] is
 //! generated here, shown once and not stored.

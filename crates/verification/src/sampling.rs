@@ -16,8 +16,8 @@ const TEMPLATES_INTERVAL: Duration = Duration::from_secs(30);
 const CPU_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Verifier {
-    /// Starts the tasks that sample figures, a task that saves the processor time of the clients, and a task that ends when the writer of the audit trail does. Must be
-    /// called within a Tokio runtime.
+    /// Starts the tasks that sample figures, a task that saves the processor time of the clients, and a task that ends
+    /// when the writer of the audit trail does. Must be called within a Tokio runtime.
     pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
         let trail = self.parts.audit.clone();
         tasks.spawn("audit writer", async move { trail.writer_ended().await });

@@ -11,8 +11,8 @@ use super::{
     jpeg_file::{Component, Frame, HUFFMAN_TABLES, JpegFile, RESTART_INTERVAL, Scan, huffman_tables},
 };
 
-/// The bytes that each scan's data takes, in order. `None` when data is missing or damaged, when the file has no Huffman
-/// codes, or at the deadline.
+/// The bytes that each scan's data takes, in order. `None` when data is missing or damaged, when the file has no
+/// Huffman codes, or at the deadline.
 pub(crate) fn scan_lengths(file: &JpegFile<'_>, time: &TimeLeft) -> Option<Vec<usize>> {
     if !matches!(file.frame.marker, 0xc0..=0xc2) {
         return None;

@@ -57,8 +57,8 @@ impl<'a> JpegFile<'a> {
     /// The samples that the scans code together. Those of arithmetic coding are weighted.
     pub(crate) fn coded_samples(&self) -> u64 {
         const SAMPLES_PER_BLOCK: u64 = 64;
-        /// A coefficient takes up to 33 binary decisions, none of which needs data: a photo of 20 megapixels in 655 bytes
-        /// takes 85 ns a sample.
+        /// A coefficient takes up to 33 binary decisions, none of which needs data: a photo of 20 megapixels in 655
+        /// bytes takes 85 ns a sample.
         const ARITHMETIC_WEIGHT: u64 = 64;
         let weight = if completeness::is_arithmetic(&self.frame) { ARITHMETIC_WEIGHT } else { 1 };
         let scans = self.segments.iter().filter_map(|segment| segment.scan.as_ref());

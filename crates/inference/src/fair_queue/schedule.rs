@@ -165,9 +165,9 @@ impl<J> Schedule<J> {
             .collect()
     }
 
-    /// Whether a caller may begin its first job. A job cannot be interrupted, so that slow jobs on all workers would let
-    /// every other caller wait. While other callers are active, one worker is therefore kept free of slow jobs, and a
-    /// caller whose jobs may be slow has one at a time.
+    /// Whether a caller may begin its first job. A job cannot be interrupted, so that slow jobs on all workers would
+    /// let every other caller wait. While other callers are active, one worker is therefore kept free of slow jobs, and
+    /// a caller whose jobs may be slow has one at a time.
     fn may_begin(&self, caller: Caller, account: &Account<J>, is_slow: bool, now: Instant) -> bool {
         let mut others = self.accounts.iter().filter(|(other, account)| {
             **other != caller && (!account.is_idle() || now < account.active_until)
