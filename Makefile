@@ -77,7 +77,7 @@ evaluate: ## measure error rates on the photos in ../shared/faces, and check the
 calibrate: ## compute the calibrations of the model sets from the photos in ../shared/faces
 	@scripts/calibrate.sh
 
-lint: ## check the format, clippy, the dependencies between crates and the imports within them
+lint: ## check the format, clippy, the dependencies between crates, the imports within them and the crates of others
 	@scripts/lint.sh
 
 check-deploy: ## check rules, dashboards, manifests and links in deploy/ and docs/

@@ -33,7 +33,7 @@ schema=$(echo "$deps"/compose-*.schema.json)
 [ -e "$schema" ] || fail "the schema of compose files is missing: scripts/deps.sh --for-tests unpacks it into .deps"
 quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
 "$python" -B tools/deploy/check_compose.py "$schema"
-"$python" -B tools/deploy/sbom.py >/dev/null
+"$python" -B tools/deploy/check_images.py
 
 # The exposure from 0 (nothing) to 100 (everything); at present it is 12.
 quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --no-pager --threshold=15 \
@@ -42,10 +42,14 @@ quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --
 "$python" -B tools/deploy/check_links.py
 "$python" -B tools/deploy/check_kubernetes.py
 
-# The program must accept every settings file that is shipped.
 [ -x "$padan" ] || fail "$padan is missing: scripts/deps.sh builds it"
 settings=$(mktemp -d)
 trap 'rm -rf -- "$settings"' EXIT
+
+"$python" -B tools/deploy/sbom.py >"$settings/sbom.cdx.json"
+"$python" -B tools/deploy/check_sbom.py "$settings/sbom.cdx.json" "$padan"
+
+# The program must accept every settings file that is shipped.
 deploy/compose/make-secrets.sh "$settings"
 mkdir "$settings/models"
 accepts() {

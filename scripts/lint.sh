@@ -9,3 +9,4 @@ cargo clippy --workspace --all-targets --release --quiet -- -D warnings
 cargo clippy --package padan --no-default-features --release --quiet -- -D warnings
 scripts/check-architecture.sh
 python3 -B scripts/check_import_circles.py
+scripts/check-dependencies.sh

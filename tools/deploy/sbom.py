@@ -1,7 +1,11 @@
-"""Lists the components of Padan as CycloneDX 1.5: the crates that are compiled in, ONNX Runtime and the models, each
-with its digest and licence. Run it in the root of a checkout; it calls cargo, but builds nothing.
+"""Lists the components of Padan as CycloneDX 1.5: the crates that are compiled in, the C and C++ in them, the libraries
+of ONNX Runtime's folder, what these load from the system, and the models. Digests and licences are named where they are
+known. Run it in the root of a checkout, after scripts/deps.sh --only-runtime; it calls cargo, but builds nothing.
 
     python3 tools/deploy/sbom.py > sbom.cdx.json
+
+It ends with an error if a crate links or compiles C or C++ that native.py does not name, or if the folder has a library
+that it does not name.
 """
 
 import json
@@ -10,6 +14,8 @@ import re
 import subprocess
 import sys
 import tomllib
+
+import native
 
 
 def crates():
@@ -38,7 +44,7 @@ def runtime():
     for name, version, digest in re.findall(
         r"runtime=([\w-]+)==([\d.]+)\n.*\n\s*runtime_sha256=([0-9a-f]{64})", text
     ):
-        # This wheel contains OpenVINO and oneTBB.
+        # This wheel contains OpenVINO and oneTBB, which native.py lists by themselves.
         licence = "MIT AND Apache-2.0" if name.endswith("openvino") else "MIT"
         yield component("library", name, version, licence, digest, f"pkg:pypi/{name}@{version}")
 
@@ -55,6 +61,21 @@ def models():
             )
 
 
+def native_parts():
+    """C and C++: compiled into crates, in the folder of ONNX Runtime, and loaded from the system."""
+    for part in [*native.in_crates(), *native.in_folder(native.RUNTIME_FOLDER)]:
+        purl = f"pkg:generic/{part.name}@{part.version}"
+        yield component("library", part.name, part.version, part.licence, None, purl) | {
+            "description": part.description,
+            "properties": [{"name": "padan:part", "value": value} for value in part.parts],
+        }
+    for name in native.from_system(native.RUNTIME_FOLDER):
+        yield {
+            "type": "library", "bom-ref": f"system:{name}", "name": name,
+            "description": "Loaded from the operating system, which supplies it and its version.",
+        }
+
+
 def component(kind, name, version, licence, sha256, purl):
     found = {"type": kind, "bom-ref": purl, "name": name, "version": version, "purl": purl}
     if licence:
@@ -65,7 +86,7 @@ def component(kind, name, version, licence, sha256, purl):
 
 
 version = tomllib.loads(pathlib.Path("Cargo.toml").read_text())["workspace"]["package"]["version"]
-parts = list({part["bom-ref"]: part for part in [*crates(), *runtime(), *models()]}.values())
+parts = list({part["bom-ref"]: part for part in [*crates(), *native_parts(), *runtime(), *models()]}.values())
 own = next(part for part in parts if part["name"] == "padan")
 parts.remove(own)
 json.dump(
