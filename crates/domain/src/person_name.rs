@@ -7,6 +7,7 @@ use crate::{folding::fold, redacted::debug_as_name};
 
 mod degrees;
 mod escapes;
+mod fields;
 mod rules;
 mod shape;
 mod spelling;

@@ -4,6 +4,7 @@
 //! known are, because names end with abbreviations too.
 
 use super::{
+    fields::{is_field, is_preposition, opens_degree},
     shape::is_speakable,
     spelling::is_abbreviated_name,
     title_words::{ALONE, DEGREES, HONORIFICS, MARKS, PARTS, WITHIN, length_of, longest},
@@ -19,10 +20,15 @@ const BEGINNINGS: &[&str] = &[
     "SUBSP", "TH",
 ];
 
+/// Beginnings behind which a field follows in any abbreviation, also behind a blank: `A.Md. Nau.`, `Subsp. Rino.`. The
+/// longer ones are followed by initials too, so that the field needs a full stop.
+const BEFORE_FIELD: &[&str] =
+    &["SP", "SUBSP", "DIP", "DIPL", "LIC", "CAND", "A MD", "A -MA", "S TR", "M TR", "S S T"];
+
 /// Degrees of two parts that are written as one word without capitals in it, such as `Skom`: the second part.
 const SECOND_PARTS: &[&str] = &[
-    "ARS", "BIOMED", "FARM", "HUM", "HUT", "IKOM", "KEB", "KED", "KEL", "KEP", "KES", "KESOS", "KOM", "PSI",
-    "SOS", "STAT",
+    "ARS", "BIO", "BIOMED", "BIOTEK", "EPID", "FARM", "FIL", "GEO", "HUM", "HUT", "IKOM", "KEB", "KED",
+    "KEL", "KEP", "KES", "KESOS", "KOM", "KRIM", "LING", "POL", "PSI", "PUST", "SOS", "STAT",
 ];
 
 /// What the name before the first comma says about the words behind it.
@@ -30,6 +36,8 @@ const SECOND_PARTS: &[&str] = &[
 struct NameBefore {
     case_tells: bool,
     has_several_words: bool,
+    /// A degree ends at the comma before.
+    ends_with_degree: bool,
 }
 
 /// Whether capitals tell something: the name before the first comma is not in capitals only.
@@ -44,7 +52,6 @@ pub(super) fn case_tells(words: &[Word]) -> bool {
 pub(super) fn behind_comma(words: &[Word], case_tells: bool) -> Vec<bool> {
     let before = words.iter().skip(1).take_while(|word| word.after != Separator::Comma).chain(words.first());
     let has_several_words = before.filter(|word| !word.is_initial()).count() > 1;
-    let name = NameBefore { case_tells, has_several_words };
     let mut is_degree = vec![false; words.len()];
     let mut begins: Vec<_> = words
         .iter()
@@ -56,6 +63,11 @@ pub(super) fn behind_comma(words: &[Word], case_tells: bool) -> Vec<bool> {
     begins.push(words.len());
     for bounds in begins.windows(2) {
         let (mut at, end) = (bounds[0], bounds[1]);
+        let name = NameBefore { case_tells, has_several_words, ends_with_degree: is_degree[at - 1] };
+        if end == at + 1 {
+            let length = length_over_comma(&words[at..]);
+            is_degree[at..at + length].fill(true);
+        }
         let mut continues = false;
         while at < end {
             let length = length_behind_comma(&words[at..end], continues, name);
@@ -69,8 +81,14 @@ pub(super) fn behind_comma(words: &[Word], case_tells: bool) -> Vec<bool> {
 
 /// The number of words of the degree with which the words begin; 0 if there is none. `continues`: a degree precedes them.
 fn length_behind_comma(words: &[Word], continues: bool, name: NameBefore) -> usize {
-    let NameBefore { case_tells, has_several_words } = name;
     let first = &words[0];
+    if opens_degree(words) || (continues && is_preposition(first)) {
+        return words.len();
+    }
+    let with_field = length_with_field(words);
+    if with_field > 0 {
+        return with_field;
+    }
     let honorific = longest(HONORIFICS, words);
     let known = honorific.max(longest(DEGREES, words));
     let run = run_length(words);
@@ -82,12 +100,16 @@ fn length_behind_comma(words: &[Word], continues: bool, name: NameBefore) -> usi
     if run > 1 && is_degree_run(&words[..run]) {
         return run + length_of_rest(&words[run..]);
     }
-    if known == 1 && !is_name_by_case(first, case_tells) {
+    if known == 1 && !is_name_by_case(first, name.case_tells) {
         return 1 + length_of_rest(&words[1..]);
     }
-    if known > 1 {
-        return known;
-    }
+    if known > 1 { known } else { length_by_form(words, continues, name) }
+}
+
+/// The number of words of a degree that is recognised by its form only.
+fn length_by_form(words: &[Word], continues: bool, name: NameBefore) -> usize {
+    let NameBefore { case_tells, has_several_words, ends_with_degree } = name;
+    let first = &words[0];
     // `Pratama, M. Rizal` has the surname first. Behind a name of several words, `M. Sosio` is a degree.
     let is_degree_after_dot = |next: &Word| {
         has_several_words
@@ -103,9 +125,15 @@ fn length_behind_comma(words: &[Word], continues: bool, name: NameBefore) -> usi
     if first.is_initial() || (next > 0 && first.dot && is_known_part(&first.text)) {
         return if next > 0 || continues { 1 + next } else { 0 };
     }
-    let is_within = || [WITHIN, ALONE].iter().any(|words| words.contains(&&*first.text)) || is_part(first);
-    let continues = continues && (first.in_parentheses || is_within());
-    if continues || is_degree_alone(first, words.get(1), case_tells) {
+    let is_within = || {
+        let text = &*first.text;
+        [WITHIN, ALONE].iter().any(|words| words.contains(&text)) || is_part(first) || is_field(text)
+    };
+    // `CEng MICE`, and `S.E., CERA`: behind a degree, capitals are another one.
+    let is_in_capitals = case_tells && first.case == Case::Upper && first.text.len() < 7;
+    let continues = continues && (first.in_parentheses || is_within() || is_in_capitals);
+    let is_next = ends_with_degree && is_in_capitals;
+    if continues || is_next || is_degree_alone(first, words.get(1), case_tells) {
         return 1 + length_of_rest(&words[1..]);
     }
     0
@@ -114,6 +142,34 @@ fn length_behind_comma(words: &[Word], continues: bool, name: NameBefore) -> usi
 /// The number of words that full stops join, without blanks: 3 for `A.Md.Kom`.
 fn run_length(words: &[Word]) -> usize {
     1 + words.windows(2).take_while(|pair| pair[0].dot && pair[1].after == Separator::Punctuation).count()
+}
+
+/// The number of words of a degree with a field of any form; 0 if there is none: `Sp. Ger.`, `A. Md. Nau.`, `Sp.OT(K)Spine`,
+/// `K-Spine`.
+fn length_with_field(words: &[Word]) -> usize {
+    let joined =
+        |from: usize| words[from..].iter().take_while(|word| word.after == Separator::Punctuation).count();
+    let first = &words[0];
+    if first.text == "K" && !first.dot {
+        let joined = joined(1);
+        return if joined > 0 { 1 + joined } else { 0 };
+    }
+    let beginning = longest(BEFORE_FIELD, words);
+    let Some(field) = words.get(beginning).filter(|_| beginning > 0) else { return 0 };
+    let is_joined = field.after == Separator::Punctuation;
+    let is_specialist = beginning == 1 && first.text.len() > 1;
+    let is_separated = words[beginning - 1].dot || (is_specialist && is_joined);
+    let may_be_field = !is_abbreviated_name(&field.text) && (field.dot || is_specialist || is_joined);
+    if is_separated && may_be_field { beginning + 1 + joined(beginning + 1) } else { 0 }
+}
+
+/// The number of words of a degree in which a comma stands in the place of the first full stop: 2 for `S,Kom`; 0 if there is
+/// none. `S, ST` is an initial and a degree.
+pub(super) fn length_over_comma(words: &[Word]) -> usize {
+    let [initial, next, ..] = words else { return 0 };
+    let is_letter = initial.is_initial() && !initial.dot;
+    let may_continue = next.text.len() > 1 && longest(DEGREES, &words[1..]) == 0;
+    if is_letter && may_continue { longest(DEGREES, words) } else { 0 }
 }
 
 /// The number of words that other punctuation joins to a degree: 1 for `(K)` in `Sp.A(K)`, and for `KGH` in `Sp.PD-KGH`.
@@ -169,7 +225,8 @@ fn is_degree_alone(word: &Word, next: Option<&Word>, case_tells: bool) -> bool {
         return next.is_none() && case_tells && word.case == Case::Upper;
     }
     let is_mark = MARKS.contains(&text) && word.case == Case::Upper;
-    if ALONE.contains(&text) || is_mark || is_written_together(text) || (word.dot && is_known_part(text)) {
+    let is_marked = (word.dot || word.in_parentheses) && is_known_part(text);
+    if ALONE.contains(&text) || is_mark || is_marked || is_written_together(text) || is_field(text) {
         return true;
     }
     let is_abbreviation = !is_speakable(text);
@@ -179,7 +236,9 @@ fn is_degree_alone(word: &Word, next: Option<&Word>, case_tells: bool) -> bool {
         Case::Upper if case_tells => {
             let may_be_name =
                 text.len() > 5 || (text.len() > 3 && text.ends_with(['A', 'E', 'I', 'O', 'U', 'Y']));
-            is_abbreviation || word.dot || !may_be_name
+            // `MAPPI (Cert)`
+            let is_explained = next.is_some_and(|next| next.in_parentheses && is_part(next));
+            is_abbreviation || word.dot || !may_be_name || is_explained
         }
         Case::Upper | Case::Capitalised | Case::Lower => is_abbreviation,
     }
@@ -196,7 +255,10 @@ fn is_written_together(text: &str) -> bool {
 fn has_parts_of_degree(word: &Word) -> bool {
     let is_abbreviation = |part: &String| part.len() > 1 && part != "MC" && !is_speakable(part);
     let begins = word.parts.first().is_some_and(|first| first.len() == 1 || BEGINNINGS.contains(&&**first));
-    begins || word.parts.iter().any(is_abbreviation) || word.parts.iter().all(|part| is_part_of_word(part))
+    begins
+        || word.leading_capitals > 2
+        || word.parts.iter().any(is_abbreviation)
+        || word.parts.iter().all(|part| is_part_of_word(part))
 }
 
 /// Whether the case of a word says that it is a name's: `Ma` in `Jack Ma`, as opposed to `MA`.

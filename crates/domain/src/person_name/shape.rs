@@ -3,13 +3,20 @@
 /// Pairs of consonants with which names begin, besides those that [`is_beginning`] derives.
 const BEGINNINGS: &[&str] = &[
     "HW", "JH", "JW", "LH", "MB", "ND", "NG", "NJ", "NY", "RH", "WH", "WR", "DJ", "SJ", "TJ", "TS", "DZ",
-    "GD", "GN", "KN", "QU", "SC", "SK", "SM", "SN", "SP", "ST",
+    "GD", "GN", "KN", "QU", "SC", "SK", "SM", "SN", "SP", "ST", "BJ", "LL", "NH", "NR", "SV",
 ];
+
+/// Three or four consonants with which names begin.
+const LONG_BEGINNINGS: &[&str] =
+    &["CHH", "CHL", "CHR", "DHR", "SCH", "SCHL", "SCHM", "SCHN", "SCHR", "SCHW", "SHR", "THR"];
+
+/// Three or four consonants with which names end.
+const LONG_ENDINGS: &[&str] = &["CKS", "NDTS", "RNST", "RSCH", "TSCH", "SCH"];
 
 /// Pairs of consonants with which names end, besides those that [`is_ending`] derives.
 const ENDINGS: &[&str] = &[
-    "CH", "CK", "CT", "DH", "DT", "DZ", "FT", "GH", "KH", "KS", "PH", "PS", "QH", "SH", "TH", "TS", "TZ",
-    "ZH",
+    "BS", "CH", "CK", "CT", "DH", "DS", "DT", "DZ", "FT", "GH", "GS", "GT", "KH", "KS", "KT", "PH", "PS",
+    "QH", "SH", "SZ", "TH", "TS", "TZ", "ZH",
 ];
 
 /// Whether an upper-case word has the form of a name's word: vowels, with consonants that are spoken together between
@@ -18,14 +25,20 @@ pub(super) fn is_speakable(word: &str) -> bool {
     if !word.chars().all(|c| c.is_ascii_alphanumeric()) || word == "NG" {
         return true;
     }
+    // `McDonald`, and the Dutch vowel of `Valentijn`.
+    let rest_of_mc = word.strip_prefix("MC").filter(|rest| rest.len() > 3);
+    let word = rest_of_mc.filter(|rest| !rest.starts_with("OM")).unwrap_or(word);
+    let word = &*word.replace("IJ", "Y");
     let is_vowel = |c: char| "AEIOUY".contains(c);
-    if !word.contains(is_vowel) || word.contains(|c: char| c.is_ascii_digit()) {
+    let has_triple = word.as_bytes().windows(3).any(|three| three[0] == three[1] && three[1] == three[2]);
+    if has_triple || !word.contains(is_vowel) || word.contains(|c: char| c.is_ascii_digit()) {
         return false;
     }
     let begin = word.split(is_vowel).next().unwrap_or_default();
     let end = word.rsplit(is_vowel).next().unwrap_or_default();
-    let begins = ["CHR", "SCH"].contains(&begin) || are_spoken(begin, is_beginning);
-    begins && are_spoken(end, is_ending) && word.split(is_vowel).all(|consonants| consonants.len() < 5)
+    (LONG_BEGINNINGS.contains(&begin) || are_spoken(begin, is_beginning))
+        && (LONG_ENDINGS.contains(&end) || are_spoken(end, is_ending))
+        && word.split(is_vowel).all(|consonants| consonants.len() < 6)
 }
 
 /// Whether at most three consonants are spoken together, by their pairs.
@@ -85,14 +98,27 @@ mod tests {
             "HWIE",
             "HAFIDZ",
             "CHRISTIAN",
+            "CHLOE",
+            "NRIMA",
+            "SVEN",
+            "BJORN",
+            "ERNST",
+            "BENEDIKT",
+            "VALENTIJN",
+            "ARMSTRONG",
+            "EDWARDS",
+            "SCHMIDT",
+            "MCDONALD",
+            "LLOYD",
+            "BOSCH",
             "李小龙",
             "АННА",
         ] {
             assert!(is_speakable(name), "{name}");
         }
-        for abbreviation in
-            ["PD", "KGEH", "MTCSOL", "AMD", "BSC", "SPD", "SST", "MAADM", "MPRA", "S1", "AGR", "DIPL"]
-        {
+        for abbreviation in [
+            "PD", "KGEH", "MTCSOL", "AMD", "BSC", "SPD", "SST", "MAADM", "MPRA", "S1", "AGR", "DIPL", "AAAIK",
+        ] {
             assert!(!is_speakable(abbreviation), "{abbreviation}");
         }
     }

@@ -59,6 +59,12 @@ pub(super) fn without_titles(words: &[Word]) -> Vec<Word> {
     let words = &words[begin..];
     let mut end =
         words.iter().skip(1).position(|word| word.after == Separator::Comma).map_or(words.len(), |at| at + 1);
+    // `Budi Santoso S,Kom`
+    let over_comma = if end > 1 { degrees::length_over_comma(&words[end - 1..]) } else { 0 };
+    if end < words.len() && over_comma > 0 {
+        end -= 1;
+        is_title[end..end + over_comma].fill(true);
+    }
     while let length @ 1.. = degrees::length_at_end(&words[..end], case_tells) {
         if length >= end {
             break;

@@ -9,6 +9,8 @@ pub(super) struct Word {
     pub(super) case: Case,
     /// The parts between its capitals, in upper case: `SPd` has `S` and `PD`. One part if its case says nothing.
     pub(super) parts: Vec<String>,
+    /// The number of capitals with which it was written at its beginning: 4 for `ACIArb`.
+    pub(super) leading_capitals: usize,
     /// A full stop follows directly.
     pub(super) dot: bool,
     /// What separates it from the word before.
@@ -87,7 +89,8 @@ impl Word {
         }
         let case = Case::of(written);
         let parts = if case == Case::Mixed { parts_between_capitals(written) } else { vec![text.clone()] };
-        Some(Self { text, case, parts, dot, after, in_parentheses })
+        let leading_capitals = written.chars().take_while(|c| c.is_uppercase()).count();
+        Some(Self { text, case, parts, leading_capitals, dot, after, in_parentheses })
     }
 
     /// Whether the word is one letter.
