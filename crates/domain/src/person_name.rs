@@ -5,6 +5,7 @@ use self::{
 };
 use crate::{folding::fold, redacted::debug_as_name};
 
+mod common_names;
 mod degrees;
 mod escapes;
 mod fields;

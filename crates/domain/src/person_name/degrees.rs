@@ -4,10 +4,12 @@
 //! known are, because names end with abbreviations too.
 
 use super::{
+    common_names::is_common_name,
     fields::{is_field, is_preposition, opens_degree},
     shape::is_speakable,
     spelling::is_abbreviated_name,
     title_words::{ALONE, DEGREES, HONORIFICS, MARKS, PARTS, WITHIN, length_of, longest},
+    titles::DECEASED,
     word::{Case, Separator, Word},
 };
 
@@ -120,7 +122,7 @@ fn length_by_form(words: &[Word], continues: bool, name: NameBefore) -> usize {
     };
     let next = words
         .get(1)
-        .filter(|next| follows(next, case_tells) || is_degree_after_dot(next))
+        .filter(|next| !is_kept_name(&next.text) && (follows(next, case_tells) || is_degree_after_dot(next)))
         .map_or(0, |_| run_length(&words[1..]));
     if first.is_initial() || (next > 0 && first.dot && is_known_part(&first.text)) {
         return if next > 0 || continues { 1 + next } else { 0 };
@@ -186,6 +188,9 @@ fn is_degree_run(run: &[Word]) -> bool {
     if run.iter().any(|word| word.text.contains('\'')) {
         return false;
     }
+    if others.iter().any(|word| is_kept_name(&word.text)) {
+        return false;
+    }
     let has_name = others.iter().any(|word| !is_part(word));
     let is_known = is_part(first) || ALONE.contains(&&*first.text);
     let is_name = is_abbreviated_name(&first.text) || (first.text.len() > 2 && !is_known);
@@ -234,14 +239,20 @@ fn is_degree_alone(word: &Word, next: Option<&Word>, case_tells: bool) -> bool {
         Case::Mixed => has_parts_of_degree(word),
         // Names in capitals behind a name that is not are rare. Those that end in a vowel, such as `SARI`, are kept.
         Case::Upper if case_tells => {
-            let may_be_name =
-                text.len() > 5 || (text.len() > 3 && text.ends_with(['A', 'E', 'I', 'O', 'U', 'Y']));
+            let may_be_name = is_kept_name(text)
+                || text.len() > 5
+                || (text.len() > 3 && text.ends_with(['A', 'E', 'I', 'O', 'U', 'Y']));
             // `MAPPI (Cert)`
             let is_explained = next.is_some_and(|next| next.in_parentheses && is_part(next));
             is_abbreviation || word.dot || !may_be_name || is_explained
         }
         Case::Upper | Case::Capitalised | Case::Lower => is_abbreviation,
     }
+}
+
+/// Whether a word is that of a common name, and no known part of a degree.
+fn is_kept_name(text: &str) -> bool {
+    is_common_name(text) && !is_known_part(text)
 }
 
 /// `SKOM`, of two parts.
@@ -275,6 +286,9 @@ fn is_name_by_case(word: &Word, case_tells: bool) -> bool {
 /// The number of words of the degree at the end of a name without a comma; 0 if there is none.
 pub(super) fn length_at_end(words: &[Word], case_tells: bool) -> usize {
     let Some(last) = words.last() else { return 0 };
+    if last.in_parentheses && DECEASED.contains(&&*last.text) {
+        return 1;
+    }
     let is_known = |length: &usize| {
         let end = &words[words.len() - length..];
         let mut titles = HONORIFICS.iter().filter(|title| **title != "H").chain(DEGREES);

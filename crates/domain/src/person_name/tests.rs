@@ -401,8 +401,7 @@ const HONORIFICS: &[&str] =
 
 /// The words of common names.
 fn common_words() -> Vec<&'static str> {
-    let lines = include_str!("common_names.txt").lines().filter(|line| !line.starts_with('#'));
-    lines.flat_map(str::split_whitespace).collect()
+    super::common_names::words().collect()
 }
 
 /// Names whose kinds facts.md describes: single words, apostrophes, initials, abbreviations, nobility.
@@ -494,6 +493,60 @@ fn no_word_of_a_common_name_is_lost() {
         let capitals = name.to_uppercase();
         assert_eq!(reduced(&capitals), words_without_rules(name).join(" "), "{name}");
     }
+}
+
+/// Also in capitals behind a name that is not, and behind an initial, where degrees are.
+#[test]
+fn no_common_name_behind_a_comma_is_a_degree() {
+    let rules = NameRules { single_names: false, spelling: false, ..NameRules::DEFAULT };
+    let mut lost = Vec::new();
+    for word in common_words() {
+        // Also parts of degrees: `S.Han.`, `S.Kim.`, `M.Eng.`
+        if ["ENG", "HAN", "ING", "KIM", "LIN"].contains(&word) {
+            continue;
+        }
+        for name in [
+            format!("Budi Santoso, {word}"),
+            format!("Budi Santoso, M. {}", capitalised(word)),
+            format!("Budi Santoso, S.{}", capitalised(word)),
+        ] {
+            let left = PersonName::parse(&name).unwrap().reduced(&rules).text();
+            if left != words_without_rules(&name).join(" ") {
+                lost.push(format!("{name} -> {left}"));
+            }
+        }
+    }
+    assert_eq!(lost, Vec::<String>::new());
+}
+
+#[test]
+fn titles_before_a_name_are_removed_with_what_continues_them() {
+    for title in [
+        "Dr. rer. nat.",
+        "Dr. Eng.",
+        "Dr.-Ing.",
+        "Dr. Phil.",
+        "Dr (Cand.)",
+        "Cand. Dr.",
+        "Prof. (Ris.)",
+        "Brigjen TNI",
+        "Brigjen TNI (Purn)",
+        "Letkol Inf",
+        "Ms.",
+        "Bd.",
+        "Adv.",
+        "Kol.",
+        "Kapten",
+        "Pastor",
+    ] {
+        assert_eq!(reduced(&format!("{title} Budi Santoso")), "BUDI SANTOSO", "{title}");
+    }
+    assert_eq!(reduced("Budi Santoso (Alm)"), "BUDI SANTOSO");
+    assert_eq!(reduced("Suparman (Alm.)"), "SUPARMAN");
+    for name in ["Dr. Ing Tjia", "Ing Tjia", "Nat Budi", "Mar Budi", "Alm Budi Nat"] {
+        assert!(reduced(name).contains(name.rsplit(' ').next().unwrap().to_uppercase().as_str()), "{name}");
+    }
+    assert_eq!(reduced("Dr. Ing Tjia"), "ING TJIA");
 }
 
 /// How often the default rules take different names for one. docs/operations.md states the numbers.

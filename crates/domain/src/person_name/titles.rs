@@ -12,6 +12,11 @@ const WORDS_BEFORE: &[&str] = &[
     "HAJJAH",
     "KIAI",
     "KYAI",
+    "KAPTEN",
+    "KOLONEL",
+    "JENDERAL",
+    "PASTOR",
+    "ROMO",
     "USTAD",
     "USTADZ",
     "USTADZAH",
@@ -35,7 +40,19 @@ const WORDS_BEFORE: &[&str] = &[
 
 /// Abbreviations that are titles before a name only with a full stop. Without one they are a name or initials, as in
 /// `AR Fachruddin`.
-const WITH_STOP_BEFORE: &[&str] = &["AN", "AR", "BU", "BY", "HI"];
+const WITH_STOP_BEFORE: &[&str] = &[
+    "ADV", "AN", "AR", "BD", "BU", "BY", "CAND", "HI", "JEND", "KOL", "MS", "NOT", "PSI", "RP", "SR", "USTZH",
+];
+
+/// What continues a title before a name, and is no name: branches of the forces.
+const CONTINUATIONS: &[&str] = &["CAJ", "CHB", "CPM", "CZI", "INF", "KAV", "POLRI", "TNI"];
+
+/// What continues a title before a name if it has a full stop or is in parentheses: `Dr. Eng.`, `Prof. (Ris.)`.
+const MARKED_CONTINUATIONS: &[&str] =
+    &["ART", "CAND", "ENG", "HC", "HON", "ING", "MAR", "NAT", "PHIL", "POL", "PNB", "PURN", "RER", "RIS"];
+
+/// What says behind a name, in parentheses, that the person has died.
+pub(super) const DECEASED: &[&str] = &["ALM", "ALMARHUM", "ALMARHUMAH", "ALMH"];
 
 /// The words without titles. At least one word is always left.
 pub(super) fn without_titles(words: &[Word]) -> Vec<Word> {
@@ -87,5 +104,14 @@ fn honorific_length(words: &[Word]) -> usize {
     let Some(first) = words.first() else { return 0 };
     let alone =
         WORDS_BEFORE.contains(&&*first.text) || (first.dot && WITH_STOP_BEFORE.contains(&&*first.text));
-    longest(HONORIFICS, words).max(usize::from(alone))
+    match longest(HONORIFICS, words).max(usize::from(alone)) {
+        0 => 0,
+        length => length + words[length..].iter().take_while(|word| continues_title(word)).count(),
+    }
+}
+
+fn continues_title(word: &Word) -> bool {
+    let text = &*word.text;
+    CONTINUATIONS.contains(&text)
+        || ((word.dot || word.in_parentheses) && MARKED_CONTINUATIONS.contains(&text))
 }
