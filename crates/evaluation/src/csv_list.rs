@@ -58,6 +58,8 @@ impl CsvList {
 
     /// Parses the list's text. The error says what is wrong.
     fn parse(text: &str) -> Result<Self, String> {
+        // Programs of CP/M and DOS end a text with this character.
+        let text = text.trim_end_matches(|end: char| end == '\u{1a}' || end.is_whitespace());
         let Preamble { delimiter, text, lines } = Preamble::of(text);
         let mut reader = ReaderBuilder::new()
             .delimiter(delimiter as u8)
@@ -175,6 +177,8 @@ mod tests {
             "sep=;\npath;identity\na,b.jpg;ann\n",
             "\"sep=;\"\n\"path\";\"identity\"\n\"a,b.jpg\";\"ann\"\n",
             "\n\npath;identity;\n;;\n\na,b.jpg;ann;;\n;\n",
+            "path;identity\r\na,b.jpg;ann\r\n\u{1a}",
+            "path;identity\r\na,b.jpg;ann\r\n\u{1a}\r\n",
         ] {
             let found: Vec<Vec<_>> = fields(text)
                 .into_iter()

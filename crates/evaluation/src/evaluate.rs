@@ -78,9 +78,11 @@ pub fn evaluate(
             Vec::new()
         },
         skipped: labelled.skipped.clone(),
+        copies: labelled.copies.clone(),
         failures_to_acquire: failures(labelled, measured),
         turned_away: rejected_photos(labelled, measured),
-        left_out: labelled.exclusions.entries.clone(),
+        left_out: labelled.matched_exclusions(),
+        unmatched_exclusions: labelled.unmatched_exclusions().into_iter().cloned().collect(),
         images_per_second: labelled.photos.len() as f64 / measured.wall.as_secs_f64().max(1e-9),
         milliseconds: measured.mean.into(),
         scores: labelled.pairs.iter().map(score).collect(),

@@ -6,8 +6,8 @@ use padan_inference::{Rate, Timings};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use crate::{
-    cross_pairs::CrossPairs, exclusions::Exclusion, listing::SkippedFile, metrics::Accuracy,
-    scored_pair::ScoredPair,
+    cross_pairs::CrossPairs, exclusions::Exclusion, labelled::CopiedPhoto, metrics::Accuracy,
+    scored_pair::ScoredPair, skipped::SkippedFile,
 };
 
 /// The results of an evaluation, which are written as JSON.
@@ -31,14 +31,18 @@ pub struct Evaluation {
     pub marks: Vec<Mark>,
     /// The error rates of each demographic group.
     pub groups: Vec<GroupFigures>,
-    /// The files in folders of photos that were not read.
+    /// The files in folders of photos that were not read, and copies of photos.
     pub skipped: Vec<SkippedFile>,
+    /// The photos with the same bytes as a photo with another label.
+    pub copies: Vec<CopiedPhoto>,
     /// The photos without an embedding.
     pub failures_to_acquire: Vec<Failure>,
     /// The photos that the service would reject as selfies, with the reasons.
     pub turned_away: Vec<RejectedPhoto>,
     /// The excluded labels, which are known to be wrong.
     pub left_out: Vec<Exclusion>,
+    /// The exclusions that nothing was left out for, because no photo has their paths.
+    pub unmatched_exclusions: Vec<Exclusion>,
     /// Throughput on all cores, including the time to read files.
     pub images_per_second: f64,
     /// The mean time of each step on one core.

@@ -2,7 +2,7 @@ use std::{collections::HashSet, path::Path};
 
 use serde::Deserialize;
 
-use crate::{csv_list::rows, label_error::LabelError};
+use crate::{csv_list::rows, label_error::LabelError, photo_files::path_key};
 
 /// Photos and pairs whose labels are known to be wrong, with the reasons. They are not compared.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Exclusions {
 /// An excluded photo, or an excluded pair of photos.
 #[derive(Debug, Clone, Deserialize, serde::Serialize)]
 pub struct Exclusion {
-    /// The photo.
+    /// The photo, by the name that it has in the labels.
     pub path: String,
     /// The other photo, when only the pair is excluded.
     #[serde(default)]
@@ -27,14 +27,16 @@ pub struct Exclusion {
 
 impl Exclusions {
     /// Reads a list with the columns `path`, `reason` and optionally `with`, the other photo of an excluded pair. Paths
-    /// are written as in the labels.
+    /// are those of the labels; `\` is `/`, and the Unicode normal form does not matter.
     ///
     /// # Errors
     ///
     /// [`LabelError`] when the list cannot be read or a column is missing.
     pub fn read(list: &Path) -> Result<Self, LabelError> {
         let mut exclusions = Self::default();
-        for (_, entry) in rows::<Exclusion>(list, &["path"])? {
+        for (_, mut entry) in rows::<Exclusion>(list, &["path"])? {
+            entry.path = path_key(&entry.path);
+            entry.with = entry.with.as_deref().map(path_key);
             match &entry.with {
                 Some(with) => exclusions.pairs.insert(ordered(&entry.path, with)),
                 None => exclusions.photos.insert(entry.path.clone()),

@@ -1,5 +1,7 @@
 use std::{io, path::PathBuf};
 
+use crate::skipped::SkippedFile;
+
 /// Why labels cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LabelError {
@@ -20,11 +22,17 @@ pub enum LabelError {
         reason: String,
     },
     /// There are fewer than two photos to compare.
-    #[error("{} has fewer than two photos to compare; expected {expected}", location.display())]
+    #[error(
+        "{} has fewer than two photos to compare; expected {expected}{}",
+        location.display(),
+        if skipped.is_empty() { String::new() } else { format!("; skipped: {}", SkippedFile::summary(skipped)) }
+    )]
     NothingToCompare {
         /// The list or folder.
         location: PathBuf,
         /// The expected content.
         expected: &'static str,
+        /// The files that were found, but not read.
+        skipped: Vec<SkippedFile>,
     },
 }

@@ -1,5 +1,6 @@
 //! Photos labelled with identities, and the pairs to compare.
 
+mod pair_list;
 #[cfg(test)]
 mod tests;
 
@@ -10,16 +11,16 @@ use std::{
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use serde::Deserialize;
+use serde::Serialize;
 
 use crate::{
-    csv_list::rows,
-    exclusions::Exclusions,
+    exclusions::{Exclusion, Exclusions},
     label_error::LabelError,
     listing::{
-        FoundPhoto, FoundPhotos, SkippedFile, identity_rows, listed_photos, name_of, photos_in_folders,
-        whole_name_of,
+        FoundPhoto, FoundPhotos, identity_list_in, listed_photos, name_of, photos_in_folders, whole_name_of,
     },
+    photo_files::{canonical, originals},
+    skipped::{SkipReason, SkippedFile},
 };
 
 /// Labelled photos. Only photos of the same source are compared with each other.
@@ -37,13 +38,24 @@ pub struct Labelled {
     pub identities_from: Option<&'static str>,
     /// The photos and pairs that are excluded because their labels are known to be wrong.
     pub exclusions: Exclusions,
-    /// The files in folders of photos that are not read.
+    /// The files in folders of photos that are not read, and copies of photos.
     pub skipped: Vec<SkippedFile>,
-    /// The photos that were excluded when the sources were read.
+    /// The photos that are compared although they have the same bytes as a photo with another label.
+    pub copies: Vec<CopiedPhoto>,
+    /// The photos that were excluded, or that are in excluded rows, when the sources were read.
     pub(crate) excluded_photos: Vec<ExcludedPhoto>,
 }
 
-/// A photo that is excluded.
+/// A photo with the same bytes as another photo that has another label. One of the labels is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CopiedPhoto {
+    /// Its file.
+    pub path: String,
+    /// The file of the other photo.
+    pub copy_of: String,
+}
+
+/// A photo that is excluded, or of a row that is excluded.
 #[derive(Debug)]
 pub(crate) struct ExcludedPhoto {
     source: usize,
@@ -89,71 +101,10 @@ pub struct LabelledPair {
     pub group: Option<usize>,
 }
 
-/// The file in a folder that lists the identities of its photos.
-const IDENTITY_LIST: &str = "identity.csv";
 /// Seed for sampling impostor pairs: the same photos give the same pairs.
 const SEED: u64 = 20_260_101;
 
-#[derive(Deserialize)]
-struct PairRow {
-    path_a: String,
-    path_b: String,
-    same: String,
-    fold: Option<String>,
-    group: Option<String>,
-}
-
 impl Labelled {
-    /// Reads a list of pairs with the columns `path_a`, `path_b`, `same` (1 or 0) and optionally `fold` and `group`.
-    /// Paths are below `root`.
-    ///
-    /// Identities come from `root/identity.csv` (`path`, `identity` and optionally `group`), or from the photos'
-    /// folders if these agree with every pair of the list.
-    ///
-    /// # Errors
-    ///
-    /// [`LabelError`] when a list cannot be read, is malformed or has no pairs.
-    pub fn from_pairs(list: &Path, root: &Path, exclusions: Exclusions) -> Result<Self, LabelError> {
-        let mut labelled = Self { sources: vec![name_of(list)], exclusions, ..Self::default() };
-        let mut photos = Names::default();
-        let (mut folds, mut groups) = (Names::default(), Names::default());
-        for (line, row) in rows::<PairRow>(list, &["path_a", "path_b", "same"])? {
-            if labelled.exclusions.has_pair(&row.path_a, &row.path_b) {
-                continue;
-            }
-            // Spreadsheet programs write TRUE and FALSE.
-            let same = match row.same.to_lowercase().as_str() {
-                "1" | "true" => true,
-                "0" | "false" => false,
-                _ => {
-                    let reason =
-                        format!("line {line}: expected 1 or 0 in the column same, found {:?}", row.same);
-                    return Err(LabelError::Malformed { location: list.into(), reason });
-                }
-            };
-            let [a, b] = [&row.path_a, &row.path_b].map(|name| photos.index(name));
-            let fold = row.fold.filter(|fold| !fold.is_empty()).map(|fold| folds.index(&fold));
-            let group = row.group.filter(|group| !group.is_empty()).map(|group| groups.index(&group));
-            labelled.pairs.push(LabelledPair { a, b, same, fold, group });
-        }
-        if labelled.pairs.is_empty() {
-            let expected = "rows with the columns path_a,path_b,same";
-            return Err(LabelError::NothingToCompare { location: list.into(), expected });
-        }
-        labelled.photos = (photos.names.into_iter())
-            .map(|name| LabelledPhoto {
-                file: root.join(&name),
-                name: name.into(),
-                source: 0,
-                identity: 0,
-                group: None,
-            })
-            .collect();
-        labelled.groups = groups.names;
-        labelled.identify(root)?;
-        Ok(labelled)
-    }
-
     /// Reads sources: folders with a folder for each person, or lists of `path`, `identity` and optionally `group` with
     /// paths below the list's folder. A folder may have such a list as `identity.csv`.
     ///
@@ -161,7 +112,8 @@ impl Labelled {
     ///
     /// # Errors
     ///
-    /// [`LabelError`] when a source cannot be read, is malformed or has fewer than two photos.
+    /// [`LabelError`] when a source cannot be read, is malformed, is given twice, lists a file that does not exist, or has
+    /// fewer than two photos.
     pub fn from_identities(
         sources: &[PathBuf],
         impostor_pairs: usize,
@@ -169,37 +121,82 @@ impl Labelled {
     ) -> Result<Self, LabelError> {
         let mut labelled = Self { exclusions, identities_from: Some("folder names"), ..Self::default() };
         let (mut identities, mut groups) = (Names::default(), Names::default());
+        let mut locations = HashSet::new();
         for location in sources {
+            if !locations.insert(canonical(location)) {
+                let reason = "this source is given twice".to_owned();
+                return Err(LabelError::Malformed { location: location.clone(), reason });
+            }
             let first = labelled.photos.len();
             let source = labelled.sources.len();
-            let list = if location.is_file() { location.clone() } else { location.join(IDENTITY_LIST) };
-            let source_name = if location.is_file() { name_of(location) } else { whole_name_of(location) };
-            labelled.sources.push(source_name);
-            let FoundPhotos { photos, mut skipped } = if list.is_file() {
-                labelled.identities_from = Some("an identity list");
-                FoundPhotos { photos: listed_photos(&list)?, skipped: Vec::new() }
-            } else {
-                photos_in_folders(location)?
-            };
-            labelled.skipped.append(&mut skipped);
+            let photos = labelled.read_source(location)?;
             for FoundPhoto { file, name, identity, group } in photos {
-                if labelled.exclusions.has_photo(&name) {
-                    labelled.excluded_photos.push(ExcludedPhoto { source, name });
-                    continue;
-                }
                 let identity = identities.index(&format!("{source}/{identity}"));
                 let group = group.map(|group| groups.index(&group));
                 labelled.photos.push(LabelledPhoto { file, name: name.into(), source, identity, group });
             }
+            labelled.leave_out_copies(first);
             if labelled.photos.len() < first + 2 {
                 let expected =
                     "a folder with photos for each person, or a list with the columns path,identity";
-                return Err(LabelError::NothingToCompare { location: location.clone(), expected });
+                let skipped = std::mem::take(&mut labelled.skipped);
+                return Err(LabelError::NothingToCompare { location: location.clone(), expected, skipped });
             }
             labelled.add_pairs(first, impostor_pairs);
         }
         labelled.groups = groups.names;
         Ok(labelled)
+    }
+
+    /// The photos of a source that are not excluded.
+    fn read_source(&mut self, location: &Path) -> Result<Vec<FoundPhoto>, LabelError> {
+        let source = self.sources.len();
+        let is_list = location.is_file();
+        self.sources.push(if is_list { name_of(location) } else { whole_name_of(location) });
+        let list = if is_list { Some(location.to_owned()) } else { identity_list_in(location) };
+        let FoundPhotos { mut photos, mut skipped } = if let Some(list) = list {
+            self.identities_from = Some("an identity list");
+            FoundPhotos { photos: listed_photos(&list, &self.exclusions)?, skipped: Vec::new() }
+        } else {
+            photos_in_folders(location)?
+        };
+        self.skipped.append(&mut skipped);
+        photos.retain(|photo| {
+            let is_excluded = self.exclusions.has_photo(&photo.name);
+            if is_excluded {
+                self.excluded_photos.push(ExcludedPhoto { source, name: photo.name.clone() });
+            }
+            !is_excluded
+        });
+        Ok(photos)
+    }
+
+    /// Leaves out copies of a photo of the same person among the photos from index `first`, whose pairs would always
+    /// match. Copies of another person's photo remain, and are recorded: which of the labels is wrong is not known.
+    fn leave_out_copies(&mut self, first: usize) {
+        let photos = self.photos.split_off(first);
+        let files: Vec<_> = photos.iter().map(|photo| &*photo.file).collect();
+        let originals = originals(&files);
+        let mut seen = HashSet::new();
+        for (at, photo) in photos.iter().enumerate() {
+            let original = &photos[originals[at]];
+            if !seen.insert((originals[at], photo.identity)) {
+                let path = photo.file.display().to_string();
+                self.skipped.push(SkippedFile { path, reason: SkipReason::Copy });
+                continue;
+            }
+            self.record_copy(photo, original);
+            self.photos.push(photo.clone());
+        }
+    }
+
+    /// Records a photo with the bytes of another one, unless they are the same, or an excluded pair.
+    fn record_copy(&mut self, photo: &LabelledPhoto, original: &LabelledPhoto) {
+        let is_pair = photo.file != original.file;
+        if is_pair && !self.exclusions.has_pair(&photo.name, &original.name) {
+            let [path, copy_of] = [photo, original].map(|photo| photo.file.display().to_string());
+            self.copies.push(CopiedPhoto { path, copy_of });
+        }
     }
 
     /// Whether two photos are an impostor pair: of one source, of two persons, and not excluded.
@@ -231,77 +228,42 @@ impl Labelled {
         pairs
     }
 
-    /// A description of each exclusion whose photo belongs to a source.
+    /// The exclusions of photos and pairs that are not among the labels: nothing was left out because of them.
+    pub fn unmatched_exclusions(&self) -> Vec<&Exclusion> {
+        self.exclusions_by_source().filter(|(_, source)| source.is_none()).map(|(entry, _)| entry).collect()
+    }
+
+    /// The exclusions of photos and pairs that are among the labels.
+    pub(crate) fn matched_exclusions(&self) -> Vec<Exclusion> {
+        let matched = self.exclusions_by_source().filter(|(_, source)| source.is_some());
+        matched.map(|(entry, _)| entry.clone()).collect()
+    }
+
+    /// A description of each exclusion of a photo or pair that is among the labels.
     pub(crate) fn described_exclusions(&self) -> Vec<DescribedExclusion> {
-        let photos = self.photos.iter().map(|photo| (photo.source, &*photo.name));
-        let excluded_photos = self.excluded_photos.iter().map(|photo| (photo.source, photo.name.as_str()));
-        let sources: HashMap<_, _> =
-            photos.chain(excluded_photos).map(|(source, name)| (name, source)).collect();
-        let described = self.exclusions.entries.iter().filter_map(|entry| {
-            let source = *sources.get(entry.path.as_str())?;
+        let described = self.exclusions_by_source().filter_map(|(entry, source)| {
             let path = name_of(Path::new(&entry.path));
             let excluded = match &entry.with {
                 Some(with) => format!("{path} with {}", name_of(Path::new(with))),
                 None => path,
             };
-            Some(DescribedExclusion { source, text: format!("{excluded}: {}", entry.reason) })
+            Some(DescribedExclusion { source: source?, text: format!("{excluded}: {}", entry.reason) })
         });
         described.collect()
     }
 
-    /// Determines the identities of the photos of a list of pairs.
-    fn identify(&mut self, root: &Path) -> Result<(), LabelError> {
-        let list = root.join(IDENTITY_LIST);
-        let mut identities = Names::default();
-        if list.is_file() {
-            let mut groups = Names { numbers: HashMap::new(), names: std::mem::take(&mut self.groups) };
-            groups.numbers = groups.names.iter().cloned().zip(0..).collect();
-            let known: HashMap<_, _> =
-                identity_rows(&list)?.into_iter().map(|row| (row.path.clone(), row)).collect();
-            for photo in &mut self.photos {
-                let Some(row) = known.get(&*photo.name) else {
-                    let reason = format!("{} is missing, but is in the list of pairs", photo.name);
-                    return Err(LabelError::Malformed { location: list, reason });
-                };
-                photo.identity = identities.index(&row.identity);
-                photo.group = row.group.as_ref().filter(|group| !group.is_empty()).map(|g| groups.index(g));
-            }
-            self.groups = groups.names;
-            self.identities_from = Some("an identity list");
-            return Ok(());
-        }
-        let folder_of = |photo: &LabelledPhoto| {
-            Path::new(&*photo.name).parent().map(|folder| folder.to_string_lossy().into_owned())
-        };
-        let folders: Vec<_> = self.photos.iter().map(folder_of).map(Option::unwrap_or_default).collect();
-        if self.pairs.iter().all(|pair| pair.same == (folders[pair.a] == folders[pair.b])) {
-            for (photo, folder) in self.photos.iter_mut().zip(&folders) {
-                photo.identity = identities.index(folder);
-            }
-            self.identities_from = Some("folder names");
-        } else {
-            self.identify_by_pairs();
-        }
-        Ok(())
-    }
-
-    /// Gives the same identity to photos that genuine pairs connect. Photos with different identities may show the same
-    /// person, unless they are a listed impostor pair.
-    fn identify_by_pairs(&mut self) {
-        let mut leaders: Vec<usize> = (0..self.photos.len()).collect();
-        let find = |leaders: &[usize], mut at: usize| {
-            while leaders[at] != at {
-                at = leaders[at];
-            }
-            at
-        };
-        for pair in self.pairs.iter().filter(|pair| pair.same) {
-            let (a, b) = (find(&leaders, pair.a), find(&leaders, pair.b));
-            leaders[a.max(b)] = a.min(b);
-        }
-        for at in 0..self.photos.len() {
-            self.photos[at].identity = find(&leaders, at);
-        }
+    /// All exclusions, each with the source that has its photos, if there is one.
+    fn exclusions_by_source(&self) -> impl Iterator<Item = (&Exclusion, Option<usize>)> {
+        let photos = self.photos.iter().map(|photo| (photo.source, &*photo.name));
+        let excluded_photos = self.excluded_photos.iter().map(|photo| (photo.source, photo.name.as_str()));
+        let known: HashSet<_> = photos.chain(excluded_photos).collect();
+        self.exclusions.entries.iter().map(move |entry| {
+            let has = |source: usize, name: &str| known.contains(&(source, name));
+            let has_all = |source: &usize| {
+                has(*source, &entry.path) && entry.with.as_ref().is_none_or(|with| has(*source, with))
+            };
+            (entry, (0..self.sources.len()).find(has_all))
+        })
     }
 
     /// Adds the pairs of the photos from index `first`: all genuine pairs, and all impostor pairs or `impostor_pairs`

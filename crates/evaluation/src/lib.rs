@@ -24,8 +24,10 @@ mod labelled;
 mod listing;
 mod measured;
 mod metrics;
+mod photo_files;
 mod report;
 mod scored_pair;
+mod skipped;
 
 pub use calibrate::{CalibrationError, calibrate};
 pub use cross_pairs::{CrossPairs, TailPair};
@@ -37,9 +39,9 @@ pub use evaluation::{
 };
 pub use exclusions::{Exclusion, Exclusions};
 pub use label_error::LabelError;
-pub use labelled::{Labelled, LabelledPair, LabelledPhoto};
-pub use listing::{SkipReason, SkippedFile};
-pub use measured::{EngineFailed, FaceFound, Measured, Outcome, measure};
+pub use labelled::{CopiedPhoto, Labelled, LabelledPair, LabelledPhoto};
+pub use measured::{FaceFound, Measured, MeasurementFailed, Outcome, measure};
 pub use metrics::Accuracy;
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};
 pub use scored_pair::ScoredPair;
+pub use skipped::{SkipReason, SkippedFile};

@@ -1,7 +1,7 @@
 //! Reads lists and folders of photos.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     ffi::OsStr,
     fs,
     io::{self, Read as _},
@@ -10,9 +10,18 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::Photo;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::{csv_list::rows, label_error::LabelError};
+use crate::{
+    csv_list::rows,
+    exclusions::Exclusions,
+    label_error::LabelError,
+    photo_files::{canonical, find_file, nfc, path_key},
+    skipped::{SkipReason, SkippedFile},
+};
+
+/// The file in a folder that lists the identities of its photos.
+const IDENTITY_LIST: &str = "identity.csv";
 
 #[derive(Deserialize)]
 pub(crate) struct IdentityRow {
@@ -24,7 +33,7 @@ pub(crate) struct IdentityRow {
 /// A photo of a list or folder.
 pub(crate) struct FoundPhoto {
     pub(crate) file: PathBuf,
-    /// Its path as listed, or below the folder.
+    /// Its path as listed, or below the folder, as [`path_key`] writes it.
     pub(crate) name: String,
     pub(crate) identity: String,
     pub(crate) group: Option<String>,
@@ -37,75 +46,97 @@ pub(crate) struct FoundPhotos {
     pub(crate) skipped: Vec<SkippedFile>,
 }
 
-/// A file in a folder of photos that is not read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SkippedFile {
-    /// Its path.
-    pub path: String,
-    /// Why it is not read.
-    pub reason: SkipReason,
+/// The photos of a list of identities. A file that does not exist is refused: it would count as a photo without a face.
+/// Excluded photos need not exist.
+pub(crate) fn listed_photos(list: &Path, exclusions: &Exclusions) -> Result<Vec<FoundPhoto>, LabelError> {
+    let folder = list.parent().unwrap_or(Path::new(""));
+    let (mut photos, mut problems) = (Vec::new(), Problems::default());
+    let mut lines: HashMap<PathBuf, (u64, String)> = HashMap::new();
+    for (line, IdentityRow { path, identity, group }) in identity_rows(list)? {
+        let name = path_key(&path);
+        let file = if exclusions.has_photo(&name) {
+            folder.join(&path)
+        } else {
+            let Some(file) = problems.find(line, folder, &path) else { continue };
+            if let Some((earlier, other)) = lines.insert(canonical(&file), (line, path.clone())) {
+                let reason = format!("line {line}: {path} is the same file as {other} in line {earlier}");
+                return Err(LabelError::Malformed { location: list.into(), reason });
+            }
+            file
+        };
+        let group = group.filter(|group| !group.is_empty());
+        photos.push(FoundPhoto { file, name, identity: nfc(&identity), group });
+    }
+    problems.refuse(list)?;
+    Ok(photos)
 }
 
-/// Why a file in a folder of photos is not read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SkipReason {
-    /// It is hidden, or an operating system wrote it beside the photos.
-    SystemFile,
-    /// It is neither a PNG nor a JPEG, by name and by content.
-    NoPhoto,
-    /// It is not in a person's folder.
-    OutsidePersonsFolder,
-    /// It is in a folder within a person's folder.
-    DeeperFolder,
-    /// A person's folder without photos.
-    EmptyFolder,
+/// Listed files that cannot be read.
+#[derive(Default)]
+pub(crate) struct Problems {
+    first: Option<String>,
+    further: usize,
 }
 
-impl SkipReason {
-    /// The reason as part of a sentence.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SystemFile => "hidden or written by an operating system",
-            Self::NoPhoto => "neither PNG nor JPEG",
-            Self::OutsidePersonsFolder => "not in a person's folder",
-            Self::DeeperFolder => "in a folder within a person's folder",
-            Self::EmptyFolder => "a folder without photos",
-        }
+impl Problems {
+    /// The file of a photo; `None` if it cannot be read.
+    pub(crate) fn find(&mut self, line: u64, folder: &Path, path: &str) -> Option<PathBuf> {
+        find_file(folder, path)
+            .inspect_err(|problem| {
+                self.further += usize::from(self.first.is_some());
+                self.first.get_or_insert_with(|| format!("line {line}: {path} {problem}"));
+            })
+            .ok()
+    }
+
+    /// Refuses the list if a file cannot be read.
+    pub(crate) fn refuse(self, list: &Path) -> Result<(), LabelError> {
+        let Some(first) = self.first else { return Ok(()) };
+        let reason = match self.further {
+            0 => first,
+            further => format!("{first}; {further} further paths in this list cannot be read either"),
+        };
+        Err(LabelError::Malformed { location: list.into(), reason })
     }
 }
 
-/// The photos of a list of identities.
-pub(crate) fn listed_photos(list: &Path) -> Result<Vec<FoundPhoto>, LabelError> {
-    let folder = list.parent().unwrap_or(Path::new("."));
-    let found = identity_rows(list)?.into_iter().map(|row| FoundPhoto {
-        file: folder.join(&row.path),
-        name: row.path,
-        identity: row.identity,
-        group: row.group.filter(|group| !group.is_empty()),
-    });
-    Ok(found.collect())
-}
-
-/// The rows of a list of identities. A path that is listed twice is refused: the photo would be compared with itself.
-pub(crate) fn identity_rows(list: &Path) -> Result<Vec<IdentityRow>, LabelError> {
+/// The rows of a list of identities, each with its line. A path that is listed twice is refused: the photo would be
+/// compared with itself.
+pub(crate) fn identity_rows(list: &Path) -> Result<Vec<(u64, IdentityRow)>, LabelError> {
     let rows = rows::<IdentityRow>(list, &["path", "identity"])?;
     let mut lines = HashMap::new();
     for (line, row) in &rows {
-        if let Some(earlier) = lines.insert(row.path.as_str(), *line) {
+        if let Some(earlier) = lines.insert(path_key(&row.path), *line) {
             let reason = format!("line {line}: {} is already in line {earlier}", row.path);
             return Err(LabelError::Malformed { location: list.into(), reason });
         }
     }
-    Ok(rows.into_iter().map(|(_, row)| row).collect())
+    Ok(rows)
+}
+
+/// The list of identities in a folder of photos, whose name may be in any case.
+pub(crate) fn identity_list_in(folder: &Path) -> Option<PathBuf> {
+    let exact = folder.join(IDENTITY_LIST);
+    if exact.is_file() {
+        return Some(exact);
+    }
+    let is_list = |file: &PathBuf| {
+        file.file_name().is_some_and(|name| name.eq_ignore_ascii_case(IDENTITY_LIST)) && file.is_file()
+    };
+    entries(folder).ok()?.into_iter().find(is_list)
 }
 
 /// The photos of a folder with a folder for each person.
 pub(crate) fn photos_in_folders(root: &Path) -> Result<FoundPhotos, LabelError> {
     let mut found = FoundPhotos::default();
-    for entry in entries(root)? {
+    let entries = entries(root)?;
+    let is_own_folder = |entry: &&PathBuf| entry.is_dir() && !entry.is_symlink() && !is_system_file(entry);
+    let mut read: HashSet<_> = entries.iter().filter(is_own_folder).map(|own| canonical(own)).collect();
+    for entry in entries {
         if is_system_file(&entry) {
             found.skip(&entry, SkipReason::SystemFile)?;
+        } else if entry.is_dir() && entry.is_symlink() && !read.insert(canonical(&entry)) {
+            found.skip(&entry, SkipReason::LinkedFolder)?;
         } else if entry.is_dir() {
             found.add_person(root, &entry)?;
         } else {
@@ -127,12 +158,12 @@ impl FoundPhotos {
                 self.skip(&file, SkipReason::SystemFile)?;
             } else if file.is_dir() {
                 self.skip(&file, SkipReason::DeeperFolder)?;
-            } else if is_photo(&file) {
-                let name = text_of(file.strip_prefix(root).unwrap_or(&file).as_os_str());
-                let identity = whole_name_of(person);
-                self.photos.push(FoundPhoto { name, identity, group: None, file });
+            } else if let Err(reason) = check_photo(&file) {
+                self.skip(&file, reason)?;
             } else {
-                self.skip(&file, SkipReason::NoPhoto)?;
+                let name = path_key(&text_of(file.strip_prefix(root).unwrap_or(&file).as_os_str()));
+                let identity = nfc(&whole_name_of(person));
+                self.photos.push(FoundPhoto { name, identity, group: None, file });
             }
         }
         Ok(())
@@ -153,21 +184,21 @@ impl FoundPhotos {
 const PHOTO_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "jpe", "jif", "jfif", "pjpeg", "pjp", "png"];
 
 /// Whether the file has a photo's extension, or begins like a PNG or JPEG. With a photo's extension and other content,
-/// it counts as a photo that cannot be read, which matches nobody.
-fn is_photo(path: &Path) -> bool {
-    // Only regular files are opened: reading a pipe could wait without end. A broken link has no metadata.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        return false;
+/// it counts as a photo without a face, which matches nobody.
+fn check_photo(path: &Path) -> Result<(), SkipReason> {
+    let metadata = fs::metadata(path).map_err(|_| SkipReason::Unreadable)?;
+    // Only regular files are opened: reading a pipe could wait without end.
+    if !metadata.is_file() {
+        return Err(SkipReason::NoPhoto);
     }
+    let mut head = Vec::new();
+    (fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head)))
+        .map_err(|_| SkipReason::Unreadable)?;
     let has_extension = path
         .extension()
         .is_some_and(|extension| PHOTO_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)));
-    let begins_like_photo = || {
-        let mut head = Vec::new();
-        let read = fs::File::open(path).and_then(|file| file.take(HEAD_BYTES).read_to_end(&mut head));
-        read.is_ok() && Photo::try_from(Bytes::from(head)).is_ok()
-    };
-    has_extension || begins_like_photo()
+    let is_photo = has_extension || Photo::try_from(Bytes::from(head)).is_ok();
+    is_photo.then_some(()).ok_or(SkipReason::NoPhoto)
 }
 
 /// Enough to tell a PNG or JPEG from other files.

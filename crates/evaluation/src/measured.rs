@@ -23,7 +23,7 @@ pub enum Outcome {
     Face(Box<FaceFound>),
     /// No embedding could be computed. Such a photo matches no other.
     Failed {
-        /// The reason code, such as `NO_FACE`, or a file error.
+        /// The reason code, such as `NO_FACE`, or that the file is neither PNG nor JPEG.
         reason: String,
     },
 }
@@ -50,10 +50,10 @@ pub struct Measured {
     pub mean: Timings,
 }
 
-/// The engine failed. The fault is not in the photo.
+/// The engine failed, or a file cannot be read. What is on the photo is not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{photo}: {reason}")]
-pub struct EngineFailed {
+pub struct MeasurementFailed {
     photo: String,
     reason: String,
 }
@@ -64,12 +64,12 @@ pub struct EngineFailed {
 ///
 /// # Errors
 ///
-/// [`EngineFailed`] when a network fails. A fault of a photo is an [`Outcome::Failed`].
+/// [`MeasurementFailed`] when a network fails or a file cannot be read. A fault of a photo is an [`Outcome::Failed`].
 pub fn measure(
     photos: &[LabelledPhoto],
     pipelines: Vec<Pipeline>,
     on_progress: &(impl Fn(usize) + Sync),
-) -> Result<Measured, EngineFailed> {
+) -> Result<Measured, MeasurementFailed> {
     let began = Instant::now();
     let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; photos.len()]);
@@ -112,20 +112,20 @@ pub fn measure(
 fn examine(
     pipeline: &mut Pipeline,
     photo: &LabelledPhoto,
-) -> Result<(Outcome, Option<Timings>), EngineFailed> {
+) -> Result<(Outcome, Option<Timings>), MeasurementFailed> {
     let failed = |reason: &str| Ok((Outcome::Failed { reason: reason.to_owned() }, None));
-    let bytes = match fs::read(&photo.file) {
-        Ok(bytes) => Bytes::from(bytes),
-        Err(error) => return failed(&format!("UNREADABLE_FILE: {error}")),
-    };
-    let Ok(photo_bytes) = Photo::try_from(bytes) else { return failed("NEITHER_PNG_NOR_JPEG") };
+    let bytes = fs::read(&photo.file).map_err(|error| MeasurementFailed {
+        photo: photo.file.display().to_string(),
+        reason: format!("the file cannot be read: {error}"),
+    })?;
+    let Ok(photo_bytes) = Photo::try_from(Bytes::from(bytes)) else { return failed("NEITHER_PNG_NOR_JPEG") };
     match pipeline.examine(&photo_bytes) {
         Ok((analysis, broken_rule)) => {
             let face = FaceFound { embedding: analysis.embedding, quality: analysis.quality, broken_rule };
             Ok((Outcome::Face(Box::new(face)), Some(analysis.timings)))
         }
         Err(FaceError::Rejected(fault)) => failed(fault.reason().as_str()),
-        Err(error) => Err(EngineFailed { photo: photo.name.to_string(), reason: error.to_string() }),
+        Err(error) => Err(MeasurementFailed { photo: photo.name.to_string(), reason: error.to_string() }),
     }
 }
 

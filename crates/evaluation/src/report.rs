@@ -15,9 +15,9 @@ pub use self::plots::Plot;
 use crate::{
     evaluation::{Evaluated, Evaluation, Figures, RejectedPhoto},
     exclusions::Exclusion,
-    labelled::Labelled,
-    listing::SkippedFile,
+    labelled::{CopiedPhoto, Labelled},
     scored_pair::ScoredPair,
+    skipped::SkippedFile,
 };
 
 /// A report with its plots.
@@ -55,7 +55,9 @@ struct Page<'a> {
     reasons: BTreeMap<&'a str, usize>,
     turned_away: &'a [RejectedPhoto],
     skipped: &'a [SkippedFile],
+    copies: &'a [CopiedPhoto],
     left_out: &'a [Exclusion],
+    unmatched_exclusions: &'a [Exclusion],
 }
 
 /// A pair on the page.
@@ -156,7 +158,9 @@ pub fn report(
         reasons,
         turned_away: &evaluation.turned_away[..evaluation.turned_away.len().min(MAX_LISTED)],
         skipped: &evaluation.skipped,
+        copies: &evaluation.copies,
         left_out: &evaluation.left_out,
+        unmatched_exclusions: &evaluation.unmatched_exclusions,
     };
     let html = page.render().map_err(|error| ReportError(error.to_string()))?;
     Ok(Report { html, plots })

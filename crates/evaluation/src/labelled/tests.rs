@@ -1,7 +1,8 @@
+mod doubtful_labels;
+
 use std::fs;
 
 use super::*;
-use crate::SkipReason;
 
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -13,8 +14,20 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
+/// Creates files without content. They are photos without a face, and no copies of each other.
+fn touch(folder: &Path, names: &[&str]) {
+    for name in names {
+        fs::write(folder.join(name), "").unwrap();
+    }
+}
+
+/// The labels of pairs.csv, which may name photos of these four persons.
 fn from_pairs(files: &[(&str, &str)]) -> Result<Labelled, LabelError> {
     let folder = folder(files);
+    for person in ["", "ann", "bob", "x"].map(|person| folder.path().join(person)) {
+        fs::create_dir_all(&person).unwrap();
+        touch(&person, &["1.jpg", "2.jpg", "3.jpg", "4.jpg"]);
+    }
     Labelled::from_pairs(&folder.path().join("pairs.csv"), folder.path(), Exclusions::default())
 }
 
@@ -78,6 +91,7 @@ fn persons_have_folders_and_sources_are_not_mixed() {
         folder(&[("ann/1.jpg", ""), ("ann/2.PNG", ""), ("ann/notes.txt", ""), ("bob/1.jpeg", "")]),
         folder(&[("list.csv", "path,identity,group\na.jpg,ann,x\nb.jpg,eve,x\n")]),
     );
+    touch(other.path(), &["a.jpg", "b.jpg"]);
     let sources = [one.path().to_owned(), other.path().join("list.csv")];
     let labelled = Labelled::from_identities(&sources, 100, Exclusions::default()).unwrap();
     let names: Vec<_> = labelled.photos.iter().map(|photo| &*photo.name).collect();
@@ -105,6 +119,8 @@ fn excluded_photos_and_pairs_are_not_compared_and_are_described() {
         ("list.csv", "path,identity\na.jpg,ann\nb.jpg,bob\nc.jpg,cid\nd.jpg,dan\n"),
         ("wrong.csv", "path,with,reason\nd.jpg,,another person\nb.jpg,a.jpg,twins\n"),
     ]);
+    // An excluded photo need not exist.
+    touch(photos.path(), &["a.jpg", "b.jpg", "c.jpg"]);
     let exclusions = Exclusions::read(&photos.path().join("wrong.csv")).unwrap();
     let labelled = Labelled::from_identities(&[photos.path().join("list.csv")], 100, exclusions).unwrap();
     let pairs: Vec<_> = labelled.pairs.iter().map(|pair| (pair.a, pair.b)).collect();
@@ -167,7 +183,9 @@ fn photos_are_recognised_by_extension_in_any_case_or_by_content() {
 
 #[test]
 fn every_file_that_is_not_read_is_listed_with_its_reason() {
-    use SkipReason::{DeeperFolder, EmptyFolder, NoPhoto, OutsidePersonsFolder, SystemFile};
+    use SkipReason::{
+        DeeperFolder, EmptyFolder, LinkedFolder, NoPhoto, OutsidePersonsFolder, SystemFile, Unreadable,
+    };
     let folder = folder(&[
         ("ann/IMG_1.JPG", ""),
         ("ann/._IMG_1.JPG", ""),
@@ -182,6 +200,12 @@ fn every_file_that_is_not_read_is_listed_with_its_reason() {
         ("loose.jpg", ""),
     ]);
     fs::create_dir(folder.path().join("eve")).unwrap();
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(folder.path().join(target), folder.path().join(name)).unwrap();
+    };
+    link("ann", "aa");
+    link("ann", "zoe");
+    link("nowhere.jpg", "ann/IMG_3.JPG");
     let labelled = from_folder(folder.path());
     assert_eq!(labelled.photos.len(), 2);
     let skipped: Vec<_> = (labelled.skipped.iter())
@@ -193,7 +217,9 @@ fn every_file_that_is_not_read_is_listed_with_its_reason() {
     let expected = [
         (".DS_Store", SystemFile),
         ("__MACOSX/ann/._IMG_1.JPG", SystemFile),
+        ("aa", LinkedFolder),
         ("ann/._IMG_1.JPG", SystemFile),
+        ("ann/IMG_3.JPG", Unreadable),
         ("ann/Thumbs.db", SystemFile),
         ("ann/more/2.jpg", DeeperFolder),
         ("ann/more/deep/3.jpg", DeeperFolder),
@@ -201,6 +227,7 @@ fn every_file_that_is_not_read_is_listed_with_its_reason() {
         ("desktop.ini", SystemFile),
         ("eve", EmptyFolder),
         ("loose.jpg", OutsidePersonsFolder),
+        ("zoe", LinkedFolder),
     ];
     assert_eq!(skipped, expected);
 }
@@ -233,6 +260,7 @@ fn lists_from_spreadsheet_programs_give_the_same_labels() {
         let folder = folder(&[]);
         let file = folder.path().join("list.csv");
         fs::write(&file, &bytes).unwrap();
+        touch(folder.path(), &["a.jpg", "b.jpg", "c.jpg"]);
         let labelled = from_folder(&file);
         let photos: Vec<_> =
             labelled.photos.iter().map(|photo| (&*photo.name, photo.identity, photo.group)).collect();
@@ -251,6 +279,8 @@ fn a_list_that_would_give_wrong_rates_is_refused_with_its_line() {
         let folder = folder(&[]);
         let file = folder.path().join("list.csv");
         fs::write(&file, text).unwrap();
+        touch(folder.path(), &["a.jpg", "b.jpg", "c.jpg"]);
+        fs::create_dir(folder.path().join("x")).unwrap();
         Labelled::from_identities(&[file], 100, Exclusions::default()).unwrap_err().to_string()
     };
     for (text, expected) in [
@@ -258,6 +288,18 @@ fn a_list_that_would_give_wrong_rates_is_refused_with_its_line() {
         (b"path,identity\na.jpg,ann\nb.jpg\n", "line 3: the column identity is empty"),
         (b"path,identity\na.jpg,ann\na.jpg,bob\n", "line 3: a.jpg is already in line 2"),
         (b"path,identity\na,b.jpg,ann\nc.jpg,ann\n", "line 2: 3 fields, but the header has 2"),
+        (b"path,identity\na.jpg,ann\n./a.jpg,ann\n", "line 3: ./a.jpg is already in line 2"),
+        (
+            b"path,identity\na.jpg,ann\nx/../a.jpg,ann\n",
+            "line 3: x/../a.jpg is the same file as a.jpg in line 2",
+        ),
+        (b"path,identity\na.jpg,ann\nA.JPG,ann\n", "line 3: A.JPG does not exist in "),
+        (b"path,identity\nd.jpg,ann\na.jpg,ann\n\ne.jpg,bob\n", "line 2: d.jpg does not exist in "),
+        (
+            b"path,identity\nd.jpg,ann\na.jpg,ann\n\ne.jpg,bob\n",
+            "; 1 further paths in this list cannot be read",
+        ),
+        (b"path,identity\nx,ann\na.jpg,ann\n", "line 2: x is not a file"),
         (b"path,name\na.jpg,ann\n", "there is no column `identity`; the columns are: path, name"),
         (b"path,identity\na.jpg,Jos\xe9\n", "line 2 is not in UTF-8"),
         (b"PK\x03\x04", "a workbook of a spreadsheet program"),
