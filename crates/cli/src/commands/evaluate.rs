@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use padan_domain::Calibration;
-use padan_evaluation::{Evaluated, Evaluation, Figures, SkipReason, crops, evaluate, report, worst_pairs};
+use padan_evaluation::{Evaluated, Evaluation, Figures, SkippedFile, crops, evaluate, report, worst_pairs};
 
 use crate::{
     commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
@@ -102,13 +102,18 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     if let Some(all) = counts.all_impostor {
         writeln!(out, "           among all photos: {} genuine, {all} impostor", counts.all_genuine)?;
     }
-    let mut skipped: BTreeMap<SkipReason, usize> = BTreeMap::new();
-    for file in &evaluation.skipped {
-        *skipped.entry(file.reason).or_default() += 1;
+    writeln!(out, "skipped    {}", SkippedFile::summary(&evaluation.skipped))?;
+    if !evaluation.copies.is_empty() {
+        writeln!(
+            out,
+            "copies     {} photos with two labels, of which one is wrong",
+            evaluation.copies.len()
+        )?;
     }
-    let reasons = skipped.iter().map(|(reason, count)| format!("{count} {}", reason.as_str()));
-    let reasons = std::iter::once(format!("{} files", evaluation.skipped.len())).chain(reasons);
-    writeln!(out, "skipped    {}", reasons.collect::<Vec<_>>().join(", "))?;
+    if !evaluation.unmatched_exclusions.is_empty() {
+        let count = evaluation.unmatched_exclusions.len();
+        writeln!(out, "no effect  {count} exclusions of photos that are not there")?;
+    }
     writeln!(out, "failed     {} photos without a face", evaluation.failures_to_acquire.len())?;
     writeln!(out, "speed      {:.1} photos a second", evaluation.images_per_second)?;
     print_figures(out, "\nany photo with a face", &evaluation.figures)?;

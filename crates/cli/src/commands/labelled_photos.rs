@@ -3,7 +3,7 @@ use std::{io::IsTerminal as _, num::NonZeroUsize, path::PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_evaluation::{EvaluatedModel, Exclusions, Labelled, Measured, Outcome};
+use padan_evaluation::{EvaluatedModel, Exclusions, LabelError, Labelled, Measured, Outcome, SkippedFile};
 use padan_inference::{
     CalibrationFile, Catalogue, DeviceChoice, ModelSet, Pipeline, Placement, PrecisionChoice,
     UncalibratedModels,
@@ -27,10 +27,13 @@ pub(crate) struct LabelledPhotosArguments {
     /// A folder that contains a folder of photos for each person; or a list with the columns path, identity and
     /// optionally group; or a folder with such a list named identity.csv. When it is repeated, people of different
     /// sources are not compared with each other. Lists are in UTF-8 or UTF-16, and separated by commas, semicolons or
-    /// tabs. Files of a folder that are not read are listed on standard error.
+    /// tabs. A list of which a file does not exist is refused. Files of a folder that are not read, copies of photos,
+    /// and photos with the same bytes as another person's are listed on standard error.
     #[arg(long, value_name = "DIR|CSV", required_unless_present = "pairs")]
     identities: Vec<PathBuf>,
     /// List of wrongly labelled photos and pairs to leave out, with the columns path, with (for a pair) and reason
+    ///
+    /// Paths are those of the labels. Entries without such a photo or pair are listed on standard error.
     #[arg(long, value_name = "CSV")]
     leave_out: Option<PathBuf>,
     /// How many impostor pairs to list for each source of --identities; error rates count all of them
@@ -72,8 +75,8 @@ impl LabelledPhotosArguments {
         settings.inference.device = self.device.unwrap_or(settings.inference.device);
         settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
         let labelled = self.labelled()?;
-        let skipped = labelled.skipped.iter().map(|file| format!("{}: {}", file.path, file.reason.as_str()));
-        list("files were skipped", &skipped.collect::<Vec<_>>());
+        list_skipped(&labelled.skipped);
+        list_doubts(&labelled);
         let UncalibratedModels { pipelines, set, placement } =
             padan_inference::load_uncalibrated(&settings.inference)?;
         let bar = bar(labelled.photos.len() as u64)?;
@@ -97,7 +100,14 @@ impl LabelledPhotosArguments {
             _ if self.identities.is_empty() => {
                 bail!("give a list with --pairs and --root, or folders with --identities")
             }
-            _ => Ok(Labelled::from_identities(&self.identities, self.impostor_pairs, left_out)?),
+            _ => {
+                Labelled::from_identities(&self.identities, self.impostor_pairs, left_out).map_err(|error| {
+                    if let LabelError::NothingToCompare { skipped, .. } = &error {
+                        list_skipped(skipped);
+                    }
+                    error.into()
+                })
+            }
         }
     }
 }
@@ -133,6 +143,23 @@ impl LabelledPhotos {
 /// Parses a choice by its name in the settings.
 fn parse_choice<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String> {
     T::deserialize(StrDeserializer::<ValueError>::new(name)).map_err(|error| error.to_string())
+}
+
+fn list_skipped(skipped: &[SkippedFile]) {
+    let skipped = skipped.iter().map(|file| format!("{}: {}", file.path, file.reason.as_str()));
+    list("files were skipped", &skipped.collect::<Vec<_>>());
+}
+
+/// Lists what makes the labels doubtful.
+fn list_doubts(labelled: &Labelled) {
+    let copies = labelled.copies.iter().map(|copy| format!("{}: a copy of {}", copy.path, copy.copy_of));
+    list("photos have the same bytes as a photo with another label", &copies.collect::<Vec<_>>());
+    let unmatched = labelled.unmatched_exclusions().into_iter().map(|entry| match &entry.with {
+        Some(with) => format!("{} with {with}", entry.path),
+        None => entry.path.clone(),
+    });
+    let unmatched: Vec<_> = unmatched.collect();
+    list("entries of the list to leave out have no effect, because there are no such photos", &unmatched);
 }
 
 /// Counts and lists files on standard error. Nothing is printed if there are none.

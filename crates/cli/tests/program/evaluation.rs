@@ -124,20 +124,87 @@ fn folders_from_other_computers_give_right_persons_and_list_what_is_skipped() {
 fn photos_without_a_face_are_listed_and_count_as_non_matches() {
     let checkout = Checkout::new();
     let pairs = "path_a,path_b,same\npeople/images/101_id.jpg,no-photo.jpg,1\n\
-                 people/images/101_id.jpg,people/images/101_s1.jpg,1\npeople/images/101_id.jpg,nowhere.jpg,0\n";
+                 people/images/101_id.jpg,people/images/101_s1.jpg,1\npeople/images/101_id.jpg,empty.jpg,0\n";
     fs::write(checkout.path("pairs.csv"), pairs).unwrap();
     fs::write(checkout.path("no-photo.jpg"), "not a photo").unwrap();
+    fs::write(checkout.path("empty.jpg"), "").unwrap();
     let output = checkout.run(&["evaluate", "--pairs", "pairs.csv", "--root", ".", "--json", "figures.json"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let figures: Value = serde_json::from_slice(&fs::read(checkout.path("figures.json")).unwrap()).unwrap();
     let reasons: Vec<_> =
         figures["failures_to_acquire"].as_array().unwrap().iter().map(|f| &f["reason"]).collect();
-    assert_eq!(reasons[0], "NEITHER_PNG_NOR_JPEG");
-    assert!(reasons[1].as_str().unwrap().starts_with("UNREADABLE_FILE"), "{reasons:?}");
+    assert_eq!(reasons, ["NEITHER_PNG_NOR_JPEG", "NEITHER_PNG_NOR_JPEG"]);
     assert_eq!(figures["scores"][0]["cosine"], -1.0);
     assert_eq!(figures["scores"][0]["percentage"], 0.0);
     // Of the three pairs, the genuine pair with the failed photo is decided wrongly at every threshold.
     assert!((figures["accuracy"]["mean"].as_f64().unwrap() - 2.0 / 3.0).abs() < 1e-12);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_ends_the_run_and_does_not_count_as_a_photo_without_a_face() {
+    let checkout = Checkout::new();
+    // This file of Linux can be opened, but reading its first byte is an error.
+    for (unreadable, expected) in [
+        ("nowhere.jpg", "list.csv: line 3: nowhere.jpg does not exist"),
+        ("/proc/self/mem", "/proc/self/mem: the file cannot be read: "),
+    ] {
+        let list = format!("path,identity\npeople/images/101_s1.jpg,budi\n{unreadable},ani\n");
+        fs::write(checkout.path("list.csv"), list).unwrap();
+        let output = checkout.run(&["evaluate", "--identities", "list.csv"]);
+        assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn doubtful_labels_are_listed_and_counted() {
+    let checkout = Checkout::new();
+    for (photo, target) in [
+        ("101_s1", "budi/1.jpg"),
+        ("101_s2", "budi/2.jpg"),
+        ("101_s1", "budi/1 (1).jpg"),
+        ("101_s1", "ani/1.jpg"),
+        ("118_s1", "ani/2.jpg"),
+    ] {
+        let target = checkout.path(&format!("photos/{target}"));
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(checkout.path(&format!("people/images/{photo}.jpg")), target).unwrap();
+    }
+    fs::write(checkout.path("wrong.csv"), "path,with,reason\nbudi/9.jpg,,another person\n").unwrap();
+    let arguments = ["evaluate", "--identities", "photos", "--leave-out", "wrong.csv", "--out", "out"];
+    let output = checkout.run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let (shown, listed) = (stdout(&output), stderr(&output));
+    for line in [
+        "photos     4 of 2 persons",
+        "skipped    1 files, 1 a copy of another photo of the same person",
+        "copies     1 photos with two labels",
+        "no effect  1 exclusions",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    for line in [
+        "photos/budi/1.jpg: a copy of another photo of the same person",
+        "photos/budi/1 (1).jpg: a copy of photos/ani/1.jpg",
+        "have no effect, because there are no such photos:\n  budi/9.jpg",
+    ] {
+        assert!(listed.contains(line), "{line}: {listed}");
+    }
+    let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
+    assert!(page.contains("Copies with different labels") && page.contains("Exclusions without effect"));
+    assert!(!page.contains("Excluded because of wrong labels"), "nothing was excluded");
+}
+
+#[test]
+fn a_folder_without_persons_lists_what_was_skipped_with_the_error() {
+    let checkout = Checkout::new();
+    fs::create_dir(checkout.path("flat")).unwrap();
+    fs::copy(checkout.path("people/images/101_s1.jpg"), checkout.path("flat/1.jpg")).unwrap();
+    let output = checkout.run(&["evaluate", "--identities", "flat"]);
+    assert_eq!(output.status.code(), Some(1));
+    let listed = stderr(&output);
+    assert!(listed.contains("1 files were skipped:\n  flat/1.jpg: not in a person's folder"), "{listed}");
+    assert!(listed.contains("skipped: 1 files, 1 not in a person's folder"), "{listed}");
 }
 
 #[test]
