@@ -9,7 +9,10 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clap::Args;
+use clap::{
+    Args,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use padan_domain::{Percentage, Photo, ReasonCode, Similarity};
 use padan_inference::{Analysis, Engine, FaceError, Timings};
 use serde_json::{Value, json};
@@ -31,13 +34,16 @@ const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(1);
 /// Compare the faces in two photos
 ///
 /// A is treated as the registry's photo: its largest, most central face is used. B is treated as the selfie: it must
-/// show one face in sufficient quality. Exits with 0 for a match, 1 for no match, 3 when a photo cannot be used, and 4
-/// when nothing could be compared because of an error in models, runtime or settings.
+/// show one face in sufficient quality. Exits with 0 for a match, 1 for no match, 2 when the command line is not
+/// understood, 3 when a photo cannot be used (also when its path is empty), and 4 when nothing could be compared because
+/// of an error in models, runtime or settings.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// Reference photo, PNG or JPEG; a file, a pipe, or - for standard input
+    #[arg(value_parser = path_parser())]
     a: PathBuf,
     /// Selfie, PNG or JPEG; a file, a pipe, or - for standard input
+    #[arg(value_parser = path_parser())]
     b: PathBuf,
     /// Print a JSON object
     #[arg(long)]
@@ -47,6 +53,11 @@ pub(crate) struct CompareArguments {
     no_gates: bool,
     #[command(flatten)]
     settings: SettingsArguments,
+}
+
+/// Accepts an empty path, which a script passes for a variable without a value: such a photo cannot be used.
+fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 /// Compares the photos and prints the result.
@@ -145,6 +156,9 @@ fn read(file: &Path) -> io::Result<Bytes> {
         io::stdin().lock().take(MAX_PHOTO_BYTES + 1).read_to_end(&mut bytes)?;
         return Ok(bytes.into());
     }
+    if file.as_os_str().is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "its path is empty"));
+    }
     let kind = fs::metadata(file)?.file_type();
     if !kind.is_file() && !kind.is_fifo() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is neither a file nor a pipe"));
@@ -153,8 +167,11 @@ fn read(file: &Path) -> io::Result<Bytes> {
     Ok(bytes.into())
 }
 
+/// The names of standard input. It may be a socket, which cannot be opened by the name of a file.
+const STANDARD_INPUT: [&str; 4] = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
+
 fn is_standard_input(file: &Path) -> bool {
-    file.as_os_str() == "-"
+    STANDARD_INPUT.iter().any(|name| file.as_os_str() == *name)
 }
 
 fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProblem) -> Result<ExitCode> {

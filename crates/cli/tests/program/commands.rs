@@ -1,6 +1,11 @@
 //! The other commands, as an operator starts them.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::Write as _,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+};
 
 use crate::checkout::{Checkout, server_runs_on, stderr, stdout};
 use serde_json::Value;
@@ -55,6 +60,22 @@ fn compare_reads_pipes_and_standard_input() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+
+    // Standard input of a program that a service manager or a shell in a network started.
+    let (mut sender, receiver) = UnixStream::pair().unwrap();
+    let written = std::thread::spawn(move || sender.write_all(&fs::read(selfie).unwrap()));
+    let output = (checkout.command(&["compare", portrait, "/dev/stdin"]))
+        .stdin(OwnedFd::from(receiver))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    written.join().unwrap().unwrap();
+
+    for arguments in [["compare", portrait, ""], ["compare", "", portrait]] {
+        let output = checkout.run(&arguments);
+        assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+        assert!(stderr(&output).contains("its path is empty"), "{}", stderr(&output));
+    }
 
     let output = checkout.run(&["compare", portrait, "-"]);
     assert_eq!(output.status.code(), Some(3));
