@@ -112,8 +112,8 @@ impl Labelled {
     ///
     /// # Errors
     ///
-    /// [`LabelError`] when a source cannot be read, is malformed, is given twice, lists a file that does not exist, or has
-    /// fewer than two photos.
+    /// [`LabelError`] when a source cannot be read, is malformed, is given twice, lists a file that does not exist, or
+    /// has fewer than two photos.
     pub fn from_identities(
         sources: &[PathBuf],
         impostor_pairs: usize,

@@ -35,8 +35,8 @@ const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(1);
 ///
 /// A is treated as the registry's photo: its largest, most central face is used. B is treated as the selfie: it must
 /// show one face in sufficient quality. Exits with 0 for a match, 1 for no match, 2 when the command line is not
-/// understood, 3 when a photo cannot be used (also when its path is empty), and 4 when nothing could be compared because
-/// of an error in models, runtime or settings.
+/// understood, 3 when a photo cannot be used (also when its path is empty), and 4 when nothing could be compared
+/// because of an error in models, runtime or settings.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// Reference photo, PNG or JPEG; a file, a pipe, or - for standard input

@@ -60,8 +60,8 @@ impl Labelled {
     ///
     /// # Errors
     ///
-    /// [`LabelError`] when a list cannot be read, is malformed or has no pairs; when a listed file does not exist; when a
-    /// photo is paired with itself or a copy, or a pair is both genuine and impostor.
+    /// [`LabelError`] when a list cannot be read, is malformed or has no pairs; when a listed file does not exist; when
+    /// a photo is paired with itself or a copy, or a pair is both genuine and impostor.
     pub fn from_pairs(list: &Path, root: &Path, exclusions: Exclusions) -> Result<Self, LabelError> {
         let mut labelled = Self { sources: vec![name_of(list)], exclusions, ..Self::default() };
         let mut photos = PairedPhotos {
@@ -103,8 +103,8 @@ impl Labelled {
         Ok(labelled)
     }
 
-    /// Refuses pairs of a photo with itself or a copy of itself, and contradicting labels. Records other copies. `lines`
-    /// are those of the pairs.
+    /// Refuses pairs of a photo with itself or a copy of itself, and contradicting labels. Records other copies.
+    /// `lines` are those of the pairs.
     fn refuse_wrong_pairs(&mut self, list: &Path, lines: &[u64]) -> Result<(), LabelError> {
         let files: Vec<_> = self.photos.iter().map(|photo| &*photo.file).collect();
         let originals = originals(&files);
