@@ -4,8 +4,10 @@
 
 use padan_domain::{NameRules, PersonName};
 
-/// What is written behind the name, for a title.
-const FORMS: [(&str, fn(&str) -> String); 5] = [
+/// How a title is written behind a name.
+type Form = (&'static str, fn(&str) -> String);
+
+const FORMS: [Form; 5] = [
     ("as listed", |title| title.to_owned()),
     ("without blanks after full stops", |title| title.replace(". ", ".")),
     ("with blanks after full stops", |title| title.replace('.', ". ")),
