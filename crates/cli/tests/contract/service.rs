@@ -356,6 +356,8 @@ impl TestService {
             .arg("--config")
             .arg(&self.file)
             .env("PADAN__INFERENCE__DEVICE", "cpu")
+            .env("ORT_DYLIB_PATH", project().join(".deps/onnxruntime/libonnxruntime.so"))
+            .env("PADAN_MODELS", project().join(".deps/models"))
             .current_dir(project())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
