@@ -16,6 +16,7 @@ allowed_for() {
     padan-inference) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
     padan-covered-faces) echo padan-domain padan-evaluation padan-inference ;;
+    padan-hill-climb) echo padan-domain padan-inference ;;
     padan-kernels) echo padan-domain padan-inference padan-load ;;
     padan-evaluation) echo padan-domain padan-inference ;;
     padan-verification) echo padan-domain padan-inference padan-registry padan-store ;;
