@@ -126,74 +126,6 @@ def progressive(width, height, scans):
     return out + b"\xff\xd9"
 
 
-# The first states of the probability estimation: probability, next state after the less probable symbol. After the
-# more probable one it is the following state, and the last one stays.
-STATES = [
-    (0x5A1D, 1), (0x2586, 14), (0x1114, 16), (0x080B, 18), (0x03D8, 20), (0x01DA, 23), (0x00E5, 25),
-    (0x006F, 28), (0x0036, 30), (0x001A, 33), (0x000D, 35), (0x0006, 9), (0x0003, 10), (0x0001, 12),
-]
-EQUAL = 0x5A1D
-
-
-class ArithmeticCoder:
-    """Codes binary decisions that have the same value in each context. Its data ends exactly at the lower end of the
-    interval, so that a decoder, which reads zeros after it, takes the more probable decision for ever."""
-
-    def __init__(self):
-        self.low, self.interval, self.bits, self.states = 0, 0x10000, 16, {}
-
-    def put(self, context, value):
-        """Codes a decision; without a context both values are always equally probable."""
-        state, probable = (0, 0) if context is None else self.states.get(context, (0, 0))
-        lesser = EQUAL if context is None else STATES[state][0]
-        self.interval -= lesser
-        if value != probable:
-            assert context is None or state == 0
-            after = (1, value)
-            upper = self.interval >= lesser
-        elif self.interval >= 0x8000:
-            return
-        else:
-            after = (min(state + 1, len(STATES) - 1), probable)
-            upper = self.interval < lesser
-        if upper:
-            self.low, self.interval = self.low + self.interval, lesser
-        if context is not None:
-            self.states[context] = after
-        while self.interval < 0x8000:
-            self.low, self.interval, self.bits = self.low << 1, self.interval << 1, self.bits + 1
-
-    def data(self):
-        fill = -self.bits % 8
-        data = (self.low << fill).to_bytes((self.bits + fill) // 8, "big")
-        return data.rstrip(b"\0").replace(b"\xff", b"\xff\0")
-
-
-def arithmetic(width, height):
-    """Blocks of 63 coefficients as large as possible, which take 33 decisions each."""
-    magnitude = 12
-    coder = ArithmeticCoder()
-    for _ in range(40):
-        coder.put("difference", 0)
-        for number in range(63):
-            # The block does not end, the coefficient is not zero, its sign, and that it is larger than 2.
-            coder.put(("end", number), 0)
-            coder.put(("not zero", number), 1)
-            coder.put(None, 0)
-            coder.put(("larger", number), 1)
-            coder.put(("larger", number), 1)
-            half = "low" if number < 5 else "high"
-            for bit in range(magnitude):
-                coder.put((half, bit), 1)
-            coder.put((half, magnitude), 0)
-            for _ in range(magnitude + 1):
-                coder.put((half, "bits"), 0)
-    return (
-        b"\xff\xd8" + frame(0xC9, width, height, [0x11]) + segment(0xDA, bytes([1, 1, 0, 0, 63, 0]))
-        + coder.data() + b"\xff\xd9"
-    )
-
-
 def measure(padan, photo):
     began = time.monotonic()
     process = subprocess.Popen(
@@ -207,7 +139,7 @@ def measure(padan, photo):
 
 def write(folder, photos):
     for name, make in photos.items():
-        if "16 bits" in name or "arithmetic" in name:
+        if "16 bits" in name or "progressive" in name:
             (folder / name.replace(",", "").replace(" ", "-")).write_bytes(make())
 
 
@@ -223,15 +155,10 @@ def main():
         "PNG, iCCP of 4 GB": [inflating(b"iCCP", profile, 4)],
     }
     side = int((limits["max_coded_megasamples"] * 1e6 / 8) ** 0.5) - 8
-    # A sample of arithmetic coding counts 64-fold.
-    arithmetic_side = int((limits["max_coded_megasamples"] * 1e6 / 64) ** 0.5) // 8 * 8
     accepted = {
         f"PNG, 16 bits with alpha, {side} x {side}": lambda: png(side, side, 16, 6),
         "JPEG, progressive, 8000 x 5000, 15 scans": lambda: progressive(8000, 5000, 15),
         "JPEG, baseline, 12000 x 9000": lambda: baseline(12000, 9000, 15),
-        f"JPEG, arithmetic, {arithmetic_side} x {arithmetic_side}": (
-            lambda: arithmetic(arithmetic_side, arithmetic_side)
-        ),
     }
     if sys.argv[1] == "--write":
         write(pathlib.Path(sys.argv[2]), accepted)
@@ -244,7 +171,6 @@ def main():
         "JPEG, progressive, 8000 x 5000, 17 scans": lambda: progressive(8000, 5000, 17),
         "JPEG, progressive, 8000 x 5000, 101 scans": lambda: progressive(8000, 5000, 101),
         "JPEG, baseline, 8160 x 6144": lambda: baseline(8160, 6144, 12),
-        "JPEG, arithmetic, 11312 x 11312": lambda: arithmetic(11312, 11312),
     }
     with tempfile.TemporaryDirectory() as folder:
         # The detector makes all its passes over a photo without a face, and needs memory of its own for them.

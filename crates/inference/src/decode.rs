@@ -60,7 +60,7 @@ pub(crate) struct Decoder {
 
 /// The version of the decoder. It grows when photos become readable that were not, so that portraits that are stored as
 /// unusable are tried again.
-pub const DECODER_VERSION: i16 = 1;
+pub const DECODER_VERSION: i16 = 2;
 
 /// The reductions that JPEG's inverse transform offers, along each side; largest first.
 const REDUCTIONS: [u32; 3] = [8, 4, 2];
@@ -250,6 +250,9 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoF
 
 #[cfg(test)]
 mod damaged_jpegs;
+
+#[cfg(test)]
+mod doubtful_jpegs;
 
 #[cfg(test)]
 mod expensive_photos;

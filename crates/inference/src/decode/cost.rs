@@ -38,8 +38,7 @@ impl Bounds {
 pub(crate) struct Cost {
     /// The memory that the photo takes at most, in bytes.
     pub(crate) bytes: u64,
-    /// Samples that are decoded, in millions, each counted in every scan that codes it. One of arithmetic coding counts
-    /// as many times as it takes longer.
+    /// Samples that are decoded, in millions, each counted in every scan that codes it.
     pub(crate) megasamples: f64,
     /// The least reduction whose pixels fit into memory.
     pub(crate) finest_reduction: u32,

@@ -15,12 +15,12 @@ use crate::test_support::{config, fixture, photo, workspace};
 const SEED: RngSeed = RngSeed::Fixed(18);
 
 /// A photo that is intact, with the positions of its segments.
-struct GoodPhoto {
-    bytes: Vec<u8>,
+pub(super) struct GoodPhoto {
+    pub(super) bytes: Vec<u8>,
     /// The segments before the data of the first scan, each with its marker.
     segments: Vec<(u8, Range<usize>)>,
     /// The data of the only scan.
-    data: Range<usize>,
+    pub(super) data: Range<usize>,
 }
 
 impl GoodPhoto {
@@ -41,7 +41,7 @@ impl GoodPhoto {
         Self { bytes, segments, data }
     }
 
-    fn person(file: &str) -> Self {
+    pub(super) fn person(file: &str) -> Self {
         Self::new(std::fs::read(workspace("people/images").join(file)).unwrap())
     }
 
@@ -50,7 +50,7 @@ impl GoodPhoto {
         self.segments[part(self.segments.len(), place)].1.start
     }
 
-    fn insert(&self, at: usize, inserted: &[u8]) -> Vec<u8> {
+    pub(super) fn insert(&self, at: usize, inserted: &[u8]) -> Vec<u8> {
         [&self.bytes[..at], inserted, &self.bytes[at..]].concat()
     }
 
@@ -69,7 +69,14 @@ fn part(length: usize, place: f64) -> usize {
     ((length as f64 * place) as usize).min(length - 1)
 }
 
-fn segment(marker: &[u8], declared: usize, content: &[u8]) -> Vec<u8> {
+/// Encodes pixels with the tables of the standard.
+pub(super) fn encoded(image: impl Into<image::DynamicImage>) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.into().write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
+    bytes.into_inner()
+}
+
+pub(super) fn segment(marker: &[u8], declared: usize, content: &[u8]) -> Vec<u8> {
     [marker, &(declared as u16).to_be_bytes(), content].concat()
 }
 
@@ -81,11 +88,8 @@ fn exif(content: &[u8]) -> Vec<u8> {
     application(0xe1, &[b"Exif\0\0", content].concat())
 }
 
-fn thumbnail() -> Vec<u8> {
-    let person = image::open(workspace("people/images/114_s1.jpg")).unwrap().thumbnail(96, 120);
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    person.write_to(&mut bytes, image::ImageFormat::Jpeg).unwrap();
-    bytes.into_inner()
+pub(super) fn thumbnail() -> Vec<u8> {
+    encoded(image::open(workspace("people/images/114_s1.jpg")).unwrap().thumbnail(96, 120))
 }
 
 /// Random choices for one damage.
@@ -104,7 +108,7 @@ fn choices() -> impl Strategy<Value = Choices> {
 
 type Damage = fn(&GoodPhoto, &Choices) -> Vec<u8>;
 
-const HARMLESS: [(&str, Damage); 22] = [
+const HARMLESS: [(&str, Damage); 24] = [
     ("stuffed bytes between segments", |good, c| {
         good.insert(good.boundary(c.place), &b"\xff\x00".repeat(1 + c.number % 9))
     }),
@@ -166,13 +170,28 @@ const HARMLESS: [(&str, Damage); 22] = [
         good.insert([2, good.segments[1].1.start][c.number % 2], &segment(b"\xff\xe1", declared, &content))
     }),
     ("data after the end", |good, c| [&good.bytes[..], &c.content].concat()),
+    ("a table after the end", |good, c| {
+        let tables = [good.of_kind(0xc4), good.of_kind(0xdb)].concat();
+        let table = tables[part(tables.len(), c.place)].clone();
+        [&good.bytes[..], &good.bytes[table], &c.content].concat()
+    }),
+    ("all components have the same number, and zeros before the end", |good, c| {
+        let mut bytes = good.insert(good.data.end, &vec![0; 4 + c.number]);
+        let frame = good.of_kind(0xc0)[0].start + 10;
+        let scan = good.of_kind(0xda)[0].start + 5;
+        for component in 0..3 {
+            bytes[frame + 3 * component] = c.content.len() as u8;
+            bytes[scan + 2 * component] = c.content.len() as u8;
+        }
+        bytes
+    }),
     ("a scan header without coefficients", |good, _| {
         good.replace(good.data.start - 3..good.data.start, &[0; 3])
     }),
     ("a second start marker", |good, c| good.insert(2, &b"\xff\xd8".repeat(1 + c.number % 3))),
 ];
 
-const HARMFUL: [(&str, Damage); 9] = [
+const HARMFUL: [(&str, Damage); 10] = [
     ("the end is cut off", |good, c| good.bytes[..good.data.start + part(good.data.len(), c.place)].to_vec()),
     ("the end is cut off, and an end marker is added", |good, c| {
         let end = good.data.start + part(good.data.len() - 60, c.place);
@@ -188,6 +207,10 @@ const HARMFUL: [(&str, Damage); 9] = [
         let replaced = 1000 + c.number * 10;
         let start = good.data.start + part(good.data.len() - replaced, c.place);
         good.replace(start..start + replaced, &vec![0; replaced])
+    }),
+    ("the end is replaced by zeros", |good, c| {
+        let start = good.data.end - 4 - part(good.data.len() / 2, c.place);
+        good.replace(start..good.data.end, &vec![0; good.data.end - start])
     }),
     ("data is replaced by a marker", |good, c| {
         let start = good.data.start + part(good.data.len() - 100, c.place);
@@ -210,7 +233,7 @@ const HARMFUL: [(&str, Damage); 9] = [
     }),
 ];
 
-fn decode(bytes: Vec<u8>) -> Result<Picture, FaceError> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<Picture, FaceError> {
     Decoder::new(Bounds::of(&config())).decode(&photo(bytes), u32::MAX)
 }
 

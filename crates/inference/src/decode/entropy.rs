@@ -108,19 +108,18 @@ impl Plan {
             return None;
         }
         let groups = frame.groups();
-        let parts = scan.components.iter().map(|part| {
-            let component = frame.components.iter().position(|component| component.id == part.id)?;
+        let parts = frame.coded_by(scan)?.into_iter().map(|(component, part)| {
             let Component { horizontal, vertical, .. } = frame.components[component];
-            Some(Part {
+            Part {
                 component,
                 dc_table: part.dc_table.into(),
                 ac_table: part.ac_table.into(),
                 across: if alone { 1 } else { horizontal },
                 down: if alone { 1 } else { vertical },
                 stored: (groups.0 * horizontal, groups.1 * vertical),
-            })
+            }
         });
-        let parts: Vec<_> = parts.collect::<Option<_>>()?;
+        let parts: Vec<_> = parts.collect();
         let groups = if alone { frame.blocks(&frame.components[parts[0].component]) } else { groups };
         Some(Self { coding, first, last, groups, parts })
     }
@@ -144,6 +143,7 @@ impl Walk<'_> {
             }
         }
         let mut reader = BitReader::new(data);
+        let mut last_group = reader.clone();
         let mut zero_blocks = 0;
         let (across, down) = self.plan.groups;
         let mut until_restart = self.restart_interval;
@@ -159,12 +159,15 @@ impl Walk<'_> {
                     until_restart = self.restart_interval;
                     zero_blocks = 0;
                 }
+                last_group.clone_from(&reader);
                 self.group(&mut reader, (column, row), &mut zero_blocks, histories)?;
                 until_restart = until_restart.wrapping_sub(1);
             }
         }
         let used = reader.used_bytes();
-        self.is_padding(&reader, &data[used..]).then_some(used)
+        let (data, rest) = data.split_at(used);
+        let is_complete = !self.took_padding(data, rest, last_group.used_bytes());
+        (is_complete && self.is_padding(&reader, rest)).then_some(used)
     }
 
     /// Walks through a group of blocks.
@@ -207,6 +210,21 @@ impl Walk<'_> {
             Coding::FirstAc => first_ac(reader, ac()?, &self.plan, history?, zero_blocks),
             Coding::RefineAc => refine_ac(reader, ac()?, &self.plan, history?, zero_blocks),
         }
+    }
+
+    /// Whether the last blocks were read from the padding, since their own data was overwritten with the same bytes:
+    /// the data ends with such a byte.
+    ///
+    /// Complete data can end with one as well, if it ends with a grey area. So one is allowed within the last group of
+    /// blocks. In a progressive scan, it could stand for any number of blocks.
+    fn took_padding(&self, data: &[u8], rest: &[u8], last_group: usize) -> bool {
+        let Some(padding) = rest.first() else { return false };
+        let taken = data.iter().rev().take_while(|byte| *byte == padding).count();
+        let is_stuffed = data[..data.len() - taken].last() == Some(&0xff);
+        let taken = taken - usize::from(is_stuffed && taken > 0);
+        let is_within_group = last_group <= data.len() - taken;
+        let allowed = usize::from(self.plan.coding == Coding::Sequential && is_within_group);
+        taken > allowed
     }
 
     /// Whether the bytes after the last block are padding. Data that was lost track of goes on as further blocks, and

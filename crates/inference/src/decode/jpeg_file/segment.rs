@@ -1,5 +1,12 @@
 //! The segments of a JPEG that its pixels depend on.
 
+/// The frame headers of JPEGs that are read. All of them use Huffman codes. Arithmetic coding is refused: no camera,
+/// browser or registry writes it, and its data does not show where it was cut off, since a decoder may go on for ever
+/// without further data.
+pub(super) const BASELINE: u8 = 0xc0;
+pub(super) const EXTENDED: u8 = 0xc1;
+pub(super) const PROGRESSIVE: u8 = 0xc2;
+pub(super) const LOSSLESS: u8 = 0xc3;
 pub(super) const RESTART: u8 = 0xd0;
 pub(super) const START_OF_IMAGE: u8 = 0xd8;
 pub(super) const END_OF_IMAGE: u8 = 0xd9;
@@ -112,22 +119,42 @@ impl Frame {
         u64::from(groups.0) * u64::from(groups.1) * self.components.iter().map(blocks).sum::<u64>()
     }
 
+    /// Whether photos of this kind are read.
+    pub(crate) fn is_supported(&self) -> bool {
+        matches!(self.marker, BASELINE | EXTENDED | PROGRESSIVE | LOSSLESS)
+    }
+
+    pub(crate) fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// The positions of the components that a scan codes, with their tables. `None` when the frame has no such
+    /// component.
+    ///
+    /// Some cameras give all components the same number. As in libjpeg, each part is the first component of its number
+    /// that the scan does not have yet.
+    pub(crate) fn coded_by(&self, scan: &Scan) -> Option<Vec<(usize, ScanComponent)>> {
+        let mut found: Vec<(usize, ScanComponent)> = Vec::new();
+        for part in &scan.components {
+            let is_new = |position: &usize| found.iter().all(|(earlier, _)| earlier != position);
+            let of_number = |position: &usize| self.components[*position].id == part.id;
+            let position = (0..self.components.len()).filter(of_number).find(is_new)?;
+            found.push((position, *part));
+        }
+        Some(found)
+    }
+
     /// Blocks that a scan codes.
     pub(crate) fn coded_blocks(&self, scan: &Scan) -> u64 {
-        let component =
-            |part: &ScanComponent| self.components.iter().find(|component| component.id == part.id);
-        match &scan.components[..] {
-            [alone] => component(alone).map_or(0, |component| {
-                let (across, down) = self.blocks(component);
-                u64::from(across) * u64::from(down)
-            }),
-            several => {
-                let (across, down) = self.groups();
-                let blocks = several.iter().filter_map(component);
-                let blocks = blocks.map(|component| u64::from(component.horizontal * component.vertical));
-                u64::from(across) * u64::from(down) * blocks.sum::<u64>()
-            }
+        let parts = self.coded_by(scan).unwrap_or_default();
+        if let [(alone, _)] = parts[..] {
+            let (across, down) = self.blocks(&self.components[alone]);
+            return u64::from(across) * u64::from(down);
         }
+        let (across, down) = self.groups();
+        let components = parts.iter().map(|(component, _)| &self.components[*component]);
+        let blocks = components.map(|component| u64::from(component.horizontal * component.vertical));
+        u64::from(across) * u64::from(down) * blocks.sum::<u64>()
     }
 
     fn most_samples(&self) -> (u32, u32) {
@@ -167,10 +194,7 @@ pub(super) fn is_known(code: u8) -> bool {
 /// Whether pixels depend on the segments of this marker.
 pub(super) fn is_needed(marker: u8) -> bool {
     is_frame(marker)
-        || matches!(
-            marker,
-            HUFFMAN_TABLES | ARITHMETIC_CONDITIONING | START_OF_SCAN | QUANTISATION_TABLES | RESTART_INTERVAL
-        )
+        || matches!(marker, HUFFMAN_TABLES | START_OF_SCAN | QUANTISATION_TABLES | RESTART_INTERVAL)
 }
 
 pub(super) fn is_frame(marker: u8) -> bool {
@@ -183,12 +207,9 @@ pub(super) fn is_plausible(marker: u8, content: &[u8], frame: Option<&Frame>) ->
         QUANTISATION_TABLES => quantisation_tables(content).is_some(),
         HUFFMAN_TABLES => huffman_tables(content).is_some(),
         RESTART_INTERVAL => content.len() == 2,
-        ARITHMETIC_CONDITIONING => content.len().is_multiple_of(2),
-        START_OF_SCAN => Scan::parse(content).zip(frame).is_some_and(|(scan, frame)| {
-            scan.components
-                .iter()
-                .all(|part| frame.components.iter().any(|component| component.id == part.id))
-        }),
+        START_OF_SCAN => {
+            Scan::parse(content).zip(frame).is_some_and(|(scan, frame)| frame.coded_by(&scan).is_some())
+        }
         _ => Frame::parse(marker, content).is_some(),
     }
 }
