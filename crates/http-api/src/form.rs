@@ -33,11 +33,11 @@ impl Form {
     pub(crate) async fn read(body: &Body, request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
         let mut bytes = body.read(request).await?;
         let boundary = boundary(request)?;
-        if bytes.is_empty() {
-            return Err(MalformedMultipart::NoBody.into());
-        }
         if content_encoding(request)? == ContentEncoding::Gzip {
             bytes = inflate(body, bytes).await?;
+        }
+        if bytes.is_empty() {
+            return Err(MalformedMultipart::NoBody.into());
         }
         let parts = multipart::parts(&bytes, &boundary)?;
         Self::of(parts, known, || body.reservation())
