@@ -183,9 +183,9 @@ async fn no_row_is_added_to_a_step_or_taken_from_it() {
     database
         .execute(
             "UPDATE store.audit_event AS kept
-                SET person_key = held.person_key, person_salt = held.person_salt, forget_mac = NULL,
-                    forget_key_id = NULL
-               FROM held WHERE kept.request_id = 'd' AND held.request_id = 'd'",
+                SET person_key = held.person_key, person_salt = held.person_salt, request_id = held.request_id,
+                    forget_mac = NULL, forget_key_id = NULL
+               FROM held WHERE held.request_id = 'd' AND kept.writer = held.writer AND kept.sequence = held.sequence",
         )
         .await;
     let faults = verified(&database, Vec::new()).await.faults;
@@ -201,8 +201,11 @@ async fn no_row_is_added_to_a_step_or_taken_from_it() {
     // A signature is bound to its row.
     database
         .execute(
-            "UPDATE store.audit_event AS one SET forget_mac = other.forget_mac FROM store.audit_event AS other
-              WHERE (one.request_id, other.request_id) IN (('a', 'b'), ('b', 'a'))",
+            "UPDATE store.audit_event AS one SET forget_mac = other.forget_mac
+               FROM store.audit_event AS other, held AS this, held AS that
+              WHERE (this.request_id, that.request_id) IN (('a', 'b'), ('b', 'a'))
+                AND (one.writer, one.sequence) = (this.writer, this.sequence)
+                AND (other.writer, other.sequence) = (that.writer, that.sequence)",
         )
         .await;
     let faults = verified(&database, Vec::new()).await.faults;

@@ -40,17 +40,20 @@ fn float(number: f64) -> Vec<u8> {
     number.to_bits().to_be_bytes().to_vec()
 }
 
-/// The HMAC of a row in which a name matched.
+/// The HMAC of a row in which a name matched. Beside a person, it covers the request's id by the seal only.
 pub(crate) fn row_mac(row: &AuditRow, previous: &[u8]) -> Vec<u8> {
+    let is_sealed = row.person_seal.is_some();
+    let purpose = if is_sealed { "padan audit row 3" } else { "padan audit row 2" };
+    let request_id = row.request_id.as_ref().filter(|_| !is_sealed);
     sign(
-        "padan audit row 2",
+        purpose,
         &[
             Some(previous.to_vec()),
             Some(row.writer.as_bytes().to_vec()),
             Some(integer(row.sequence)),
             Some(integer(row.at.timestamp_micros())),
             Some(text(&row.kind)),
-            optional(row.request_id.as_ref()),
+            optional(request_id),
             optional(row.client.as_ref()),
             optional(row.endpoint.as_ref()),
             Some(text(&row.reason)),

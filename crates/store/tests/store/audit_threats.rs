@@ -213,13 +213,13 @@ async fn an_operator_with_the_audit_key_removes_nobody_unannounced() {
     let announced = head_of_row(|row| row.kind == "forget");
     let unannounced = AuditHead { sequence: 99, ..announced.clone() };
     for (step, rows) in [(&announced, 5), (&unannounced, 0)] {
-        let signature = hex::encode(removal_signature(&victims, step));
+        let (signature, mac) = (hex::encode(removal_signature(&victims, step)), hex::encode(&victims.mac));
         run_as(
             &database,
             &user,
             &format!(
-                "UPDATE store.audit_event SET person_key = NULL, person_salt = NULL, forget_key_id = key_id,
-                        forget_mac = '\\x{signature}' WHERE request_id = 'victim'"
+                "UPDATE store.audit_event SET person_key = NULL, person_salt = NULL, request_id = NULL,
+                        forget_key_id = key_id, forget_mac = '\\x{signature}' WHERE mac = '\\x{mac}'"
             ),
         )
         .await;
