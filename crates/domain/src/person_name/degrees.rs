@@ -8,8 +8,7 @@ use super::{
     fields::{is_field, is_preposition, opens_degree},
     shape::is_speakable,
     spelling::is_abbreviated_name,
-    title_words::{ALONE, DEGREES, HONORIFICS, MARKS, PARTS, WITHIN, length_of, longest},
-    titles::DECEASED,
+    title_words::{ALONE, DECEASED, DEGREES, HONORIFICS, MARKS, PARTS, WITHIN, length_of, longest},
     word::{Case, Separator, Word},
 };
 

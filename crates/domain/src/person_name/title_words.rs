@@ -2,6 +2,9 @@
 
 use super::word::Word;
 
+/// What says behind a name, in parentheses, that the person has died.
+pub(super) const DECEASED: &[&str] = &["ALM", "ALMARHUM", "ALMARHUMAH", "ALMH"];
+
 /// Titles before a name, which registers also put after it with a comma. Each is divided into parts: two parts are
 /// written together, or with a space or a dot between them.
 pub(super) const HONORIFICS: &[&str] = &[

@@ -51,9 +51,6 @@ const CONTINUATIONS: &[&str] = &["CAJ", "CHB", "CPM", "CZI", "INF", "KAV", "POLR
 const MARKED_CONTINUATIONS: &[&str] =
     &["ART", "CAND", "ENG", "HC", "HON", "ING", "MAR", "NAT", "PHIL", "POL", "PNB", "PURN", "RER", "RIS"];
 
-/// What says behind a name, in parentheses, that the person has died.
-pub(super) const DECEASED: &[&str] = &["ALM", "ALMARHUM", "ALMARHUMAH", "ALMH"];
-
 /// The words without titles. At least one word is always left.
 pub(super) fn without_titles(words: &[Word]) -> Vec<Word> {
     let mut begin = 0;
