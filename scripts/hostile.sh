@@ -5,4 +5,6 @@
 #     scripts/hostile.sh
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
+# OpenVINO takes a different amount of memory at each start, which would count as the photo's.
+export PADAN__INFERENCE__DEVICE=cpu
 exec python3 scripts/hostile.py "$padan"
