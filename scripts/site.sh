@@ -17,6 +17,17 @@ url_of() { printf '%s/%s\n' "${1%/*}" "$2"; }
 
 sha256_of() { printf %s "$1" | sha256sum | cut -d ' ' -f 1; }
 
+# add_client NAME PASSWORD API_KEY: adds a client to the file of clients. Its user name is its name.
+add_client() {
+  cat >>"$work/clients.toml" <<TOML
+[[client]]
+name = "$1"
+username = "$1"
+password_sha256 = "$(sha256_of "$2")"
+api_key_sha256 = "$(sha256_of "$3")"
+TOML
+}
+
 # make_site REGISTRY_URL... : creates databases, people and settings. Services read the registry by these URLs.
 make_site() {
   local server=$PADAN_TEST_DATABASE_URL database photo
@@ -35,13 +46,7 @@ make_site() {
   } | psql --quiet --set ON_ERROR_STOP=1 "$(url_of "$server" registry)"
   PADAN_LOAD_PASSWORD=$(openssl rand -hex 16) PADAN_LOAD_API_KEY=$(openssl rand -hex 16)
   export PADAN_LOAD_PASSWORD PADAN_LOAD_API_KEY
-  cat >"$work/clients.toml" <<TOML
-[[client]]
-name = "load"
-username = "load"
-password_sha256 = "$(sha256_of "$PADAN_LOAD_PASSWORD")"
-api_key_sha256 = "$(sha256_of "$PADAN_LOAD_API_KEY")"
-TOML
+  add_client load "$PADAN_LOAD_PASSWORD" "$PADAN_LOAD_API_KEY"
   cat >"$work/padan.toml" <<TOML
 [log]
 format = "json"

@@ -17,13 +17,7 @@ shift
 registry=$(url_of "$PADAN_TEST_DATABASE_URL" registry)
 make_site "$registry"
 other_password=$(openssl rand -hex 16) other_key=$(openssl rand -hex 16)
-cat >>"$work/clients.toml" <<TOML
-[[client]]
-name = "other"
-username = "other"
-password_sha256 = "$(sha256_of "$other_password")"
-api_key_sha256 = "$(sha256_of "$other_key")"
-TOML
+add_client other "$other_password" "$other_key"
 # Every request is sent many times.
 export PADAN__VERIFICATION__FAILED_FACES__MOST=0 PADAN__VERIFICATION__FAILED_FACES_OF_PERSON__MOST=0
 export PADAN__VERIFICATION__FAILED_FIELDS__PERSON__MOST=0 PADAN__VERIFICATION__FAILED_FIELDS__PERSON_LONG__MOST=0

@@ -23,13 +23,7 @@ export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0
 
 make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 attacker_password=$(openssl rand -hex 16) attacker_key=$(openssl rand -hex 16)
-cat >>"$work/clients.toml" <<TOML
-[[client]]
-name = "attacker"
-username = "attacker"
-password_sha256 = "$(sha256_of "$attacker_password")"
-api_key_sha256 = "$(sha256_of "$attacker_key")"
-TOML
+add_client attacker "$attacker_password" "$attacker_key"
 mkdir "$work/photos" "$work/results"
 python3 scripts/hostile.py --write "$work/photos"
 mapfile -t photos < <(find "$work/photos" -type f | sort)
