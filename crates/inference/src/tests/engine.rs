@@ -12,6 +12,7 @@ use std::{
 use crate::{
     caller::Caller,
     config::{Config, DeviceChoice, PrecisionChoice},
+    decode::{Bounds, Decoder},
     engine::Engine,
     error::{FaceError, StartError},
     test_support::{config, photo, pipeline, workspace},
@@ -86,15 +87,18 @@ async fn a_full_queue_refuses_at_once() {
 async fn a_photo_beyond_the_pixel_budget_is_refused() {
     let mut config = config();
     config.workers = NonZeroUsize::new(2);
-    let pixels = image::load_from_memory(selfie("101_s1.jpg").bytes()).unwrap();
-    let megapixels = f64::from(pixels.width()) * f64::from(pixels.height()) / 1e6;
-    config.limits.max_megapixels = megapixels;
-    config.limits.max_megapixels_at_once = Some(megapixels * 1.5);
+    // A larger photo must not be allowed than fits alone.
+    config.limits.max_megapixels = 0.3;
+    let decoder = Decoder::new(Bounds::of(&config));
+    let cost = decoder.inspect(&selfie("101_s1.jpg"), config.detection.decoded_side).cost.unwrap();
+    // Three bytes a pixel: enough for one such photo, too little for two.
+    let megapixels_at_once = cost.bytes as f64 * 1.5 / 3e6;
+    config.limits.max_megapixels_at_once = Some(megapixels_at_once);
     let engine = Engine::start(&config).unwrap();
     let refused = refused_of_forty_at_once(&engine).await;
     let figures = engine.figures();
     assert!(refused > 0 && figures.refused == refused, "{figures:?}");
-    assert_eq!((figures.pixels, figures.max_pixels), (0, (megapixels * 1.5e6) as u64));
+    assert_eq!((figures.pixels, figures.max_pixels), (0, (megapixels_at_once * 1e6) as u64));
     assert!(engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.is_ok(), "a single photo fits");
 }
 

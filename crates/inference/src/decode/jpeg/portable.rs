@@ -13,7 +13,7 @@ pub(crate) const CAN_REDUCE: bool = false;
 /// Decodes in Rust alone, where libjpeg-turbo cannot be built. It differs from the decoder by libjpeg-turbo:
 ///
 /// - It is slower, and decodes at full resolution only. A photo whose pixels do not fit is refused as too large.
-/// - It reads no lossless JPEG.
+/// - It reads no lossless JPEG, and none whose components have the same number.
 /// - It does not report damage itself. The walk through the entropy-coded data does, which finds what is missing or
 ///   malformed, but needs as long as a second decoding.
 /// - It interpolates colours and computes the inverse transform differently, by a level or two of a pixel.
