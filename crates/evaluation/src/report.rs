@@ -7,7 +7,6 @@ use std::{collections::BTreeMap, fs};
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use image::{ExtendedColorType, ImageEncoder as _, codecs::png::PngEncoder};
 use padan_domain::{Calibration, Photo, Similarity};
 use padan_inference::Pipeline;
 
@@ -181,8 +180,10 @@ fn png(crop: &padan_inference::AlignedFace) -> Result<Vec<u8>, ReportError> {
     let mut png = Vec::new();
     let side = padan_inference::AlignedFace::SIDE as u32;
     let rgb: Vec<_> = crop.rgb().iter().map(|value| value.round().clamp(0.0, 255.0) as u8).collect();
-    let encoded = PngEncoder::new(&mut png).write_image(&rgb, side, side, ExtendedColorType::Rgb8);
-    encoded.map_err(|error| ReportError(error.to_string()))?;
+    let mut encoder = png::Encoder::new(&mut png, side, side);
+    encoder.set_color(png::ColorType::Rgb);
+    let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&rgb));
+    written.map_err(|error| ReportError(error.to_string()))?;
     Ok(png)
 }
 

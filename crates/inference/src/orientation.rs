@@ -1,5 +1,3 @@
-use image::metadata::Orientation as ExifOrientation;
-
 use crate::geometry::{Affine, Rectangle};
 
 /// How a photo's stored pixels relate to the upright photo: one of EXIF's eight orientations.
@@ -21,22 +19,20 @@ impl Orientation {
     pub(crate) const UPRIGHT: Self =
         Self { transposed: false, reversed_columns: false, reversed_rows: false };
 
-    pub(crate) fn from_exif(exif: ExifOrientation) -> Self {
-        let of = |transposed, reversed_columns, reversed_rows| Self {
-            transposed,
-            reversed_columns,
-            reversed_rows,
+    /// The orientation that EXIF gives this number; `None` unless it is 1 to 8.
+    pub(crate) fn from_exif(number: u8) -> Option<Self> {
+        let (transposed, reversed_columns, reversed_rows) = match number {
+            1 => (false, false, false),
+            2 => (false, true, false),
+            3 => (false, true, true),
+            4 => (false, false, true),
+            5 => (true, false, false),
+            6 => (true, false, true),
+            7 => (true, true, true),
+            8 => (true, true, false),
+            _ => return None,
         };
-        match exif {
-            ExifOrientation::NoTransforms => Self::UPRIGHT,
-            ExifOrientation::FlipHorizontal => of(false, true, false),
-            ExifOrientation::Rotate180 => of(false, true, true),
-            ExifOrientation::FlipVertical => of(false, false, true),
-            ExifOrientation::Rotate90FlipH => of(true, false, false),
-            ExifOrientation::Rotate90 => of(true, false, true),
-            ExifOrientation::Rotate270FlipH => of(true, true, true),
-            ExifOrientation::Rotate270 => of(true, true, false),
-        }
+        Some(Self { transposed, reversed_columns, reversed_rows })
     }
 
     /// This orientation followed by a quarter turn clockwise.
@@ -96,7 +92,7 @@ impl Orientation {
 
 #[cfg(test)]
 mod tests {
-    use image::{DynamicImage, GenericImageView, Rgb, RgbImage};
+    use image::{DynamicImage, GenericImageView, Rgb, RgbImage, metadata::Orientation as ExifOrientation};
 
     use super::*;
     use crate::geometry::Point;
@@ -111,6 +107,10 @@ mod tests {
         ExifOrientation::Rotate270FlipH,
         ExifOrientation::Rotate270,
     ];
+
+    fn of(exif: ExifOrientation) -> Orientation {
+        Orientation::from_exif(exif.to_exif()).unwrap()
+    }
 
     fn picture() -> RgbImage {
         RgbImage::from_fn(5, 3, |x, y| Rgb([x as u8, y as u8, 0]))
@@ -131,7 +131,18 @@ mod tests {
         for exif in ALL {
             let mut moved = DynamicImage::ImageRgb8(picture());
             moved.apply_orientation(exif);
-            assert_eq!(upright(Orientation::from_exif(exif)), moved.to_rgb8(), "{exif:?}");
+            assert_eq!(upright(of(exif)), moved.to_rgb8(), "{exif:?}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_no_orientation() {
+        for number in (0..=u8::MAX).filter(|number| !(1..=8).contains(number)) {
+            assert_eq!(
+                Orientation::from_exif(number),
+                ExifOrientation::from_exif(number).map(of),
+                "{number}"
+            );
         }
     }
 
@@ -140,7 +151,7 @@ mod tests {
         for exif in ALL {
             let mut moved = DynamicImage::ImageRgb8(picture());
             moved.apply_orientation(exif);
-            let turned = Orientation::from_exif(exif).turned_clockwise();
+            let turned = of(exif).turned_clockwise();
             assert_eq!(upright(turned), moved.rotate90().to_rgb8(), "{exif:?}");
         }
     }
@@ -148,7 +159,7 @@ mod tests {
     #[test]
     fn parts_are_mapped_like_pixels() {
         for exif in ALL {
-            let orientation = Orientation::from_exif(exif);
+            let orientation = of(exif);
             let upright = upright(orientation);
             let corner = *upright.get_pixel(1, 0);
             let part =
@@ -161,7 +172,7 @@ mod tests {
     #[test]
     fn coordinates_are_mapped_like_pixels() {
         for exif in ALL {
-            let orientation = Orientation::from_exif(exif);
+            let orientation = of(exif);
             let upright = upright(orientation);
             for (x, y, pixel) in upright.enumerate_pixels() {
                 let stored = orientation.to_stored((5, 3)).apply(Point { x: f64::from(x), y: f64::from(y) });

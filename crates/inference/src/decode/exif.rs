@@ -1,5 +1,3 @@
-use image::metadata::Orientation as ExifOrientation;
-
 use crate::orientation::Orientation;
 
 /// The orientation of an EXIF block, which begins with its TIFF header; `None` when it names none.
@@ -48,7 +46,7 @@ impl Tiff<'_> {
                 .or_else(|| self.short(value).map(u32::from))?,
             _ => return None,
         };
-        ExifOrientation::from_exif(u8::try_from(number).ok()?).map(Orientation::from_exif)
+        Orientation::from_exif(u8::try_from(number).ok()?)
     }
 
     fn short(&self, at: usize) -> Option<u16> {
@@ -83,10 +81,6 @@ mod tests {
         block
     }
 
-    fn expected(value: u8) -> Option<Orientation> {
-        ExifOrientation::from_exif(value).map(Orientation::from_exif)
-    }
-
     #[test]
     fn every_integer_type_is_read_in_both_byte_orders() {
         for value in 0..=9 {
@@ -101,7 +95,7 @@ mod tests {
                 read(false, 4, [value, 0, 0, 0]),
                 read(false, 1, [value, 0, 0, 0]),
             ] {
-                assert_eq!(read, expected(value), "{value}");
+                assert_eq!(read, Orientation::from_exif(value), "{value}");
             }
         }
     }
@@ -113,7 +107,7 @@ mod tests {
         whole[9] = 200;
         for end in 0..=whole.len() {
             let read = orientation(&whole[..end]);
-            assert_eq!(read, expected(6).filter(|_| end >= whole.len() - 2), "cut at {end}");
+            assert_eq!(read, Orientation::from_exif(6).filter(|_| end >= whole.len() - 2), "cut at {end}");
         }
         whole[4..8].copy_from_slice(&[0xff; 4]);
         assert_eq!(orientation(&whole), None, "the directory is outside the block");

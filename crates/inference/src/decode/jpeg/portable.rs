@@ -1,6 +1,7 @@
-use std::io::Cursor;
-
-use image::{DynamicImage, codecs::jpeg::JpegDecoder};
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
 
 use crate::{
     decode::{cost::TimeLeft, decoded_jpeg::DecodedJpeg, entropy, jpeg_file::JpegFile},
@@ -28,9 +29,25 @@ pub(crate) fn decode(
     time.check()?;
     file.shorten_scans(&lengths);
     file.write(clean);
-    let decoder = JpegDecoder::new(Cursor::new(&clean[..])).map_err(|_| PhotoFault::Unreadable)?;
-    let image = DynamicImage::from_decoder(decoder).map_err(|_| PhotoFault::Unreadable)?;
-    let (width, height) = (image.width(), image.height());
-    let rgb = image.into_rgb8().into_raw();
+    let (width, height, rgb) = pixels(clean).ok_or(PhotoFault::Unreadable)?;
     Ok(DecodedJpeg { photo: (width, height), reduction: 1, width, height, rgb })
+}
+
+/// Width, height and RGB values. The limits on the size have been checked by the caller.
+fn pixels(jpeg: &[u8]) -> Option<(u32, u32, Vec<u8>)> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(jpeg), options);
+    decoder.decode_headers().ok()?;
+    let gray = decoder.input_colorspace()? == ColorSpace::Luma;
+    if gray {
+        decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
+    }
+    let values = decoder.decode().ok()?;
+    let (width, height) = decoder.dimensions()?;
+    let rgb = if gray { values.into_iter().flat_map(|value| [value; 3]).collect() } else { values };
+    Some((u32::try_from(width).ok()?, u32::try_from(height).ok()?, rgb))
 }
