@@ -7,6 +7,7 @@ mod exchange;
 mod loading;
 mod people;
 mod request_data;
+mod request_lines;
 mod site;
 mod table;
 
@@ -28,6 +29,7 @@ use self::{
     exchange::Exchange,
     people::People,
     request_data::RequestData,
+    request_lines::RequestLines,
     site::{DATABASES, Site},
 };
 use crate::{
@@ -71,7 +73,7 @@ pub(crate) struct DemoArguments {
 
 /// Runs the demo to its end.
 pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
-    telemetry::start_quietly();
+    telemetry::start_for_demo(RequestLines);
     padan_http_api::report_panics_without_data();
     let people = People::read(&arguments.people)?;
     let runtime = Runtime::new()?;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry,
+    EnvFilter, Layer, Registry,
     filter::{FilterFn, filter_fn},
     fmt::{self, MakeWriter},
     layer::SubscriberExt as _,
@@ -108,7 +108,16 @@ pub(crate) fn start_quietly() {
     let _ = events.with_ansi(io::stderr().is_terminal()).finish().with(library_limits()).try_init();
 }
 
-/// While this value lives, the log of [`start_quietly`] writes nothing. Used while errors are provoked on purpose.
+/// Starts that log, and beside it a layer that gets each event.
+pub(crate) fn start_for_demo<L: Layer<Registry> + Send + Sync>(requests: L) {
+    let filter = EnvFilter::new("warn,actix_http=off");
+    let events = fmt::layer().with_writer(Muteable).without_time().with_ansi(io::stderr().is_terminal());
+    let events = events.with_filter(filter).and_then(requests);
+    // If a log was started before, it serves as well.
+    let _ = Registry::default().with(events).with(library_limits()).try_init();
+}
+
+/// While this value lives, the log of [`start_quietly`] and [`start_for_demo`] writes nothing. Used while errors are provoked on purpose.
 pub(crate) struct Muted(());
 
 static IS_MUTED: AtomicBool = AtomicBool::new(false);
@@ -118,6 +127,11 @@ impl Muted {
         IS_MUTED.store(true, Ordering::Relaxed);
         Self(())
     }
+}
+
+/// Returns whether a [`Muted`] lives.
+pub(crate) fn is_muted() -> bool {
+    IS_MUTED.load(Ordering::Relaxed)
 }
 
 impl Drop for Muted {
@@ -133,7 +147,7 @@ impl MakeWriter<'_> for Muteable {
     type Writer = Box<dyn Write>;
 
     fn make_writer(&self) -> Self::Writer {
-        if IS_MUTED.load(Ordering::Relaxed) { Box::new(io::sink()) } else { Box::new(io::stderr()) }
+        if is_muted() { Box::new(io::sink()) } else { Box::new(io::stderr()) }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    env,
     fmt::Write as _,
     io::{self, Write as _},
     path::Path,
@@ -61,18 +62,24 @@ fn summary(body: &str) -> String {
 /// Prints the service's URLs and credentials, and a command line that sends a request.
 pub(super) fn print_usage(data: &RequestData<'_>, port: u16, admin_port: u16, settings: &Path) -> Result<()> {
     let person = data.person;
+    let program = env::args().next().unwrap_or_else(|| "padan".to_owned());
     let text = format!(
         "\nPadan serves at http://127.0.0.1:{port}, for operators at http://127.0.0.1:{admin_port}/readyz.\n\
          User name {CREDENTIAL}, password {CREDENTIAL}, x-api-key {CREDENTIAL}. Documentation: \
-         http://127.0.0.1:{port}/docs\n\
-         Settings file, for `padan doctor --config` and other commands: {}\n\n\
+         http://127.0.0.1:{port}/docs\n\n\
          curl -u {CREDENTIAL}:{CREDENTIAL} -H 'x-api-key: {CREDENTIAL}' --form-string nik={} --form-string {} \
-         --form-string date_of_birth={} -F {} http://127.0.0.1:{port}/identity/v1/face-verification\n\n",
-        settings.display(),
+         --form-string date_of_birth={} -F {} http://127.0.0.1:{port}/identity/v1/face-verification\n\n\
+         What to try next, in another terminal:\n\
+         - send that request, then with another name, another date or a photo of your own;\n\
+         - see what was recorded of it: {program} audit export --config {settings}\n\
+         - check the installation: {program} doctor --config {settings}\n\
+         - read docs/README.md: what else there is, by reader.\n\
+         Each request appears below. Ctrl-C ends the demo.\n\n",
         person.nik.as_str(),
         quoted(&format!("name={}", person.name)),
         person.date_of_birth.format("%d-%m-%Y"),
         quoted(&format!("face_image=@\"{}\"", data.selfie.display())),
+        settings = settings.display(),
     );
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

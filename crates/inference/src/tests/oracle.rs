@@ -221,19 +221,24 @@ fn the_prepared_sface_is_faster_than_the_published_one() {
         let cosine = prepared.similarity(&original).unwrap().cosine();
         assert!(cosine > 0.999_99, "{cosine}");
     }
-    // The runs alternate, so that load slows both equally. The shortest time is the least disturbed one.
+    // Measured: 0.61 with AVX-512, before the last layer had 8-bit weights; 0.67 with AVX2 alone and 8-bit weights,
+    // since its convolutions take a larger part of the time.
+    let max_share = if has_avx512() { 0.7 } else { 0.75 };
+    // The runs alternate, so that load slows both equally. The shortest time is the least disturbed one, and on a busy
+    // machine it takes many runs until each of the two has an undisturbed one.
     let mut shortest = [Duration::MAX; 2];
-    for _ in 0..60 {
+    let mut share = f64::INFINITY;
+    for run in 0..600 {
         for (embedder, shortest) in embedders.iter_mut().zip(&mut shortest) {
             let began = Instant::now();
             embedder.embed(&crops[0]).unwrap();
             *shortest = began.elapsed().min(*shortest);
         }
+        share = shortest[0].as_secs_f64() / shortest[1].as_secs_f64();
+        if run >= 60 && share <= max_share {
+            break;
+        }
     }
-    let share = shortest[0].as_secs_f64() / shortest[1].as_secs_f64();
-    // Measured: 0.61 with AVX-512, before the last layer had 8-bit weights; 0.67 with AVX2 alone and 8-bit weights,
-    // since its convolutions take a larger part of the time.
-    let max_share = if has_avx512() { 0.7 } else { 0.75 };
     assert!(share <= max_share, "prepared takes {share:.2} of the time: {shortest:?}");
 }
 
