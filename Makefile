@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases evaluate calibrate lint check-deploy fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases evaluate calibrate lint check-deploy reference fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -82,6 +82,9 @@ lint: ## check the format, clippy, the dependencies between crates, the imports 
 
 check-deploy: ## check rules, dashboards, manifests and links in deploy/ and docs/
 	@scripts/check-deploy.sh
+
+reference: ## write the tables of settings, metrics and reason codes in docs/reference.md
+	python3 -B tools/deploy/reference.py
 
 fmt: ## format the code
 	cargo fmt --all

@@ -27,6 +27,7 @@ quietly "the rules' tests" xargs --max-args=1 --max-procs="$(nproc)" promtool te
 cd ../..
 say "$(grep -c 'alertname:' deploy/prometheus/tests/*.yml | awk -F: '{ n += $2 } END { print n }') test cases of the alerts pass"
 "$python" -B tools/deploy/check_rules.py
+"$python" -B tools/deploy/reference.py --check
 "$python" -B tools/deploy/check_dashboards.py
 
 schema=$(echo "$deps"/compose-*.schema.json)
