@@ -2,23 +2,18 @@
 //!
 //! Start at [`run`]. Running services apply a change within seconds.
 
+mod limits;
 mod show;
 
-use std::{num::NonZeroU32, process::ExitCode, str::FromStr, time::Duration};
+use std::{process::ExitCode, str::FromStr, time::Duration};
 
 use anyhow::{Error, Result, bail};
-use clap::{
-    Args, Subcommand,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
-use padan_domain::{
-    CertificateName, ClientName, ClientRules, Clock, Endpoint, GrantedFields, RequestRate, UnknownField,
-    Username, parse_network,
-};
+use clap::{Args, Subcommand};
+use padan_domain::{ClientName, Clock, Username};
 use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
 
-use self::show::NewSecrets;
+use self::{limits::LimitArguments, show::NewSecrets};
 use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Manage the clients that may call the service
@@ -52,12 +47,15 @@ enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Replace all limits of a client; a limit that is not given is removed, except the rate, which stays
+    /// Change the limits that are given, and print all of them before and after; the others stay
+    ///
+    /// `--network any`, `--no-certificate`, `--endpoint all`, `--fields default`, `--no-rate`, `--no-daily-quota` and
+    /// `--no-monthly-quota` lift limits.
     Set {
         /// Name of the client
         name: ClientName,
         #[command(flatten)]
-        rules: RuleArguments,
+        limits: LimitArguments,
     },
     /// Refuse all requests of a client until it is enabled again
     Disable {
@@ -86,7 +84,7 @@ struct AddArguments {
     #[arg(long)]
     username: Option<Username>,
     #[command(flatten)]
-    rules: RuleArguments,
+    limits: LimitArguments,
     /// Print the secrets as JSON
     #[arg(long)]
     json: bool,
@@ -111,54 +109,6 @@ struct RotateArguments {
     json: bool,
 }
 
-/// Accepts the name of an endpoint, and lists all of them in the help and in the error.
-fn endpoint_parser() -> impl TypedValueParser<Value = Endpoint> {
-    PossibleValuesParser::new(Endpoint::ALL.map(Endpoint::as_str)).try_map(|name| name.parse())
-}
-
-fn parse_fields(list: &str) -> Result<GrantedFields, UnknownField> {
-    GrantedFields::parse(list.split(',').map(str::trim))
-}
-
-/// The limits of a client.
-#[derive(Debug, Args)]
-struct RuleArguments {
-    /// Network or address from which the client may call; may be repeated [default: any]
-    #[arg(long, value_name = "CIDR", value_parser = parse_network)]
-    network: Vec<ipnet::IpNet>,
-    /// Certificate that the client must present; may be repeated, then any of them is accepted [default: none needed]
-    ///
-    /// Needs TLS with `http.tls.client_ca_file`. NAME is sha256:DIGEST, or a DNS name, e-mail address or URI among the
-    /// certificate's subject alternative names.
-    #[arg(long, value_name = "NAME")]
-    certificate: Vec<CertificateName>,
-    /// Endpoint that the client may call; may be repeated [default: all]
-    #[arg(long, value_name = "NAME", value_parser = endpoint_parser())]
-    endpoint: Vec<Endpoint>,
-    /// Fields of basic verification that the client may have compared, with commas [default: default]
-    ///
-    /// The word `default` stands for all fields but `no_kk` and `mother_maiden_name`, which must be named, such as
-    /// `--fields default,mother_maiden_name`. A field that is not allowed is answered null.
-    #[arg(long, value_name = "NAMES", value_parser = parse_fields)]
-    fields: Option<GrantedFields>,
-    /// Maximum requests per second, counted by each service process [default: 20, and 40 at once, for a new client; the
-    /// rate that it has for `set`]
-    #[arg(long, value_name = "PER SECOND")]
-    rate: Option<f64>,
-    /// Do not limit the rate
-    #[arg(long, conflicts_with = "rate")]
-    no_rate: bool,
-    /// Maximum requests at once, before the rate applies [default: as many as --rate allows in a second]
-    #[arg(long, requires = "rate")]
-    burst: Option<u32>,
-    /// Maximum requests per day in Jakarta, over all service processes [default: unlimited]
-    #[arg(long, value_name = "REQUESTS")]
-    daily_quota: Option<NonZeroU32>,
-    /// Maximum requests per month in Jakarta, over all service processes [default: unlimited]
-    #[arg(long, value_name = "REQUESTS")]
-    monthly_quota: Option<NonZeroU32>,
-}
-
 /// A length of time on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct TimeSpan(Duration);
@@ -179,8 +129,8 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
                 let Some(client) = store.client(name).await? else { bail!("there is no client {name}") };
                 show::print_client(&store, &client, &Clock::System, *json).await?;
             }
-            ClientCommand::Set { name, rules } => {
-                set_rules(&open_store()?, name, rules).await?;
+            ClientCommand::Set { name, limits } => {
+                set_limits(&open_store()?, name, limits).await?;
             }
             ClientCommand::Disable { name } => {
                 report_change(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
@@ -207,7 +157,7 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
         username,
         password: ClientSecret::generate()?,
         api_key: ClientSecret::generate()?,
-        rules: add.rules.rules(Some(RequestRate::of_new_clients()))?,
+        rules: add.limits.new_rules()?,
     };
     if !store.add_client(&client).await? {
         bail!(
@@ -235,10 +185,16 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
     Ok(())
 }
 
-async fn set_rules(store: &Store, name: &ClientName, rules: &RuleArguments) -> Result<()> {
+async fn set_limits(store: &Store, name: &ClientName, limits: &LimitArguments) -> Result<()> {
+    if limits.is_empty() {
+        bail!(
+            "nothing to change: name at least one limit, such as `--rate 5` (see `padan client set --help`)"
+        );
+    }
     let Some(present) = store.client(name).await? else { bail!("there is no client {name}") };
-    let rules = rules.rules(present.rules.rate)?;
-    report_change(store.set_client_rules(name, &rules).await?, name, "changed")
+    let rules = limits.changed(&present.rules)?;
+    report_change(store.set_client_rules(name, &rules).await?, name, "changed")?;
+    show::print_change(&present.rules, &rules)
 }
 
 async fn rotate_client(store: &Store, rotate: &RotateArguments) -> Result<()> {
@@ -267,25 +223,6 @@ fn report_change(was_found: bool, name: &ClientName, change: &str) -> Result<()>
     }
     eprintln!("{name} is {change}. Running services apply this within seconds.");
     Ok(())
-}
-
-impl RuleArguments {
-    /// The rules. `usual` is the rate if the arguments say nothing about it.
-    fn rules(&self, usual: Option<RequestRate>) -> Result<ClientRules> {
-        let rate = match self.rate {
-            Some(rate) => Some(RequestRate::new(rate, self.burst)?),
-            None => usual.filter(|_| !self.no_rate),
-        };
-        Ok(ClientRules {
-            networks: self.network.clone(),
-            certificates: self.certificate.clone(),
-            endpoints: (!self.endpoint.is_empty()).then(|| self.endpoint.clone()),
-            fields: self.fields.clone().unwrap_or_default(),
-            rate,
-            daily_quota: self.daily_quota,
-            monthly_quota: self.monthly_quota,
-        })
-    }
 }
 
 impl FromStr for TimeSpan {

@@ -93,7 +93,7 @@ fn a_client_is_added_changed_and_removed() {
     wait_for(&service, &first, "VERIFIED");
     change(&service, &["set", "telco", "--endpoint", "face-verification"]);
     wait_for(&service, &first, "FORBIDDEN");
-    change(&service, &["set", "telco", "--network", "192.0.2.0/24"]);
+    change(&service, &["set", "telco", "--endpoint", "all", "--network", "192.0.2.0/24"]);
     thread::sleep(Duration::from_millis(1500));
     assert_eq!(verify_name(&service, &first).reason_code, "FORBIDDEN");
     change(&service, &["set", "telco", "--network", "127.0.0.0/8"]);
@@ -180,6 +180,44 @@ fn a_new_client_has_a_rate_that_is_lifted_by_a_word_of_its_own() {
     assert_eq!(rate("telco"), (None, None));
     assert!(!service.command(&["client", "set", "telco", "--no-rate", "--rate", "1"]).status.success());
     assert!(!service.command(&["client", "set", "nobody", "--no-rate"]).status.success());
+}
+
+#[test]
+fn a_change_of_one_limit_keeps_the_others_and_is_printed() {
+    let service = TestService::start();
+    let limits = "--network 127.0.0.0/8 --certificate bank.example --endpoint verification --fields name \
+                  --daily-quota 900 --monthly-quota 9000";
+    add(&service, "telco", &limits.split_whitespace().collect::<Vec<_>>());
+    let shown = |name: &str| -> Value {
+        serde_json::from_slice(&service.command(&["client", "show", name, "--json"]).stdout).unwrap()
+    };
+    let before = shown("telco");
+    let set = service.command(&["client", "set", "telco", "--rate", "5"]);
+    assert!(set.status.success(), "{set:?}");
+    let mut expected = before;
+    (expected["requests_per_second"], expected["burst"]) = (5.0.into(), 5.into());
+    let mut after = shown("telco");
+    expected["changed_at"] = after["changed_at"].take();
+    after["changed_at"] = expected["changed_at"].clone();
+    assert_eq!(after, expected);
+    let printed = String::from_utf8(set.stdout).unwrap();
+    assert!(printed.contains("requests_per_second  20.0 -> 5.0\n"), "{printed}");
+    assert!(printed.contains("daily_quota          900\n"), "{printed}");
+
+    let listed = String::from_utf8(service.command(&["client", "list"]).stdout).unwrap();
+    assert!(listed.contains("with certificate bank.example, to verification"), "{listed}");
+
+    let nothing = service.command(&["client", "set", "telco"]);
+    assert!(!nothing.status.success() && shown("telco") == after, "a command without limits changes nothing");
+    let lift =
+        "--network any --no-certificate --endpoint all --fields default --no-daily-quota --no-monthly-quota";
+    let lift: Vec<_> = ["set", "telco"].into_iter().chain(lift.split_whitespace()).collect();
+    change(&service, &lift);
+    let after = shown("telco");
+    let empty = serde_json::json!([]);
+    assert_eq!((&after["networks"], &after["certificates"]), (&empty, &empty));
+    assert_eq!((&after["endpoints"], &after["daily_quota"]), (&Value::Null, &Value::Null));
+    assert_eq!((&after["monthly_quota"], &after["requests_per_second"]), (&Value::Null, &5.0.into()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::io::{self, Write as _};
 
 use anyhow::Result;
-use padan_domain::{ClientName, Clock, GrantedFields, QuotaPeriod, Username};
+use padan_domain::{ClientName, ClientRules, Clock, GrantedFields, QuotaPeriod, Username};
 use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
@@ -48,7 +48,7 @@ pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()>
             writeln!(out, "{}", Value::Object(properties(client)))?;
         } else {
             let state = if client.disabled { "disabled" } else { "enabled" };
-            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, limits(client))?;
+            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, summary(&client.rules))?;
         }
     }
     if clients.is_empty() {
@@ -75,24 +75,52 @@ pub(super) async fn print_client(
         return Ok(());
     }
     for (key, value) in object {
-        let text = match value {
-            Value::String(text) => text,
-            Value::Null => "-".to_owned(),
-            other => other.to_string(),
-        };
-        writeln!(out, "{key:<20} {text}")?;
+        writeln!(out, "{key:<20} {}", text_of(&value))?;
     }
     Ok(())
 }
 
+/// Prints the limits of a client before and after a change, one per line. A limit that stays is printed once.
+pub(super) fn print_change(before: &ClientRules, after: &ClientRules) -> Result<()> {
+    let (before, after) = (limits_of(before), limits_of(after));
+    let mut out = io::stdout().lock();
+    for (key, value) in &after {
+        match before.get(key) {
+            Some(old) if old != value => writeln!(out, "{key:<20} {} -> {}", text_of(old), text_of(value))?,
+            _ => writeln!(out, "{key:<20} {}", text_of(value))?,
+        }
+    }
+    Ok(())
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    }
+}
+
 fn properties(client: &ClientProfile) -> Map<String, Value> {
-    let rules = &client.rules;
-    let endpoints =
-        rules.endpoints.as_ref().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let object = json!({
+    let mut properties = object(json!({
         "name": client.name.as_str(),
         "username": client.username.as_str(),
         "disabled": client.disabled,
+    }));
+    properties.extend(limits_of(&client.rules));
+    properties.extend(object(json!({
+        "old_password_until": client.old_password_until.map(|until| until.to_rfc3339()),
+        "old_api_key_until": client.old_api_key_until.map(|until| until.to_rfc3339()),
+        "created_at": client.created_at.to_rfc3339(),
+        "changed_at": client.changed_at.to_rfc3339(),
+    })));
+    properties
+}
+
+fn limits_of(rules: &ClientRules) -> Map<String, Value> {
+    let endpoints =
+        rules.endpoints.as_ref().map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>());
+    object(json!({
         "networks": rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "certificates": rules.certificates.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "endpoints": endpoints,
@@ -101,23 +129,25 @@ fn properties(client: &ClientProfile) -> Map<String, Value> {
         "burst": rules.rate.map(|rate| rate.burst()),
         "daily_quota": rules.daily_quota,
         "monthly_quota": rules.monthly_quota,
-        "old_password_until": client.old_password_until.map(|until| until.to_rfc3339()),
-        "old_api_key_until": client.old_api_key_until.map(|until| until.to_rfc3339()),
-        "created_at": client.created_at.to_rfc3339(),
-        "changed_at": client.changed_at.to_rfc3339(),
-    });
-    match object {
+    }))
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    match value {
         Value::Object(object) => object,
         _ => Map::new(),
     }
 }
 
-fn limits(client: &ClientProfile) -> String {
-    let rules = &client.rules;
-    let networks = rules.networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+fn summary(rules: &ClientRules) -> String {
+    let list = |words: Vec<String>| words.join(",");
+    let networks = list(rules.networks.iter().map(ToString::to_string).collect());
+    let certificates = list(rules.certificates.iter().map(ToString::to_string).collect());
+    let endpoints = rules.endpoints.as_ref();
     let parts = [
         (!networks.is_empty()).then(|| format!("from {networks}")),
-        (!rules.certificates.is_empty()).then(|| "with a certificate".to_owned()),
+        (!certificates.is_empty()).then(|| format!("with certificate {certificates}")),
+        endpoints.map(|names| format!("to {}", list(names.iter().map(ToString::to_string).collect()))),
         (rules.fields != GrantedFields::default())
             .then(|| format!("fields {}", rules.fields.words().join(","))),
         rules.rate.map(|rate| format!("{}/s burst {}", rate.per_second(), rate.burst())),
