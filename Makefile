@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases snippets evaluate calibrate lint check-deploy reference fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,9 @@ soak: deps ## compare 50,000 answers under load and faults with those to the sam
 
 cases: deps ## send the odd photos, requests and names of ../shared/cases to a service, and print what is wrong
 	@scripts/cases.sh $(ARGS)
+
+api-contract: deps ## check a service with requests generated from its OpenAPI document; ARGS=CASES for another number
+	@scripts/api-contract.sh $(ARGS)
 
 snippets: deps ## run every program of docs/clients.md against a service with the sample people
 	@scripts/snippets.sh

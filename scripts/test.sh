@@ -19,6 +19,8 @@ step "the same photos through the portable decoder"
 cargo nextest run --package padan-inference --no-default-features --lib --release
 step "examples in the documentation"
 cargo test --workspace --release --doc --quiet
+step "generated requests against the OpenAPI document"
+scripts/api-contract.sh
 step "the programs of docs/clients.md"
 scripts/snippets.sh
 step "the demo"
