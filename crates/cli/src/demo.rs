@@ -23,6 +23,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use padan_inference::Engine;
+use padan_store::KeySet;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
 
 use self::{
@@ -126,7 +127,7 @@ impl Demo<'_> {
 
     /// Starts the service, sends the eight requests and prints the table.
     async fn start(&self, settings: &Settings) -> Result<Started<'_>> {
-        let store = service::open_store(settings)?;
+        let store = service::open_store(settings, KeySet::All)?;
         let (engine, loaded) = tokio::join!(service::start_engine(settings), async {
             store.migrate().await.context("cannot migrate the store")?;
             loading::load(self.people, &self.site).await
@@ -185,7 +186,7 @@ struct RunningService {
 
 impl RunningService {
     fn start(settings: &Settings, engine: &Engine) -> Result<Self> {
-        let store = service::open_store(settings)?;
+        let store = service::open_store(settings, KeySet::All)?;
         let application = service::build(settings, engine.clone(), store)?;
         let (port, admin_port) = (application.port(), application.admin_port());
         let (stop, stopped) = oneshot::channel::<()>();

@@ -14,6 +14,7 @@ mod commands;
 mod demo;
 mod memory_protection;
 mod models;
+mod operator;
 mod private_cluster;
 mod reload;
 mod service;

@@ -24,6 +24,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use padan_inference::{Catalogue, model_folders};
+use padan_store::KeySet;
 use tokio::runtime::Runtime;
 
 use crate::{service, settings::SettingsArguments};
@@ -117,8 +118,12 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
             let settings = arguments.settings.settings()?;
             let catalogue = catalogue(&model_folders(&settings.inference))?;
             Runtime::new()?.block_on(async {
-                let store = service::open_store(&settings)?;
-                activate::activate(&catalogue, &store, &arguments.set, arguments.force).await
+                let store = service::open_store(&settings, KeySet::Audit)?;
+                let administration = service::administration(&store);
+                let (set, force) = (&arguments.set, arguments.force);
+                let activated = activate::activate(&catalogue, &store, &administration, set, force).await;
+                administration.finish().await;
+                activated
             })
         }
     }

@@ -5,10 +5,10 @@ use padan_domain::Clock;
 use padan_http_api::Application;
 use padan_inference::Engine;
 use padan_registry::Registry;
-use padan_store::Store;
+use padan_store::{Administration, AnnouncedAct, KeySet, Store};
 use padan_verification::{BackgroundTasks, Clients, EngineInUse, Verifier, VerifierParts};
 
-use crate::{active_model::follow_active_model, settings::Settings};
+use crate::{active_model::follow_active_model, operator::operator, settings::Settings};
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
 pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
@@ -92,9 +92,22 @@ pub(crate) fn build_with_clients(
     })
 }
 
-/// Opens the store. Its settings are checked, but nothing is connected to.
-pub(crate) fn open_store(settings: &Settings) -> Result<Store> {
-    Store::new(&settings.store).context("cannot open the store")
+/// Opens the store with these keys. Its settings are checked, but nothing is connected to.
+pub(crate) fn open_store(settings: &Settings, keys: KeySet) -> Result<Store> {
+    Store::open(&settings.store, keys).context("cannot open the store")
+}
+
+/// Administration of the store by the user who runs this process. Must be called within a Tokio runtime.
+pub(crate) fn administration(store: &Store) -> Administration {
+    Administration::by(operator(), store.audit_trail(Clock::System))
+}
+
+/// Writes the row of an act that begins when this returns.
+pub(crate) async fn announce(store: &Store, act: AnnouncedAct) -> Result<()> {
+    let administration = administration(store);
+    let announced = administration.announce(act).await;
+    administration.finish().await;
+    announced.context("nothing was done, because the row in the audit trail could not be written")
 }
 
 #[cfg(test)]
@@ -129,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path());
         let engine = start_engine(&settings).await.unwrap();
-        let mut application = build(&settings, engine, open_store(&settings).unwrap()).unwrap();
+        let mut application = build(&settings, engine, open_store(&settings, KeySet::All).unwrap()).unwrap();
         application.background_tasks().spawn("doomed", async { panic!("on purpose") });
         let served = application.run_until_stopped(pending());
         let error = tokio::time::timeout(Duration::from_secs(30), served).await.unwrap().unwrap_err();

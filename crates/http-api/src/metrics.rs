@@ -103,6 +103,8 @@ declare::metrics! {
     client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
     /// Processor seconds that the photos of a client took in the inference workers.
     client_cpu: CounterVec = "padan_client_cpu_seconds_total", ["client"];
+    /// Clients in the store that are refused, because others than Padan wrote their rows or restored older ones.
+    clients_not_signed: IntGauge = "padan_clients_not_signed", [];
     /// Used and reserved share of a client's quota, 0 to 1; absent without a quota and before the first request.
     client_quota_used: GaugeVec = "padan_client_quota_used_ratio", ["client", "period"];
     /// Whether a component was ready (1) at the last check.

@@ -94,7 +94,7 @@ impl Store {
     /// When the store fails.
     pub async fn present_people(&self) -> Result<PresentPeople, StoreError> {
         let since = self.pool().run(now, &()).await?;
-        Ok(PresentPeople { keys: self.0.person_keys.clone(), marks: Vec::new(), since })
+        Ok(PresentPeople { keys: self.person_keys()?.clone(), marks: Vec::new(), since })
     }
 
     /// Removes the templates of all models of people who are not among the present ones. It can be stopped at any moment,

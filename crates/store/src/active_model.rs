@@ -28,32 +28,11 @@ impl Store {
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
         read_active_model(&self.0.pool).await
     }
-
-    /// Activates a model set. Services switch to it within seconds.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn activate_model(
-        &self,
-        model_set: &str,
-        contract: &ModelContractId,
-    ) -> Result<(), StoreError> {
-        let activation =
-            Activation { model_set: model_set.to_owned(), contract: contract.as_str().to_owned() };
-        Ok(self.0.pool.run(write, &activation).await?)
-    }
 }
 
 pub(crate) async fn read_active_model(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
     let row = pool.run(read, &()).await?;
     row.map(ActiveModel::try_from).transpose()
-}
-
-/// The model set to activate.
-struct Activation {
-    model_set: String,
-    contract: String,
 }
 
 struct ActiveRow {
@@ -82,26 +61,4 @@ fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx:
     sqlx::query_as!(ActiveRow, "SELECT model_set, contract_id, activated_at FROM store.active_model")
         .fetch_optional(connection)
         .boxed()
-}
-
-fn write<'c>(
-    connection: &'c mut PgConnection,
-    Activation { model_set, contract }: &'c Activation,
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.active_model (model_set, contract_id)
-             VALUES ($1, $2)
-             ON CONFLICT (only_row) DO UPDATE
-             SET model_set = excluded.model_set,
-                 contract_id = excluded.contract_id,
-                 activated_at = now()",
-            model_set,
-            contract
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
 }

@@ -8,6 +8,7 @@
 //! A signature vouches only for what Padan wrote: before a month is pruned, a person is removed or a chain ends, the rows
 //! are verified, whatever the database says. `docs/security.md` lists who can hide what, and for how long.
 
+pub(crate) mod administering;
 mod anchor;
 mod chain_end;
 pub(crate) mod checker;
@@ -21,6 +22,7 @@ pub(crate) mod keys;
 mod month;
 mod open_chains;
 pub(crate) mod person_keys_in_use;
+mod recorded_clients;
 mod removal;
 mod retention;
 pub(crate) mod row;

@@ -4,8 +4,10 @@ use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
 use crate::{
+    client_row::{ClientColumns, ClientRow, SecretColumns, client_rows},
     client_rules::{RuleColumns, inconsistent},
     client_secret::SecretHashes,
+    client_signature::ClientSignature,
     error::StoreError,
     store::Store,
 };
@@ -31,25 +33,52 @@ pub struct StoredClient {
     pub changed_at: DateTime<Utc>,
 }
 
+/// The clients in the store.
+#[derive(Debug, Clone, Default)]
+pub struct StoredClients {
+    /// Those whose rows Padan wrote, ordered by name.
+    pub trusted: Vec<StoredClient>,
+    /// Those whose rows were changed or added by others, ordered by name. No request is admitted by them.
+    pub refused: Vec<RefusedClient>,
+}
+
+/// A client whose row Padan did not write so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedClient {
+    /// The name in the row.
+    pub name: String,
+    /// What is wrong with the row's signature.
+    pub signature: ClientSignature,
+}
+
 impl Store {
     /// All clients, ordered by name.
     ///
     /// # Errors
     ///
-    /// When the store fails or a row is invalid.
-    pub async fn clients(&self) -> Result<Vec<StoredClient>, StoreError> {
-        let rows = self.pool().run(all, &()).await?;
-        rows.into_iter().map(StoredClient::try_from).collect()
+    /// When the store fails or a row that Padan wrote is invalid.
+    pub async fn clients(&self) -> Result<StoredClients, StoreError> {
+        let mut clients = StoredClients::default();
+        for row in self.pool().run(client_rows, &None).await? {
+            match row.signature(self.audit_keys()) {
+                ClientSignature::Right => clients.trusted.push(row.try_into()?),
+                signature => clients.refused.push(RefusedClient { name: row.columns.name, signature }),
+            }
+        }
+        Ok(clients)
     }
 
     /// The client of a name.
     ///
     /// # Errors
     ///
-    /// When the store fails or the row is invalid.
+    /// [`StoreError::ClientNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
+    /// invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
-        let row = self.pool().run(one, name).await?;
-        row.map(StoredClient::try_from).transpose()
+        let mut rows = self.pool().run(client_rows, &Some(name.clone())).await?;
+        let Some(row) = rows.pop() else { return Ok(None) };
+        row.require_signature(self.audit_keys())?;
+        row.try_into().map(Some)
     }
 
     /// Whether the role may read clients, and read and write the use of quotas.
@@ -58,59 +87,44 @@ impl Store {
     }
 }
 
-struct ClientRow {
-    name: String,
-    username: String,
-    password_sha256: Vec<u8>,
-    api_key_sha256: Vec<u8>,
-    previous_password_sha256: Option<Vec<u8>>,
-    previous_password_valid_until: Option<DateTime<Utc>>,
-    previous_api_key_sha256: Option<Vec<u8>>,
-    previous_api_key_valid_until: Option<DateTime<Utc>>,
-    disabled: bool,
-    allowed_networks: Vec<String>,
-    certificates: Vec<String>,
-    endpoints: Option<Vec<String>>,
-    fields: Option<Vec<String>>,
-    requests_per_second: Option<f64>,
-    burst: Option<i32>,
-    daily_quota: Option<i64>,
-    monthly_quota: Option<i64>,
-    created_at: DateTime<Utc>,
-    changed_at: DateTime<Utc>,
-}
-
 impl TryFrom<ClientRow> for StoredClient {
     type Error = StoreError;
 
-    fn try_from(row: ClientRow) -> Result<Self, StoreError> {
-        let rules = RuleColumns {
-            networks: row.allowed_networks,
-            certificates: row.certificates,
-            endpoints: row.endpoints,
-            fields: row.fields,
-            requests_per_second: row.requests_per_second,
-            burst: row.burst,
-            daily_quota: row.daily_quota,
-            monthly_quota: row.monthly_quota,
-        };
+    fn try_from(ClientRow { columns: row, secrets }: ClientRow) -> Result<Self, StoreError> {
+        let ClientColumns { name, username, disabled, created_at, changed_at, .. } = &row;
+        let SecretColumns {
+            password_sha256,
+            api_key_sha256,
+            previous_password_sha256,
+            previous_api_key_sha256,
+        } = &secrets;
         Ok(Self {
-            name: row.name.parse().map_err(|_| inconsistent("name"))?,
-            username: row.username.parse().map_err(|_| inconsistent("username"))?,
+            name: name.parse().map_err(|_| inconsistent("name"))?,
+            username: username.parse().map_err(|_| inconsistent("username"))?,
             password: secret_hashes(
-                &row.password_sha256,
-                row.previous_password_sha256.as_deref().zip(row.previous_password_valid_until),
+                password_sha256,
+                previous_password_sha256.as_deref().zip(row.previous_password_valid_until),
             )
             .ok_or_else(|| inconsistent("password_sha256"))?,
             api_key: secret_hashes(
-                &row.api_key_sha256,
-                row.previous_api_key_sha256.as_deref().zip(row.previous_api_key_valid_until),
+                api_key_sha256,
+                previous_api_key_sha256.as_deref().zip(row.previous_api_key_valid_until),
             )
             .ok_or_else(|| inconsistent("api_key_sha256"))?,
-            disabled: row.disabled,
-            rules: rules.try_into()?,
-            created_at: row.created_at,
-            changed_at: row.changed_at,
+            disabled: *disabled,
+            created_at: *created_at,
+            changed_at: *changed_at,
+            rules: RuleColumns {
+                networks: row.allowed_networks,
+                certificates: row.certificates,
+                endpoints: row.endpoints,
+                fields: row.fields,
+                requests_per_second: row.requests_per_second,
+                burst: row.burst,
+                daily_quota: row.daily_quota,
+                monthly_quota: row.monthly_quota,
+            }
+            .try_into()?,
         })
     }
 }
@@ -121,40 +135,6 @@ fn secret_hashes(current: &[u8], previous: Option<(&[u8], DateTime<Utc>)>) -> Op
         Some((sha256, valid_until)) => Some((sha256.try_into().ok()?, valid_until)),
     };
     Some(SecretHashes { current: current.try_into().ok()?, previous })
-}
-
-fn all<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<ClientRow>>> {
-    sqlx::query_as!(
-        ClientRow,
-        r#"SELECT name, username, password_sha256, api_key_sha256,
-                  previous_password_sha256, previous_password_valid_until,
-                  previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
-                  requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
-             FROM store.client
-            ORDER BY name"#
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-fn one<'c>(
-    connection: &'c mut PgConnection,
-    name: &'c ClientName,
-) -> BoxFuture<'c, sqlx::Result<Option<ClientRow>>> {
-    sqlx::query_as!(
-        ClientRow,
-        r#"SELECT name, username, password_sha256, api_key_sha256,
-                  previous_password_sha256, previous_password_valid_until,
-                  previous_api_key_sha256, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
-                  requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
-             FROM store.client
-            WHERE name = $1"#,
-        name.as_str()
-    )
-    .fetch_optional(connection)
-    .boxed()
 }
 
 fn permitted<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {

@@ -1,12 +1,25 @@
-//! Changes to clients by an operator. The service's role lacks the privilege.
+//! Changes to clients by an operator, each within the transaction of its row in the audit trail. The service's role
+//! lacks the privilege.
+//!
+//! A changed row is signed, and so a row that Padan did not write is refused. Otherwise a change of something else would
+//! sign what somebody put there.
 
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, future::BoxFuture};
+use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, Username};
+use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{client_rules::RuleColumns, client_secret::ClientSecret, error::StoreError, store::Store};
+use crate::{
+    admin_act::AdminAct,
+    admin_entry::AdminEntry,
+    audit::keys::AuditKeys,
+    client_row::{ClientRow, ClientState, client_rows, lock_client},
+    client_rules::RuleColumns,
+    client_secret::ClientSecret,
+    error::StoreError,
+};
 
 /// A client to be added.
 #[derive(Debug)]
@@ -36,67 +49,156 @@ pub struct Rotation {
     pub keep_old: Duration,
 }
 
-impl Store {
-    /// Adds a client. False when its name or user name is taken.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
-        Ok(self.pool().run(add, client).await?)
-    }
-
-    /// Replaces a client's rules. False when there is no client of that name.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
-        let change = (name.clone(), rules.clone());
-        Ok(self.pool().run(set_rules, &change).await?)
-    }
-
-    /// Disables or enables a client. False when there is no client of that name.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
-        let change = (name.clone(), disabled);
-        Ok(self.pool().run(set_disabled, &change).await?)
-    }
-
-    /// Replaces a client's secrets. False when there is no client of that name.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
-        Ok(self.pool().run(rotate, rotation).await?)
-    }
-
-    /// Removes a client, but not the count of its used quotas. False when there is no client of that name.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
-        Ok(self.pool().run(remove, name).await?)
-    }
+/// A change of a client.
+#[derive(Debug)]
+pub(crate) struct ClientChange {
+    pub(crate) name: ClientName,
+    pub(crate) what: WhatChanges,
 }
 
-fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
-        let rules = RuleColumns::from(&client.rules);
-        let (password, api_key) = (client.password.sha256(), client.api_key.sha256());
+/// What changes. Secrets are hashed.
+#[derive(Debug)]
+pub(crate) enum WhatChanges {
+    Add {
+        username: Username,
+        password: [u8; 32],
+        api_key: [u8; 32],
+        rules: ClientRules,
+    },
+    Rules(ClientRules),
+    Disabled(bool),
+    Secrets {
+        password: Option<[u8; 32]>,
+        api_key: Option<[u8; 32]>,
+        keep_old: Duration,
+    },
+    /// The row stays as it is and is signed, whoever wrote it.
+    Signature,
+    Removal,
+}
+
+impl ClientChange {
+    pub(crate) fn add(client: &NewClient) -> Self {
+        let what = WhatChanges::Add {
+            username: client.username.clone(),
+            password: client.password.sha256(),
+            api_key: client.api_key.sha256(),
+            rules: client.rules.clone(),
+        };
+        Self { name: client.name.clone(), what }
+    }
+
+    pub(crate) fn rotate(rotation: &Rotation) -> Self {
+        let what = WhatChanges::Secrets {
+            password: rotation.password.as_ref().map(ClientSecret::sha256),
+            api_key: rotation.api_key.as_ref().map(ClientSecret::sha256),
+            keep_old: rotation.keep_old,
+        };
+        Self { name: rotation.name.clone(), what }
+    }
+
+    /// Makes the change and signs the row. Returns what was done, or `None` when there is no such client, or one with
+    /// the new name or user name.
+    pub(crate) async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        keys: &AuditKeys,
+    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+        lock_client(connection, &self.name).await?;
+        let former = read_row(connection, &self.name).await?;
+        match (&self.what, &former) {
+            (WhatChanges::Add { .. }, Some(_)) => return Ok(Ok(None)),
+            (WhatChanges::Add { .. }, None) => {}
+            (_, None) => return Ok(Ok(None)),
+            (WhatChanges::Signature | WhatChanges::Removal, Some(_)) => {}
+            (_, Some(former)) => {
+                if let Err(refused) = former.require_signature(keys) {
+                    return Ok(Err(refused));
+                }
+            }
+        }
+        if let WhatChanges::Removal = self.what {
+            let removed_at = self.remove(connection).await?;
+            return Ok(Ok(Some(self.removal(former, removed_at))));
+        }
+        if !self.write(connection).await? {
+            return Ok(Ok(None));
+        }
+        let Some(unsigned) = read_row(connection, &self.name).await? else { return Ok(Ok(None)) };
+        let (key_id, mac) = match unsigned.sign(keys) {
+            Ok(signed) => signed,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.save_signature(connection, &key_id, &mac).await?;
+        let client_row = ClientState { changed_at: unsigned.columns.changed_at, mac: Some(hex::encode(mac)) };
+        Ok(Ok(Some(self.entry(former.as_ref(), &unsigned, client_row, keys))))
+    }
+
+    fn entry(
+        &self,
+        former: Option<&ClientRow>,
+        row: &ClientRow,
+        client_row: ClientState,
+        keys: &AuditKeys,
+    ) -> AdminEntry {
+        let mut before = former.map_or(Value::Null, |former| former.columns.state());
+        let mut after = row.columns.state();
+        if let WhatChanges::Secrets { password, api_key, .. } = &self.what {
+            after["new_secrets"] = json!({ "password": password.is_some(), "api_key": api_key.is_some() });
+        }
+        if let (WhatChanges::Signature, Some(former)) = (&self.what, former) {
+            before["signature"] = former.signature(keys).to_string().into();
+        }
+        let client = Some(self.name.to_string());
+        AdminEntry { act: self.act(), client, before, after, client_row: Some(client_row) }
+    }
+
+    fn removal(&self, former: Option<ClientRow>, removed_at: DateTime<Utc>) -> AdminEntry {
+        AdminEntry {
+            act: self.act(),
+            client: Some(self.name.to_string()),
+            before: former.map_or(Value::Null, |former| former.columns.state()),
+            after: Value::Null,
+            client_row: Some(ClientState { changed_at: removed_at, mac: None }),
+        }
+    }
+
+    fn act(&self) -> AdminAct {
+        match &self.what {
+            WhatChanges::Add { .. } => AdminAct::ClientAdded,
+            WhatChanges::Rules(_) => AdminAct::ClientChanged,
+            WhatChanges::Disabled(true) => AdminAct::ClientDisabled,
+            WhatChanges::Disabled(false) => AdminAct::ClientEnabled,
+            WhatChanges::Secrets { .. } => AdminAct::ClientRotated,
+            WhatChanges::Signature => AdminAct::ClientSigned,
+            WhatChanges::Removal => AdminAct::ClientRemoved,
+        }
+    }
+
+    /// Writes the row without its signature. False when nothing was written.
+    async fn write(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
+        let written = match &self.what {
+            WhatChanges::Add { .. } => self.insert(connection).await?,
+            WhatChanges::Rules(rules) => self.update_rules(connection, rules).await?,
+            WhatChanges::Disabled(disabled) => self.update_disabled(connection, *disabled).await?,
+            WhatChanges::Secrets { .. } => self.update_secrets(connection).await?,
+            WhatChanges::Signature => self.touch(connection).await?,
+            WhatChanges::Removal => 0,
+        };
+        Ok(written == 1)
+    }
+
+    async fn insert(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
+        let WhatChanges::Add { username, password, api_key, rules } = &self.what else { return Ok(0) };
+        let rules = RuleColumns::from(rules);
         let done = sqlx::query!(
             "INSERT INTO store.client
                     (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
                      requests_per_second, burst, daily_quota, monthly_quota, certificates, fields)
              VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11, $12)
              ON CONFLICT DO NOTHING",
-            client.name.as_str(),
-            client.username.as_str(),
+            self.name.as_str(),
+            username.as_str(),
             password.as_slice(),
             api_key.as_slice(),
             &rules.networks,
@@ -110,16 +212,10 @@ fn add<'c>(connection: &'c mut PgConnection, client: &'c NewClient) -> BoxFuture
         )
         .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done.rows_affected())
     }
-    .boxed()
-}
 
-fn set_rules<'c>(
-    connection: &'c mut PgConnection,
-    (name, rules): &'c (ClientName, ClientRules),
-) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
+    async fn update_rules(&self, connection: &mut PgConnection, rules: &ClientRules) -> sqlx::Result<u64> {
         let rules = RuleColumns::from(rules);
         let done = sqlx::query!(
             "UPDATE store.client
@@ -131,9 +227,9 @@ fn set_rules<'c>(
                     monthly_quota = $7,
                     certificates = $8,
                     fields = $9,
-                    changed_at = now()
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
               WHERE name = $1",
-            name.as_str(),
+            self.name.as_str(),
             &rules.networks,
             rules.endpoints.as_deref(),
             rules.requests_per_second,
@@ -145,32 +241,25 @@ fn set_rules<'c>(
         )
         .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done.rows_affected())
     }
-    .boxed()
-}
 
-fn set_disabled<'c>(
-    connection: &'c mut PgConnection,
-    (name, disabled): &'c (ClientName, bool),
-) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
+    async fn update_disabled(&self, connection: &mut PgConnection, disabled: bool) -> sqlx::Result<u64> {
         let done = sqlx::query!(
-            "UPDATE store.client SET disabled = $2, changed_at = now() WHERE name = $1",
-            name.as_str(),
+            "UPDATE store.client
+                SET disabled = $2,
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str(),
             disabled
         )
         .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done.rows_affected())
     }
-    .boxed()
-}
 
-fn rotate<'c>(connection: &'c mut PgConnection, rotation: &'c Rotation) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
-        let password = rotation.password.as_ref().map(ClientSecret::sha256);
-        let api_key = rotation.api_key.as_ref().map(ClientSecret::sha256);
+    async fn update_secrets(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
+        let WhatChanges::Secrets { password, api_key, keep_old } = &self.what else { return Ok(0) };
         let done = sqlx::query!(
             "UPDATE store.client
                 SET password_sha256 = COALESCE($2, password_sha256),
@@ -187,26 +276,60 @@ fn rotate<'c>(connection: &'c mut PgConnection, rotation: &'c Rotation) -> BoxFu
                     previous_api_key_valid_until =
                         CASE WHEN $3::bytea IS NULL THEN previous_api_key_valid_until
                              WHEN $4::float8 > 0 THEN now() + make_interval(secs => $4::float8) END,
-                    changed_at = now()
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
               WHERE name = $1",
-            rotation.name.as_str(),
+            self.name.as_str(),
             password.as_ref().map(<[u8; 32]>::as_slice),
             api_key.as_ref().map(<[u8; 32]>::as_slice),
-            rotation.keep_old.as_secs_f64()
+            keep_old.as_secs_f64()
         )
         .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(done.rows_affected())
     }
-    .boxed()
+
+    async fn touch(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "UPDATE store.client
+                SET changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str()
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn save_signature(
+        &self,
+        connection: &mut PgConnection,
+        key_id: &str,
+        mac: &[u8],
+    ) -> sqlx::Result<()> {
+        sqlx::query!(
+            "UPDATE store.client SET key_id = $2, mac = $3 WHERE name = $1",
+            self.name.as_str(),
+            key_id,
+            mac
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+
+    /// Removes the row, but not the count of its used quotas. Returns a time after its last change.
+    async fn remove(&self, connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+        sqlx::query_scalar!(
+            r#"DELETE FROM store.client
+                WHERE name = $1
+            RETURNING greatest(now(), changed_at + interval '1 microsecond') AS "removed_at!""#,
+            self.name.as_str()
+        )
+        .fetch_one(connection)
+        .await
+    }
 }
 
-fn remove<'c>(connection: &'c mut PgConnection, name: &'c ClientName) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
-        let done = sqlx::query!("DELETE FROM store.client WHERE name = $1", name.as_str())
-            .execute(connection)
-            .await?;
-        Ok(done.rows_affected() == 1)
-    }
-    .boxed()
+async fn read_row(connection: &mut PgConnection, name: &ClientName) -> sqlx::Result<Option<ClientRow>> {
+    Ok(client_rows(connection, &Some(name.clone())).await?.pop())
 }

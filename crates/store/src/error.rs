@@ -1,5 +1,7 @@
 use padan_postgres::{Fault, FaultKind};
 
+use crate::client_signature::ClientSignature;
+
 /// Why an operation on the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -26,6 +28,18 @@ pub enum StoreError {
     /// The audit trail has rows that Padan did not write, so nothing about them was signed; the text names them.
     #[error("nothing was signed, because the audit trail was changed: {0}; run `padan audit verify`")]
     Tampered(String),
+    /// The row of a client is not one that Padan wrote, so nothing about it was signed.
+    #[error(
+        "the row of client {name} in store.client {fault}, so nothing was changed: compare the row with `padan audit \
+         export --kind admin --client {name}`, then sign or remove it (`padan client sign {name}`, `padan client remove \
+         {name}`)"
+    )]
+    ClientNotSigned {
+        /// The client.
+        name: String,
+        /// What is wrong.
+        fault: ClientSignature,
+    },
     /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),
@@ -47,6 +61,11 @@ impl StoreError {
     pub(crate) fn inconsistent(column: &'static str) -> Self {
         Self::Inconsistent { table: "store.face_template", column }
     }
+}
+
+/// This process opened the store without a key that it needs now.
+pub(crate) fn missing_key(name: &str) -> StoreError {
+    StoreError::Config(format!("store.{name} is needed here, and the store was opened without it"))
 }
 
 impl From<Fault> for StoreError {

@@ -5,10 +5,10 @@
 //! [`AuditLog`] reads it. [`Overview`] reads the rest without any key, for operators and auditors.
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
-//! portrait; the audit trail; the clients ([`Store::clients`], [`Store::add_client`]) and how much of their quotas is
+//! portrait; the audit trail; the clients ([`Store::clients`]) and how much of their quotas is
 //! used ([`Store::take_quota`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`]
 //! several processes share the enrolment of all people and resume it after one was killed. [`Store::active_model`]
-//! returns the model set that the services use.
+//! returns the model set that the services use. [`Administration`] changes what operators decide.
 //!
 //! **Architecture Invariant:** no secret of a client is in this database, only its SHA-256. A [`ClientSecret`] is
 //! generated here, shown once and not stored.
@@ -31,6 +31,12 @@
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
+//! **Architecture Invariant:** clients and the active model are changed only by [`Administration`], in the transaction of
+//! the change's row in the audit trail.
+//!
+//! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
+//! signs a row that was not verified, except [`Administration::sign_client`].
+//!
 //! **Architecture Invariant:** a commit is durable before it counts as made. Each session asks for
 //! `synchronous_commit = on` and is closed when the server does not confirm it.
 //!
@@ -39,17 +45,24 @@
 
 mod absent_people;
 mod active_model;
+mod admin_act;
+mod admin_entry;
+mod administration;
 mod audit;
 mod client;
 mod client_change;
 mod client_profile;
+mod client_row;
 mod client_rules;
 mod client_secret;
+mod client_signature;
 mod config;
 mod cpu_use;
 mod enrolment;
 mod error;
+mod key_set;
 mod migrations;
+mod model_activation;
 mod overview;
 mod person_keys;
 mod privileges;
@@ -68,19 +81,25 @@ mod trial_history;
 
 pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
 pub use active_model::ActiveModel;
+pub use admin_act::AdminAct;
+pub use admin_entry::{AnnouncedAct, Operator};
+pub use administration::Administration;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
     AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, PrunedMonths, RequestEnding, RowLocation,
     UsageRow,
 };
-pub use client::StoredClient;
+pub use client::{RefusedClient, StoredClient, StoredClients};
 pub use client_change::{NewClient, Rotation};
 pub use client_profile::ClientProfile;
 pub use client_secret::{ClientSecret, SecretHashes};
+pub use client_signature::ClientSignature;
 pub use config::Config;
 pub use cpu_use::CpuUse;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
+pub use key_set::KeySet;
+pub use migrations::SchemaSupport;
 pub use overview::Overview;
 pub use padan_postgres::PoolFigures;
 pub use person_keys::PersonKeys;

@@ -55,6 +55,24 @@ pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
     Ok(pending)
 }
 
+/// What the schema of a store supports, by the migrations that were applied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SchemaSupport {
+    /// Rows of kind `admin` in the audit trail.
+    pub administration: bool,
+    /// Signed rows of clients.
+    pub signed_clients: bool,
+}
+
+pub(crate) async fn support(pool: &Pool) -> Result<SchemaSupport, StoreError> {
+    if !pool.run(migrations_table_exists, &()).await? {
+        return Ok(SchemaSupport::default());
+    }
+    let rows = pool.run(applied, &()).await?;
+    let has = |version| rows.iter().any(|row| row.success && row.version == version);
+    Ok(SchemaSupport { administration: has(18), signed_clients: has(19) })
+}
+
 fn name(migration: &Migration) -> String {
     format!("{:04} {}", migration.version, migration.description)
 }

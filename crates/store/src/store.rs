@@ -14,8 +14,9 @@ use crate::{
         trail::AuditTrail,
     },
     config::Config,
-    error::StoreError,
-    migrations,
+    error::{StoreError, missing_key},
+    key_set::KeySet,
+    migrations::{self, SchemaSupport},
     person_keys::PersonKeys,
     rotation::{self, Cursor, Page, PageQuery, Resealed},
     session,
@@ -29,27 +30,36 @@ pub struct Store(pub(crate) Arc<Parts>);
 
 pub(crate) struct Parts {
     config: Config,
-    pub(crate) person_keys: PersonKeys,
-    pub(crate) template_keys: TemplateKeys,
+    person_keys: Option<PersonKeys>,
+    template_keys: Option<TemplateKeys>,
     audit_keys: AuditKeys,
     pub(crate) pool: Arc<Pool>,
 }
 
 impl Store {
-    /// Checks the settings, reads the keys and prepares a pool. No connection is opened before the first statement, so
-    /// the database need not be up.
+    /// Opens the store with all keys. See [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Config`] when the settings cannot work or a key cannot be read.
+    pub fn new(config: &Config) -> Result<Self, StoreError> {
+        Self::open(config, KeySet::All)
+    }
+
+    /// Checks the settings, reads the keys of the set and prepares a pool. No connection is opened before the first
+    /// statement, so the database need not be up.
     ///
     /// Must be called within a Tokio runtime, which maintains the pool.
     ///
     /// # Errors
     ///
     /// [`StoreError::Config`] when the settings cannot work or a key cannot be read.
-    pub fn new(config: &Config) -> Result<Self, StoreError> {
+    pub fn open(config: &Config, keys: KeySet) -> Result<Self, StoreError> {
         config.validate()?;
         let options = config.connect_options()?;
         Ok(Self(Arc::new(Parts {
-            person_keys: config.read_person_keys()?,
-            template_keys: config.read_template_keys()?,
+            person_keys: keys.has_person_keys().then(|| config.read_person_keys()).transpose()?,
+            template_keys: keys.has_template_keys().then(|| config.read_template_keys()).transpose()?,
             audit_keys: config.read_audit_keys()?,
             pool: Arc::new(Pool::new(options, config.limits(), Some(session::confirm))),
             config: config.clone(),
@@ -73,6 +83,15 @@ impl Store {
     /// [`StoreError::Migration`] when a migration differs from that of this program; otherwise when the store fails.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         migrations::pending(&self.0.pool).await
+    }
+
+    /// What the present schema supports. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn schema_support(&self) -> Result<SchemaSupport, StoreError> {
+        migrations::support(&self.0.pool).await
     }
 
     /// Checks that the store can serve: it is reachable and writable, no migration is missing, and the role has the
@@ -149,7 +168,7 @@ impl Store {
     ) -> Result<Option<StoredTemplate>, StoreError> {
         let id = self.template_id(nik, contract)?;
         let row = self.0.pool.run(template::read, &id).await?;
-        row.map_or(Ok(None), |row| row.open(&id, &self.0.template_keys))
+        row.map_or(Ok(None), |row| row.open(&id, self.template_keys()?))
     }
 
     /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
@@ -178,7 +197,7 @@ impl Store {
         &self,
         mut after_each: impl AsyncFnMut(Resealed),
     ) -> Result<Resealed, StoreError> {
-        let keys = &self.0.template_keys;
+        let keys = self.template_keys()?;
         let mut so_far = Resealed::default();
         let mut query = PageQuery { current_key_id: keys.current_id().to_owned(), after: Cursor::start() };
         while let Some(page) = Page::of(self.0.pool.run(rotation::next, &query).await?, keys)? {
@@ -225,7 +244,7 @@ impl Store {
         requested_by: &str,
         trail: &AuditTrail,
     ) -> Result<Forgotten, StoreError> {
-        let people = self.0.person_keys.all_of(nik)?;
+        let people = self.person_keys()?.all_of(nik)?;
         let forgetting = Forgetting { people, requested_by: requested_by.to_owned() };
         let mut so_far = Forgotten::default();
         loop {
@@ -246,7 +265,28 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(other_person_keys, &self.0.person_keys.ids()).await?)
+        Ok(self.0.pool.run(other_person_keys, &self.person_keys()?.ids()).await?)
+    }
+
+    /// The id of the key that encrypts templates.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without template keys.
+    pub fn template_key_id(&self) -> Result<&str, StoreError> {
+        self.template_keys().map(TemplateKeys::current_id)
+    }
+
+    pub(crate) fn person_keys(&self) -> Result<&PersonKeys, StoreError> {
+        self.0.person_keys.as_ref().ok_or_else(|| missing_key("person_key"))
+    }
+
+    pub(crate) fn template_keys(&self) -> Result<&TemplateKeys, StoreError> {
+        self.0.template_keys.as_ref().ok_or_else(|| missing_key("template_keys"))
+    }
+
+    pub(crate) fn audit_keys(&self) -> &AuditKeys {
+        &self.0.audit_keys
     }
 
     /// The pool, for the statements in other files.
@@ -264,7 +304,7 @@ impl Store {
         nik: &NationalId,
         contract: &ModelContractId,
     ) -> Result<TemplateId, StoreError> {
-        Ok(TemplateId { person: self.0.person_keys.of(nik)?, contract: contract.as_str().to_owned() })
+        Ok(TemplateId { person: self.person_keys()?.of(nik)?, contract: contract.as_str().to_owned() })
     }
 }
 

@@ -63,7 +63,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn trial_history(&self, query: &TrialQuery) -> Result<TrialHistory, StoreError> {
-        let person = self.0.person_keys.of(&query.nik)?;
+        let person = self.person_keys()?.of(&query.nik)?;
         let rows = self.pool().run(trials, &(person, query.clone())).await?;
         let mut history = TrialHistory::default();
         for TrialRow { list, at } in rows {

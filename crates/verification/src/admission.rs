@@ -111,6 +111,11 @@ impl Clients {
         self.quotas.as_ref().map(Quotas::figures).unwrap_or_default()
     }
 
+    /// The number of clients in the store that are refused, because Padan did not write their rows so.
+    pub fn refused_in_store(&self) -> usize {
+        self.stored.as_ref().map_or(0, |stored| stored.refused())
+    }
+
     /// Returns unused quota to the store. Call it when no request is served any more.
     pub async fn finish(&self) {
         if let Some(quotas) = &self.quotas {

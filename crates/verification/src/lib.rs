@@ -23,6 +23,7 @@ mod basic;
 mod bounded_table;
 mod client;
 mod client_failures;
+mod client_versions;
 mod clients;
 mod clients_file;
 mod config;

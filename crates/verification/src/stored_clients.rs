@@ -1,15 +1,18 @@
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
-use padan_store::{Store, StoreError, StoredClient};
+use padan_store::{Store, StoreError, StoredClient, StoredClients as StoredRows};
 use tokio::{
     sync::Mutex as AsyncMutex,
     time::{MissedTickBehavior, interval},
 };
 
-use crate::client::{Client, ClientTable};
+use crate::{
+    client::{Client, ClientTable},
+    client_versions::ClientVersions,
+};
 
 /// The clients of the store. All of them are read every few seconds: there are hundreds at most, and no request waits
 /// for the read.
@@ -18,6 +21,7 @@ pub(crate) struct StoredClients {
     /// The age at which the last snapshot is no longer used.
     max_age: Duration,
     last: RwLock<Option<Snapshot>>,
+    watched: Mutex<Watched>,
     /// When an unknown client last caused a read.
     refreshed_at: AsyncMutex<Option<Instant>>,
 }
@@ -27,12 +31,26 @@ struct Snapshot {
     read_at: Instant,
 }
 
+/// What tells whether a row is one that Padan wrote last.
+#[derive(Default)]
+struct Watched {
+    versions: ClientVersions,
+    /// Why clients are refused, a line each.
+    refused: Vec<String>,
+}
+
 /// The minimum time between two reads that unknown clients cause. Such a client may just have been added.
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl StoredClients {
     pub(crate) fn new(store: Store, max_age: Duration) -> Self {
-        Self { store, max_age, last: RwLock::new(None), refreshed_at: AsyncMutex::new(None) }
+        Self {
+            store,
+            max_age,
+            last: RwLock::new(None),
+            watched: Mutex::default(),
+            refreshed_at: AsyncMutex::new(None),
+        }
     }
 
     /// Reads the clients once in each `period`. Never returns.
@@ -71,11 +89,36 @@ impl StoredClients {
     }
 
     async fn read_now(&self) -> Result<(), StoreError> {
-        let clients = self.store.clients().await?;
+        let clients = self.trusted(self.store.clients().await?);
         let table = clients.into_iter().map(Client::from).map(|client| (client.username.clone(), client));
         let snapshot = Snapshot { clients: Arc::new(table.collect()), read_at: Instant::now() };
         *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
         Ok(())
+    }
+
+    /// The number of clients in the store that are refused, because Padan did not write their rows so.
+    pub(crate) fn refused(&self) -> usize {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner).refused.len()
+    }
+
+    /// The clients whose rows Padan wrote last. Reports the others when they change.
+    fn trusted(&self, StoredRows { trusted, refused }: StoredRows) -> Vec<StoredClient> {
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let (trusted, older) = watched.versions.split(trusted);
+        let unsigned =
+            refused.iter().map(|client| format!("the row of client {} {}", client.name, client.signature));
+        let older = older.iter().map(|name| format!("an older row of client {name} was restored"));
+        let refused: Vec<_> = unsigned.chain(older).collect();
+        if refused != watched.refused {
+            for line in &refused {
+                tracing::error!("{line} in store.client: its requests are refused (PadanClientNotSigned)");
+            }
+            if refused.is_empty() {
+                tracing::info!("no client of the store is refused any more because of its row");
+            }
+            watched.refused = refused;
+        }
+        trusted
     }
 }
 

@@ -6,17 +6,22 @@ use std::{
 use anyhow::Result;
 use chrono::SecondsFormat;
 use clap::{Args, ValueEnum};
-use padan_store::{AuditFilter, AuditLog, AuditRow};
+use padan_store::{AdminAct, AnnouncedAct, AuditFilter, AuditLog, AuditRow, KeySet};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{nik_argument::read_nik, timestamp::Timestamp};
-use crate::{settings::SettingsArguments, telemetry};
+use crate::{
+    service,
+    settings::{Settings, SettingsArguments},
+    telemetry,
+};
 
 /// Write the rows of the audit trail to stdout, oldest first
 ///
 /// With --nik the output shows which clients sent requests about a person, and when. Rows identify the person only by a
-/// keyed hash.
+/// keyed hash. The export itself is recorded in the audit trail before it begins, so the database user must be in
+/// `padan_auditor` or `padan_operator`, and `store.audit_keys` is needed.
 #[derive(Debug, Args)]
 pub(crate) struct AuditExportArguments {
     #[command(flatten)]
@@ -25,7 +30,10 @@ pub(crate) struct AuditExportArguments {
     /// machine do not see it; needs `store.person_key`, including its former keys
     #[arg(long)]
     nik: Option<String>,
-    /// Only rows of this client
+    /// Only rows of this kind
+    #[arg(long, value_enum)]
+    kind: Option<Kind>,
+    /// Only rows of this client, or about a change of this client
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
     /// Only rows at or after this time: RFC 3339, or a day in Jakarta as yyyy-mm-dd
@@ -45,6 +53,16 @@ enum Format {
     Csv,
     /// One JSON object per line
     Jsonl,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// Requests of clients
+    Request,
+    /// Steps of forgetting a person
+    Forget,
+    /// Acts of operators
+    Admin,
 }
 
 const COLUMNS: [&str; 18] = [
@@ -74,12 +92,14 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
     telemetry::start(&settings.log)?;
     let filter = AuditFilter {
         nik: arguments.nik.as_deref().map(read_nik).transpose()?,
+        kind: arguments.kind.map(|kind| kind.as_str().to_owned()),
         client: arguments.client.clone(),
         from: arguments.from.map(Timestamp::into_inner),
         to: arguments.to.map(Timestamp::into_inner),
     };
     let mut rows = 0_u64;
     let written = Runtime::new()?.block_on(async {
+        announce(&settings, &filter).await?;
         let mut log = AuditLog::open(&settings.store).await?;
         if filter.nik.is_some() {
             warn_of_unknown_person_keys(&log.unknown_person_keys().await?);
@@ -99,6 +119,28 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
             other?;
             eprintln!("{rows} rows written.");
             Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Records the export in the audit trail. A person is not named, so that the row need not be changed when the person is
+/// forgotten.
+async fn announce(settings: &Settings, filter: &AuditFilter) -> Result<()> {
+    let AuditFilter { nik, kind, client, from, to } = filter;
+    let keys = if nik.is_some() { KeySet::AuditAndPerson } else { KeySet::Audit };
+    let store = service::open_store(settings, keys)?;
+    let after =
+        json!({ "one_person": nik.is_some(), "kind": kind, "client": client, "from": from, "to": to });
+    let act = AnnouncedAct { act: AdminAct::AuditExported, before: Value::Null, after };
+    service::announce(&store, act).await
+}
+
+impl Kind {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Forget => "forget",
+            Self::Admin => "admin",
         }
     }
 }

@@ -7,10 +7,11 @@ use std::{
 use anyhow::{Context as _, Error, Result, bail};
 use chrono::{DateTime, Days, Months, Utc};
 use clap::Args;
-use padan_store::{AuditLog, PrunedMonths};
+use padan_store::{AdminAct, AnnouncedAct, AuditLog, KeySet, PrunedMonths};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{settings::SettingsArguments, telemetry};
+use crate::{service, settings::SettingsArguments, telemetry};
 
 /// Delete old months of the audit trail
 ///
@@ -39,8 +40,13 @@ pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let before = arguments.older_than.before(Utc::now()).context("--older-than: the age is too large")?;
-    let PrunedMonths { deleted, kept } =
-        Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.prune(before).await })?;
+    let PrunedMonths { deleted, kept } = Runtime::new()?.block_on(async {
+        let store = service::open_store(&settings, KeySet::Audit)?;
+        let after = json!({ "kept_since": before });
+        service::announce(&store, AnnouncedAct { act: AdminAct::AuditPruned, before: Value::Null, after })
+            .await?;
+        anyhow::Ok(AuditLog::open(&settings.store).await?.prune(before).await?)
+    })?;
     let mut out = io::stdout().lock();
     for month in &deleted {
         writeln!(out, "{month}")?;

@@ -10,7 +10,7 @@ use std::{process::ExitCode, str::FromStr, time::Duration};
 use anyhow::{Error, Result, bail};
 use clap::{Args, Subcommand};
 use padan_domain::{ClientName, Clock, Username};
-use padan_store::{ClientSecret, NewClient, Overview, Rotation, Store};
+use padan_store::{Administration, ClientSecret, KeySet, NewClient, Overview, Rotation, Store};
 use tokio::runtime::Runtime;
 
 use self::{limits::LimitArguments, show::NewSecrets};
@@ -19,8 +19,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// Manage the clients that may call the service
 ///
 /// A client's secrets are 256 random bits each. They are shown once, and only their hashes are stored. Running services
-/// apply a change within seconds. Changes need a database user with the role `padan_operator`; for list and show the
-/// role `padan_auditor` is enough.
+/// apply a change within seconds. Each change leaves a row in the audit trail. Changes need a database user with the
+/// role `padan_operator`, and `store.audit_keys`; for list and show the role `padan_auditor` and no key are enough.
 #[derive(Debug, Args)]
 pub(crate) struct ClientArguments {
     #[command(subcommand)]
@@ -69,6 +69,15 @@ enum ClientCommand {
     },
     /// Give a client new secrets and print them
     Rotate(RotateArguments),
+    /// Sign the rows of clients as they are, whoever wrote them, so that services trust them
+    ///
+    /// Services refuse a client whose row in the store was not written by Padan. Compare each row with what the audit
+    /// trail records (`padan audit export --kind admin --client NAME`) before you sign it.
+    Sign {
+        /// Names of the clients
+        #[arg(required = true)]
+        names: Vec<ClientName>,
+    },
     /// Remove a client; its audit rows and its usage stay
     Remove {
         /// Name of the client
@@ -118,9 +127,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     Runtime::new()?.block_on(async {
-        let open_store = || service::open_store(&settings);
         match &arguments.command {
-            ClientCommand::Add(add) => add_client(&open_store()?, add).await?,
             ClientCommand::List { json } => {
                 show::print_list(&Overview::open(&settings.store)?.clients().await?, *json)?;
             }
@@ -129,25 +136,43 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitCode> {
                 let Some(client) = store.client(name).await? else { bail!("there is no client {name}") };
                 show::print_client(&store, &client, &Clock::System, *json).await?;
             }
-            ClientCommand::Set { name, limits } => {
-                set_limits(&open_store()?, name, limits).await?;
-            }
-            ClientCommand::Disable { name } => {
-                report_change(open_store()?.set_client_disabled(name, true).await?, name, "disabled")?;
-            }
-            ClientCommand::Enable { name } => {
-                report_change(open_store()?.set_client_disabled(name, false).await?, name, "enabled")?;
-            }
-            ClientCommand::Rotate(rotate) => rotate_client(&open_store()?, rotate).await?,
-            ClientCommand::Remove { name } => {
-                report_change(open_store()?.remove_client(name).await?, name, "removed")?;
+            change => {
+                let store = service::open_store(&settings, KeySet::Audit)?;
+                let administration = service::administration(&store);
+                let changed = run_change(&store, &administration, change).await;
+                administration.finish().await;
+                changed?;
             }
         }
         Ok(ExitCode::SUCCESS)
     })
 }
 
-async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
+async fn run_change(store: &Store, administration: &Administration, command: &ClientCommand) -> Result<()> {
+    match command {
+        ClientCommand::Add(add) => add_client(administration, add).await,
+        ClientCommand::Set { name, limits } => set_limits(store, administration, name, limits).await,
+        ClientCommand::Disable { name } => {
+            report_change(administration.set_client_disabled(name, true).await?, name, "disabled")
+        }
+        ClientCommand::Enable { name } => {
+            report_change(administration.set_client_disabled(name, false).await?, name, "enabled")
+        }
+        ClientCommand::Rotate(rotate) => rotate_client(administration, rotate).await,
+        ClientCommand::Sign { names } => {
+            for name in names {
+                report_change(administration.sign_client(name).await?, name, "signed")?;
+            }
+            Ok(())
+        }
+        ClientCommand::Remove { name } => {
+            report_change(administration.remove_client(name).await?, name, "removed")
+        }
+        ClientCommand::List { .. } | ClientCommand::Show { .. } => Ok(()),
+    }
+}
+
+async fn add_client(administration: &Administration, add: &AddArguments) -> Result<()> {
     let username = match &add.username {
         Some(username) => username.clone(),
         None => add.name.as_str().parse()?,
@@ -159,7 +184,7 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
         api_key: ClientSecret::generate()?,
         rules: add.limits.new_rules()?,
     };
-    if !store.add_client(&client).await? {
+    if !administration.add_client(&client).await? {
         bail!(
             "another client already has the name {} or the user name {}",
             client.name,
@@ -185,7 +210,12 @@ async fn add_client(store: &Store, add: &AddArguments) -> Result<()> {
     Ok(())
 }
 
-async fn set_limits(store: &Store, name: &ClientName, limits: &LimitArguments) -> Result<()> {
+async fn set_limits(
+    store: &Store,
+    administration: &Administration,
+    name: &ClientName,
+    limits: &LimitArguments,
+) -> Result<()> {
     if limits.is_empty() {
         bail!(
             "nothing to change: name at least one limit, such as `--rate 5` (see `padan client set --help`)"
@@ -193,11 +223,11 @@ async fn set_limits(store: &Store, name: &ClientName, limits: &LimitArguments) -
     }
     let Some(present) = store.client(name).await? else { bail!("there is no client {name}") };
     let rules = limits.changed(&present.rules)?;
-    report_change(store.set_client_rules(name, &rules).await?, name, "changed")?;
+    report_change(administration.set_client_rules(name, &rules).await?, name, "changed")?;
     show::print_change(&present.rules, &rules)
 }
 
-async fn rotate_client(store: &Store, rotate: &RotateArguments) -> Result<()> {
+async fn rotate_client(administration: &Administration, rotate: &RotateArguments) -> Result<()> {
     let generate_if = |wanted: bool| wanted.then(ClientSecret::generate).transpose();
     let rotation = Rotation {
         name: rotate.name.clone(),
@@ -205,7 +235,7 @@ async fn rotate_client(store: &Store, rotate: &RotateArguments) -> Result<()> {
         api_key: generate_if(!rotate.password_only)?,
         keep_old: rotate.keep_old.0,
     };
-    if !store.rotate_client(&rotation).await? {
+    if !administration.rotate_client(&rotation).await? {
         bail!("there is no client {}", rotate.name);
     }
     let secrets = NewSecrets {

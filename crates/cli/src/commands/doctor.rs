@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{LookupRights, Registry, ReplicaFigures, ReplicaStatus};
-use padan_store::{PoolFigures, Store};
+use padan_store::{KeySet, PoolFigures, Store, StoredClients};
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
 
@@ -195,12 +195,19 @@ fn clock_warning(name: &str, ahead: TimeDelta) -> Option<String> {
 }
 
 async fn store(settings: &Settings) -> Result<CheckPassed, String> {
-    let store = service::open_store(settings).map_err(|error| format!("{error:#}"))?;
+    let store = service::open_store(settings, KeySet::All).map_err(|error| format!("{error:#}"))?;
     store.check().await.map_err(|error| {
         format!("{error}; check store.url or store.url_file, and run `padan migrate` on a new database")
     })?;
-    let clients = store.clients().await.map_err(|error| error.to_string())?.len();
-    let warnings = store_warnings(&store).await?;
+    let StoredClients { trusted, refused } = store.clients().await.map_err(|error| error.to_string())?;
+    let clients = trusted.len();
+    let unsigned = refused.iter().map(|client| {
+        format!(
+            "the row of client {} in store.client {}, so the service refuses it (runbook: PadanClientNotSigned)",
+            client.name, client.signature
+        )
+    });
+    let warnings = unsigned.chain(store_warnings(&store).await?).collect::<Vec<_>>();
     if clients == 0 && settings.clients.file.is_none() && !settings.clients.demo {
         let no_clients =
             "there are no clients, neither in the store nor in clients.file: add one with `padan client add NAME`"

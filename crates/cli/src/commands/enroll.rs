@@ -13,8 +13,9 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
-use padan_store::{EnrolmentStatus, EnrolmentTally, Overview};
+use padan_store::{AdminAct, AnnouncedAct, EnrolmentStatus, EnrolmentTally, KeySet, Overview};
 use padan_verification::{AbsentPeople, Enrolled, Enrolment, EnrolmentEvent, Removal, RemovalLimit};
+use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
@@ -90,7 +91,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         // Keeps the sender: receivers fail without one.
         std::future::pending::<()>().await;
     });
-    let store = service::open_store(&settings)?;
+    let store = service::open_store(&settings, KeySet::All)?;
     match &arguments.model {
         Some(set) => settings.inference.model_set.clone_from(set),
         None => service::select_active_model(&mut settings, &store).await,
@@ -106,6 +107,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         rate: arguments.rate,
         judge_again: arguments.judge_again,
     };
+    announce(&enrolment, &settings.inference.model_set, arguments).await?;
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
     let set = &settings.inference.model_set;
@@ -120,6 +122,18 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         enrolled.complete && remove_absent_people(&enrolment, arguments.remove_many, &stop).await?;
     let succeeded = is_clean && enrolled.tally.failed == 0;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Records in the audit trail that this process begins to enrol.
+async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArguments) -> Result<()> {
+    let after = json!({
+        "model_set": model_set,
+        "contract": enrolment.engine.contract().as_str(),
+        "judge_again": arguments.judge_again,
+        "remove_many": arguments.remove_many,
+    });
+    let act = AnnouncedAct { act: AdminAct::EnrolmentStarted, before: Value::Null, after };
+    service::announce(&enrolment.store, act).await
 }
 
 /// Refuses a role of the service, which may look single people up. Otherwise the first statement would be retried as in an

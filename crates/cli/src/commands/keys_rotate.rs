@@ -6,7 +6,8 @@ use std::{
 use anyhow::Result;
 use clap::Args;
 use indicatif::ProgressBar;
-use padan_store::Resealed;
+use padan_store::{AdminAct, AnnouncedAct, KeySet, Resealed};
+use serde_json::{Value, json};
 use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{service, settings::SettingsArguments, telemetry};
@@ -38,7 +39,10 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitCode> {
     telemetry::start(&settings.log)?;
     let progress = ProgressBar::new_spinner();
     let done = Runtime::new()?.block_on(async {
-        let store = service::open_store(&settings)?;
+        let store = service::open_store(&settings, KeySet::AuditAndTemplates)?;
+        let after = json!({ "template_key": store.template_key_id()? });
+        service::announce(&store, AnnouncedAct { act: AdminAct::KeysRotated, before: Value::Null, after })
+            .await?;
         let began = Instant::now();
         let report = async |so_far: Resealed| {
             let rows = so_far.resealed + so_far.superseded + so_far.unreadable;

@@ -2,6 +2,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use padan_store::{AdminAct, Administration, AnnouncedAct, ClientSignature, KeySet, Store};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{service, settings::SettingsArguments, telemetry};
@@ -9,7 +11,8 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// Apply missing migrations to the store
 ///
 /// Brings the schema of the database `store.url` up to date. The registry is never written to; deploy/registry shows
-/// how a site provides its view there.
+/// how a site provides its view there. Migrations are recorded in the audit trail, so `store.audit_keys` is needed. A
+/// migration of a release that did not sign clients signs the rows that it finds, whoever wrote them.
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArguments {
     #[command(flatten)]
@@ -21,13 +24,48 @@ pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     Runtime::new()?.block_on(async {
-        let store = service::open_store(&settings)?;
+        let store = service::open_store(&settings, KeySet::Audit)?;
         let pending = store.pending_migrations().await?;
-        store.migrate().await.context("cannot migrate the store")?;
+        if !pending.is_empty() {
+            migrate(&store, &pending).await?;
+        }
         match pending.as_slice() {
             [] => eprintln!("The store was already up to date."),
             applied => eprintln!("The store is up to date. Applied migrations: {}.", applied.join(", ")),
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Applies migrations and records them. The row comes first if the audit trail already has rows of operators; else the
+/// migration makes them possible.
+async fn migrate(store: &Store, pending: &[String]) -> Result<()> {
+    let before = store.schema_support().await?;
+    let act = AnnouncedAct {
+        act: AdminAct::StoreMigrated,
+        before: Value::Null,
+        after: json!({ "migrations": pending }),
+    };
+    let administration = service::administration(store);
+    if before.administration {
+        administration.announce(act.clone()).await?;
+    }
+    store.migrate().await.context("cannot migrate the store")?;
+    if !before.administration {
+        administration.announce(act).await.context("the store was migrated, but its row was not written")?;
+    }
+    let signed = if before.signed_clients { Ok(()) } else { sign_clients(store, &administration).await };
+    administration.finish().await;
+    signed
+}
+
+/// Signs the clients of an older release as they are. Nothing says who wrote them.
+async fn sign_clients(store: &Store, administration: &Administration) -> Result<()> {
+    for client in store.clients().await?.refused {
+        if client.signature == ClientSignature::Missing {
+            administration.sign_client(&client.name.parse()?).await?;
+            eprintln!("The row of client {} was signed as it was found.", client.name);
+        }
+    }
+    Ok(())
 }

@@ -1,13 +1,13 @@
-use std::{env, process::ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use padan_domain::Clock;
-use padan_store::Forgotten;
+use padan_store::{AdminAct, AnnouncedAct, Forgotten, KeySet, Operator};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::{audit_export::warn_of_unknown_person_keys, nik_argument::read_nik};
-use crate::{service, settings::SettingsArguments, telemetry};
+use crate::{operator::operator, service, settings::SettingsArguments, telemetry};
 
 /// Erase the data that the service stores about a person
 ///
@@ -34,10 +34,15 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
     let nik = read_nik(&arguments.nik)?;
     let by = arguments.by.clone().unwrap_or_else(user);
     let (gone, unknown) = Runtime::new()?.block_on(async {
-        let store = service::open_store(&settings)?;
-        let trail = store.audit_trail(Clock::System);
-        let gone = store.forget(&nik, &by, &trail).await?;
-        trail.finish().await;
+        let store = service::open_store(&settings, KeySet::AuditAndPerson)?;
+        let administration = service::administration(&store);
+        // The person is not named, so that nothing of this row has to be forgotten.
+        let after = json!({ "requested_by": by });
+        let act = AnnouncedAct { act: AdminAct::PersonForgotten, before: Value::Null, after };
+        administration.announce(act).await?;
+        let gone = store.forget(&nik, &by, administration.trail()).await;
+        administration.finish().await;
+        let gone = gone?;
         let unknown = store.unknown_person_keys().await?;
         anyhow::Ok((gone, unknown))
     })?;
@@ -61,10 +66,8 @@ pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The name of the current user, or else the user's number.
+/// The user who logged in, or else the user of this process.
 fn user() -> String {
-    let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| env::var(name).ok());
-    named
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+    let Operator { os_user, login_user, .. } = operator();
+    login_user.unwrap_or(os_user)
 }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use padan_http_api::Application;
 use padan_inference::CurrentFolder;
-use padan_store::{Store, StoreError};
+use padan_store::{KeySet, Store, StoreError};
 use padan_verification::{BackgroundTasks, Clients};
 use tokio::{
     runtime::Runtime,
@@ -89,7 +89,7 @@ async fn serve(
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     // Registered early, because SIGHUP ends a process that does not handle it.
     let hangups = signal(SignalKind::hangup())?;
-    let store = service::open_store(settings)?;
+    let store = service::open_store(settings, KeySet::All)?;
     let mut tasks = BackgroundTasks::default();
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store, &mut tasks)?);
     let starting = async {

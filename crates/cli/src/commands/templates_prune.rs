@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 use clap::Args;
 use padan_domain::ModelContractId;
 use padan_inference::{Catalogue, model_folders};
-use padan_store::{Pruned, Pruning};
+use padan_store::{AdminAct, AnnouncedAct, KeySet, Pruned, Pruning, Store};
+use serde_json::json;
 use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{service, settings::SettingsArguments, telemetry};
@@ -37,12 +38,13 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     let kept = catalogue.set(&settings.inference.model_set)?.contract();
     let done = Runtime::new()?.block_on(async {
-        let store = service::open_store(&settings)?;
+        let store = service::open_store(&settings, KeySet::Audit)?;
         let in_use = store.active_model().await?.map_or_else(|| kept.clone(), |active| active.contract);
+        if let Some(contract) = arguments.contract.as_ref().filter(|contract| **contract == in_use) {
+            bail!("model contract {contract} is in use: activate another set first (`padan models activate SET`)")
+        }
+        announce(&store, arguments.contract.as_ref(), &in_use).await?;
         match &arguments.contract {
-            Some(contract) if *contract == in_use => {
-                bail!("model contract {contract} is in use: activate another set first (`padan models activate SET`)")
-            }
             Some(contract) if !store.delete_enrolment(contract).await? => {
                 bail!("`padan enroll` is running for model contract {contract}: stop it first")
             }
@@ -60,4 +62,10 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitCode> {
     })?;
     eprintln!("{} templates deleted, {} examined.", done.deleted, done.seen);
     Ok(ExitCode::SUCCESS)
+}
+
+async fn announce(store: &Store, contract: Option<&ModelContractId>, in_use: &ModelContractId) -> Result<()> {
+    let before = json!({ "contract_in_use": in_use.as_str() });
+    let after = json!({ "removed_contract": contract.map(ModelContractId::as_str) });
+    service::announce(store, AnnouncedAct { act: AdminAct::TemplatesPruned, before, after }).await
 }

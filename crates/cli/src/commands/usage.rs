@@ -48,6 +48,7 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
     telemetry::start(&settings.log)?;
     let filter = AuditFilter {
         nik: None,
+        kind: None,
         client: arguments.client.clone(),
         from: arguments.from.map(Timestamp::into_inner),
         to: arguments.to.map(Timestamp::into_inner),

@@ -2,12 +2,13 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use padan_inference::{Catalogue, Graph};
-use padan_store::Store;
+use padan_store::{Administration, Store};
 
 /// Activates a set for all services. Without `force` its enrolment has to be complete.
 pub(super) async fn activate(
     catalogue: &Catalogue,
     store: &Store,
+    administration: &Administration,
     name: &str,
     force: bool,
 ) -> Result<ExitCode> {
@@ -26,7 +27,7 @@ pub(super) async fn activate(
              use --force, with which each person's first verification takes longer because it embeds the portrait"
         );
     }
-    store.activate_model(name, &contract).await?;
+    administration.activate_model(name, &contract, force).await?;
     eprintln!(
         "{name} (contract {contract}) is active. Services on which it is installed switch to it within seconds. When all \
          have switched, `padan templates prune` deletes the templates of the former model."

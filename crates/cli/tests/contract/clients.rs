@@ -45,7 +45,7 @@ fn verify_name_at(service: &TestService, address: SocketAddr, credentials: &Cred
 }
 
 /// Repeats the request until it gets this reason code: a change takes some seconds to apply.
-fn wait_for(service: &TestService, credentials: &Credentials, reason_code: &str) {
+pub(crate) fn wait_for(service: &TestService, credentials: &Credentials, reason_code: &str) {
     let began = Instant::now();
     loop {
         let answer = verify_name(service, credentials);

@@ -1,6 +1,8 @@
 //! The HTTP contract against the running service: the program itself, real models, a real PostgreSQL.
 
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod answers;
 #[cfg(test)]
 mod audit;

@@ -47,7 +47,7 @@ fn ask(service: &TestService, id: &str, fields: &[(&str, &str)]) -> Answer {
 fn recorded_rules(service: &TestService) -> BTreeMap<String, Value> {
     let verified = service.command(&["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
-    let exported = service.command(&["audit", "export", "--format", "jsonl"]);
+    let exported = service.command(&["audit", "export", "--format", "jsonl", "--kind", "request"]);
     let rows = String::from_utf8(exported.stdout).unwrap();
     let rows = rows.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     rows.map(|row| (row["request_id"].as_str().unwrap().to_owned(), row["name_rules"].clone())).collect()

@@ -349,12 +349,28 @@ impl TestService {
         self.prepared_command(words).spawn().unwrap()
     }
 
+    /// Runs a command of the program with other settings.
+    pub(crate) fn command_with_settings(&self, words: &[&str], settings: &str) -> Output {
+        let file = self.folder.path().join("other.toml");
+        fs::write(&file, settings).unwrap();
+        self.prepared(words, &file).output().unwrap()
+    }
+
+    /// The settings of the service.
+    pub(crate) fn settings(&self) -> String {
+        fs::read_to_string(&self.file).unwrap()
+    }
+
     fn prepared_command(&self, words: &[&str]) -> Command {
+        self.prepared(words, &self.file)
+    }
+
+    fn prepared(&self, words: &[&str], settings: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_padan"));
         command
             .args(words)
             .arg("--config")
-            .arg(&self.file)
+            .arg(settings)
             .env("PADAN__INFERENCE__DEVICE", "cpu")
             .env("ORT_DYLIB_PATH", project().join(".deps/onnxruntime/libonnxruntime.so"))
             .env("PADAN_MODELS", project().join(".deps/models"))

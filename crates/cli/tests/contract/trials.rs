@@ -141,7 +141,8 @@ fn a_field_that_was_not_granted_is_answered_null_right_or_wrong() {
     ask("Siti Ma'rufah", "3174012002050001").assert(200, "VERIFIED", withheld);
     ask("Aminah", "3174012002050009").assert(200, "VERIFIED", withheld);
     ask("Aminah", "3174").assert_refused(400, "INVALID_FIELD", "Invalid no_kk format");
-    let exported = service.command(&["audit", "export", "--format", "jsonl", "--client", "telco"]).stdout;
+    let words = ["audit", "export", "--format", "jsonl", "--client", "telco", "--kind", "request"];
+    let exported = service.command(&words).stdout;
     let exported = String::from_utf8(exported).unwrap();
     let row: Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
     assert_eq!((&row["fields"]["mother_maiden_name"], &row["fields"]["rt"]), (&Value::Null, &true.into()));

@@ -20,6 +20,7 @@ impl Metrics {
         self.observe(verifier.figures());
         self.observe_identity(&verifier.engine_identity());
         self.observe_quotas(&clients.quota_figures());
+        self.clients_not_signed.set(whole(clients.refused_in_store()));
         for (component, ready) in service_states {
             self.ready.with_label_values(&[component]).set(ready.into());
         }

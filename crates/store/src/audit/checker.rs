@@ -16,11 +16,12 @@ use super::{
     head::AuditHead,
     keys::AuditKeys,
     month::Month,
+    recorded_clients::RecordedClients,
     removal::Removal,
     row::{AuditRow, ChainRow, WrongSignature},
     steps::Steps,
 };
-use crate::error::StoreError;
+use crate::{client_row::client_columns, error::StoreError};
 
 /// The result of verifying the audit trail.
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ struct Checker<'k> {
     expected: HashMap<(Uuid, i64), Vec<u8>>,
     last_rows: HashMap<Uuid, LastRow>,
     steps: Steps,
+    clients: RecordedClients,
     report: AuditReport,
 }
 
@@ -95,6 +97,7 @@ pub(super) async fn verify(
     let heads = heads(snapshot).await?;
     checker.expect(heads.into_iter().chain(known));
     checker.check_rows(snapshot, None, |_| ()).await?;
+    checker.check_clients(snapshot).await?;
     Ok(checker.conclude())
 }
 
@@ -142,6 +145,7 @@ impl<'k> Checker<'k> {
             expected: HashMap::new(),
             last_rows: HashMap::new(),
             steps: Steps::default(),
+            clients: RecordedClients::default(),
             report: AuditReport::default(),
         };
         checker.read_beginnings(snapshot).await?;
@@ -239,6 +243,17 @@ impl<'k> Checker<'k> {
         Ok(())
     }
 
+    /// Compares the table of clients with what the rows record of it.
+    async fn check_clients(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        let clients = client_columns(snapshot, &()).await.map_err(|error| Fault::of(&error))?;
+        let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
+        let recorded = std::mem::take(&mut self.clients);
+        for fault in recorded.faults(clients, self.keys, pruned_until) {
+            self.report_fault(fault);
+        }
+        Ok(())
+    }
+
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         let removal_is_reported = row.is_forgotten() && !self.check_removal(row);
@@ -252,7 +267,10 @@ impl<'k> Checker<'k> {
             Ok(format) if !removal_is_reported && !row.person_is_sealed(format) => {
                 self.report_fault(AuditFault::PersonChanged(RowLocation::of(row)));
             }
-            Ok(_) => self.steps.announce(row),
+            Ok(_) => {
+                self.steps.announce(row);
+                self.clients.record(row);
+            }
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))
             && expected != row.mac

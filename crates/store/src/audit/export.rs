@@ -77,13 +77,15 @@ impl AuditLog {
                    FROM store.audit_event
                   WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
                     AND ($2::text IS NULL OR client = $2)
+                    AND ($5::text IS NULL OR kind = $5)
                     AND at >= coalesce($3::timestamptz, '-infinity')
                     AND at < coalesce($4::timestamptz, 'infinity')
                   ORDER BY at, writer, sequence",
                 people.as_deref(),
                 filter.client,
                 filter.from,
-                filter.to
+                filter.to,
+                filter.kind
             )
             .fetch(&mut self.connection)
         );

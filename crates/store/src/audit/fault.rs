@@ -1,11 +1,12 @@
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::row::AuditRow;
+use crate::client_signature::ClientSignature;
 
-/// Evidence that the trail was changed.
+/// Evidence that the trail, or the table of clients, was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditFault {
     /// The row is not the one that was written.
@@ -64,6 +65,31 @@ pub enum AuditFault {
         /// The announced number.
         announced: u64,
     },
+    /// The row of a client is not one that Padan wrote.
+    ClientChanged {
+        /// The name in the row.
+        name: String,
+        /// What is wrong with its signature.
+        signature: ClientSignature,
+    },
+    /// Somebody restored an older row of a client.
+    ClientRolledBack {
+        /// The client.
+        name: String,
+        /// When the client was last changed or removed, by the trail.
+        from: DateTime<Utc>,
+        /// When the row that exists was written.
+        to: DateTime<Utc>,
+    },
+    /// The row of a client is signed, and the trail records no such change.
+    ClientUnrecorded {
+        /// The client.
+        name: String,
+        /// When the row was written.
+        changed_at: DateTime<Utc>,
+    },
+    /// The row of a client is missing, and the trail does not record its removal.
+    ClientMissing(String),
 }
 
 /// Identifies a row of the trail.
@@ -94,7 +120,7 @@ impl fmt::Display for RowLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "row {} of chain {}", self.sequence, self.writer)?;
         if let Some(at) = &self.at {
-            write!(f, " at {}", at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))?;
+            write!(f, " at {}", moment(at))?;
         }
         match &self.request_id {
             Some(id) => write!(f, ", request {id}"),
@@ -140,9 +166,30 @@ impl fmt::Display for AuditFault {
             Self::UnknownKey { row, key_id } => {
                 write!(f, "{row}: its key {key_id} is not among store.audit_keys")
             }
+            Self::ClientChanged { name, signature } => {
+                write!(f, "client {name}: its row in store.client {signature}")
+            }
+            Self::ClientRolledBack { name, from, to } => write!(
+                f,
+                "client {name}: its row in store.client is of {}, and it was changed or removed at {}",
+                moment(to),
+                moment(from)
+            ),
+            Self::ClientUnrecorded { name, changed_at } => write!(
+                f,
+                "client {name}: its row in store.client is of {}, and the trail records no such change",
+                moment(changed_at)
+            ),
+            Self::ClientMissing(name) => {
+                write!(f, "client {name}: it is not in store.client, and the trail records no removal")
+            }
             Self::Unannounced { rows, announced } => {
                 write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
             }
         }
     }
+}
+
+fn moment(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

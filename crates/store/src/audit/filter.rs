@@ -6,6 +6,8 @@ use padan_domain::NationalId;
 pub struct AuditFilter {
     /// Rows about this person.
     pub nik: Option<NationalId>,
+    /// Rows of this kind: `request`, `forget` or `admin`.
+    pub kind: Option<String>,
     /// Rows of this client.
     pub client: Option<String>,
     /// Rows at this moment or later.

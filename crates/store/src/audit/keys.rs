@@ -18,7 +18,7 @@ pub struct AuditKeys(Vec<NamedKey>);
 
 /// An HMAC over fields. Each field is preceded by its length, so that different lists of fields never give the same
 /// bytes.
-pub(super) struct Signature(Hmac<Sha256>);
+pub(crate) struct Signature(Hmac<Sha256>);
 
 impl AuditKeys {
     /// Reads keys of 64 hexadecimal digits, separated by commas or white space. The first one signs.
@@ -31,7 +31,7 @@ impl AuditKeys {
     }
 
     /// The id of the key that signs.
-    pub(super) fn current_id(&self) -> &str {
+    pub(crate) fn current_id(&self) -> &str {
         &self.0[0].id
     }
 
@@ -41,7 +41,7 @@ impl AuditKeys {
     }
 
     /// Begins a signature for a purpose; `None` when there is no key of this id.
-    pub(super) fn signature(&self, key_id: &str, purpose: &str) -> Option<Signature> {
+    pub(crate) fn signature(&self, key_id: &str, purpose: &str) -> Option<Signature> {
         let key = self.0.iter().find(|key| key.id == key_id)?;
         let mac = Hmac::new_from_slice(key.bytes.expose_secret()).ok()?;
         Some(Signature(mac).with(Some(purpose.as_bytes())))
@@ -55,7 +55,7 @@ impl AuditKeys {
 
 impl Signature {
     /// Adds a field. An absent field differs from an empty one.
-    pub(super) fn with(mut self, field: Option<&[u8]>) -> Self {
+    pub(crate) fn with(mut self, field: Option<&[u8]>) -> Self {
         self.0.update(&[u8::from(field.is_some())]);
         let bytes = field.unwrap_or_default();
         self.0.update(&(bytes.len() as u64).to_be_bytes());
@@ -63,15 +63,15 @@ impl Signature {
         self
     }
 
-    pub(super) fn text(self, field: Option<&str>) -> Self {
+    pub(crate) fn text(self, field: Option<&str>) -> Self {
         self.with(field.map(str::as_bytes))
     }
 
-    pub(super) fn integer(self, field: i64) -> Self {
+    pub(crate) fn integer(self, field: i64) -> Self {
         self.with(Some(&field.to_be_bytes()))
     }
 
-    pub(super) fn float(self, field: Option<f64>) -> Self {
+    pub(crate) fn float(self, field: Option<f64>) -> Self {
         self.with(field.map(|number| number.to_bits().to_be_bytes()).as_ref().map(<[u8; 8]>::as_slice))
     }
 
@@ -80,7 +80,7 @@ impl Signature {
         self.with(Some(head.writer.as_bytes())).integer(head.sequence).with(Some(&head.mac))
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.0.finalize().into_bytes().to_vec()
     }
 }

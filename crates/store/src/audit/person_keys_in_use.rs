@@ -11,7 +11,8 @@ pub(crate) fn other_person_keys<'c>(
         r#"SELECT key.person_key_id AS "id!"
              FROM (SELECT DISTINCT person_key_id
                      FROM store.audit_chain
-                    WHERE person_key_id <> ALL($1)) AS key
+                    WHERE person_key_id <> ALL($1)
+                      AND person_key_id <> '') AS key
             WHERE EXISTS (SELECT
                             FROM store.audit_chain AS chain
                            CROSS JOIN LATERAL (SELECT

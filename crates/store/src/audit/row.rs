@@ -16,7 +16,7 @@ pub struct AuditRow {
     pub writer: Uuid,
     /// The number in the chain, from 1.
     pub sequence: i64,
-    /// `request`, or `forget` for a person who was forgotten.
+    /// `request`; `forget` for a person who was forgotten; `admin` for an act of an operator.
     pub kind: String,
     /// The request's id.
     pub request_id: Option<String>,
@@ -150,6 +150,19 @@ impl AuditRow {
         let mut row = Self::blank("forget", position, "FORGOTTEN");
         row.client = Some(requested_by.to_owned());
         row.fields = announcement;
+        row
+    }
+
+    /// A row of an act of an operator: the act's name, the client that it changed, and its content.
+    pub(super) fn of_administration(
+        act: &str,
+        client: Option<String>,
+        content: String,
+        position: RowPosition,
+    ) -> Self {
+        let mut row = Self::blank("admin", position, act);
+        row.client = client;
+        row.fields = content;
         row
     }
 

@@ -15,12 +15,13 @@ use tokio::{
 };
 
 use super::{
+    administering::AdminChange,
     event::AuditEvent,
     forgetting::{Forgetting, Forgotten},
     keys::AuditKeys,
     writer::Writer,
 };
-use crate::{error::StoreError, person_keys::PersonKeys};
+use crate::{admin_entry::Operator, error::StoreError, person_keys::PersonKeys};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///
@@ -65,6 +66,7 @@ struct Counters {
 enum Message {
     Record(AuditEvent, Reply<()>),
     Forget(Forgetting, Reply<Forgotten>),
+    Administer(Box<(AdminChange, Operator)>, Reply<bool>),
     /// Write all earlier messages, then record the head.
     Finish(oneshot::Sender<()>),
 }
@@ -84,7 +86,7 @@ impl AuditTrail {
     pub(crate) fn start(
         pool: Arc<Pool>,
         keys: AuditKeys,
-        person_keys: PersonKeys,
+        person_keys: Option<PersonKeys>,
         clock: Clock,
         timeout: Duration,
     ) -> Self {
@@ -118,6 +120,15 @@ impl AuditTrail {
     pub(crate) async fn forget(&self, forgetting: &Forgetting) -> Result<Forgotten, StoreError> {
         let forgetting = forgetting.clone();
         self.send(|reply| Message::Forget(forgetting, reply)).await
+    }
+
+    /// Makes a change of an operator together with its row. False when there was nothing to change.
+    pub(crate) async fn administer(
+        &self,
+        change: AdminChange,
+        operator: Operator,
+    ) -> Result<bool, StoreError> {
+        self.send(|reply| Message::Administer(Box::new((change, operator)), reply)).await
     }
 
     /// Writes all queued rows and records the head, within the time limit. Must be called before the process ends.
@@ -206,7 +217,7 @@ async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, co
 
 async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, counters: &Counters) {
     let (mut events, mut replies) = (Vec::new(), Vec::new());
-    let (mut forgettings, mut finish_replies) = (Vec::new(), Vec::new());
+    let (mut forgettings, mut changes, mut finish_replies) = (Vec::new(), Vec::new(), Vec::new());
     for message in messages {
         match message {
             Message::Record(event, reply) => {
@@ -214,6 +225,7 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
                 replies.push(reply);
             }
             Message::Forget(forgetting, reply) => forgettings.push((forgetting, reply)),
+            Message::Administer(change, reply) => changes.push((change, reply)),
             Message::Finish(reply) => finish_replies.push(reply),
         }
     }
@@ -237,6 +249,10 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
     }
     for (forgetting, reply) in forgettings {
         let _ = reply.send(writer.forget(forgetting).await);
+    }
+    for (change, reply) in changes {
+        let (change, operator) = *change;
+        let _ = reply.send(writer.administer(change, operator).await);
     }
     if !finish_replies.is_empty() {
         writer.record_head().await;

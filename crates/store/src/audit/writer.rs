@@ -9,6 +9,7 @@ use padan_postgres::Pool;
 use uuid::Uuid;
 
 use super::{
+    administering::{AdminChange, AdminStep, administer},
     chain_end::ChainEnd,
     event::AuditEvent,
     forgetting::{Forgetting, Forgotten, Step, StepResult, forget},
@@ -19,13 +20,18 @@ use super::{
     row::{AuditRow, ChainRow, RowPosition},
     statements::{EndedChain, NewChain, Rows, append, begin_chain, ensure_month, insert_head},
 };
-use crate::{error::StoreError, person_keys::PersonKeys};
+use crate::{
+    admin_entry::Operator,
+    error::{StoreError, missing_key},
+    person_keys::PersonKeys,
+};
 
 /// Writes rows in chains. A writer has at most one open chain.
 pub(super) struct Writer {
     pool: Arc<Pool>,
     keys: AuditKeys,
-    person_keys: PersonKeys,
+    /// `None` in a process that records no requests.
+    person_keys: Option<PersonKeys>,
     clock: Clock,
     chain: Option<Chain>,
     previous: Option<AuditHead>,
@@ -52,7 +58,12 @@ const ENDED_AFTER: TimeDelta = TimeDelta::days(2);
 const MAX_CLOCK_STEP_BACK: TimeDelta = TimeDelta::seconds(1);
 
 impl Writer {
-    pub(super) fn new(pool: Arc<Pool>, keys: AuditKeys, person_keys: PersonKeys, clock: Clock) -> Self {
+    pub(super) fn new(
+        pool: Arc<Pool>,
+        keys: AuditKeys,
+        person_keys: Option<PersonKeys>,
+        clock: Clock,
+    ) -> Self {
         Self {
             pool,
             keys,
@@ -84,6 +95,19 @@ impl Writer {
             self.abandon_chain();
         }
         forgotten
+    }
+
+    /// Makes a change of an operator together with its row. False when there was nothing to change.
+    pub(super) async fn administer(
+        &mut self,
+        change: AdminChange,
+        operator: Operator,
+    ) -> Result<bool, StoreError> {
+        let changed = self.administer_in_chain(change, operator).await;
+        if changed.is_err() {
+            self.abandon_chain();
+        }
+        changed
     }
 
     /// Records the head of the chain in the log and in the store, unless it was recorded already.
@@ -126,10 +150,11 @@ impl Writer {
     }
 
     async fn append(&mut self, events: &[AuditEvent]) -> Result<(), StoreError> {
+        let person_keys = self.person_keys.clone().ok_or_else(|| missing_key("person_key"))?;
         let mut chain = self.chain_for_now().await?;
         let mut rows = Vec::with_capacity(events.len());
         for event in events {
-            let row = AuditRow::of(event, chain.next_position(), &self.person_keys)?;
+            let row = AuditRow::of(event, chain.next_position(), &person_keys)?;
             let row = row.signed(&chain.head.mac, &self.keys)?;
             chain.head = row.head();
             rows.push(row);
@@ -145,6 +170,21 @@ impl Writer {
         let StepResult { forgotten, head } = self.pool.run(forget, &step).await??;
         self.chain = Some(Chain { head, at });
         Ok(forgotten)
+    }
+
+    async fn administer_in_chain(
+        &mut self,
+        change: AdminChange,
+        operator: Operator,
+    ) -> Result<bool, StoreError> {
+        let Chain { head, at } = self.chain_for_now().await?;
+        let step = AdminStep { change, operator, at, head, keys: self.keys.clone() };
+        let head = self.pool.run(administer, &step).await??;
+        let changed = head.is_some();
+        if let Some(head) = head {
+            self.chain = Some(Chain { head, at });
+        }
+        Ok(changed)
     }
 
     /// The chain for the next rows, with their time. Ensures that the partition of their month exists.
@@ -186,7 +226,10 @@ impl Writer {
             previous_mac: previous.map(|head| head.mac),
             seen: seen.join("\n"),
             unrecorded: self.unrecorded,
-            person_key_id: self.person_keys.current_id().to_owned(),
+            person_key_id: self
+                .person_keys
+                .as_ref()
+                .map_or_else(String::new, |keys| keys.current_id().to_owned()),
             key_id: String::new(),
             mac: Vec::new(),
         }

@@ -343,6 +343,9 @@ async fn older_signatures_of_a_store_stay_valid() {
         // Rows, an anchor of January, a forgotten person and an end, as the release before wrote them.
         include_str!("../fixtures/audit_before_0012.sql"),
         include_str!("../../../../migrations/store/0012_audit_signatures.sql"),
+        include_str!("../../../../migrations/store/0013_trials.sql"),
+        include_str!("../../../../migrations/store/0018_administration.sql"),
+        include_str!("../../../../migrations/store/0019_client_signature.sql"),
     ] {
         database.execute(migration).await;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use padan_domain::{ClientName, ClientRules, Clock, GrantedFields, QuotaPeriod, RequestRate};
 use padan_store::{ClientSecret, NewClient, QuotaRequest, Rotation, Store};
 
-use crate::fixture::migrated;
+use crate::fixture::{administration, migrated};
 
 fn name() -> ClientName {
     "bank".parse().unwrap()
@@ -35,41 +35,43 @@ pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
 #[tokio::test]
 async fn a_client_is_read_as_it_was_added_and_its_names_are_unique() {
     let (_database, store) = migrated().await;
+    let administration = administration(&store);
     let added = new_client("bank", "bank-user");
-    assert!(store.add_client(&added).await.unwrap());
+    assert!(administration.add_client(&added).await.unwrap());
     let stored = store.client(&name()).await.unwrap().unwrap();
     assert_eq!((stored.username, stored.rules, stored.disabled), (added.username, added.rules, false));
-    assert!(!store.add_client(&new_client("bank", "other-user")).await.unwrap());
-    assert!(!store.add_client(&new_client("other", "bank-user")).await.unwrap());
-    assert_eq!(store.clients().await.unwrap().len(), 1);
+    assert!(!administration.add_client(&new_client("bank", "other-user")).await.unwrap());
+    assert!(!administration.add_client(&new_client("other", "bank-user")).await.unwrap());
+    assert_eq!(store.clients().await.unwrap().trusted.len(), 1);
     assert!(store.client(&"other".parse().unwrap()).await.unwrap().is_none());
 }
 
 #[tokio::test]
 async fn changes_apply_to_the_named_client_only() {
     let (_database, store) = migrated().await;
-    store.add_client(&new_client("bank", "bank-user")).await.unwrap();
+    let administration = administration(&store);
+    administration.add_client(&new_client("bank", "bank-user")).await.unwrap();
     let before = store.client(&name()).await.unwrap().unwrap();
-    assert!(store.set_client_disabled(&name(), true).await.unwrap());
-    assert!(store.set_client_rules(&name(), &ClientRules::default()).await.unwrap());
+    assert!(administration.set_client_disabled(&name(), true).await.unwrap());
+    assert!(administration.set_client_rules(&name(), &ClientRules::default()).await.unwrap());
     let rotation = Rotation {
         name: name(),
         password: ClientSecret::generate().ok(),
         api_key: None,
         keep_old: Duration::from_hours(1),
     };
-    assert!(store.rotate_client(&rotation).await.unwrap());
+    assert!(administration.rotate_client(&rotation).await.unwrap());
     let after = store.client(&name()).await.unwrap().unwrap();
     assert_eq!((after.disabled, after.rules), (true, ClientRules::default()));
     assert_eq!(after.password.previous.unwrap().0, before.password.current);
     assert_ne!(after.password.current, before.password.current);
     assert!(after.api_key == before.api_key);
     let at_once = Rotation { keep_old: Duration::ZERO, ..rotation };
-    assert!(store.rotate_client(&at_once).await.unwrap());
+    assert!(administration.rotate_client(&at_once).await.unwrap());
     assert!(store.client(&name()).await.unwrap().unwrap().password.previous.is_none());
-    assert!(store.remove_client(&name()).await.unwrap());
-    assert!(!store.remove_client(&name()).await.unwrap());
-    assert!(!store.set_client_disabled(&name(), true).await.unwrap());
+    assert!(administration.remove_client(&name()).await.unwrap());
+    assert!(!administration.remove_client(&name()).await.unwrap());
+    assert!(!administration.set_client_disabled(&name(), true).await.unwrap());
 }
 
 fn quota_request(quota: u32) -> QuotaRequest {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use padan_domain::{ModelContractId, NikPrefix, NikRange};
 use padan_store::{EnrolmentTally, Pruning};
 
-use crate::fixture::{MAY, contract, migrated, nik, unusable, usable};
+use crate::fixture::{MAY, administration, contract, migrated, nik, unusable, usable};
 
 const LEASE: Duration = Duration::from_millis(400);
 
@@ -83,7 +83,7 @@ async fn only_templates_of_former_models_are_pruned() {
         store.save_template(&nik(), &contract, &usable(MAY, &[3.0, 4.0])).await.unwrap();
     }
     assert_eq!(store.active_model().await.unwrap(), None);
-    store.activate_model("mobilefacenet", &other()).await.unwrap();
+    administration(&store).activate_model("mobilefacenet", &other(), false).await.unwrap();
     assert_eq!(store.active_model().await.unwrap().unwrap().contract, other());
     let pruning = Pruning { only: None, kept: contract() };
     let done = store.prune_templates(&pruning, async |_| {}).await.unwrap();

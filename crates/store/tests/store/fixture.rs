@@ -1,7 +1,7 @@
 use std::num::NonZeroU32;
 
-use padan_domain::{Embedding, ModelContractId, NationalId};
-use padan_store::{Config, Store, StoredTemplate, TemplateContent};
+use padan_domain::{Clock, Embedding, ModelContractId, NationalId};
+use padan_store::{Administration, Config, Operator, Store, StoredTemplate, TemplateContent};
 use padan_testing::TestDatabase;
 
 /// A new, migrated database, and the store on it.
@@ -37,6 +37,16 @@ pub(crate) fn config(url: &str) -> Config {
 
 pub(crate) fn store(url: &str) -> Store {
     Store::new(&config(url)).unwrap()
+}
+
+/// Administration by a made-up operator.
+pub(crate) fn administration(store: &Store) -> Administration {
+    let operator = Operator {
+        os_user: "root".to_owned(),
+        login_user: Some("rina".to_owned()),
+        host: "ops-1".to_owned(),
+    };
+    Administration::by(operator, store.audit_trail(Clock::System))
 }
 
 pub(crate) fn nik() -> NationalId {

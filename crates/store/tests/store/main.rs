@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod absent_people;
 #[cfg(test)]
+mod administration;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod audit_attacks;

@@ -5,7 +5,7 @@ use sqlx::{Connection as _, Executor as _, PgConnection};
 
 use crate::{
     audit::event,
-    fixture::{MAY, config, contract, migrated, nik, store, usable},
+    fixture::{MAY, administration, config, contract, migrated, nik, store, usable},
 };
 
 /// A user of the site, in one of the roles.
@@ -162,7 +162,7 @@ async fn every_privilege_beyond_the_services_role_is_reported() {
 async fn an_auditor_sees_clients_and_enrolments_without_a_key() {
     let (database, owner) = migrated().await;
     let client = crate::clients::new_client("bank", "bank-user");
-    assert!(owner.add_client(&client).await.unwrap());
+    assert!(administration(&owner).add_client(&client).await.unwrap());
     owner.enrolment(&contract(), std::time::Duration::from_mins(1)).begin("sface").await.unwrap();
     let user = user_in(&database, "padan_auditor").await;
     let mut settings = config(&database.url_as(&user));

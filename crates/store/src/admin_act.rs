@@ -1,0 +1,78 @@
+/// What an operator did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminAct {
+    /// `padan client add`.
+    ClientAdded,
+    /// `padan client set`.
+    ClientChanged,
+    /// `padan client disable`.
+    ClientDisabled,
+    /// `padan client enable`.
+    ClientEnabled,
+    /// `padan client rotate`.
+    ClientRotated,
+    /// `padan client remove`.
+    ClientRemoved,
+    /// `padan client sign`, and `padan migrate` for the clients of an older release.
+    ClientSigned,
+    /// `padan models activate`.
+    ModelActivated,
+    /// `padan enroll`.
+    EnrolmentStarted,
+    /// `padan templates prune`.
+    TemplatesPruned,
+    /// `padan keys rotate`.
+    KeysRotated,
+    /// `padan audit export`.
+    AuditExported,
+    /// `padan audit prune`.
+    AuditPruned,
+    /// `padan person forget`.
+    PersonForgotten,
+    /// `padan migrate`.
+    StoreMigrated,
+}
+
+impl AdminAct {
+    /// The text of the column `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientAdded => "CLIENT_ADDED",
+            Self::ClientChanged => "CLIENT_CHANGED",
+            Self::ClientDisabled => "CLIENT_DISABLED",
+            Self::ClientEnabled => "CLIENT_ENABLED",
+            Self::ClientRotated => "CLIENT_ROTATED",
+            Self::ClientRemoved => "CLIENT_REMOVED",
+            Self::ClientSigned => "CLIENT_SIGNED",
+            Self::ModelActivated => "MODEL_ACTIVATED",
+            Self::EnrolmentStarted => "ENROLMENT_STARTED",
+            Self::TemplatesPruned => "TEMPLATES_PRUNED",
+            Self::KeysRotated => "KEYS_ROTATED",
+            Self::AuditExported => "AUDIT_EXPORTED",
+            Self::AuditPruned => "AUDIT_PRUNED",
+            Self::PersonForgotten => "PERSON_FORGOTTEN",
+            Self::StoreMigrated => "STORE_MIGRATED",
+        }
+    }
+
+    /// The command, as its row names it.
+    pub(crate) fn command(self) -> &'static str {
+        match self {
+            Self::ClientAdded => "client add",
+            Self::ClientChanged => "client set",
+            Self::ClientDisabled => "client disable",
+            Self::ClientEnabled => "client enable",
+            Self::ClientRotated => "client rotate",
+            Self::ClientRemoved => "client remove",
+            Self::ClientSigned => "client sign",
+            Self::ModelActivated => "models activate",
+            Self::EnrolmentStarted => "enroll",
+            Self::TemplatesPruned => "templates prune",
+            Self::KeysRotated => "keys rotate",
+            Self::AuditExported => "audit export",
+            Self::AuditPruned => "audit prune",
+            Self::PersonForgotten => "person forget",
+            Self::StoreMigrated => "migrate",
+        }
+    }
+}

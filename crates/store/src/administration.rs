@@ -1,0 +1,122 @@
+use padan_domain::{ClientName, ClientRules, ModelContractId};
+
+use crate::{
+    admin_entry::{AnnouncedAct, Operator},
+    audit::{administering::AdminChange, trail::AuditTrail},
+    client_change::{ClientChange, NewClient, Rotation, WhatChanges},
+    error::StoreError,
+    model_activation::Activation,
+};
+
+/// Changes what operators decide. Each change leaves a row of kind `admin` in the audit trail, in the same transaction.
+#[derive(Debug)]
+pub struct Administration {
+    trail: AuditTrail,
+    operator: Operator,
+}
+
+impl Administration {
+    /// Administration by an operator, with the rows in this trail.
+    pub fn by(operator: Operator, trail: AuditTrail) -> Self {
+        Self { trail, operator }
+    }
+
+    /// The trail.
+    pub fn trail(&self) -> &AuditTrail {
+        &self.trail
+    }
+
+    /// Records an act that begins when this returns: it is not one transaction, so its row comes first.
+    ///
+    /// # Errors
+    ///
+    /// When the row could not be written. The act must not begin then.
+    pub async fn announce(&self, act: AnnouncedAct) -> Result<(), StoreError> {
+        self.change(AdminChange::Announced(act)).await.map(drop)
+    }
+
+    /// Adds a client. False when its name or user name is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails. The client was then not added, or was added with its row.
+    pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
+        self.change(AdminChange::Client(ClientChange::add(client))).await
+    }
+
+    /// Replaces a client's rules. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ClientNotSigned`] when Padan did not write the client's row; otherwise when the store fails.
+    pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
+        self.change_client(name, WhatChanges::Rules(rules.clone())).await
+    }
+
+    /// Disables or enables a client. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_client_rules`](Self::set_client_rules).
+    pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
+        self.change_client(name, WhatChanges::Disabled(disabled)).await
+    }
+
+    /// Replaces a client's secrets. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_client_rules`](Self::set_client_rules).
+    pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
+        self.change(AdminChange::Client(ClientChange::rotate(rotation))).await
+    }
+
+    /// Removes a client, whoever wrote its row, but not the count of its used quotas. False when there is no client of
+    /// that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
+        self.change_client(name, WhatChanges::Removal).await
+    }
+
+    /// Signs the row of a client as it is, whoever wrote it: from then on services trust it. False when there is no
+    /// client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn sign_client(&self, name: &ClientName) -> Result<bool, StoreError> {
+        self.change_client(name, WhatChanges::Signature).await
+    }
+
+    /// Activates a model set. Services switch to it within seconds. `force` says that its enrolment need not be
+    /// complete, and is only recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn activate_model(
+        &self,
+        model_set: &str,
+        contract: &ModelContractId,
+        force: bool,
+    ) -> Result<(), StoreError> {
+        let (model_set, contract) = (model_set.to_owned(), contract.as_str().to_owned());
+        self.change(AdminChange::Model(Activation { model_set, contract, force })).await.map(drop)
+    }
+
+    /// Records the head of the trail. Must be called before the process ends.
+    pub async fn finish(&self) {
+        self.trail.finish().await;
+    }
+
+    async fn change_client(&self, name: &ClientName, what: WhatChanges) -> Result<bool, StoreError> {
+        self.change(AdminChange::Client(ClientChange { name: name.clone(), what })).await
+    }
+
+    async fn change(&self, change: AdminChange) -> Result<bool, StoreError> {
+        self.trail.administer(change, self.operator.clone()).await
+    }
+}

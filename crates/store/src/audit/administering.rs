@@ -1,0 +1,158 @@
+//! Administration: an act of an operator and its row, in one transaction, or the row before the act.
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use sqlx::{Connection as _, PgConnection};
+
+use super::{
+    head::AuditHead,
+    keys::AuditKeys,
+    row::{AuditRow, RowPosition},
+    statements::{Rows, append},
+};
+use crate::{
+    admin_entry::{AdminEntry, AnnouncedAct, Operator},
+    client_change::ClientChange,
+    client_row::ClientState,
+    error::StoreError,
+    model_activation::Activation,
+};
+
+/// A change that is made in the transaction of its row, or an act that follows its row.
+#[derive(Debug)]
+pub(crate) enum AdminChange {
+    Client(ClientChange),
+    Model(Activation),
+    Announced(AnnouncedAct),
+}
+
+/// A change, and the chain whose next row records it.
+pub(super) struct AdminStep {
+    pub(super) change: AdminChange,
+    pub(super) operator: Operator,
+    pub(super) at: DateTime<Utc>,
+    pub(super) head: AuditHead,
+    pub(super) keys: AuditKeys,
+}
+
+/// What a row of kind `admin` has in its column `fields`.
+#[derive(Debug, Serialize)]
+struct Content<'a> {
+    command: &'a str,
+    database_role: &'a str,
+    os_user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_user: Option<&'a str>,
+    host: &'a str,
+    before: Value,
+    after: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_row: Option<&'a ClientState>,
+}
+
+#[derive(Deserialize)]
+struct RecordedState {
+    client_row: Option<ClientState>,
+}
+
+/// The longest text of a state. Of a longer one, the row has the digest.
+const MAX_STATE_BYTES: usize = 8192;
+/// The longest name of a user or a machine.
+const MAX_NAME_CHARS: usize = 128;
+
+/// Makes a change and writes its row, in one transaction: neither exists without the other. Returns the chain's new
+/// head, or `None` when there was nothing to change.
+pub(super) fn administer<'c>(
+    connection: &'c mut PgConnection,
+    step: &'c AdminStep,
+) -> BoxFuture<'c, sqlx::Result<Result<Option<AuditHead>, StoreError>>> {
+    async move {
+        let mut transaction = connection.begin().await?;
+        let role = sqlx::query_scalar!(r#"SELECT session_user::text AS "role!""#)
+            .fetch_one(&mut *transaction)
+            .await?;
+        let applied = match &step.change {
+            AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
+            AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
+            AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),
+        };
+        let entry = match applied {
+            Ok(Some(entry)) => entry,
+            Ok(None) => return Ok(Ok(None)),
+            Err(error) => return Ok(Err(error)),
+        };
+        let row = match step.row(&entry, &role) {
+            Ok(row) => row,
+            Err(error) => return Ok(Err(error)),
+        };
+        let head = row.head();
+        append(&mut transaction, &Rows(vec![row])).await?;
+        transaction.commit().await?;
+        Ok(Ok(Some(head)))
+    }
+    .boxed()
+}
+
+/// The state of a client's row that a verified row of the trail records, with the client's name.
+pub(super) fn recorded_state(row: &AuditRow) -> Option<(String, ClientState)> {
+    if row.kind != "admin" {
+        return None;
+    }
+    let recorded: RecordedState = serde_json::from_str(&row.fields).ok()?;
+    Some((row.client.clone()?, recorded.client_row?))
+}
+
+impl AdminStep {
+    fn row(&self, entry: &AdminEntry, role: &str) -> Result<AuditRow, StoreError> {
+        let Operator { os_user, login_user, host } = &self.operator;
+        let (os_user, host) = (short(os_user), short(host));
+        let login_user = login_user.as_deref().map(short);
+        let content = Content {
+            command: entry.act.command(),
+            database_role: role,
+            os_user: &os_user,
+            login_user: login_user.as_deref(),
+            host: &host,
+            before: bounded(&entry.before),
+            after: bounded(&entry.after),
+            client_row: entry.client_row.as_ref(),
+        };
+        let content = serde_json::to_string(&content)
+            .map_err(|_| StoreError::Cryptography("an administrative row has no text"))?;
+        let position =
+            RowPosition { at: self.at, writer: self.head.writer, sequence: self.head.sequence + 1 };
+        AuditRow::of_administration(entry.act.as_str(), entry.client.clone(), content, position)
+            .signed(&self.head.mac, &self.keys)
+    }
+}
+
+fn short(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
+
+/// The state, or the length and digest of one that is too long for a row.
+fn bounded(state: &Value) -> Value {
+    let text = state.to_string();
+    if text.len() <= MAX_STATE_BYTES {
+        return state.clone();
+    }
+    json!({ "bytes": text.len(), "sha256": hex::encode(Sha256::digest(text.as_bytes())) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_state_is_replaced_by_its_digest() {
+        let short = json!({ "networks": ["10.0.0.0/8"] });
+        assert_eq!(bounded(&short), short);
+        let long = json!("a".repeat(MAX_STATE_BYTES));
+        // python3 -c 'import hashlib; print(hashlib.sha256(b"\"" + b"a" * 8192 + b"\"").hexdigest())'
+        let sha256 = "524a26ab407d237bb5cf84a40a9edf4fa1f0d51acc9482e952354cc43e95cf6d";
+        assert_eq!(bounded(&long), json!({ "bytes": MAX_STATE_BYTES + 2, "sha256": sha256 }));
+    }
+}
