@@ -8,13 +8,16 @@ The exit status is 1 if an attack succeeded. attacks.sh starts the site and sets
 import sys
 import time
 
+import administration
 import connections
 import guesses
 import program
 import remains
 import trail
 
-ATTACKS = [*remains.ATTACKS, *connections.ATTACKS, *guesses.ATTACKS, *program.ATTACKS, *trail.ATTACKS]
+ATTACKS = [
+    *remains.ATTACKS, *connections.ATTACKS, *guesses.ATTACKS, *program.ATTACKS, *administration.ATTACKS, *trail.ATTACKS,
+]
 
 
 def main():

@@ -2,12 +2,15 @@
 
     python3 tools/oracle/audit_signatures.py
 
-A signature is an HMAC-SHA-256 over a purpose and fields. Each has a byte 1 and its length in 8 bytes before it. Numbers
-have 8 bytes, the most significant first. Times are microseconds since 1970.
+A signature is an HMAC-SHA-256 over a purpose and fields. Each has a byte 1 and its length in 8 bytes before it; an
+absent one is a byte 0 and the length 0. Numbers have 8 bytes, the most significant first. Times are microseconds since
+1970. A list is its JSON text.
 """
 
 import hashlib
 import hmac
+import json
+import struct
 from datetime import datetime, timedelta, timezone
 from uuid import UUID
 
@@ -20,18 +23,41 @@ def number(value: int) -> bytes:
     return value.to_bytes(8, "big", signed=True)
 
 
-def sign(*fields: bytes) -> str:
-    framed = b"".join(b"\x01" + number(len(field)) + field for field in fields)
-    return hmac.new(KEY, framed, hashlib.sha256).hexdigest()
+def framed(field: bytes | None) -> bytes:
+    return b"\x00" + number(0) if field is None else b"\x01" + number(len(field)) + field
+
+
+def sign(*fields: bytes | None) -> str:
+    return hmac.new(KEY, b"".join(map(framed, fields)), hashlib.sha256).hexdigest()
+
+
+def micros_of(moment: datetime) -> bytes:
+    return number((moment - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1))
+
+
+def listed(*words: str) -> bytes:
+    return json.dumps(words, separators=(",", ":")).encode()
+
+
+def client() -> str:
+    """The row of a client. The secrets are two hashes, and a former password."""
+    secrets = hashlib.sha256(b"\x0a" * 32 + b"\x0b" * 32 + b"\x01" + b"\x0c" * 32 + b"\x00").digest()
+    utc = timezone.utc
+    return sign(
+        b"padan client row 1", b"bank", b"bank-user", secrets, micros_of(datetime(2026, 5, 1, tzinfo=utc)), None,
+        b"\x00", listed("10.0.0.0/8", "2001:db8::/32"), listed(), None, listed("default", "no_kk"),
+        struct.pack(">d", 2.5), number(7), number(1000), None, micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=utc)),
+        micros_of(datetime(2026, 4, 4, 5, 6, 7, 1, tzinfo=utc)),
+    )
 
 
 def main() -> None:
     head = (WRITER, number(7), MAC)
     pruned_at = datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)
-    micros = (pruned_at - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
     print("anchor of older releases:", sign(b"padan audit anchor 1", *head))
-    print("anchor:", sign(b"padan audit anchor 2", *head, b"2024-01", number(micros)))
+    print("anchor:", sign(b"padan audit anchor 2", *head, b"2024-01", micros_of(pruned_at)))
     print("end:", sign(b"padan audit end 1", *head))
+    print("client:", client())
 
 
 if __name__ == "__main__":

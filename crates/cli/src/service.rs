@@ -1,4 +1,4 @@
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use padan_domain::Clock;
@@ -97,9 +97,13 @@ pub(crate) fn open_store(settings: &Settings, keys: KeySet) -> Result<Store> {
     Store::open(&settings.store, keys).context("cannot open the store")
 }
 
+/// How long a command waits for its row. The first row of a process takes longer if the trail has thousands of chains.
+const ADMINISTRATION_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// Administration of the store by the user who runs this process. Must be called within a Tokio runtime.
 pub(crate) fn administration(store: &Store) -> Administration {
-    Administration::by(operator(), store.audit_trail(Clock::System))
+    let trail = store.audit_trail(Clock::System).with_timeout(ADMINISTRATION_TIMEOUT);
+    Administration::by(operator(), trail)
 }
 
 /// Writes the row of an act that begins when this returns.
@@ -112,7 +116,7 @@ pub(crate) async fn announce(store: &Store, act: AnnouncedAct) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, path::Path, time::Duration};
+    use std::{future::pending, path::Path};
 
     use super::*;
     use crate::settings::SettingsArguments;

@@ -243,3 +243,55 @@ pub(crate) async fn lock_client(connection: &mut PgConnection, name: &ClientName
         .await
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> ClientRow {
+        let secrets = SecretColumns {
+            password_sha256: vec![10; 32],
+            api_key_sha256: vec![11; 32],
+            previous_password_sha256: Some(vec![12; 32]),
+            previous_api_key_sha256: None,
+        };
+        let at = |text: &str| text.parse().unwrap();
+        ClientRow {
+            columns: ClientColumns {
+                name: "bank".to_owned(),
+                username: "bank-user".to_owned(),
+                secrets_digest: secrets.digest(),
+                previous_password_valid_until: Some(at("2026-05-01T00:00:00Z")),
+                previous_api_key_valid_until: None,
+                disabled: false,
+                allowed_networks: vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()],
+                certificates: Vec::new(),
+                endpoints: None,
+                fields: Some(vec!["default".to_owned(), "no_kk".to_owned()]),
+                requests_per_second: Some(2.5),
+                burst: Some(7),
+                daily_quota: Some(1000),
+                monthly_quota: None,
+                created_at: at("2026-03-04T05:06:07.000001Z"),
+                changed_at: at("2026-04-04T05:06:07.000001Z"),
+                key_id: None,
+                mac: None,
+            },
+            secrets,
+        }
+    }
+
+    #[test]
+    fn a_row_has_the_signature_that_another_program_computes() {
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let mut row = row();
+        assert_eq!(row.signature(&keys), ClientSignature::Missing);
+        let (key_id, mac) = row.sign(&keys).unwrap();
+        // Computed in Python (tools/oracle/audit_signatures.py).
+        assert_eq!(hex::encode(&mac), "67f46e7a4a0f724be5c9ab8895eeb81d80f0015a9268bc59e1f967c06deecbd3");
+        (row.columns.key_id, row.columns.mac) = (Some(key_id), Some(mac));
+        assert_eq!(row.signature(&keys), ClientSignature::Right);
+        let other = AuditKeys::from_hex(&"123456789abcdef0".repeat(4).into()).unwrap();
+        assert_eq!(row.signature(&other), ClientSignature::UnknownKey);
+    }
+}

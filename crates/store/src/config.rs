@@ -44,11 +44,11 @@ pub struct Config {
     #[serde(default)]
     pub template_keys_file: Option<PathBuf>,
     /// The keys that sign the audit trail, 64 hexadecimal digits each, separated by commas or white space. The first
-    /// one signs, all verify. Either this or `audit_keys_file` is set. A row cannot be verified without its key. With a
-    /// key, rows can be forged.
+    /// one signs, all verify. Either this or `audit_keys_file` is set. A row cannot be verified without its key, and a
+    /// client whose row was signed with a missing key is refused. With a key, rows can be forged.
     #[serde(default)]
     pub audit_keys: Option<SecretString>,
-    /// A file with the keys, one per line. Only the service and the auditor may read it.
+    /// A file with the keys, one per line. Only the service, operators and auditors may read it.
     #[serde(default)]
     pub audit_keys_file: Option<PathBuf>,
     /// How long an answer waits until its audit row is durable. Too short: a slow disk causes 503. Too long: callers

@@ -81,6 +81,12 @@ const QUEUE_ROWS: usize = 4096;
 const UPKEEP_PERIOD: Duration = Duration::from_mins(1);
 
 impl AuditTrail {
+    /// Waits this long for a row, as an operator's command can, for which no caller waits.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// Starts the writer's task. Must be called within a Tokio runtime. Nothing is written before the first row, so the
     /// store need not be up.
     pub(crate) fn start(
