@@ -4,7 +4,7 @@ use padan_domain::{ClientName, ClientRules, Username};
 use sqlx::PgConnection;
 
 use crate::{
-    client_row::{ClientColumns, ClientRow, SecretColumns, client_rows},
+    client_row::{ClientColumns, ClientFilter, ClientRow, SecretColumns, client_rows},
     client_rules::{RuleColumns, inconsistent},
     client_secret::SecretHashes,
     client_signature::ClientSignature,
@@ -59,7 +59,7 @@ impl Store {
     /// When the store fails or a row that Padan wrote is invalid.
     pub async fn clients(&self) -> Result<StoredClients, StoreError> {
         let mut clients = StoredClients::default();
-        for row in self.pool().run(client_rows, &None).await? {
+        for row in self.pool().run(client_rows, &ClientFilter(None)).await? {
             match row.signature(self.audit_keys()) {
                 ClientSignature::Right => clients.trusted.push(row.try_into()?),
                 signature => clients.refused.push(RefusedClient { name: row.columns.name, signature }),
@@ -75,7 +75,7 @@ impl Store {
     /// [`StoreError::ClientNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
-        let mut rows = self.pool().run(client_rows, &Some(name.clone())).await?;
+        let mut rows = self.pool().run(client_rows, &ClientFilter(Some(name.clone()))).await?;
         let Some(row) = rows.pop() else { return Ok(None) };
         row.require_signature(self.audit_keys())?;
         row.try_into().map(Some)
@@ -92,23 +92,18 @@ impl TryFrom<ClientRow> for StoredClient {
 
     fn try_from(ClientRow { columns: row, secrets }: ClientRow) -> Result<Self, StoreError> {
         let ClientColumns { name, username, disabled, created_at, changed_at, .. } = &row;
-        let SecretColumns {
-            password_sha256,
-            api_key_sha256,
-            previous_password_sha256,
-            previous_api_key_sha256,
-        } = &secrets;
+        let SecretColumns { password, api_key, previous_password, previous_api_key } = &secrets;
         Ok(Self {
             name: name.parse().map_err(|_| inconsistent("name"))?,
             username: username.parse().map_err(|_| inconsistent("username"))?,
             password: secret_hashes(
-                password_sha256,
-                previous_password_sha256.as_deref().zip(row.previous_password_valid_until),
+                password,
+                previous_password.as_deref().zip(row.previous_password_valid_until),
             )
             .ok_or_else(|| inconsistent("password_sha256"))?,
             api_key: secret_hashes(
-                api_key_sha256,
-                previous_api_key_sha256.as_deref().zip(row.previous_api_key_valid_until),
+                api_key,
+                previous_api_key.as_deref().zip(row.previous_api_key_valid_until),
             )
             .ok_or_else(|| inconsistent("api_key_sha256"))?,
             disabled: *disabled,

@@ -15,7 +15,7 @@ use crate::{
     admin_act::AdminAct,
     admin_entry::AdminEntry,
     audit::keys::AuditKeys,
-    client_row::{ClientRow, ClientState, client_rows, lock_client},
+    client_row::{ClientFilter, ClientRow, ClientState, client_rows, lock_client},
     client_rules::RuleColumns,
     client_secret::ClientSecret,
     error::StoreError,
@@ -106,16 +106,15 @@ impl ClientChange {
     ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
         lock_client(connection, &self.name).await?;
         let former = read_row(connection, &self.name).await?;
-        match (&self.what, &former) {
-            (WhatChanges::Add { .. }, Some(_)) => return Ok(Ok(None)),
-            (WhatChanges::Add { .. }, None) => {}
-            (_, None) => return Ok(Ok(None)),
-            (WhatChanges::Signature | WhatChanges::Removal, Some(_)) => {}
-            (_, Some(former)) => {
-                if let Err(refused) = former.require_signature(keys) {
-                    return Ok(Err(refused));
-                }
-            }
+        let is_new = matches!(self.what, WhatChanges::Add { .. });
+        if is_new == former.is_some() {
+            return Ok(Ok(None));
+        }
+        if let Some(former) = &former
+            && self.keeps_signature()
+            && let Err(refused) = former.require_signature(keys)
+        {
+            return Ok(Err(refused));
         }
         if let WhatChanges::Removal = self.what {
             let removed_at = self.remove(connection).await?;
@@ -173,6 +172,11 @@ impl ClientChange {
             WhatChanges::Signature => AdminAct::ClientSigned,
             WhatChanges::Removal => AdminAct::ClientRemoved,
         }
+    }
+
+    /// Whether the rest of the row is signed again, so that it must be one that Padan wrote.
+    fn keeps_signature(&self) -> bool {
+        !matches!(self.what, WhatChanges::Signature | WhatChanges::Removal)
     }
 
     /// Writes the row without its signature. False when nothing was written.
@@ -331,5 +335,5 @@ impl ClientChange {
 }
 
 async fn read_row(connection: &mut PgConnection, name: &ClientName) -> sqlx::Result<Option<ClientRow>> {
-    Ok(client_rows(connection, &Some(name.clone())).await?.pop())
+    Ok(client_rows(connection, &ClientFilter(Some(name.clone()))).await?.pop())
 }

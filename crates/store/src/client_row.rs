@@ -37,13 +37,13 @@ pub(crate) struct ClientColumns {
     pub(crate) mac: Option<Vec<u8>>,
 }
 
-/// The hashes of a client's secrets.
+/// The SHA-256 of each of a client's secrets.
 #[derive(Clone)]
 pub(crate) struct SecretColumns {
-    pub(crate) password_sha256: Vec<u8>,
-    pub(crate) api_key_sha256: Vec<u8>,
-    pub(crate) previous_password_sha256: Option<Vec<u8>>,
-    pub(crate) previous_api_key_sha256: Option<Vec<u8>>,
+    pub(crate) password: Vec<u8>,
+    pub(crate) api_key: Vec<u8>,
+    pub(crate) previous_password: Option<Vec<u8>>,
+    pub(crate) previous_api_key: Option<Vec<u8>>,
 }
 
 /// A whole row.
@@ -157,8 +157,8 @@ impl SecretColumns {
     /// What the column `secrets_digest` has. The hashes have a fixed length, so that different ones never give the same
     /// bytes.
     fn digest(&self) -> Vec<u8> {
-        let mut sum = Sha256::new().chain_update(&self.password_sha256).chain_update(&self.api_key_sha256);
-        for previous in [&self.previous_password_sha256, &self.previous_api_key_sha256] {
+        let mut sum = Sha256::new().chain_update(&self.password).chain_update(&self.api_key);
+        for previous in [&self.previous_password, &self.previous_api_key] {
             match previous {
                 Some(hash) => sum = sum.chain_update([1]).chain_update(hash),
                 None => sum.update([0]),
@@ -168,10 +168,13 @@ impl SecretColumns {
     }
 }
 
-/// The rows of all clients, or of the one of a name, ordered by name.
+/// Selects the client of a name, or all.
+pub(crate) struct ClientFilter(pub(crate) Option<ClientName>);
+
+/// The selected rows, ordered by name.
 pub(crate) fn client_rows<'c>(
     connection: &'c mut PgConnection,
-    name: &'c Option<ClientName>,
+    ClientFilter(name): &'c ClientFilter,
 ) -> BoxFuture<'c, sqlx::Result<Vec<ClientRow>>> {
     sqlx::query!(
         r#"SELECT name, username, secrets_digest AS "secrets_digest!",
@@ -208,10 +211,10 @@ pub(crate) fn client_rows<'c>(
                 mac: record.mac,
             },
             secrets: SecretColumns {
-                password_sha256: record.password_sha256,
-                api_key_sha256: record.api_key_sha256,
-                previous_password_sha256: record.previous_password_sha256,
-                previous_api_key_sha256: record.previous_api_key_sha256,
+                password: record.password_sha256,
+                api_key: record.api_key_sha256,
+                previous_password: record.previous_password_sha256,
+                previous_api_key: record.previous_api_key_sha256,
             },
         });
         rows.collect()
@@ -250,10 +253,10 @@ mod tests {
 
     fn row() -> ClientRow {
         let secrets = SecretColumns {
-            password_sha256: vec![10; 32],
-            api_key_sha256: vec![11; 32],
-            previous_password_sha256: Some(vec![12; 32]),
-            previous_api_key_sha256: None,
+            password: vec![10; 32],
+            api_key: vec![11; 32],
+            previous_password: Some(vec![12; 32]),
+            previous_api_key: None,
         };
         let at = |text: &str| text.parse().unwrap();
         ClientRow {

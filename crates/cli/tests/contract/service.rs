@@ -353,7 +353,7 @@ impl TestService {
     pub(crate) fn command_with_settings(&self, words: &[&str], settings: &str) -> Output {
         let file = self.folder.path().join("other.toml");
         fs::write(&file, settings).unwrap();
-        self.prepared(words, &file).output().unwrap()
+        prepared(words, &file).output().unwrap()
     }
 
     /// The settings of the service.
@@ -362,23 +362,7 @@ impl TestService {
     }
 
     fn prepared_command(&self, words: &[&str]) -> Command {
-        self.prepared(words, &self.file)
-    }
-
-    fn prepared(&self, words: &[&str], settings: &Path) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_padan"));
-        command
-            .args(words)
-            .arg("--config")
-            .arg(settings)
-            .env("PADAN__INFERENCE__DEVICE", "cpu")
-            .env("ORT_DYLIB_PATH", project().join(".deps/onnxruntime/libonnxruntime.so"))
-            .env("PADAN_MODELS", project().join(".deps/models"))
-            .current_dir(project())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        prepared(words, &self.file)
     }
 
     /// The folder with the service's settings and files. It is removed with the value.
@@ -390,6 +374,23 @@ impl TestService {
     pub(crate) fn logged(&self) -> String {
         fs::read_to_string(&self.log).unwrap()
     }
+}
+
+/// A command of the program with these settings, without the settings of this machine.
+fn prepared(words: &[&str], settings: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_padan"));
+    command
+        .args(words)
+        .arg("--config")
+        .arg(settings)
+        .env("PADAN__INFERENCE__DEVICE", "cpu")
+        .env("ORT_DYLIB_PATH", project().join(".deps/onnxruntime/libonnxruntime.so"))
+        .env("PADAN_MODELS", project().join(".deps/models"))
+        .current_dir(project())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
 }
 
 impl Drop for TestService {
