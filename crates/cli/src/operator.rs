@@ -11,7 +11,9 @@ pub(crate) fn operator() -> Operator {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let login = fs::read_to_string("/proc/self/loginuid").ok();
     let login = login.and_then(|id| id.trim().parse().ok()).filter(|id| *id != NO_LOGIN);
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    // The units of deploy/systemd hide the first one.
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let host = host.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default();
     Operator {
         os_user: user_name(rustix::process::getuid().as_raw(), &users),
         login_user: login.map(|id| user_name(id, &users)),

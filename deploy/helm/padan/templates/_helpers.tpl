@@ -49,6 +49,14 @@ capabilities: { drop: [ALL] }
       - { key: audit-keys, path: audit-keys }
 {{- end }}
 
+{{/* The key of commands that record what they do, and need no other. */}}
+{{- define "padan.auditKey" -}}
+- secret:
+    name: {{ .Values.secrets.keys }}
+    items:
+      - { key: audit-keys, path: audit-keys }
+{{- end }}
+
 {{/* The certificate of the authority that signed those of the databases. */}}
 {{- define "padan.databaseCa" -}}
 - secret:
