@@ -40,7 +40,8 @@ fn normalised(options: PgConnectOptions) -> Result<PgConnectOptions, String> {
     }
     let host = options.get_host().to_owned();
     if host.contains(',') {
-        return Err("one URL names several hosts: write a URL for each".to_owned());
+        let advice = "write a URL for each replica of the registry, and let store.url name a balancer (docs/failover.md)";
+        return Err(format!("one URL names several hosts: {advice}"));
     }
     Ok(match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => options.host(address),

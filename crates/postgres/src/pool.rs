@@ -26,7 +26,9 @@ use crate::{
 pub type Statement<A, T> = for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, sqlx::Result<T>>;
 
 /// Checks a new connection before it is used, and returns the reason to reject it, if there is one.
-pub type Confirmation = for<'c> fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>>;
+pub type Confirmation = Arc<
+    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>> + Send + Sync,
+>;
 
 /// Connections to one server, and the limits under which they are used.
 pub struct Pool {
@@ -84,7 +86,7 @@ impl Pool {
             .idle_timeout(limits.idle)
             .max_lifetime(limits.lifetime)
             .after_connect(move |connection, _| {
-                let reporter = Arc::clone(&reporter);
+                let (reporter, confirmation) = (Arc::clone(&reporter), confirmation.clone());
                 Box::pin(async move {
                     let Some(confirmation) = confirmation else { return Ok(()) };
                     let Some(reason) = confirmation(connection).await? else { return Ok(()) };
@@ -108,7 +110,7 @@ impl Pool {
     /// When no connection is available in time, the server refuses one, or the statement fails or takes too long.
     pub async fn run<A, T>(&self, statement: Statement<A, T>, argument: &A) -> Result<T, Fault> {
         // Boxed, since the pool's future is large and would be embedded in each caller's.
-        let outcome = Box::pin(self.run_uncounted(statement, argument)).await;
+        let outcome = Box::pin(self.run_uncounted(statement, argument, |_| true)).await;
         if let Err(fault) = &outcome {
             let counter = if fault.is_timeout() { &self.counters.timeouts } else { &self.counters.failures };
             counter.fetch_add(1, Relaxed);
@@ -132,7 +134,28 @@ impl Pool {
         }
     }
 
-    async fn run_uncounted<A, T>(&self, statement: Statement<A, T>, argument: &A) -> Result<T, Fault> {
+    /// Runs a statement that examines the server of a connection, and closes the connection unless its answer says to
+    /// keep it. As many calls as there are connections reach each idle one, since the one that was unused for longest
+    /// is next. A failure is not counted: no caller waits for it.
+    ///
+    /// # Errors
+    ///
+    /// As for [`run`](Self::run).
+    pub async fn inspect<A, T>(
+        &self,
+        statement: Statement<A, T>,
+        argument: &A,
+        is_kept: impl FnOnce(&T) -> bool,
+    ) -> Result<T, Fault> {
+        Box::pin(self.run_uncounted(statement, argument, is_kept)).await
+    }
+
+    async fn run_uncounted<A, T>(
+        &self,
+        statement: Statement<A, T>,
+        argument: &A,
+        is_kept: impl FnOnce(&T) -> bool,
+    ) -> Result<T, Fault> {
         let mut lease = self.lease().await?;
         let Some(connection) = lease.connection() else {
             return Err(Fault::new(FaultKind::Lost, "no connection"));
@@ -140,7 +163,9 @@ impl Pool {
         let limit = self.limits.statement + GRACE;
         match timeout(limit, statement(connection, argument)).await {
             Ok(Ok(answer)) => {
-                lease.finish();
+                if is_kept(&answer) {
+                    lease.finish();
+                }
                 Ok(answer)
             }
             Ok(Err(error)) => {

@@ -5,6 +5,16 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::RegistryError;
 
+/// By what the replica is chosen that is asked first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// By the order of the URLs.
+    Order,
+    /// By the lag: the one that is least behind. Another one must be clearly less behind to take its place.
+    Lag,
+}
+
 /// Settings of section `[registry]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -46,6 +56,13 @@ pub struct Config {
     /// The time after which a connection is replaced, so that a changed address or balancer takes effect. Too short:
     /// look-ups wait for new connections.
     pub max_lifetime_ms: u64,
+    /// The lag from which a replica is not asked; `None` without a limit. Too short: a long transaction on the primary,
+    /// or its fail-over, takes all replicas out, and verifications are answered 503. Too long or `None`: a person is
+    /// verified by a record or a portrait that was changed long ago.
+    #[serde(default)]
+    pub max_lag_seconds: Option<NonZeroU32>,
+    /// By what the replica is chosen that is asked first.
+    pub choose_by: Choice,
     /// How long a replica that failed is tried last. Too short: look-ups often wait for a dead replica. Too long: the
     /// second replica still answers long after the first has recovered.
     pub retry_failed_after_ms: u64,

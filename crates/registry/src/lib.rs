@@ -34,7 +34,7 @@ mod sample_registry;
 
 pub use citizen::Citizen;
 pub use civil_record::{CivilRecord, FurtherFields};
-pub use config::Config;
+pub use config::{Choice, Config};
 pub use error::RegistryError;
 pub use lookup::LookupRights;
 pub use portrait::Portrait;

@@ -1,5 +1,5 @@
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use crate::{
     config::Config,
     error::RegistryError,
-    lag::{self, Lag},
+    lag::{self, Lags, Standing, TOO_FAR_BEHIND},
     lookup::{self, Asking, KnownFunction, Lookup, LookupRights, Question},
     replica_status::{self, ReplicaStatus},
 };
@@ -22,7 +22,7 @@ pub(crate) struct Replica {
     retry_after: Duration,
     /// Set while the replica counts as failed: the time from which it is again tried in its turn.
     failed_until: Mutex<Option<Instant>>,
-    lag: Mutex<Lag>,
+    lags: Arc<Lags>,
     function: KnownFunction,
 }
 
@@ -33,9 +33,16 @@ pub struct ReplicaFigures {
     pub pool: PoolFigures,
     /// Whether the replica is tried in its turn. False for a while after a failure, when it is tried last.
     pub in_turn: bool,
-    /// Its lag at the last measurement; `None` when it did not answer, or does not know its lag.
+    /// Its lag at the last measurement; `None` when it did not answer, or does not know its lag. With several servers
+    /// behind its URL, the longest one.
     pub lag_seconds: Option<f64>,
+    /// Whether the replica is not asked because of its lag.
+    pub too_far_behind: bool,
 }
+
+/// How often a look-up is repeated on a new connection when the server of the last one is too far behind, while another
+/// server behind the same URL is not. A balancer need not take them in turn.
+const OTHER_SERVERS: usize = 10;
 
 impl Replica {
     pub(crate) fn new(url: &SecretString, number: usize, config: &Config) -> Result<Self, RegistryError> {
@@ -51,11 +58,19 @@ impl Replica {
             lifetime: Duration::from_millis(config.max_lifetime_ms),
             max_connections: config.max_connections,
         };
+        let lags = Arc::new(Lags::new(config.max_lag_seconds.map(|limit| limit.get().into())));
+        let read_by_connection = Arc::clone(&lags);
         Ok(Self {
-            pool: Pool::new(options, limits, Some(confirm_session)),
+            pool: Pool::new(
+                options,
+                limits,
+                Some(Arc::new(move |connection| {
+                    confirm(connection, Arc::clone(&read_by_connection)).boxed()
+                })),
+            ),
             retry_after: Duration::from_millis(config.retry_failed_after_ms),
             failed_until: Mutex::new(None),
-            lag: Mutex::default(),
+            lags,
             function: KnownFunction::default(),
         })
     }
@@ -65,14 +80,23 @@ impl Replica {
         self.pool.name()
     }
 
-    /// Runs a query. When the connection breaks, retries it on a new one.
+    /// Runs a query. When the connection breaks, retries it on a new one; when a new connection leads to a server that
+    /// is too far behind, retries it on others.
     pub(crate) async fn run<A, T>(&self, query: Statement<A, T>, argument: &A) -> Result<T, Fault> {
         let mut outcome = self.pool.run(query, argument).await;
         if matches!(&outcome, Err(fault) if fault.kind == FaultKind::Lost) {
             outcome = self.pool.run(query, argument).await;
         }
+        for _ in 0..OTHER_SERVERS {
+            let is_rejected = matches!(&outcome, Err(fault) if fault.text == TOO_FAR_BEHIND);
+            if !is_rejected || self.standing() == Standing::Behind {
+                break;
+            }
+            outcome = self.pool.run(query, argument).await;
+        }
         match &outcome {
             Ok(_) => self.mark_working(),
+            Err(fault) if fault.text == TOO_FAR_BEHIND => {}
             Err(fault) if is_replica_at_fault(fault) => self.mark_failed(fault),
             Err(_) => {}
         }
@@ -111,10 +135,56 @@ impl Replica {
     }
 
     /// Measures the lag. A failure does not mark the replica as failed: only look-ups do.
+    ///
+    /// With a limit, each idle connection is asked, since each may lead to another server, and those that lead to a
+    /// server that is too far behind are closed.
     pub(crate) async fn measure_lag(&self) {
-        let asked_at = Instant::now();
-        let reported = self.pool.run(lag::query, &()).await.ok().flatten();
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner).record(reported, asked_at);
+        let before = self.standing();
+        let connections = if self.lags.has_limit() { self.pool.figures().connections.max(1) } else { 1 };
+        let mut answered = false;
+        for _ in 0..connections {
+            let is_kept = |reading: &lag::Reading| self.lags.record(reading.clone()) != Standing::Behind;
+            match self.pool.inspect(lag::read, &(), is_kept).await {
+                Ok(_) => answered = true,
+                // The confirmation of the connection has recorded the lag.
+                Err(fault) if fault.text == TOO_FAR_BEHIND => answered = true,
+                Err(_) => break,
+            }
+        }
+        if !answered {
+            self.lags.record_silence();
+        }
+        self.log_change_from(before);
+    }
+
+    /// Whether the lag allows that the replica is asked.
+    pub(crate) fn standing(&self) -> Standing {
+        self.lags.standing()
+    }
+
+    /// The replica's name and why its lag does not allow that it is asked.
+    pub(crate) fn reason_of_lag(&self) -> String {
+        format!("{}: {}", self.name(), self.lags.reason())
+    }
+
+    /// The lag in seconds if look-ups are answered by the replica.
+    pub(crate) fn lag_if_usable(&self) -> Option<f64> {
+        let has_failed = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        self.lags.seconds().filter(|_| !has_failed && self.standing() == Standing::Current)
+    }
+
+    fn log_change_from(&self, before: Standing) {
+        match (before == Standing::Behind, self.standing() == Standing::Behind) {
+            (false, true) => {
+                tracing::warn!(
+                    replica = self.name(),
+                    reason = self.lags.reason(),
+                    "registry replica is left out"
+                );
+            }
+            (true, false) => tracing::info!(replica = self.name(), "registry replica is used again"),
+            _ => {}
+        }
     }
 
     /// Asks the server for its role and clock. A failure does not mark the replica as failed: only look-ups do.
@@ -155,8 +225,12 @@ impl Replica {
 
     pub(crate) fn figures(&self) -> ReplicaFigures {
         let failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let lag_seconds = self.lag.lock().unwrap_or_else(PoisonError::into_inner).seconds();
-        ReplicaFigures { pool: self.pool.figures(), in_turn: failed_until.is_none(), lag_seconds }
+        ReplicaFigures {
+            pool: self.pool.figures(),
+            in_turn: failed_until.is_none(),
+            lag_seconds: self.lags.seconds(),
+            too_far_behind: self.standing() == Standing::Behind,
+        }
     }
 }
 
@@ -171,6 +245,18 @@ fn is_replica_at_fault(fault: &Fault) -> bool {
         | FaultKind::Undefined => true,
         FaultKind::Saturated | FaultKind::Query => false,
     }
+}
+
+/// Checks a new connection: what the server applied and, if there is a limit, how far it is behind.
+async fn confirm(connection: &mut PgConnection, lags: Arc<Lags>) -> sqlx::Result<Option<&'static str>> {
+    if let Some(reason) = confirm_session(connection).await? {
+        return Ok(Some(reason));
+    }
+    if !lags.has_limit() {
+        return Ok(None);
+    }
+    let standing = lags.record(lag::read(connection, &()).await?);
+    Ok((standing == Standing::Behind).then_some(TOO_FAR_BEHIND))
 }
 
 /// Checks that the server applied the options on which the safety of the registry depends.

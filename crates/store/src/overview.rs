@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
@@ -24,7 +24,7 @@ impl Overview {
     /// [`StoreError::Config`] when the settings cannot work.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Some(session::confirm))))
+        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Some(Arc::new(session::confirm)))))
     }
 
     /// All clients, ordered by name.

@@ -61,7 +61,7 @@ impl Store {
             person_keys: keys.has_person_keys().then(|| config.read_person_keys()).transpose()?,
             template_keys: keys.has_template_keys().then(|| config.read_template_keys()).transpose()?,
             audit_keys: config.read_audit_keys()?,
-            pool: Arc::new(Pool::new(options, config.limits(), Some(session::confirm))),
+            pool: Arc::new(Pool::new(options, config.limits(), Some(Arc::new(session::confirm)))),
             config: config.clone(),
         })))
     }

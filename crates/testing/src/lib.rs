@@ -5,11 +5,13 @@
 //! **Architecture Invariant:** this crate is only a development dependency and depends on no other crate of the
 //! workspace: the tests decide what a database contains.
 
+mod balancer;
 mod network;
 mod proxy;
 mod standby;
 mod test_database;
 
+pub use balancer::Balancer;
 pub use network::{refused_address, silent_address};
 pub use proxy::Proxy;
 pub use standby::Standby;

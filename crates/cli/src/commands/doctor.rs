@@ -166,7 +166,7 @@ fn replica_warnings(replica: &ReplicaFigures, status: ReplicaStatus) -> Vec<Stri
     let name = &replica.pool.name;
     let primary = (!status.is_standby)
         .then(|| format!("{name} is a primary: use a replica, to keep the load off the registry's primary"));
-    let lag = replica.lag_seconds.filter(|lag| *lag > MAX_LAG_SECONDS);
+    let lag = replica.lag_seconds.filter(|lag| *lag > MAX_LAG_SECONDS && !replica.too_far_behind);
     let lag = lag.map(|lag| format!("{name} is {lag:.0} s behind its primary"));
     let plaintext = plaintext_warning(&replica.pool, status.is_encrypted);
     primary.into_iter().chain(lag).chain(clock_warning(name, status.clock_ahead)).chain(plaintext).collect()

@@ -67,6 +67,8 @@ pub(crate) struct EnrollArguments {
 const NICENESS: i32 = 10;
 /// How often a progress line is printed when stderr is not a terminal.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
+/// How often the lag of the replicas is measured.
+const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Enrols, or prints the progress of enrolments.
 pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitCode> {
@@ -99,6 +101,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     settings.inference.workers = arguments.workers.or(settings.inference.workers);
     let registry = Registry::new(&settings.registry)?;
     refuse_without_view(&registry).await?;
+    tokio::spawn(measure_lag(registry.clone()));
     let enrolment = Enrolment {
         registry,
         engine: service::start_engine(&settings).await?,
@@ -134,6 +137,14 @@ async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArgu
     });
     let act = AnnouncedAct { act: AdminAct::EnrolmentStarted, before: Value::Null, after };
     service::announce(&enrolment.store, act).await
+}
+
+/// Measures the lag of the replicas until the program ends, so that none that falls too far behind is read.
+async fn measure_lag(registry: Registry) {
+    loop {
+        registry.measure_lag().await;
+        tokio::time::sleep(LAG_INTERVAL).await;
+    }
 }
 
 /// Refuses a role of the service, which may look single people up. Otherwise the first statement would be retried as in an

@@ -56,6 +56,7 @@ impl Metrics {
         for replica in &registry {
             let name = replica.pool.name.as_str();
             self.registry_in_turn.with_label_values(&[name]).set(replica.in_turn.into());
+            self.registry_too_far_behind.with_label_values(&[name]).set(replica.too_far_behind.into());
             if let Some(seconds) = replica.lag_seconds {
                 self.replica_lag.with_label_values(&[name]).set(seconds);
             }

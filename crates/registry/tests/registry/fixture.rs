@@ -5,7 +5,7 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::{BasicField, CitizenStatus, NationalId};
-use padan_registry::{Config, Registry, SamplePerson, SampleRegistry};
+use padan_registry::{Choice, Config, Registry, SamplePerson, SampleRegistry};
 use padan_testing::TestDatabase;
 
 pub(crate) const NIK: &str = "3174011403870000";
@@ -67,6 +67,8 @@ pub(crate) fn config(urls: &[&str]) -> Config {
         max_connections: NonZeroU32::new(2).unwrap(),
         idle_timeout_ms: 60_000,
         max_lifetime_ms: 60_000,
+        max_lag_seconds: None,
+        choose_by: Choice::Order,
         retry_failed_after_ms: 60_000,
     }
 }

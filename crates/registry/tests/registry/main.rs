@@ -6,6 +6,7 @@ mod contract;
 mod failures;
 #[cfg(test)]
 mod fixture;
+mod lag;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]

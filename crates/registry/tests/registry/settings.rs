@@ -14,6 +14,7 @@ const SECTION: &str = "
     max_connections = 16
     idle_timeout_ms = 300000
     max_lifetime_ms = 1800000
+    choose_by = 'order'
     retry_failed_after_ms = 5000
 ";
 
