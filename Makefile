@@ -46,7 +46,7 @@ rolling-restart: ## restart two services behind HAProxy in turn under load, and 
 	@scripts/deps.sh --for-balancer
 	@scripts/rolling-restart.sh $(ARGS)
 
-failover: ## kill the two standbys that a service reads in turn under load, and count failed requests
+failover: ## kill the two standbys that a service reads under load, hold one back, and count failed requests
 	@scripts/deps.sh --for-load
 	@scripts/failover.sh $(ARGS)
 

@@ -46,6 +46,13 @@ for unit in deploy/systemd/padan-*.service; do
 done
 scripts/check-units.sh
 
+"$python" -B tools/deploy/check_failover.py
+if command -v haproxy >/dev/null; then
+  for file in deploy/haproxy/*.cfg; do
+    quietly "$file" haproxy -c -f "$file"
+  done
+fi
+
 "$python" -B tools/deploy/check_links.py
 "$python" -B tools/deploy/check_kubernetes.py
 "$python" -B tools/deploy/monitoring_objects.py --check

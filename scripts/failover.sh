@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stops the two standbys that a service reads in turn under load, twice each: by SIGKILL, and by PostgreSQL's immediate
-# shutdown. Prints the results of the requests and the lag, and fails when a request failed.
+# shutdown. Then holds the first one back, beyond registry.max_lag_seconds. Prints the results of the requests and the
+# lag, and fails when a request failed, or the standby that was held back was still asked.
 #
 #     scripts/failover.sh [ARGUMENTS OF padan-load]
 # shellcheck source=scripts/paths.sh
@@ -14,7 +15,8 @@ shift
 # shellcheck source=scripts/site.sh
 . scripts/site.sh
 
-port=18080 admin_port=19090
+port=${PADAN_FAILOVER_PORT:-18080} admin_port=${PADAN_FAILOVER_ADMIN_PORT:-19090} max_lag=4
+export PADAN__REGISTRY__MAX_LAG_SECONDS=$max_lag
 IFS=, read -r -a urls <<<"$PADAN_TEST_STANDBY_URLS"
 IFS=, read -r -a folders <<<"$PADAN_TEST_STANDBY_FOLDERS"
 registries=()
@@ -50,6 +52,43 @@ wait_for_standby() {
   fail "standby $(($1 + 1)) does not start again"
 }
 
+# value_of METRIC INDEX [MORE]: the metric of a standby, of the series that also contains MORE.
+value_of() {
+  figures "$1" | grep --fixed-strings "$(sed 's|.*@\(.*\)|host="\1"|' <<<"${registries[$2]}")" |
+    grep --fixed-strings "${3-}" | sed 's/.* //'
+}
+
+# wait_until_left_out INDEX VALUE: waits until the metric says so.
+wait_until_left_out() {
+  for _ in $(seq 300); do
+    if [ "$(value_of padan_registry_too_far_behind "$1")" = "$2" ]; then return; fi
+    sleep 0.1
+  done
+  fail "standby $(($1 + 1)) does not get padan_registry_too_far_behind = $2"
+}
+
+# hold_back INDEX: pauses the replay of a standby for a while.
+hold_back() {
+  local before began=$SECONDS
+  psql --quiet --output /dev/null --command 'SELECT pg_wal_replay_pause()' "${registries[$1]}"
+  psql --quiet --command 'UPDATE civil_registry.person SET portrait_updated_at = portrait_updated_at' \
+    "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
+  wait_until_left_out "$1" 1
+  say "standby $(($1 + 1)) is held back and was left out $((SECONDS - began)) s after the change"
+  print_lag
+  before=$(value_of padan_db_pool_connections "$1" 'state="open"')
+  [ "$before" = 0 ] || fail "$before connections to the standby that is held back remain"
+  before=$(value_of padan_db_pool_attempts_total "$1" 'outcome="any"')
+  sleep 10
+  # Only its lag is asked, every two seconds.
+  before=$(($(value_of padan_db_pool_attempts_total "$1" 'outcome="any"') - before))
+  say "it was asked $before times in 10 s, for its lag"
+  [ "$before" -le 6 ] || fail "the standby that is held back is still asked"
+  psql --quiet --output /dev/null --command 'SELECT pg_wal_replay_resume()' "${registries[$1]}"
+  wait_until_left_out "$1" 0
+  say "standby $(($1 + 1)) is used again"
+}
+
 start_service padan "$port" "$admin_port"
 start_load --url "http://127.0.0.1:$port" --seconds 3600 "$@"
 sleep 5
@@ -64,6 +103,7 @@ for stop in "0 KILL" "1 QUIT" "0 QUIT" "1 KILL"; do
   start_standby "$index"
   wait_for_standby "$index"
 done
+hold_back 0
 sleep 5
 print_lag
 finish_load
