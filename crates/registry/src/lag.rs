@@ -50,6 +50,8 @@ struct Server {
 pub(crate) struct Reading {
     server: String,
     seconds: Option<f64>,
+    /// Whether it is the age of the last replayed change, which is more than the lag if the primary was idle.
+    is_age: bool,
     asked_at: Instant,
 }
 
@@ -75,16 +77,16 @@ impl Lags {
 
     /// Records a reading and returns what it means for the server.
     ///
-    /// When the primary was idle, the age of the last replayed change overstates the lag: a server that had caught up a
-    /// second ago lags by at most a second.
+    /// A server that had caught up a second ago lags by at most a second, however old the last replayed change is.
     pub(crate) fn record(&self, reading: Reading) -> Standing {
-        let Reading { server, seconds: reported, asked_at } = reading;
+        let Reading { server, seconds: reported, is_age, asked_at } = reading;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.is_silent = false;
         let before = state.servers.get(&server);
         let caught_up =
             if reported == Some(0.0) { Some(asked_at) } else { before.and_then(|server| server.caught_up) };
-        let upper_bound = caught_up.map_or(f64::INFINITY, |moment| moment.elapsed().as_secs_f64());
+        let since_caught_up = caught_up.filter(|_| is_age).map(|moment| moment.elapsed().as_secs_f64());
+        let upper_bound = since_caught_up.unwrap_or(f64::INFINITY);
         let seconds = reported.map(|seconds| seconds.min(upper_bound));
         let standing = self.standing_of(seconds, before.map(|server| server.standing));
         state.servers.insert(server, Server { seconds, read_at: asked_at, caught_up, standing });
@@ -176,7 +178,7 @@ pub(crate) fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFutur
         .fetch_one(&mut *connection)
         .await?;
         let seconds = if row.has_function { told_by_function(connection).await? } else { row.seconds };
-        Ok(Reading { server: row.server, seconds, asked_at })
+        Ok(Reading { server: row.server, seconds, is_age: !row.has_function, asked_at })
     }
     .boxed()
 }
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     fn read(server: &str, seconds: Option<f64>, asked_at: Instant) -> Reading {
-        Reading { server: server.to_owned(), seconds, asked_at }
+        Reading { server: server.to_owned(), seconds, is_age: true, asked_at }
     }
 
     fn before(seconds: u64) -> Instant {
@@ -213,6 +215,14 @@ mod tests {
         assert_eq!(lags.seconds(), Some(2.0));
         lags.record(read("a", None, Instant::now()));
         assert_eq!(lags.seconds(), None);
+    }
+
+    #[test]
+    fn what_the_registry_itself_tells_is_taken_as_it_is() {
+        let lags = Lags::new(None);
+        lags.record(read("a", Some(0.0), before(5)));
+        lags.record(Reading { is_age: false, ..read("a", Some(400.0), Instant::now()) });
+        assert_eq!(lags.seconds(), Some(400.0));
     }
 
     #[test]
