@@ -39,7 +39,8 @@ fn look_ups(registry: &Registry) -> Vec<u64> {
 /// Which of the replicas answers the next look-up.
 async fn who_answers(registry: &Registry) -> usize {
     let before = look_ups(registry);
-    assert!(registry.citizen(&nik()).await.unwrap().is_some());
+    let answer = registry.citizen(&nik()).await;
+    assert!(matches!(answer, Ok(Some(_))), "{answer:?}");
     let after = look_ups(registry);
     let asked: Vec<_> = (0..before.len()).filter(|index| after[*index] > before[*index]).collect();
     assert_eq!(asked.len(), 1, "{before:?} became {after:?}");
@@ -277,6 +278,8 @@ async fn wait_until_lag(registry: &Registry, condition: impl Fn(f64) -> bool) {
 
 /// Whether the registry has this name for the person.
 async fn is_named(registry: &Registry, name: &str) -> bool {
-    let citizen = registry.citizen(&nik()).await.unwrap().unwrap();
-    citizen.name.compare(&PersonName::parse(name).unwrap(), &NameRules::NONE).is_some()
+    match (registry.citizen(&nik()).await, PersonName::parse(name)) {
+        (Ok(Some(citizen)), Ok(name)) => citizen.name.compare(&name, &NameRules::NONE).is_some(),
+        (answer, _) => panic!("{answer:?}"),
+    }
 }
