@@ -4,12 +4,12 @@
 --
 -- The primary writes the time into one row. A replica knows from the row how old its data is.
 --
---   1. Run this file on the primary, after reader.sql. A physical standby gets it from there. On a logical replica, run
---      it too, and add the table to the publication.
+--   1. Run this file on the primary, after reader.sql. A physical standby gets it from there. On a logical replica,
+--      run it too, and add the table to the publication.
 --   2. On the primary, repeat this each five seconds, by a service with a user who may do nothing else:
 --          INSERT INTO padan.heartbeat (beaten_at) VALUES (clock_timestamp())
 --          ON CONFLICT (only_row) DO UPDATE SET beaten_at = excluded.beaten_at;
---      The lag that Padan shows is then up to five seconds too long. If the job stops, all replicas seem to fall behind.
+--      The lag that Padan shows is then up to five seconds too long. If the job stops, all replicas seem to lag.
 --
 -- The clocks of the primary and its replicas must agree.
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs the store on two servers under Patroni with synchronous replication, behind HAProxy, with deploy/patroni/patroni.yml
-# and deploy/haproxy/store.cfg. Lets clients call while servers are killed, frozen and exchanged. Prints how many requests
-# were answered, failed and lost, and for how long. Fails if a request that was answered has no row in the audit trail
-# afterwards, or the service does not recover. Takes about six minutes. Needs Debian's packages patroni, etcd-server,
-# haproxy and postgresql-15, which it installs as root.
+# Runs the store on two servers under Patroni with synchronous replication, behind HAProxy, with the files
+# deploy/patroni/patroni.yml and deploy/haproxy/store.cfg. Lets clients call while servers are killed, frozen and
+# exchanged. Prints how many requests were answered, failed and lost, and for how long. Fails if a request that was
+# answered has no row in the audit trail afterwards, or the service does not recover. Takes about six minutes. Needs
+# Debian's packages patroni, etcd-server and haproxy, which it installs as root.
 #
 #     scripts/growth/patroni.sh [NAME...]     only the events whose name contains one of the words
 # shellcheck source=scripts/paths.sh

@@ -2,10 +2,10 @@
 
     failover.py [NAME...]      events whose name contains one of the words; all of them by default
 
-For each event: how many requests were sent, answered, refused with 503 or 429, and not answered; how many of the answered
-ones have no row in the audit trail of the store that serves afterwards, or two; and from when to when after the event
-requests failed. Fails if an answered request has no row, or the service does not recover. scripts/growth/patroni.sh sets
-the environment.
+For each event: how many requests were sent, answered, refused with 503 or 429, and not answered; how many of the
+answered ones have no row in the audit trail of the store that serves afterwards, or two; and from when to when after
+the event requests failed. Fails if an answered request has no row, or the service does not recover.
+scripts/growth/patroni.sh sets the environment.
 """
 
 import asyncio
