@@ -122,3 +122,64 @@ impl Arguments {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use clap::{Arg, Command, CommandFactory as _};
+
+    use super::*;
+
+    /// Every command without commands of its own, with the words that name it.
+    fn leaves(command: &Command, words: &[String]) -> Vec<(Vec<String>, Command)> {
+        if !command.has_subcommands() {
+            return vec![(words.to_vec(), command.clone())];
+        }
+        let subcommands = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+        subcommands.flat_map(|sub| leaves(sub, &[words, &[sub.get_name().to_owned()]].concat())).collect()
+    }
+
+    /// The arguments that a command needs, in the order of its help.
+    fn needed(command: &Command) -> Vec<String> {
+        let is_needed =
+            |argument: &&Arg| argument.is_required_set() || argument.get_long() == Some("identities");
+        let needed = command.get_arguments().filter(is_needed);
+        needed
+            .flat_map(|argument| {
+                let value = match argument.get_id().as_str() {
+                    "from" | "to" | "before" => "2026-01-02",
+                    "older_than" => "24months",
+                    "nik" => "3174011403870000",
+                    _ => "one",
+                };
+                argument.get_long().map(|name| format!("--{name}")).into_iter().chain([value.to_owned()])
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_command_with_settings_takes_an_override_of_one_setting() {
+        let mut program = Arguments::command();
+        program.build();
+        let mut with_settings = 0;
+        for (words, command) in leaves(&program, &["padan".to_owned()]) {
+            let ids: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+            assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "{words:?} {ids:?}");
+            if !command.get_arguments().any(|argument| argument.get_long() == Some("set")) {
+                continue;
+            }
+            with_settings += 1;
+            let line =
+                [&words[..], &needed(&command), &["--set".to_owned(), "http.port=1".to_owned()]].concat();
+            let mut matches =
+                Arguments::command().try_get_matches_from(&line).map_err(|error| error.to_string()).unwrap();
+            while let Some((_, below)) = matches.remove_subcommand() {
+                matches = below;
+            }
+            let overrides: Vec<_> = matches.get_raw("set").unwrap().collect();
+            assert_eq!(overrides, ["http.port=1"], "{words:?}");
+        }
+        assert!(with_settings > 20, "{with_settings}");
+    }
+}

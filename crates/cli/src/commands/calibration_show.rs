@@ -13,7 +13,8 @@ use crate::settings::SettingsArguments;
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationShowArguments {
     /// Model set [default: `inference.model_set`]
-    set: Option<String>,
+    #[arg(value_name = "SET")]
+    model_set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -22,7 +23,7 @@ pub(crate) struct CalibrationShowArguments {
 pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitCode> {
     let settings = arguments.settings.settings()?;
     let catalogue = Catalogue::load(&padan_inference::model_folders(&settings.inference))?;
-    let set = catalogue.set(arguments.set.as_ref().unwrap_or(&settings.inference.model_set))?;
+    let set = catalogue.set(arguments.model_set.as_ref().unwrap_or(&settings.inference.model_set))?;
     print(&mut io::stdout().lock(), &catalogue.calibration(&set)?)?;
     Ok(ExitCode::SUCCESS)
 }
