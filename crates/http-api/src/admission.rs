@@ -14,7 +14,7 @@ use crate::{
     peer_certificate::PeerCertificate,
     refusal::Refusal,
     verification::Verification,
-    visit::Visit,
+    visit::{OwnLoad, Visit},
 };
 
 /// Admits calls: credentials and rate first, then the client's share of the requests in flight, then its quota.
@@ -59,7 +59,9 @@ impl Admission {
         let permit = match self.in_flight.acquire(&caller.name) {
             Ok(permit) => permit,
             Err(limit) => {
-                call.visit().update(|record| record.is_over_share = limit == LimitReached::PerClient);
+                call.visit().update(|record| {
+                    record.own_load = (limit == LimitReached::PerClient).then_some(OwnLoad::Share)
+                });
                 return Err(call.answer(Err(Refusal::new(ReasonCode::Overloaded))).await);
             }
         };

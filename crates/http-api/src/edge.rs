@@ -126,7 +126,7 @@ impl Edge {
     fn log(&self, mut exchange: Exchange, status: u16, report: &Report) {
         exchange.is_answered = true;
         let visit = exchange.visit.record();
-        if visit.client.is_some() && !visit.is_over_share {
+        if visit.client.is_some() && visit.own_load.is_none() {
             self.limits.saturation.record(report.reason == ReasonCode::Overloaded);
         }
         let (id, endpoint) = (exchange.visit.id().recorded(), exchange.endpoint);
@@ -148,7 +148,7 @@ impl Edge {
             client: visit.client.as_ref(),
             is_miss: visit.is_miss,
             is_repeated_face: visit.is_repeated_face,
-            is_over_share: visit.is_over_share,
+            own_load: visit.own_load,
         });
         let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());
         let trace = trace.as_deref();

@@ -14,6 +14,7 @@ use prometheus::{
 };
 
 use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS};
+use crate::visit::OwnLoad;
 
 declare::metrics! {
     /// Answers by endpoint, HTTP status and reason code.
@@ -101,7 +102,8 @@ declare::metrics! {
     client_misses: IntCounterVec = "padan_client_misses_total", ["client"];
     /// Faces by client that were compared for a person for whom half as many faces as are allowed had failed.
     repeated_faces: IntCounterVec = "padan_client_repeated_faces_total", ["client"];
-    /// Refusals by client and reason: rate, quota, forbidden, share, faces, fields. The last two: too many failed.
+    /// Refusals by client and reason: rate, quota, forbidden, share, turn, faces, fields. Turn: too many at once for a
+    /// person. The last two: too many failed.
     client_refusals: IntCounterVec = "padan_client_refusals_total", ["client", "reason"];
     /// Processor seconds that the photos of a client took in the inference workers.
     client_cpu: CounterVec = "padan_client_cpu_seconds_total", ["client"];
@@ -136,8 +138,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) is_miss: bool,
     /// Whether a face was compared for a person for whom many faces have failed.
     pub(crate) is_repeated_face: bool,
-    /// Whether the request was refused because its client has too many in flight.
-    pub(crate) is_over_share: bool,
+    /// Which load of its own client the request was refused for.
+    pub(crate) own_load: Option<OwnLoad>,
 }
 
 impl Metrics {
@@ -167,7 +169,7 @@ impl Metrics {
         self.client_requests.with_label_values(&[client]).inc();
         self.client_misses.with_label_values(&[client]).inc_by(answered.is_miss.into());
         self.repeated_faces.with_label_values(&[client]).inc_by(answered.is_repeated_face.into());
-        if let Some(refused) = refusal_label(answered.reason, answered.is_over_share) {
+        if let Some(refused) = refusal_label(answered.reason, answered.own_load) {
             self.client_refusals.with_label_values(&[client, refused]).inc();
         }
     }
@@ -273,14 +275,17 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
 }
 
 /// The label of a refusal that the client caused by its own rules, load or trials; `None` for any other answer.
-fn refusal_label(reason: ReasonCode, is_over_share: bool) -> Option<&'static str> {
+fn refusal_label(reason: ReasonCode, own_load: Option<OwnLoad>) -> Option<&'static str> {
     match reason {
         ReasonCode::RateLimited => Some("rate"),
         ReasonCode::QuotaExceeded => Some("quota"),
         ReasonCode::Forbidden => Some("forbidden"),
         ReasonCode::TooManyFailedFaces => Some("faces"),
         ReasonCode::TooManyFailedFields => Some("fields"),
-        ReasonCode::Overloaded if is_over_share => Some("share"),
+        ReasonCode::Overloaded => own_load.map(|load| match load {
+            OwnLoad::Share => "share",
+            OwnLoad::Turn => "turn",
+        }),
         _ => None,
     }
 }
@@ -305,7 +310,7 @@ mod tests {
             client: Some(&client),
             is_miss: true,
             is_repeated_face: false,
-            is_over_share: true,
+            own_load: Some(OwnLoad::Share),
         });
         let mut text = Vec::new();
         TextEncoder::new().encode(&metrics.registry.gather(), &mut text).unwrap();

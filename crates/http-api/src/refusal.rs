@@ -1,4 +1,4 @@
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -25,6 +25,7 @@ pub struct Refusal {
     retry_seconds: Option<u64>,
     cause: Option<String>,
     is_after_look_up: bool,
+    turn: Option<Duration>,
 }
 
 /// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
@@ -41,6 +42,7 @@ impl Refusal {
             retry_seconds: None,
             cause: None,
             is_after_look_up: false,
+            turn: None,
         }
     }
 
@@ -93,6 +95,11 @@ impl Refusal {
     /// Whether the refusal depends on what the registry has about a person, so that it must be recorded.
     pub(crate) fn is_after_look_up(&self) -> bool {
         self.is_after_look_up
+    }
+
+    /// How long the request waited for a turn that did not come.
+    pub(crate) fn turn(&self) -> Option<Duration> {
+        self.turn
     }
 
     /// The reason and the cause, for the log and the metrics.
@@ -150,10 +157,14 @@ impl From<VerificationError> for Refusal {
             _ => None,
         };
         let cause = status_of(reason).is_server_error().then(|| error.with_causes());
-        // Only the photo of a person whom the registry has waits for a worker. Whether too many trials have failed does
-        // not depend on the registry.
+        // Only the photo of a person whom the registry has waits for a worker. Whether too many trials have failed, or
+        // still run, does not depend on the registry.
         let is_after_look_up = matches!(error, VerificationError::Busy);
-        Self { retry_seconds, cause, is_after_look_up, ..Self::new(reason) }
+        let turn = match error {
+            VerificationError::NoTurn(waited) => Some(waited),
+            _ => None,
+        };
+        Self { retry_seconds, cause, is_after_look_up, turn, ..Self::new(reason) }
     }
 }
 

@@ -40,8 +40,17 @@ pub(crate) struct VisitRecord {
     pub(crate) is_miss: bool,
     /// Whether a face was compared for a person for whom many faces have failed.
     pub(crate) is_repeated_face: bool,
-    /// Whether the request was refused because its client has too many in flight.
-    pub(crate) is_over_share: bool,
+    /// Which load of its own client the request was refused for.
+    pub(crate) own_load: Option<OwnLoad>,
+}
+
+/// A load that a client causes itself, and for which only its own requests are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnLoad {
+    /// It has too many requests in flight.
+    Share,
+    /// Too many requests for one person, or of a client near its limit of failures, wait for each other.
+    Turn,
 }
 
 impl Visit {

@@ -27,6 +27,10 @@ pub enum VerificationError {
     /// The queue is full, or the request reached its deadline while it waited.
     #[error("the service is full")]
     Busy,
+    /// Requests for the same person or of the same client were still being answered when the time ran out; how long
+    /// this one waited for its turn.
+    #[error("no turn among the requests for this person or of this client")]
+    NoTurn(Duration),
     /// A fault of the service itself.
     #[error("an internal fault")]
     Internal(#[source] Cause),
@@ -44,7 +48,7 @@ impl VerificationError {
             Self::TooManyFailedFaces(_) => ReasonCode::TooManyFailedFaces,
             Self::TooManyFailedFields(_) => ReasonCode::TooManyFailedFields,
             Self::Photo(fault) => fault.reason(),
-            Self::Busy => ReasonCode::Overloaded,
+            Self::Busy | Self::NoTurn(_) => ReasonCode::Overloaded,
             Self::Internal(_) => ReasonCode::Internal,
         }
     }
@@ -61,7 +65,7 @@ impl VerificationError {
             Self::StoreUnavailable(_) => 1,
             Self::TooManyFailedFaces(_) | Self::TooManyFailedFields(_) => 2,
             Self::Photo(_) => 3,
-            Self::Busy => 4,
+            Self::Busy | Self::NoTurn(_) => 4,
             Self::Internal(_) => 5,
         }
     }

@@ -48,6 +48,7 @@ mod sampling;
 mod stored_clients;
 mod throttle;
 mod timing;
+mod trial_queue;
 mod trial_verdict;
 mod trials;
 mod verifier;

@@ -2,6 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use padan_domain::{ClientName, NationalId};
@@ -18,6 +19,7 @@ pub struct Trial {
     running: RunningTrials,
     subjects: [Subject; 3],
     is_repeated: bool,
+    turn: Option<Duration>,
 }
 
 /// The scope of a limit.
@@ -45,20 +47,26 @@ struct Others {
     count: watch::Receiver<u32>,
 }
 
+/// Whom a limit is about.
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum Subject {
+pub(crate) enum Subject {
     ClientAndPerson(ClientName, NationalId),
     Person(NationalId),
     Client(ClientName),
 }
 
+/// The subjects of a trial, in the order of [`Scope`].
+pub(crate) fn subjects(client: &ClientName, nik: &NationalId) -> [Subject; 3] {
+    [
+        Subject::ClientAndPerson(client.clone(), nik.clone()),
+        Subject::Person(nik.clone()),
+        Subject::Client(client.clone()),
+    ]
+}
+
 impl RunningTrials {
     pub(crate) fn add(&self, client: &ClientName, nik: &NationalId) -> AddedTrial {
-        let subjects = [
-            Subject::ClientAndPerson(client.clone(), nik.clone()),
-            Subject::Person(nik.clone()),
-            Subject::Client(client.clone()),
-        ];
+        let subjects = subjects(client, nik);
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let others = subjects.each_ref().map(|subject| {
             let sender = running.entry(subject.clone()).or_insert_with(|| watch::Sender::new(0));
@@ -67,7 +75,10 @@ impl RunningTrials {
             Others { number, count: sender.subscribe() }
         });
         drop(running);
-        AddedTrial { trial: Trial { running: self.clone(), subjects, is_repeated: false }, others }
+        AddedTrial {
+            trial: Trial { running: self.clone(), subjects, is_repeated: false, turn: None },
+            others,
+        }
     }
 }
 
@@ -77,10 +88,11 @@ impl AddedTrial {
         self.others[scope as usize].number
     }
 
-    /// The trial itself.
-    pub(crate) fn begin(self, is_repeated: bool) -> Trial {
+    /// The trial itself. `turn` is how long it waited for its turn.
+    pub(crate) fn begin(self, is_repeated: bool, turn: Option<Duration>) -> Trial {
         let mut trial = self.trial;
         trial.is_repeated = is_repeated;
+        trial.turn = turn;
         trial
     }
 
@@ -99,6 +111,11 @@ impl Trial {
     /// Whether half as many faces as are allowed had failed for the person before.
     pub fn is_repeated(&self) -> bool {
         self.is_repeated
+    }
+
+    /// How long the trial waited until earlier ones had ended; `None` if it did not have to wait.
+    pub(crate) fn turn(&self) -> Option<Duration> {
+        self.turn
     }
 }
 
@@ -141,9 +158,9 @@ mod tests {
         assert_eq!(others(&second), [1, 1, 1]);
         assert_eq!(others(&add("shop", one)), [0, 2, 0]);
         assert_eq!(others(&add("bank", two)), [0, 0, 2]);
-        drop(first.begin(false));
+        drop(first.begin(false, None));
         assert_eq!(others(&add("bank", one)), [1, 1, 1]);
-        let second = second.begin(true);
+        let second = second.begin(true, None);
         assert_eq!((format!("{second:?}").as_str(), second.is_repeated()), ("Trial", true));
         drop(second);
         assert!(running.0.lock().unwrap().is_empty(), "no ended trial is kept");
@@ -153,7 +170,7 @@ mod tests {
     async fn giving_way_ends_when_another_trial_has_ended() {
         let running = RunningTrials::default();
         let (client, nik) = ("bank".parse().unwrap(), "3174011403870000".parse().unwrap());
-        let first = running.add(&client, &nik).begin(false);
+        let first = running.add(&client, &nik).begin(false, None);
         let waiting = tokio::spawn(running.add(&client, &nik).give_way(Scope::Person));
         tokio::task::yield_now().await;
         assert!(!waiting.is_finished());

@@ -8,6 +8,8 @@ use tracing::{Instrument as _, Span};
 pub struct StepTimings {
     /// Looking up the person in the registry.
     pub registry: Option<Duration>,
+    /// Waiting for the turn among the requests for the same person or of the same client, if others came first.
+    pub turn: Option<Duration>,
     /// Looking up the face template in the store.
     pub template: Option<Duration>,
     /// Fetching the portrait from the registry, when there was no current template.
@@ -21,10 +23,14 @@ pub struct StepTimings {
 }
 
 impl StepTimings {
+    /// The name of the step in which a request waits for its turn.
+    pub const TURN: &str = "turn";
+
     /// The steps that ran, by the names that logs and metrics use.
     pub fn steps(&self) -> Vec<(&'static str, Duration)> {
         let own = [
             ("registry", self.registry),
+            (Self::TURN, self.turn),
             ("template", self.template),
             ("portrait", self.portrait),
             ("enrolment", self.enrolment),

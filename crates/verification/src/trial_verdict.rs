@@ -9,14 +9,14 @@ use crate::{config::TrialLimit, error::VerificationError, running_trials::Scope}
 pub(crate) enum TrialVerdict {
     /// It may.
     Admitted,
-    /// Only if one of the running trials of this scope does not fail.
-    Undecided(Scope),
+    /// Only if one of the running trials of this scope does not fail; what would be counted if it failed.
+    Undecided(Scope, Refused),
     /// Too many have failed: the error, and how long until one of them no longer counts.
     Refused(Refused, Duration),
 }
 
 /// What too many of were counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Refused {
     Faces,
     Fields,
@@ -73,14 +73,14 @@ impl TrialVerdict {
         }
         let undecided =
             on().find(|counted| counted.count.saturating_add(counted.others) >= counted.limit.most);
-        undecided.map_or(Self::Admitted, |counted| Self::Undecided(counted.scope))
+        undecided.map_or(Self::Admitted, |counted| Self::Undecided(counted.scope, counted.refused))
     }
 
     /// The stricter of two verdicts.
     pub(crate) fn and(self, other: Self) -> Self {
         match (self, other) {
             (refused @ Self::Refused(..), _) | (_, refused @ Self::Refused(..)) => refused,
-            (undecided @ Self::Undecided(_), _) => undecided,
+            (undecided @ Self::Undecided(..), _) => undecided,
             (Self::Admitted, other) => other,
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     fn running_trials_could_fail() {
         let three = [limit(3, 60)];
         let undecided =
-            |ages: &[i64], others| matches!(verdict(&three, ages, others), TrialVerdict::Undecided(_));
+            |ages: &[i64], others| matches!(verdict(&three, ages, others), TrialVerdict::Undecided(..));
         assert!(!undecided(&[1], 1) && undecided(&[1], 2) && undecided(&[], 3));
         assert_eq!(wait(&verdict(&three, &[1, 2, 3], 5)), Some(57), "they cannot make it better");
     }

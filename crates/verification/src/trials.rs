@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, Clock, NationalId};
 use padan_store::{EventWindow, Store, TrialHistory, TrialQuery};
 use tokio::time::timeout_at;
+use tracing::{Instrument as _, info_span};
 
 pub use crate::running_trials::Trial;
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     deadline::within,
     error::VerificationError,
     running_trials::{AddedTrial, RunningTrials, Scope},
+    trial_queue::TrialQueues,
     trial_verdict::{Counted, Refused, TrialVerdict},
 };
 
@@ -25,6 +27,7 @@ pub(crate) struct Trials {
     store: Store,
     clock: Clock,
     running: RunningTrials,
+    queues: TrialQueues,
 }
 
 /// What a client tries.
@@ -46,6 +49,13 @@ struct PersonLimits {
     failed_fields_long: TrialLimit,
 }
 
+/// The wait of a trial for its turn.
+struct Wait {
+    /// Until when it waits. Later it could not be completed within the request's time.
+    last_turn: Instant,
+    began: Option<Instant>,
+}
+
 impl Trials {
     pub(crate) fn new(config: &Config, store: Store, clock: Clock) -> Self {
         let fields = config.failed_fields;
@@ -61,16 +71,18 @@ impl Trials {
             store,
             clock,
             running: RunningTrials::default(),
+            queues: TrialQueues::default(),
         }
     }
 
     /// Begins a trial. While so many trials are running that a limit would be exceeded if all of them failed, it waits
-    /// until one of them ends. `None` when there is no limit.
+    /// until one of them ends. Those that wait begin in the order in which they came. `None` when there is no limit.
     ///
     /// # Errors
     ///
-    /// [`VerificationError::TooManyFailedFaces`] or [`VerificationError::TooManyFailedFields`] when a limit is reached,
-    /// or no running trial ended before the deadline; [`VerificationError::StoreUnavailable`].
+    /// [`VerificationError::TooManyFailedFaces`] or [`VerificationError::TooManyFailedFields`] when a limit is reached;
+    /// [`VerificationError::NoTurn`] when it still waits after three quarters of the time;
+    /// [`VerificationError::StoreUnavailable`].
     pub(crate) async fn begin(
         &self,
         kind: TrialKind,
@@ -81,19 +93,26 @@ impl Trials {
         if !self.limits.are_on(kind) && !self.client_failures.are_limited() {
             return Ok(None);
         }
+        let mut arrival = self.queues.arrive(client, nik, kind.limits());
+        let mut wait = Wait::until(deadline);
         loop {
+            if !arrival.is_first() {
+                wait.on(arrival.turn()).await?;
+            }
             let added = self.running.add(client, nik);
             let of_client =
                 self.client_failures.verdict(client, added.others(Scope::Client), deadline).await?;
             let (of_person, is_repeated) = self.judge(kind, client, nik, &added, deadline).await?;
-            let scope = match of_client.and(of_person) {
-                TrialVerdict::Admitted => return Ok(Some(added.begin(is_repeated))),
-                TrialVerdict::Refused(refused, wait) => return Err(refused.error(wait)),
-                TrialVerdict::Undecided(scope) => scope,
-            };
-            if timeout_at(deadline.into(), added.give_way(scope)).await.is_err() {
-                let refused = if kind == TrialKind::Face { Refused::Faces } else { Refused::Fields };
-                return Err(refused.error(Duration::ZERO));
+            match of_client.and(of_person) {
+                TrialVerdict::Admitted => return Ok(Some(added.begin(is_repeated, wait.taken()))),
+                TrialVerdict::Refused(refused, wait) => {
+                    arrival.dismiss();
+                    return Err(refused.error(wait));
+                }
+                TrialVerdict::Undecided(scope, refused) => {
+                    arrival.line_up(scope, refused);
+                    wait.on(added.give_way(scope)).await?;
+                }
             }
         }
     }
@@ -117,6 +136,41 @@ impl Trials {
             .map_err(VerificationError::StoreUnavailable)?;
         let counted = self.limits.count(kind, &history, added, now);
         Ok((TrialVerdict::of(&counted, now), self.limits.are_half_used(&history)))
+    }
+}
+
+impl TrialKind {
+    /// What limits this kind of trial.
+    fn limits(self) -> &'static [(Scope, Refused)] {
+        const ALL: [(Scope, Refused); 4] = [
+            (Scope::ClientAndPerson, Refused::Fields),
+            (Scope::Client, Refused::Fields),
+            (Scope::ClientAndPerson, Refused::Faces),
+            (Scope::Person, Refused::Faces),
+        ];
+        match self {
+            Self::Face => &ALL,
+            Self::Fields => &ALL[..2],
+        }
+    }
+}
+
+impl Wait {
+    fn until(deadline: Instant) -> Self {
+        let now = Instant::now();
+        Self { last_turn: now + deadline.saturating_duration_since(now).mul_f64(0.75), began: None }
+    }
+
+    /// Waits for a step, and until the last turn at most.
+    async fn on(&mut self, step: impl Future<Output = ()>) -> Result<(), VerificationError> {
+        let began = *self.began.get_or_insert_with(Instant::now);
+        let in_time = timeout_at(self.last_turn.into(), step).instrument(info_span!("turn")).await;
+        in_time.map_err(|_| VerificationError::NoTurn(began.elapsed()))
+    }
+
+    /// How long it took; `None` if there was no wait.
+    fn taken(&self) -> Option<Duration> {
+        self.began.map(|began| began.elapsed())
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     face::{FaceOutcome, FaceRequest},
     samples::{Sampled, Samples},
     timing::{StepTimings, timed},
-    trials::{TrialKind, Trials},
+    trials::{Trial, TrialKind, Trials},
 };
 
 /// Verifies people. A process has one, and all its requests share it.
@@ -153,6 +153,7 @@ impl Verifier {
         );
         let citizen = citizen.map_err(VerificationError::RegistryUnavailable)?;
         let trial = trial?;
+        timings.turn = trial.as_ref().and_then(Trial::turn);
         // Like the other results, that of the name counts only for an active record.
         let name_match = citizen
             .as_ref()
@@ -196,6 +197,7 @@ impl Verifier {
         );
         let record = record.map_err(VerificationError::RegistryUnavailable)?;
         let trial = trial?;
+        timings.turn = trial.as_ref().and_then(Trial::turn);
         let judged = basic::judge_fields(record.as_ref(), &request, &self.parts.config.names);
         Ok(BasicOutcome { timings, trial, ..judged })
     }
@@ -272,7 +274,12 @@ impl Verifier {
             probe(engine, request.photo, deadline).instrument(info_span!("probe")),
         );
         let (reference, probe) = both(reference, probe)?;
-        *timings = StepTimings { registry: timings.registry, probe: Some(probe.timings), ..enrolment };
+        *timings = StepTimings {
+            registry: timings.registry,
+            turn: timings.turn,
+            probe: Some(probe.timings),
+            ..enrolment
+        };
         reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
             compared(engine, &reference, &probe.embedding)
         })

@@ -1,6 +1,6 @@
 //! Callers that find something out by trying: fields, NIKs and faces.
 
-use std::{thread, time::Duration};
+use std::{sync::Mutex, thread, time::Duration};
 
 use serde_json::Value;
 
@@ -231,4 +231,58 @@ fn a_step_that_contradicts_the_pass_mark_is_refused() {
     let checked = service.command(&["config", "check", "--set", "verification.percentage_step=10"]);
     let stderr = String::from_utf8(checked.stderr).unwrap();
     assert!(!checked.status.success() && stderr.contains("75 must be a multiple"), "{stderr}");
+}
+
+/// Integrators test with one person. None of their requests fails, so none is refused for failures.
+#[test]
+fn requests_for_one_person_wait_for_their_turn_in_the_order_in_which_they_came() {
+    let service = TestService::with("[verification]\nfailed_faces = { most = 1, window_seconds = 900 }\n");
+    let ended = Mutex::new(Vec::new());
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    thread::scope(|scope| {
+        for number in 0..10 {
+            let (service, ended) = (&service, &ended);
+            scope.spawn(move || {
+                let answer = service.verify(&Claim::matching());
+                assert_eq!(answer.reason_code, "VERIFIED");
+                ended.lock().unwrap().push(number);
+            });
+            thread::sleep(Duration::from_millis(30));
+        }
+    });
+    let ended = ended.into_inner().unwrap();
+    assert!(ended.is_sorted(), "{ended:?}");
+    let log = service.logged();
+    let waited = log.lines().filter(|line| line.contains("turn=")).count();
+    assert!(waited >= 5, "{waited} requests have logged the wait for their turn");
+    let (_, metrics) = service.get_from_operators("/metrics");
+    assert!(metrics.contains("padan_verification_step_duration_seconds_count{step=\"turn\"}"), "{metrics}");
+}
+
+#[test]
+fn a_request_whose_turn_does_not_come_in_time_is_refused_for_load_and_not_for_failures() {
+    let service = TestService::with(
+        "[verification]\nbudget_ms = 2400\nfailed_faces = { most = 1, window_seconds = 900 }\n\
+         [http]\nsaturated_seconds = 1\n",
+    );
+    assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+    let answers: Vec<_> = thread::scope(|scope| {
+        let requests: Vec<_> = (0..100).map(|_| scope.spawn(|| service.verify(&Claim::matching()))).collect();
+        requests.into_iter().map(|request| request.join().unwrap()).collect()
+    });
+    let (verified, refused) = (count(&answers, "VERIFIED"), count(&answers, "OVERLOADED"));
+    assert!(verified > 0 && refused > 0, "{verified} {refused}");
+    // A busy machine may not connect to the registry in time, but nothing here has failed or is wrong with the store.
+    let busy = count(&answers, "REGISTRY_UNAVAILABLE");
+    let codes = || answers.iter().map(|answer| &answer.reason_code).collect::<Vec<_>>();
+    assert_eq!(verified + refused + busy, answers.len(), "{:?}", codes());
+    // The service as a whole is not full, so a balancer must not be told so.
+    for _ in 0..12 {
+        let (_, ready) = service.get_from_operators("/readyz");
+        assert!(!ready.contains("capacity"), "{ready}");
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (_, metrics) = service.get_from_operators("/metrics");
+    let line = format!("padan_client_refusals_total{{client=\"bank\",reason=\"turn\"}} {refused}");
+    assert!(metrics.contains(&line), "{line} is not in {metrics}");
 }

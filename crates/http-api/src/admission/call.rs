@@ -9,7 +9,7 @@ use actix_web::{
     },
 };
 use padan_domain::{ClientName, ReasonCode};
-use padan_verification::{AuditEvent, Caller, QuotaState, RequestEnding, Verifier};
+use padan_verification::{AuditEvent, Caller, QuotaState, RequestEnding, StepTimings, Verifier};
 
 use crate::{
     answer::{respond, respond_with_cause},
@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     status::status_of,
     verification::{Findings, Verdict, Verification},
-    visit::Visit,
+    visit::{OwnLoad, Visit},
 };
 
 /// A call that was admitted, until it is answered.
@@ -153,6 +153,12 @@ impl<V: Verification> IdentifiedCall<V> {
             }
             Err(refusal) => {
                 let is_audited = is_audited(&refusal);
+                if let Some(waited) = refusal.turn() {
+                    self.visit.update(|record| {
+                        record.steps = vec![(StepTimings::TURN, waited)];
+                        record.own_load = Some(OwnLoad::Turn);
+                    });
+                }
                 (refused::<V>(&refusal, &self.findings), refusal.reason(), None, is_audited)
             }
         };

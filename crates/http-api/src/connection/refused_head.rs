@@ -70,7 +70,7 @@ impl RefusedHead {
             client: None,
             is_miss: false,
             is_repeated_face: false,
-            is_over_share: false,
+            own_load: None,
         });
         tracing::info!(id = id.recorded(), reason = reason.as_str(), "refused a head");
         Self {
