@@ -95,8 +95,8 @@ reason_codes! {
     BodyTooLarge => "BODY_TOO_LARGE", "Request body is too large";
     /// The request has more or longer headers than the server reads.
     HeadersTooLarge => "HEADERS_TOO_LARGE", "Request has more than 96 headers, or headers above 128 KB";
-    /// The request's body is not a multipart form.
-    UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data";
+    /// The request's body is neither a multipart form nor JSON.
+    UnsupportedMediaType => "UNSUPPORTED_MEDIA_TYPE", "Content-Type must be multipart/form-data or application/json";
     /// The photo is neither PNG nor JPEG.
     UnsupportedImage => "UNSUPPORTED_IMAGE", "face_image must be PNG or JPEG";
     /// Too many faces have failed or were compared for this person.

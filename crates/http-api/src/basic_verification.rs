@@ -73,6 +73,8 @@ impl Verification for BasicVerification {
     type Claims = BasicRequest;
     type Body = BasicAnswer;
 
+    const PHOTOS: &'static [&'static str] = &[];
+
     fn fields() -> Vec<&'static str> {
         BasicField::ALL.iter().map(|field| field.as_str()).chain(["nik"]).collect()
     }
@@ -136,6 +138,10 @@ impl Verification for BasicVerification {
     fn docs() -> EndpointDocs {
         let nik = text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$"));
         let form = ObjectBuilder::new().property("nik", nik).required("nik");
+        let form: Schema = BasicField::ALL
+            .iter()
+            .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
+            .into();
         EndpointDocs {
             summary: "Basic verification",
             description: "Compares claims about a person with the civil registry, without a face. `nik` is \
@@ -147,10 +153,8 @@ impl Verification for BasicVerification {
                           the fields as well. `no_kk` and `mother_maiden_name` are compared only for clients to which \
                           they were granted.",
             operation_id: "verifyFields",
-            form: BasicField::ALL
-                .iter()
-                .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
-                .into(),
+            form: form.clone(),
+            json: form,
             answer: "BasicAnswer",
             schemas: vec![("BasicAnswer", answer_schema().into())],
             reasons: REASONS,

@@ -12,6 +12,8 @@ pub struct EndpointDocs {
     pub(crate) operation_id: &'static str,
     /// The fields of its form.
     pub(crate) form: Schema,
+    /// The same fields in JSON.
+    pub(crate) json: Schema,
     /// The name of the schema of an answer with a result.
     pub(crate) answer: &'static str,
     /// That schema, and those that it refers to, by name.
@@ -31,4 +33,10 @@ pub(crate) fn text_field(description: &str) -> ObjectBuilder {
 /// A photo in a form.
 pub(crate) fn photo_field(description: &str) -> ObjectBuilder {
     text_field(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+}
+
+/// A photo in JSON.
+pub(crate) fn base64_photo_field(description: &str) -> ObjectBuilder {
+    text_field(&format!("{description} In base64; line breaks and a `data:` prefix are ignored."))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Byte)))
 }

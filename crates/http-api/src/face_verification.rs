@@ -5,10 +5,13 @@ use padan_domain::{
 use padan_verification::{Caller, FaceOutcome, FaceRequest, VerificationError, Verifier};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::{PartialSchema as _, ToSchema, openapi::ObjectBuilder};
+use utoipa::{
+    PartialSchema as _, ToSchema,
+    openapi::{ObjectBuilder, Schema},
+};
 
 use crate::{
-    endpoint_docs::{EndpointDocs, photo_field, text_field},
+    endpoint_docs::{EndpointDocs, base64_photo_field, photo_field, text_field},
     form::Form,
     percentage_number::PercentageNumber,
     refusal::Refusal,
@@ -102,6 +105,8 @@ impl Verification for FaceVerification {
     type Claims = FaceRequest;
     type Body = FaceAnswer;
 
+    const PHOTOS: &'static [&'static str] = &["face_image"];
+
     fn fields() -> Vec<&'static str> {
         FIELDS.to_vec()
     }
@@ -154,15 +159,6 @@ impl Verification for FaceVerification {
     }
 
     fn docs() -> EndpointDocs {
-        let form = ObjectBuilder::new()
-            .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
-            .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
-            .property(
-                "date_of_birth",
-                text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
-                    .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
-            )
-            .property("face_image", photo_field("The selfie, PNG or JPEG."));
         EndpointDocs {
             summary: "Face Verification (KTP)",
             description: "Compares name, date of birth and face with the civil registry. Each is compared even when \
@@ -171,13 +167,28 @@ impl Verification for FaceVerification {
                           not rounded. A photo that cannot be compared is refused with 400, unless the NIK is unknown or \
                           its record is not active.",
             operation_id: "verifyFace",
-            form: FIELDS.into_iter().fold(form, ObjectBuilder::required).into(),
+            form: form(photo_field),
+            json: form(base64_photo_field),
             answer: "FaceAnswer",
             schemas: vec![("FaceAnswer", FaceAnswer::schema()), ("FaceResult", FaceResult::schema())],
             reasons: REASONS,
             example,
         }
     }
+}
+
+/// The fields of the form, with its photo as `photo` describes it.
+fn form(photo: fn(&str) -> ObjectBuilder) -> Schema {
+    let form = ObjectBuilder::new()
+        .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
+        .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
+        .property(
+            "date_of_birth",
+            text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
+                .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
+        )
+        .property("face_image", photo("The selfie, PNG or JPEG."));
+    FIELDS.into_iter().fold(form, ObjectBuilder::required).into()
 }
 
 /// An example body for each reason with a result.

@@ -11,36 +11,66 @@ use crate::{
     body_memory::HeldMemory,
     charset::{self, CharsetFault},
     inflate::inflate,
+    json_form,
     multipart::{self, MalformedMultipart, NoBoundary, Part, shown_encoding},
     refusal::Refusal,
 };
 
-/// A multipart form, read whole. Parts may come in any order; parts of unknown names are ignored.
+/// A form in multipart or JSON, read whole. Fields may come in any order; those of unknown names are ignored.
 pub struct Form(Vec<Field>);
 
-/// A part of a known name, decoded.
-struct Field {
-    name: String,
-    charset: Option<String>,
-    data: Bytes,
+/// The names of the fields that a form may have, each once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FieldNames<'a> {
+    pub(crate) all: &'a [&'static str],
+    /// Those that are photos, which JSON has in base64.
+    pub(crate) files: &'a [&'static str],
+}
+
+/// A field of a known name, decoded.
+pub(crate) struct Field {
+    pub(crate) name: String,
+    /// The charset of its text.
+    pub(crate) charset: Option<String>,
+    /// `None` for null in JSON.
+    pub(crate) data: Option<Bytes>,
+}
+
+/// How a body is divided into fields.
+enum BodyFormat {
+    Multipart { boundary: String },
+    Json,
 }
 
 impl Form {
     /// Longer than any field's value. A longer text is refused without being decoded.
-    const MAX_TEXT_BYTES: usize = 4096;
+    pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
-    /// Reads the form from the body of a request. Each field in `known` may occur once.
-    pub(crate) async fn read(body: &Body, request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
+    /// Reads the form from the body of a request.
+    pub(crate) async fn read(
+        body: &Body,
+        request: &HttpRequest,
+        names: FieldNames<'_>,
+    ) -> Result<Self, Refusal> {
         let mut bytes = body.read(request).await?;
-        let boundary = boundary(request)?;
+        let format = body_format(request)?;
         if content_encoding(request)? == ContentEncoding::Gzip {
             bytes = inflate(body, bytes).await?;
         }
         if bytes.is_empty() {
             return Err(MalformedMultipart::NoBody.into());
         }
-        let parts = multipart::parts(&bytes, &boundary)?;
-        Self::of(parts, known, || body.reservation())
+        match format {
+            BodyFormat::Multipart { boundary } => {
+                Self::of(multipart::parts(&bytes, &boundary)?, names.all, || body.reservation())
+            }
+            BodyFormat::Json => json_form::fields(&bytes, names, &|| body.reservation()).map(Self),
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_fields(fields: Vec<Field>) -> Self {
+        Self(fields)
     }
 
     /// `reservation` gives the memory for a decoded part.
@@ -59,7 +89,7 @@ impl Form {
             reserve(&mut memory, part.decoding_bytes())?;
             let data = part.decoded(memory)?;
             let charset = part.text_charset();
-            Ok(Field { name: part.name, charset, data })
+            Ok(Field { name: part.name, charset, data: Some(data) })
         });
         fields.collect::<Result<_, _>>().map(Self)
     }
@@ -73,22 +103,23 @@ impl Form {
         self.optional(field, parse)?.ok_or_else(|| FieldFault::Missing.of(field))
     }
 
-    /// Parses an optional text field. A field that was sent empty goes to its parser as well: a claim that cannot be
-    /// compared must not pass as a claim that was not made.
+    /// Parses an optional text field. A field that was sent empty goes to its parser as well, and null is refused: a
+    /// claim that cannot be compared must not pass as a claim that was not made.
     pub(crate) fn optional<T>(
         &self,
         field: &str,
         parse: impl FnOnce(&str) -> Result<T, FieldFault>,
     ) -> Result<Option<T>, Refusal> {
-        let Some(part) = self.part(field) else {
+        let Some(sent) = self.field(field) else {
             return Ok(None);
         };
-        let parsed = match part.data.len() {
-            0..=Self::MAX_TEXT_BYTES => match charset::decode(&part.data, part.charset.as_deref()) {
+        let data = sent.data.as_ref().ok_or_else(|| FieldFault::Missing.of(field))?;
+        let parsed = match data.len() {
+            0..=Self::MAX_TEXT_BYTES => match charset::decode(data, sent.charset.as_deref()) {
                 Ok(text) => parse(&text),
                 Err(CharsetFault::Invalid) => Err(FieldFault::Malformed),
                 Err(CharsetFault::Unknown) => {
-                    let charset = shown_encoding(part.charset.as_deref().unwrap_or_default());
+                    let charset = shown_encoding(sent.charset.as_deref().unwrap_or_default());
                     return Err(MalformedMultipart::UnsupportedCharset(charset).into());
                 }
             },
@@ -99,13 +130,13 @@ impl Form {
 
     /// The bytes of a required file.
     pub(crate) fn required_file(&self, field: &str) -> Result<Bytes, Refusal> {
-        self.part(field)
-            .map(|part| part.data.clone())
+        self.field(field)
+            .and_then(|field| field.data.clone())
             .filter(|data| !data.is_empty())
             .ok_or_else(|| Refusal::missing(field))
     }
 
-    fn part(&self, name: &str) -> Option<&Field> {
+    fn field(&self, name: &str) -> Option<&Field> {
         self.0.iter().find(|field| field.name == name)
     }
 }
@@ -161,15 +192,31 @@ impl From<InvalidFieldText> for FieldFault {
     }
 }
 
-/// The boundary of a multipart form. Every other body is refused.
-fn boundary(request: &HttpRequest) -> Result<String, Refusal> {
+/// The format that the Content-Type names. Every format but multipart and JSON is refused.
+fn body_format(request: &HttpRequest) -> Result<BodyFormat, Refusal> {
     let unsupported = || Refusal::new(ReasonCode::UnsupportedMediaType);
     let content_type = request.headers().get(CONTENT_TYPE).ok_or_else(unsupported)?;
     let content_type = String::from_utf8_lossy(content_type.as_bytes());
-    multipart::boundary(&content_type).map_err(|fault| match fault {
+    let (kind, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
+    if kind.trim().eq_ignore_ascii_case("application/json") {
+        return json_charset(parameters).map(|()| BodyFormat::Json);
+    }
+    let boundary = multipart::boundary(&content_type).map_err(|fault| match fault {
         NoBoundary::AnotherType => unsupported(),
         NoBoundary::Malformed(fault) => fault.into(),
-    })
+    })?;
+    Ok(BodyFormat::Multipart { boundary })
+}
+
+/// Checks that JSON is in UTF-8, the only charset that it has. Other parameters are ignored.
+fn json_charset(parameters: &str) -> Result<(), Refusal> {
+    match multipart::parameter(parameters, "charset")
+        .map(|charset| charset.trim().to_ascii_lowercase())
+        .as_deref()
+    {
+        None | Some("" | "utf-8" | "utf8" | "us-ascii") => Ok(()),
+        Some(other) => Err(Refusal::unsupported_json_charset(&shown_encoding(other))),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@ use padan_verification::Verifier;
 
 use crate::{
     admission::{Admission, AdmittedCall, Answer},
-    form::Form,
+    form::{FieldNames, Form},
     refusal::Refusal,
     verification::{Verdict, Verification},
     visit::Visit,
@@ -30,7 +30,8 @@ async fn verify<V: Verification>(
     request: &HttpRequest,
     verifier: &Verifier,
 ) -> Result<Verdict<V::Body>, Refusal> {
-    let form = Form::read(call.body(), request, &V::fields()).await?;
+    let names = FieldNames { all: &V::fields(), files: V::PHOTOS };
+    let form = Form::read(call.body(), request, names).await?;
     let (caller, findings) = call.caller_and_findings();
     let claims = V::parse(&form, caller, verifier, findings)?;
     Ok(V::verify(verifier, claims).await?)

@@ -40,6 +40,7 @@ mod form;
 mod handler;
 mod in_flight;
 mod inflate;
+mod json_form;
 mod limits;
 mod link;
 mod listener;

@@ -4,8 +4,11 @@ mod transfer;
 use actix_web::web::Bytes;
 use memchr::memmem;
 
-pub(crate) use self::fault::{MalformedMultipart, shown_encoding};
 use self::transfer::TransferEncoding;
+pub(crate) use self::{
+    fault::{MalformedMultipart, shown_encoding},
+    transfer::{base64_decoding_bytes, decode_base64},
+};
 use crate::body_memory::HeldMemory;
 
 /// One part of a form. Its data shares the buffer of the body.
@@ -200,7 +203,7 @@ impl PartHeaders {
 }
 
 /// The value of a parameter in `a=b; c="d"`. Names are case-insensitive; a quoted value may contain any character.
-fn parameter(parameters: &str, wanted: &str) -> Option<String> {
+pub(crate) fn parameter(parameters: &str, wanted: &str) -> Option<String> {
     let mut rest = parameters;
     loop {
         rest = rest.trim_start_matches([';', ' ', '\t']);

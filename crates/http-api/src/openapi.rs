@@ -68,9 +68,12 @@ fn info() -> Info {
              sixteen digits, in a row or apart, may hold a NIK: it is echoed and not recorded, and \
              `Recorded-Request-Id` has the id of the request in the service's records. A UUID is recorded unless its \
              digits read like a NIK.\n\n\
-             A form is `multipart/form-data` of at most 16 MiB. Its parts may come in any order. Text is read in the \
-             charset of its part, or as UTF-8. A part may have `Content-Transfer-Encoding` base64 or \
-             quoted-printable, and the body `Content-Encoding` gzip. A request may have 96 headers. The format of a \
+             A form is `multipart/form-data` or `application/json`, of at most 16 MiB. Its fields may come in any order, \
+             each once; others are ignored. In multipart, text is read in the \
+             charset of its part, or as UTF-8, and a part may have `Content-Transfer-Encoding` base64 or \
+             quoted-printable. JSON is an object in UTF-8 with a string for each field, photos in base64, which \
+             count with their length as sent; a field that is null is missing, and not one that was left out. The body may have \
+             `Content-Encoding` gzip. A request may have 96 headers. The format of a \
              photo is recognised by its bytes. Problems are reported in the order: credentials, the client's rate, \
              its other rules (403), a full service, the client's quota, size and form of the body, the text fields in \
              their order, the photo's format, the registry, the service's own database, too many failed attempts, \
@@ -113,7 +116,7 @@ fn post(docs: &EndpointDocs) -> PathItem {
         .operation_id(Some(docs.operation_id))
         .security(SecurityRequirement::new("basic", [""; 0]).add("api_key", [""; 0]))
         .parameter(own_request_id())
-        .request_body(Some(form(docs.form.clone())))
+        .request_body(Some(form(docs)))
         .responses(responses(docs))
         .build();
     PathItem::new(HttpMethod::Post, operation)
@@ -128,9 +131,11 @@ fn own_request_id() -> Parameter {
         .build()
 }
 
-fn form(schema: Schema) -> RequestBody {
+fn form(docs: &EndpointDocs) -> RequestBody {
+    let content = |schema: &Schema| ContentBuilder::new().schema(Some(schema.clone())).build();
     RequestBodyBuilder::new()
-        .content("multipart/form-data", ContentBuilder::new().schema(Some(schema)).build())
+        .content("multipart/form-data", content(&docs.form))
+        .content("application/json", content(&docs.json))
         .required(Some(utoipa::openapi::Required::True))
         .build()
 }

@@ -57,13 +57,19 @@ impl Refusal {
     }
 
     /// The body is malformed, for the reason that the text names.
-    pub(crate) fn malformed(text: &'static str) -> Self {
+    pub(crate) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), ..Self::new(ReasonCode::MalformedForm) }
     }
 
     /// The body is compressed in a way that is not supported.
     pub(crate) fn unsupported_encoding(encoding: &str) -> Self {
         let text = format!("Content-Encoding {encoding} is not supported: send gzip or none");
+        Self { text: text.into(), ..Self::new(ReasonCode::UnsupportedMediaType) }
+    }
+
+    /// JSON is in a charset that it does not have.
+    pub(crate) fn unsupported_json_charset(charset: &str) -> Self {
+        let text = format!("charset {charset} of JSON is not supported: send UTF-8");
         Self { text: text.into(), ..Self::new(ReasonCode::UnsupportedMediaType) }
     }
 

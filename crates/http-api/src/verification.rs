@@ -21,6 +21,9 @@ pub trait Verification: Sized + 'static {
     /// The fields of the form, each of which may be sent once.
     fn fields() -> Vec<&'static str>;
 
+    /// Those fields that are photos.
+    const PHOTOS: &'static [&'static str];
+
     /// Parses the form in the order of its fields in the OpenAPI document. Each parsed value goes into `findings` as
     /// soon as it is parsed, so that the audit row of a refused request has it.
     ///

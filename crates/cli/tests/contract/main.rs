@@ -13,6 +13,8 @@ mod connections;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod json;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log;

@@ -17,7 +17,7 @@ use actix_web::{
 use super::*;
 use crate::{
     config::{BodyLimits, ConnectionTimes, TcpKeepalive},
-    form::Form,
+    form::{FieldNames, Form},
     listener::Listener,
 };
 
@@ -101,8 +101,10 @@ async fn panics_with_data(request: HttpRequest) -> Result<&'static str, Refusal>
     panic!("cannot handle {query}")
 }
 
+const NIK: FieldNames<'_> = FieldNames { all: &["nik"], files: &[] };
+
 async fn reads_a_form(request: HttpRequest, visit: Visit) -> Result<HttpResponse, Refusal> {
-    let form = Form::read(visit.body(), &request, &["nik"]).await?;
+    let form = Form::read(visit.body(), &request, NIK).await?;
     let nik = form.required("nik", |text| Ok(text.to_owned()))?;
     Ok(crate::answer::respond(padan_domain::ReasonCode::Verified, &nik))
 }
@@ -118,7 +120,7 @@ static QUEUE: Mutex<Vec<Bytes>> = Mutex::new(Vec::new());
 
 /// Puts a file into the queue and waits for the result, as the handlers of photos do.
 async fn queues_a_file(request: HttpRequest, visit: Visit) -> Result<&'static str, Refusal> {
-    let form = Form::read(visit.body(), &request, &["nik"]).await?;
+    let form = Form::read(visit.body(), &request, NIK).await?;
     let file = form.required_file("nik")?;
     drop(form);
     QUEUE.lock().unwrap().push(file);
@@ -442,11 +444,24 @@ async fn a_body_that_does_not_come_is_408_and_one_that_ends_early_400() {
 }
 
 #[actix_web::test]
-async fn only_a_multipart_form_is_taken() {
+async fn only_multipart_and_json_are_taken() {
     let served = serve();
     let other_type = Code::UnsupportedMediaType.reason();
     for (headers, status, reason, text) in [
-        ("Content-Type: application/json\r\n", "415", Code::UnsupportedMediaType, other_type),
+        ("Content-Type: application/problem+json\r\n", "415", Code::UnsupportedMediaType, other_type),
+        ("Content-Type: application/json, text/plain\r\n", "415", Code::UnsupportedMediaType, other_type),
+        (
+            "Content-Type: application/json; charset=\"UTF-16\"\r\n",
+            "415",
+            Code::UnsupportedMediaType,
+            "charset utf-16 of JSON is not supported: send UTF-8",
+        ),
+        (
+            "Content-Type: Application/JSON ; version=1; Charset=UTF-8\r\n",
+            "400",
+            Code::MalformedForm,
+            "Malformed JSON at line 1, column 2",
+        ),
         ("", "415", Code::UnsupportedMediaType, other_type),
         ("Content-Type: multipart/mixed; boundary=b\r\n", "415", Code::UnsupportedMediaType, other_type),
         (

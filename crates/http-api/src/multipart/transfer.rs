@@ -38,11 +38,11 @@ impl TransferEncoding {
         }
     }
 
-    /// The most bytes of memory that decoding of `length` bytes needs. For base64 there is a copy without line ends.
+    /// The most bytes of memory that decoding of `length` bytes needs.
     pub(super) fn decoding_bytes(self, length: usize) -> usize {
         match self {
             Self::None => 0,
-            Self::Base64 => 2 * length,
+            Self::Base64 => base64_decoding_bytes(length),
             Self::QuotedPrintable => length,
         }
     }
@@ -58,6 +58,18 @@ impl TransferEncoding {
         memory.shrink_to(decoded.capacity());
         Ok(memory.holding(decoded))
     }
+}
+
+/// The most bytes of memory that decoding of `length` characters needs: there is a copy without line ends.
+pub(crate) const fn base64_decoding_bytes(length: usize) -> usize {
+    2 * length
+}
+
+/// Decodes base64 in lines of any length. `memory` was reserved for it.
+pub(crate) fn decode_base64(data: &[u8], mut memory: HeldMemory) -> Option<Bytes> {
+    let decoded = base64(data)?;
+    memory.shrink_to(decoded.capacity());
+    Some(memory.holding(decoded))
 }
 
 /// Refuses a part that is compressed by itself.
