@@ -40,6 +40,8 @@ pub enum Endpoint {
     FaceVerification,
     /// Compares text fields with the registry.
     Verification,
+    /// Compares the faces in two photos that the client sends.
+    FaceMatch,
 }
 
 /// A rate limit: the mean number of requests a second, and the number that may come at once. Each process counts its
@@ -110,13 +112,14 @@ pub fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 2] = [Self::FaceVerification, Self::Verification];
+    pub const ALL: [Self; 3] = [Self::FaceVerification, Self::Verification, Self::FaceMatch];
 
     /// The name in settings, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FaceVerification => "face-verification",
             Self::Verification => "verification",
+            Self::FaceMatch => "face-match",
         }
     }
 }

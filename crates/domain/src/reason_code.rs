@@ -47,6 +47,18 @@ reason_codes! {
     NoReferencePhoto => "NO_REFERENCE_PHOTO", "No reference photo for this NIK";
     /// The faces are less similar than the pass mark.
     FaceMismatch => "FACE_MISMATCH", "Selfie image does not pass the threshold";
+    /// The two faces match.
+    FacesMatch => "MATCH", "match";
+    /// The two faces are less similar than the pass mark.
+    FacesDiffer => "NOT_MATCH", "not match";
+    /// No face was found in the captured photo.
+    NoFaceCaptured => "NO_FACE_CAPTURED_IMG", "no face detected in captured_image";
+    /// No face was found in the stored photo.
+    NoFaceStored => "NO_FACE_STORED_IMG", "no face detected in stored_image";
+    /// It is not clear which of several faces in the captured photo is meant.
+    ManyFacesCaptured => "MANY_FACES_CAPTURED_IMG", "many faces detected in captured_image";
+    /// It is not clear which of several faces in the stored photo is meant.
+    ManyFacesStored => "MANY_FACES_STORED_IMG", "many faces detected in stored_image";
     /// The NIK is not 16 digits.
     InvalidNik => "INVALID_NIK", "Invalid NIK number format";
     /// The name has no letter or digit, or is too long.

@@ -1,7 +1,5 @@
 use padan_domain::{Endpoint, PersonName, ReasonCode};
-use padan_verification::{
-    BasicField, BasicOutcome, BasicRequest, Caller, FieldText, FieldValue, VerificationError, Verifier,
-};
+use padan_verification::{BasicField, BasicOutcome, BasicRequest, Caller, FieldText, FieldValue, Verifier};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 use utoipa::openapi::{
@@ -107,10 +105,7 @@ impl Verification for BasicVerification {
         Ok(request)
     }
 
-    async fn verify(
-        verifier: &Verifier,
-        claims: BasicRequest,
-    ) -> Result<Verdict<BasicAnswer>, VerificationError> {
+    async fn verify(verifier: &Verifier, claims: BasicRequest) -> Result<Verdict<BasicAnswer>, Refusal> {
         let mut outcome = verifier.verify_fields(claims, verifier.deadline()).await?;
         let trial = outcome.trial.take();
         Ok(Verdict {
@@ -129,10 +124,10 @@ impl Verification for BasicVerification {
         })
     }
 
-    fn outage(reason: ReasonCode, findings: &Findings) -> BasicAnswer {
+    fn outage(reason: ReasonCode, findings: &Findings) -> Option<BasicAnswer> {
         let was_sent = |field: &&BasicField| findings.fields.iter().any(|(name, _)| *name == field.as_str());
         let sent: Vec<_> = BasicField::ALL.iter().filter(was_sent).copied().collect();
-        BasicAnswer::from(BasicOutcome::unavailable(reason, &sent))
+        Some(BasicAnswer::from(BasicOutcome::unavailable(reason, &sent)))
     }
 
     fn docs() -> EndpointDocs {

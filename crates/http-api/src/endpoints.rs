@@ -2,13 +2,16 @@ use actix_web::{Route, web};
 use padan_domain::Endpoint;
 
 use crate::{
-    basic_verification::BasicVerification, endpoint_docs::EndpointDocs, face_verification::FaceVerification,
-    handler::handle, verification::Verification,
+    basic_verification::BasicVerification, endpoint_docs::EndpointDocs, face_match::FaceMatch,
+    face_verification::FaceVerification, handler::handle, verification::Verification,
 };
 
 /// The audited endpoints. A new one is listed here.
-pub(crate) const AUDITED: [AuditedEndpoint; 2] =
-    [AuditedEndpoint::of::<FaceVerification>(), AuditedEndpoint::of::<BasicVerification>()];
+pub(crate) const AUDITED: [AuditedEndpoint; 3] = [
+    AuditedEndpoint::of::<FaceVerification>(),
+    AuditedEndpoint::of::<BasicVerification>(),
+    AuditedEndpoint::of::<FaceMatch>(),
+];
 
 /// What routes and documents need to know of an audited endpoint.
 pub(crate) struct AuditedEndpoint {

@@ -1,8 +1,7 @@
 use padan_domain::{
-    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, Photo, ReasonCode,
-    judge,
+    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, ReasonCode, judge,
 };
-use padan_verification::{Caller, FaceOutcome, FaceRequest, VerificationError, Verifier};
+use padan_verification::{Caller, FaceOutcome, FaceRequest, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -124,17 +123,13 @@ impl Verification for FaceVerification {
             nik,
             name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
             date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
-            photo: Photo::try_from(form.required_file("face_image")?)
-                .map_err(|_| Refusal::new(ReasonCode::UnsupportedImage))?,
+            photo: form.required_photo("face_image")?,
         };
         findings.nik_plausible = Some(request.nik_is_plausible());
         Ok(request)
     }
 
-    async fn verify(
-        verifier: &Verifier,
-        claims: FaceRequest,
-    ) -> Result<Verdict<FaceAnswer>, VerificationError> {
+    async fn verify(verifier: &Verifier, claims: FaceRequest) -> Result<Verdict<FaceAnswer>, Refusal> {
         let FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial } =
             verifier.verify_face(claims, verifier.deadline()).await?;
         let results = &decision.results;
@@ -154,8 +149,8 @@ impl Verification for FaceVerification {
         })
     }
 
-    fn outage(reason: ReasonCode, _: &Findings) -> FaceAnswer {
-        FaceAnswer::from(&Decision::unavailable(reason))
+    fn outage(reason: ReasonCode, _: &Findings) -> Option<FaceAnswer> {
+        Some(FaceAnswer::from(&Decision::unavailable(reason)))
     }
 
     fn docs() -> EndpointDocs {

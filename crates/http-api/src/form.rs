@@ -3,13 +3,14 @@ use actix_web::{
     http::header::{CONTENT_ENCODING, CONTENT_TYPE},
     web::Bytes,
 };
-use padan_domain::{InvalidBirthDate, InvalidNationalId, InvalidPersonName, ReasonCode};
+use padan_domain::{InvalidBirthDate, InvalidNationalId, InvalidPersonName, Photo, ReasonCode};
 use padan_verification::InvalidFieldText;
 
 use crate::{
     body::{Body, reserve},
     body_memory::HeldMemory,
     charset::{self, CharsetFault},
+    field::{Field, FieldNames},
     inflate::inflate,
     json_form,
     multipart::{self, MalformedMultipart, NoBoundary, Part, shown_encoding},
@@ -19,23 +20,6 @@ use crate::{
 /// A form in multipart or JSON, read whole. Fields may come in any order; those of unknown names are ignored.
 pub struct Form(Vec<Field>);
 
-/// The names of the fields that a form may have, each once.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct FieldNames<'a> {
-    pub(crate) all: &'a [&'static str],
-    /// Those that are photos, which JSON has in base64.
-    pub(crate) files: &'a [&'static str],
-}
-
-/// A field of a known name, decoded.
-pub(crate) struct Field {
-    pub(crate) name: String,
-    /// The charset of its text.
-    pub(crate) charset: Option<String>,
-    /// `None` for null in JSON.
-    pub(crate) data: Option<Bytes>,
-}
-
 /// How a body is divided into fields.
 enum BodyFormat {
     Multipart { boundary: String },
@@ -43,9 +27,6 @@ enum BodyFormat {
 }
 
 impl Form {
-    /// Longer than any field's value. A longer text is refused without being decoded.
-    pub(crate) const MAX_TEXT_BYTES: usize = 4096;
-
     /// Reads the form from the body of a request.
     pub(crate) async fn read(
         body: &Body,
@@ -115,7 +96,7 @@ impl Form {
         };
         let data = sent.data.as_ref().ok_or_else(|| FieldFault::Missing.of(field))?;
         let parsed = match data.len() {
-            0..=Self::MAX_TEXT_BYTES => match charset::decode(data, sent.charset.as_deref()) {
+            0..=Field::MAX_TEXT_BYTES => match charset::decode(data, sent.charset.as_deref()) {
                 Ok(text) => parse(&text),
                 Err(CharsetFault::Invalid) => Err(FieldFault::Malformed),
                 Err(CharsetFault::Unknown) => {
@@ -134,6 +115,12 @@ impl Form {
             .and_then(|field| field.data.clone())
             .filter(|data| !data.is_empty())
             .ok_or_else(|| Refusal::missing(field))
+    }
+
+    /// A required photo.
+    pub(crate) fn required_photo(&self, field: &str) -> Result<Photo, Refusal> {
+        Photo::try_from(self.required_file(field)?)
+            .map_err(|_| Refusal::of_photo(ReasonCode::UnsupportedImage, field))
     }
 
     fn field(&self, name: &str) -> Option<&Field> {

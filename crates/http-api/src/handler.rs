@@ -3,7 +3,8 @@ use padan_verification::Verifier;
 
 use crate::{
     admission::{Admission, AdmittedCall, Answer},
-    form::{FieldNames, Form},
+    field::FieldNames,
+    form::Form,
     refusal::Refusal,
     verification::{Verdict, Verification},
     visit::Visit,
@@ -34,5 +35,5 @@ async fn verify<V: Verification>(
     let form = Form::read(call.body(), request, names).await?;
     let (caller, findings) = call.caller_and_findings();
     let claims = V::parse(&form, caller, verifier, findings)?;
-    Ok(V::verify(verifier, claims).await?)
+    V::verify(verifier, claims).await
 }

@@ -12,7 +12,7 @@ use serde_json::error::Category;
 use crate::{
     body::reserve,
     body_memory::HeldMemory,
-    form::{Field, FieldNames, Form},
+    field::{Field, FieldNames},
     multipart,
     refusal::Refusal,
 };
@@ -74,7 +74,7 @@ impl JsonForm<'_> {
     fn string(&self, name: &str, value: &str) -> Result<Bytes, Refusal> {
         if !self.names.files.contains(&name) {
             // Longer than any text may be, so that it is refused in its turn.
-            let end = value.len().min(Form::MAX_TEXT_BYTES + 1);
+            let end = value.len().min(Field::MAX_TEXT_BYTES + 1);
             return Ok(Bytes::copy_from_slice(&value.as_bytes()[..end]));
         }
         let encoded = without_data_prefix(value).as_bytes();

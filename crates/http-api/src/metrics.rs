@@ -43,8 +43,8 @@ declare::metrics! {
     panics: IntCounterVec = "padan_http_panics_total", ["endpoint"];
     /// Seconds of each step of a verification.
     step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
-    /// Similarity of compared faces in percent, by whether it passes.
-    similarity: HistogramVec = "padan_similarity_percentage", ["outcome"] in PERCENT;
+    /// Similarity of compared faces in percent, by endpoint and by whether it passes.
+    similarity: HistogramVec = "padan_similarity_percentage", ["endpoint", "outcome"] in PERCENT;
     /// Photos in the inference queue.
     queue_depth: IntGauge = "padan_queue_depth", [];
     /// Length of the inference queue; further photos are refused.
@@ -154,7 +154,7 @@ impl Metrics {
         }
         if let Some(percentage) = similarity {
             let outcome = if percentage.passes() { "match" } else { "no_match" };
-            self.similarity.with_label_values(&[outcome]).observe(percentage.value());
+            self.similarity.with_label_values(&[endpoint, outcome]).observe(percentage.value());
         }
         if is_quality_rejection(reason) {
             self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
@@ -271,6 +271,10 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
             | ReasonCode::FaceTooDark
             | ReasonCode::FaceTooBright
             | ReasonCode::FaceTurned
+            | ReasonCode::NoFaceCaptured
+            | ReasonCode::NoFaceStored
+            | ReasonCode::ManyFacesCaptured
+            | ReasonCode::ManyFacesStored
     )
 }
 
@@ -319,8 +323,8 @@ mod tests {
             "# HELP padan_http_requests_total Answers by endpoint, HTTP status and reason code.",
             "padan_http_requests_total{endpoint=\"face-verification\",reason=\"OVERLOADED\",status=\"429\"} 1",
             "padan_verification_step_duration_seconds_count{step=\"embed\"} 1",
-            "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"70\"} 0",
-            "padan_similarity_percentage_bucket{outcome=\"no_match\",le=\"75\"} 1",
+            "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"70\"} 0",
+            "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"75\"} 1",
             "padan_client_requests_total{client=\"bank\"} 1",
             "padan_client_misses_total{client=\"bank\"} 1",
             "padan_client_repeated_faces_total{client=\"bank\"} 0",

@@ -56,6 +56,11 @@ impl Refusal {
         Self { text: format!("Invalid {field} format").into(), ..Self::new(ReasonCode::InvalidField) }
     }
 
+    /// The photo of a field cannot be used.
+    pub(crate) fn of_photo(reason: ReasonCode, field: &str) -> Self {
+        Self { text: reason.reason().replace("face_image", field).into(), ..Self::new(reason) }
+    }
+
     /// The body is malformed, for the reason that the text names.
     pub(crate) fn malformed(text: impl Into<Cow<'static, str>>) -> Self {
         Self { text: text.into(), ..Self::new(ReasonCode::MalformedForm) }
@@ -106,6 +111,11 @@ impl Refusal {
     /// How long the request waited for a turn that did not come.
     pub(crate) fn turn(&self) -> Option<Duration> {
         self.turn
+    }
+
+    /// The same refusal of a request that asks the registry nothing.
+    pub(crate) fn without_look_up(self) -> Self {
+        Self { is_after_look_up: false, ..self }
     }
 
     /// The reason and the cause, for the log and the metrics.

@@ -14,6 +14,12 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         | ReasonCode::FieldMismatch
         | ReasonCode::NoReferencePhoto
         | ReasonCode::FaceMismatch
+        | ReasonCode::FacesMatch
+        | ReasonCode::FacesDiffer
+        | ReasonCode::NoFaceCaptured
+        | ReasonCode::NoFaceStored
+        | ReasonCode::ManyFacesCaptured
+        | ReasonCode::ManyFacesStored
         | ReasonCode::Served => StatusCode::OK,
         ReasonCode::InvalidNik
         | ReasonCode::InvalidName

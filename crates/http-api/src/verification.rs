@@ -1,5 +1,5 @@
 use padan_domain::{Endpoint, NameMatch, NationalId, Percentage, ReasonCode};
-use padan_verification::{Caller, ComparedUnder, StepTimings, Trial, VerificationError, Verifier};
+use padan_verification::{Caller, ComparedUnder, StepTimings, Trial, Verifier};
 use serde::Serialize;
 
 use crate::{endpoint_docs::EndpointDocs, form::Form, refusal::Refusal};
@@ -41,15 +41,16 @@ pub trait Verification: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Any [`VerificationError`]. An outage is answered with [`outage`](Self::outage), everything else as a refusal.
+    /// The refusal for a [`VerificationError`](padan_verification::VerificationError), or for a photo that cannot be
+    /// used. An outage is answered with [`outage`](Self::outage).
     fn verify(
         verifier: &Verifier,
         claims: Self::Claims,
-    ) -> impl Future<Output = Result<Verdict<Self::Body>, VerificationError>>;
+    ) -> impl Future<Output = Result<Verdict<Self::Body>, Refusal>>;
 
     /// The body of the 503 that is answered when a database cannot answer. It contains no finding, only the names of
-    /// the fields that were sent.
-    fn outage(reason: ReasonCode, findings: &Findings) -> Self::Body;
+    /// the fields that were sent. `None` stands for the body of all other refusals.
+    fn outage(reason: ReasonCode, findings: &Findings) -> Option<Self::Body>;
 
     /// The endpoint in the OpenAPI document.
     fn docs() -> EndpointDocs;

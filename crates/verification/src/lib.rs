@@ -1,7 +1,7 @@
 //! The use cases: verify a request, identify and limit clients, check whether the service is ready, enrol the registry.
 //!
-//! Start at [`Verifier`]: [`Verifier::verify_face`] and [`Verifier::verify_fields`] take parsed requests and
-//! return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
+//! Start at [`Verifier`]: [`Verifier::verify_face`], [`Verifier::verify_fields`] and [`Verifier::match_faces`] take
+//! parsed requests and return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
 //! makes templates of all portraits before the first verification.
 //!
 //! **Architecture Invariant:** this crate does not know HTTP. A caller gets a `Decision` or a [`VerificationError`] and
@@ -35,6 +35,7 @@ mod enrolment_removal;
 mod enrolment_run;
 mod error;
 mod face;
+mod face_match;
 mod failed_credentials;
 mod known_name;
 mod nik_plausibility;
@@ -66,6 +67,7 @@ pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, Enrolm
 pub use enrolment_removal::Removal;
 pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
+pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
 pub use padan_inference::{JobObserver, JobStarted};

@@ -20,6 +20,8 @@ pub struct StepTimings {
     pub keeping: Option<Duration>,
     /// The steps of analysing the selfie.
     pub probe: Option<Timings>,
+    /// Analysing the second of two photos that a client sent, with its wait for a worker.
+    pub stored: Option<Duration>,
 }
 
 impl StepTimings {
@@ -35,6 +37,7 @@ impl StepTimings {
             ("portrait", self.portrait),
             ("enrolment", self.enrolment),
             ("keeping", self.keeping),
+            ("stored", self.stored),
         ];
         let probe = self.probe.iter().flat_map(|probe| {
             [

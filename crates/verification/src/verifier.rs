@@ -8,7 +8,7 @@ use std::{
 
 use padan_domain::{
     BirthDate, CitizenStatus, Clock, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
-    Judgement, NationalId, Photo, judge,
+    Judgement, NationalId, Percentage, Photo, judge,
 };
 use padan_inference::{Analysis, Engine, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
 use padan_registry::{Citizen, Registry};
@@ -168,10 +168,7 @@ impl Verifier {
             }
         };
         let compared = matches!(judgement, Judgement::Known { face: FaceJudgement::Compared(_), .. });
-        let compared_under = compared.then(|| {
-            let Identity { contract, calibration_id, .. } = engine.identity();
-            ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
-        });
+        let compared_under = compared.then(|| compared_under(&engine));
         let decision = judge(judgement);
         let shown_percentage = compared_under
             .as_ref()
@@ -281,24 +278,36 @@ impl Verifier {
             ..enrolment
         };
         reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
-            compared(engine, &reference, &probe.embedding)
+            percentage(engine, &reference, &probe.embedding).map(FaceJudgement::Compared)
         })
     }
 }
 
-async fn probe(engine: &Engine, photo: Photo, deadline: Instant) -> Result<Analysis, VerificationError> {
+/// Embeds a selfie until the deadline.
+pub(crate) async fn probe(
+    engine: &Engine,
+    photo: Photo,
+    deadline: Instant,
+) -> Result<Analysis, VerificationError> {
     within(deadline, engine.probe(photo, deadline)).await.map_err(engine_error)
 }
 
-fn compared(
+/// The models by which an engine compares.
+pub(crate) fn compared_under(engine: &Engine) -> ComparedUnder {
+    let Identity { contract, calibration_id, .. } = engine.identity();
+    ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
+}
+
+/// The similarity of two faces.
+pub(crate) fn percentage(
     engine: &Engine,
     reference: &Embedding,
     probe: &Embedding,
-) -> Result<FaceJudgement, VerificationError> {
+) -> Result<Percentage, VerificationError> {
     let similarity = reference.similarity(probe).ok_or_else(|| {
         VerificationError::Internal("embeddings of one model contract differ in length".into())
     })?;
-    Ok(FaceJudgement::Compared(engine.calibration().percentage(similarity)))
+    Ok(engine.calibration().percentage(similarity))
 }
 
 /// Both values, or the error of the lower rank.

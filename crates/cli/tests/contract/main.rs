@@ -13,6 +13,8 @@ mod connections;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod face_match;
+#[cfg(test)]
 mod json;
 #[cfg(test)]
 mod lifecycle;

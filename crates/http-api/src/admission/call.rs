@@ -243,12 +243,16 @@ struct NotDurable(String);
 
 /// The response to a call that has no result. An outage has the body of the endpoint.
 fn refused<V: Verification>(refusal: &Refusal, findings: &Findings) -> HttpResponse {
-    match refusal.reason() {
+    let outage = match refusal.reason() {
         reason @ (ReasonCode::RegistryUnavailable | ReasonCode::StoreUnavailable) => {
-            respond_with_cause(reason, &V::outage(reason, findings), refusal.cause().map(str::to_owned))
+            V::outage(reason, findings)
         }
-        _ => refusal.error_response(),
-    }
+        _ => None,
+    };
+    outage.map_or_else(
+        || refusal.error_response(),
+        |body| respond_with_cause(refusal.reason(), &body, refusal.cause().map(str::to_owned)),
+    )
 }
 
 /// Whether a refusal has a row. 401 and 429 are only counted, unless they tell what the registry has: a photo that finds

@@ -17,7 +17,8 @@ use actix_web::{
 use super::*;
 use crate::{
     config::{BodyLimits, ConnectionTimes, TcpKeepalive},
-    form::{FieldNames, Form},
+    field::FieldNames,
+    form::Form,
     listener::Listener,
 };
 
@@ -246,7 +247,7 @@ async fn paths_and_methods_that_are_none_are_answered_in_json() {
 #[actix_web::test]
 async fn an_audited_endpoint_without_admission_is_a_500() {
     let served = serve();
-    for path in ["/identity/v1/face-verification", "/identity/v1/verification"] {
+    for path in ["/identity/v1/face-verification", "/identity/v1/verification", "/face/v1/match"] {
         let answer = served.exchange(with_length(path, b"{}")).await;
         assert_refused(&answer, "500", Code::Internal);
     }

@@ -3,7 +3,10 @@ use prometheus::IntGauge;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{body_memory::BodyMemory, form::FieldFault};
+use crate::{
+    body_memory::BodyMemory,
+    form::{FieldFault, Form},
+};
 
 const NAMES: FieldNames<'_> = FieldNames { all: &["nik", "name", "photo"], files: &["photo"] };
 
