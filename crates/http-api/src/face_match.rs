@@ -68,14 +68,17 @@ pub(crate) struct MatchAnswer {
 pub(crate) struct MatchedFaces {
     /// How similar the faces are: the percentage of a face verification divided by 100. 0.01 to 1, truncated to four
     /// decimals; 0.75 passes. 0 if nothing was compared. A service may be set to show coarser steps.
+    #[serde(rename = "match_percentage")]
     #[schema(value_type = f64, minimum = 0, maximum = 1, example = 0.8204)]
-    match_percentage: MatchNumber,
+    percentage: MatchNumber,
     /// The outcome in words.
+    #[serde(rename = "match_status")]
     #[schema(example = "match")]
-    match_status: &'static str,
+    words: &'static str,
     /// The stable code of the outcome, which is also that of the header `Reason-Code`.
+    #[serde(rename = "match_status_code")]
     #[schema(example = "MATCH")]
-    match_status_code: &'static str,
+    code: &'static str,
 }
 
 /// A percentage, which is serialized as a hundredth of it, with at most four decimals.
@@ -184,9 +187,9 @@ impl MatchAnswer {
     /// The answer for a reason, which shows this percentage, 0 to 100.
     fn new(reason: ReasonCode, percentage: f64) -> Self {
         let result = MatchedFaces {
-            match_percentage: MatchNumber(percentage),
-            match_status: reason.reason(),
-            match_status_code: reason.as_str(),
+            percentage: MatchNumber(percentage),
+            words: reason.reason(),
+            code: reason.as_str(),
         };
         Self { status: "success", result }
     }

@@ -263,7 +263,7 @@ impl<'de> Visitor<'de> for Ignored<'_> {
     }
 }
 
-/// The base64 of a `data:` URL, as a browser's FileReader makes it. Other texts are returned as they are.
+/// The base64 of a `data:` URL, as a browser's `FileReader` makes it. Other texts are returned as they are.
 fn without_data_prefix(text: &str) -> &str {
     let text = text.trim_ascii_start();
     let Some((head, data)) = text.split_once(',') else { return text };

@@ -94,7 +94,7 @@ fn each_fault_has_its_own_words() {
         ("{".into(), "JSON body ends too early"),
         (r#"{"nik":"1"#.into(), "JSON body ends too early"),
         (r#"{"nik":"1"} x"#.into(), "Malformed JSON at line 1, column 13"),
-        (r#"{'nik':'1'}"#.into(), "Malformed JSON at line 1, column 2"),
+        ("{'nik':'1'}".into(), "Malformed JSON at line 1, column 2"),
         (r#"{"nik":"1",}"#.into(), "Malformed JSON at line 1, column 12"),
         (r#"{"x":1e999999999}"#.into(), "Malformed JSON at line 1, column 16"),
         (r#"{"name":"\ud800"}"#.into(), "Malformed JSON at line 1, column 16"),
