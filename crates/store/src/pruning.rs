@@ -1,13 +1,15 @@
 //! Deletes the templates of model contracts that are no longer used.
 
+use std::collections::HashSet;
+
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
-use sqlx::PgConnection;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::{error::StoreError, store::Store};
 
-/// The number of rows that one statement reads, which limits its time.
-const BATCH: i64 = 2000;
+/// The number of rows that one statement reads, and the most that one deletes, which limits its time.
+const PAGE: i64 = 2000;
 
 /// Selects the templates to delete.
 #[derive(Debug, Clone)]
@@ -51,7 +53,7 @@ impl Store {
     }
 
     /// Deletes templates in batches, and calls `after_each` after each batch. Templates of the active contract and of
-    /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. It can be stopped
+    /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. Both wait while a batch is deleted. It can be stopped
     /// at any moment; the next run does the rest.
     ///
     /// # Errors
@@ -63,35 +65,40 @@ impl Store {
         mut after_each: impl AsyncFnMut(Pruned),
     ) -> Result<Pruned, StoreError> {
         let mut so_far = Pruned::default();
-        let mut query = BatchQuery {
-            person: Vec::new(),
-            contract: String::new(),
-            only: pruning.only.as_ref().map(|only| only.as_str().to_owned()),
-            kept: pruning.kept.as_str().to_owned(),
-        };
-        while let Some(batch) = self.0.pool.run(prune, &query).await? {
-            so_far.seen += u64::try_from(batch.seen).unwrap_or_default();
-            so_far.deleted += u64::try_from(batch.deleted).unwrap_or_default();
-            query = BatchQuery { person: batch.person_key, contract: batch.contract_id, ..query };
+        let mut after = TemplateKey { person_key: Vec::new(), contract_id: String::new() };
+        loop {
+            let mut page = self.0.pool.run(page, &after).await?;
+            let Some(last) = page.last() else { return Ok(so_far) };
+            after = last.clone();
+            so_far.seen += page.len() as u64;
+            page.retain(|key| pruning.may_delete(&key.contract_id));
+            if !page.is_empty() {
+                let deletion = Deletion { page, kept: pruning.kept.as_str().to_owned() };
+                so_far.deleted += self.0.pool.run(delete_unused, &deletion).await?;
+            }
             after_each(so_far).await;
         }
-        Ok(so_far)
     }
 }
 
-/// The last row of the previous batch, and which templates to delete.
-struct BatchQuery {
-    person: Vec<u8>,
-    contract: String,
-    only: Option<String>,
-    kept: String,
+impl Pruning {
+    /// Whether the settings allow it. Whether the contract is in use is known later, by [`delete_unused`].
+    fn may_delete(&self, contract: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only.as_str() == contract)
+    }
 }
 
-struct BatchRow {
-    seen: i64,
-    deleted: i64,
+/// The key of a row.
+#[derive(Clone)]
+struct TemplateKey {
     person_key: Vec<u8>,
     contract_id: String,
+}
+
+/// Rows to delete, unless their contract is in use.
+struct Deletion {
+    page: Vec<TemplateKey>,
+    kept: String,
 }
 
 fn delete_run<'c>(connection: &'c mut PgConnection, contract: &'c String) -> BoxFuture<'c, sqlx::Result<()>> {
@@ -140,41 +147,77 @@ fn delete_former_runs<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFu
     .boxed()
 }
 
-fn prune<'c>(
+fn page<'c>(
     connection: &'c mut PgConnection,
-    query: &'c BatchQuery,
-) -> BoxFuture<'c, sqlx::Result<Option<BatchRow>>> {
+    after: &'c TemplateKey,
+) -> BoxFuture<'c, sqlx::Result<Vec<TemplateKey>>> {
     sqlx::query_as!(
-        BatchRow,
-        r#"WITH page AS MATERIALIZED (
-               SELECT person_key, contract_id
-                 FROM store.face_template
-                WHERE (person_key, contract_id) > ($1, $2)
-                ORDER BY person_key, contract_id
-                LIMIT $3
-           ), gone AS (
-               DELETE FROM store.face_template AS kept
-                USING page
-                WHERE kept.person_key = page.person_key
-                  AND kept.contract_id = page.contract_id
-                  AND page.contract_id = coalesce($4, page.contract_id)
-                  AND page.contract_id <> coalesce((SELECT contract_id FROM store.active_model), $5)
-                  AND page.contract_id NOT IN (SELECT contract_id FROM store.enrolment_run)
-               RETURNING kept.contract_id
-           )
-           SELECT (SELECT count(*) FROM page) AS "seen!",
-                  (SELECT count(*) FROM gone) AS "deleted!",
-                  person_key,
-                  contract_id
-             FROM page
-            ORDER BY person_key DESC, contract_id DESC
-            LIMIT 1"#,
-        query.person.as_slice(),
-        query.contract,
-        BATCH,
-        query.only.as_deref(),
-        query.kept
+        TemplateKey,
+        "SELECT person_key, contract_id
+           FROM store.face_template
+          WHERE (person_key, contract_id) > ($1, $2)
+          ORDER BY person_key, contract_id
+          LIMIT $3",
+        after.person_key.as_slice(),
+        after.contract_id,
+        PAGE
     )
-    .fetch_optional(connection)
+    .fetch_all(connection)
     .boxed()
+}
+
+/// Deletes rows whose contract is not in use, and returns their number.
+///
+/// Until the transaction ends, the locks hold back every activation and every enrolment that begins. A contract that is
+/// in use when the rows are deleted is therefore among those that were read. A statement that reads them and deletes at
+/// the same time could miss an activation that commits meanwhile; and Citus does not allow it.
+fn delete_unused<'c>(
+    connection: &'c mut PgConnection,
+    deletion: &'c Deletion,
+) -> BoxFuture<'c, sqlx::Result<u64>> {
+    async move {
+        let mut transaction = connection.begin().await?;
+        sqlx::query!("LOCK TABLE store.active_model, store.enrolment_run IN SHARE MODE")
+            .execute(&mut *transaction)
+            .await?;
+        let in_use = contracts_in_use(&mut transaction, &deletion.kept).await?;
+        let unused: Vec<_> = deletion.page.iter().filter(|key| !in_use.contains(&key.contract_id)).collect();
+        let people: Vec<_> = unused.iter().map(|key| key.person_key.clone()).collect();
+        let contracts: Vec<_> = unused.iter().map(|key| key.contract_id.clone()).collect();
+        let deleted =
+            if unused.is_empty() { 0 } else { delete(&mut transaction, &people, &contracts).await? };
+        transaction.commit().await?;
+        Ok(deleted)
+    }
+    .boxed()
+}
+
+async fn contracts_in_use(connection: &mut PgConnection, kept: &str) -> sqlx::Result<HashSet<String>> {
+    let contracts = sqlx::query_scalar!(
+        r#"SELECT coalesce((SELECT contract_id FROM store.active_model), $1) AS "contract_id!"
+            UNION ALL
+           SELECT contract_id FROM store.enrolment_run"#,
+        kept
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(contracts.into_iter().collect())
+}
+
+async fn delete(
+    connection: &mut PgConnection,
+    people: &[Vec<u8>],
+    contracts: &[String],
+) -> sqlx::Result<u64> {
+    let done = sqlx::query!(
+        "DELETE FROM store.face_template AS kept
+          USING unnest($1::bytea[], $2::text[]) AS gone (person_key, contract_id)
+          WHERE kept.person_key = gone.person_key
+            AND kept.contract_id = gone.contract_id",
+        people,
+        contracts
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -161,8 +161,10 @@ impl SummaryRow {
     }
 }
 
-/// Makes one index look-up for each person, in the person's own partition where the table is partitioned. `LIMIT`
-/// prevents the planner from joining the tables; a condition with `= ANY` would search every partition.
+/// Makes one index look-up for each person, in the person's own partition where the table is partitioned.
+///
+/// `GROUP BY` prevents the planner from joining the tables in another way. A condition with `= ANY` would search every
+/// partition for every person. `LIMIT` would have the same effect as `GROUP BY`, but Citus refuses it here.
 fn read_summaries<'c>(
     connection: &'c mut PgConnection,
     (people, contract): &'c (Vec<Vec<u8>>, String),
@@ -178,7 +180,7 @@ fn read_summaries<'c>(
                              FROM store.face_template
                             WHERE person_key = asked.person_key
                               AND contract_id = $2
-                            LIMIT 1) AS kept"#,
+                            GROUP BY person_key, contract_id) AS kept"#,
         people,
         contract
     )
@@ -190,14 +192,16 @@ fn read_summaries<'c>(
 /// replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour, an older
 /// photo replaces a newer one, since the registry itself has the older photo, for example after a restore.
 ///
-/// Rows are written in the order of their keys, so that two batches with common people cannot deadlock.
+/// Rows are written in the order of their keys, so that two batches with common people cannot deadlock. The present time
+/// is a value of the new row, because Citus allows no `now()` behind `ON CONFLICT`.
 fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> BoxFuture<'c, sqlx::Result<()>> {
     async move {
         sqlx::query!(
             "INSERT INTO store.face_template AS kept
                     (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version,
-                     covered)
-             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered
+                     covered, created_at)
+             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered,
+                    now()
                FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[],
                            $8::boolean[])
                     AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered)
@@ -209,9 +213,9 @@ fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> Box
                  unusable_reason = excluded.unusable_reason,
                  decoder_version = excluded.decoder_version,
                  covered = excluded.covered,
-                 created_at = now()
+                 created_at = excluded.created_at
              WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
-                OR kept.created_at < now() - interval '1 hour'",
+                OR excluded.created_at - kept.created_at > interval '1 hour'",
             batch.contract,
             &batch.people,
             &batch.moments,

@@ -29,6 +29,8 @@ mod migrations;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]
+mod pruning;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod rotation;
