@@ -8,7 +8,7 @@ use padan_testing::TestDatabase;
 use sqlx::{Connection as _, Executor as _};
 use tokio::time::timeout;
 
-use crate::fixture::{MAY, contract, migrated, nik, usable};
+use crate::fixture::{MAY, administration, contract, migrated, nik, usable};
 
 /// Longer than a batch takes, and shorter than the tests' limit of a wait for a lock.
 const MOMENT: Duration = Duration::from_millis(150);
@@ -65,7 +65,8 @@ async fn an_activation_waits_until_a_batch_is_deleted() {
     let mut pruned = pin!(store.prune_templates(&pruning, async |_| {}));
     assert!(timeout(MOMENT, &mut pruned).await.is_err());
     let contract = contract();
-    let mut activated = pin!(store.activate_model("m", &contract));
+    let administration = administration(&store);
+    let mut activated = pin!(administration.activate_model("m", &contract, false));
     assert!(
         timeout(Duration::from_millis(50), &mut activated).await.is_err(),
         "it was activated amid a batch"
