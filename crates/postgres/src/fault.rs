@@ -1,5 +1,7 @@
 use std::borrow::Cow;
 
+use sqlx::postgres::PgDatabaseError;
+
 /// Why a statement failed.
 #[derive(Debug)]
 pub struct Fault {
@@ -16,6 +18,9 @@ pub enum FaultKind {
     Down,
     /// The connection broke during the statement: a new connection may succeed.
     Lost,
+    /// The connection no longer fits the server, and the statement did nothing: its prepared statements are invalid
+    /// or unknown there, or the server became read-only.
+    Stale,
     /// The server did not answer in time.
     TimedOut,
     /// All connections of the pool were in use; the server itself answers.
@@ -43,6 +48,9 @@ impl Fault {
                     "57014" | "55P03" => FaultKind::TimedOut,
                     // admin_shutdown, crash_shutdown, a conflict with recovery on a hot standby
                     "57P01" | "57P02" | "40001" => FaultKind::Lost,
+                    // invalid_sql_statement_name, duplicate_prepared_statement, read_only_sql_transaction
+                    "26000" | "42P05" | "25006" => FaultKind::Stale,
+                    "0A000" if is_changed_result(&**database) => FaultKind::Stale,
                     // insufficient_privilege
                     "42501" => FaultKind::Forbidden,
                     // undefined_function
@@ -72,8 +80,23 @@ impl Fault {
         }
     }
 
+    /// Whether the server refused the start-up parameters of a connection, as poolers do with those they do not know.
+    pub(crate) fn is_refused_start(error: &sqlx::Error) -> bool {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // protocol_violation, feature_not_supported
+        matches!(code.as_deref(), Some("08P01" | "0A000"))
+    }
+
     /// Whether time ran out: waiting for a connection, or for an answer.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, FaultKind::TimedOut | FaultKind::Saturated)
     }
+}
+
+/// Whether the result of a prepared statement would have other types than when it was prepared, since a table or view
+/// was changed. The message depends on the server's language, the name of the server's function does not.
+fn is_changed_result(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    routine == Some("RevalidateCachedQuery")
+        || error.message().contains("cached plan must not change result type")
 }

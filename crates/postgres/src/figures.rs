@@ -26,6 +26,8 @@ pub struct PoolFigures {
     pub timeouts: u64,
     /// Statements that failed for another reason.
     pub failures: u64,
+    /// Whether a pooler was found in between. Each statement then has a transaction of its own.
+    pub is_pooled: bool,
 }
 
 /// The counters of a pool.

@@ -18,10 +18,15 @@ mod lease;
 mod listener;
 mod options;
 mod pool;
+mod route;
 mod secret;
+mod session;
 
 pub use fault::{Fault, FaultKind};
 pub use figures::PoolFigures;
 pub use options::connect_options;
-pub use pool::{Confirmation, Limits, Pool, Statement};
+pub use pool::{Limits, Pool, Statement};
+pub use route::Confirmation;
+pub use route::connect_session;
 pub use secret::read_secret;
+pub use session::Session;

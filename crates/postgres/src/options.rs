@@ -2,8 +2,7 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr as _};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-/// The options that all connections share: those of the URL, the application's name, and TCP keep-alive, by which
-/// each side detects that the other is gone.
+/// The options that all connections share: those of the URL, and the application's name.
 ///
 /// Beyond this machine the server must prove who it is, because everybody in between could otherwise read and change
 /// what is sent, passwords and portraits included. `section` is the section of the settings whose `allow_plaintext` is
@@ -24,12 +23,7 @@ pub fn connect_options(url: &str, section: &str, allow_plaintext: bool) -> Resul
             display_name(&options)
         ));
     }
-    // The server uses the last value of an option, so these override the URL's.
-    Ok(options.application_name("padan").options([
-        ("tcp_keepalives_idle", "60"),
-        ("tcp_keepalives_interval", "10"),
-        ("tcp_keepalives_count", "3"),
-    ]))
+    Ok(options.application_name("padan"))
 }
 
 /// Replaces what the driver would use literally: brackets around an IPv6 address, and a mode of TLS for a socket, on

@@ -1,6 +1,7 @@
 use std::{
+    future::ready,
     num::NonZeroU32,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -9,10 +10,7 @@ use sqlx::{
     PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use tokio::{
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 
 use crate::{
     fault::{Fault, FaultKind},
@@ -20,15 +18,12 @@ use crate::{
     lease::Lease,
     listener::{Listener, PROBE_VALIDITY},
     options::{display_name, is_remote},
+    route::{Confirmation, Route, Router},
+    session::Session,
 };
 
 /// A function that runs a statement with its argument.
 pub type Statement<A, T> = for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, sqlx::Result<T>>;
-
-/// Checks a new connection before it is used, and returns the reason to reject it, if there is one.
-pub type Confirmation = Arc<
-    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>> + Send + Sync,
->;
 
 /// Connections to one server, and the limits under which they are used.
 pub struct Pool {
@@ -37,8 +32,9 @@ pub struct Pool {
     listener: Listener,
     connections: PgPool,
     limits: Limits,
-    /// The reason for which the confirmation last rejected a connection.
-    rejection: Arc<watch::Sender<&'static str>>,
+    router: Arc<Router>,
+    /// Connections that were opened before are closed instead of used.
+    replaced: Arc<Mutex<Option<Instant>>>,
     counters: Counters,
 }
 
@@ -65,37 +61,51 @@ pub struct Limits {
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a caller waits for a connection before the listener is probed; each further wait is twice as long.
 const FIRST_PROBE_AFTER: Duration = PROBE_VALIDITY;
+/// A server that refuses every connection's statements does not cause more new connections than these.
+const MIN_REPLACEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
     /// which closes idle connections.
-    pub fn new(options: PgConnectOptions, limits: Limits, confirmation: Option<Confirmation>) -> Self {
-        let milliseconds = |limit: Duration| limit.as_millis().to_string();
-        let options = options.options([
-            ("statement_timeout", milliseconds(limits.statement)),
-            ("lock_timeout", milliseconds(limits.lock)),
-            ("idle_in_transaction_session_timeout", milliseconds(limits.statement)),
-        ]);
+    pub fn new(
+        options: PgConnectOptions,
+        limits: Limits,
+        session: Session,
+        confirmation: Option<Confirmation>,
+    ) -> Self {
+        let session = session.limited(limits.statement, limits.lock);
         let (name, is_remote) = (display_name(&options), is_remote(&options));
         let listener = Listener::of(&options);
-        let rejection = Arc::new(watch::Sender::new(""));
-        let reporter = Arc::clone(&rejection);
+        let own = session.for_own_process(options.clone());
+        let router = Arc::new(Router::new(&options, session));
+        let acceptor = Arc::clone(&router);
+        let replaced = Arc::new(Mutex::new(None::<Instant>));
+        let replacing = Arc::clone(&replaced);
         let connections = PgPoolOptions::new()
             .max_connections(limits.max_connections.get())
             .acquire_timeout(limits.connect)
             .idle_timeout(limits.idle)
             .max_lifetime(limits.lifetime)
             .after_connect(move |connection, _| {
-                let (reporter, confirmation) = (Arc::clone(&reporter), confirmation.clone());
-                Box::pin(async move {
-                    let Some(confirmation) = confirmation else { return Ok(()) };
-                    let Some(reason) = confirmation(connection).await? else { return Ok(()) };
-                    reporter.send_replace(reason);
-                    Err(sqlx::Error::Protocol(reason.to_owned()))
-                })
+                let (acceptor, confirmation) = (Arc::clone(&acceptor), confirmation.clone());
+                Box::pin(async move { acceptor.accept(connection, confirmation.as_ref()).await })
             })
-            .connect_lazy_with(options);
-        Self { name, is_remote, listener, connections, limits, rejection, counters: Counters::default() }
+            .before_acquire(move |_, of| {
+                let replaced = *replacing.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_fresh = replaced.is_none_or(|replaced| of.age < replaced.elapsed());
+                Box::pin(ready(Ok(is_fresh)))
+            })
+            .connect_lazy_with(own);
+        Self {
+            name,
+            is_remote,
+            listener,
+            connections,
+            limits,
+            router,
+            replaced,
+            counters: Counters::default(),
+        }
     }
 
     /// `host:port/database`, without credentials.
@@ -131,6 +141,7 @@ impl Pool {
             acquire_wait: self.counters.acquire_wait(),
             timeouts: self.counters.timeouts.load(Relaxed),
             failures: self.counters.failures.load(Relaxed),
+            is_pooled: self.router.route() != Route::Own,
         }
     }
 
@@ -145,7 +156,7 @@ impl Pool {
         &self,
         statement: Statement<A, T>,
         argument: &A,
-        is_kept: impl FnOnce(&T) -> bool,
+        is_kept: impl Fn(&T) -> bool,
     ) -> Result<T, Fault> {
         Box::pin(self.run_uncounted(statement, argument, is_kept)).await
     }
@@ -154,41 +165,109 @@ impl Pool {
         &self,
         statement: Statement<A, T>,
         argument: &A,
-        is_kept: impl FnOnce(&T) -> bool,
+        is_kept: impl Fn(&T) -> bool,
+    ) -> Result<T, Fault> {
+        let outcome = self.run_once(statement, argument, &is_kept, false).await;
+        if outcome.as_ref().is_err_and(|fault| fault.kind == FaultKind::Stale) {
+            self.replace_connections();
+            return self.run_once(statement, argument, &is_kept, true).await;
+        }
+        outcome
+    }
+
+    async fn run_once<A, T>(
+        &self,
+        statement: Statement<A, T>,
+        argument: &A,
+        is_kept: impl Fn(&T) -> bool,
+        after_stale: bool,
     ) -> Result<T, Fault> {
         let mut lease = self.lease().await?;
         let Some(connection) = lease.connection() else {
             return Err(Fault::new(FaultKind::Lost, "no connection"));
         };
         let limit = self.limits.statement + GRACE;
-        match timeout(limit, statement(connection, argument)).await {
-            Ok(Ok(answer)) => {
-                if is_kept(&answer) {
-                    lease.finish();
-                }
+        let route = self.router.route();
+        let answered = timeout(limit, async {
+            if route == Route::Own {
+                return statement(connection, argument).await.map_err(|error| Fault::of(&error));
+            }
+            self.run_in_transaction(connection, statement, argument, after_stale).await
+        });
+        let Ok(outcome) = answered.await else {
+            return Err(Fault::new(
+                FaultKind::TimedOut,
+                format!("no answer within {} ms", limit.as_millis()),
+            ));
+        };
+        let may_return = match &outcome {
+            Ok(answer) => is_kept(answer),
+            Err(fault) => route == Route::Own && !matches!(fault.kind, FaultKind::Lost | FaultKind::Stale),
+        };
+        if may_return {
+            lease.finish();
+        }
+        outcome
+    }
+
+    /// Runs a statement through a pooler.
+    async fn run_in_transaction<A, T>(
+        &self,
+        connection: &mut PgConnection,
+        statement: Statement<A, T>,
+        argument: &A,
+        after_stale: bool,
+    ) -> Result<T, Fault> {
+        let mut transaction = self.router.begin(connection, after_stale).await?;
+        match statement(&mut transaction, argument).await {
+            Ok(answer) => {
+                self.router.commit(transaction).await.map_err(|error| Fault::of(&error))?;
                 Ok(answer)
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 let fault = Fault::of(&error);
-                if fault.kind != FaultKind::Lost {
-                    lease.finish();
+                if !matches!(fault.kind, FaultKind::Lost) {
+                    transaction.rollback().await.map_err(|error| Fault::of(&error))?;
                 }
                 Err(fault)
-            }
-            Err(_) => {
-                Err(Fault::new(FaultKind::TimedOut, format!("no answer within {} ms", limit.as_millis())))
             }
         }
     }
 
+    /// Closes all connections that are open at present, each before it would be used again.
+    fn replace_connections(&self) {
+        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        if replaced.is_none_or(|replaced| replaced.elapsed() > MIN_REPLACEMENT_INTERVAL) {
+            *replaced = Some(Instant::now());
+        }
+    }
+
     async fn lease(&self) -> Result<Lease<'_>, Fault> {
+        loop {
+            let before = self.router.route();
+            let acquired = self.lease_by(before).await;
+            // The first connection through a pooler finds out that it is one.
+            if acquired.is_err() && before == Route::Own && self.router.route() != Route::Own {
+                self.connections.set_connect_options(self.router.pooler_options());
+                continue;
+            }
+            return acquired;
+        }
+    }
+
+    async fn lease_by(&self, route: Route) -> Result<Lease<'_>, Fault> {
         let asked = Instant::now();
         let acquired = tokio::select! {
             biased;
             acquired = self.connections.acquire() => match acquired {
                 Ok(connection) => Ok(Lease::new(connection, &self.counters)),
                 Err(sqlx::Error::PoolTimedOut) => Err(self.no_connection()),
-                Err(error) => Err(Fault::new(FaultKind::Down, Fault::of(&error).text)),
+                Err(error) => {
+                    if route == Route::Own && Fault::is_refused_start(&error) {
+                        self.router.assume_pooler();
+                    }
+                    Err(Fault::new(FaultKind::Down, Fault::of(&error).text))
+                }
             },
             reason = self.unavailable() => Err(Fault::new(FaultKind::Down, reason)),
         };
@@ -201,9 +280,9 @@ impl Pool {
     /// sqlx retries a refused connection, and one that fails the confirmation, until the timeout, as if the server were
     /// about to start. A caller can use that time to ask another server.
     async fn unavailable(&self) -> String {
-        let mut rejection = self.rejection.subscribe();
+        let mut rejection = self.router.rejection.subscribe();
         tokio::select! {
-            Ok(()) = rejection.changed() => (*rejection.borrow()).to_owned(),
+            Ok(()) = rejection.changed() => rejection.borrow().clone(),
             reason = self.refused() => reason,
         }
     }
@@ -260,7 +339,7 @@ mod tests {
             lifetime: limit,
             max_connections: NonZeroU32::new(CONNECTIONS).unwrap(),
         };
-        Pool::new(options, limits, None)
+        Pool::new(options, limits, Session::durable(), None)
     }
 
     fn statement<'c>(_: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {

@@ -3,8 +3,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_postgres::{Fault, FaultKind, Limits, Pool, PoolFigures, Statement, connect_options};
+use futures_util::FutureExt as _;
+use padan_postgres::{
+    Confirmation, Fault, FaultKind, Limits, Pool, PoolFigures, Session, Statement, connect_options,
+};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
@@ -47,8 +49,7 @@ const OTHER_SERVERS: usize = 10;
 impl Replica {
     pub(crate) fn new(url: &SecretString, number: usize, config: &Config) -> Result<Self, RegistryError> {
         let options = connect_options(url.expose_secret(), "registry", config.allow_plaintext)
-            .map_err(|error| RegistryError::Config(format!("registry.urls, number {number}: {error}")))?
-            .options([("default_transaction_read_only", "on")]);
+            .map_err(|error| RegistryError::Config(format!("registry.urls, number {number}: {error}")))?;
         let limits = Limits {
             section: "registry",
             connect: Duration::from_millis(config.connect_timeout_ms),
@@ -60,14 +61,11 @@ impl Replica {
         };
         let lags = Arc::new(Lags::new(config.max_lag_seconds.map(|limit| limit.get().into())));
         let read_by_connection = Arc::clone(&lags);
+        let confirmation = lags.has_limit().then(|| -> Confirmation {
+            Arc::new(move |connection| confirm(connection, Arc::clone(&read_by_connection)).boxed())
+        });
         Ok(Self {
-            pool: Pool::new(
-                options,
-                limits,
-                Some(Arc::new(move |connection| {
-                    confirm(connection, Arc::clone(&read_by_connection)).boxed()
-                })),
-            ),
+            pool: Pool::new(options, limits, Session::read_only(), confirmation),
             retry_after: Duration::from_millis(config.retry_failed_after_ms),
             failed_until: Mutex::new(None),
             lags,
@@ -240,6 +238,7 @@ fn is_replica_at_fault(fault: &Fault) -> bool {
     match fault.kind {
         FaultKind::Down
         | FaultKind::Lost
+        | FaultKind::Stale
         | FaultKind::TimedOut
         | FaultKind::Forbidden
         | FaultKind::Undefined => true,
@@ -247,34 +246,8 @@ fn is_replica_at_fault(fault: &Fault) -> bool {
     }
 }
 
-/// Checks a new connection: what the server applied and, if there is a limit, how far it is behind.
+/// Checks how far the server of a new connection is behind.
 async fn confirm(connection: &mut PgConnection, lags: Arc<Lags>) -> sqlx::Result<Option<&'static str>> {
-    if let Some(reason) = confirm_session(connection).await? {
-        return Ok(Some(reason));
-    }
-    if !lags.has_limit() {
-        return Ok(None);
-    }
     let standing = lags.record(lag::read(connection, &()).await?);
     Ok((standing == Standing::Behind).then_some(TOO_FAR_BEHIND))
-}
-
-/// Checks that the server applied the options on which the safety of the registry depends.
-fn confirm_session(connection: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<&'static str>>> {
-    async move {
-        let session = sqlx::query!(
-            r#"SELECT current_setting('transaction_read_only') = 'on' AS "read_only!",
-                      current_setting('statement_timeout') <> '0' AS "time_limited!""#
-        )
-        .fetch_one(connection)
-        .await?;
-        Ok(if !session.read_only {
-            Some("the server does not confirm read-only transactions: a pooler in between drops start-up options")
-        } else if !session.time_limited {
-            Some("the server does not confirm the statement timeout: a pooler in between drops start-up options")
-        } else {
-            None
-        })
-    }
-    .boxed()
 }

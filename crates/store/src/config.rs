@@ -6,8 +6,7 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
-    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, session,
-    template_keys::TemplateKeys,
+    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, template_keys::TemplateKeys,
 };
 
 /// Settings of section `[store]`.
@@ -21,6 +20,10 @@ pub struct Config {
     /// A file with the URL. It contains a password: only the service may read it.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
+    /// A file with the URL that `padan migrate` uses instead, for a store behind a pooler: one that leads to the server
+    /// itself, as a user who may create schemas and roles. Only who migrates may read it.
+    #[serde(default)]
+    pub migrate_url_file: Option<PathBuf>,
     /// Whether a database beyond this machine may be connected to without TLS that checks its certificate
     /// (`sslmode=verify-full` or `verify-ca` in the URL). If true, everybody on the network in between can read what
     /// is sent, or pretend to be the store.
@@ -99,14 +102,25 @@ impl Config {
 
     /// The connect options, without the limits of the pool.
     pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
-        let url = self.read_url()?;
+        self.options_of(&self.read_url()?, "store.url")
+    }
+
+    /// The connect options of migrations, which take locks that outlast a transaction.
+    pub(crate) fn migration_options(&self) -> Result<PgConnectOptions, StoreError> {
+        let read = padan_postgres::read_secret("store.migrate_url", None, self.migrate_url_file.as_deref());
+        match read.map_err(StoreError::Config)? {
+            Some(url) => self.options_of(&url, "store.migrate_url_file"),
+            None => self.connect_options(),
+        }
+    }
+
+    fn options_of(&self, url: &SecretString, key: &str) -> Result<PgConnectOptions, StoreError> {
         let url = url.expose_secret();
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err(StoreError::Config("store.url is not a postgres:// URL".into()));
+            return Err(StoreError::Config(format!("{key} is not a postgres:// URL")));
         }
         padan_postgres::connect_options(url, "store", self.allow_plaintext)
-            .map(session::durable)
-            .map_err(|error| StoreError::Config(format!("store.url: {error}")))
+            .map_err(|error| StoreError::Config(format!("{key}: {error}")))
     }
 
     /// Reads the URL from the settings or the file that they name.

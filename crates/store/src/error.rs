@@ -73,9 +73,11 @@ impl From<Fault> for StoreError {
         match fault.kind {
             FaultKind::TimedOut | FaultKind::Saturated => Self::Timeout(fault.text),
             FaultKind::Forbidden => Self::Forbidden(fault.text),
-            FaultKind::Down | FaultKind::Lost | FaultKind::Query | FaultKind::Undefined => {
-                Self::Unavailable(fault.text)
-            }
+            FaultKind::Down
+            | FaultKind::Lost
+            | FaultKind::Stale
+            | FaultKind::Query
+            | FaultKind::Undefined => Self::Unavailable(fault.text),
         }
     }
 }

@@ -1,14 +1,16 @@
 use std::collections::HashMap;
 
+use crate::{config::Config, error::StoreError, session};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_postgres::{Fault, Pool};
 use sqlx::{
-    ConnectOptions as _, Connection as _, PgConnection,
+    Connection as _, PgConnection,
     migrate::{Migration, Migrator},
 };
-use tokio::time::timeout;
 
-use crate::{config::Config, error::StoreError};
+/// What to do when a pooler does not keep the locks of a session.
+const NEEDS_SERVER: &str =
+    "name a file with the URL of the server itself in store.migrate_url_file, and run `padan migrate` again";
 
 /// The migrations of the store's schema.
 const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
@@ -16,15 +18,8 @@ const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 /// Applies the missing migrations over a separate connection. A migration may take longer than the statement timeout,
 /// and the lock that excludes other migrating processes ends with the connection, also after a failure.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
-    let options = config.connect_options()?.application_name("padan migrate").options([
-        ("statement_timeout", "0".to_owned()),
-        ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
-    ]);
-    let limit = config.limits().connect;
-    let connected = timeout(limit, options.connect())
-        .await
-        .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", limit.as_millis())))?;
-    let mut connection = connected.map_err(|error| Fault::of(&error))?;
+    let options = config.migration_options()?.application_name("padan migrate");
+    let mut connection = session::open(config, options, NEEDS_SERVER).await?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))

@@ -1,7 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use padan_domain::{ClientName, QuotaSpan};
-use padan_postgres::Pool;
+use padan_postgres::{Pool, Session};
 
 use crate::{
     active_model::{self, ActiveModel},
@@ -9,7 +9,7 @@ use crate::{
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
-    quota, session,
+    quota,
 };
 
 /// Reads the store without any key: clients, the use of their quotas, the active model and enrolments. The user needs
@@ -24,7 +24,7 @@ impl Overview {
     /// [`StoreError::Config`] when the settings cannot work.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Some(Arc::new(session::confirm)))))
+        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Session::durable(), None)))
     }
 
     /// All clients, ordered by name.

@@ -1,25 +1,20 @@
 //! What every session with the store has in common: a commit is durable when it is answered.
 
-use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
-use sqlx::{PgConnection, postgres::PgConnectOptions};
+use std::time::Duration;
 
-/// Asks for durable commits, whatever the server, the database, the role or the URL says. With synchronous standbys, a
-/// commit is then also durable on them.
-pub(crate) fn durable(options: PgConnectOptions) -> PgConnectOptions {
-    options.options([("synchronous_commit", "on")])
-}
+use padan_postgres::{Session, connect_session};
+use sqlx::PgConnection;
 
-/// Checks that the server has applied it. `remote_apply` waits for standbys even longer.
-pub(crate) fn confirm(connection: &mut PgConnection) -> BoxFuture<'_, sqlx::Result<Option<&'static str>>> {
-    sqlx::query_scalar!(
-        r#"SELECT current_setting('synchronous_commit') IN ('on', 'remote_apply') AS "is_durable!""#
-    )
-    .fetch_one(connection)
-    .map_ok(|is_durable| {
-        (!is_durable).then_some(
-            "the server does not confirm synchronous_commit = on, so that commits could be lost: a pooler in between \
-             drops start-up options",
-        )
-    })
-    .boxed()
+use crate::{config::Config, error::StoreError};
+
+/// Opens a connection for a command that may take long: its statements have no time limit, only a limit for the wait
+/// for locks.
+pub(crate) async fn open(
+    config: &Config,
+    options: sqlx::postgres::PgConnectOptions,
+    advice: &str,
+) -> Result<PgConnection, StoreError> {
+    let lock = Duration::from_millis(config.migration_lock_timeout_ms);
+    let session = Session::durable().limited(Duration::ZERO, lock);
+    Ok(connect_session(&options, &session, config.limits().connect, advice).await?)
 }

@@ -3,7 +3,7 @@ use std::{fmt, sync::Arc};
 use chrono::TimeDelta;
 use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::{Clock, ModelContractId, NationalId};
-use padan_postgres::{Pool, PoolFigures};
+use padan_postgres::{Pool, PoolFigures, Session};
 use sqlx::PgConnection;
 
 use crate::{
@@ -19,7 +19,6 @@ use crate::{
     migrations::{self, SchemaSupport},
     person_keys::PersonKeys,
     rotation::{self, Cursor, Page, PageQuery, Resealed},
-    session,
     template::{self, StoredTemplate, TemplateId},
     template_keys::TemplateKeys,
 };
@@ -61,7 +60,7 @@ impl Store {
             person_keys: keys.has_person_keys().then(|| config.read_person_keys()).transpose()?,
             template_keys: keys.has_template_keys().then(|| config.read_template_keys()).transpose()?,
             audit_keys: config.read_audit_keys()?,
-            pool: Arc::new(Pool::new(options, config.limits(), Some(Arc::new(session::confirm)))),
+            pool: Arc::new(Pool::new(options, config.limits(), Session::durable(), None)),
             config: config.clone(),
         })))
     }

@@ -7,12 +7,15 @@
 
 mod balancer;
 mod network;
+mod pooler;
 mod proxy;
 mod standby;
+mod startup;
 mod test_database;
 
 pub use balancer::Balancer;
 pub use network::{refused_address, silent_address};
+pub use pooler::SharingPooler;
 pub use proxy::Proxy;
 pub use standby::Standby;
 pub use test_database::TestDatabase;

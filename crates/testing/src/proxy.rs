@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{io, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 use tokio::{
@@ -7,7 +7,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{network, test_database::TestDatabase};
+use crate::{network, startup::StartUp, test_database::TestDatabase};
 
 /// A proxy between the test and its database. It can stop passing data on, or change the start-up options of clients.
 #[derive(Debug)]
@@ -16,8 +16,15 @@ pub struct Proxy {
     frozen: watch::Sender<bool>,
 }
 
-/// A text in the first packet of each connection, and its replacement of the same length.
-type Replacement = Option<(&'static str, &'static str)>;
+/// What a proxy changes in the first packet of each connection.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    None,
+    /// A text in the values of parameters is replaced.
+    Replace(&'static str, &'static str),
+    /// The parameter `options` is left out.
+    DropOptions,
+}
 
 impl Proxy {
     /// A proxy that passes everything on until it is frozen.
@@ -26,26 +33,25 @@ impl Proxy {
     ///
     /// When no port of the loopback interface is free.
     pub async fn in_front_of(database: &TestDatabase) -> Self {
-        Self::start(database, None).await
+        Self::start(database, Change::None).await
     }
 
-    /// A proxy that drops the request for read-only transactions, as a pooler may do.
+    /// A proxy that drops the start-up options of its clients, as poolers do that are told to ignore them.
     ///
     /// # Panics
     ///
     /// When no port of the loopback interface is free.
-    pub async fn dropping_read_only(database: &TestDatabase) -> Self {
-        let replacement = ("transaction_read_only=on", "transaction_read_only=no");
-        Self::start(database, Some(replacement)).await
+    pub async fn dropping_options(database: &TestDatabase) -> Self {
+        Self::start(database, Change::DropOptions).await
     }
 
-    /// A proxy that drops the request for durable commits, as a pooler may do in front of a server that has them off.
+    /// A proxy that replaces a text in the start-up parameters of its clients.
     ///
     /// # Panics
     ///
     /// When no port of the loopback interface is free.
-    pub async fn dropping_durability(database: &TestDatabase) -> Self {
-        Self::start(database, Some(("synchronous_commit=on", "synchronous_commit=no"))).await
+    pub async fn replacing(database: &TestDatabase, sent: &'static str, passed_on: &'static str) -> Self {
+        Self::start(database, Change::Replace(sent, passed_on)).await
     }
 
     /// The database's URL through this proxy.
@@ -63,26 +69,45 @@ impl Proxy {
         self.frozen.send_replace(false);
     }
 
-    async fn start(database: &TestDatabase, replacement: Replacement) -> Self {
+    async fn start(database: &TestDatabase, change: Change) -> Self {
         let (listener, address) = network::listener().await;
         let (server, url) = through(&database.url(), address);
         let (frozen, freezing) = watch::channel(false);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, server.clone(), freezing.clone(), replacement));
+                tokio::spawn(serve(client, server.clone(), freezing.clone(), change));
             }
         });
         Self { url, frozen }
     }
 }
 
+/// Where a server listens.
 #[derive(Debug, Clone)]
-enum Server {
+pub(crate) enum Server {
     Tcp(String, u16),
     Unix(PathBuf),
 }
 
-fn through(url: &str, address: SocketAddr) -> (Server, String) {
+/// A connection to a server.
+pub(crate) type Connection = Box<dyn Stream>;
+
+/// What can be read and written.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+impl Server {
+    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+        Ok(match self {
+            Self::Tcp(host, port) => Box::new(TcpStream::connect((host.as_str(), *port)).await?),
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+        })
+    }
+}
+
+/// The server of a database's URL, and the URL of the same database at another address.
+pub(crate) fn through(url: &str, address: SocketAddr) -> (Server, String) {
     let options = PgConnectOptions::from_str(url).unwrap_or_else(|error| panic!("{error}"));
     let port = options.get_port();
     let folder = options.get_socket().cloned();
@@ -99,55 +124,40 @@ fn through(url: &str, address: SocketAddr) -> (Server, String) {
     (server, url.into())
 }
 
-async fn serve(client: TcpStream, server: Server, frozen: watch::Receiver<bool>, replacement: Replacement) {
-    match server {
-        Server::Tcp(host, port) => {
-            if let Ok(server) = TcpStream::connect((host, port)).await {
-                pass_both_ways(client, server, frozen, replacement).await;
-            }
-        }
-        Server::Unix(path) => {
-            if let Ok(server) = UnixStream::connect(path).await {
-                pass_both_ways(client, server, frozen, replacement).await;
-            }
-        }
-    }
-}
-
-async fn pass_both_ways(
-    client: TcpStream,
-    server: impl AsyncRead + AsyncWrite,
+async fn serve(
+    mut client: TcpStream,
+    server: Server,
     frozen: watch::Receiver<bool>,
-    replacement: Replacement,
-) {
+    change: Change,
+) -> io::Result<()> {
+    let mut start_up = StartUp::read(&mut client).await?;
+    match change {
+        Change::None => {}
+        Change::Replace(sent, passed_on) => start_up.replace(sent, passed_on),
+        Change::DropOptions => start_up.remove("options"),
+    }
+    let mut server = server.connect().await?;
+    frozen.clone().wait_for(|frozen| !frozen).await.map_err(io::Error::other)?;
+    server.write_all(&start_up.bytes()).await?;
     let (from_client, to_client) = split(client);
     let (from_server, to_server) = split(server);
     tokio::select! {
-        () = pass(from_client, to_server, frozen.clone(), replacement) => {}
-        () = pass(from_server, to_client, frozen, None) => {}
+        () = pass(from_client, to_server, frozen.clone()) => {}
+        () = pass(from_server, to_client, frozen) => {}
     }
+    Ok(())
 }
 
 async fn pass(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
     mut frozen: watch::Receiver<bool>,
-    mut replacement: Replacement,
 ) {
     let mut packet = vec![0; 65536];
     while let Ok(length @ 1..) = from.read(&mut packet).await {
-        if let Some((sent, passed_on)) = replacement.take() {
-            replace(&mut packet[..length], sent.as_bytes(), passed_on.as_bytes());
-        }
         if frozen.wait_for(|frozen| !frozen).await.is_err() || to.write_all(&packet[..length]).await.is_err()
         {
             return;
         }
-    }
-}
-
-fn replace(packet: &mut [u8], sent: &[u8], passed_on: &[u8]) {
-    if let Some(at) = packet.windows(sent.len()).position(|window| window == sent) {
-        packet[at..at + sent.len()].copy_from_slice(passed_on);
     }
 }

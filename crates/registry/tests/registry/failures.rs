@@ -35,18 +35,6 @@ async fn a_view_that_writes_is_refused() {
 }
 
 #[tokio::test]
-async fn a_pooler_that_drops_read_only_is_detected() {
-    let fixture = Fixture::new().await;
-    let pooler = Proxy::dropping_read_only(&fixture.database).await;
-    let registry = registry(&[pooler.url()]);
-    let (outcome, took) = timed(registry.citizen(&nik())).await;
-    let error = outcome.unwrap_err();
-    assert!(matches!(&error, RegistryError::Unavailable(text) if text.contains("read-only")), "{error}");
-    assert!(took < Duration::from_millis(500), "it must not wait for the timeout: {took:?}");
-    assert!(registry.check().await.unwrap_err().to_string().contains("read-only"));
-}
-
-#[tokio::test]
 async fn a_refused_replica_delays_one_look_up_briefly() {
     let fixture = Fixture::new().await;
     let registry = registry(&[&unanswered(refused_address().await), &fixture.database.url()]);

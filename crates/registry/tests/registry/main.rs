@@ -10,6 +10,8 @@ mod lag;
 #[cfg(test)]
 mod lookups;
 #[cfg(test)]
+mod poolers;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod standby;

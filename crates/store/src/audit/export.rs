@@ -1,11 +1,10 @@
-use std::{fmt, pin::pin, time::Duration};
+use std::{fmt, pin::pin};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
 use padan_domain::Clock;
 use padan_postgres::Fault;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection};
-use tokio::time::timeout;
+use sqlx::{Connection as _, PgConnection};
 
 use super::{
     checker::{self, AuditReport},
@@ -31,6 +30,9 @@ pub struct AuditLog {
     connection: PgConnection,
 }
 
+/// What to do when a pooler does not keep the state of a session.
+const NEEDS_SERVER: &str = "let store.url lead to the server itself for this command";
+
 impl AuditLog {
     /// Connects. Reading a trail may take long, so statements have no time limit.
     ///
@@ -39,19 +41,9 @@ impl AuditLog {
     /// When the settings cannot work, or there is no connection within `connect_timeout_ms`.
     pub async fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        let options = config.connect_options()?.application_name("padan audit").options([
-            ("statement_timeout", "0".to_owned()),
-            ("lock_timeout", config.migration_lock_timeout_ms.to_string()),
-        ]);
-        let limit = Duration::from_millis(config.connect_timeout_ms);
-        let connected = timeout(limit, options.connect())
-            .await
-            .map_err(|_| StoreError::Timeout(format!("no connection within {} ms", limit.as_millis())))?;
-        let mut connection = connected.map_err(|error| Fault::of(&error))?;
-        match session::confirm(&mut connection).await.map_err(|error| Fault::of(&error))? {
-            Some(reason) => Err(StoreError::Unavailable(reason.to_owned())),
-            None => Ok(Self { config: config.clone(), connection }),
-        }
+        let options = config.connect_options()?.application_name("padan audit");
+        let connection = session::open(config, options, NEEDS_SERVER).await?;
+        Ok(Self { config: config.clone(), connection })
     }
 
     /// Calls `on_row` with each row, ordered by time. Memory does not grow with the number of rows.

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
-use padan_store::{AuditLog, StoreError};
+use padan_store::StoreError;
 use padan_testing::{Proxy, refused_address, silent_address};
 use sqlx::Executor as _;
 use tokio::time::sleep;
 
-use crate::fixture::{JUNE, MAY, config, contract, migrated, nik, store, unusable, usable};
+use crate::fixture::{JUNE, MAY, contract, migrated, nik, store, unusable, usable};
 
 /// The connect timeout, or the statement timeout with its grace, with a reserve for a busy machine.
 const LIMIT: Duration = Duration::from_millis(800 + 500);
@@ -46,19 +46,6 @@ async fn commits_are_durable_whatever_database_role_and_url_say() {
     let of_others: String =
         sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut database.connect().await).await.unwrap();
     assert_eq!(of_others, "off");
-}
-
-#[tokio::test]
-async fn a_pooler_that_drops_durable_commits_is_detected() {
-    let (database, _) = migrated().await;
-    let pooler = Proxy::dropping_durability(&database).await;
-    let error = store(pooler.url()).check().await.unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Unavailable(text) if text.contains("synchronous_commit = on")),
-        "{error}"
-    );
-    let error = AuditLog::open(&config(pooler.url())).await.err().unwrap();
-    assert!(error.to_string().contains("synchronous_commit = on"), "{error}");
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ mod migrations;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]
+mod poolers;
+#[cfg(test)]
 mod pruning;
 #[cfg(test)]
 mod roles;

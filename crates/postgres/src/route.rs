@@ -1,0 +1,295 @@
+//! What is between a pool and its server: nothing that matters, or a pooler, which gives a connection of its own to
+//! whoever needs it.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures_util::future::BoxFuture;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction,
+    postgres::PgConnectOptions,
+};
+use tokio::{
+    sync::{Mutex as AsyncMutex, watch},
+    time::timeout,
+};
+
+use crate::{
+    fault::{Fault, FaultKind},
+    session::{Observed, Session},
+};
+
+/// Checks a new connection before it is used, and returns the reason to reject it, if there is one.
+pub type Confirmation = Arc<
+    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>> + Send + Sync,
+>;
+
+/// How statements reach the server, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// Each connection has a server process that was started for it.
+    Own,
+    /// There is a pooler, of which nothing else is known yet.
+    Pooler,
+    /// The pooler mixed up the prepared statements of its clients when it was explored, at this time.
+    Mixing(Instant),
+    /// The pooler gives prepared statements names of its own, so that clients can share a server process.
+    Renaming,
+    /// The pooler passes names on. No two clients were seen to share a server process.
+    Passing,
+}
+
+/// Finds the route of a pool, and watches that it stays as it was found.
+pub(crate) struct Router {
+    pub(crate) session: Session,
+    /// The options for a pooler.
+    plain: PgConnectOptions,
+    route: Mutex<Route>,
+    /// One caller at a time explores a pooler.
+    exploring: AsyncMutex<()>,
+    /// The reason for which a connection was last rejected.
+    pub(crate) rejection: watch::Sender<String>,
+}
+
+/// Why no statement may use a pooler that shares server processes among clients and passes the names of prepared
+/// statements on: a client could run the statement of another one.
+pub(crate) const MIXES_STATEMENTS: &str = "the pooler in between mixes up the prepared statements of its clients: set \
+    pool_mode = session there, or use PgBouncer 1.22 or later with max_prepared_statements above 0";
+
+/// How often two connections are compared.
+const COMPARISONS: usize = 3;
+/// After this time, a pooler that mixed statements up is explored again: its settings may have been changed.
+const EXPLORE_AGAIN: Duration = Duration::from_secs(1);
+
+impl Router {
+    pub(crate) fn new(options: &PgConnectOptions, session: Session) -> Self {
+        let plain = Session::for_pooler(options.clone());
+        Self {
+            session,
+            plain,
+            route: Mutex::new(Route::Own),
+            exploring: AsyncMutex::default(),
+            rejection: watch::Sender::default(),
+        }
+    }
+
+    pub(crate) fn route(&self) -> Route {
+        *self.route.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, route: Route) {
+        *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+    }
+
+    /// From now on, connections are opened with the options for a pooler.
+    pub(crate) fn assume_pooler(&self) {
+        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        if *route == Route::Own {
+            *route = Route::Pooler;
+        }
+    }
+
+    pub(crate) fn pooler_options(&self) -> PgConnectOptions {
+        self.plain.clone()
+    }
+
+    /// Accepts a new connection, or rejects it and reports why. The confirmation is asked last.
+    pub(crate) async fn accept(
+        &self,
+        connection: &mut PgConnection,
+        confirmation: Option<&Confirmation>,
+    ) -> sqlx::Result<()> {
+        let reason = if self.route() == Route::Own {
+            let observed = self.session.observe(connection).await?;
+            if observed.is_own && observed.unconfirmed.is_none() {
+                match confirmation {
+                    Some(confirmation) => confirmation(connection).await?.map(str::to_owned),
+                    None => None,
+                }
+            } else {
+                self.assume_pooler();
+                Some("a pooler in between drops start-up options".to_owned())
+            }
+        } else {
+            match confirmation {
+                Some(confirmation) => self.confirm_in_transaction(connection, confirmation).await?,
+                None => None,
+            }
+        };
+        let Some(reason) = reason else { return Ok(()) };
+        self.rejection.send_replace(reason.clone());
+        Err(sqlx::Error::Protocol(reason))
+    }
+
+    async fn confirm_in_transaction(
+        &self,
+        connection: &mut PgConnection,
+        confirmation: &Confirmation,
+    ) -> sqlx::Result<Option<String>> {
+        let mut transaction = match self.begin(connection, false).await {
+            Ok(transaction) => transaction,
+            Err(fault) => return Ok(Some(fault.text)),
+        };
+        let reason = confirmation(&mut transaction).await?;
+        self.commit(transaction).await?;
+        Ok(reason.map(str::to_owned))
+    }
+
+    /// Begins a transaction through a pooler with all settings. `after_stale`: the statement was run before, and its
+    /// prepared form no longer fitted.
+    pub(crate) async fn begin<'c>(
+        &self,
+        connection: &'c mut PgConnection,
+        after_stale: bool,
+    ) -> Result<Transaction<'c, Postgres>, Fault> {
+        let fault = |error: sqlx::Error| Fault::of(&error);
+        let forgets = match self.explored_route(connection).await.map_err(fault)? {
+            Route::Pooler | Route::Mixing(_) => return Err(Fault::new(FaultKind::Down, MIXES_STATEMENTS)),
+            Route::Passing => true,
+            Route::Own | Route::Renaming => after_stale,
+        };
+        let begin = AssertSqlSafe(self.session.begin(forgets));
+        let mut transaction = connection.begin_with(begin).await.map_err(fault)?;
+        let observed = self.session.observe(&mut transaction).await.map_err(fault)?;
+        self.check(&observed)?;
+        Ok(transaction)
+    }
+
+    /// Commits, after the statements that the server process must not keep were removed.
+    pub(crate) async fn commit(&self, mut transaction: Transaction<'_, Postgres>) -> sqlx::Result<()> {
+        if self.route() != Route::Renaming {
+            transaction.clear_cached_statements().await?;
+        }
+        transaction.commit().await
+    }
+
+    /// The route, after the pooler was explored if what it does with prepared statements is not known.
+    async fn explored_route(&self, connection: &mut PgConnection) -> sqlx::Result<Route> {
+        if let Some(known) = self.known_route() {
+            return Ok(known);
+        }
+        let _exploring = self.exploring.lock().await;
+        if let Some(known) = self.known_route() {
+            return Ok(known);
+        }
+        let route = if renames_statements(connection).await? {
+            Route::Renaming
+        } else if is_shared(connection, &self.session, &self.plain).await? {
+            Route::Mixing(Instant::now())
+        } else {
+            Route::Passing
+        };
+        self.set(route);
+        Ok(route)
+    }
+
+    fn known_route(&self) -> Option<Route> {
+        match self.route() {
+            Route::Pooler => None,
+            Route::Mixing(since) if since.elapsed() >= EXPLORE_AGAIN => None,
+            known => Some(known),
+        }
+    }
+
+    /// Checks within a transaction that it has the settings, and that no statement of another client can be run in it.
+    fn check(&self, observed: &Observed) -> Result<(), Fault> {
+        if let Some(reason) = &observed.unconfirmed {
+            return Err(Fault::new(FaultKind::Down, reason.clone()));
+        }
+        if observed.named_by_driver > 0 {
+            self.set(Route::Pooler);
+            return Err(Fault::new(FaultKind::Stale, MIXES_STATEMENTS));
+        }
+        Ok(())
+    }
+}
+
+/// Whether the server knows the driver's prepared statements by other names than the driver.
+///
+/// It is asked within a transaction: outside of one, the answer could be that of another client's statement.
+async fn renames_statements(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    let mut transaction = connection.begin().await?;
+    let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%'";
+    let known: sqlx::Result<i64> = sqlx::query_scalar(prepared).fetch_one(&mut *transaction).await;
+    let renames = match known {
+        Ok(known) => {
+            transaction.clear_cached_statements().await?;
+            known == 0
+        }
+        // Another client has prepared a statement with the same name.
+        Err(error) if Fault::of(&error).kind == FaultKind::Stale => false,
+        Err(error) => return Err(error),
+    };
+    transaction.rollback().await?;
+    Ok(renames)
+}
+
+/// Whether another client gets the server process of this connection, or this connection another process.
+async fn is_shared(
+    connection: &mut PgConnection,
+    session: &Session,
+    plain: &PgConnectOptions,
+) -> sqlx::Result<bool> {
+    let first = session.observe(connection).await?.process;
+    let mut other = plain.connect().await?;
+    let mut is_shared = false;
+    for _ in 0..COMPARISONS {
+        let of_other = session.observe(&mut other).await?.process;
+        let own = session.observe(connection).await?.process;
+        is_shared |= of_other == own || of_other == first || own != first;
+    }
+    other.close().await?;
+    Ok(is_shared)
+}
+
+/// Opens a connection that keeps the state of its session, for a command that needs more than one transaction.
+///
+/// # Errors
+///
+/// When there is no connection in time, the server does not confirm the session's settings, or a pooler in between
+/// gives each transaction another server process. `advice` then says which URL to use.
+pub async fn connect_session(
+    options: &PgConnectOptions,
+    session: &Session,
+    limit: Duration,
+    advice: &str,
+) -> Result<PgConnection, Fault> {
+    let opened = timeout(limit, open_session(options, session, advice)).await;
+    opened.unwrap_or_else(|_| {
+        Err(Fault::new(FaultKind::TimedOut, format!("no connection within {} ms", limit.as_millis())))
+    })
+}
+
+async fn open_session(
+    options: &PgConnectOptions,
+    session: &Session,
+    advice: &str,
+) -> Result<PgConnection, Fault> {
+    let fault = |error: sqlx::Error| Fault::of(&error);
+    match session.for_own_process(options.clone()).connect().await {
+        Ok(mut connection) => {
+            let observed = session.observe(&mut connection).await.map_err(fault)?;
+            if observed.is_own && observed.unconfirmed.is_none() {
+                return Ok(connection);
+            }
+            connection.close().await.map_err(fault)?;
+        }
+        Err(error) if Fault::is_refused_start(&error) => {}
+        Err(error) => return Err(fault(error)),
+    }
+    let plain = Session::for_pooler(options.clone());
+    let mut connection = plain.connect().await.map_err(fault)?;
+    if renames_statements(&mut connection).await.map_err(fault)?
+        || is_shared(&mut connection, session, &plain).await.map_err(fault)?
+    {
+        let text = format!("the pooler in between gives each transaction another server process: {advice}");
+        return Err(Fault::new(FaultKind::Down, text));
+    }
+    sqlx::raw_sql(AssertSqlSafe(session.set())).execute(&mut connection).await.map_err(fault)?;
+    match session.observe(&mut connection).await.map_err(fault)?.unconfirmed {
+        Some(reason) => Err(Fault::new(FaultKind::Down, format!("{reason}: {advice}"))),
+        None => Ok(connection),
+    }
+}
