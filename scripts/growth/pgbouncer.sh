@@ -50,3 +50,49 @@ stop_pgbouncer() {
   wait "$pooler" || true
   forget "$pooler"
 }
+
+# try_through PROGRAM MODE FORM: all operations with the service, enrolment and the other commands behind PgBouncer, but
+# those that need a session of their own in transaction mode.
+try_through() {
+  local pooler_port=$((port + 2))
+  new_site
+  run_pgbouncer "$1" "$2" "$pooler_port"
+  service_registry=$(through_pooler "$pooler_port" registry) service_store=$(through_pooler "$pooler_port" store)
+  operator_registry=$service_registry operator_store=$service_store
+  try_form "$3"
+  stop_pgbouncer
+}
+
+# try_refusal PROGRAM FORM: the service must refuse to use PgBouncer in transaction mode.
+try_refusal() {
+  local pooler_port=$((port + 2)) reason
+  new_site
+  run_pgbouncer "$1" transaction "$pooler_port"
+  settings service.toml "$(through_pooler "$pooler_port" registry)" "$(through_pooler "$pooler_port" store)"
+  reason=$("$padan" doctor --config "$work/service.toml" 2>&1 | grep 'mixes up the prepared statements' | tail -n 1) || true
+  if [ -n "$reason" ]; then
+    record "$2" doctor refused "$reason"
+  else
+    record "$2" doctor FAILED 'the pooler was not refused'
+    failed_forms+=("$2")
+  fi
+  stop_pgbouncer
+}
+
+try_pgbouncer() {
+  local program version
+  for program in /usr/sbin/pgbouncer ${PGBOUNCER-}; do
+    if [ ! -x "$program" ]; then
+      left_out+=("PgBouncer: there is no $program")
+      continue
+    fi
+    version=$("$program" --version | sed -nE 's/^PgBouncer ([0-9]+\.[0-9]+).*/\1/p')
+    try_through "$program" session "PgBouncer $version session"
+    if [ "$(pgbouncer_version "$program")" -ge 1022 ]; then
+      try_through "$program" transaction "PgBouncer $version transaction"
+    else
+      try_refusal "$program" "PgBouncer $version transaction"
+      left_out+=("PgBouncer in transaction mode: $version mixes statements up; let PGBOUNCER name a program from 1.22 on")
+    fi
+  done
+}

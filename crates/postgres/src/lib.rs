@@ -10,8 +10,15 @@
 //! **Architecture Invariant:** a server beyond this machine shows a certificate that is checked, unless the settings
 //! allow plain text ([`connect_options`]).
 //!
-//! **Architecture Invariant:** this crate has no statement of its own: SQL lives in the crates that know the schema.
+//! **Architecture Invariant:** each statement is run with the settings of its [`Session`], which the server has
+//! confirmed: at the beginning of the connection if the server process was started for it, else, through a pooler, in
+//! each transaction. A statement is never run where the statement of another client could be run in its place: a pooler
+//! that mixes up prepared statements is refused.
+//!
+//! **Architecture Invariant:** this crate has no statement about a schema: it only begins sessions and transactions. All
+//! other SQL lives in the crates that know the schema.
 
+mod command;
 mod fault;
 mod figures;
 mod lease;
@@ -22,11 +29,11 @@ mod route;
 mod secret;
 mod session;
 
+pub use command::{Transactions, connect_session};
 pub use fault::{Fault, FaultKind};
 pub use figures::PoolFigures;
 pub use options::connect_options;
 pub use pool::{Limits, Pool, Statement};
 pub use route::Confirmation;
-pub use route::connect_session;
 pub use secret::read_secret;
 pub use session::Session;

@@ -11,10 +11,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction,
     postgres::PgConnectOptions,
 };
-use tokio::{
-    sync::{Mutex as AsyncMutex, watch},
-    time::timeout,
-};
+use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::{
     fault::{Fault, FaultKind},
@@ -150,7 +147,7 @@ impl Router {
             Route::Passing => true,
             Route::Own | Route::Renaming => after_stale,
         };
-        let begin = AssertSqlSafe(self.session.begin(forgets));
+        let begin = AssertSqlSafe(self.session.begin("", forgets));
         let mut transaction = connection.begin_with(begin).await.map_err(fault)?;
         let observed = self.session.observe(&mut transaction).await.map_err(fault)?;
         self.check(&observed)?;
@@ -209,7 +206,7 @@ impl Router {
 /// Whether the server knows the driver's prepared statements by other names than the driver.
 ///
 /// It is asked within a transaction: outside of one, the answer could be that of another client's statement.
-async fn renames_statements(connection: &mut PgConnection) -> sqlx::Result<bool> {
+pub(crate) async fn renames_statements(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let mut transaction = connection.begin().await?;
     let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%'";
     let known: sqlx::Result<i64> = sqlx::query_scalar(prepared).fetch_one(&mut *transaction).await;
@@ -227,7 +224,7 @@ async fn renames_statements(connection: &mut PgConnection) -> sqlx::Result<bool>
 }
 
 /// Whether another client gets the server process of this connection, or this connection another process.
-async fn is_shared(
+pub(crate) async fn is_shared(
     connection: &mut PgConnection,
     session: &Session,
     plain: &PgConnectOptions,
@@ -242,54 +239,4 @@ async fn is_shared(
     }
     other.close().await?;
     Ok(is_shared)
-}
-
-/// Opens a connection that keeps the state of its session, for a command that needs more than one transaction.
-///
-/// # Errors
-///
-/// When there is no connection in time, the server does not confirm the session's settings, or a pooler in between
-/// gives each transaction another server process. `advice` then says which URL to use.
-pub async fn connect_session(
-    options: &PgConnectOptions,
-    session: &Session,
-    limit: Duration,
-    advice: &str,
-) -> Result<PgConnection, Fault> {
-    let opened = timeout(limit, open_session(options, session, advice)).await;
-    opened.unwrap_or_else(|_| {
-        Err(Fault::new(FaultKind::TimedOut, format!("no connection within {} ms", limit.as_millis())))
-    })
-}
-
-async fn open_session(
-    options: &PgConnectOptions,
-    session: &Session,
-    advice: &str,
-) -> Result<PgConnection, Fault> {
-    let fault = |error: sqlx::Error| Fault::of(&error);
-    match session.for_own_process(options.clone()).connect().await {
-        Ok(mut connection) => {
-            let observed = session.observe(&mut connection).await.map_err(fault)?;
-            if observed.is_own && observed.unconfirmed.is_none() {
-                return Ok(connection);
-            }
-            connection.close().await.map_err(fault)?;
-        }
-        Err(error) if Fault::is_refused_start(&error) => {}
-        Err(error) => return Err(fault(error)),
-    }
-    let plain = Session::for_pooler(options.clone());
-    let mut connection = plain.connect().await.map_err(fault)?;
-    if renames_statements(&mut connection).await.map_err(fault)?
-        || is_shared(&mut connection, session, &plain).await.map_err(fault)?
-    {
-        let text = format!("the pooler in between gives each transaction another server process: {advice}");
-        return Err(Fault::new(FaultKind::Down, text));
-    }
-    sqlx::raw_sql(AssertSqlSafe(session.set())).execute(&mut connection).await.map_err(fault)?;
-    match session.observe(&mut connection).await.map_err(fault)?.unconfirmed {
-        Some(reason) => Err(Fault::new(FaultKind::Down, format!("{reason}: {advice}"))),
-        None => Ok(connection),
-    }
 }

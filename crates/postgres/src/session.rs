@@ -93,12 +93,12 @@ impl Session {
         options.extra_float_digits(None)
     }
 
-    /// Statements that begin a transaction with these settings. `forgetting` also removes all prepared statements of
-    /// the server process.
-    pub(crate) fn begin(&self, forgetting: bool) -> String {
+    /// Statements that begin a transaction with these settings, and with further characteristics, such as an isolation
+    /// level. `forgetting` also removes all prepared statements of the server process.
+    pub(crate) fn begin(&self, characteristics: &str, forgetting: bool) -> String {
         let mode = if self.is_read_only { " READ ONLY" } else { "" };
         let forget = if forgetting { "; DEALLOCATE ALL" } else { "" };
-        format!("BEGIN{mode}{forget}{}", self.assignments("SET LOCAL"))
+        format!("BEGIN{mode}{characteristics}{forget}{}", self.assignments("SET LOCAL"))
     }
 
     /// Statements that apply these settings to a whole session.
@@ -210,10 +210,13 @@ mod tests {
     fn a_transaction_begins_with_all_settings() {
         let session = Session::durable().limited(Duration::from_secs(2), Duration::from_millis(900));
         assert_eq!(
-            session.begin(false),
+            session.begin("", false),
             "BEGIN; SET LOCAL synchronous_commit = 'on'; SET LOCAL statement_timeout = '2000'; \
              SET LOCAL lock_timeout = '900'; SET LOCAL idle_in_transaction_session_timeout = '2000'"
         );
-        assert_eq!(Session::read_only().begin(true), "BEGIN READ ONLY; DEALLOCATE ALL");
+        assert_eq!(
+            Session::read_only().begin(" ISOLATION LEVEL SERIALIZABLE", true),
+            "BEGIN READ ONLY ISOLATION LEVEL SERIALIZABLE; DEALLOCATE ALL"
+        );
     }
 }

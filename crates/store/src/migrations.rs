@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use crate::{config::Config, error::StoreError, session};
 use futures_util::{FutureExt as _, future::BoxFuture};
-use padan_postgres::{Fault, Pool};
+use padan_postgres::{Fault, Pool, connect_session};
 use sqlx::{
     Connection as _, PgConnection,
     migrate::{Migration, Migrator},
@@ -19,7 +19,8 @@ const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 /// and the lock that excludes other migrating processes ends with the connection, also after a failure.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
     let options = config.migration_options()?.application_name("padan migrate");
-    let mut connection = session::open(config, options, NEEDS_SERVER).await?;
+    let session = session::of_command(config);
+    let mut connection = connect_session(&options, &session, config.limits().connect, NEEDS_SERVER).await?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))

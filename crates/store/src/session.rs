@@ -2,19 +2,11 @@
 
 use std::time::Duration;
 
-use padan_postgres::{Session, connect_session};
-use sqlx::PgConnection;
+use padan_postgres::Session;
 
-use crate::{config::Config, error::StoreError};
+use crate::config::Config;
 
-/// Opens a connection for a command that may take long: its statements have no time limit, only a limit for the wait
-/// for locks.
-pub(crate) async fn open(
-    config: &Config,
-    options: sqlx::postgres::PgConnectOptions,
-    advice: &str,
-) -> Result<PgConnection, StoreError> {
-    let lock = Duration::from_millis(config.migration_lock_timeout_ms);
-    let session = Session::durable().limited(Duration::ZERO, lock);
-    Ok(connect_session(&options, &session, config.limits().connect, advice).await?)
+/// The session of a command that may take long: its statements have no time limit, only a limit for the wait for locks.
+pub(crate) fn of_command(config: &Config) -> Session {
+    Session::durable().limited(Duration::ZERO, Duration::from_millis(config.migration_lock_timeout_ms))
 }

@@ -3,8 +3,7 @@ use std::{fmt, pin::pin};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
 use padan_domain::Clock;
-use padan_postgres::Fault;
-use sqlx::{Connection as _, PgConnection};
+use padan_postgres::{Fault, Transactions};
 
 use super::{
     checker::{self, AuditReport},
@@ -27,11 +26,8 @@ use crate::{
 /// person.
 pub struct AuditLog {
     config: Config,
-    connection: PgConnection,
+    connection: Transactions,
 }
-
-/// What to do when a pooler does not keep the state of a session.
-const NEEDS_SERVER: &str = "let store.url lead to the server itself for this command";
 
 impl AuditLog {
     /// Connects. Reading a trail may take long, so statements have no time limit.
@@ -42,7 +38,8 @@ impl AuditLog {
     pub async fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
         let options = config.connect_options()?.application_name("padan audit");
-        let connection = session::open(config, options, NEEDS_SERVER).await?;
+        let session = session::of_command(config);
+        let connection = Transactions::connect(&options, session, config.limits().connect).await?;
         Ok(Self { config: config.clone(), connection })
     }
 
@@ -60,6 +57,7 @@ impl AuditLog {
             Some(nik) => Some(self.config.read_person_keys()?.all_of(nik)?),
             None => None,
         };
+        let mut transaction = self.connection.begin("").await?;
         let mut rows = pin!(
             sqlx::query_as!(
                 AuditRow,
@@ -79,7 +77,7 @@ impl AuditLog {
                 filter.to,
                 filter.kind
             )
-            .fetch(&mut self.connection)
+            .fetch(&mut *transaction)
         );
         while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
             if let Err(error) = on_row(row) {
@@ -96,7 +94,8 @@ impl AuditLog {
     /// When the person keys cannot be read, or the store fails.
     pub async fn unknown_person_keys(&mut self) -> Result<Vec<String>, StoreError> {
         let known = self.config.read_person_keys()?.ids();
-        let found = other_person_keys(&mut self.connection, &known).await;
+        let mut transaction = self.connection.begin("").await?;
+        let found = other_person_keys(&mut transaction, &known).await;
         Ok(found.map_err(|error| Fault::of(&error))?)
     }
 
@@ -109,8 +108,7 @@ impl AuditLog {
     pub async fn verify(&mut self, known: Vec<AuditHead>) -> Result<AuditReport, StoreError> {
         let keys = self.keys()?;
         // One snapshot of all tables, so that rows that are written meanwhile are ignored in all of them.
-        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut snapshot = self.connection.begin_with(begin).await.map_err(|error| Fault::of(&error))?;
+        let mut snapshot = self.connection.begin(" ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         checker::verify(&mut snapshot, &keys, known).await
     }
 
@@ -136,7 +134,7 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn usage(&mut self, filter: &AuditFilter) -> Result<Vec<UsageRow>, StoreError> {
-        usage::read(&mut self.connection, filter).await
+        usage::read(&mut *self.connection.begin("").await?, filter).await
     }
 
     /// The processor time of photos by client and day. The filter's person is ignored.
@@ -145,7 +143,7 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn cpu_use(&mut self, filter: &AuditFilter) -> Result<Vec<CpuUse>, StoreError> {
-        cpu_use::read(&mut self.connection, filter).await
+        cpu_use::read(&mut *self.connection.begin("").await?, filter).await
     }
 
     /// The last recorded head of each chain, newest first.
@@ -154,7 +152,7 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn heads(&mut self) -> Result<Vec<AuditHead>, StoreError> {
-        checker::heads(&mut self.connection).await
+        checker::heads(&mut *self.connection.begin("").await?).await
     }
 
     fn keys(&self) -> Result<AuditKeys, StoreError> {

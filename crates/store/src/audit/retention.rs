@@ -9,7 +9,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use padan_postgres::Fault;
+use padan_postgres::{Fault, Transactions};
 use sqlx::{Connection as _, PgConnection, Postgres, Transaction, error::DatabaseError};
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -51,7 +51,7 @@ pub(super) struct Pruning<'k> {
 
 /// Prunes month by month, each in one transaction: verifies the rows, writes anchors, then drops the rows.
 pub(super) async fn prune(
-    connection: &mut PgConnection,
+    connection: &mut Transactions,
     pruning: &Pruning<'_>,
 ) -> Result<PrunedMonths, StoreError> {
     if pruning.before > pruning.now - MIN_AGE {
@@ -63,7 +63,8 @@ pub(super) async fn prune(
     let mut pruned = PrunedMonths::default();
     // A chain is pruned from its beginning on: once one of its months stays, so do the later ones.
     let mut kept_chains = HashSet::new();
-    for month in months(connection).await?.into_iter().filter(|month| month.end() <= pruning.before) {
+    let months = months(&mut *connection.begin("").await?).await?;
+    for month in months.into_iter().filter(|month| month.end() <= pruning.before) {
         match prune_month(connection, pruning, month, &kept_chains).await? {
             Outcome::Deleted => pruned.deleted.push(month.partition()),
             Outcome::Kept(reason, chains) => {
@@ -95,13 +96,13 @@ async fn months(connection: &mut PgConnection) -> Result<Vec<Month>, StoreError>
 }
 
 async fn prune_month(
-    connection: &mut PgConnection,
+    connection: &mut Transactions,
     pruning: &Pruning<'_>,
     month: Month,
     kept_chains: &HashSet<Uuid>,
 ) -> Result<Outcome, StoreError> {
     let fault = |error: sqlx::Error| Fault::of(&error);
-    let mut transaction = connection.begin().await.map_err(fault)?;
+    let mut transaction = connection.begin("").await?;
     let mut counts = UsageCounts::default();
     let CheckedMonth { heads, faults } =
         check_month(&mut transaction, pruning.keys, month, |row| counts.add(row)).await?;
@@ -124,7 +125,9 @@ async fn prune_month(
     drop_month(&mut transaction, &month.partition()).await?;
     transaction.commit().await.map_err(fault)?;
     // Outside the transaction, since nothing depends on the heads of pruned rows.
-    sqlx::query!("SELECT store.drop_audit_heads()").fetch_one(&mut *connection).await.map_err(fault)?;
+    let mut transaction = connection.begin("").await?;
+    sqlx::query!("SELECT store.drop_audit_heads()").fetch_one(&mut *transaction).await.map_err(fault)?;
+    transaction.commit().await.map_err(fault)?;
     Ok(Outcome::Deleted)
 }
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# Tries every operation of the program on each form that the databases of a growing site can have, and prints the table
+# of operations and forms, then the throughput on the forms that were tried: `make growth`.
+#
+# Forms: one server (plain); 32 partitions; PgBouncer in session mode, Debian's and the one that PGBOUNCER names; in
+# transaction mode that one, if it is new enough; a fail-over by Patroni; Citus, where CITUS_PGCONFIG names the pg_config
+# of a PostgreSQL that has it. What is not at hand is said to be left out.
+#
+#     scripts/growth.sh [FORM...]
+#
+# FORM: plain, partitions, pgbouncer, patroni or citus; without one, all.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  exec "$padan" cluster -- scripts/growth.sh inside "$@"
+fi
+shift
+[ $# -gt 0 ] || set -- plain partitions pgbouncer patroni citus
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+port=${PADAN_GROWTH_PORT-18080}
+# shellcheck source=scripts/growth/operations.sh
+. scripts/growth/operations.sh
+# shellcheck source=scripts/growth/throughput.sh
+. scripts/growth/throughput.sh
+
+# new_site: a new site on the server of PADAN_TEST_DATABASE_URL, with the URLs of that server.
+new_site() {
+  local database
+  for database in registry store; do
+    query "$PADAN_TEST_DATABASE_URL" --command "DROP DATABASE IF EXISTS $database WITH (FORCE)"
+  done
+  rm -f "$work/clients.toml"
+  registry_owner=$(url_of "$PADAN_TEST_DATABASE_URL" registry) store_owner=$(url_of "$PADAN_TEST_DATABASE_URL" store)
+  service_registry=$registry_owner operator_registry=$registry_owner
+  service_store=$store_owner operator_store=$store_owner migrate_store=$store_owner
+  make_site "$registry_owner"
+}
+
+# try_form FORM: tries the operations, then measures.
+try_form() {
+  run_operations "$1" "$port" || failed_forms+=("$1")
+  measure_throughput "$1" "$port"
+}
+
+try_plain() {
+  new_site
+  try_form plain
+}
+
+failed_forms=() left_out=()
+for form in "$@"; do
+  case $form in
+    plain) ;;
+    partitions | pgbouncer | patroni | citus)
+      if [ ! -f "scripts/growth/$form.sh" ]; then
+        left_out+=("$form: scripts/growth/$form.sh does not exist")
+        continue
+      fi
+      # shellcheck disable=SC1090
+      . "scripts/growth/$form.sh"
+      ;;
+    *) fail "unknown form: $form" ;;
+  esac
+  "try_$form"
+done
+
+print_answers
+print_throughput
+for reason in "${left_out[@]}"; do say "left out: $reason"; done
+[ ${#failed_forms[@]} -eq 0 ] || fail "operations failed on: ${failed_forms[*]}"
