@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer scale attacks faults soak cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,10 @@ peer: ## compare speed, CPU time and memory with a FastAPI service that does the
 	@scripts/deps.sh --for-load
 	@scripts/python-venv.sh peer benches/peer
 	@scripts/peer.sh $(ARGS)
+
+growth: ## try every operation on partitions, PgBouncer, Patroni and Citus, as far as they can be had; ARGS=FORMS for some
+	@scripts/deps.sh --for-load
+	@scripts/growth.sh $(ARGS)
 
 scale: ## measure look-ups and enrolment among 10 thousand to 10 million generated people; ARGS=SIZES for others
 	@scripts/deps.sh --for-scale

@@ -3,7 +3,7 @@
 
 throughput=${throughput-$work/throughput.tsv}
 # People with a photo that cannot be read, so that an enrolment waits for the databases and not for the models.
-crowd=${PADAN_GROWTH_PEOPLE-20000}
+crowd=${PADAN_GROWTH_PEOPLE-5000}
 
 # measure_throughput FORM PORT: verifies texts at the service for some seconds, and enrols a crowd twice: the first time
 # each person gets a row in the store, the second time each row is read.

@@ -9,8 +9,8 @@
 //! map them. A look-up by NIK goes through the function `padan.citizen_of` where there is one, so that the service's role
 //! need not have access to the view.
 //!
-//! **Architecture Invariant:** [`Registry`] never writes. Each connection requests read-only transactions and is closed
-//! when the server does not confirm them, so that a pooler which drops start-up options is detected. Only
+//! **Architecture Invariant:** [`Registry`] never writes. The server has confirmed that a transaction is read-only before
+//! its first statement, also through a pooler that drops start-up options. Only
 //! [`SampleRegistry`] writes, to the sample tables of demo and tests, over a connection of its own.
 //!
 //! **Architecture Invariant:** a look-up ends within its time limit, whatever the network does.

@@ -37,8 +37,9 @@
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
 //!
-//! **Architecture Invariant:** a commit is durable before it counts as made. Each session asks for
-//! `synchronous_commit = on` and is closed when the server does not confirm it.
+//! **Architecture Invariant:** a commit is durable before it counts as made. The server has
+//! confirmed `synchronous_commit = on` before the first statement: when the connection began, or, through a pooler, in
+//! each transaction.
 //!
 //! **Architecture Invariant:** this crate does not know the registry. The crate that knows both decides whether a
 //! template is stale.

@@ -142,7 +142,8 @@ async fn registry(settings: &Settings) -> Result<CheckPassed, String> {
     }
     let named = registry.figures().into_iter().zip(registry.lookup_rights().await);
     warnings.extend(named.filter_map(|(replica, rights)| rights_warning(&replica.pool.name, rights?)));
-    Ok(CheckPassed::from("people can be looked up").with_warnings(warnings))
+    let is_pooled = registry.figures().iter().any(|replica| replica.pool.is_pooled);
+    Ok(CheckPassed::from(format!("people can be looked up{}", by_pooler(is_pooled))).with_warnings(warnings))
 }
 
 /// Warns when the role can copy the registry, although the service needs one person at a time.
@@ -214,7 +215,14 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
                 .to_owned();
         return Err([vec![no_clients], warnings].concat().join("; "));
     }
-    Ok(CheckPassed::from(format!("writable, schema up to date, {clients} clients")).with_warnings(warnings))
+    let by_pooler = by_pooler(store.pool_figures().is_pooled);
+    let passed = format!("writable, schema up to date, {clients} clients{by_pooler}");
+    Ok(CheckPassed::from(passed).with_warnings(warnings))
+}
+
+/// What is said of a server behind a pooler.
+fn by_pooler(is_pooled: bool) -> &'static str {
+    if is_pooled { "; through a pooler, so that each statement has a transaction of its own" } else { "" }
 }
 
 /// Problems of a store that can be used.
