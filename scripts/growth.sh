@@ -13,10 +13,22 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/growth.sh inside "$@"
+  [ $# -gt 0 ] || set -- plain partitions pgbouncer patroni citus
+  forms=() status=0
+  for form in "$@"; do
+    case $form in
+      # It runs its own servers.
+      patroni) scripts/growth/patroni.sh || status=1 ;;
+      plain | partitions | pgbouncer | citus) forms+=("$form") ;;
+      *) fail "unknown form: $form" ;;
+    esac
+  done
+  if [ ${#forms[@]} -gt 0 ]; then
+    "$padan" cluster -- scripts/growth.sh inside "${forms[@]}" || status=1
+  fi
+  exit "$status"
 fi
 shift
-[ $# -gt 0 ] || set -- plain partitions pgbouncer patroni citus
 # shellcheck source=scripts/site.sh
 . scripts/site.sh
 port=${PADAN_GROWTH_PORT-18080}
@@ -51,18 +63,14 @@ try_plain() {
 
 failed_forms=() left_out=()
 for form in "$@"; do
-  case $form in
-    plain) ;;
-    partitions | pgbouncer | patroni | citus)
-      if [ ! -f "scripts/growth/$form.sh" ]; then
-        left_out+=("$form: scripts/growth/$form.sh does not exist")
-        continue
-      fi
-      # shellcheck disable=SC1090
-      . "scripts/growth/$form.sh"
-      ;;
-    *) fail "unknown form: $form" ;;
-  esac
+  if [ "$form" != plain ]; then
+    if [ ! -f "scripts/growth/$form.sh" ]; then
+      left_out+=("$form: there is no scripts/growth/$form.sh")
+      continue
+    fi
+    # shellcheck disable=SC1090
+    . "scripts/growth/$form.sh"
+  fi
   "try_$form"
 done
 
