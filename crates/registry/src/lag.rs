@@ -192,7 +192,10 @@ async fn told_by_function(connection: &mut PgConnection) -> sqlx::Result<Option<
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        Standing::{Behind, CatchingUp, Current},
+        *,
+    };
 
     fn read(server: &str, seconds: Option<f64>, asked_at: Instant) -> Reading {
         Reading { server: server.to_owned(), seconds, is_age: true, asked_at }
@@ -231,7 +234,6 @@ mod tests {
         assert_eq!(lags.standing(), Standing::Current, "nothing was read yet");
         let standings = [9.9, 10.0, 10.1, 9.9, 8.1, 10.0, 11.0, 8.0, 9.9]
             .map(|seconds| lags.record(read("a", Some(seconds), Instant::now())));
-        use Standing::{Behind, CatchingUp, Current};
         let expected =
             [Current, Current, Behind, CatchingUp, CatchingUp, CatchingUp, Behind, Current, Current];
         assert_eq!(standings, expected);
