@@ -6,30 +6,48 @@
 # Debian's packages patroni, etcd-server and haproxy, which it installs as root.
 #
 #     scripts/growth/patroni.sh [NAME...]     only the events whose name contains one of the words
+#
+# scripts/growth.sh sources it and calls try_patroni.
+
+# patroni_packages: the Debian packages that are missing.
+patroni_packages() {
+  local pair
+  for pair in patroni:patroni etcd:etcd-server haproxy:haproxy; do
+    command -v "${pair%%:*}" >/dev/null || printf '%s\n' "${pair##*:}"
+  done
+}
+
+# try_patroni: tries all events. Other forms have their operations tried; here what counts is the fail-over.
+try_patroni() {
+  if [ -n "$(patroni_packages)" ] && { [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; }; then
+    left_out+=("patroni: as root on Debian run: apt-get install $(patroni_packages | tr '\n' ' ')")
+  elif ! scripts/growth/patroni.sh; then
+    failed_forms+=(patroni)
+  fi
+}
+
+[ "${BASH_SOURCE[0]}" = "$0" ] || return 0
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/../paths.sh"
 
 if [ "${1-}" != inside ]; then
-  missing=()
-  for pair in patroni:patroni etcd:etcd-server haproxy:haproxy; do
-    command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
-  done
+  mapfile -t missing < <(patroni_packages)
   if [ ${#missing[@]} -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
       fail "as root on Debian run: apt-get install ${missing[*]}"
     fi
     say "installing ${missing[*]} from Debian"
-    # Debian would start services of its own, which nothing here uses.
-    printf '#!/bin/sh\nexit 101\n' >"${policy:=/usr/sbin/policy-rc.d}.padan"
-    chmod 755 "$policy.padan"
-    if [ ! -e "$policy" ]; then
-      mv -- "$policy.padan" "$policy"
-      trap 'rm -f -- "$policy"' EXIT
-    fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    rm -f -- "$policy" "$policy.padan"
-    trap - EXIT
+    (
+      # Debian would start services of its own, which nothing here uses.
+      policy=/usr/sbin/policy-rc.d
+      if [ ! -e "$policy" ]; then
+        trap 'rm -f -- "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+      fi
+      apt-get update -qq
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    )
   fi
   exec "$padan" cluster -- scripts/growth/patroni.sh inside "$@"
 fi

@@ -62,6 +62,10 @@ fn a_registry_that_is_too_far_behind_is_the_documented_503_until_it_has_caught_u
     let in_turn = metrics.lines().find(|line| line.starts_with("padan_registry_in_turn{")).unwrap();
     assert!(in_turn.ends_with("} 1"), "it does not fail: {in_turn}");
 
+    let report = String::from_utf8(service.command(&["doctor"]).stdout).unwrap();
+    let line = report.lines().find(|line| line.contains("registry ")).unwrap();
+    assert!(line.starts_with("FAIL") && line.contains("400 s behind"), "{line}");
+
     service.runtime.block_on(service.registry.execute("DROP FUNCTION padan.lag_seconds"));
     wait_for_reason(&service, "VERIFIED");
     let log = service.logged();
