@@ -42,6 +42,8 @@ pub enum Endpoint {
     Verification,
     /// Compares the faces in two photos that the client sends.
     FaceMatch,
+    /// Judges by a photo whether a face is that of a living person.
+    PassiveLiveness,
 }
 
 /// A rate limit: the mean number of requests a second, and the number that may come at once. Each process counts its
@@ -112,7 +114,8 @@ pub fn parse_network(text: &str) -> Result<IpNet, InvalidNetwork> {
 
 impl Endpoint {
     /// Every endpoint.
-    pub const ALL: [Self; 3] = [Self::FaceVerification, Self::Verification, Self::FaceMatch];
+    pub const ALL: [Self; 4] =
+        [Self::FaceVerification, Self::Verification, Self::FaceMatch, Self::PassiveLiveness];
 
     /// The name in settings, logs and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -120,6 +123,7 @@ impl Endpoint {
             Self::FaceVerification => "face-verification",
             Self::Verification => "verification",
             Self::FaceMatch => "face-match",
+            Self::PassiveLiveness => "passive-liveness",
         }
     }
 }

@@ -59,6 +59,16 @@ reason_codes! {
     ManyFacesCaptured => "MANY_FACES_CAPTURED_IMG", "many faces detected in captured_image";
     /// It is not clear which of several faces in the stored photo is meant.
     ManyFacesStored => "MANY_FACES_STORED_IMG", "many faces detected in stored_image";
+    /// The face is hardly like a presentation attack.
+    SpoofLow => "SPOOF_LOW", "LOW";
+    /// The face may be a presentation attack.
+    SpoofModerate => "SPOOF_MODERATE", "MODERATE";
+    /// The face is like a presentation attack.
+    SpoofHigh => "SPOOF_HIGH", "HIGH";
+    /// No face was found that could be judged for liveness.
+    NoFaceToJudge => "FACE_NOT_DETECTED", "face not detected";
+    /// It is not clear which of several faces is to be judged for liveness.
+    TooManyFacesToJudge => "TOO_MANY_FACES_DETECTED", "too many faces detected";
     /// The NIK is not 16 digits.
     InvalidNik => "INVALID_NIK", "Invalid NIK number format";
     /// The name has no letter or digit, or is too long.

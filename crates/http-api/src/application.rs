@@ -168,6 +168,8 @@ fn public_server(
         limits: edge.limits.clone(),
         metrics: Arc::clone(&edge.metrics),
     };
+    // An engine that replaces this one is started with the same settings, so it has a liveness set if this one does.
+    let has_liveness = verifier.liveness_set().is_some();
     let encryption = certificates.map(Certificates::for_clients).transpose().map_err(io::Error::other)?;
     let served = listener.serve(encryption, move || {
         let edge = edge.clone();
@@ -177,7 +179,7 @@ fn public_server(
             .wrap(from_fn(move |request, next| edge.clone().serve(request, next)))
             // Outermost, so that all other layers see the normalised path: some clients send a doubled slash.
             .wrap(NormalizePath::new(TrailingSlash::MergeOnly))
-            .configure(routes::public)
+            .configure(routes::public(has_liveness))
     });
     served.map_err(|error| cannot_listen(config.public(), &error))
 }

@@ -51,6 +51,7 @@ mod multipart;
 mod openapi;
 mod operators;
 mod panic;
+mod passive_liveness;
 mod peer_certificate;
 mod percentage_number;
 mod refusal;

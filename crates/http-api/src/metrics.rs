@@ -275,6 +275,8 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
             | ReasonCode::NoFaceStored
             | ReasonCode::ManyFacesCaptured
             | ReasonCode::ManyFacesStored
+            | ReasonCode::NoFaceToJudge
+            | ReasonCode::TooManyFacesToJudge
     )
 }
 

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::BTreeMap,
+    future::{Ready, ready},
+    sync::LazyLock,
+};
 
 use actix_web::HttpResponse;
 use padan_domain::ReasonCode;
@@ -20,7 +24,7 @@ use utoipa::{
 use crate::{
     answer::{ErrorBody, respond_with_document},
     endpoint_docs::{EndpointDocs, text_field},
-    endpoints::AUDITED,
+    endpoints::AuditedEndpoint,
     request_id::RequestId,
     status::status_of,
 };
@@ -28,16 +32,20 @@ use crate::{
 /// The path of the document.
 pub(crate) const PATH: &str = "/openapi.json";
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document()).unwrap_or_default());
+/// The document of a service with a liveness set.
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document(true)).unwrap_or_default());
+static WITHOUT_LIVENESS: LazyLock<Value> =
+    LazyLock::new(|| serde_json::to_value(document(false)).unwrap_or_default());
 
-/// Serves the OpenAPI document.
-pub(crate) async fn handle() -> HttpResponse {
-    respond_with_document(&*DOCUMENT)
+/// Serves the OpenAPI document of a service with a liveness set, or without one.
+pub(crate) fn handle(has_liveness: bool) -> Ready<HttpResponse> {
+    ready(respond_with_document(if has_liveness { &*DOCUMENT } else { &*WITHOUT_LIVENESS }))
 }
 
 /// The whole document, generated from the code that answers.
-fn document() -> OpenApi {
-    let endpoints: Vec<_> = AUDITED.iter().map(|audited| (audited.path, (audited.docs)())).collect();
+fn document(has_liveness: bool) -> OpenApi {
+    let endpoints: Vec<_> =
+        AuditedEndpoint::served(has_liveness).map(|audited| (audited.path, (audited.docs)())).collect();
     let paths =
         endpoints.iter().fold(PathsBuilder::new(), |paths, (path, docs)| paths.path(*path, post(docs)));
     let components = endpoints
@@ -206,6 +214,7 @@ fn text_header(description: &str) -> utoipa::openapi::Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::endpoints::AUDITED;
 
     #[test]
     fn the_document_matches_its_snapshot() {

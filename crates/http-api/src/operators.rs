@@ -44,6 +44,8 @@ impl Stopping {
 struct Readiness {
     ready: bool,
     components: BTreeMap<&'static str, String>,
+    /// The name of the liveness set, or that there is none.
+    liveness: String,
 }
 
 /// Mounts the operators' endpoints.
@@ -124,6 +126,7 @@ async fn readyz(
             .into_iter()
             .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned())))
             .collect(),
+        liveness: verifier.liveness_set().unwrap_or_else(|| "off: no liveness set".to_owned()),
     };
     if readiness.ready {
         HttpResponse::Ok().json(readiness)

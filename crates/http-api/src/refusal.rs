@@ -58,7 +58,12 @@ impl Refusal {
 
     /// The photo of a field cannot be used.
     pub(crate) fn of_photo(reason: ReasonCode, field: &str) -> Self {
-        Self { text: reason.reason().replace("face_image", field).into(), ..Self::new(reason) }
+        Self::new(reason).about_photo(field)
+    }
+
+    /// The same refusal, whose text names this field as the photo.
+    pub(crate) fn about_photo(self, field: &str) -> Self {
+        Self { text: self.text.replace("face_image", field).into(), ..self }
     }
 
     /// The body is malformed, for the reason that the text names.

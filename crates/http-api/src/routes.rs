@@ -3,7 +3,12 @@ use std::future::{Ready, ready};
 use actix_web::{Resource, Route, guard, web};
 use padan_domain::ReasonCode;
 
-use crate::{docs_page, endpoints::AUDITED, openapi, refusal::Refusal};
+use crate::{
+    docs_page,
+    endpoints::{AUDITED, AuditedEndpoint},
+    openapi,
+    refusal::Refusal,
+};
 
 /// The label of a path in logs and metrics. All unknown paths share one, since a path may contain anything.
 pub(crate) fn endpoint_label(path: &str) -> &'static str {
@@ -17,15 +22,17 @@ pub(crate) fn endpoint_label(path: &str) -> &'static str {
     }
 }
 
-/// Mounts the public endpoints.
-pub(crate) fn public(config: &mut web::ServiceConfig) {
-    for audited in AUDITED {
-        config.service(only_post(audited.path, (audited.route)()));
+/// Mounts the public endpoints of a service with a liveness set, or without one.
+pub(crate) fn public(has_liveness: bool) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        for audited in AuditedEndpoint::served(has_liveness) {
+            config.service(only_post(audited.path, (audited.route)()));
+        }
+        config
+            .service(only_get(openapi::PATH, get().to(move || openapi::handle(has_liveness))))
+            .service(only_get(docs_page::PATH, get().to(docs_page::handle)))
+            .default_service(web::to(not_found));
     }
-    config
-        .service(only_get(openapi::PATH, get().to(openapi::handle)))
-        .service(only_get(docs_page::PATH, get().to(docs_page::handle)))
-        .default_service(web::to(not_found));
 }
 
 fn only_post(path: &str, route: Route) -> Resource {

@@ -20,6 +20,11 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         | ReasonCode::NoFaceStored
         | ReasonCode::ManyFacesCaptured
         | ReasonCode::ManyFacesStored
+        | ReasonCode::SpoofLow
+        | ReasonCode::SpoofModerate
+        | ReasonCode::SpoofHigh
+        | ReasonCode::NoFaceToJudge
+        | ReasonCode::TooManyFacesToJudge
         | ReasonCode::Served => StatusCode::OK,
         ReasonCode::InvalidNik
         | ReasonCode::InvalidName

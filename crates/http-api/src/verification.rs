@@ -21,6 +21,9 @@ pub trait Verification: Sized + 'static {
     /// The fields of the form, each of which may be sent once.
     fn fields() -> Vec<&'static str>;
 
+    /// Whether the endpoint exists only in a service with a liveness set.
+    const NEEDS_LIVENESS: bool = false;
+
     /// Those fields that are photos.
     const PHOTOS: &'static [&'static str];
 

@@ -125,7 +125,8 @@ fn is_within(raster: &Raster, at: Point) -> bool {
     within(at.x, width) && within(at.y, height)
 }
 
-fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
+/// The pixel at a point between pixels.
+pub(crate) fn bilinear(raster: &Raster, at: Point) -> [f32; 3] {
     let (left, top) = (at.x.floor(), at.y.floor());
     let (right_share, lower_share) = ((at.x - left) as f32, (at.y - top) as f32);
     let (column, row) = (left as i64, top as i64);

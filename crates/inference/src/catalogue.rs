@@ -6,16 +6,19 @@ use std::{
 use crate::{
     calibration_file::CalibrationFile,
     digest::FileDigest,
+    liveness_set::LivenessSet,
     manifest::{Export, Graph, Manifest, Task},
     model_error::ModelError,
     model_set::ModelSet,
 };
 
 /// The manifests that are compiled in.
-const BUILT_IN: [&str; 3] = [
+const BUILT_IN: [&str; 5] = [
     include_str!("../../../models/yunet.toml"),
     include_str!("../../../models/sface.toml"),
     include_str!("../../../models/mobilefacenet.toml"),
+    include_str!("../../../models/minifasnet.toml"),
+    include_str!("../../../models/minifasnet-v1se.toml"),
 ];
 
 /// The calibrations that are compiled in, by file name.
@@ -79,6 +82,9 @@ impl Catalogue {
         for embedder in catalogue.embedders() {
             catalogue.model_set(embedder)?;
         }
+        for name in catalogue.liveness_sets() {
+            catalogue.liveness_set(name)?;
+        }
         Ok(catalogue)
     }
 
@@ -103,6 +109,41 @@ impl Catalogue {
         }
     }
 
+    /// The names of the liveness sets, sorted.
+    pub fn liveness_sets(&self) -> impl Iterator<Item = &str> {
+        let names_a_set =
+            |manifest: &&Manifest| matches!(&manifest.task, Task::Liveness(spec) if spec.set.is_some());
+        self.manifests.iter().filter(names_a_set).map(|manifest| manifest.name.as_str())
+    }
+
+    /// The liveness set with this name.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::UnknownSet`] when there is none, [`ModelError::Manifest`] when one of its models is unknown.
+    pub fn liveness_set(&self, name: &str) -> Result<LivenessSet, ModelError> {
+        let named = self.manifests.iter().find(|manifest| manifest.name == name);
+        let set = named.and_then(|first| {
+            LivenessSet::of(first, |name| self.manifests.iter().find(|manifest| manifest.name == name))
+        });
+        set.unwrap_or_else(|| {
+            let known = self.liveness_sets().map(str::to_owned).collect();
+            Err(ModelError::UnknownSet { name: name.to_owned(), known })
+        })
+    }
+
+    /// The models of a set: those of a model set, or those of a liveness set.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::UnknownSet`] when there is none of this name.
+    pub fn models_of(&self, set: &str) -> Result<Vec<Manifest>, ModelError> {
+        if let Ok(liveness) = self.liveness_set(set) {
+            return Ok(liveness.models);
+        }
+        self.set(set).map(|set| set.models().into_iter().cloned().collect())
+    }
+
     /// All models, sorted by name.
     pub fn manifests(&self) -> &[Manifest] {
         &self.manifests
@@ -122,7 +163,12 @@ impl Catalogue {
     ///
     /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name
     /// has other content, [`ModelError::Unreadable`] when a folder or file cannot be read.
-    pub fn locate(&self, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<ModelFile, ModelError> {
+    pub fn locate(
+        &self,
+        set: &impl AsRef<str>,
+        model: &Manifest,
+        graph: Graph,
+    ) -> Result<ModelFile, ModelError> {
         let digests: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
         let usual_name = model.file_name(graph);
         let mut wrong_file = None;
@@ -142,7 +188,7 @@ impl Catalogue {
                 }
             }
         }
-        let (model, set) = (model.name.clone(), set.name().to_owned());
+        let (model, set) = (model.name.clone(), set.as_ref().to_owned());
         Err(match wrong_file {
             Some((path, found)) => ModelError::WrongDigest { model, path, found, set },
             None => ModelError::Missing { model, file: usual_name, set, folders: self.folders.clone() },
@@ -180,7 +226,7 @@ impl Catalogue {
     fn model_set(&self, embedder: &Manifest) -> Result<ModelSet, ModelError> {
         let detector = match &embedder.task {
             Task::Embedder(embedding) => &embedding.detector,
-            Task::Detector(_) => &embedder.name,
+            Task::Detector(_) | Task::Liveness(_) => &embedder.name,
         };
         match self.manifests.iter().find(|manifest| manifest.name == *detector) {
             Some(detector) => ModelSet::new(embedder, detector),

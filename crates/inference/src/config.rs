@@ -10,6 +10,10 @@ use crate::{current_folder::CurrentFolder, error::StartError, manifest::Precisio
 pub struct Config {
     /// The model set, by name. The start fails when the set is unknown or its files are missing.
     pub model_set: String,
+    /// The liveness set, by name. When unset, faces are not judged for liveness. The start fails when the set is unknown or
+    /// its files are missing.
+    #[serde(default)]
+    pub liveness_set: Option<String>,
     /// Where the models run. The start fails when a device configured by name is missing; there is no fallback.
     pub device: DeviceChoice,
     /// The precision of the embedder. The start fails when a precision configured by name is not available.

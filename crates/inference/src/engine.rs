@@ -13,6 +13,8 @@ use crate::{
     detector::Detector,
     embedder::Embedder,
     error::{FaceError, StartError},
+    liveness::{Liveness, LivenessJudge, LivenessNetwork},
+    liveness_set::LivenessSet,
     manifest::{EmbedderFamily, Manifest, Task},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
@@ -40,6 +42,8 @@ pub struct Identity {
     pub model_set: String,
     /// The model contract of its embeddings.
     pub contract: ModelContractId,
+    /// The liveness set's name; `None` without one.
+    pub liveness_set: Option<String>,
     /// The map from cosines to percentages.
     pub calibration: Calibration,
     /// The id of that map.
@@ -112,6 +116,15 @@ impl Engine {
         self.workers.analyse(self.caller, photo, Role::Reference, deadline).await
     }
 
+    /// Judges whether the face in a photo is that of a living person. The photo must show one face.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::probe`], without the rules for quality. [`FaceError::Broken`] without a liveness set.
+    pub async fn judge_liveness(&self, photo: Photo, deadline: Instant) -> Result<Liveness, FaceError> {
+        self.workers.judge_liveness(self.caller, photo, deadline).await
+    }
+
     /// Its models, calibration and device.
     pub fn identity(&self) -> &Identity {
         &self.identity
@@ -161,6 +174,7 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
     let identity = Identity {
         model_set: config.model_set.clone(),
         contract: set.contract(),
+        liveness_set: config.liveness_set.clone(),
         calibration_id: calibration.id(),
         calibration: calibration.calibration()?,
         placement,
@@ -195,6 +209,7 @@ struct Selection {
     runtime_library: PathBuf,
     catalogue: Catalogue,
     set: ModelSet,
+    liveness: Option<LivenessSet>,
 }
 
 impl Selection {
@@ -203,23 +218,37 @@ impl Selection {
         let runtime_library = runtime_library::find(config)?;
         let catalogue = Catalogue::load(&model_folders(config))?;
         let set = catalogue.set(&config.model_set)?;
-        Ok(Self { runtime_library, catalogue, set })
+        let liveness = config.liveness_set.as_deref().map(|name| catalogue.liveness_set(name)).transpose()?;
+        Ok(Self { runtime_library, catalogue, set, liveness })
     }
 
     /// The pipelines, and the placement of their embedder.
     fn pipelines(&self, config: &Config) -> Result<(Vec<Pipeline>, Placement), StartError> {
-        let Self { runtime_library, catalogue, set } = self;
+        let Self { runtime_library, catalogue, set, liveness } = self;
         let machine = Machine::of(runtime_library);
         let embedder = placement::place(&set.embedder, config.device, config.precision, machine)?;
         let detector = placement::detector_placement(embedder);
-        let locate = |manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
-            let bytes = catalogue.locate(set, manifest, placement::graph_for(manifest, placement))?.bytes;
-            Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
-        };
-        let models = [locate(&set.detector, detector)?, locate(&set.embedder, embedder)?];
+        let locate =
+            |set: &str, manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
+                let bytes =
+                    catalogue.locate(&set, manifest, placement::graph_for(manifest, placement))?.bytes;
+                Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
+            };
+        let models =
+            [locate(set.name(), &set.detector, detector)?, locate(set.name(), &set.embedder, embedder)?];
+        // Its networks are as small as the detector.
+        let judged =
+            liveness.iter().flat_map(|liveness| liveness.models.iter().map(move |model| (liveness, model)));
+        let judges = judged.map(|(liveness, model)| locate(liveness.name(), model, detector));
+        let judges = judges.collect::<Result<Vec<_>, _>>()?;
         let runtime = Runtime::load(runtime_library)?;
-        let pipelines = build(&runtime, config, &models)?;
-        for LocatedModel { manifest, placement, .. } in models {
+        let mut pipelines = build(&runtime, config, &models)?;
+        if let Some(liveness) = liveness {
+            for pipeline in &mut pipelines {
+                pipeline.liveness = Some(judge(&runtime, config, liveness, &judges)?);
+            }
+        }
+        for LocatedModel { manifest, placement, .. } in models.into_iter().chain(judges) {
             tracing::info!(
                 model = %manifest.name,
                 licence = %manifest.licence,
@@ -231,6 +260,27 @@ impl Selection {
         }
         Ok((pipelines, embedder))
     }
+}
+
+/// The networks of a liveness set for one worker, warm.
+fn judge(
+    runtime: &Runtime,
+    config: &Config,
+    set: &LivenessSet,
+    models: &[LocatedModel],
+) -> Result<LivenessJudge, StartError> {
+    let refused = |reason: String| StartError::Session { model: set.name().to_owned(), reason };
+    let networks = models.iter().map(|LocatedModel { manifest, placement, bytes }| {
+        let Task::Liveness(spec) = &manifest.task else {
+            return Err(refused("expected liveness models".into()));
+        };
+        let network =
+            runtime.network(&Model::new(&manifest.name, bytes, *placement, config.threads.get()))?;
+        Ok(LivenessNetwork::new(network, &manifest.input, spec))
+    });
+    let mut judge = LivenessJudge::new(networks.collect::<Result<_, _>>()?, set.bounds.clone());
+    judge.warm().map_err(|error| refused(error.to_string()))?;
+    Ok(judge)
 }
 
 /// The folders that are searched for model files, in order: the configured folder, `$PADAN_MODELS`, and `./.deps/models`
@@ -283,6 +333,7 @@ fn build(
                 decoder: Decoder::new(bounds),
                 detector: warm_detector,
                 embedder: warm_embedder,
+                liveness: None,
                 frame,
                 subject: config.subject,
                 quality: config.quality,

@@ -1,8 +1,8 @@
 //! Computes a face embedding from a photo: decoding, face detection, choice of the subject, alignment, quality,
 //! embedding.
 //!
-//! Start at [`Engine::start`], then [`Engine::probe`] for a selfie and [`Engine::reference`] for a registry's
-//! portrait. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published
+//! Start at [`Engine::start`], then [`Engine::probe`] for a selfie, [`Engine::reference`] for a registry's
+//! portrait, and [`Engine::judge_liveness`]. A [`Manifest`] describes a model, a [`Catalogue`] finds its file, and [`prepare()`] rewrites a published
 //! file into one that runs faster.
 //!
 //! **Architecture Invariant:** this is the only crate that names `ort`, and it does so in one file, `runtime.rs`.
@@ -32,6 +32,8 @@ mod error;
 mod faces;
 mod fair_queue;
 mod geometry;
+mod liveness;
+mod liveness_set;
 mod manifest;
 mod manifest_file;
 mod memory_budget;
@@ -77,9 +79,12 @@ pub use engine::{Engine, Identity, UncalibratedModels, load, load_uncalibrated, 
 pub use error::{FaceError, PhotoFault, StartError};
 pub use faces::Faces;
 pub use geometry::{Point, Rectangle};
+pub use liveness::{Liveness, SpoofRisk};
+pub use liveness_set::LivenessSet;
 pub use manifest::{
     ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
-    InputSize, InputSpec, LandmarkWindow, Level, Manifest, OpenVino, Package, Precision, Source, Task,
+    InputSize, InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSetSpec, LivenessSpec, Manifest,
+    OpenVino, Package, Precision, Source, Task,
 };
 pub use memory_limit::memory_limit;
 pub use model_error::ModelError;

@@ -126,6 +126,8 @@ pub enum Task {
     Detector(DetectionSpec),
     /// Computes the embedding of an aligned crop.
     Embedder(EmbeddingSpec),
+    /// Judges whether a face is that of a living person before the camera.
+    Liveness(LivenessSpec),
 }
 
 /// A detector's outputs.
@@ -210,6 +212,40 @@ pub enum EmbedderFamily {
     ArcFace112,
 }
 
+/// A liveness network's crop and output.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LivenessSpec {
+    /// How the crop is made and the output is read.
+    pub family: LivenessFamily,
+    /// The output's name in the prepared graph.
+    pub output: String,
+    /// The size of the crop in face boxes, along each side.
+    pub scale: f64,
+    /// For the model that names a set: the rest of the set.
+    pub set: Option<LivenessSetSpec>,
+}
+
+/// How a liveness network's crop is made and its output is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+pub enum LivenessFamily {
+    /// 80 x 80, the face box enlarged; `[1, 3]` logits, of which the second is that of a living person.
+    #[serde(rename = "minifasnet")]
+    MiniFasNet,
+}
+
+/// A liveness set beyond the model that names it.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LivenessSetSpec {
+    /// Its other models. The mean of all models counts.
+    pub with: Vec<String>,
+    /// From this score on, 0 to 1, the risk of an attack is moderate.
+    pub moderate_from: f64,
+    /// From this score on, the risk is high.
+    pub high_from: f64,
+}
+
 /// How a model runs under `OpenVINO`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -278,11 +314,12 @@ impl Export {
 }
 
 impl Task {
-    /// `detector` or `embedder`.
+    /// `detector`, `embedder` or `liveness`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Detector(_) => "detector",
             Self::Embedder(_) => "embedder",
+            Self::Liveness(_) => "liveness",
         }
     }
 }

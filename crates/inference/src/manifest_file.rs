@@ -6,7 +6,8 @@ use crate::{
     digest::FileDigest,
     manifest::{
         ColourOrder, DetectionSpec, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize,
-        InputSpec, LandmarkWindow, Level, Manifest, OpenVino, Package, Source, Task,
+        InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSpec, Manifest, OpenVino, Package, Source,
+        Task,
     },
     model_error::ModelError,
     preparation_step::PreparationStep,
@@ -14,6 +15,8 @@ use crate::{
 
 /// The side of an aligned crop, in pixels.
 const CROP_SIDE: u32 = 112;
+/// The side of the crop for a network of family minifasnet, in pixels.
+const MINIFASNET_SIDE: u32 = 80;
 
 impl Manifest {
     /// Parses a manifest. `location` names the file in errors.
@@ -38,14 +41,20 @@ fn parse(text: &str) -> Result<Manifest, String> {
         return Err(format!("manifest version {} is not supported; expected 1", file.version));
     }
     check_name(&file.name)?;
-    let task = match (file.task, file.detection, file.embedding) {
-        (TaskName::Detector, Some(detection), None) => Task::Detector(detection.check()?),
-        (TaskName::Embedder, None, Some(embedding)) => Task::Embedder(check_embedding(embedding)?),
+    let task = match (file.task, file.detection, file.embedding, file.liveness) {
+        (TaskName::Detector, Some(detection), None, None) => Task::Detector(detection.check()?),
+        (TaskName::Embedder, None, Some(embedding), None) => Task::Embedder(check_embedding(embedding)?),
+        (TaskName::Liveness, None, None, Some(liveness)) => Task::Liveness(check_liveness(liveness)?),
         (TaskName::Detector, ..) => {
-            return Err("expected a [detection] table and no [embedding] table for a detector".to_owned());
+            return Err("expected a [detection] table and no table of another task for a detector".to_owned());
         }
         (TaskName::Embedder, ..) => {
-            return Err("expected an [embedding] table and no [detection] table for an embedder".to_owned());
+            return Err(
+                "expected an [embedding] table and no table of another task for an embedder".to_owned()
+            );
+        }
+        (TaskName::Liveness, ..) => {
+            return Err("expected a [liveness] table and no table of another task for liveness".to_owned());
         }
     };
     let input = file.input.check(&task)?;
@@ -94,6 +103,20 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     Ok(embedding)
 }
 
+fn check_liveness(liveness: LivenessSpec) -> Result<LivenessSpec, String> {
+    if !(1.0..=10.0).contains(&liveness.scale) {
+        return Err(format!("scale is {}: expected 1 to 10", liveness.scale));
+    }
+    if let Some(set) = &liveness.set {
+        set.with.iter().try_for_each(|name| check_name(name))?;
+        let ordered = 0.0 < set.moderate_from && set.moderate_from < set.high_from && set.high_from < 1.0;
+        if !ordered {
+            return Err("[liveness.set]: expected 0 < moderate_from < high_from < 1".to_owned());
+        }
+    }
+    Ok(liveness)
+}
+
 fn is_plain_file(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
 }
@@ -111,6 +134,7 @@ struct File {
     input: RawInput,
     detection: Option<RawDetection>,
     embedding: Option<EmbeddingSpec>,
+    liveness: Option<LivenessSpec>,
     openvino: Option<OpenVino>,
     #[serde(rename = "export")]
     exports: Vec<RawExport>,
@@ -121,6 +145,7 @@ struct File {
 enum TaskName {
     Detector,
     Embedder,
+    Liveness,
 }
 
 #[derive(Deserialize)]
@@ -160,7 +185,12 @@ impl RawInput {
                     ));
                 }
             }
-            (Task::Embedder(_), _) => {}
+            (Task::Liveness(LivenessSpec { family: LivenessFamily::MiniFasNet, .. }), size)
+                if size != (InputSize::Fixed { width: MINIFASNET_SIDE, height: MINIFASNET_SIDE }) =>
+            {
+                return Err("expected an input of 80 x 80 for liveness of family minifasnet".to_owned());
+            }
+            (Task::Embedder(_) | Task::Liveness(_), _) => {}
         }
         if self.mean.iter().any(|mean| !mean.is_finite()) {
             return Err("mean: expected three finite numbers".to_owned());

@@ -93,6 +93,12 @@ impl ModelSet {
     }
 }
 
+impl AsRef<str> for ModelSet {
+    fn as_ref(&self) -> &str {
+        self.name()
+    }
+}
+
 fn input(text: &mut String, model: &str, input: &InputSpec) {
     let colour = match input.colour {
         ColourOrder::Rgb => "rgb",

@@ -13,6 +13,7 @@ use crate::{
     error::{FaceError, PhotoFault},
     faces::Faces,
     geometry::Point,
+    liveness::{Liveness, LivenessJudge},
     quality::Quality,
     raster::Raster,
     retry_budget::RetryBudget,
@@ -33,6 +34,8 @@ pub struct Pipeline {
     pub(crate) decoder: Decoder,
     pub(crate) detector: Detector,
     pub(crate) embedder: Embedder,
+    /// `None` without a liveness set.
+    pub(crate) liveness: Option<LivenessJudge>,
     pub(crate) frame: [Point; 5],
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
@@ -157,6 +160,34 @@ impl Pipeline {
             detector_runs: subject.detector_runs,
         };
         Ok(Analysis { embedding, embedding_length: length, face, quality, covered, timings })
+    }
+
+    /// Judges the subject's liveness. Of the rules for selfies, only the one about several faces holds.
+    pub(crate) fn judge_liveness(&mut self, photo: &Photo, deadline: Instant) -> Result<Liveness, FaceError> {
+        let mut retries = RetryBudget::within(self.retry_budget, deadline);
+        self.decoder.set_deadline(Some(deadline));
+        let judged = self.run_liveness(photo, &mut retries);
+        self.decoder.set_deadline(None);
+        self.detector.wipe();
+        if let Some(judge) = &mut self.liveness {
+            judge.wipe();
+        }
+        judged
+    }
+
+    fn run_liveness(&mut self, photo: &Photo, retries: &mut RetryBudget) -> Result<Liveness, FaceError> {
+        let mut picture = self.decode(photo)?;
+        let faces = self.detect(&mut picture, retries)?;
+        let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
+        let subject = self.refine(&mut picture, subject, retries)?;
+        if subject.second_share > self.subject.max_second_share {
+            return Err(PhotoFault::SeveralFaces.into());
+        }
+        let judge = self.liveness.as_mut();
+        let judge = judge.ok_or_else(|| FaceError::Broken("no liveness set is loaded".into()))?;
+        let judged = judge.judge(&picture, &subject);
+        self.decoder.reuse_memory(picture);
+        judged
     }
 
     /// Decodes the photo, to fewer pixels if it has more than face detection needs.

@@ -25,6 +25,7 @@ use crate::{
     decode::Declared,
     error::{FaceError, StartError},
     fair_queue::{JobReceiver, JobSender, Pushed, Taken, fair_queue},
+    liveness::Liveness,
     memory_budget::MemoryBudget,
     pipeline::{Pipeline, Role},
 };
@@ -123,10 +124,25 @@ impl Counts {
 
 struct Job {
     photo: Photo,
-    role: Role,
+    work: Work,
     queued_at: Instant,
     deadline: Instant,
-    answer: oneshot::Sender<Result<Analysis, FaceError>>,
+    answer: oneshot::Sender<Result<Finding, FaceError>>,
+}
+
+/// What is done with a photo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// The face is embedded.
+    Analyse(Role),
+    /// The face is judged for liveness.
+    JudgeLiveness,
+}
+
+/// The result of a job.
+enum Finding {
+    Face(Box<Analysis>),
+    Liveness(Liveness),
 }
 
 impl Workers {
@@ -153,8 +169,33 @@ impl Workers {
         role: Role,
         deadline: Instant,
     ) -> Result<Analysis, FaceError> {
+        match self.process(caller, photo, Work::Analyse(role), deadline).await? {
+            Finding::Face(analysis) => Ok(*analysis),
+            Finding::Liveness(_) => Err(FaceError::Broken("the worker did other work".into())),
+        }
+    }
+
+    pub(crate) async fn judge_liveness(
+        &self,
+        caller: Caller,
+        photo: Photo,
+        deadline: Instant,
+    ) -> Result<Liveness, FaceError> {
+        match self.process(caller, photo, Work::JudgeLiveness, deadline).await? {
+            Finding::Liveness(liveness) => Ok(liveness),
+            Finding::Face(_) => Err(FaceError::Broken("the worker did other work".into())),
+        }
+    }
+
+    async fn process(
+        &self,
+        caller: Caller,
+        photo: Photo,
+        work: Work,
+        deadline: Instant,
+    ) -> Result<Finding, FaceError> {
         let (answer, result) = oneshot::channel();
-        let job = Job { photo, role, queued_at: Instant::now(), deadline, answer };
+        let job = Job { photo, work, queued_at: Instant::now(), deadline, answer };
         match self.queue.push(caller, job) {
             Pushed::Queued => {}
             // This photo, or another one whose caller waits at `result`.
@@ -165,7 +206,7 @@ impl Workers {
             Pushed::Closed => return Err(FaceError::Broken("all worker threads have ended".into())),
         }
         match tokio::time::timeout_at(deadline.into(), result).await {
-            Ok(Ok(analysis)) => analysis,
+            Ok(Ok(finding)) => finding,
             Ok(Err(_)) => {
                 Err(FaceError::Broken("the worker thread ended while it processed the photo".into()))
             }
@@ -239,12 +280,12 @@ impl Worker {
         }
     }
 
-    fn process(&mut self, job: &Job, declared: &Declared, caller: Caller) -> Result<Analysis, FaceError> {
+    fn process(&mut self, job: &Job, declared: &Declared, caller: Caller) -> Result<Finding, FaceError> {
         let _busy = Busy::new(&self.counts.busy);
         let waited = job.queued_at.elapsed();
         self.counts.observe(JobEvent::Started(JobStarted {
             waited,
-            is_selfie: job.role == Role::Probe,
+            is_selfie: job.work != Work::Analyse(Role::Reference),
             bytes: job.photo.bytes().len(),
             megapixels: declared.size.map(megapixels),
         }));
@@ -254,9 +295,16 @@ impl Worker {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(FaceError::QueueFull);
         }
-        let mut analysis = self.pipeline.analyse(&job.photo, job.role, job.deadline)?;
-        analysis.timings.queued = waited;
-        Ok(analysis)
+        match job.work {
+            Work::Analyse(role) => {
+                let mut analysis = self.pipeline.analyse(&job.photo, role, job.deadline)?;
+                analysis.timings.queued = waited;
+                Ok(Finding::Face(Box::new(analysis)))
+            }
+            Work::JudgeLiveness => {
+                self.pipeline.judge_liveness(&job.photo, job.deadline).map(Finding::Liveness)
+            }
+        }
     }
 }
 

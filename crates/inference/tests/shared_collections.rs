@@ -14,9 +14,9 @@ use std::{
 
 use bytes::Bytes;
 use padan_domain::Photo;
-use padan_inference::{Pipeline, RetryBudget};
+use padan_inference::{Engine, Pipeline, RetryBudget};
 
-use self::common::{pipeline, project};
+use self::common::{config, pipeline, project};
 
 /// The strict checks of JPEG files reject no photo of a camera.
 #[test]
@@ -57,6 +57,46 @@ fn no_malformed_image_breaks_the_pipeline() {
     }
     assert!(tried > 300 && decoded > 50, "{decoded} of {tried} decoded");
     assert_eq!(embedding(&mut pipeline, &selfie), before);
+}
+
+/// The shares that were measured with another program on the same photos: 1.0 % of London's, 31 % of the 36 rendered
+/// selfies and 2.5 % of the generated faces are taken for attacks at 0.5. None of them is one.
+#[test]
+fn the_liveness_set_judges_as_its_publishers_code() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, name) in [("minifasnetv2", "minifasnet"), ("minifasnetv1se", "minifasnet-v1se")] {
+        let published = shared("models").join(format!("{file}.onnx"));
+        fs::copy(published, folder.path().join(format!("{name}.onnx"))).unwrap();
+    }
+    for file in files(&project().join(".deps/models")) {
+        fs::copy(&file, folder.path().join(file.file_name().unwrap())).unwrap();
+    }
+    let mut config = config();
+    config.model_folder = Some(folder.path().to_owned());
+    config.liveness_set = Some("minifasnet".to_owned());
+    let engine = Engine::start(&config).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let refused = |photos: Vec<PathBuf>| {
+        let scores = photos.iter().filter_map(|file| {
+            let photo = Photo::try_from(Bytes::from(fs::read(file).unwrap())).ok()?;
+            let deadline = Instant::now() + Duration::from_mins(1);
+            runtime.block_on(engine.judge_liveness(photo, deadline)).ok()
+        });
+        let scores: Vec<_> = scores.collect();
+        (scores.iter().filter(|liveness| liveness.spoof >= 0.5).count(), scores.len())
+    };
+    let selfies = files(&project().join("people/images"));
+    let selfies = selfies.into_iter().filter(|file| !file.to_string_lossy().ends_with("_id.jpg"));
+    let (of_rendered, rendered) = refused(selfies.collect());
+    assert_eq!(rendered, 36);
+    assert!((8..=14).contains(&of_rendered), "{of_rendered} of {rendered}");
+    let (of_london, london) = refused(files(&shared("faces/london")));
+    assert!(london > 190 && of_london <= 5, "{of_london} of {london}");
+    let mut generated = files(&shared("faces/stylegan2"));
+    generated.sort();
+    generated.truncate(200);
+    let (of_generated, generated) = refused(generated);
+    assert!(generated > 190 && of_generated <= 15, "{of_generated} of {generated}");
 }
 
 fn embedding(pipeline: &mut Pipeline, photo: &Photo) -> Vec<f32> {

@@ -39,6 +39,7 @@ mod face_match;
 mod failed_credentials;
 mod known_name;
 mod nik_plausibility;
+mod passive_liveness;
 mod quotas;
 mod rates;
 mod readiness;
@@ -75,6 +76,7 @@ pub use padan_store::{
     AbsentPeople, AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures,
     RemovalLimit, RequestEnding, TemplateCount,
 };
+pub use passive_liveness::{LivenessOutcome, LivenessRequest, LivenessResult};
 pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;
 pub use samples::Sampled;

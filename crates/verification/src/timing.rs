@@ -22,6 +22,8 @@ pub struct StepTimings {
     pub probe: Option<Timings>,
     /// Analysing the second of two photos that a client sent, with its wait for a worker.
     pub stored: Option<Duration>,
+    /// Judging a face for liveness, with its wait for a worker.
+    pub liveness: Option<Duration>,
 }
 
 impl StepTimings {
@@ -38,6 +40,7 @@ impl StepTimings {
             ("enrolment", self.enrolment),
             ("keeping", self.keeping),
             ("stored", self.stored),
+            ("liveness", self.liveness),
         ];
         let probe = self.probe.iter().flat_map(|probe| {
             [

@@ -106,7 +106,17 @@ fn complete_set(config: &Config) -> Result<String, String> {
             catalogue.locate(&set, model, Graph::Prepared)?;
         }
         catalogue.calibration(&set)?;
-        Ok(format!("{}, contract {}", set.name(), set.contract()))
+        let liveness = match &config.liveness_set {
+            None => "no liveness set, so passive liveness is off".to_owned(),
+            Some(name) => {
+                let liveness = catalogue.liveness_set(name)?;
+                for model in &liveness.models {
+                    catalogue.locate(&liveness, model, Graph::Prepared)?;
+                }
+                format!("liveness set {name}, whose error rates on attacks are not measured")
+            }
+        };
+        Ok(format!("{}, contract {}; {liveness}", set.name(), set.contract()))
     };
     find().map_err(|error: padan_inference::ModelError| error.to_string())
 }

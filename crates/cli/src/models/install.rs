@@ -12,7 +12,7 @@ use super::{
 
 /// Installs the files of a set into `to`, from `from` or else from the sources in the manifests.
 pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to: &Path) -> Result<ExitCode> {
-    let set = catalogue.set(set)?;
+    let models = catalogue.models_of(set)?;
     // `to` is searched for installed files, even if it is not a configured model folder.
     let installed = Catalogue::load(&[to.to_owned()])?;
     let is_installed = |model: &Manifest| {
@@ -23,7 +23,7 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
         })
     };
     let mut missing = Vec::new();
-    for model in set.models() {
+    for model in &models {
         if is_installed(model) {
             eprintln!("{} is already installed in {}.", model.name, to.display());
         } else {
@@ -39,7 +39,7 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
         None => Origin::Remote { downloader: Downloader::new()?, packages: Packages::new()? },
     };
     for model in missing {
-        let original = match installed_original(&installed, &set, model) {
+        let original = match installed_original(&installed, set, model) {
             Some(original) => original,
             None => origin
                 .fetch(model, &folder)
@@ -47,7 +47,7 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
         };
         prepare_and_write(model, &original, &folder)?;
     }
-    eprintln!("Model set {} is installed in {}.", set.name(), to.display());
+    eprintln!("Model set {} is installed in {}.", set, to.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,12 +62,8 @@ struct OriginalFile<'m> {
 }
 
 /// The published file of an earlier installation, when only the prepared file is missing.
-fn installed_original<'m>(
-    installed: &Catalogue,
-    set: &padan_inference::ModelSet,
-    model: &'m Manifest,
-) -> Option<OriginalFile<'m>> {
-    let file = installed.locate(set, model, Graph::Original).ok()?;
+fn installed_original<'m>(installed: &Catalogue, set: &str, model: &'m Manifest) -> Option<OriginalFile<'m>> {
+    let file = installed.locate(&set, model, Graph::Original).ok()?;
     Some(OriginalFile { export: model.export_of(Graph::Original, file.sha256)?, bytes: file.bytes })
 }
 

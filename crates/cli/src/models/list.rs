@@ -1,7 +1,7 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use padan_inference::{Catalogue, FileDigest, Graph, Manifest, ModelError, ModelSet};
+use padan_inference::{Catalogue, FileDigest, Graph, Manifest, ModelError};
 use serde::Serialize;
 
 /// Prints every set and model.
@@ -76,6 +76,13 @@ impl Listing {
                 installed: set.models().into_iter().all(is_installed),
             });
         }
+        for name in catalogue.liveness_sets() {
+            for model in &catalogue.models_of(name)? {
+                if !models.iter().any(|listed| listed.model == model.name) {
+                    models.push(ListedModel::of(catalogue, &name, model)?);
+                }
+            }
+        }
         Ok(Self { sets, models })
     }
 
@@ -125,7 +132,7 @@ impl Listing {
 }
 
 impl ListedModel {
-    fn of(catalogue: &Catalogue, set: &ModelSet, model: &Manifest) -> Result<Self> {
+    fn of(catalogue: &Catalogue, set: &impl AsRef<str>, model: &Manifest) -> Result<Self> {
         let (installed, fault) = match catalogue.locate(set, model, Graph::Prepared) {
             Ok(file) => (Some(file.path), None),
             Err(ModelError::Missing { .. }) => (None, None),

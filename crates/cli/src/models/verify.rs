@@ -1,22 +1,25 @@
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Result;
-use padan_inference::{Catalogue, Graph, Manifest, ModelError, ModelSet};
+use padan_inference::{Catalogue, Graph, Manifest, ModelError};
 
 /// Checks the digest of every installed file. The exit code is 1 when a digest is wrong, when a file of `only` is
 /// missing, or when no set is complete.
 pub(super) fn verify(catalogue: &Catalogue, only: Option<&str>, out: &mut impl Write) -> Result<ExitCode> {
-    let sets = match only {
-        Some(name) => vec![catalogue.set(name)?],
-        None => catalogue.sets().collect(),
+    let sets: Vec<String> = match only {
+        Some(name) => vec![name.to_owned()],
+        None => catalogue.sets().map(|set| set.name().to_owned()).collect(),
     };
+    // Nobody needs a liveness set, so one does not count as a complete model set.
+    let liveness_sets = catalogue.liveness_sets().filter(|_| only.is_none()).map(str::to_owned);
+    let sets = sets.into_iter().map(|set| (set, true)).chain(liveness_sets.map(|set| (set, false)));
     let mut seen: Vec<String> = Vec::new();
     let (mut wrong, mut complete_sets) = (0, 0);
-    for set in &sets {
-        let mut complete = true;
-        for model in set.models() {
+    for (set, counts_as_complete) in sets {
+        let mut complete = counts_as_complete;
+        for model in &catalogue.models_of(&set)? {
             let findings =
-                [Graph::Prepared, Graph::Original].map(|graph| Finding::of(catalogue, set, model, graph));
+                [Graph::Prepared, Graph::Original].map(|graph| Finding::of(catalogue, &set, model, graph));
             for finding in findings {
                 let finding = finding?;
                 complete &= matches!(finding.outcome, Outcome::Correct);
@@ -55,9 +58,9 @@ enum Outcome {
 }
 
 impl Finding {
-    fn of(catalogue: &Catalogue, set: &ModelSet, model: &Manifest, graph: Graph) -> Result<Self> {
+    fn of(catalogue: &Catalogue, set: &str, model: &Manifest, graph: Graph) -> Result<Self> {
         let file = model.file_name(graph);
-        let (outcome, detail) = match catalogue.locate(set, model, graph) {
+        let (outcome, detail) = match catalogue.locate(&set, model, graph) {
             Ok(found) => (Outcome::Correct, format!("{} {}", found.sha256, found.path.display())),
             Err(ModelError::Missing { .. }) => (Outcome::Missing, String::new()),
             Err(ModelError::WrongDigest { path, found, .. }) => {

@@ -27,6 +27,8 @@ mod names;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod passive_liveness;
+#[cfg(test)]
 mod photos;
 #[cfg(test)]
 mod proxies;

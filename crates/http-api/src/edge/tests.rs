@@ -86,7 +86,7 @@ fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
             .route("/deaf", web::post().to(reads_nothing))
             .route("/slow", web::post().to(takes_long))
             .route("/queue", web::post().to(queues_a_file))
-            .configure(routes::public)
+            .configure(routes::public(true))
     });
     let (server, address) = served.unwrap();
     actix_web::rt::spawn(server);
@@ -247,7 +247,12 @@ async fn paths_and_methods_that_are_none_are_answered_in_json() {
 #[actix_web::test]
 async fn an_audited_endpoint_without_admission_is_a_500() {
     let served = serve();
-    for path in ["/identity/v1/face-verification", "/identity/v1/verification", "/face/v1/match"] {
+    for path in [
+        "/identity/v1/face-verification",
+        "/identity/v1/verification",
+        "/face/v1/match",
+        "/face/v1/passive-liveness",
+    ] {
         let answer = served.exchange(with_length(path, b"{}")).await;
         assert_refused(&answer, "500", Code::Internal);
     }

@@ -55,6 +55,28 @@ fn without_folders_the_built_in_sets_are_known() {
 }
 
 #[test]
+fn a_liveness_set_has_its_models_and_an_unknown_partner_is_refused() {
+    let catalogue = Catalogue::load(&[]).unwrap();
+    assert_eq!(catalogue.liveness_sets().collect::<Vec<_>>(), ["minifasnet"]);
+    let set = catalogue.liveness_set("minifasnet").unwrap();
+    let names: Vec<_> = set.models.iter().map(|model| model.name.as_str()).collect();
+    assert_eq!(names, ["minifasnet", "minifasnet-v1se"]);
+    assert_eq!(catalogue.models_of("minifasnet").unwrap(), set.models);
+    assert_eq!(catalogue.models_of("sface").unwrap().len(), 2);
+    for other in ["minifasnet-v1se", "sface", "yunet"] {
+        let error = catalogue.liveness_set(other).unwrap_err().to_string();
+        assert!(error.ends_with("known are: minifasnet"), "{error}");
+    }
+    assert!(catalogue.set("minifasnet").is_err(), "a liveness set embeds no face");
+    let folder = tempfile::tempdir().unwrap();
+    let text = include_str!("../../../../models/minifasnet.toml");
+    let text = text.replace("name = \"minifasnet\"", "name = \"own\"").replace("minifasnet-v1se", "sface");
+    fs::write(folder.path().join("own.toml"), text).unwrap();
+    let error = Catalogue::load(&[folder.path().to_owned()]).unwrap_err().to_string();
+    assert!(error.contains("\"sface\" is no known liveness model"), "{error}");
+}
+
+#[test]
 fn the_error_for_an_unknown_set_lists_the_known_ones() {
     let error = Catalogue::load(&[]).unwrap().set("arcface").unwrap_err();
     assert_eq!(error.to_string(), r#"there is no model set "arcface"; known are: mobilefacenet, sface"#);

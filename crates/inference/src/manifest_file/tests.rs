@@ -110,3 +110,24 @@ fn a_detector_without_its_outputs_is_refused() {
         assert!(refusal.contains(reason), "{to}: {refusal}");
     }
 }
+
+const MINIFASNET: &str = include_str!("../../../../models/minifasnet.toml");
+
+#[test]
+fn a_liveness_manifest_is_read_and_checked() {
+    let Task::Liveness(spec) = parse(MINIFASNET).unwrap().task else { panic!("not a liveness model") };
+    assert!((spec.scale - 2.7).abs() < 1e-9);
+    assert_eq!(spec.set.unwrap().with, ["minifasnet-v1se"]);
+    for (from, to, fault) in [
+        ("scale = 2.7", "scale = 0.5", "scale is 0.5: expected 1 to 10"),
+        ("width = 80", "width = 112", "expected an input of 80 x 80 for liveness of family minifasnet"),
+        ("high_from = 0.7", "high_from = 0.2", "[liveness.set]: expected 0 < moderate_from < high_from < 1"),
+        ("with = [\"minifasnet-v1se\"]", "with = [\"../x\"]", "name \"../x\": use up to 40"),
+        ("task = \"liveness\"", "task = \"embedder\"", "expected an [embedding] table"),
+        ("\"minifasnet\"\noutput", "\"other\"\noutput", "unknown variant `other`"),
+    ] {
+        assert!(MINIFASNET.contains(from), "{from}");
+        let refused = refusal(&MINIFASNET.replace(from, to));
+        assert!(refused.contains(fault), "{refused}");
+    }
+}

@@ -12,8 +12,15 @@ pub(crate) fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// One warm pipeline with the shipped settings, on the plain CPU kernels.
+/// One warm pipeline of [`config`].
 pub(crate) fn pipeline() -> Pipeline {
+    let loaded = padan_inference::load(&config());
+    let (mut pipelines, _) = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`."));
+    pipelines.remove(0)
+}
+
+/// The shipped settings for one worker, on the plain CPU kernels.
+pub(crate) fn config() -> Config {
     #[derive(serde::Deserialize)]
     struct Shipped {
         inference: Config,
@@ -24,7 +31,5 @@ pub(crate) fn pipeline() -> Pipeline {
     config.model_folder = Some(project().join(".deps/models"));
     config.runtime_library = Some(project().join(".deps/onnxruntime/libonnxruntime.so"));
     config.workers = std::num::NonZeroUsize::new(1);
-    let loaded = padan_inference::load(&config);
-    let (mut pipelines, _) = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`."));
-    pipelines.remove(0)
+    config
 }
