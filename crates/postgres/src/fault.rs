@@ -31,6 +31,8 @@ pub enum FaultKind {
     Forbidden,
     /// A function that the statement calls does not exist.
     Undefined,
+    /// The server refuses the statement or the connection, and will until somebody changes its set-up or the settings.
+    Refused,
 }
 
 impl Fault {
@@ -57,6 +59,7 @@ impl Fault {
                     "42883" => FaultKind::Undefined,
                     code if code.starts_with("08") => FaultKind::Lost,
                     code if code.starts_with("22") => FaultKind::Query,
+                    code if is_refusal(code) => FaultKind::Refused,
                     _ => FaultKind::Down,
                 };
                 // The messages of these classes quote values: data exceptions, violated constraints, exceptions raised
@@ -87,6 +90,21 @@ impl Fault {
         matches!(code.as_deref(), Some("08P01" | "0A000"))
     }
 
+    /// Classifies an error of connecting.
+    pub(crate) fn of_connecting(error: &sqlx::Error) -> Self {
+        let fault = Self::of(error);
+        let kind = if fault.kind == FaultKind::Refused { FaultKind::Refused } else { FaultKind::Down };
+        Self { kind, ..fault }
+    }
+
+    /// Whether the same request can only succeed after somebody has changed something.
+    pub fn is_permanent(&self) -> bool {
+        matches!(
+            self.kind,
+            FaultKind::Refused | FaultKind::Forbidden | FaultKind::Undefined | FaultKind::Query
+        )
+    }
+
     /// Whether time ran out: waiting for a connection, or for an answer.
     pub fn is_timeout(&self) -> bool {
         matches!(self.kind, FaultKind::TimedOut | FaultKind::Saturated)
@@ -99,4 +117,10 @@ fn is_changed_result(error: &dyn sqlx::error::DatabaseError) -> bool {
     let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
     routine == Some("RevalidateCachedQuery")
         || error.message().contains("cached plan must not change result type")
+}
+
+/// Whether a SQLSTATE says that the same request will be refused again: an unsupported feature, a violated constraint,
+/// wrong credentials, an unknown database or schema, or a statement that does not fit the schema.
+fn is_refusal(code: &str) -> bool {
+    ["0A", "23", "28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class))
 }

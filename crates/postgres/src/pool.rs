@@ -262,12 +262,11 @@ impl Pool {
             acquired = self.connections.acquire() => match acquired {
                 Ok(connection) => Ok(Lease::new(connection, &self.counters)),
                 Err(sqlx::Error::PoolTimedOut) => Err(self.no_connection()),
-                Err(error) => {
-                    if route == Route::Own && Fault::is_refused_start(&error) {
-                        self.router.assume_pooler();
-                    }
+                Err(error) if route == Route::Own && Fault::is_refused_start(&error) => {
+                    self.router.assume_pooler();
                     Err(Fault::new(FaultKind::Down, Fault::of(&error).text))
                 }
+                Err(error) => Err(Fault::of_connecting(&error)),
             },
             reason = self.unavailable() => Err(Fault::new(FaultKind::Down, reason)),
         };

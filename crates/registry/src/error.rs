@@ -4,6 +4,10 @@ pub enum RegistryError {
     /// No replica could be reached, or none could run the query. The text has one part for each replica that was tried.
     #[error("the civil registry is unavailable: {0}")]
     Unavailable(String),
+    /// Each replica that was tried refused the query or the connection, and will until somebody changes something. The
+    /// text is as above.
+    #[error("the civil registry is unavailable: {0}")]
+    Refused(String),
     /// The look-up did not end in time. The text names the limit that was exceeded.
     #[error("the civil registry did not answer in time: {0}")]
     Timeout(String),

@@ -224,8 +224,15 @@ impl Registry {
         let failed = faults.iter().filter(|(replica, _)| !is_behind(replica));
         let failed = failed.map(|(replica, fault)| format!("{}: {}", replica.name(), fault.text));
         let only_timeouts = behind.is_empty() && faults.iter().all(|(_, fault)| fault.is_timeout());
+        let only_refusals = behind.is_empty() && faults.iter().all(|(_, fault)| fault.is_permanent());
         let text = failed.chain(behind).collect::<Vec<_>>().join("; ");
-        if only_timeouts { RegistryError::Timeout(text) } else { RegistryError::Unavailable(text) }
+        if only_timeouts {
+            RegistryError::Timeout(text)
+        } else if only_refusals {
+            RegistryError::Refused(text)
+        } else {
+            RegistryError::Unavailable(text)
+        }
     }
 
     fn timed_out(&self) -> RegistryError {

@@ -241,7 +241,8 @@ fn is_replica_at_fault(fault: &Fault) -> bool {
         | FaultKind::Stale
         | FaultKind::TimedOut
         | FaultKind::Forbidden
-        | FaultKind::Undefined => true,
+        | FaultKind::Undefined
+        | FaultKind::Refused => true,
         FaultKind::Saturated | FaultKind::Query => false,
     }
 }

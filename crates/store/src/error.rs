@@ -8,6 +8,10 @@ pub enum StoreError {
     /// The database cannot be reached or cannot run the statement. Answered with the documented 503.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The database refuses the statement or the connection, and will until somebody changes something. Answered with the
+    /// documented 503.
+    #[error("the store is unavailable: {0}")]
+    Refused(String),
     /// The database did not answer in time. Answered with the documented 503.
     #[error("the store did not answer in time: {0}")]
     Timeout(String),
@@ -73,11 +77,8 @@ impl From<Fault> for StoreError {
         match fault.kind {
             FaultKind::TimedOut | FaultKind::Saturated => Self::Timeout(fault.text),
             FaultKind::Forbidden => Self::Forbidden(fault.text),
-            FaultKind::Down
-            | FaultKind::Lost
-            | FaultKind::Stale
-            | FaultKind::Query
-            | FaultKind::Undefined => Self::Unavailable(fault.text),
+            FaultKind::Refused | FaultKind::Query | FaultKind::Undefined => Self::Refused(fault.text),
+            FaultKind::Down | FaultKind::Lost | FaultKind::Stale => Self::Unavailable(fault.text),
         }
     }
 }

@@ -1,4 +1,5 @@
 use std::{
+    future::pending,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
@@ -8,7 +9,10 @@ use padan_inference::{DECODER_VERSION, Engine};
 use padan_registry::{Registry, RegistryError, RosterEntry};
 use padan_store::{EnrolmentTally, Store, StoreError, StoredTemplate};
 use serde::Deserialize;
-use tokio::time::sleep;
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{
     error::{VerificationError, error_chain},
@@ -48,6 +52,8 @@ pub struct Enrolment {
     pub rate: Option<NonZeroU32>,
     /// Also make the templates again that a program made which did not judge whether the face is covered.
     pub judge_again: bool,
+    /// Set to true to stop the run.
+    pub stop: watch::Receiver<bool>,
 }
 
 /// The result of a run.
@@ -70,6 +76,9 @@ pub enum EnrolmentError {
     /// The store did not answer for longer than the settings allow, or has a row that breaks an invariant.
     #[error("the store cannot answer")]
     Store(#[from] StoreError),
+    /// It was to stop while a database did not answer.
+    #[error("stopped while a database did not answer")]
+    Stopped,
 }
 
 /// An event that a run reports.
@@ -115,7 +124,13 @@ impl Enrolment {
         self.registry.estimated_people().await.ok().flatten()
     }
 
-    /// Repeats a query until the database answers, for as long as the settings allow.
+    /// Whether it is to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Repeats a query until the database answers, for as long as the settings allow, or until it is to stop. An error
+    /// that only a change of the settings or of the database can end is returned at once.
     pub(crate) async fn retrying<T>(
         &self,
         mut query: impl AsyncFnMut() -> Result<T, EnrolmentError>,
@@ -126,12 +141,26 @@ impl Enrolment {
             match query().await {
                 Err(error) if error.is_transient() && Instant::now() + wait < until => {
                     tracing::warn!("retrying in {} ms: {}", wait.as_millis(), error_chain(&error));
-                    sleep(wait).await;
+                    if self.stops_within(wait).await {
+                        return Err(EnrolmentError::Stopped);
+                    }
                     wait = (wait * 2).min(Duration::from_secs(5));
                 }
                 answered => return answered,
             }
         }
+    }
+
+    /// Waits for the time, or until it is to stop.
+    async fn stops_within(&self, time: Duration) -> bool {
+        let mut stop = self.stop.clone();
+        // Without a sender nobody can stop it.
+        let stopped = async {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                pending::<()>().await;
+            }
+        };
+        timeout(time, stopped).await.is_ok()
     }
 
     pub(crate) async fn embed_one(&self, entry: RosterEntry) -> Result<Outcome, EnrolmentError> {
@@ -178,6 +207,7 @@ impl EnrolmentError {
                 matches!(error, RegistryError::Unavailable(_) | RegistryError::Timeout(_))
             }
             Self::Store(error) => matches!(error, StoreError::Unavailable(_) | StoreError::Timeout(_)),
+            Self::Stopped => false,
         }
     }
 }

@@ -1,6 +1,5 @@
 use padan_domain::NikPrefix;
 use padan_store::{AbsentPeople, RemovalLimit};
-use tokio::sync::watch;
 
 use crate::enrolment::{Enrolment, EnrolmentError};
 
@@ -25,11 +24,14 @@ impl Enrolment {
     /// # Errors
     ///
     /// [`EnrolmentError`] when a database does not answer for longer than the settings allow, or breaks its contract.
-    pub async fn remove_absent_people(
-        &self,
-        limit: RemovalLimit,
-        stop: &watch::Receiver<bool>,
-    ) -> Result<Removal, EnrolmentError> {
+    pub async fn remove_absent_people(&self, limit: RemovalLimit) -> Result<Removal, EnrolmentError> {
+        match self.compare_with_registry(limit).await {
+            Err(EnrolmentError::Stopped) => Ok(Removal::Stopped),
+            compared => compared,
+        }
+    }
+
+    async fn compare_with_registry(&self, limit: RemovalLimit) -> Result<Removal, EnrolmentError> {
         let Self { registry, store, config, .. } = self;
         if !self.retrying(async || Ok(store.may_delete_templates().await?)).await? {
             return Ok(Removal::NotPermitted);
@@ -42,7 +44,7 @@ impl Enrolment {
         {
             let mut last = None;
             loop {
-                if *stop.borrow() {
+                if self.is_stopped() {
                     return Ok(Removal::Stopped);
                 }
                 let page =

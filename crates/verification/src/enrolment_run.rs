@@ -5,10 +5,7 @@ use padan_domain::{NationalId, NikRange};
 use padan_inference::DECODER_VERSION;
 use padan_registry::RosterEntry;
 use padan_store::{EnrolmentLedger, EnrolmentTally, TemplateSummary};
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
     enrolment::{Enrolled, Enrolment, EnrolmentError, EnrolmentEvent, Outcome},
@@ -34,7 +31,7 @@ enum RangeOutcome {
 }
 
 impl Enrolment {
-    /// Runs until the entire registry has been processed, or `stop` is set. All embedded people are written before it
+    /// Runs until the entire registry has been processed, or it is to stop. All embedded people are written before it
     /// returns.
     ///
     /// # Errors
@@ -44,23 +41,29 @@ impl Enrolment {
         &self,
         model_set: &str,
         report: &mut impl FnMut(EnrolmentEvent<'_>),
-        stop: &watch::Receiver<bool>,
     ) -> Result<Enrolled, EnrolmentError> {
         let lease = Duration::from_secs(self.config.lease_seconds.get().into());
         let ledger = self.store.enrolment(self.engine.contract(), lease);
-        self.retrying(async || Ok(ledger.begin(model_set).await?)).await?;
+        match self.retrying(async || Ok(ledger.begin(model_set).await?)).await {
+            Err(EnrolmentError::Stopped) => return Ok(Enrolled::none()),
+            begun => begun?,
+        }
         let mut pass = RegistryPass {
             enrolment: self,
             ledger: &ledger,
             report,
-            stop,
             throttle: Throttle::new(self.rate),
             enrolled: Enrolled::none(),
         };
-        let completed = pass.run(lease).await;
+        let completed = match pass.run(lease).await {
+            Err(EnrolmentError::Stopped) => Ok(false),
+            completed => completed,
+        };
         let enrolled = pass.enrolled;
         // Other processes then need not wait until the lease expires.
-        ledger.release().await?;
+        if let Err(error) = ledger.release().await {
+            tracing::warn!("the ranges in progress were not released, and are taken over later: {error}");
+        }
         completed.map(|complete| Enrolled { complete, ..enrolled })
     }
 }
@@ -70,7 +73,6 @@ struct RegistryPass<'a, R> {
     enrolment: &'a Enrolment,
     ledger: &'a EnrolmentLedger,
     report: &'a mut R,
-    stop: &'a watch::Receiver<bool>,
     throttle: Throttle,
     enrolled: Enrolled,
 }
@@ -78,7 +80,7 @@ struct RegistryPass<'a, R> {
 impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
     /// Returns true when the entire registry is processed, and false when the pass was stopped.
     async fn run(&mut self, lease: Duration) -> Result<bool, EnrolmentError> {
-        while !*self.stop.borrow() {
+        while !self.enrolment.is_stopped() {
             match self.next_step().await? {
                 Step::Process(range) => {
                     if let RangeOutcome::Done(tally) = self.process(&range, lease).await? {
@@ -139,7 +141,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
         let mut tally = EnrolmentTally::default();
         let mut last = None;
         loop {
-            if *self.stop.borrow() {
+            if self.enrolment.is_stopped() {
                 return Ok(RangeOutcome::Stopped);
             }
             let limit = config.batch_people.get();

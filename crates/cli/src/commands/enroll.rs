@@ -109,20 +109,20 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         config: settings.enrolment,
         rate: arguments.rate,
         judge_again: arguments.judge_again,
+        stop,
     };
     announce(&enrolment, &settings.inference.model_set, arguments).await?;
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
     let set = &settings.inference.model_set;
-    let enrolled = enrolment.run(set, &mut |event| report.handle_event(&event), &stop).await;
+    let enrolled = enrolment.run(set, &mut |event| report.handle_event(&event)).await;
     report.bar.finish_and_clear();
     let enrolled = enrolled.context("the enrolment ended early; run it again to continue")?;
     if let Some(error) = report.write_error {
         return Err(error).with_context(|| format!("cannot write {}", arguments.failures.display()));
     }
     print_summary(&enrolled, began.elapsed(), report.written, &arguments.failures);
-    let is_clean =
-        enrolled.complete && remove_absent_people(&enrolment, arguments.remove_many, &stop).await?;
+    let is_clean = enrolled.complete && remove_absent_people(&enrolment, arguments.remove_many).await?;
     let succeeded = is_clean && enrolled.tally.failed == 0;
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -161,13 +161,9 @@ async fn refuse_without_view(registry: &Registry) -> Result<()> {
 }
 
 /// Removes the templates of absent people and prints their number. False when it was stopped, or they are too many.
-async fn remove_absent_people(
-    enrolment: &Enrolment,
-    many: bool,
-    stop: &watch::Receiver<bool>,
-) -> Result<bool> {
+async fn remove_absent_people(enrolment: &Enrolment, many: bool) -> Result<bool> {
     let limit = if many { RemovalLimit::None } else { RemovalLimit::Tenth };
-    let removal = enrolment.remove_absent_people(limit, stop).await;
+    let removal = enrolment.remove_absent_people(limit).await;
     Ok(match removal.context("templates of absent people remain; run the command again to remove them")? {
         Removal::Compared(AbsentPeople { absent, seen, removed: None }) => {
             eprintln!(

@@ -152,7 +152,7 @@ async fn check_migrations(store: &Store, start_despite: bool) -> Result<()> {
             pending.len(),
             pending.join(", ")
         ),
-        Err(error @ (StoreError::Unavailable(_) | StoreError::Timeout(_))) => {
+        Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_) | StoreError::Timeout(_))) => {
             tracing::warn!("{error}; requests are answered 503 until the store is available");
             Ok(())
         }

@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{
     metrics,
     photos::Photos,
@@ -283,4 +285,38 @@ fn a_service_without_the_active_model_serves_with_the_former_until_it_is_install
     wait_until(&|| !behind(&service));
     assert!(service.get_from_operators("/metrics").1.contains("model_set=\"mobilefacenet\""));
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
+}
+
+#[test]
+fn an_enrolment_that_retries_ends_on_a_signal() {
+    let service = TestService::with(SETTINGS);
+    // A server that accepts connections and never answers is no refusal.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("store.url=postgres://u@{}/d", silent.local_addr().unwrap());
+    let enrolment =
+        enroll(&service, &["--model", "sface", "--set", "enrolment.patience_seconds=300", "--set", &url]);
+    thread::sleep(Duration::from_secs(8));
+    kill_process(Pid::from_child(&enrolment), Signal::TERM).unwrap();
+    let signalled = Instant::now();
+    let Output { status, stderr, .. } = enrolment.wait_with_output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(signalled.elapsed() < Duration::from_secs(20), "{:?}: {stderr}", signalled.elapsed());
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("retrying in"), "it did not retry: {stderr}");
+    assert!(stderr.contains("Stopped before the end"), "{stderr}");
+}
+
+#[test]
+fn an_error_that_stays_ends_an_enrolment_with_its_text() {
+    let service = TestService::with(SETTINGS);
+    service.runtime.block_on(
+        service.store.execute("ALTER TABLE store.face_template RENAME COLUMN covered TO covered_elsewhere"),
+    );
+    let began = Instant::now();
+    let enrolment = enroll(&service, &["--set", "enrolment.patience_seconds=300"]);
+    let Output { status, stderr, .. } = enrolment.wait_with_output().unwrap();
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}: {stderr}", began.elapsed());
+    assert_eq!(status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("SQLSTATE 42703") && !stderr.contains("retrying in"), "{stderr}");
 }
