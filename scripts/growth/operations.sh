@@ -108,8 +108,10 @@ try_enrol_one_by_one() {
     equals "$(templates)" "$(enrolled_people)" templates
 }
 try_enrol_changed_portrait() {
-  in_registry "UPDATE civil_registry.person SET portrait = (SELECT portrait FROM civil_registry.person
-                WHERE nik = '$(nik_of 2)'), portrait_updated_at = now() WHERE nik = '$(nik_of 3)'"
+  local portrait
+  portrait=people/$(person 2 | sed 's/.*,//')
+  query "$registry_owner" <<<"UPDATE civil_registry.person SET portrait = decode('$(base64 --wrap=0 "$portrait")', 'base64'),
+    portrait_updated_at = now() WHERE nik = '$(nik_of 3)'" || return
   contains "$(enroll)" ' 1 were embedded'
 }
 try_enrol_withdrawn_portrait() {

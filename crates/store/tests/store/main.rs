@@ -15,6 +15,8 @@ mod audit_threats;
 #[cfg(test)]
 mod audit_vouching;
 #[cfg(test)]
+mod citus;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod cpu_use;
