@@ -158,7 +158,7 @@ RESET lock_timeout;
 --     ALTER TABLE store.face_template RENAME CONSTRAINT face_template_whole_pkey TO face_template_pkey;
 --     COMMIT;
 --
--- Autovacuum does not analyse a partitioned table as a whole. The service's number of templates and the plans of
--- `padan templates prune` need these statistics, so run this once a day:
+-- Autovacuum does not analyse a partitioned table as a whole. The plans of `padan keys rotate` and `padan templates
+-- prune` need these statistics, so run this once a day:
 --
 --     ANALYZE store.face_template;

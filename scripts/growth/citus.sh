@@ -60,7 +60,9 @@ for server in "$coordinator" "${workers[@]}"; do
   for role in "${roles[@]}"; do query "$server" --command "ALTER ROLE $role PASSWORD '$password'"; done
 done
 
-# Services run and clients call from here on.
+# Services run and clients call from here on. For the exchange of the tables they wait longer for locks than usual.
+longer=(PADAN__{STORE,REGISTRY}__{LOCK,STATEMENT}_TIMEOUT_MS=5000 PADAN__REGISTRY__LOOKUP_TIMEOUT_MS=6000)
+export "${longer[@]}"
 start_service moving "$((port + 2))" "$((port + 3))"
 moving=$service
 start_load --url "http://127.0.0.1:$((port + 2))" --connections 2 --seconds 3600
@@ -105,6 +107,7 @@ failures=0
 kill -TERM "$moving"
 wait "$moving" || fail "the service ended with an error: $(tail -n 5 "$work/moving.log")"
 forget "$moving"
+unset "${longer[@]%%=*}"
 
 service_registry=$(as padan_reader "$registry_owner") operator_registry=$(as padan_enroller "$registry_owner")
 service_store=$(as padan_app "$store_owner") operator_store=$(as padan_admin "$store_owner")
