@@ -1,5 +1,5 @@
-//! The statements on tables that a site may distribute have no construct that Citus refuses, on a plain server: each was
-//! tried on Citus 13.2. `scripts/growth/citus.sh` tries all operations on Citus itself.
+//! The statements on tables that a site may distribute have no construct that Citus refuses, so that no
+//! Citus is needed to notice one. `make growth` tries all operations on Citus itself.
 
 use std::{fs, path::Path};
 
