@@ -19,12 +19,12 @@ impl TryFrom<String> for Checkpoint {
     type Error = StoreError;
 
     fn try_from(text: String) -> Result<Self, StoreError> {
-        let reached = if text.is_empty() { None } else { Some(prefix(&text)?) };
-        Ok(Self { reached })
+        if text.is_empty() {
+            return Ok(Self { reached: None });
+        }
+        let reached = text
+            .parse()
+            .map_err(|_| StoreError::Inconsistent { table: "store.enrolment_run", column: "reached" })?;
+        Ok(Self { reached: Some(reached) })
     }
-}
-
-pub(super) fn prefix(text: &str) -> Result<NikPrefix, StoreError> {
-    text.parse()
-        .map_err(|_| StoreError::Inconsistent { table: "store.enrolment_range", column: "first_prefix" })
 }

@@ -3,7 +3,6 @@ use padan_domain::{NikPrefix, NikRange};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::checkpoint::prefix;
 use crate::error::StoreError;
 
 /// A process that leases ranges.
@@ -52,7 +51,13 @@ impl TryFrom<RangeRow> for NikRange {
     type Error = StoreError;
 
     fn try_from(row: RangeRow) -> Result<Self, StoreError> {
-        Ok(Self { first: prefix(&row.first_prefix)?, last: prefix(&row.last_prefix)? })
+        let prefix = |text: &str, column| {
+            text.parse().map_err(|_| StoreError::Inconsistent { table: "store.enrolment_range", column })
+        };
+        Ok(Self {
+            first: prefix(&row.first_prefix, "first_prefix")?,
+            last: prefix(&row.last_prefix, "last_prefix")?,
+        })
     }
 }
 

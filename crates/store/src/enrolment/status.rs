@@ -50,6 +50,8 @@ impl TryFrom<StatusRow> for EnrolmentStatus {
     fn try_from(row: StatusRow) -> Result<Self, StoreError> {
         let inconsistent = |column| StoreError::Inconsistent { table: "store.enrolment_run", column };
         let to_u64 = |count: i64, column| u64::try_from(count).map_err(|_| inconsistent(column));
+        // A count of rows is never negative.
+        let counted = |count: i64| u64::try_from(count).unwrap_or_default();
         Ok(Self {
             contract: row.contract_id.parse().map_err(|_| inconsistent("contract_id"))?,
             model_set: row.model_set,
@@ -63,8 +65,8 @@ impl TryFrom<StatusRow> for EnrolmentStatus {
                 unusable: to_u64(row.unusable, "unusable")?,
                 failed: to_u64(row.failed, "failed")?,
             },
-            open_ranges: to_u64(row.open_ranges, "reached")?,
-            processes: to_u64(row.processes, "reached")?,
+            open_ranges: counted(row.open_ranges),
+            processes: counted(row.processes),
         })
     }
 }

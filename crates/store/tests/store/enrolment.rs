@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use padan_domain::{ModelContractId, NikPrefix, NikRange};
-use padan_store::{EnrolmentTally, Pruning};
+use padan_store::{EnrolmentTally, Pruning, StoreError};
 
 use crate::fixture::{MAY, administration, contract, migrated, nik, unusable, usable};
 
@@ -94,4 +94,28 @@ async fn only_templates_of_former_models_are_pruned() {
     store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     store.enrolment(&contract(), LEASE).begin("sface").await.unwrap();
     assert_eq!(store.prune_templates(&pruning, async |_| {}).await.unwrap().deleted, 0);
+}
+
+#[tokio::test]
+async fn a_value_that_padan_never_writes_is_named_by_its_own_column() {
+    let (database, store) = migrated().await;
+    let ledger = store.enrolment(&contract(), LEASE);
+    ledger.begin("sface").await.unwrap();
+    let start = ledger.checkpoint().await.unwrap().unwrap();
+    assert!(ledger.claim(&start, &range("11010101", "11010105")).await.unwrap());
+    tokio::time::sleep(LEASE + Duration::from_millis(200)).await;
+    let inconsistent = |table, column| StoreError::Inconsistent { table, column };
+    database
+        .execute(
+            "ALTER TABLE store.enrolment_run DROP CONSTRAINT reached_is_8_digits;
+             ALTER TABLE store.enrolment_range DROP CONSTRAINT prefixes_are_8_digits;
+             UPDATE store.enrolment_run SET reached = 'Depok'",
+        )
+        .await;
+    let of_reached = inconsistent("store.enrolment_run", "reached");
+    assert_eq!(ledger.checkpoint().await.unwrap_err(), of_reached);
+    assert_eq!(store.enrolments().await.unwrap_err(), of_reached);
+    database.execute("UPDATE store.enrolment_range SET last_prefix = 'Depok'").await;
+    let error = ledger.take_over().await.unwrap_err();
+    assert_eq!(error, inconsistent("store.enrolment_range", "last_prefix"));
 }
