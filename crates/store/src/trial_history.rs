@@ -63,7 +63,8 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn trial_history(&self, query: &TrialQuery) -> Result<TrialHistory, StoreError> {
-        let person = self.person_keys()?.of(&query.nik)?;
+        // Trials from before a rotation were recorded under a former key.
+        let person = self.person_keys()?.all_of(&query.nik)?;
         let rows = self.pool().run(trials, &(person, query.clone())).await?;
         let mut history = TrialHistory::default();
         for TrialRow { list, at } in rows {
@@ -74,13 +75,15 @@ impl Store {
                 _ => history.failed_fields.push(at),
             }
         }
-        for list in [
-            &mut history.failed_faces,
-            &mut history.failed_faces_of_person,
-            &mut history.compared_faces_of_person,
-            &mut history.failed_fields,
+        for (list, window) in [
+            (&mut history.failed_faces, query.failed_faces),
+            (&mut history.failed_faces_of_person, query.failed_faces_of_person),
+            (&mut history.compared_faces_of_person, query.compared_faces_of_person),
+            (&mut history.failed_fields, query.failed_fields),
         ] {
             list.sort_unstable_by(|one, other| other.cmp(one));
+            // The latest under each key were selected.
+            list.truncate(window.most as usize);
         }
         Ok(history)
     }
@@ -112,32 +115,35 @@ struct TrialRow {
 
 fn trials<'c>(
     connection: &'c mut PgConnection,
-    (person, query): &'c ([u8; 32], TrialQuery),
+    (person, query): &'c (Vec<Vec<u8>>, TrialQuery),
 ) -> BoxFuture<'c, sqlx::Result<Vec<TrialRow>>> {
     sqlx::query_as!(
         TrialRow,
-        r#"SELECT 0 AS "list!", at AS "at!"
-             FROM (SELECT at FROM store.audit_event
-                    WHERE person_key = $1 AND client = $2 AND at > $3
-                      AND percentage < 75 AND contract_id IS NOT NULL
-                    ORDER BY at DESC LIMIT $4) AS failed_face
-           UNION ALL
-           SELECT 1, at
-             FROM (SELECT at FROM store.audit_event
-                    WHERE person_key = $1 AND at > $5
-                      AND percentage < 75 AND contract_id IS NOT NULL
-                    ORDER BY at DESC LIMIT $6) AS failed_face_of_person
-           UNION ALL
-           SELECT 2, at
-             FROM (SELECT at FROM store.audit_event
-                    WHERE person_key = $1 AND at > $7 AND contract_id IS NOT NULL
-                    ORDER BY at DESC LIMIT $8) AS compared_face
-           UNION ALL
-           SELECT 3, at
-             FROM (SELECT at FROM store.audit_event
-                    WHERE person_key = $1 AND client = $2 AND at > $9
-                      AND fields LIKE '%:false%' AND kind = 'request'
-                    ORDER BY at DESC LIMIT $10) AS failed_field"#,
+        r#"SELECT list AS "list!", at AS "at!"
+             FROM unnest($1::bytea[]) AS of_person (key)
+            CROSS JOIN LATERAL (
+                  SELECT 0 AS list, at
+                    FROM (SELECT at FROM store.audit_event
+                           WHERE person_key = key AND client = $2 AND at > $3
+                             AND percentage < 75 AND contract_id IS NOT NULL
+                           ORDER BY at DESC LIMIT $4) AS failed_face
+                  UNION ALL
+                  SELECT 1, at
+                    FROM (SELECT at FROM store.audit_event
+                           WHERE person_key = key AND at > $5
+                             AND percentage < 75 AND contract_id IS NOT NULL
+                           ORDER BY at DESC LIMIT $6) AS failed_face_of_person
+                  UNION ALL
+                  SELECT 2, at
+                    FROM (SELECT at FROM store.audit_event
+                           WHERE person_key = key AND at > $7 AND contract_id IS NOT NULL
+                           ORDER BY at DESC LIMIT $8) AS compared_face
+                  UNION ALL
+                  SELECT 3, at
+                    FROM (SELECT at FROM store.audit_event
+                           WHERE person_key = key AND client = $2 AND at > $9
+                             AND fields LIKE '%:false%' AND kind = 'request'
+                           ORDER BY at DESC LIMIT $10) AS failed_field) AS trial"#,
         person.as_slice(),
         query.client.as_str(),
         query.failed_faces.since,

@@ -8,7 +8,7 @@ use padan_store::{
 
 use crate::{
     audit::event,
-    fixture::{migrated, nik},
+    fixture::{config, migrated, nik},
 };
 
 const OTHER: &str = "3174011403870099";
@@ -178,4 +178,23 @@ async fn the_look_ups_use_their_indexes() {
             .join("\n");
         assert!(plan.contains("client_at_idx"), "{plan}");
     }
+}
+
+#[tokio::test]
+async fn trials_from_before_a_rotation_of_the_person_key_count() {
+    let (database, before) = migrated().await;
+    let mut config = config(&database.url());
+    let former = "0123456789abcdef".repeat(4);
+    config.person_key = Some(format!("{}\n{former}", "fedcba9876543210".repeat(4)).into());
+    let rotated = Store::new(&config).unwrap();
+    record(&before, 1, |event| event).await;
+    record(&before, 2, wrong_field).await;
+    record(&rotated, 3, |event| event).await;
+    let counted = history(&rotated, nik(), "bank", moment(0), 10).await;
+    assert_eq!(counted.failed_faces, [moment(3), moment(1)]);
+    assert_eq!(counted.failed_faces_of_person, [moment(3), moment(1)]);
+    assert_eq!(counted.compared_faces_of_person, [moment(3), moment(1)]);
+    assert_eq!(counted.failed_fields, [moment(3), moment(2), moment(1)]);
+    // The latest ones over all keys.
+    assert_eq!(history(&rotated, nik(), "bank", moment(0), 1).await.failed_fields, [moment(3)]);
 }
