@@ -22,6 +22,7 @@ pub(crate) mod keys;
 mod month;
 mod open_chains;
 pub(crate) mod person_keys_in_use;
+mod progress;
 mod recorded_clients;
 mod removal;
 mod retention;

@@ -19,9 +19,10 @@ use super::{
     event::AuditEvent,
     forgetting::{Forgetting, Forgotten},
     keys::AuditKeys,
+    progress::Progress,
     writer::Writer,
 };
-use crate::{admin_entry::Operator, error::StoreError, person_keys::PersonKeys};
+use crate::{admin_entry::Operator, error::StoreError, fault_point, person_keys::PersonKeys};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///
@@ -60,6 +61,7 @@ struct Counters {
     rows: AtomicU64,
     commits: AtomicU64,
     failed: AtomicU64,
+    progress: Progress,
     observer: OnceLock<CommitObserver>,
 }
 
@@ -79,6 +81,9 @@ const BATCH_ROWS: usize = 256;
 const QUEUE_ROWS: usize = 4096;
 /// How often the head is recorded, and the next month's partition created.
 const UPKEEP_PERIOD: Duration = Duration::from_mins(1);
+/// The writer counts as hung when it has finished no row for this many time limits of an answer, while rows wait. Its
+/// statements fail earlier when the store does not answer.
+const STALLED_AFTER_LIMITS: u32 = 4;
 
 impl AuditTrail {
     /// Waits this long for a row, as an operator's command can, for which no caller waits.
@@ -156,13 +161,24 @@ impl AuditTrail {
         let _ = self.counters.observer.set(Box::new(observer));
     }
 
-    /// Checks that the writer's task runs.
+    /// Checks that the writer's task runs and gets on. It notices a task that hangs when it is called repeatedly.
     ///
     /// # Errors
     ///
-    /// When the task has ended, so that no further row can be written.
+    /// When the task has ended, or hangs, so that no further row can be written.
     pub fn check(&self) -> Result<(), StoreError> {
-        if self.messages.is_closed() { Err(ended()) } else { Ok(()) }
+        if self.messages.is_closed() {
+            return Err(ended());
+        }
+        let are_rows_queued = self.messages.capacity() < self.messages.max_capacity();
+        let stalled = self.counters.progress.stalled_for(are_rows_queued, Instant::now());
+        if stalled < self.timeout * STALLED_AFTER_LIMITS {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable(format!(
+            "the writer of the audit trail has not finished a row for {} s although rows wait; restart the service",
+            stalled.as_secs()
+        )))
     }
 
     /// Waits until the writer's task has ended. While the trail or a clone exists, only a panic ends it.
@@ -207,7 +223,9 @@ async fn write_all(mut writer: Writer, mut messages: mpsc::Receiver<Message>, co
                 if received == 0 {
                     return;
                 }
+                counters.progress.begin_batch();
                 commit(&mut writer, waiting.drain(..), &counters).await;
+                counters.progress.end_batch();
                 if is_first_batch {
                     is_first_batch = false;
                     writer.create_next_month();
@@ -237,7 +255,9 @@ async fn commit(writer: &mut Writer, messages: impl Iterator<Item = Message>, co
     }
     if !events.is_empty() {
         let began = Instant::now();
+        fault_point("audit writer before a commit");
         let written = writer.write(&events).await;
+        fault_point("audit writer after a commit");
         if let Err(error) = &written {
             tracing::error!(rows = events.len(), "the audit trail could not be written: {error}");
             counters.failed.fetch_add(events.len() as u64, Relaxed);

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     admin_entry::Operator,
     error::{StoreError, missing_key},
+    fault_point,
     person_keys::PersonKeys,
 };
 
@@ -135,6 +136,7 @@ impl Writer {
         }
         let (pool, months) = (Arc::clone(&self.pool), Arc::clone(&self.months));
         tokio::spawn(async move {
+            fault_point("partition of the next month");
             match pool.run(ensure_month, &next).await {
                 Ok(()) => {
                     months.lock().unwrap_or_else(PoisonError::into_inner).insert(Month::of(next));

@@ -734,3 +734,28 @@ async fn a_writer_that_panics_is_reported() {
     tokio::time::timeout(Duration::from_secs(5), trail.writer_ended()).await.unwrap();
     assert!(matches!(trail.check(), Err(StoreError::Unavailable(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_hangs_is_reported_until_it_gets_on() {
+    let (_database, store) = migrated().await;
+    let trail = store.audit_trail(Clock::System);
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    // The observer is called by the writer's task.
+    trail.observe_commits(move |_| {
+        let _ = released.lock().unwrap().recv();
+    });
+    trail.record_without_waiting(event("a"));
+    let (began, limit) = (Instant::now(), Duration::from_millis(config("").audit_timeout_ms));
+    while trail.check().is_ok() {
+        assert!(began.elapsed() < 8 * limit, "not reported");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(began.elapsed() >= 4 * limit, "{:?}", began.elapsed());
+    let error = trail.check().unwrap_err().to_string();
+    assert!(error.contains("has not finished a row for 6 s"), "{error}");
+    drop(release);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(trail.check(), Ok(()));
+    trail.record(event("b")).await.unwrap();
+}
