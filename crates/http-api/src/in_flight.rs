@@ -4,6 +4,7 @@ use std::{
 };
 
 use padan_domain::ClientName;
+use prometheus::IntGauge;
 
 /// Limits the requests in flight, in total and per client, so that one client with slow bodies leaves room for others.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ struct Counts {
     max_per_client: usize,
     total: usize,
     by_client: HashMap<ClientName, usize>,
+    /// Shows `total`.
+    gauge: IntGauge,
 }
 
 /// Counts one request as in flight until it is dropped.
@@ -33,8 +36,10 @@ pub(crate) enum LimitReached {
 }
 
 impl InFlight {
-    pub(crate) fn new(max: usize, max_per_client: usize) -> Self {
-        Self(Arc::new(Mutex::new(Counts { max, max_per_client, total: 0, by_client: HashMap::new() })))
+    /// The gauge shows the requests that are counted.
+    pub(crate) fn new(max: usize, max_per_client: usize, gauge: IntGauge) -> Self {
+        let by_client = HashMap::new();
+        Self(Arc::new(Mutex::new(Counts { max, max_per_client, total: 0, by_client, gauge })))
     }
 
     /// Replaces the limits. Requests in flight keep their permits.
@@ -53,6 +58,7 @@ impl InFlight {
                 return Err(LimitReached::Total);
             }
             counts.total += 1;
+            counts.gauge.inc();
             counts.by_client.insert(client.clone(), of_client + 1);
             Ok(InFlightPermit { in_flight: self.clone(), client: client.clone() })
         })
@@ -67,6 +73,7 @@ impl Drop for InFlightPermit {
     fn drop(&mut self) {
         self.in_flight.with(|counts| {
             counts.total -= 1;
+            counts.gauge.dec();
             if let Some(of_client) = counts.by_client.get_mut(&self.client) {
                 *of_client -= 1;
                 if *of_client == 0 {
@@ -81,9 +88,14 @@ impl Drop for InFlightPermit {
 mod tests {
     use super::*;
 
+    fn in_flight(max: usize, max_per_client: usize) -> (InFlight, IntGauge) {
+        let gauge = IntGauge::new("admitted", "requests").unwrap();
+        (InFlight::new(max, max_per_client, gauge.clone()), gauge)
+    }
+
     #[test]
     fn a_client_is_limited_to_its_share() {
-        let in_flight = InFlight::new(3, 2);
+        let (in_flight, gauge) = in_flight(3, 2);
         let (bank, shop) = ("bank".parse().unwrap(), "shop".parse().unwrap());
         let (first, second) = (in_flight.acquire(&bank), in_flight.acquire(&bank));
         assert!(first.is_ok() && second.is_ok());
@@ -91,15 +103,17 @@ mod tests {
         let third = in_flight.acquire(&shop);
         assert!(third.is_ok());
         assert_eq!(in_flight.acquire(&shop).err(), Some(LimitReached::Total));
+        assert_eq!(gauge.get(), 3, "refused requests are not counted");
         drop(first);
         assert!(in_flight.acquire(&bank).is_ok(), "a dropped permit makes room");
         drop((second, third));
         assert!(in_flight.with(|counts| counts.total == 0 && counts.by_client.is_empty()));
+        assert_eq!(gauge.get(), 0);
     }
 
     #[test]
     fn lower_limits_apply_to_new_requests_only() {
-        let in_flight = InFlight::new(2, 2);
+        let (in_flight, _) = in_flight(2, 2);
         let bank = "bank".parse().unwrap();
         let (first, second) = (in_flight.acquire(&bank), in_flight.acquire(&bank));
         in_flight.set_limits(1, 1);

@@ -42,7 +42,7 @@ impl Limits {
                 Duration::from_secs(config.saturated_seconds.get()),
                 metrics,
             ),
-            in_flight: InFlight::new(most, config.max_in_flight_per_client()),
+            in_flight: InFlight::new(most, config.max_in_flight_per_client(), metrics.admitted().clone()),
             memory: BodyMemory::new(bytes, metrics.set_body_bytes_limit(bytes)),
             saturation: Saturation::new(config.saturated_seconds.get()),
             per_request: Arc::new(RwLock::new(RequestLimits::of(config))),
@@ -75,7 +75,7 @@ impl Limits {
     pub(crate) fn for_bodies(bodies: BodyLimits, memory_bytes: usize, metrics: &Arc<Metrics>) -> Self {
         Self {
             connections: Connections::new(100, 0, Duration::ZERO, metrics),
-            in_flight: InFlight::new(1, 1),
+            in_flight: InFlight::new(1, 1, metrics.admitted().clone()),
             memory: BodyMemory::new(memory_bytes, metrics.set_body_bytes_limit(memory_bytes)),
             saturation: Saturation::new(10),
             per_request: Arc::new(RwLock::new(RequestLimits { bodies, proxies: TrustedProxies::default() })),

@@ -31,6 +31,8 @@ declare::metrics! {
     connections_refused: IntCounterVec = "padan_http_connections_refused_total", ["reason"];
     /// Requests that are being read or answered now, admitted or not.
     in_flight: IntGauge = "padan_http_in_flight", [];
+    /// Admitted requests that are being read or answered now: those that the limit counts.
+    admitted: IntGauge = "padan_http_admitted", [];
     /// Limit of admitted requests in flight; further requests are refused.
     in_flight_limit: IntGauge = "padan_http_in_flight_limit", [];
     /// Bytes of request bodies in memory now.
@@ -212,6 +214,11 @@ impl Metrics {
     /// The gauge of requests in flight.
     pub(crate) fn in_flight(&self) -> &IntGauge {
         &self.in_flight
+    }
+
+    /// The gauge of admitted requests in flight.
+    pub(crate) fn admitted(&self) -> &IntGauge {
+        &self.admitted
     }
 
     /// Sets the limit of requests in flight.

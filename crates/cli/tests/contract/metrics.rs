@@ -96,6 +96,7 @@ fn all_metrics_count_and_promtool_accepts_them() {
         (r#"padan_verification_step_duration_seconds_count{step="embed"}"#, 2.0),
         (r#"padan_similarity_percentage_count{endpoint="face-verification",outcome="match"}"#, 1.0),
         (r#"padan_similarity_percentage_count{endpoint="face-verification",outcome="no_match"}"#, 1.0),
+        ("padan_http_admitted", 0.0),
         ("padan_http_in_flight_limit", 128.0),
         ("padan_http_body_bytes_held", 0.0),
         ("padan_http_body_bytes_limit", 268_435_456.0),
