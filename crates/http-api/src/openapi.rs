@@ -72,15 +72,16 @@ fn info() -> Info {
         .description(Some(format!(
             "Verifies identities against the Indonesian civil registry.\n\n\
              Every answer carries `Request-Id` and `Reason-Code`. A request may bring its own id in \
-             `x-request-id`. It is echoed when it has at most 64 characters of `A-Z a-z 0-9 . _ -`. An id with \
-             sixteen digits, in a row or apart, may hold a NIK: it is echoed and not recorded, and \
-             `Recorded-Request-Id` has the id of the request in the service's records. A UUID is recorded unless its \
-             digits read like a NIK.\n\n\
-             A form is `multipart/form-data` or `application/json`, of at most 16 MiB. Its fields may come in any order, \
-             each once; others are ignored. In multipart, text is read in the \
-             charset of its part, or as UTF-8, and a part may have `Content-Transfer-Encoding` base64 or \
-             quoted-printable. JSON is an object in UTF-8 with a string for each field, photos in base64, which \
-             count with their length as sent; a field that is null is missing, and not one that was left out. The body may have \
+             `x-request-id`. It is echoed when it has at most 64 characters of `A-Z a-z 0-9 . _ -`. An id \
+             that may hold a NIK, in whatever encoding, is echoed and not recorded: `Recorded-Request-Id` has the id \
+             of the request in the service's records. Recorded are UUIDs of the versions 1, 4, 6 and 7 (unless their \
+             digits read like a NIK), ULIDs, and ids that are too short for a NIK: up to 15 digits, up to 9 letters, \
+             or a word and a number such as `order-123456`.\n\n\
+             A form is `multipart/form-data` or `application/json`, of at most 16 MiB. Its fields may come in any \
+             order, each once; others are ignored. In multipart, text is read in the charset of its part, or as \
+             UTF-8, and a part may have `Content-Transfer-Encoding` base64 or quoted-printable. JSON is an object in \
+             UTF-8 with a string for each field, and photos in base64; the limit is for the body as sent. A field that \
+             is null counts as missing, while a field that need not be sent may be left out. The body may have \
              `Content-Encoding` gzip. A request may have 96 headers. The format of a \
              photo is recognised by its bytes. Problems are reported in the order: credentials, the client's rate, \
              its other rules (403), a full service, the client's quota, size and form of the body, the text fields in \

@@ -1,6 +1,6 @@
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use padan_domain::NationalId;
-use uuid::Uuid;
+use uuid::{Uuid, Variant};
 
 /// The id of a request in its answer, and its id in the log and the audit trail.
 ///
@@ -57,17 +57,35 @@ fn is_valid(text: &str) -> bool {
 
 /// How many digits a NIK has.
 const DIGITS_OF_A_NIK: usize = 16;
+/// The information of an identity number, in bits: the smallest begins with 11, and 2 to the power of 49.9 is less.
+const BITS_OF_A_NIK: f64 = 49.9;
 
-/// Whether the text can hold an identity number, however its digits are separated.
+/// Whether the text can hold an identity number, in whatever encoding: separated, reversed, in hexadecimal, in base64.
 ///
-/// A UUID has about twenty digits among its letters. In a text of that form they count only if they are in a row, or if
-/// sixteen of them have the structure of issued numbers. Three of four random UUIDs are kept.
+/// Nobody can tell which encoding a client uses, so what counts is how much a text can say. Longer ids are kept only in
+/// the two forms that are made of time and random bits. A client that hides a number in the random bits of a UUID on
+/// purpose is not noticed.
 fn may_hold_a_nik(text: &str) -> bool {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    if is_uuid(text) {
+    if is_uuid_of_random_bits(text) {
+        let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+        // About twenty of its characters are digits. Three of four random UUIDs are kept.
         return has_a_run_of_digits(text) || has_a_well_structured_nik(&digits);
     }
-    digits.len() >= DIGITS_OF_A_NIK
+    !is_ulid(text) && information_bits(text) >= BITS_OF_A_NIK
+}
+
+/// How many bits a text of this form can hold: `order-1234` is a word and a number, while `Zm9vYmFy` is neither. The
+/// places of the separators are not counted.
+fn information_bits(text: &str) -> f64 {
+    let symbols: Vec<u8> = text.bytes().filter(u8::is_ascii_alphanumeric).collect();
+    let has = |is_of: fn(&u8) -> bool| symbols.iter().any(is_of);
+    let length = symbols.len() as f64;
+    if has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) {
+        return length * 62_f64.log2();
+    }
+    let digits = symbols.iter().filter(|symbol| symbol.is_ascii_digit()).count() as f64;
+    let changes = symbols.windows(2).filter(|pair| pair[0].is_ascii_digit() != pair[1].is_ascii_digit());
+    digits * 10_f64.log2() + (length - digits) * 36_f64.log2() + changes.count() as f64 * length.log2()
 }
 
 /// Whether any sixteen of the digits in a row have the structure of issued numbers.
@@ -86,9 +104,23 @@ pub(crate) fn has_a_run_of_digits(text: &str) -> bool {
     })
 }
 
-/// Whether the text has the form of a UUID, with hyphens or without.
-fn is_uuid(text: &str) -> bool {
-    matches!(text.len(), 32 | 36) && Uuid::try_parse(text).is_ok()
+/// Whether the text is a UUID, with hyphens or without, of a version that consists of time and random bits. Others are
+/// hashes of a name, which may be a NIK, or have any content.
+fn is_uuid_of_random_bits(text: &str) -> bool {
+    let uuid =
+        Some(text).filter(|text| matches!(text.len(), 32 | 36)).and_then(|text| Uuid::try_parse(text).ok());
+    uuid.is_some_and(|uuid| {
+        uuid.get_variant() == Variant::RFC4122 && matches!(uuid.get_version_num(), 1 | 4 | 6 | 7)
+    })
+}
+
+/// Whether the text is a ULID of a time from 2004 to 2039: 26 characters of Crockford's base 32, of which the first ten
+/// are milliseconds.
+fn is_ulid(text: &str) -> bool {
+    let is_crockford =
+        |byte: u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() && !b"ILOU".contains(&byte);
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() == 26 && text.bytes().all(is_crockford) && text.starts_with("01") && digits < DIGITS_OF_A_NIK
 }
 
 #[cfg(test)]
@@ -128,6 +160,33 @@ mod tests {
             "0189a3174011403870000ccebacaa057",
             "a3b1c7d4e0f1a1b4c0d3e8f7a0b0c0d0",
             "3174a015-4b03-8c70-8000-dddddddddddd",
+            // Encodings of the number: its text in base64 and in base32, and reversed in hexadecimal.
+            "MzE3NDAxMTQwMzg3MDAwMA",
+            "MzE3NDAxMTQwMzg3MDAwMA--",
+            "GMYTONBQGEYTIMBTHA3TAMBQGA",
+            "0000783041104713",
+            "30303030373833303431313034373133",
+            // The number in hexadecimal, in base 36 and 62, and its eight or seven bytes in base64.
+            "b46bf1e3d9f30",
+            "B46B-F1E3-D9F3-0",
+            "v93cpjbghc",
+            "EIXFXfDns",
+            "AAtGvx49nzA",
+            "C0a_Hj2fMA",
+            // Its digits as letters, in words, and in two numbers.
+            "dbheabbeadihaaaa",
+            "tiga-satu-tujuh-empat",
+            "317401140387-a-0000",
+            "order-31740114-nik-03870000",
+            // UUIDs that are hashes of a name (versions 3 and 5), or that have any content.
+            "a3bb189e-8bf9-3888-9912-ace4e6543002",
+            "886313e1-3b8a-5372-9b90-0c9aee199e5d",
+            "000b46bf-1e3d-89f3-8000-000000000000",
+            "000b46bf1e3d9f300000000000000000",
+            // In the form of a ULID, but of no time at which one was made.
+            "3174ZZ0114ZZ0387ZZ0000ZZZZ",
+            // A word, a date and a number can say as much as a NIK.
+            "order-20261129-1234567",
         ] {
             let id = id(sent);
             assert_eq!(headers_of(&id), (sent.to_owned(), Some(id.recorded().to_owned())));
@@ -139,8 +198,13 @@ mod tests {
             "3174-0114-0387-000",
             "01890a5d-ac96-774b-bcce-b302099a8057",
             "01890a5dac96774bbcceb302099a8057",
+            "919108f7-52d1-4320-9bac-f847db4148a8",
+            "1ec9414c-232a-6b00-b3c8-9f6bdeced846",
             "01ARZ3NDEKTSV4RRFFQ69G5FAV",
-            "order-20261129-1234567",
+            "20261129-1234567",
+            "order-123456",
+            "Kx9-Tq2Z",
+            "padan-test",
         ] {
             let id = id(sent);
             assert_eq!((headers_of(&id), id.recorded()), ((sent.to_owned(), None), sent));

@@ -63,7 +63,7 @@ fn every_outcome_has_a_row() {
         ("name", claim.clone().name("Agus Wijaya")),
         ("unknown", claim.clone().nik(UNKNOWN)),
         ("deceased", claim.clone().nik(DECEASED)),
-        ("no-reference", claim.clone().nik(BROKEN_PORTRAIT)),
+        ("portrait", claim.clone().nik(BROKEN_PORTRAIT)),
         ("malformed", claim.clone().nik("1")),
         ("born", claim.clone().date_of_birth("1987-03-14")),
         ("face", claim.clone().photo(Photos::read("110_s1.jpg"))),
@@ -397,6 +397,12 @@ fn a_request_id_that_may_contain_a_nik_is_returned_but_not_recorded() {
     assert_eq!(rows(&service, &[])[recorded]["reason"], "VERIFIED");
     let logged = service.logged();
     assert!(logged.contains(recorded) && !logged.contains(BUDI), "{logged}");
+    // The same number in base64 and in hexadecimal.
+    for sent in ["MzE3NDAxMTQwMzg3MDAwMA", "b46bf1e3d9f30"] {
+        let answer = send(&service, sent, &Claim::matching()).unwrap();
+        assert_eq!(answer.headers["request-id"], sent);
+        assert!(answer.headers.contains_key("recorded-request-id") && !service.logged().contains(sent));
+    }
     let answer = send(&service, "order-7", &Claim::matching()).unwrap();
     assert!(!answer.headers.contains_key("recorded-request-id"));
 }
