@@ -156,7 +156,11 @@ impl Decoder {
 
     /// Keeps the memory of a picture, without its pixels, for later ones.
     pub(crate) fn reuse_memory(&mut self, picture: Picture) {
-        let rgb = picture.raster.into_buffer();
+        self.keep_spare(picture.raster.into_buffer());
+    }
+
+    /// Keeps a buffer that has no pixels any more.
+    fn keep_spare(&mut self, rgb: Vec<u8>) {
         let [larger, smaller] = &mut self.spares;
         if rgb.capacity() > smaller.capacity() && rgb.capacity() <= MAX_SPARE_BYTES {
             *smaller = rgb;
@@ -171,6 +175,18 @@ impl Decoder {
         let [larger, smaller] = &mut self.spares;
         std::mem::swap(larger, smaller);
         std::mem::take(smaller)
+    }
+
+    /// Overwrites what a photo that could not be decoded has left in a buffer, and keeps it.
+    fn wipe_spare(&mut self, mut pixels: Vec<u8>) {
+        wipe(&mut pixels);
+        self.keep_spare(pixels);
+    }
+
+    /// The size of the spare buffers, in bytes.
+    #[cfg(test)]
+    pub(crate) fn spare_bytes(&self) -> usize {
+        self.spares.iter().map(Vec::len).sum()
     }
 
     #[cfg(test)]
@@ -192,8 +208,10 @@ impl Decoder {
         let time = TimeLeft { deadline: self.deadline, longest: cost.longest() };
         time.check()?;
         let orientation = file.orientation.unwrap_or(Orientation::UPRIGHT);
-        let spare = self.spare();
-        let decoded = jpeg::decode(file, reduction.max(cost.finest_reduction), &time, &mut self.clean, spare);
+        let mut pixels = self.spare();
+        let reduction = reduction.max(cost.finest_reduction);
+        let decoded = jpeg::decode(file, reduction, &time, &mut self.clean, &mut pixels);
+        self.wipe_spare(pixels);
         wipe(&mut self.clean);
         if self.clean.capacity() > MAX_SPARE_BYTES {
             self.clean = Vec::new();
@@ -217,7 +235,10 @@ impl Decoder {
         Cost::of_png(&header, &self.bounds)?;
         // The decoder does not read chunks after the pixels, where the EXIF may be.
         let exif_block = completeness::check_png(bytes)?;
-        let decoded = png::decode(bytes, self.spare(), self.deadline)?;
+        let mut pixels = self.spare();
+        let decoded = png::decode(bytes, &mut pixels, self.deadline);
+        self.wipe_spare(pixels);
+        let decoded = decoded?;
         let (width, height) = decoded.size;
         let raster = Raster::new(width, height, decoded.rgb).ok_or(PhotoFault::Unreadable)?;
         Ok(Picture::of(raster, exif_block.and_then(exif::orientation).unwrap_or(Orientation::UPRIGHT)))

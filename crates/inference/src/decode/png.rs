@@ -4,7 +4,10 @@ use std::{io::Cursor, time::Instant};
 
 use png::{BitDepth, Decoder, InterlaceInfo, Limits, Reader, Transformations};
 
-use crate::error::{FaceError, PhotoFault};
+use crate::{
+    error::{FaceError, PhotoFault},
+    wipe::wipe,
+};
 
 /// What the header of a PNG declares.
 pub(super) struct PngHeader {
@@ -44,28 +47,47 @@ impl PngHeader {
     }
 }
 
-/// Decodes into a reused buffer, over white where the photo is transparent, as viewers show it.
+/// Decodes into a reused buffer, which is taken if that succeeds, over white where the photo is transparent, as viewers show it.
 ///
 /// # Errors
 ///
 /// [`PhotoFault::Unreadable`] when rows are missing or malformed, [`FaceError::Expired`] at the deadline.
 pub(super) fn decode(
     bytes: &[u8],
-    mut rgb: Vec<u8>,
+    rgb: &mut Vec<u8>,
     deadline: Option<Instant>,
 ) -> Result<DecodedPng, FaceError> {
-    const BITS_PER_PIXEL: u8 = 24;
-    let unreadable = |_: png::DecodingError| PhotoFault::Unreadable;
-    let mut reader = decoder(bytes).read_info().map_err(unreadable)?;
+    let mut reader = decoder(bytes).read_info().map_err(|_| PhotoFault::Unreadable)?;
     let size = reader.info().size();
-    let stride = size.0 as usize * 3;
     rgb.clear();
-    rgb.resize(stride * size.1 as usize, 0);
-    let samples = Samples::of(&reader);
+    rgb.resize(size.0 as usize * 3 * size.1 as usize, 0);
     let mut converted = Vec::new();
+    let read = read_rows(&mut reader, rgb, &mut converted, deadline);
+    wipe(&mut converted);
+    read?;
+    // The first frame of an animation may declare another size.
+    let frame = reader.info().frame_control;
+    let is_whole = frame.is_none_or(|frame| (frame.width, frame.height) == size);
+    if is_whole {
+        Ok(DecodedPng { size, rgb: std::mem::take(rgb) })
+    } else {
+        Err(PhotoFault::Unreadable.into())
+    }
+}
+
+/// Reads all rows. `converted` has the last one.
+fn read_rows(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    rgb: &mut [u8],
+    converted: &mut Vec<u8>,
+    deadline: Option<Instant>,
+) -> Result<(), FaceError> {
+    const BITS_PER_PIXEL: u8 = 24;
+    let stride = reader.info().size().0 as usize * 3;
+    let samples = Samples::of(reader);
     let mut next_row = 0;
-    while let Some(row) = reader.next_interlaced_row().map_err(unreadable)? {
-        samples.convert(row.data(), &mut converted);
+    while let Some(row) = reader.next_interlaced_row().map_err(|_| PhotoFault::Unreadable)? {
+        samples.convert(row.data(), converted);
         match row.interlace() {
             InterlaceInfo::Null(_) => {
                 let target = rgb.get_mut(next_row..next_row + stride).ok_or(PhotoFault::Unreadable)?;
@@ -73,17 +95,14 @@ pub(super) fn decode(
                 next_row += stride;
             }
             InterlaceInfo::Adam7(pass) => {
-                png::expand_interlaced_row(&mut rgb, stride, &converted, pass, BITS_PER_PIXEL);
+                png::expand_interlaced_row(rgb, stride, converted, pass, BITS_PER_PIXEL);
             }
         }
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(FaceError::Expired);
         }
     }
-    // The first frame of an animation may declare another size.
-    let frame = reader.info().frame_control;
-    let is_whole = frame.is_none_or(|frame| (frame.width, frame.height) == size);
-    if is_whole { Ok(DecodedPng { size, rgb }) } else { Err(PhotoFault::Unreadable.into()) }
+    Ok(())
 }
 
 fn decoder(bytes: &[u8]) -> Decoder<Cursor<&[u8]>> {

@@ -337,3 +337,18 @@ fn no_pixel_of_a_photo_remains_in_a_buffer() {
         assert!(is_wiped(&pipeline), "{format:?}");
     }
 }
+
+#[test]
+fn no_pixel_of_a_photo_that_cannot_be_decoded_remains() {
+    for format in [ImageFormat::Jpeg, ImageFormat::Png] {
+        let mut pipeline = pipeline(&config());
+        let mut bytes = encoded(&person("101_id.jpg"), format);
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 64].fill(0xaa);
+        let outcome = pipeline.analyse(&photo(bytes), Role::Probe, in_a_minute());
+        assert!(matches!(outcome, Err(FaceError::Rejected(PhotoFault::Unreadable))), "{outcome:?}");
+        // Its buffer is the spare of the next photo.
+        assert!(pipeline.decoder.spare_bytes() > 100_000, "{format:?}");
+        assert!(pipeline.decoder.is_wiped(), "{format:?}");
+    }
+}

@@ -23,7 +23,7 @@ pub(crate) fn decode(
     _reduction: u32,
     time: &TimeLeft,
     clean: &mut Vec<u8>,
-    _spare: Vec<u8>,
+    _spare: &mut Vec<u8>,
 ) -> Result<DecodedJpeg, FaceError> {
     let lengths = entropy::scan_lengths(&file, time).ok_or_else(|| time.fault())?;
     time.check()?;

@@ -14,7 +14,7 @@ const MAX_SCANS: u32 = 100;
 /// What libjpeg-turbo warns of when bytes are left over before a marker.
 const LEFT_OVER: &str = "extraneous bytes before marker";
 
-/// Decodes by libjpeg-turbo into a reused buffer. The library reduces a photo within the inverse transform; it cannot
+/// Decodes by libjpeg-turbo into a reused buffer, which is taken if that succeeds. The library reduces a photo within the inverse transform; it cannot
 /// reduce lossless JPEG.
 ///
 /// The decoder fills missing or damaged parts with grey and warns; here a warning is an error. Only bytes that are left
@@ -26,17 +26,17 @@ pub(crate) fn decode(
     reduction: u32,
     time: &TimeLeft,
     clean: &mut Vec<u8>,
-    mut pixels: Vec<u8>,
+    pixels: &mut Vec<u8>,
 ) -> Result<DecodedJpeg, FaceError> {
     file.write(clean);
     let unreadable = |_: turbojpeg::Error| FaceError::from(PhotoFault::Unreadable);
-    match decompress(clean, reduction, &mut pixels) {
+    match decompress(clean, reduction, pixels) {
         Err(turbojpeg::Error::TurboJpegError(message)) if message.contains(LEFT_OVER) => {
             let lengths = entropy::scan_lengths(&file, time).ok_or_else(|| time.fault())?;
             time.check()?;
             file.shorten_scans(&lengths);
             file.write(clean);
-            decompress(clean, reduction, &mut pixels).map_err(unreadable)
+            decompress(clean, reduction, pixels).map_err(unreadable)
         }
         decompressed => decompressed.map_err(unreadable),
     }
@@ -77,9 +77,10 @@ fn decompress(bytes: &[u8], reduction: u32, pixels: &mut Vec<u8>) -> turbojpeg::
 }
 
 impl Decompressed {
-    fn with_pixels(self, pixels: Vec<u8>) -> DecodedJpeg {
+    /// Takes the pixels. A buffer of inks stays with the caller.
+    fn with_pixels(self, pixels: &mut Vec<u8>) -> DecodedJpeg {
         let Self { photo, reduction, width, height, is_cmyk } = self;
-        let rgb = if is_cmyk { rgb_of_cmyk(&pixels) } else { pixels };
+        let rgb = if is_cmyk { rgb_of_cmyk(pixels) } else { std::mem::take(pixels) };
         DecodedJpeg { photo, reduction, width, height, rgb }
     }
 }
