@@ -35,6 +35,8 @@ pub enum TaskEnd {
 impl BackgroundTasks {
     /// Starts a task under a name for the operator. Must be called within a Tokio runtime.
     pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(feature = "fault-points")]
+        let task = panicking_on_demand(name, task);
         let id = self.tasks.spawn(task).id();
         self.names.insert(id, name);
     }
@@ -48,6 +50,21 @@ impl BackgroundTasks {
             None => return pending().await,
         };
         BackgroundTaskEnded { task: self.names.remove(&id).unwrap_or("unnamed"), how }
+    }
+}
+
+/// The task, which panics within a moment when it is told to.
+#[cfg(feature = "fault-points")]
+async fn panicking_on_demand(name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    let told = async {
+        loop {
+            padan_store::fault_point(name);
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::select! {
+        () = task => {}
+        () = told => {}
     }
 }
 

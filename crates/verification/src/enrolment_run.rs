@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, stream};
 use padan_domain::{NationalId, NikRange};
 use padan_inference::DECODER_VERSION;
 use padan_registry::RosterEntry;
-use padan_store::{EnrolmentLedger, EnrolmentTally, TemplateSummary};
+use padan_store::{EnrolmentLedger, EnrolmentTally, TemplateSummary, fault_point};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::{
@@ -231,6 +231,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
         let mut outcomes = stream::iter(stale)
             .map(|entry| async move {
                 throttle.wait().await;
+                fault_point("enrolment");
                 enrolment.embed_one(entry).await
             })
             .buffer_unordered(concurrency.max(1));

@@ -6,7 +6,7 @@ use std::{
 };
 
 use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, QuotaSpan};
-use padan_store::{QuotaGrant, QuotaRequest, Store, StoreError};
+use padan_store::{QuotaGrant, QuotaRequest, Store, StoreError, fault_point};
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
@@ -176,6 +176,7 @@ impl Quotas {
     ) -> Result<(), StoreError> {
         let (store, allotment) = (self.store.clone(), Arc::clone(allotment));
         let take_grant = async move {
+            fault_point("grant of a quota");
             let grant = store.take_quota(&request).await?;
             allotment.add(&request, grant);
             drop(store_call);

@@ -12,7 +12,7 @@ use padan_domain::{
 };
 use padan_inference::{Analysis, Engine, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
 use padan_registry::{Citizen, Registry};
-use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store};
+use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store, fault_point};
 use tracing::{Instrument as _, info_span};
 
 use crate::{
@@ -222,7 +222,10 @@ impl Verifier {
     ) {
         let account = Arc::clone(&self.cpu_account);
         self.parts.engine.observe_jobs(Arc::new(move |event| match event {
-            JobEvent::Started(job) => on_started(job),
+            JobEvent::Started(job) => {
+                fault_point("worker of the engine");
+                on_started(job);
+            }
             JobEvent::Ended(JobEnded { caller, cpu }) => account.charge(caller, cpu),
         }));
         self.parts.audit.observe_commits(commits);

@@ -314,3 +314,12 @@ fn standbys_of_a_killed_cluster_are_removed_by_the_next_one() {
     assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));
     assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
 }
+
+/// `make faults` has another program for this, with the feature `fault-points`.
+#[test]
+fn the_program_cannot_be_told_to_panic() {
+    let program = std::fs::read(env!("CARGO_BIN_EXE_padan")).unwrap();
+    assert!(!program.windows(18).any(|bytes| bytes == b"PADAN_FAULT_POINTS"));
+    // What is searched for is the text of a variable, as this one is.
+    assert!(program.windows(7).any(|bytes| bytes == b"PADAN__"));
+}
