@@ -9,4 +9,5 @@ cargo clippy --workspace --all-targets --release --quiet -- -D warnings
 cargo clippy --package padan --no-default-features --release --quiet -- -D warnings
 scripts/check-architecture.sh
 python3 -B scripts/check_import_circles.py
+python3 -B tools/deploy/check_claims.py
 scripts/check-dependencies.sh

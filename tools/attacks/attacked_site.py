@@ -16,6 +16,7 @@ BASIC = "/identity/v1/verification"
 PADAN = os.environ["PADAN"]
 CONFIG = os.environ["PADAN_ATTACKED_CONFIG"]
 PORT = int(os.environ["PADAN_ATTACKED_PORT"])
+ADMIN_PORT = 18490
 PROCESS = int(os.environ["PADAN_ATTACKED_PROCESS"])
 LOG = pathlib.Path(os.environ["PADAN_ATTACKED_LOG"])
 REGISTRY_URL = os.environ["PADAN_ATTACKED_REGISTRY"]

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -55,6 +56,32 @@ def plaintext_to_a_database():
     return not accepted, f"accepted: {', '.join(accepted) or 'none'} of {2 * len(weak)}"
 
 
+def plaintext_to_callers():
+    """Requests without TLS on an address that others reach."""
+    accepted = []
+    for address in ("0.0.0.0", "::", "203.0.113.7"):
+        done = site.padan("config", "check", "--set", f"http.address={address}")
+        # Refused for another reason is not refused for this one.
+        if done.returncode == 0 or "http.allow_plaintext" not in done.stdout + done.stderr:
+            accepted.append(address)
+    return not accepted, f"accepted: {', '.join(accepted) or 'none'} of 3 addresses"
+
+
+def connections_to_others():
+    """To whom a service that serves is connected: only to its databases."""
+    site.send(site.face_form())
+    sockets = {os.readlink(link) for link in pathlib.Path(f"/proc/{site.PROCESS}/fd").iterdir() if link.exists()}
+    databases = {int(re.search(r":(\d+)/", url)[1]) for url in (site.REGISTRY_URL, site.STORE_URL)}
+    others, established = set(), "01"
+    for table in ("tcp", "tcp6", "udp", "udp6"):
+        for line in pathlib.Path("/proc/net", table).read_text().splitlines()[1:]:
+            _, here, there, state, *_, inode = line.split()[:10]
+            local, remote = (int(end.split(":")[1], 16) for end in (here, there))
+            if f"socket:[{inode}]" in sockets and state == established and local not in (site.PORT, site.ADMIN_PORT):
+                others |= {remote} - databases
+    return not others, f"other ports to which it is connected: {sorted(others) or 'none'}"
+
+
 def niks_in_arguments():
     """Whether a NIK can be given so that `ps` does not show it."""
     done = site.padan("audit", "export", "--nik", "-", stdin=site.BUDI["nik"] + "\n")
@@ -65,5 +92,7 @@ def niks_in_arguments():
 ATTACKS = [
     ("program: a library in the current folder", library_of_the_current_folder),
     ("program: databases on other machines without TLS", plaintext_to_a_database),
+    ("program: requests without TLS beyond the loopback", plaintext_to_callers),
+    ("program: connections to others than the databases", connections_to_others),
     ("program: NIKs in arguments", niks_in_arguments),
 ]

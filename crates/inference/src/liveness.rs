@@ -197,10 +197,9 @@ mod tests {
         let stored_turned: Vec<u8> = turned.flatten().collect();
         let input = Normalisation { blue_first: true, mean: [7.0, 0.0, 0.0], deviation: [1.0, 1.0, 2.0] };
         let stored_upright: Vec<u8> = upright.iter().flatten().copied().collect();
-        for (rgb, orientation) in [
-            (stored_upright, Orientation::UPRIGHT),
-            (stored_turned, Orientation::from_exif(8).unwrap()),
-        ] {
+        for (rgb, orientation) in
+            [(stored_upright, Orientation::UPRIGHT), (stored_turned, Orientation::from_exif(8).unwrap())]
+        {
             let picture = Picture::of(Raster::new(160, 160, rgb).unwrap(), orientation);
             let view = View::new(&picture, 0);
             let mut tensor = Tensor::default();

@@ -1,6 +1,14 @@
 //! TLS: renewal of certificates, and client certificates.
 
-use std::{fs, io::Read as _, io::Write as _, path::Path, time::Duration};
+use std::{
+    fs,
+    io::Read as _,
+    io::Write as _,
+    net::TcpStream,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd};
 use reqwest::{
@@ -8,6 +16,7 @@ use reqwest::{
     blocking::{Client, ClientBuilder},
     tls::Version,
 };
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::{
     service::{TestService, text_fields},
@@ -170,4 +179,57 @@ fn a_certificate_can_replace_credentials_and_the_operators_listener_can_use_tls(
     assert_eq!(verify_nik(&service, &client, None).unwrap(), "UNAUTHORIZED");
     let alive = client.get(format!("https://{}/healthz", service.operators_address())).send().unwrap();
     assert_eq!(alive.status(), 200);
+}
+
+/// A connection on which the test writes and reads single bytes.
+fn connect_over_tls(
+    service: &TestService,
+    authority: &Authority,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), "padan.example".try_into().unwrap()).unwrap();
+    StreamOwned::new(connection, service.connect())
+}
+
+#[test]
+fn a_later_head_that_is_not_completed_ends_a_connection_with_tls() {
+    let authority = authority();
+    let [certificate, key] = issue(&authority, "padan.example", 2038);
+    let settings = format!("[http]\nhead_timeout_ms = 700\n{TLS}");
+    let service = TestService::with_files(&settings, &[("chain.pem", &certificate), ("key.pem", &key)]);
+    let head = b"GET /nowhere HTTP/1.1\r\nHost: padan.example\r\n";
+    // One byte, then nothing; and a head of which a byte comes every 50 ms.
+    for drips in [false, true] {
+        let mut connection = connect_over_tls(&service, &authority);
+        connection.write_all(head).unwrap();
+        connection.write_all(b"\r\n").unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(b"}") {
+            let mut bytes = [0; 4096];
+            let length = connection.read(&mut bytes).unwrap();
+            received.extend_from_slice(&bytes[..length]);
+        }
+        assert!(received.starts_with(b"HTTP/1.1 404 "), "{}", String::from_utf8_lossy(&received));
+        let began = Instant::now();
+        let ended = if drips {
+            head.iter().cycle().any(|byte| {
+                std::thread::sleep(Duration::from_millis(50));
+                connection.write_all(&[*byte]).is_err() || began.elapsed() > Duration::from_secs(10)
+            })
+        } else {
+            connection.write_all(b"G").unwrap();
+            let mut answer = Vec::new();
+            let _ = connection.read_to_end(&mut answer);
+            assert!(answer.starts_with(b"HTTP/1.1 408 "), "{}", String::from_utf8_lossy(&answer));
+            true
+        };
+        let took = began.elapsed();
+        assert!(ended && (Duration::from_millis(600)..Duration::from_secs(5)).contains(&took), "{took:?}");
+    }
 }

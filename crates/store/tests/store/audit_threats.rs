@@ -1,7 +1,7 @@
 //! The threat model of the trail: a test for each line of the table in `docs/security.md`, under "The audit trail".
 
 use padan_domain::Clock;
-use padan_store::{AuditEvent, AuditFault, AuditFilter, AuditHead, AuditRow};
+use padan_store::{AuditEvent, AuditFault, AuditFilter, AuditHead, AuditRow, StoreError};
 use padan_testing::TestDatabase;
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 
@@ -10,7 +10,7 @@ use crate::{
     audit_attacks::{log, record, record_three_months, run_as, victim},
     audit_forgery::{anchor_signature, removal_signature, row_mac},
     fixture::{migrated, nik, store},
-    roles::{drop_user, refusals, user_in},
+    roles::{drop_user, refusals, user_in, user_in_no_role},
 };
 
 async fn faults(database: &TestDatabase, heads: &[AuditHead]) -> Vec<AuditFault> {
@@ -65,6 +65,34 @@ async fn the_auditors_role_changes_nothing() {
     )
     .await;
     drop_user(&database, &user).await;
+}
+
+/// The keys are those of the store that wrote the rows.
+#[tokio::test]
+async fn the_audit_key_without_a_role_reads_adds_and_changes_nothing() {
+    let (database, owner) = migrated().await;
+    record_five_rows(&owner).await;
+    let user = user_in_no_role(&database).await;
+    assert_refused(&database, &user, &CHANGES).await;
+    assert_refused(
+        &database,
+        &user,
+        &[
+            "SELECT * FROM store.audit_event",
+            "SELECT * FROM store.audit_head",
+            "INSERT INTO store.audit_event SELECT * FROM store.audit_event",
+            "INSERT INTO store.audit_anchor SELECT * FROM store.audit_anchor",
+            "SELECT store.drop_audit_month('audit_event_2024_01')",
+            "SELECT store.ensure_audit_month(now())",
+        ],
+    )
+    .await;
+    let with_keys = store(&database.url_as(&user));
+    let added = with_keys.audit_trail(Clock::System).record(event("a")).await;
+    assert!(matches!(added, Err(StoreError::Forbidden(_))), "{added:?}");
+    drop_user(&database, &user).await;
+    assert_eq!(faults(&database, &[]).await, []);
+    assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 5);
 }
 
 #[tokio::test]

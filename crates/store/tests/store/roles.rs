@@ -16,6 +16,14 @@ pub(crate) async fn user_in(database: &TestDatabase, role: &str) -> String {
     user
 }
 
+/// A user who may connect and is in no role.
+pub(crate) async fn user_in_no_role(database: &TestDatabase) -> String {
+    let user = format!("padan_user_of_nothing_{}", std::process::id());
+    database.execute(&format!("CREATE ROLE {user} LOGIN")).await;
+    database.admit(&user).await;
+    user
+}
+
 pub(crate) async fn drop_user(database: &TestDatabase, user: &str) {
     database.execute(&format!("DROP OWNED BY {user}; DROP ROLE {user}")).await;
 }
