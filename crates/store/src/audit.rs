@@ -24,6 +24,7 @@ mod open_chains;
 pub(crate) mod person_keys_in_use;
 mod progress;
 mod recorded_clients;
+mod recorded_model;
 mod removal;
 mod retention;
 pub(crate) mod row;

@@ -17,6 +17,7 @@ use super::{
     keys::AuditKeys,
     month::Month,
     recorded_clients::RecordedClients,
+    recorded_model::{ModelState, RecordedModel},
     removal::Removal,
     row::{AuditRow, ChainRow, WrongSignature},
     steps::Steps,
@@ -83,6 +84,7 @@ struct Checker<'k> {
     last_rows: HashMap<Uuid, LastRow>,
     steps: Steps,
     clients: RecordedClients,
+    model: RecordedModel,
     report: AuditReport,
 }
 
@@ -98,6 +100,7 @@ pub(super) async fn verify(
     checker.expect(heads.into_iter().chain(known));
     checker.check_rows(snapshot, None, |_| ()).await?;
     checker.check_clients(snapshot).await?;
+    checker.check_model(snapshot).await?;
     Ok(checker.conclude())
 }
 
@@ -146,6 +149,7 @@ impl<'k> Checker<'k> {
             last_rows: HashMap::new(),
             steps: Steps::default(),
             clients: RecordedClients::default(),
+            model: RecordedModel::default(),
             report: AuditReport::default(),
         };
         checker.read_beginnings(snapshot).await?;
@@ -254,6 +258,19 @@ impl<'k> Checker<'k> {
         Ok(())
     }
 
+    /// Compares the active model set with the one that the rows record last.
+    async fn check_model(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        let row = sqlx::query!("SELECT model_set, contract_id, activated_at FROM store.active_model")
+            .fetch_optional(snapshot)
+            .await
+            .map_err(|error| Fault::of(&error))?;
+        let active = row.map(|row| ModelState { model_set: row.model_set, contract: row.contract_id });
+        if let Some(fault) = std::mem::take(&mut self.model).fault(active) {
+            self.report_fault(fault);
+        }
+        Ok(())
+    }
+
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         let removal_is_reported = row.is_forgotten() && !self.check_removal(row);
@@ -270,6 +287,7 @@ impl<'k> Checker<'k> {
             Ok(_) => {
                 self.steps.announce(row);
                 self.clients.record(row);
+                self.model.record(row);
             }
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))

@@ -90,6 +90,13 @@ pub enum AuditFault {
     },
     /// The row of a client is missing, and the trail does not record its removal.
     ClientMissing(String),
+    /// The active model set is not the one that the trail records last.
+    ModelUnrecorded {
+        /// The set that the trail records.
+        recorded: String,
+        /// The active set; `None` when there is none.
+        active: Option<String>,
+    },
 }
 
 /// Identifies a row of the trail.
@@ -183,6 +190,12 @@ impl fmt::Display for AuditFault {
             Self::ClientMissing(name) => {
                 write!(f, "client {name}: it is not in store.client, and the trail records no removal")
             }
+            Self::ModelUnrecorded { recorded, active } => write!(
+                f,
+                "the active model set is {}, and the trail records last that {recorded} was activated, or the same set \
+                 with another contract",
+                active.as_deref().unwrap_or("none")
+            ),
             Self::Unannounced { rows, announced } => {
                 write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
             }

@@ -346,6 +346,34 @@ async fn a_client_without_its_row_in_the_trail_shows() {
 }
 
 #[tokio::test]
+async fn an_active_model_that_sql_changed_shows() {
+    let (database, store) = migrated().await;
+    let operator = user_in(&database, "padan_operator").await;
+    let change = async |statement: &str| {
+        crate::audit_attacks::run_as(&database, &operator, statement).await;
+        faults(&database).await
+    };
+    // Nothing is recorded of what an older release activated.
+    let insert = "INSERT INTO store.active_model (model_set, contract_id) VALUES ('sface', repeat('ab', 8))";
+    assert_eq!(change(insert).await, []);
+    let administration = administration(&store);
+    administration.activate_model("sface", &contract(), false).await.unwrap();
+    administration.activate_model("auraface", &contract(), false).await.unwrap();
+    assert_eq!(faults(&database).await, []);
+    let found = change("UPDATE store.active_model SET model_set = 'sface'").await;
+    assert!(
+        matches!(&found[..], [AuditFault::ModelUnrecorded { recorded, active: Some(active) }]
+            if recorded == "auraface" && active == "sface"),
+        "{found:?}"
+    );
+    let contract = "UPDATE store.active_model SET model_set = 'auraface', contract_id = repeat('0', 16)";
+    assert!(matches!(change(contract).await[..], [AuditFault::ModelUnrecorded { .. }]));
+    database.execute("DELETE FROM store.active_model").await;
+    assert!(matches!(faults(&database).await[..], [AuditFault::ModelUnrecorded { active: None, .. }]));
+    drop_user(&database, &operator).await;
+}
+
+#[tokio::test]
 async fn a_key_that_is_missing_is_named_before_anything_is_done() {
     let (database, _) = migrated().await;
     let all = config(&database.url());
