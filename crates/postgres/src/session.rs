@@ -108,16 +108,15 @@ impl Session {
     }
 
     fn assignments(&self, verb: &str) -> String {
-        self.settings
-            .iter()
-            .map(|setting| format!("; {verb} {} = '{}'", setting.name, setting.value.text()))
-            .collect()
+        let assignment =
+            |setting: &Setting| format!("; {verb} {} = '{}'", setting.name, setting.value.text());
+        self.settings.iter().map(assignment).collect::<Vec<_>>().concat()
     }
 
     /// Asks the server process that answers at present.
     pub(crate) async fn observe(&self, connection: &mut PgConnection) -> sqlx::Result<Observed> {
-        let settings: String =
-            self.settings.iter().map(|setting| format!(", current_setting('{}')", setting.name)).collect();
+        let settings = self.settings.iter().map(|setting| format!(", current_setting('{}')", setting.name));
+        let settings = settings.collect::<Vec<_>>().concat();
         // The driver prepares no statement for this form of a query.
         let query = format!(
             "SELECT coalesce(current_setting('{MARK}', true), ''),

@@ -91,8 +91,14 @@ async fn serve(mut client: TcpStream, server: &Server, idle: &Idle) -> io::Resul
             let message = Message::read(&mut connection).await?;
             client.write_all(&message.bytes).await?;
             match (message.kind, message.bytes.last()) {
-                (b'Z', Some(b'I')) => break put(idle, connection),
-                (b'Z', _) => break held = Some(connection),
+                (b'Z', Some(b'I')) => {
+                    put(idle, connection);
+                    break;
+                }
+                (b'Z', _) => {
+                    held = Some(connection);
+                    break;
+                }
                 _ => {}
             }
         }
