@@ -134,7 +134,8 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn usage(&mut self, filter: &AuditFilter) -> Result<Vec<UsageRow>, StoreError> {
-        usage::read(&mut self.connection.begin("").await?, filter).await
+        let mut transaction = self.connection.begin("").await?;
+        usage::read(&mut transaction, filter).await
     }
 
     /// The processor time of photos by client and day. The filter's person is ignored.
@@ -143,7 +144,8 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn cpu_use(&mut self, filter: &AuditFilter) -> Result<Vec<CpuUse>, StoreError> {
-        cpu_use::read(&mut self.connection.begin("").await?, filter).await
+        let mut transaction = self.connection.begin("").await?;
+        cpu_use::read(&mut transaction, filter).await
     }
 
     /// The last recorded head of each chain, newest first.
@@ -152,7 +154,8 @@ impl AuditLog {
     ///
     /// When the store fails.
     pub async fn heads(&mut self) -> Result<Vec<AuditHead>, StoreError> {
-        checker::heads(&mut self.connection.begin("").await?).await
+        let mut transaction = self.connection.begin("").await?;
+        checker::heads(&mut transaction).await
     }
 
     fn keys(&self) -> Result<AuditKeys, StoreError> {

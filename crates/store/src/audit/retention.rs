@@ -63,7 +63,9 @@ pub(super) async fn prune(
     let mut pruned = PrunedMonths::default();
     // A chain is pruned from its beginning on: once one of its months stays, so do the later ones.
     let mut kept_chains = HashSet::new();
-    let months = months(&mut connection.begin("").await?).await?;
+    let mut transaction = connection.begin("").await?;
+    let months = months(&mut transaction).await?;
+    transaction.commit().await.map_err(|error| Fault::of(&error))?;
     for month in months.into_iter().filter(|month| month.end() <= pruning.before) {
         match prune_month(connection, pruning, month, &kept_chains).await? {
             Outcome::Deleted => pruned.deleted.push(month.partition()),
