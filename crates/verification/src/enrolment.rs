@@ -7,7 +7,7 @@ use std::{
 use padan_domain::NationalId;
 use padan_inference::{DECODER_VERSION, Engine};
 use padan_registry::{Registry, RegistryError, RosterEntry};
-use padan_store::{EnrolmentTally, Store, StoreError, StoredTemplate};
+use padan_store::{Administration, AnnouncedAct, EnrolmentTally, Store, StoreError, StoredTemplate};
 use serde::Deserialize;
 use tokio::{
     sync::watch,
@@ -122,6 +122,20 @@ impl Enrolment {
     /// An estimate of the number of people in the registry, to show progress.
     pub async fn estimated_people(&self) -> Option<u64> {
         self.registry.estimated_people().await.ok().flatten()
+    }
+
+    /// Writes the row of the audit trail that says that this enrolment begins. It waits for the store as long as the
+    /// enrolment itself does.
+    ///
+    /// # Errors
+    ///
+    /// When the row could not be written in this time, or the enrolment is to stop.
+    pub async fn announce(
+        &self,
+        administration: &Administration,
+        act: &AnnouncedAct,
+    ) -> Result<(), EnrolmentError> {
+        self.retrying(async || Ok(administration.announce(act.clone()).await?)).await
     }
 
     /// Whether it is to stop.

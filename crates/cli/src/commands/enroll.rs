@@ -14,7 +14,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
 use padan_store::{AdminAct, AnnouncedAct, EnrolmentStatus, EnrolmentTally, KeySet, Overview};
-use padan_verification::{AbsentPeople, Enrolled, Enrolment, EnrolmentEvent, Removal, RemovalLimit};
+use padan_verification::{
+    AbsentPeople, Enrolled, Enrolment, EnrolmentError, EnrolmentEvent, Removal, RemovalLimit,
+};
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::watch};
 
@@ -111,7 +113,10 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         judge_again: arguments.judge_again,
         stop,
     };
-    announce(&enrolment, &settings.inference.model_set, arguments).await?;
+    if !announce(&enrolment, &settings.inference.model_set, arguments).await? {
+        print_stopped();
+        return Ok(ExitCode::FAILURE);
+    }
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
     let set = &settings.inference.model_set;
@@ -127,8 +132,8 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Records in the audit trail that this process begins to enrol.
-async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArguments) -> Result<()> {
+/// Records in the audit trail that this process begins to enrol. Returns false if it is to stop before.
+async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArguments) -> Result<bool> {
     let after = json!({
         "model_set": model_set,
         "contract": enrolment.engine.contract().as_str(),
@@ -136,7 +141,16 @@ async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArgu
         "remove_many": arguments.remove_many,
     });
     let act = AnnouncedAct { act: AdminAct::EnrolmentStarted, before: Value::Null, after };
-    service::announce(&enrolment.store, act).await
+    let administration = service::administration(&enrolment.store);
+    let announced = enrolment.announce(&administration, &act).await;
+    administration.finish().await;
+    match announced {
+        Ok(()) => Ok(true),
+        Err(EnrolmentError::Stopped) => Ok(false),
+        Err(error) => {
+            Err(error).context("nothing was done, because the row in the audit trail could not be written")
+        }
+    }
 }
 
 /// Measures the lag of the replicas until the program ends, so that none that falls too far behind is read.
@@ -207,8 +221,12 @@ fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: 
     if enrolled.complete {
         eprintln!("All people in the registry have been processed.");
     } else {
-        eprintln!("Stopped before the end. Run the command again to continue.");
+        print_stopped();
     }
+}
+
+fn print_stopped() {
+    eprintln!("Stopped before the end. Run the command again to continue.");
 }
 
 async fn print_status(store: &Overview) -> Result<ExitCode> {
