@@ -199,7 +199,7 @@ mod tests {
             "01890a5d-ac96-774b-bcce-b302099a8057",
             "01890a5dac96774bbcceb302099a8057",
             "919108f7-52d1-4320-9bac-f847db4148a8",
-            "1ec9414c-232a-6b00-b3c8-9f6bdeced846",
+            "1ecfeadc-bcda-6bbb-bccd-fafbdeccdbaf",
             "01ARZ3NDEKTSV4RRFFQ69G5FAV",
             "20261129-1234567",
             "order-123456",

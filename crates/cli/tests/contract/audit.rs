@@ -221,7 +221,7 @@ fn no_row_of_an_answer_is_lost_in_twenty_kills_under_load() {
             for _ in 0..8 {
                 scope.spawn(|| {
                     while !over.load(Relaxed) {
-                        let id = format!("request-{}", number.fetch_add(1, Relaxed));
+                        let id = format!("r-{}", number.fetch_add(1, Relaxed));
                         let nik = if id.ends_with('7') { BUDI } else { QUICK };
                         if let Ok(answer) = send(&service, &id, &Claim::matching().nik(nik)) {
                             answered.lock().unwrap().insert(id, answer.reason_code);
@@ -247,7 +247,7 @@ fn no_row_of_an_answer_is_lost_in_twenty_kills_under_load() {
     service.runtime.block_on(service.store.execute(
         "UPDATE store.audit_event SET reason = 'VERIFIED' WHERE ctid = (SELECT ctid FROM store.audit_event LIMIT 1)
             AND reason <> 'VERIFIED'
-            OR request_id = 'request-3'",
+            OR request_id = 'r-3'",
     ));
     let verified = service.command(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(1), "{verified:?}");
