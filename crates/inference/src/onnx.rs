@@ -266,8 +266,8 @@ pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
         Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
         None => tensor.float_data.clone(),
     };
-    let expected: i64 = tensor.dims.iter().product();
-    if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()) != Ok(expected) {
+    let expected = tensor.dims.iter().try_fold(1_i64, |size, length| size.checked_mul(*length));
+    if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()).ok() != expected {
         return Err(ModelError::Graph(format!(
             "tensor {}: expected float32 data of its declared size",
             tensor.name()

@@ -51,6 +51,7 @@ pub(super) fn rewrite(model: &mut ModelProto) -> Result<(), ModelError> {
 /// A fully connected layer: `outputs` rows of `inputs` weights.
 struct Layer<'a> {
     gemm: &'a NodeProto,
+    output: &'a str,
     weights: &'a TensorProto,
     inputs: usize,
     outputs: usize,
@@ -59,7 +60,9 @@ struct Layer<'a> {
 /// The fully connected layer of a node; `None` for any other node, and for a layer whose rows cannot be divided into
 /// blocks.
 fn layer<'a>(graph: &'a GraphProto, gemm: &'a NodeProto) -> Option<Layer<'a>> {
-    let ([_, weights, ..], "Gemm") = (&gemm.input[..], gemm.op_type()) else { return None };
+    let ([_, weights, ..], [output], "Gemm") = (&gemm.input[..], &gemm.output[..], gemm.op_type()) else {
+        return None;
+    };
     let attribute = |name: &str| gemm.attribute.iter().find(|attribute| attribute.name() == name);
     let integer = |name| attribute(name).map_or(0, AttributeProto::i);
     let factor = |name| attribute(name).map_or(1.0, AttributeProto::f);
@@ -70,7 +73,7 @@ fn layer<'a>(graph: &'a GraphProto, gemm: &'a NodeProto) -> Option<Layer<'a>> {
     let weights = graph.initializer.iter().find(|tensor| tensor.name() == weights)?;
     let [outputs, inputs] = weights.dims[..] else { return None };
     let (outputs, inputs) = (usize::try_from(outputs).ok()?, usize::try_from(inputs).ok()?);
-    (inputs > 0 && inputs.is_multiple_of(BLOCK)).then_some(Layer { gemm, weights, inputs, outputs })
+    (inputs > 0 && inputs.is_multiple_of(BLOCK)).then_some(Layer { gemm, output, weights, inputs, outputs })
 }
 
 impl Layer<'_> {
@@ -89,7 +92,7 @@ impl Layer<'_> {
         let tensor = |part: &str, dims: &[usize], data_type, raw_data| TensorProto {
             dims: dims.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect(),
             data_type: Some(data_type),
-            name: Some(format!("{}/gemm/{part}", self.gemm.output[0])),
+            name: Some(format!("{}/gemm/{part}", self.output)),
             raw_data: Some(raw_data),
             ..TensorProto::default()
         };

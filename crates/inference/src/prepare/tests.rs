@@ -181,6 +181,23 @@ fn a_layer_that_scales_or_has_partial_blocks_is_unchanged() {
     }
 }
 
+/// Found by the fuzz target `onnx`.
+#[test]
+fn weights_whose_declared_size_overflows_are_refused() {
+    let mut model = fully_connected(&[0.5; 128], 1.0);
+    model.graph.as_mut().unwrap().initializer[0].dims = vec![i64::MAX, 64];
+    let error = prepared(&model, &[PreparationStep::EightBitGemm]).unwrap_err();
+    assert!(error.to_string().ends_with("tensor weights: expected float32 data of its declared size"));
+}
+
+/// Found by the fuzz target `onnx`.
+#[test]
+fn a_layer_without_an_output_is_unchanged() {
+    let mut model = fully_connected(&[0.5; 128], 1.0);
+    model.graph.as_mut().unwrap().node[0].output.clear();
+    assert_eq!(prepared(&model, &[PreparationStep::EightBitGemm]).unwrap(), model);
+}
+
 #[test]
 fn height_and_width_become_symbolic() {
     let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::DynamicSize];
