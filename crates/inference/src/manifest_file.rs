@@ -85,6 +85,7 @@ fn check_name(name: &str) -> Result<(), String> {
 
 fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     check_name(&embedding.detector)?;
+    check_value_name("output", &embedding.output)?;
     if !(16..=4096).contains(&embedding.length) {
         return Err(format!("length is {}: expected 16 to 4096", embedding.length));
     }
@@ -118,7 +119,17 @@ fn check_liveness(liveness: LivenessSpec) -> Result<LivenessSpec, String> {
 }
 
 fn is_plain_file(name: &str) -> bool {
-    !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0'])
+    let is_special = |c: char| c.is_control() || matches!(c, '/' | '\\');
+    !name.is_empty() && !name.starts_with('.') && !name.contains(is_special)
+}
+
+/// Checks the name of an input or output of a network. The model contract lists such names, separated by blanks and line
+/// ends.
+fn check_value_name(key: &str, name: &str) -> Result<(), String> {
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(format!("{key} is {name:?}: expected a name without blanks"));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -192,6 +203,7 @@ impl RawInput {
             }
             (Task::Embedder(_) | Task::Liveness(_), _) => {}
         }
+        check_value_name("name", &self.name)?;
         if self.mean.iter().any(|mean| !mean.is_finite()) {
             return Err("mean: expected three finite numbers".to_owned());
         }
@@ -226,6 +238,12 @@ impl RawDetection {
         }
         if !self.levels.windows(2).all(|pair| pair[0].stride < pair[1].stride) || self.levels[0].stride == 0 {
             return Err("[[detection.level]]: expected strides in increasing order".to_owned());
+        }
+        for level in &self.levels {
+            check_value_name("scores", &level.scores)?;
+            check_value_name("boxes", &level.boxes)?;
+            check_value_name("landmarks", &level.landmarks)?;
+            level.objectness.as_ref().map_or(Ok(()), |name| check_value_name("objectness", name))?;
         }
         let with_objectness = self.levels.iter().filter(|level| level.objectness.is_some()).count();
         let expected = match self.family {

@@ -23,6 +23,28 @@ fn the_built_in_manifests_are_read() {
     assert_eq!(yunet.exports[1].sha256, yunet.exports[0].prepared_sha256);
 }
 
+/// The model contract lists names with blanks in between, and each on a line: with a blank in a name, two manifests that
+/// read an output differently would have the same contract. Found by the fuzz target `manifest`.
+#[test]
+fn names_of_values_are_single_words() {
+    for name in ["", "a b", "a\\nb", "a\\u0000"] {
+        for (manifest, key) in [(YUNET, "scores"), (YUNET, "objectness"), (YUNET, "boxes"), (SFACE, "output")]
+        {
+            let at = manifest.find(&format!("{key} = \"")).unwrap() + key.len() + 4;
+            let end = at + manifest[at..].find('"').unwrap();
+            let text = format!("{}{name}{}", &manifest[..at], &manifest[end..]);
+            assert!(refusal(&text).contains("expected a name without blanks"), "{key} = {name:?}");
+        }
+    }
+}
+
+/// A file's name is a line of what commands print. Found by the fuzz target `manifest`.
+#[test]
+fn a_files_name_has_no_control_character() {
+    let text = SFACE.replacen("file = \"", "file = \"a\\n", 1);
+    assert!(refusal(&text).contains("expected a file name without a folder"), "{}", refusal(&text));
+}
+
 /// A detector's manifest with no optional keys.
 #[test]
 fn a_sites_own_detector_needs_no_code() {
