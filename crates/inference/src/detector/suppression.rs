@@ -3,11 +3,14 @@ use crate::{faces::Detection, geometry::Rectangle};
 /// Greedy non-maximum suppression: among boxes that overlap by more than `max_overlap`, keeps the one with the best
 /// score.
 ///
-/// The result is sorted by decreasing score. Empty boxes and those that are not finite are dropped.
+/// The result is sorted by decreasing score. Boxes without a finite area above zero are dropped, and faces with a landmark
+/// that is not finite.
 pub(crate) fn suppress(mut faces: Vec<Detection>, max_overlap: f64) -> Vec<Detection> {
     faces.retain(|face| {
-        let Rectangle { left, top, width, height } = face.rectangle;
-        [left, top, width, height].iter().all(|value| value.is_finite()) && width > 0.0 && height > 0.0
+        let Rectangle { left, top, .. } = face.rectangle;
+        let area = face.rectangle.area();
+        let is_box = left.is_finite() && top.is_finite() && area.is_finite() && area > 0.0;
+        is_box && face.landmarks.iter().all(|point| point.x.is_finite() && point.y.is_finite())
     });
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Detection> = Vec::new();
@@ -44,6 +47,20 @@ mod tests {
         let mut infinite = face(0.0, 0.9);
         infinite.rectangle.height = f64::INFINITY;
         assert_eq!(suppress(vec![empty, infinite, face(f64::NAN, 0.9)], 0.3), []);
+    }
+
+    /// Found by the fuzz target `network_outputs`.
+    #[test]
+    fn faces_without_an_area_or_a_landmark_that_is_a_number_are_dropped() {
+        let mut vast = face(0.0, 0.9);
+        (vast.rectangle.width, vast.rectangle.height) = (1e200, 1e200);
+        let mut minute = face(0.0, 0.9);
+        (minute.rectangle.width, minute.rectangle.height) = (1e-200, 1e-200);
+        let mut elsewhere = face(0.0, 0.9);
+        elsewhere.landmarks[3].y = f64::NAN;
+        let mut farther = face(0.0, 0.9);
+        farther.landmarks[0].x = f64::INFINITY;
+        assert_eq!(suppress(vec![vast, minute, elsewhere, farther], 0.3), []);
     }
 
     proptest! {
