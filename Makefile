@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ faults: deps ## break registry, store and service in turn under load, and count 
 
 soak: deps ## compare 50,000 answers under load and faults with those to the same requests alone
 	@scripts/soak.sh $(ARGS)
+
+fuzz: ## run each fuzz target for FUZZ_SECONDS (1800) on mutated input, and print what it found; ARGS=TARGETS for some
+	@scripts/fuzz.sh $(ARGS)
 
 cases: deps ## send the odd photos, requests and names of ../shared/cases to a service, and print what is wrong
 	@scripts/cases.sh $(ARGS)

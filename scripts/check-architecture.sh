@@ -12,7 +12,7 @@ report_violation() {
 # allowed_for CRATE: the crates that it may depend on.
 allowed_for() {
   case $1 in
-    padan-domain | padan-postgres | padan-testing | padan-load) ;;
+    padan-domain | padan-postgres | padan-testing | padan-fuzz-round | padan-load) ;;
     padan-inference) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
     padan-covered-faces) echo padan-domain padan-evaluation padan-inference ;;
@@ -66,7 +66,7 @@ named=$(grep -rlE '\bort::' crates --include='*.rs' || true)
 if [ "$named" != crates/inference/src/runtime.rs ]; then
   report_violation "only crates/inference/src/runtime.rs may name ort, found: ${named//$'\n'/ }"
 fi
-if grep -rnE '#!?\[allow\(' crates benches tools --include='*.rs'; then
+if grep -rnE '#!?\[allow\(' crates benches fuzz/fuzz_targets tools --include='*.rs'; then
   report_violation "use #[expect(lint, reason = \"...\")] instead"
 fi
 if grep -rnE '^\s*#\[ignore' crates benches tools --include='*.rs'; then

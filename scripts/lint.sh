@@ -4,6 +4,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 cargo fmt --all --check
+rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs
 cargo clippy --workspace --all-targets --release --quiet -- -D warnings
 # Without the optional features.
 cargo clippy --package padan --no-default-features --release --quiet -- -D warnings

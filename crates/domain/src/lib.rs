@@ -23,6 +23,8 @@ mod decision;
 mod embedding;
 mod field_text;
 mod folding;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod granted_fields;
 mod model_contract;
 mod national_id;

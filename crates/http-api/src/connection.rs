@@ -1,5 +1,5 @@
 mod deadlines;
-mod framing;
+pub(crate) mod framing;
 mod refused_head;
 mod settings;
 mod socket;

@@ -39,6 +39,8 @@ mod face_match;
 mod face_verification;
 mod field;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod handler;
 mod in_flight;
 mod inflate;

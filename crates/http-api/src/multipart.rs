@@ -19,7 +19,7 @@ pub(crate) struct Part {
     /// The charset of its Content-Type.
     pub(crate) charset: Option<String>,
     /// The content, as it was sent.
-    data: Bytes,
+    pub(crate) data: Bytes,
     encoding: TransferEncoding,
 }
 

@@ -3,9 +3,11 @@
 mod cost;
 mod decoded_jpeg;
 mod entropy;
-mod exif;
+pub(crate) mod exif;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod jpeg;
-mod jpeg_file;
+pub(crate) mod jpeg_file;
 mod png;
 
 use std::time::Instant;

@@ -2,6 +2,8 @@
 //! around the subject, to place its landmarks.
 
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod scrfd;
 mod suppression;
 #[cfg(test)]

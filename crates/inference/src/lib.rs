@@ -31,6 +31,8 @@ mod engine;
 mod error;
 mod faces;
 mod fair_queue;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod geometry;
 mod liveness;
 mod liveness_set;

@@ -203,7 +203,7 @@ impl<'a> Outputs<'a> {
             .ok_or_else(|| FaceError::Broken(format!("the network has no output {name}")))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_parts(parts: impl IntoIterator<Item = (&'a str, &'a [f32])>) -> Self {
         Self(parts.into_iter().collect())
     }

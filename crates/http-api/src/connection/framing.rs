@@ -3,7 +3,7 @@
 /// Only deadlines depend on it. What is a request, and where it ends, is decided by the HTTP server. Where both disagree
 /// (the server refuses such a request and closes the connection), a deadline is that of another state.
 #[derive(Default)]
-pub(super) struct Framing {
+pub(crate) struct Framing {
     state: State,
     /// The current line without its end, as far as it matters.
     line: Vec<u8>,
@@ -41,7 +41,7 @@ const LINE_BYTES: usize = 64;
 
 impl Framing {
     /// Takes the next bytes of the client.
-    pub(super) fn read(&mut self, mut bytes: &[u8]) {
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             match self.state {
                 State::Unknown => return,
@@ -68,7 +68,7 @@ impl Framing {
 
     /// Whether a head has begun to arrive and is not complete. Empty lines before a head do not begin it: some clients
     /// send one after a body.
-    pub(super) fn is_in_head(&self) -> bool {
+    pub(crate) fn is_in_head(&self) -> bool {
         self.state == State::Head && (self.head.has_begun || self.line.iter().any(|byte| *byte != b'\r'))
     }
 
