@@ -85,7 +85,7 @@ impl Fault {
 
     /// Whether the server refused the start-up parameters of a connection, as poolers do with those they do not know.
     pub(crate) fn is_refused_start(error: &sqlx::Error) -> bool {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // protocol_violation, feature_not_supported
         matches!(code.as_deref(), Some("08P01" | "0A000"))
     }

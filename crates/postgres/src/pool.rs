@@ -76,8 +76,8 @@ impl Pool {
         let session = session.limited(limits.statement, limits.lock);
         let (name, is_remote) = (display_name(&options), is_remote(&options));
         let listener = Listener::of(&options);
-        let own = session.for_own_process(options.clone());
         let router = Arc::new(Router::new(&options, session));
+        let own = router.session.for_own_process(options);
         let acceptor = Arc::clone(&router);
         let replaced = Arc::new(Mutex::new(None::<Instant>));
         let replacing = Arc::clone(&replaced);
