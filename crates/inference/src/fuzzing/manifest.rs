@@ -68,6 +68,10 @@ fn names(manifest: &Manifest) {
                 );
             }
         }
+        Task::Liveness(liveness) => {
+            assert!(is_a_word(&liveness.output), "an output's name is of several words");
+            assert!(liveness.scale.is_finite() && liveness.scale > 0.0, "the crop has no size");
+        }
     }
 }
 
