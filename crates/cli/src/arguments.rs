@@ -8,7 +8,9 @@ use crate::{
         compare, config_check, config_show, doctor, enroll, evaluate, keys_rotate, migrate, name,
         person_forget, serve, templates_prune, usage,
     },
-    demo, models,
+    demo,
+    ending::exit_code,
+    models,
 };
 
 /// Verify a person's name, date of birth and face against a civil registry, by national ID number (NIK)
@@ -116,10 +118,7 @@ impl Arguments {
             Command::Calibration(CalibrationCommand::Show(arguments)) => calibration_show::run(&arguments),
             Command::Cluster(arguments) => cluster::run(&arguments),
         };
-        outcome.unwrap_or_else(|error| {
-            eprintln!("padan: {error:#}");
-            ExitCode::FAILURE
-        })
+        exit_code(outcome)
     }
 }
 

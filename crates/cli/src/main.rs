@@ -12,6 +12,7 @@ mod active_model;
 mod arguments;
 mod commands;
 mod demo;
+mod ending;
 mod memory_protection;
 mod models;
 mod operator;
@@ -28,5 +29,6 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    ending::end_quietly_without_reader();
     arguments::Arguments::parse().run()
 }

@@ -1,6 +1,6 @@
 use std::{io, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use padan_domain::Clock;
 use padan_http_api::Application;
 use padan_inference::Engine;
@@ -112,6 +112,16 @@ pub(crate) async fn announce(store: &Store, act: AnnouncedAct) -> Result<()> {
     let announced = administration.announce(act).await;
     administration.finish().await;
     announced.context("nothing was done, because the row in the audit trail could not be written")
+}
+
+/// Refuses the client of the demo, which a service must never admit.
+pub(crate) fn refuse_demo_client(settings: &Settings) -> Result<()> {
+    ensure!(
+        !settings.clients.demo,
+        "clients.demo is only for `padan demo`, because it accepts publicly known credentials: set it to false and add \
+         clients with `padan client add`"
+    );
+    Ok(())
 }
 
 #[cfg(test)]

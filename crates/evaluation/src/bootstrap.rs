@@ -2,6 +2,9 @@
 //!
 //! Pairs that share a person are not independent. Therefore persons are resampled with replacement, and not pairs. The
 //! weight of a person is how often it was drawn; the weight of a pair is the product of the weights of its two persons.
+//!
+//! If all resamples have the same rate, as without any error, the interval is the exact one of so many persons, or of so
+//! many pairs of persons of which no two share one.
 
 use std::collections::HashMap;
 
@@ -9,7 +12,9 @@ use padan_inference::Rate;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rayon::prelude::*;
 
-use crate::{cross_pairs::CrossPairs, labelled::Labelled, metrics::quantile, scored_pair::ScoredPair};
+use crate::{
+    cross_pairs::CrossPairs, exact_interval, labelled::Labelled, metrics::quantile, scored_pair::ScoredPair,
+};
 
 /// Number of resamples for an interval.
 const REPLICATES: u64 = 1000;
@@ -53,18 +58,17 @@ impl<'a> Bootstrap<'a> {
     /// The share of genuine pairs whose cosine is below a threshold.
     pub(crate) fn fnmr(&self, genuine: &[ScoredPair], threshold: f64) -> Rate {
         let genuine = self.by_person(genuine);
-        self.rate(|weights| share_below(&genuine, threshold, weights))
+        self.rate(genuine.len() as u64, |weights| share_below(&genuine, threshold, weights))
     }
 
     /// The share of impostor pairs whose cosine reaches a threshold.
     pub(crate) fn fmr(&self, cross: &CrossPairs, threshold: f64) -> Rate {
         let reaching = cross.tail().partition_point(|pair| f64::from(pair.cosine) >= threshold);
         if cross.tail().len() as u64 != cross.total() && reaching == cross.tail().len() {
-            // The tail does not contain all pairs that reach the threshold. Their number makes the interval negligible.
-            let value = cross.fmr(threshold);
-            return Rate { value, low: value, high: value };
+            // The tail does not contain all pairs that reach the threshold, so that none can be resampled.
+            return exact(cross.fmr(threshold), self.disjoint_pairs());
         }
-        self.rate(|weights| {
+        self.rate(self.disjoint_pairs(), |weights| {
             let matched = cross.tail()[..reaching].iter();
             let matched = matched.fold(0.0, |sum, pair| sum + self.weight(weights, pair.a, pair.b));
             share(matched, self.impostor_weight(weights))
@@ -91,16 +95,32 @@ impl<'a> Bootstrap<'a> {
             });
             share_below(&genuine, first_below.map_or(cosine, |pair| f64::from(pair.cosine)), weights)
         };
-        Rate { value: share_below(&genuine, cosine, &vec![1.0; self.persons]), ..self.rate(fnmr) }
+        let value = share_below(&genuine, cosine, &vec![1.0; self.persons]);
+        self.interval(value, genuine.len() as u64, fnmr)
     }
 
-    fn rate(&self, rate_of: impl Fn(&Weights) -> f64 + Sync) -> Rate {
+    fn rate(&self, units: u64, rate_of: impl Fn(&Weights) -> f64 + Sync) -> Rate {
         let value = rate_of(&vec![1.0; self.persons]);
+        self.interval(value, units, rate_of)
+    }
+
+    /// A rate with its interval. `units` is the number of independent trials for an exact one.
+    fn interval(&self, value: f64, units: u64, rate_of: impl Fn(&Weights) -> f64 + Sync) -> Rate {
         let mut rates: Vec<_> =
             (0..REPLICATES).into_par_iter().map(|seed| rate_of(&self.draw(seed))).collect();
         rates.sort_by(f64::total_cmp);
         let at = |share| quantile(&rates, share).unwrap_or(value);
-        Rate { value, low: at(0.025), high: at(0.975) }
+        let (low, high) = (at(0.025), at(0.975));
+        if low < high { Rate { value, low, high } } else { exact(value, units) }
+    }
+
+    /// The largest number of impostor pairs of which no two share a person.
+    fn disjoint_pairs(&self) -> u64 {
+        let mut persons = vec![0; self.labelled.sources.len()];
+        for photos in self.photos.values() {
+            persons[photos.source] += 1;
+        }
+        persons.into_iter().map(|persons: u64| persons / 2).sum()
     }
 
     fn draw(&self, seed: u64) -> Weights {
@@ -146,6 +166,12 @@ impl<'a> Bootstrap<'a> {
         }
         sums.into_iter().map(|(all, own): (f64, f64)| (all * all - own) / 2.0).sum()
     }
+}
+
+/// A rate with the exact interval of so many independent trials.
+fn exact(value: f64, units: u64) -> Rate {
+    let (low, high) = exact_interval::interval(value, units);
+    Rate { value, low, high }
 }
 
 /// The weighted share of genuine pairs below a threshold.

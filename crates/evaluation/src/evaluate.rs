@@ -9,13 +9,14 @@ use crate::{
     bootstrap::Bootstrap,
     cross_pairs::CrossPairs,
     evaluation::{
-        Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, NamedRate,
+        Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Made, Mark, NamedRate,
         OperatingPoint, RejectedPhoto, Score,
     },
     labelled::{Labelled, LabelledPair},
     measured::{Measured, Outcome},
     metrics::{self, LabelledScore},
     scored_pair::{ScoredPair, cosine, score_pairs},
+    verdict::verdict,
 };
 
 /// The false match rates that are reported if there are enough pairs.
@@ -28,6 +29,7 @@ pub fn evaluate(
     labelled: &Labelled,
     measured: &Measured,
     model: EvaluatedModel,
+    made: Made,
     calibration: &Calibration,
     with_gates: bool,
 ) -> Evaluated {
@@ -56,19 +58,23 @@ pub fn evaluate(
         Score { path_a: a, path_b: b, same: pair.same, fold: pair.fold, cosine, percentage, failed }
     };
     let genuine_listed = labelled.pairs.iter().filter(|pair| pair.same).count();
+    let counts = Counts {
+        photos: labelled.photos.len(),
+        identities: identities_known.then(|| labelled.persons()),
+        identities_from: labelled.identities_from,
+        genuine: genuine_listed,
+        impostor: labelled.pairs.len() - genuine_listed,
+        all_genuine: genuine.len(),
+        all_impostor: cross.as_ref().map(CrossPairs::total),
+    };
     let evaluation = Evaluation {
         model: model.set.clone(),
+        made,
+        verdict: verdict(&marks, &counts),
+        sources: labelled.sources.clone(),
         engine: model,
         pairs: labelled.pairs.len(),
-        counts: Counts {
-            photos: labelled.photos.len(),
-            identities: identities_known.then(|| labelled.persons()),
-            identities_from: labelled.identities_from,
-            genuine: genuine_listed,
-            impostor: labelled.pairs.len() - genuine_listed,
-            all_genuine: genuine.len(),
-            all_impostor: cross.as_ref().map(CrossPairs::total),
-        },
+        counts,
         figures,
         with_gates: gated,
         marks: marks.into(),

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::NaiveDate;
 use padan_inference::{Rate, Timings};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
@@ -15,6 +16,13 @@ use crate::{
 pub struct Evaluation {
     /// The model set's name.
     pub model: String,
+    /// When and by what the evaluation was made.
+    #[serde(flatten)]
+    pub made: Made,
+    /// The result at the pass mark in one sentence.
+    pub verdict: String,
+    /// The names of the sources of the photos.
+    pub sources: Vec<String>,
     /// The engine.
     pub engine: EvaluatedModel,
     /// The number of listed or sampled pairs.
@@ -49,6 +57,17 @@ pub struct Evaluation {
     pub milliseconds: Milliseconds,
     /// All listed or sampled pairs.
     pub scores: Vec<Score>,
+}
+
+/// When and by what an evaluation was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Made {
+    /// The day.
+    #[serde(rename = "made_on")]
+    pub on: NaiveDate,
+    /// The program and its version.
+    #[serde(rename = "made_by")]
+    pub by: String,
 }
 
 /// The evaluated model set, its calibration and placement.

@@ -17,6 +17,7 @@ mod cross_pairs;
 mod csv_list;
 mod evaluate;
 mod evaluation;
+mod exact_interval;
 mod exclusions;
 mod fmr_curve;
 mod label_error;
@@ -28,13 +29,14 @@ mod photo_files;
 mod report;
 mod scored_pair;
 mod skipped;
+mod verdict;
 
 pub use calibrate::{CalibrationError, calibrate};
 pub use cross_pairs::{CrossPairs, TailPair};
 pub use csv_list::{CsvList, CsvRow};
 pub use evaluate::evaluate;
 pub use evaluation::{
-    Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Mark, Milliseconds,
+    Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Made, Mark, Milliseconds,
     NamedRate, OperatingPoint, RejectedPhoto, Score,
 };
 pub use exclusions::{Exclusion, Exclusions};

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fs};
 use askama::Template;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use padan_domain::{Calibration, Photo, Similarity};
+use padan_domain::{Calibration, Percentage, Photo, Similarity};
 use padan_inference::Pipeline;
 
 pub use self::plots::Plot;
@@ -47,7 +47,8 @@ struct Page<'a> {
     title: &'a str,
     evaluation: &'a Evaluation,
     figures: Vec<(&'static str, &'a Figures)>,
-    plots: Vec<(&'static str, String)>,
+    /// The name of each plot, its picture, and what the point on it is.
+    plots: Vec<(&'static str, String, &'a str)>,
     missed: Vec<PairView>,
     matched: Vec<PairView>,
     pass_mark: String,
@@ -146,11 +147,18 @@ pub fn report(
         *reasons.entry(reason).or_insert(0) += 1;
     }
     let gated = evaluation.with_gates.as_ref().map(|figures| ("with the service's rules", figures));
+    let point = at_pass_mark(evaluation);
     let page = Page {
         title,
         evaluation,
         figures: [("all photos with a face", &evaluation.figures)].into_iter().chain(gated).collect(),
-        plots: plots.iter().map(|plot| (plot.name, embedded("image/svg+xml", plot.svg.as_bytes()))).collect(),
+        plots: plots
+            .iter()
+            .map(|plot| {
+                let note = if plot.svg.contains("<circle") { point.as_str() } else { "" };
+                (plot.name, embedded("image/svg+xml", plot.svg.as_bytes()), note)
+            })
+            .collect(),
         missed,
         matched,
         pass_mark: format!("{:.4}", calibration.pass_cosine()),
@@ -163,6 +171,14 @@ pub fn report(
     };
     let html = page.render().map_err(|error| ReportError(error.to_string()))?;
     Ok(Report { html, plots })
+}
+
+/// Explains the point at the pass mark. An axis of powers of ten has no zero.
+fn at_pass_mark(evaluation: &Evaluation) -> String {
+    let mark = evaluation.marks.iter().find(|mark| Percentage::new(mark.percentage) == Percentage::PASS_MARK);
+    let nobody_passes = mark.and_then(|mark| mark.fmr).is_some_and(|fmr| fmr.value == 0.0);
+    let where_it_is = if nobody_passes { ", at the left edge because no impostor pair passes" } else { "" };
+    format!("The point is the pass mark{where_it_is}.")
 }
 
 /// The last folder and the file's name, since a list's paths may be long.

@@ -8,7 +8,7 @@ use utoipa::openapi::{
 };
 
 use crate::{
-    endpoint_docs::{EndpointDocs, text_field},
+    endpoint_docs::{EndpointDocs, card_field, nik_field, text_field},
     form::Form,
     refusal::Refusal,
     verification::{Findings, Verdict, Verification},
@@ -131,16 +131,15 @@ impl Verification for BasicVerification {
     }
 
     fn docs() -> EndpointDocs {
-        let nik = text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$"));
-        let form = ObjectBuilder::new().property("nik", nik).required("nik");
+        let form = ObjectBuilder::new().property("nik", nik_field()).required("nik");
         let form: Schema = BasicField::ALL
             .iter()
-            .fold(form, |form, field| form.property(field.as_str(), text_field(field.description())))
+            .fold(form, |form, field| form.property(field.as_str(), card_field(*field)))
             .into();
         EndpointDocs {
             summary: "Basic verification",
             description: "Compares claims about a person with the civil registry, without a face. `nik` is \
-                          required, any of the other fields may be sent. Texts are compared without regard to case, \
+                          required, any of the other fields may be sent, but not empty. Texts are compared without regard to case, \
                           accents, punctuation and doubled spaces. The reason is the first failure in the order of \
                           the fields; a field without a text of its own says `<field> does not match`. A field that \
                           the registry does not know, or that the client may not have compared, is `null` and fails \

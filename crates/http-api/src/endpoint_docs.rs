@@ -1,4 +1,4 @@
-use padan_domain::ReasonCode;
+use padan_domain::{BasicField, ReasonCode};
 use serde_json::Value;
 use utoipa::openapi::{
     ObjectBuilder, RefOr, Schema,
@@ -28,6 +28,25 @@ pub struct EndpointDocs {
 pub(crate) fn text_field(description: &str) -> ObjectBuilder {
     let described = Some(description).filter(|text| !text.is_empty());
     ObjectBuilder::new().schema_type(Type::String).description(described)
+}
+
+/// A NIK in a form.
+pub(crate) fn nik_field() -> ObjectBuilder {
+    text_field("The 16 digits of the identity number.")
+        .pattern(Some("^[0-9]{16}$"))
+        .min_length(Some(16))
+        .max_length(Some(16))
+}
+
+/// A text of a card in a form.
+pub(crate) fn card_field(field: BasicField) -> ObjectBuilder {
+    let described = text_field(field.description());
+    let lengths = |field: ObjectBuilder, from, to| field.min_length(Some(from)).max_length(Some(to));
+    match field {
+        BasicField::DateOfBirth => lengths(described, 10, 10).pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
+        BasicField::FamilyCard => lengths(described, 16, 16).pattern(Some("^[0-9]{16}$")),
+        _ => lengths(described, 1, 256),
+    }
 }
 
 /// A photo in a form.

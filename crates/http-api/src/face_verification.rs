@@ -1,5 +1,6 @@
 use padan_domain::{
-    CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName, ReasonCode, judge,
+    BasicField, CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName,
+    ReasonCode, judge,
 };
 use padan_verification::{Caller, FaceOutcome, FaceRequest, Verifier};
 use serde::Serialize;
@@ -10,7 +11,7 @@ use utoipa::{
 };
 
 use crate::{
-    endpoint_docs::{EndpointDocs, base64_photo_field, photo_field, text_field},
+    endpoint_docs::{EndpointDocs, base64_photo_field, card_field, nik_field, photo_field},
     form::Form,
     percentage_number::PercentageNumber,
     refusal::Refusal,
@@ -175,13 +176,9 @@ impl Verification for FaceVerification {
 /// The fields of the form, with its photo as `photo` describes it.
 fn form(photo: fn(&str) -> ObjectBuilder) -> Schema {
     let form = ObjectBuilder::new()
-        .property("nik", text_field("The 16 digits of the identity number.").pattern(Some("^[0-9]{16}$")))
-        .property("name", text_field("The name as the card has it (Nama), at most 256 characters."))
-        .property(
-            "date_of_birth",
-            text_field("`dd-mm-yyyy`, a day that exists and is not in the future.")
-                .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
-        )
+        .property("nik", nik_field())
+        .property("name", card_field(BasicField::Name))
+        .property("date_of_birth", card_field(BasicField::DateOfBirth))
         .property("face_image", photo("The selfie, PNG or JPEG."));
     FIELDS.into_iter().fold(form, ObjectBuilder::required).into()
 }

@@ -81,16 +81,27 @@ impl Form {
         field: &str,
         parse: impl FnOnce(&str) -> Result<T, FieldFault>,
     ) -> Result<T, Refusal> {
-        self.optional(field, parse)?.ok_or_else(|| FieldFault::Missing.of(field))
+        let parsed = self.parsed(field, parse)?.unwrap_or(Err(FieldFault::Missing));
+        parsed.map_err(|fault| fault.of(field))
     }
 
-    /// Parses an optional text field. A field that was sent empty goes to its parser as well, and null is refused: a
-    /// claim that cannot be compared must not pass as a claim that was not made.
+    /// Parses an optional text field. One that was sent empty is malformed, and null is refused: a claim that cannot be
+    /// compared must not pass as a claim that was not made.
     pub(crate) fn optional<T>(
         &self,
         field: &str,
         parse: impl FnOnce(&str) -> Result<T, FieldFault>,
     ) -> Result<Option<T>, Refusal> {
+        let parsed = self.parsed(field, parse)?;
+        parsed.transpose().map_err(|_| FieldFault::Malformed.of(field))
+    }
+
+    /// The parsed text of a field; `None` when it was not sent.
+    fn parsed<T>(
+        &self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, FieldFault>,
+    ) -> Result<Option<Result<T, FieldFault>>, Refusal> {
         let Some(sent) = self.field(field) else {
             return Ok(None);
         };
@@ -106,7 +117,7 @@ impl Form {
             },
             _ => Err(FieldFault::Malformed),
         };
-        parsed.map(Some).map_err(|fault| fault.of(field))
+        Ok(Some(parsed))
     }
 
     /// The bytes of a required file.
@@ -260,6 +271,7 @@ mod tests {
         assert_eq!(reason(form.optional("nik", nik)), "Invalid NIK number format");
         assert_eq!(reason(form.required("city", any)), "city is required");
         assert_eq!(reason(form.required("name", any)), "name is required");
+        assert_eq!(reason(form.optional("city", any)), "Invalid city format", "it need not be sent");
         assert_eq!(reason(form.required_file("face_image")), "face_image is required");
         assert_eq!(form.optional("name", any).unwrap(), None);
     }

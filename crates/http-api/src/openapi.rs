@@ -18,6 +18,8 @@ use utoipa::{
         request_body::{RequestBody, RequestBodyBuilder},
         schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+        server::ServerBuilder,
+        tag::TagBuilder,
     },
 };
 
@@ -31,6 +33,9 @@ use crate::{
 
 /// The path of the document.
 pub(crate) const PATH: &str = "/openapi.json";
+
+/// The tag of all endpoints that verify something about a person.
+const TAG: &str = "identity";
 
 /// The document of a service with a liveness set.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document(true)).unwrap_or_default());
@@ -59,7 +64,19 @@ fn document(has_liveness: bool) -> OpenApi {
             SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Basic).build()),
         )
         .security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::new("x-api-key"))));
-    OpenApiBuilder::new().info(info()).paths(paths.build()).components(Some(components.build())).build()
+    OpenApiBuilder::new()
+        .info(info())
+        .servers(Some([ServerBuilder::new()
+            .url("/")
+            .description(Some("The service that serves this document."))
+            .build()]))
+        .tags(Some([TagBuilder::new()
+            .name(TAG)
+            .description(Some("Verifications of persons against the civil registry."))
+            .build()]))
+        .paths(paths.build())
+        .components(Some(components.build()))
+        .build()
 }
 
 fn info() -> Info {
@@ -123,6 +140,7 @@ fn post(docs: &EndpointDocs) -> PathItem {
         .summary(Some(docs.summary))
         .description(Some(docs.description))
         .operation_id(Some(docs.operation_id))
+        .tag(TAG)
         .security(SecurityRequirement::new("basic", [""; 0]).add("api_key", [""; 0]))
         .parameter(own_request_id())
         .request_body(Some(form(docs)))
@@ -135,8 +153,11 @@ fn own_request_id() -> Parameter {
     ParameterBuilder::new()
         .name(RequestId::CLIENTS_OWN.as_str())
         .parameter_in(ParameterIn::Header)
-        .description(Some("The client's own id for the request."))
-        .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9._-]{1,64}$"))))
+        .description(Some(
+            "The client's own id for the request: 1 to 64 characters of `A-Z a-z 0-9 . _ -`. Any other is replaced by a \
+             new id, and the request is answered as usual.",
+        ))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
 }
 
@@ -220,6 +241,27 @@ mod tests {
     #[test]
     fn the_document_matches_its_snapshot() {
         insta::assert_json_snapshot!("openapi", &*DOCUMENT, { ".info.version" => "[version]" });
+    }
+
+    #[test]
+    fn fields_have_their_lengths_and_an_unsuitable_id_is_no_error() {
+        let post = |path: &str| &DOCUMENT["paths"][path]["post"];
+        let fields =
+            |path: &str| &post(path)["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"];
+        let lengths = |field: &Value| (field["minLength"].as_u64(), field["maxLength"].as_u64());
+        for path in ["/identity/v1/face-verification", "/identity/v1/verification"] {
+            let fields = fields(path);
+            assert_eq!(lengths(&fields["nik"]), (Some(16), Some(16)));
+            assert_eq!(lengths(&fields["name"]), (Some(1), Some(256)));
+            assert_eq!(lengths(&fields["date_of_birth"]), (Some(10), Some(10)));
+            let id = &post(path)["parameters"][0];
+            assert_eq!((&id["name"], &id["schema"]["pattern"]), (&"x-request-id".into(), &Value::Null));
+            assert!(id["description"].as_str().unwrap().contains("replaced by a new id"), "{id}");
+            assert_eq!(post(path)["tags"], json!(["identity"]));
+        }
+        assert_eq!(lengths(&fields("/identity/v1/verification")["no_kk"]), (Some(16), Some(16)));
+        assert_eq!(DOCUMENT["servers"][0]["url"], "/");
+        assert_eq!(DOCUMENT["tags"][0]["name"], "identity");
     }
 
     #[test]

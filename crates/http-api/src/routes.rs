@@ -14,7 +14,7 @@ use crate::{
 pub(crate) fn endpoint_label(path: &str) -> &'static str {
     match path {
         openapi::PATH => "openapi",
-        docs_page::PATH => "docs",
+        docs_page::PATH | "/" => "docs",
         _ => AUDITED
             .iter()
             .find(|audited| audited.path == path)
@@ -31,6 +31,10 @@ pub(crate) fn public(has_liveness: bool) -> impl FnOnce(&mut web::ServiceConfig)
         config
             .service(only_get(openapi::PATH, get().to(move || openapi::handle(has_liveness))))
             .service(only_get(docs_page::PATH, get().to(docs_page::handle)))
+            // Whoever opens the address in a browser is led to the documentation.
+            .service(
+                web::resource("/").route(get().to(docs_page::redirect)).default_service(web::to(not_found)),
+            )
             .default_service(web::to(not_found));
     }
 }

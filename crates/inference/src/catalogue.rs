@@ -157,12 +157,13 @@ impl Catalogue {
     /// Finds a model's file by its digest. The error names `set`, which the operator then installs.
     ///
     /// The usual file name is tried first in each folder, then every other `.onnx` file, so that a renamed file is
-    /// found too.
+    /// found too. The first folder that has a file of the usual name decides: a damaged file is an error, even if a later
+    /// folder has the right one, because otherwise an operator would never hear of it.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the file of the usual name
-    /// has other content, [`ModelError::Unreadable`] when a folder or file cannot be read.
+    /// [`ModelError::Missing`] when no folder has the file, [`ModelError::WrongDigest`] when the first file of the usual
+    /// name has other content, [`ModelError::Unreadable`] when a folder or file cannot be read.
     pub fn locate(
         &self,
         set: &impl AsRef<str>,
@@ -171,7 +172,6 @@ impl Catalogue {
     ) -> Result<ModelFile, ModelError> {
         let digests: Vec<_> = model.exports.iter().map(|export| export.digest(graph)).collect();
         let usual_name = model.file_name(graph);
-        let mut wrong_file = None;
         for folder in &self.folders {
             let Some(file) = read_model(&folder.join(&usual_name))? else {
                 continue;
@@ -179,7 +179,8 @@ impl Catalogue {
             if digests.contains(&file.sha256) {
                 return Ok(file);
             }
-            wrong_file.get_or_insert((file.path, file.sha256));
+            let (model, set) = (model.name.clone(), set.as_ref().to_owned());
+            return Err(ModelError::WrongDigest { model, path: file.path, found: file.sha256, set });
         }
         for folder in &self.folders {
             for path in files_in(folder, ".onnx")?.into_iter().filter(|path| !path.ends_with(&usual_name)) {
@@ -189,10 +190,7 @@ impl Catalogue {
             }
         }
         let (model, set) = (model.name.clone(), set.as_ref().to_owned());
-        Err(match wrong_file {
-            Some((path, found)) => ModelError::WrongDigest { model, path, found, set },
-            None => ModelError::Missing { model, file: usual_name, set, folders: self.folders.clone() },
-        })
+        Err(ModelError::Missing { model, file: usual_name, set, folders: self.folders.clone() })
     }
 
     /// The calibration of a set: the file that its manifest names, from the first folder that has it, else the built-in

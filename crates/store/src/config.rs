@@ -80,6 +80,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Every fault that is found without a connection.
+    pub fn faults(&self) -> Vec<StoreError> {
+        let outcomes = [
+            self.validate(),
+            self.connect_options().map(drop),
+            self.read_person_keys().map(drop),
+            self.read_template_keys().map(drop),
+            self.read_audit_keys().map(drop),
+        ];
+        outcomes.into_iter().filter_map(Result::err).collect()
+    }
+
     /// Refuses settings that cannot work.
     pub(crate) fn validate(&self) -> Result<(), StoreError> {
         for (key, value) in [
@@ -159,6 +171,7 @@ impl Config {
         let Self { person_key, person_key_file, .. } = self;
         let text = secret::read("person_key", person_key.as_ref(), person_key_file.as_deref())?;
         PersonKeys::from_hex(&text)
+            .map_err(|error| secret::in_file(error, "person_key", person_key_file.as_deref()))
     }
 
     /// Reads the template keys from the settings or the file that they name.
@@ -166,6 +179,7 @@ impl Config {
         let Self { template_keys, template_keys_file, .. } = self;
         let text = secret::read("template_keys", template_keys.as_ref(), template_keys_file.as_deref())?;
         TemplateKeys::from_hex(&text)
+            .map_err(|error| secret::in_file(error, "template_keys", template_keys_file.as_deref()))
     }
 
     /// Reads the audit keys from the settings or the file that they name.
@@ -173,5 +187,6 @@ impl Config {
         let Self { audit_keys, audit_keys_file, .. } = self;
         let text = secret::read("audit_keys", audit_keys.as_ref(), audit_keys_file.as_deref())?;
         AuditKeys::from_hex(&text)
+            .map_err(|error| secret::in_file(error, "audit_keys", audit_keys_file.as_deref()))
     }
 }

@@ -31,6 +31,18 @@ pub(crate) fn read(
     })
 }
 
+/// Lets an error about a key name the file that the key was read from.
+pub(crate) fn in_file(error: StoreError, name: &str, file: Option<&Path>) -> StoreError {
+    match (error, file) {
+        (StoreError::Config(text), Some(file)) => {
+            let setting = format!("store.{name}");
+            let fault = text.strip_prefix(&setting).unwrap_or(&text);
+            StoreError::Config(format!("{setting}_file, {}:{fault}", file.display()))
+        }
+        (error, _) => error,
+    }
+}
+
 /// Decodes keys in hexadecimal digits, separated by commas or white space: at least one, without duplicates.
 pub(crate) fn decode_list(name: &str, text: &SecretString) -> Result<Vec<NamedKey>, StoreError> {
     let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
@@ -57,9 +69,11 @@ pub(crate) fn id_of(name: &str, key: &SecretSlice<u8>) -> String {
 /// Decodes a key of at least 32 bytes in hexadecimal digits.
 pub(crate) fn decode(name: &str, digits: &str) -> Result<SecretSlice<u8>, StoreError> {
     let refused = |text: &str| StoreError::Config(format!("store.{name} {text}"));
-    // The error text of the hex crate quotes the digit.
+    if !digits.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(refused("has a character that is not a hexadecimal digit"));
+    }
     let bytes: SecretSlice<u8> =
-        hex::decode(digits).map_err(|_| refused("is not an even number of hexadecimal digits"))?.into();
+        hex::decode(digits).map_err(|_| refused("has an odd number of hexadecimal digits"))?.into();
     let exposed = bytes.expose_secret();
     if exposed.len() < 32 {
         return Err(refused("has fewer than 64 hexadecimal digits"));

@@ -54,7 +54,10 @@ impl Store {
     ///
     /// [`StoreError::Config`] when the settings cannot work or a key cannot be read.
     pub fn open(config: &Config, keys: KeySet) -> Result<Self, StoreError> {
-        config.validate()?;
+        let faults: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        if !faults.is_empty() {
+            return Err(StoreError::Config(faults.join("; ")));
+        }
         let options = config.connect_options()?;
         Ok(Self(Arc::new(Parts {
             person_keys: keys.has_person_keys().then(|| config.read_person_keys()).transpose()?,

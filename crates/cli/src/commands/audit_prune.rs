@@ -5,7 +5,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, bail};
-use chrono::{DateTime, Days, Months, Utc};
+use chrono::{DateTime, Days, Months, SecondsFormat, Utc};
 use clap::Args;
 use padan_store::{AdminAct, AnnouncedAct, AuditLog, KeySet, PrunedMonths};
 use serde_json::{Value, json};
@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
     for month in &deleted {
         writeln!(out, "{month}")?;
     }
+    let before = before.to_rfc3339_opts(SecondsFormat::Secs, true);
     eprintln!("{} months deleted. Rows since {before} were kept.", deleted.len());
     for reason in &kept {
         eprintln!("Kept {reason}.");

@@ -6,7 +6,11 @@ use padan_domain::Clock;
 use padan_evaluation::{calibrate, evaluate};
 
 use crate::{
-    commands::{calibration_show, evaluate::write_report, labelled_photos::LabelledPhotosArguments},
+    commands::{
+        calibration_show,
+        evaluate::{made_now, write_report},
+        labelled_photos::LabelledPhotosArguments,
+    },
     telemetry,
 };
 
@@ -45,7 +49,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let calibration = calibration_file.calibration()?;
         let model = photos.model(&calibration_file);
-        let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, false);
+        let evaluated = evaluate(&photos.labelled, &photos.measured, model, made_now(), &calibration, false);
         write_report(
             folder,
             &format!("Calibration of {}", photos.set.name()),

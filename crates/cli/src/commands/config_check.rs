@@ -4,11 +4,11 @@ use anyhow::Result;
 use clap::Args;
 use padan_inference::{Catalogue, model_folders};
 use padan_registry::Registry;
-use padan_store::Store;
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
 
 use crate::{
+    service,
     settings::{Settings, SettingsArguments},
     telemetry::{self, Traces},
 };
@@ -49,10 +49,11 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
         telemetry::check(&settings.log).map_err(|error| format!("{error:#}")),
         Traces::check(&settings.traces).map_err(|error| format!("{error:#}")),
         settings.http.validate().map_err(|error| error.to_string()),
+        service::refuse_demo_client(settings).map_err(|error| error.to_string()),
         Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),
         Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),
-        Store::new(&settings.store).map(drop).map_err(|error| error.to_string()),
         model_set(),
     ];
-    Ok(outcomes.into_iter().filter_map(Result::err).collect())
+    let of_store = settings.store.faults().into_iter().map(|error| error.to_string());
+    Ok(outcomes.into_iter().filter_map(Result::err).chain(of_store).collect())
 }

@@ -61,7 +61,7 @@ fn check_all(settings: &Settings, report: &mut Report) -> Result<()> {
     report.line("runtime", runtime(settings))?;
     report.line("models", models(settings))?;
     report.line("device", device(settings))?;
-    report.line("secrets", Ok::<_, String>(machine::secrets(settings)))?;
+    report.line("secrets", machine::secrets(settings))?;
     report.line("files", Ok::<_, String>(machine::open_files(settings)))?;
     report.line("memory", machine::memory(settings))?;
     report.line("listener", listener::check(settings))?;

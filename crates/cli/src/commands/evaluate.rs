@@ -8,8 +8,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use padan_domain::Calibration;
-use padan_evaluation::{Evaluated, Evaluation, Figures, SkippedFile, crops, evaluate, report, worst_pairs};
+use padan_domain::{Calibration, Clock};
+use padan_evaluation::{
+    Evaluated, Evaluation, Figures, Made, SkippedFile, crops, evaluate, report, worst_pairs,
+};
 
 use crate::{
     commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
@@ -42,7 +44,8 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
     let calibration_file = photos.calibration()?;
     let calibration = calibration_file.calibration()?;
     let model = photos.model(&calibration_file);
-    let evaluated = evaluate(&photos.labelled, &photos.measured, model, &calibration, arguments.gates);
+    let evaluated =
+        evaluate(&photos.labelled, &photos.measured, model, made_now(), &calibration, arguments.gates);
     print(&mut io::stdout().lock(), &evaluated.evaluation)?;
     if let Some(file) = &arguments.json {
         write_json(file, &evaluated.evaluation)?;
@@ -59,6 +62,11 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Today, and this program.
+pub(crate) fn made_now() -> Made {
+    Made { on: Clock::System.today_in_jakarta(), by: concat!("padan ", env!("CARGO_PKG_VERSION")).to_owned() }
 }
 
 /// Writes the page and its pictures into a folder.
@@ -96,6 +104,7 @@ fn write_json(file: &std::path::Path, evaluation: &Evaluation) -> Result<()> {
 fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
     let counts = &evaluation.counts;
     let persons = counts.identities.map_or("unknown".to_owned(), |count| count.to_string());
+    writeln!(out, "{}\n", evaluation.verdict)?;
     writeln!(out, "model      {}, contract {}", evaluation.model, evaluation.engine.contract)?;
     writeln!(out, "photos     {} of {persons} persons", counts.photos)?;
     writeln!(out, "pairs      {} genuine, {} impostor", counts.genuine, counts.impostor)?;
@@ -127,12 +136,14 @@ fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {
         let reasons = if reasons.is_empty() { "none".to_owned() } else { reasons.join(", ") };
         writeln!(out, "  photos rejected by a rule: {reasons}")?;
     }
-    writeln!(out, "\n  percentage  cosine   FMR       FNMR %")?;
+    writeln!(out, "\n  percentage  cosine   FMR                               FNMR %")?;
     for mark in &evaluation.marks {
-        let fmr = mark.fmr.map_or("unknown".to_owned(), |fmr| format!("{:.2e}", fmr.value));
+        let fmr = mark.fmr.map_or("unknown".to_owned(), |fmr| {
+            format!("{:.2e} ({:.2e} to {:.2e})", fmr.value, fmr.low, fmr.high)
+        });
         writeln!(
             out,
-            "  {:<10}  {:.4}   {fmr:<8}  {:.3} ({:.3} to {:.3})",
+            "  {:<10}  {:.4}   {fmr:<32}  {:.3} ({:.3} to {:.3})",
             mark.percentage,
             mark.cosine,
             mark.fnmr.value * 100.0,

@@ -49,12 +49,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
     let log = telemetry::start_with_traces(&settings.log, traces.as_ref())?;
     unprotected.log();
     padan_http_api::report_panics_without_data();
-    if settings.clients.demo {
-        bail!(
-            "clients.demo is only for `padan demo`, because it accepts publicly known credentials: set it to false and \
-             add clients with `padan client add`"
-        );
-    }
+    service::refuse_demo_client(&settings)?;
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(serve(arguments, &settings, effective, log));
     // After a second signal, photos that are still being processed are not waited for.

@@ -8,7 +8,7 @@ use clap::Args;
 use padan_store::{AuditFilter, AuditLog, CpuUse, StoreError, UsageRow};
 use tokio::runtime::Runtime;
 
-use super::timestamp::Timestamp;
+use super::timestamp::Day;
 use crate::{settings::SettingsArguments, telemetry};
 
 /// Print how many calls each client made, by day, endpoint and outcome
@@ -24,10 +24,10 @@ pub(crate) struct UsageArguments {
     client: Option<String>,
     /// Only calls on or after this day: yyyy-mm-dd
     #[arg(long, value_name = "DAY")]
-    from: Option<Timestamp>,
+    from: Option<Day>,
     /// Only calls before this day
     #[arg(long, value_name = "DAY")]
-    to: Option<Timestamp>,
+    to: Option<Day>,
     /// Print processor seconds by client and day, instead of calls
     #[arg(long)]
     cpu: bool,
@@ -50,8 +50,8 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
         nik: None,
         kind: None,
         client: arguments.client.clone(),
-        from: arguments.from.map(Timestamp::into_inner),
-        to: arguments.to.map(Timestamp::into_inner),
+        from: arguments.from.map(Day::start),
+        to: arguments.to.map(Day::start),
     };
     let table = Runtime::new()?.block_on(async {
         let mut log = AuditLog::open(&settings.store).await?;

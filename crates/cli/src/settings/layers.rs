@@ -54,13 +54,14 @@ pub(super) fn load(
         Ok(builder.build()?)
     };
     let only_file = build(&[])?;
-    if let Err(error) = sections(only_file) {
+    let mut errors = errors_of(only_file);
+    // A variable or a flag may supply a value that the file lacks. An unknown field is always an error of the file.
+    errors.retain(|error| assignments.is_empty() || matches!(error, SectionsError::UnknownField(_)));
+    if !errors.is_empty() {
         let layer =
             file.map_or_else(|| "the built-in defaults".to_owned(), |file| file.display().to_string());
-        // A variable or a flag may supply a value that the file lacks. An unknown field is always an error of the file.
-        if assignments.is_empty() || matches!(error, SectionsError::UnknownField(_)) {
-            bail!("{layer}: {error}");
-        }
+        let lines: Vec<_> = errors.iter().map(|error| format!("{layer}: {error}")).collect();
+        bail!("{}", lines.join("\n"));
     }
     let merged = build(&assignments)?;
     let settings = sections(merged.clone()).map_err(|error| {
@@ -77,15 +78,60 @@ pub(super) fn load(
     Ok((settings, EffectiveSettings { table, file, assignments }))
 }
 
+/// Every error of the merged tables. A key with an error is left out, to find the next one.
+fn errors_of(merged: Config) -> Vec<SectionsError> {
+    let mut errors = Vec::new();
+    let Ok(mut table) = merged.clone().try_deserialize::<Table>() else { return errors };
+    let defaults: Table = DEFAULTS.parse().unwrap_or_default();
+    let mut next = Some(merged);
+    while let Some(config) = next.take() {
+        let Err((error, path)) = sections_and_path(config) else { break };
+        errors.push(error);
+        if replace(&mut table, &defaults, &path) {
+            let source = File::from_str(&table.to_string(), FileFormat::Toml);
+            next = Config::builder().add_source(source).build().ok();
+        }
+    }
+    errors
+}
+
+/// Replaces a key by its default, or removes it if it has none. False if that changes nothing.
+fn replace(table: &mut Table, defaults: &Table, path: &str) -> bool {
+    let (name, below) = path.split_once('.').map_or((path, None), |(name, below)| (name, Some(below)));
+    let default = defaults.get(name);
+    match (below, table.get_mut(name), default) {
+        (Some(below), Some(Value::Table(inner)), Some(Value::Table(defaults))) => {
+            replace(inner, defaults, below)
+        }
+        (Some(below), Some(Value::Table(inner)), _) => replace(inner, &Table::new(), below),
+        (_, Some(value), Some(default)) if value != default => {
+            *value = default.clone();
+            true
+        }
+        (_, Some(_), None) => table.remove(name).is_some(),
+        _ => false,
+    }
+}
+
 /// Parses the merged tables as the types of the sections.
 fn sections(merged: Config) -> Result<Settings, SectionsError> {
+    sections_and_path(merged).map_err(|(error, _)| error)
+}
+
+/// Parses the merged tables. An error comes with the path of the key.
+fn sections_and_path(merged: Config) -> Result<Settings, (SectionsError, String)> {
     serde_path_to_error::deserialize(merged).map_err(|error| {
         let path = error.path().to_string();
         let message = without_key_and_value(&error.into_inner().to_string());
         let is_unknown_field = message.starts_with("unknown field ");
         let message = suggest_known_name(&message);
         let text = if path == "." || path == "?" { message } else { format!("{path}: {message}") };
-        if is_unknown_field { SectionsError::UnknownField(text) } else { SectionsError::InvalidValue(text) }
+        let error = if is_unknown_field {
+            SectionsError::UnknownField(text)
+        } else {
+            SectionsError::InvalidValue(text)
+        };
+        (error, path)
     })
 }
 
@@ -102,13 +148,23 @@ impl fmt::Display for SectionsError {
 fn without_key_and_value(message: &str) -> String {
     let without_key = |text: &str| text.split_once(" for key `").map_or(text, |(text, _)| text).to_owned();
     let Some((quoted, expected)) = message.rsplit_once(", expected ") else { return without_key(message) };
-    let expected = without_key(expected);
+    let expected = in_words(&without_key(expected));
     if let Some(found) = quoted.strip_prefix("invalid type: ") {
         format!("expected {expected}, found {}", kind_of(found))
     } else if quoted.starts_with("invalid value: ") {
         format!("invalid value, expected {expected}")
     } else {
         without_key(message)
+    }
+}
+
+/// What serde calls a type of Rust, in words.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "a nonzero usize" | "a nonzero u64" | "a nonzero u32" | "a nonzero u16" | "a nonzero u8" => {
+            "a whole number from 1 on".to_owned()
+        }
+        other => other.to_owned(),
     }
 }
 

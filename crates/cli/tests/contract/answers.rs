@@ -190,7 +190,7 @@ fn basic_verification_answers_for_the_fields_that_were_sent() {
         r#"{"verification_status":false,"reason":"NIK is registered as deceased","result":{"nik":true,"name":null}}"#,
     );
     verify_fields(&[("name", "Budi Santoso")]).assert_refused(400, "MISSING_FIELD", "nik is required");
-    verify_fields(&[("nik", BUDI), ("city", "")]).assert_refused(400, "MISSING_FIELD", "city is required");
+    verify_fields(&[("nik", BUDI), ("city", "")]).assert_refused(400, "INVALID_FIELD", "Invalid city format");
     verify_fields(&[("nik", "3174")]).assert_refused(400, "INVALID_NIK", "Invalid NIK number format");
     verify_fields(&[("nik", BUDI), ("date_of_birth", "1987")]).assert_refused(
         400,

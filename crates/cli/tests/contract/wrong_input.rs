@@ -62,7 +62,7 @@ fn missing_and_malformed_fields_are_refused() {
         service.send_to("/identity/v1/verification", text_fields(&[("nik", BUDI), (field, "")])).body_reason()
     };
     assert_eq!(basic("date_of_birth"), "Invalid date_of_birth format");
-    assert_eq!(basic("city"), "city is required");
+    assert_eq!(basic("city"), "Invalid city format");
 
     // The order: nik, name, date of birth, photo.
     let all_wrong = Claim::matching().nik("x").name("").date_of_birth("x").photo(b"x".as_slice());

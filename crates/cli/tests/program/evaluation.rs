@@ -64,12 +64,32 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
     }
     assert!(figures["fnmr_at_fmr"].get("1e-6").is_none(), "too few pairs for one in a million");
 
+    // No genuine pair of the twelve persons is missed: 1 - 0.025^(1/12), the limit of Clopper and Pearson.
+    for mark in figures["marks"].as_array().unwrap() {
+        assert_eq!((&mark["fnmr"]["value"], &mark["fnmr"]["low"]), (&0.0.into(), &0.0.into()));
+        assert!((mark["fnmr"]["high"].as_f64().unwrap() - 0.264_648_469_397).abs() < 1e-9, "{mark}");
+    }
+    assert!(!stdout(&output).contains("(0.000 to 0.000)"), "{}", stdout(&output));
+    let verdict = "At 75 %, 34 % of the impostor pairs pass (95 %: 19 % to 52 %), and none of 72 genuine pairs is missed \
+                   (95 %: at most 26.5 %).";
+    assert!(stdout(&output).starts_with(verdict), "{}", stdout(&output));
+    assert_eq!(figures["verdict"], verdict);
+
     let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
-    assert!(page.contains("Impostor pairs with the highest cosines"));
+    assert!(page.contains("20 impostor pairs with the highest cosines"));
+    let version = format!("by padan {}, from list.", env!("CARGO_PKG_VERSION"));
+    let precision = format!("in {}.", figures["engine"]["precision"].as_str().unwrap());
+    for part in [verdict, &version, "Made on 20", &precision, "The point is the pass mark."] {
+        assert!(page.contains(part), "no {part} in {page}");
+    }
+    assert_eq!(page.matches("<table").count(), page.matches("<div class=\"wide\"><table").count());
     assert!(!page.contains("src=\"http") && !page.contains("href="), "the page needs no network");
     for plot in ["roc", "det", "scores", "percentage"] {
         let svg = fs::read_to_string(checkout.path(&format!("out/{plot}.svg"))).unwrap();
-        assert!(svg.starts_with("<svg") && svg.contains("<polyline"), "{plot}");
+        assert!(svg.starts_with("<svg") && !svg.contains("-0.0") && !svg.contains("-0\n"), "{plot}");
+        let says_why = svg.contains("No genuine pair is missed");
+        assert!(if plot == "det" { says_why } else { svg.contains("<polyline") }, "{plot}");
+        assert!(plot != "roc" || svg.contains("pass mark"), "{plot}");
     }
     let again = checkout.run(&["evaluate", "--identities", "list.csv", "--json", "again.json"]);
     assert_eq!(again.status.code(), Some(0));

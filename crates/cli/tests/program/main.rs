@@ -9,3 +9,4 @@ mod commands;
 mod demo_life;
 mod demo_once;
 mod evaluation;
+mod faults;

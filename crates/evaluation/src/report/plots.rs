@@ -3,6 +3,7 @@
 use plotters::{coord::ranged1d::AsRangedCoord, prelude::*};
 
 use crate::{
+    cross_pairs::CrossPairs,
     evaluation::Evaluated,
     metrics::{LabelledScore, share_reaching, split},
 };
@@ -24,8 +25,14 @@ const BINS: usize = 120;
 
 type DrawError = DrawingAreaErrorKind<std::io::Error>;
 
-/// False match rate and false non-match rate at increasing thresholds.
-struct Rates(Vec<(f64, f64)>);
+/// The cosines of genuine and impostor pairs, from which the rates at a threshold follow.
+struct Rates<'a> {
+    genuine: Vec<f64>,
+    impostors: Vec<f64>,
+    cross: Option<&'a CrossPairs>,
+    /// False match rate and false non-match rate at increasing thresholds, down to the lowest false match rate.
+    curve: Vec<(f64, f64)>,
+}
 
 pub(super) fn all(
     evaluated: &Evaluated,
@@ -33,59 +40,78 @@ pub(super) fn all(
     scale: &[(f64, f64)],
 ) -> Result<Vec<Plot>, DrawError> {
     let rates = Rates::of(evaluated);
+    let at_mark = rates.at(pass_mark);
     Ok(vec![
-        Plot { name: "roc", svg: roc(&rates)? },
-        Plot { name: "det", svg: det(&rates)? },
+        Plot { name: "roc", svg: roc(&rates, at_mark)? },
+        Plot { name: "det", svg: det(&rates, at_mark)? },
         Plot { name: "scores", svg: scores(evaluated, pass_mark)? },
         Plot { name: "percentage", svg: percentage(scale, pass_mark)? },
     ])
 }
 
-impl Rates {
-    /// The rates at thresholds from -1 to 1.
-    fn of(evaluated: &Evaluated) -> Self {
+impl<'a> Rates<'a> {
+    fn of(evaluated: &'a Evaluated) -> Self {
         let mut genuine: Vec<_> = evaluated.genuine.iter().map(|pair| pair.cosine).collect();
         genuine.sort_by(f64::total_cmp);
         let pairs = evaluated.evaluation.scores.iter();
         let listed: Vec<_> =
             pairs.map(|score| LabelledScore { cosine: score.cosine, same: score.same, fold: None }).collect();
         let (_, impostors) = split(&listed);
-        let at = |step: u32| {
-            let threshold = f64::from(step) / 1000.0 - 1.0;
-            let fmr = match &evaluated.cross {
-                Some(cross) => cross.fmr(threshold),
-                None => share_reaching(&impostors, threshold),
-            };
-            (fmr, 1.0 - share_reaching(&genuine, threshold))
+        let mut rates = Self { genuine, impostors, cross: evaluated.cross.as_ref(), curve: Vec::new() };
+        let thresholds = (0..=2000).map(|step| f64::from(step) / 1000.0 - 1.0);
+        rates.curve = thresholds.map(|threshold| rates.at(threshold)).filter(|(fmr, _)| *fmr > 0.0).collect();
+        rates.curve.dedup();
+        rates
+    }
+
+    /// False match rate and false non-match rate at a threshold.
+    fn at(&self, threshold: f64) -> (f64, f64) {
+        let fmr = match self.cross {
+            Some(cross) => cross.fmr(threshold),
+            None => share_reaching(&self.impostors, threshold),
         };
-        let mut points: Vec<_> = (0..=2000).map(at).filter(|(fmr, _)| *fmr > 0.0).collect();
-        points.dedup();
-        Self(points)
+        // Without genuine pairs none is missed.
+        let missed =
+            if self.genuine.is_empty() { 0.0 } else { 1.0 - share_reaching(&self.genuine, threshold) };
+        (fmr, missed)
     }
 
     /// The power of ten below the lowest rate.
     fn floor(&self) -> f64 {
-        let lowest = self.0.iter().map(|(fmr, _)| *fmr).fold(1.0, f64::min);
-        10_f64.powf(lowest.log10().floor())
+        let lowest = self.curve.iter().map(|(fmr, _)| *fmr).fold(1.0, f64::min);
+        10_f64.powf((lowest.log10() - 1e-9).floor())
+    }
+
+    /// The position of a rate on the axis of false match rates: the left edge if no pair matches.
+    fn position(&self, fmr: f64) -> f64 {
+        fmr.max(self.floor())
     }
 }
 
-fn roc(rates: &Rates) -> Result<String, DrawError> {
-    let lowest = rates.0.iter().map(|(_, fnmr)| 1.0 - fnmr).fold(1.0, f64::min);
+fn roc(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> {
+    if rates.curve.is_empty() {
+        return notice("No impostor pair has a cosine, so there is no curve.");
+    }
+    let lowest = rates.curve.iter().map(|(_, fnmr)| 1.0 - fnmr).fold(1.0 - fnmr, f64::min);
     let from = if lowest > 0.95 { 0.95 } else { (lowest * 20.0).floor() / 20.0 };
-    let line = rates.0.iter().map(|(fmr, fnmr)| (*fmr, 1.0 - fnmr)).collect();
+    let line = rates.curve.iter().map(|(fmr, fnmr)| (*fmr, 1.0 - fnmr)).collect();
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
-    let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &decimals };
-    draw(x, y, vec![(line, GENUINE)], None)
+    let label = decimals(1.0 - from);
+    let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &label };
+    let mark = Mark::Point(rates.position(fmr), 1.0 - fnmr);
+    draw(x, y, vec![(line, GENUINE)], &mark)
 }
 
-fn det(rates: &Rates) -> Result<String, DrawError> {
-    let line: Vec<_> = rates.0.iter().filter(|(_, fnmr)| *fnmr > 0.0).copied().collect();
+fn det(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> {
+    let line: Vec<_> = rates.curve.iter().filter(|(_, fnmr)| *fnmr > 0.0).copied().collect();
+    if line.is_empty() {
+        return notice("No genuine pair is missed at any threshold that an impostor pair reaches: no curve.");
+    }
     let lowest = line.iter().map(|(_, fnmr)| *fnmr).fold(1.0, f64::min);
+    let from = 10_f64.powf((lowest.log10() - 1e-9).floor());
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
-    let range = (10_f64.powf(lowest.log10().floor())..1.0).log_scale();
-    let y = Axis { range, name: "false non-match rate", label: &rate };
-    draw(x, y, vec![(line, GENUINE)], None)
+    let y = Axis { range: (from..1.0).log_scale(), name: "false non-match rate", label: &rate };
+    draw(x, y, vec![(line, GENUINE)], &Mark::Point(rates.position(fmr), fnmr.max(from)))
 }
 
 /// The density of the cosines of genuine and impostor pairs.
@@ -108,16 +134,19 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, DrawError> {
     };
     let lines = vec![(line(impostors), IMPOSTOR), (line(genuine), GENUINE)];
     let highest = lines.iter().flat_map(|(line, _)| line).map(|(_, y)| *y).fold(0.0, f64::max);
-    let x = Axis { range: from..to, name: "cosine", label: &decimals };
-    let y = Axis { range: 0.0..highest * 1.05, name: "density", label: &decimals };
-    draw(x, y, lines, Some(&Mark { x: pass_mark, height: highest * 1.05 }))
+    let highest = if highest > 0.0 { highest * 1.05 } else { 1.0 };
+    let labels = (decimals(to - from), decimals(highest));
+    let x = Axis { range: from..to, name: "cosine", label: &labels.0 };
+    let y = Axis { range: 0.0..highest, name: "density", label: &labels.1 };
+    draw(x, y, lines, &Mark::Threshold { cosine: pass_mark, height: highest })
 }
 
 fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, DrawError> {
     let line = vec![(scale.to_vec(), GENUINE)];
-    let x = Axis { range: -0.2..1.0, name: "cosine", label: &decimals };
-    let y = Axis { range: 0.0..105.0, name: "percentage", label: &integer };
-    draw(x, y, line, Some(&Mark { x: pass_mark, height: 105.0 }))
+    let labels = (decimals(1.2), decimals(105.0));
+    let x = Axis { range: -0.2..1.0, name: "cosine", label: &labels.0 };
+    let y = Axis { range: 0.0..105.0, name: "percentage", label: &labels.1 };
+    draw(x, y, line, &Mark::Threshold { cosine: pass_mark, height: 105.0 })
 }
 
 fn binned(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Vec<f64> {
@@ -141,19 +170,31 @@ struct Axis<'a, R> {
     label: &'a dyn Fn(&f64) -> String,
 }
 
-/// A vertical dashed line.
-struct Mark {
-    x: f64,
-    height: f64,
+/// Where the pass mark is.
+enum Mark {
+    /// A vertical dashed line on an axis of cosines.
+    Threshold { cosine: f64, height: f64 },
+    /// A point of a curve of two rates.
+    Point(f64, f64),
+}
+
+/// A sentence in the place of a plot that has no data.
+fn notice(text: &str) -> Result<String, DrawError> {
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
+        root.fill(&WHITE)?;
+        let style = ("sans-serif", 15).into_font().color(&MARK_COLOUR);
+        let (width, height) = root.estimate_text_size(text, &style)?;
+        let centre = ((SIZE.0.saturating_sub(width) / 2) as i32, ((SIZE.1 - height) / 2) as i32);
+        root.draw_text(text, &style, centre)?;
+        root.present()?;
+    }
+    Ok(svg)
 }
 
 /// Draws lines in a frame with labelled axes.
-fn draw<X, Y>(
-    x: Axis<'_, X>,
-    y: Axis<'_, Y>,
-    lines: Vec<Line>,
-    mark: Option<&Mark>,
-) -> Result<String, DrawError>
+fn draw<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: &Mark) -> Result<String, DrawError>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -183,13 +224,18 @@ where
         for (line, colour) in lines {
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
         }
-        if let Some(&Mark { x, height }) = mark {
-            chart.draw_series(DashedLineSeries::new(
-                [(x, 0.0), (x, height)],
-                6,
-                4,
-                MARK_COLOUR.stroke_width(1),
-            ))?;
+        match *mark {
+            Mark::Threshold { cosine, height } => {
+                let line = [(cosine, 0.0), (cosine, height)];
+                chart.draw_series(DashedLineSeries::new(line, 6, 4, MARK_COLOUR.stroke_width(1)))?;
+            }
+            Mark::Point(x, y) => {
+                let style = ("sans-serif", 13).into_font().color(&MARK_COLOUR);
+                let point = EmptyElement::at((x, y))
+                    + Circle::new((0, 0), 5, MARK_COLOUR.filled())
+                    + Text::new("pass mark", (9, 6), style);
+                chart.draw_series([point])?;
+            }
         }
         root.present()?;
     }
@@ -202,12 +248,33 @@ fn rate(value: &f64) -> String {
     format!("{value:.0e}")
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
-fn decimals(value: &f64) -> String {
-    format!("{value:.2}")
+/// Formats values of an axis of this length with as many decimals as distinguish its ten labels.
+fn decimals(length: f64) -> impl Fn(&f64) -> String {
+    let digits = (-(length / 10.0).log10()).ceil().clamp(0.0, 9.0) as usize;
+    move |value| {
+        let text = format!("{value:.digits$}");
+        // The axis passes a zero with a rounding error.
+        let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
+        if is_zero { text.trim_start_matches('-').to_owned() } else { text }
+    }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "plotters passes references to label functions")]
-fn integer(value: &f64) -> String {
-    format!("{value:.0}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_of_an_axis_differ_and_zero_has_no_sign() {
+        let label = |length: f64, values: &[f64]| values.iter().map(decimals(length)).collect::<Vec<_>>();
+        assert_eq!(label(1.5, &[-0.4, -1e-17, 0.2, 1.0]), ["-0.4", "0.0", "0.2", "1.0"]);
+        assert_eq!(label(0.05, &[0.95, 0.955, 0.96, 1.0]), ["0.950", "0.955", "0.960", "1.000"]);
+        assert_eq!(label(105.0, &[0.0, 50.0, 100.0]), ["0", "50", "100"]);
+        assert_eq!(label(0.004, &[0.9965, 0.997]), ["0.9965", "0.9970"]);
+    }
+
+    #[test]
+    fn a_plot_without_data_says_so() {
+        let svg = notice("No curve.").unwrap();
+        assert!(svg.starts_with("<svg") && svg.contains("No curve."), "{svg}");
+    }
 }

@@ -239,9 +239,23 @@ async fn paths_and_methods_that_are_none_are_answered_in_json() {
         assert_refused(&answer, "405", Code::MethodNotAllowed);
         assert_eq!(header(&answer, "allow").as_deref(), Some("POST"));
     }
+    assert_refused(&served.exchange(with_length("/", b"{}")).await, "404", Code::NotFound);
     let answer = served.exchange(with_length("/openapi.json", b"")).await;
     assert_refused(&answer, "405", Code::MethodNotAllowed);
     assert_eq!(header(&answer, "allow").as_deref(), Some("GET, HEAD"));
+}
+
+#[actix_web::test]
+async fn whoever_opens_the_address_is_led_to_the_documentation() {
+    let served = serve();
+    for path in ["/", "//"] {
+        let answer = served.exchange(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 302 "), "{head}");
+        assert_eq!(header(head, "location").as_deref(), Some("docs"));
+        assert_eq!(header(head, "reason-code").as_deref(), Some("OK"));
+        assert_eq!(body, r#"{"documentation":"/docs"}"#);
+    }
 }
 
 #[actix_web::test]

@@ -126,7 +126,7 @@ fn a_file_with_the_right_name_and_a_wrong_digest_is_not_loaded() {
 }
 
 #[test]
-fn a_later_folder_is_searched_when_an_earlier_one_has_another_file() {
+fn a_damaged_file_is_an_error_even_if_a_later_folder_has_the_right_one() {
     let content = b"weights";
     let manifest = site_manifest("site", content);
     let first = folder_with(&[("site.toml", manifest.as_bytes()), ("site.onnx", b"old weights")]);
@@ -134,8 +134,16 @@ fn a_later_folder_is_searched_when_an_earlier_one_has_another_file() {
     let folders = [first.path().to_owned(), second.path().to_owned()];
     let catalogue = Catalogue::load(&folders).unwrap();
     let set = catalogue.set("site").unwrap();
+    let error = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap_err();
+    let damaged = first.path().join("site.onnx");
+    assert!(matches!(&error, ModelError::WrongDigest { path, .. } if *path == damaged), "{error}");
+    fs::remove_file(damaged).unwrap();
     let file = catalogue.locate(&set, &set.embedder, Graph::Prepared).unwrap();
-    assert_eq!(file.path, second.path().join("site.onnx"));
+    assert_eq!(
+        file.path,
+        second.path().join("site.onnx"),
+        "a file that is not there is looked for elsewhere"
+    );
 }
 
 #[test]

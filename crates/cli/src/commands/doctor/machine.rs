@@ -20,7 +20,7 @@ const OPENVINO_WORKER_BYTES: u64 = 110 << 20;
 
 /// Warns of files with secrets that all users of this machine can access. A missing file is reported by the check that
 /// reads it.
-pub(super) fn secrets(settings: &Settings) -> CheckPassed {
+pub(super) fn secrets(settings: &Settings) -> Result<CheckPassed, String> {
     let (registry, store) = (&settings.registry, &settings.store);
     let files = [
         ("registry.urls_file", &registry.urls_file),
@@ -31,10 +31,21 @@ pub(super) fn secrets(settings: &Settings) -> CheckPassed {
         ("http.tls.private_key_file", &settings.http.tls.private_key_file),
     ];
     let named: Vec<_> = files.into_iter().filter_map(|(key, file)| Some((key, file.as_deref()?))).collect();
+    let unreadable: Vec<_> = named
+        .iter()
+        .filter_map(|(key, file)| {
+            let error = fs::File::open(file).err()?;
+            Some(format!("{key}, {}: {error}", file.display()))
+        })
+        .collect();
+    if !unreadable.is_empty() {
+        return Err(unreadable.join("; "));
+    }
     let open = named.iter().filter(|(_, file)| is_open_to_others(file)).map(|(key, file)| {
         format!("all users of this machine can access {} ({key}): run `chmod o= {0}`", file.display())
     });
-    CheckPassed::from(format!("{} files with secrets", named.len())).with_warnings(open.collect::<Vec<_>>())
+    let passed = CheckPassed::from(format!("{} files with secrets", named.len()));
+    Ok(passed.with_warnings(open.collect::<Vec<_>>()))
 }
 
 fn is_open_to_others(file: &Path) -> bool {
@@ -127,15 +138,19 @@ mod tests {
 
     #[test]
     fn a_secret_that_others_can_read_gives_a_warning() {
-        let (folder, settings) = settings(
-            "[registry]\nurls_file = 'urls'\n[store]\nurl_file = 'url'\naudit_keys_file = 'nowhere'\n",
+        let (folder, settings) =
+            settings("[registry]\nurls_file = 'urls'\n[store]\nurl_file = 'url'\naudit_keys_file = 'keys'\n");
+        let missing = secrets(&settings).unwrap_err();
+        assert!(
+            missing.contains("store.audit_keys_file, ") && missing.contains("keys: No such file"),
+            "{missing}"
         );
-        for (name, mode) in [("urls", 0o644), ("url", 0o640)] {
+        for (name, mode) in [("urls", 0o644), ("url", 0o640), ("keys", 0o600)] {
             let file = folder.path().join(name);
             fs::write(&file, "postgres://r@h/d").unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
         }
-        let outcome = secrets(&settings);
+        let outcome = secrets(&settings).unwrap();
         assert_eq!((&*outcome.message, outcome.warnings.len()), ("3 files with secrets", 1));
         assert!(
             warnings(&outcome).contains("(registry.urls_file): run `chmod o= "),

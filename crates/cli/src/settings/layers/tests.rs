@@ -121,7 +121,7 @@ fn an_error_about_a_type_says_what_was_expected_and_found() {
     for (text, expected) in [
         ("queue_length = \"many\"", "inference.queue_length: expected an integer, found a string"),
         ("queue_length = [1]", "inference.queue_length: expected an integer, found a list"),
-        ("queue_length = 0", "inference.queue_length: invalid value, expected a nonzero usize"),
+        ("queue_length = 0", "inference.queue_length: invalid value, expected a whole number from 1 on"),
         ("model_set = { a = 1 }", "inference.model_set: expected a string, found a table"),
     ] {
         let error = with_file(&format!("[inference]\n{text}\n"), &[]).unwrap_err();
@@ -132,6 +132,20 @@ fn an_error_about_a_type_says_what_was_expected_and_found() {
         error.contains("PADAN__INFERENCE__QUEUE_LENGTH: inference.queue_length: expected an integer"),
         "{error}"
     );
+}
+
+#[test]
+fn every_error_of_a_file_is_reported_at_once() {
+    let text = "[http]\nprot = 1\nbacklog = 0\n[inference]\nqueue_length = \"many\"\nmodel_sett = \"x\"\n\
+                [inference.quality]\nmax_yaws = 0.5\n[verification]\nbudget_ms = -1\n";
+    let error = with_file(text, &[]).unwrap_err();
+    for part in
+        ["`prot`", "http.backlog", "inference.queue_length", "`model_sett`", "`max_yaws`", "budget_ms"]
+    {
+        assert!(error.contains(part), "no {part} in {error}");
+    }
+    assert_eq!(error.lines().count(), 6, "{error}");
+    assert!(error.lines().all(|line| line.starts_with("/site.toml: ")), "{error}");
 }
 
 #[test]
