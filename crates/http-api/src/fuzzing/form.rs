@@ -15,6 +15,7 @@ use crate::{
     body::Body,
     body_memory::{BodyMemory, HeldMemory},
     config::BodyLimits,
+    field::FieldNames,
     form::Form,
     multipart::{self, Part},
     refusal::Refusal,
@@ -22,6 +23,7 @@ use crate::{
 };
 
 const FIELDS: [&str; 4] = ["nik", "name", "date_of_birth", "face_image"];
+const NAMES: FieldNames<'_> = FieldNames { all: &FIELDS, files: &["face_image"] };
 const LIMITS: BodyLimits = BodyLimits {
     body_bytes: 64 * 1024,
     body_time: Duration::from_secs(10),
@@ -108,9 +110,8 @@ fn read(content_type: &[u8], content_encoding: &[u8], body: Bytes) {
     let memory = BodyMemory::new(MEMORY, shown.clone());
     let body = Body::new(payload, request.head(), LIMITS);
     body.share_memory(&memory);
-    let read = RUNTIME.with(|runtime| {
-        runtime.as_ref().map(|runtime| runtime.block_on(Form::read(&body, &request, &FIELDS)))
-    });
+    let read = RUNTIME
+        .with(|runtime| runtime.as_ref().map(|runtime| runtime.block_on(Form::read(&body, &request, NAMES))));
     match read {
         Some(Ok(form)) => {
             assert!(usize::try_from(shown.get()).is_ok_and(|held| held <= MEMORY), "{} bytes", shown.get());
