@@ -3,7 +3,7 @@
 
 use crate::error::PhotoFault;
 
-/// Reads a PNG's chunks up to its end chunk, and returns the EXIF block, if any.
+/// Reads a PNG's chunks up to its end chunk, and returns the EXIF block, if any. A palette has whole entries.
 pub(crate) fn check_png(bytes: &[u8]) -> Result<Option<&[u8]>, PhotoFault> {
     const SIGNATURE: usize = 8;
     const LENGTH_AND_TYPE: usize = 8;
@@ -20,6 +20,8 @@ pub(crate) fn check_png(bytes: &[u8]) -> Result<Option<&[u8]>, PhotoFault> {
         }
         match &head[4..8] {
             b"IEND" => return Ok(exif),
+            // A decoder may trust that each entry has three bytes.
+            b"PLTE" if !length.is_multiple_of(3) => return Err(PhotoFault::Unreadable),
             b"eXIf" => exif = exif.or(Some(&bytes[data..data + length])),
             _ => {}
         }
@@ -47,6 +49,9 @@ mod tests {
             check_png(&[&[0; 8][..], b"\xff\xff\xff\xffIDATabc"].concat()),
             Err(PhotoFault::Unreadable)
         );
+        let palette = |data| [&[0; 8][..], &chunk(b"PLTE", data), &chunk(b"IEND", b"")].concat();
+        assert_eq!(check_png(&palette(b"rgbrgb")), Ok(None));
+        assert_eq!(check_png(&palette(b"rgbrg")), Err(PhotoFault::Unreadable), "an entry is cut");
         let exif = chunk(b"eXIf", b"MM");
         let exif_after_pixels = [&[0; 8][..], &chunk(b"IDAT", b"abc"), &exif, &chunk(b"IEND", b"")].concat();
         assert_eq!(check_png(&exif_after_pixels), Ok(Some(&b"MM"[..])));

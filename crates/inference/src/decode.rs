@@ -10,7 +10,10 @@ mod jpeg;
 pub(crate) mod jpeg_file;
 mod png;
 
-use std::time::Instant;
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
 
 use padan_domain::{Photo, PhotoFormat};
 
@@ -238,7 +241,7 @@ impl Decoder {
         // The decoder does not read chunks after the pixels, where the EXIF may be.
         let exif_block = completeness::check_png(bytes)?;
         let mut pixels = self.spare();
-        let decoded = png::decode(bytes, &mut pixels, self.deadline);
+        let decoded = refusing_panics(|| png::decode(bytes, &mut pixels, self.deadline));
         self.wipe_spare(pixels);
         let decoded = decoded?;
         let (width, height) = decoded.size;
@@ -271,6 +274,12 @@ fn check_size((width, height): (u32, u32), limits: &Limits) -> Result<(), PhotoF
     }
 }
 
+/// Runs a decoder whose code is not ours. A file on which it panics is refused like any other that it cannot read; the
+/// panic is logged.
+fn refusing_panics<T>(decode: impl FnOnce() -> Result<T, FaceError>) -> Result<T, FaceError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| Err(PhotoFault::Unreadable.into()))
+}
+
 #[cfg(test)]
 mod damaged_jpegs;
 
@@ -283,7 +292,24 @@ mod expensive_photos;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::Point;
+    use crate::{
+        geometry::Point,
+        test_support::{config, photo, workspace},
+    };
+
+    /// The decoder of PNGs (png 0.18.1) panics on a palette whose last entry is cut. Found by the fuzz target `png`.
+    #[test]
+    fn a_png_whose_palette_is_cut_is_unreadable() {
+        let cut = photo(std::fs::read(workspace("fuzz/seeds/png/palette-cut")).unwrap());
+        let decoded = Decoder::new(Bounds::of(&config())).decode(&cut, 640).map(|_| ());
+        assert_eq!(decoded, Err(PhotoFault::Unreadable.into()));
+    }
+
+    #[test]
+    fn a_decoder_that_panics_has_an_unreadable_photo() {
+        assert_eq!(refusing_panics(|| Ok(7)), Ok(7));
+        assert_eq!(refusing_panics::<()>(|| panic!("on purpose")), Err(PhotoFault::Unreadable.into()));
+    }
 
     #[test]
     fn a_photo_is_reduced_as_far_as_its_long_side_allows() {
