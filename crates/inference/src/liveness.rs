@@ -213,6 +213,7 @@ mod tests {
 
     #[test]
     fn the_score_is_a_softmax_and_has_a_level() {
+        use SpoofRisk::{High, Low, Moderate};
         let share = share_of_living(&[0.0, 2.0, 1.0]).unwrap();
         // exp(2) / (1 + exp(2) + exp(1))
         assert!((share - 0.665_240_955_774_821_9).abs() < 1e-9, "{share}");
@@ -220,7 +221,6 @@ mod tests {
         assert!(share_of_living(&[1.0, 2.0]).is_err() && share_of_living(&[1.0, f32::NAN, 0.0]).is_err());
         let bounds = LivenessSetSpec { with: Vec::new(), moderate_from: 0.3, high_from: 0.7 };
         let levels = [0.0, 0.299, 0.3, 0.699, 0.7, 1.0].map(|spoof| risk(spoof, &bounds));
-        use SpoofRisk::{High, Low, Moderate};
         assert_eq!(levels, [Low, Low, Moderate, Moderate, High, High]);
     }
 }

@@ -293,7 +293,10 @@ fn a_published_file_survives_a_round_trip_byte_for_byte() {
 #[test]
 fn the_published_files_give_the_digests_of_their_manifests() {
     let catalogue = crate::catalogue::Catalogue::load(&[]).unwrap();
-    for manifest in catalogue.manifests() {
+    // Files without a source are not installed by `make deps`.
+    let with_source =
+        catalogue.manifests().iter().filter(|manifest| !manifest.canonical().sources.is_empty());
+    for manifest in with_source {
         let bytes = published(&manifest.name);
         let export = manifest
             .export_of(crate::manifest::Graph::Original, crate::digest::FileDigest::of(&bytes))

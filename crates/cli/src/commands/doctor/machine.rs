@@ -140,7 +140,7 @@ mod tests {
     fn a_secret_that_others_can_read_gives_a_warning() {
         let (folder, settings) =
             settings("[registry]\nurls_file = 'urls'\n[store]\nurl_file = 'url'\naudit_keys_file = 'keys'\n");
-        let missing = secrets(&settings).unwrap_err();
+        let missing = secrets(&settings).err().unwrap();
         assert!(
             missing.contains("store.audit_keys_file, ") && missing.contains("keys: No such file"),
             "{missing}"

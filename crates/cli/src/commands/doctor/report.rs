@@ -6,6 +6,7 @@ use std::{
 use anyhow::Result;
 
 /// The result of a check that did not fail.
+#[derive(Debug)]
 pub(super) struct CheckPassed {
     pub(super) message: String,
     /// What needs attention nevertheless.
