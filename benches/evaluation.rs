@@ -12,8 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::NaiveDate;
 use padan_domain::{Anchor, Calibration, Embedding};
-use padan_evaluation::{EvaluatedModel, Exclusions, FaceFound, Labelled, Measured, Outcome, evaluate};
+use padan_evaluation::{EvaluatedModel, Exclusions, FaceFound, Labelled, Made, Measured, Outcome, evaluate};
 use padan_inference::{Quality, Timings};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
@@ -47,8 +48,9 @@ fn main() {
         device: named("none"),
         precision: named("none"),
     };
+    let made = Made { on: NaiveDate::default(), by: named("") };
     let began = Instant::now();
-    let evaluated = evaluate(&labelled, &measured, model, &calibration, false);
+    let evaluated = evaluate(&labelled, &measured, model, made, &calibration, false);
     let elapsed = began.elapsed();
     let counts = &evaluated.evaluation.counts;
     let peak = peak_megabytes();

@@ -49,7 +49,7 @@ mod tests {
 
     use super::*;
 
-    /// Quantiles of the beta distribution, computed by SciPy 1.17.1: `beta.ppf(0.025, x, n - x + 1)` and
+    /// Quantiles of the beta distribution, computed by `SciPy` 1.17.1: `beta.ppf(0.025, x, n - x + 1)` and
     /// `beta.ppf(0.975, x + 1, n - x)`.
     const BY_SCIPY: [(u64, u64, f64, f64); 10] = [
         (0, 1, 0.0, 0.975),

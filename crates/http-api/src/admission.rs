@@ -60,7 +60,7 @@ impl Admission {
             Ok(permit) => permit,
             Err(limit) => {
                 call.visit().update(|record| {
-                    record.own_load = (limit == LimitReached::PerClient).then_some(OwnLoad::Share)
+                    record.own_load = (limit == LimitReached::PerClient).then_some(OwnLoad::Share);
                 });
                 return Err(call.answer(Err(Refusal::new(ReasonCode::Overloaded))).await);
             }

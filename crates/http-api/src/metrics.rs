@@ -81,7 +81,7 @@ declare::metrics! {
     replica_lag: GaugeVec = "padan_registry_replica_lag_seconds", ["host"];
     /// Whether a registry replica is in rotation (1) or is skipped for a while after a failure (0).
     registry_in_turn: IntGaugeVec = "padan_registry_in_turn", ["host"];
-    /// Whether a registry replica is not asked (1) because its lag is above registry.max_lag_seconds, or not known.
+    /// Whether a registry replica is not asked (1) because its lag is above the limit of the settings, or not known.
     registry_too_far_behind: IntGaugeVec = "padan_registry_too_far_behind", ["host"];
     /// Face templates by model contract; estimated for large tables.
     templates: IntGaugeVec = "padan_templates", ["contract"];

@@ -120,8 +120,8 @@ fn is_changed_result(error: &dyn sqlx::error::DatabaseError) -> bool {
 }
 
 /// Whether a SQLSTATE says that the same request will be refused again: an unsupported feature, a violated constraint,
-/// wrong credentials, an unknown schema, or a statement that does not fit the schema. A missing database is none: it may be
-/// amid a restore.
+/// wrong credentials, an unknown schema, a statement that does not fit the schema, or an exception that a function of the
+/// database raises. A missing database is none: it may be amid a restore.
 fn is_refusal(code: &str) -> bool {
-    ["0A", "23", "28", "3F", "42"].iter().any(|class| code.starts_with(class))
+    ["0A", "23", "28", "3F", "42", "P0"].iter().any(|class| code.starts_with(class))
 }

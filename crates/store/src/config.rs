@@ -6,7 +6,8 @@ use serde::Deserialize;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::{
-    audit::keys::AuditKeys, error::StoreError, person_keys::PersonKeys, secret, template_keys::TemplateKeys,
+    audit::keys::AuditKeys, error::StoreError, key_set::KeySet, person_keys::PersonKeys, secret,
+    template_keys::TemplateKeys,
 };
 
 /// Settings of section `[store]`.
@@ -80,13 +81,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// Every fault that is found without a connection.
-    pub fn faults(&self) -> Vec<StoreError> {
+    /// Every fault that is found without a connection, in a store that is opened with these keys.
+    pub fn faults(&self, keys: KeySet) -> Vec<StoreError> {
         let outcomes = [
             self.validate(),
             self.connect_options().map(drop),
-            self.read_person_keys().map(drop),
-            self.read_template_keys().map(drop),
+            if keys.has_person_keys() { self.read_person_keys().map(drop) } else { Ok(()) },
+            if keys.has_template_keys() { self.read_template_keys().map(drop) } else { Ok(()) },
             self.read_audit_keys().map(drop),
         ];
         outcomes.into_iter().filter_map(Result::err).collect()

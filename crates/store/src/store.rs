@@ -54,7 +54,7 @@ impl Store {
     ///
     /// [`StoreError::Config`] when the settings cannot work or a key cannot be read.
     pub fn open(config: &Config, keys: KeySet) -> Result<Self, StoreError> {
-        let faults: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        let faults: Vec<_> = config.faults(keys).iter().map(ToString::to_string).collect();
         if !faults.is_empty() {
             return Err(StoreError::Config(faults.join("; ")));
         }

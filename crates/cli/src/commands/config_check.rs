@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use padan_inference::{Catalogue, model_folders};
 use padan_registry::Registry;
+use padan_store::KeySet;
 use padan_verification::Clients;
 use tokio::runtime::Runtime;
 
@@ -54,6 +55,6 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
         Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),
         model_set(),
     ];
-    let of_store = settings.store.faults().into_iter().map(|error| error.to_string());
+    let of_store = settings.store.faults(KeySet::All).into_iter().map(|error| error.to_string());
     Ok(outcomes.into_iter().filter_map(Result::err).chain(of_store).collect())
 }

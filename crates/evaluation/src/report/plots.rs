@@ -186,7 +186,9 @@ fn notice(text: &str) -> Result<String, DrawError> {
         root.fill(&WHITE)?;
         let style = ("sans-serif", 15).into_font().color(&MARK_COLOUR);
         let (width, height) = root.estimate_text_size(text, &style)?;
-        let centre = ((SIZE.0.saturating_sub(width) / 2) as i32, ((SIZE.1 - height) / 2) as i32);
+        let middle =
+            |whole: u32, part: u32| i32::try_from(whole.saturating_sub(part) / 2).unwrap_or_default();
+        let centre = (middle(SIZE.0, width), middle(SIZE.1, height));
         root.draw_text(text, &style, centre)?;
         root.present()?;
     }

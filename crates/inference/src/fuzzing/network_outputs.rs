@@ -1,5 +1,5 @@
 use fast_image_resize::Resizer;
-use padan_domain::Embedding;
+use padan_domain::{Embedding, Similarity};
 
 use crate::{
     align::{ARCFACE_FRAME, align},
@@ -87,6 +87,6 @@ fn embedding(numbers: &[f32]) {
     let Ok(embedding) = Embedding::from_output(numbers) else { return };
     let again = Embedding::from_unit(embedding.as_slice().to_vec());
     assert!(again.as_ref() == Ok(&embedding), "an embedding does not read itself");
-    let same = embedding.similarity(&embedding).map(|similarity| similarity.cosine());
+    let same = embedding.similarity(&embedding).map(Similarity::cosine);
     assert!(same.is_some_and(|cosine| (cosine - 1.0).abs() < 1e-5), "a face differs from itself");
 }

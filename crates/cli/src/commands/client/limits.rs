@@ -16,6 +16,7 @@ const ALL_ENDPOINTS: &str = "all";
 
 /// The limits of a client. Each of them has a word that lifts it.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct LimitArguments {
     /// Network or address from which the client may call; may be repeated; `any` lifts this limit [default: any]
     #[arg(long, value_name = "CIDR", value_parser = parse_caller)]
