@@ -103,6 +103,7 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
 }
 
 fn check_liveness(liveness: LivenessSpec) -> Result<LivenessSpec, String> {
+    check_value_name("output", &liveness.output)?;
     if !(1.0..=10.0).contains(&liveness.scale) {
         return Err(format!("scale is {}: expected 1 to 10", liveness.scale));
     }

@@ -28,8 +28,13 @@ fn the_built_in_manifests_are_read() {
 #[test]
 fn names_of_values_are_single_words() {
     for name in ["", "a b", "a\\nb", "a\\u0000"] {
-        for (manifest, key) in [(YUNET, "scores"), (YUNET, "objectness"), (YUNET, "boxes"), (SFACE, "output")]
-        {
+        for (manifest, key) in [
+            (YUNET, "scores"),
+            (YUNET, "objectness"),
+            (YUNET, "boxes"),
+            (SFACE, "output"),
+            (MINIFASNET, "output"),
+        ] {
             let at = manifest.find(&format!("{key} = \"")).unwrap() + key.len() + 4;
             let end = at + manifest[at..].find('"').unwrap();
             let text = format!("{}{name}{}", &manifest[..at], &manifest[end..]);
