@@ -95,7 +95,7 @@ fn a_manifest_that_contradicts_itself_is_refused() {
         (
             r#"task = "embedder""#,
             r#"task = "detector""#,
-            "expected a [detection] table and no [embedding] table for a detector",
+            "expected a [detection] table and no table of another task for a detector",
         ),
         ("width = 112", "width = 96", "expected an input of 112 x 112 for an embedder"),
         ("width = 112", "multiple_of = 8", "either width and height or multiple_of"),
