@@ -17,6 +17,8 @@ pub(crate) mod export;
 mod fault;
 mod filter;
 pub(crate) mod forgetting;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub(crate) mod head;
 pub(crate) mod keys;
 mod month;

@@ -62,6 +62,8 @@ mod cpu_use;
 mod enrolment;
 mod error;
 mod fault_point;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod key_set;
 mod migrations;
 mod model_activation;

@@ -114,10 +114,15 @@ fn without_values(message: &str) -> String {
 
 fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
     let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
-    let bytes = fs::read(file).map_err(unreadable)?;
+    parse(file, &fs::read(file).map_err(unreadable)?)
+}
+
+/// Parses the bytes of a file, whose name is for errors.
+pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<ClientTable, ClientsError> {
+    let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
     // Editors on Windows save in UTF-16, or with a byte order mark.
     let text =
-        decode_text(&bytes).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
+        decode_text(bytes).map_err(|error| unreadable(io::Error::new(io::ErrorKind::InvalidData, error)))?;
     // The error's own display quotes the line, which may hold a misplaced secret.
     let parsed: ClientsFile = toml::from_str(&text).map_err(|error| ClientsError::Malformed {
         file: file.to_owned(),

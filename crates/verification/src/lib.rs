@@ -37,6 +37,8 @@ mod error;
 mod face;
 mod face_match;
 mod failed_credentials;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod known_name;
 mod nik_plausibility;
 mod passive_liveness;

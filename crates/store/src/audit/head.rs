@@ -1,3 +1,6 @@
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
+
 use uuid::Uuid;
 
 /// The last row of a chain at a point in time.
@@ -12,20 +15,33 @@ pub struct AuditHead {
 }
 
 impl AuditHead {
-    /// Finds a head in a line: as [`Display`](std::fmt::Display) writes it, or as the service logs it, in text or JSON.
+    /// Finds the first head in a line: as [`Display`](std::fmt::Display) writes it, or as the service logs it, in text or
+    /// JSON. Its three values follow each other, so that a head is not mixed from the words of a line, and no word before
+    /// it hides it.
     pub fn find_in(line: &str) -> Option<Self> {
-        let value = |name: &str| {
-            let after = line.split(name).nth(1)?;
-            let start = after.trim_start_matches(['"', ':', '=', ' ']);
-            let end = start.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(start.len());
-            Some(&start[..end])
-        };
+        line.match_indices(WRITER).find_map(|(at, _)| Self::at_start_of(&line[at..]))
+    }
+
+    fn at_start_of(text: &str) -> Option<Self> {
+        let (writer, rest) = value(text, WRITER)?;
+        let (sequence, rest) = value(rest, "sequence")?;
+        let (mac, _) = value(rest, "mac")?;
         Some(Self {
-            writer: value("writer")?.parse().ok()?,
-            sequence: value("sequence")?.parse().ok()?,
-            mac: hex::decode(value("mac")?).ok().filter(|mac| mac.len() == 32)?,
+            writer: writer.parse().ok()?,
+            sequence: sequence.parse().ok().filter(|sequence| *sequence >= 0)?,
+            mac: hex::decode(mac).ok().filter(|mac| mac.len() == 32)?,
         })
     }
+}
+
+const WRITER: &str = "writer";
+
+/// The value of a name, and the text behind it.
+fn value<'t>(text: &'t str, name: &str) -> Option<(&'t str, &'t str)> {
+    let start = text.trim_start_matches(['"', ',', ' ']).strip_prefix(name)?;
+    let start = start.trim_start_matches(['"', ':', '=', ' ']);
+    let end = start.find(|c: char| !c.is_ascii_hexdigit() && c != '-').unwrap_or(start.len());
+    Some(start.split_at(end))
 }
 
 impl std::fmt::Display for AuditHead {
@@ -51,5 +67,21 @@ mod tests {
         assert_eq!(AuditHead::find_in(&json), Some(head));
         assert_eq!(AuditHead::find_in("answered endpoint=face-verification"), None);
         assert_eq!(AuditHead::find_in("writer=7 sequence=12 mac=ab"), None);
+    }
+
+    /// Found by the fuzz target `audit_head`.
+    #[test]
+    fn a_head_is_neither_hidden_by_words_before_it_nor_mixed_with_them() {
+        let head = AuditHead { writer: Uuid::from_u128(7), sequence: 12, mac: vec![0xab; 32] };
+        let other = AuditHead { writer: Uuid::from_u128(8), sequence: 13, mac: vec![0xcd; 32] };
+        for before in ["the writer ended: ", "sequence=13 ", "mac=cd ", "writer=7 sequence=1 ", "writer"] {
+            assert_eq!(AuditHead::find_in(&format!("{before}{head}")), Some(head.clone()), "{before}");
+        }
+        let writer_of_other = format!("writer={} {head}", other.writer);
+        assert_eq!(AuditHead::find_in(&writer_of_other), Some(head.clone()));
+        assert_eq!(AuditHead::find_in(&format!("{other}, {head}")), Some(other.clone()));
+        let without_a_mac = format!("writer={} sequence=12 target=x mac={}", head.writer, "cd".repeat(32));
+        assert_eq!(AuditHead::find_in(&without_a_mac), None);
+        assert_eq!(AuditHead::find_in(&AuditHead { sequence: -1, ..head }.to_string()), None);
     }
 }

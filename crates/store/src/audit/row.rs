@@ -363,5 +363,7 @@ pub(super) fn seal_with_request(key: &[u8], salt: &[u8], request_id: &str) -> Ve
     hash.chain_update(request_id).finalize().to_vec()
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,3 @@
+//! The fuzz targets of the audit trail.
+
+pub use super::{head::fuzzing::audit_head, row::fuzzing::audit_row};
