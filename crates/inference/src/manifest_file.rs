@@ -46,13 +46,15 @@ fn parse(text: &str) -> Result<Manifest, String> {
         (TaskName::Embedder, None, Some(embedding), None) => Task::Embedder(check_embedding(embedding)?),
         (TaskName::Liveness, None, None, Some(liveness)) => Task::Liveness(check_liveness(liveness)?),
         (TaskName::Detector, ..) => {
-            return Err("expected a [detection] table and no [embedding] table for a detector".to_owned());
+            return Err("expected a [detection] table and no table of another task for a detector".to_owned());
         }
         (TaskName::Embedder, ..) => {
-            return Err("expected an [embedding] table and no [detection] table for an embedder".to_owned());
+            return Err(
+                "expected an [embedding] table and no table of another task for an embedder".to_owned()
+            );
         }
         (TaskName::Liveness, ..) => {
-            return Err("expected a [liveness] table and no other for liveness".to_owned());
+            return Err("expected a [liveness] table and no table of another task for liveness".to_owned());
         }
     };
     let input = file.input.check(&task)?;

@@ -263,7 +263,7 @@ fn requests_for_one_person_wait_for_their_turn_in_the_order_in_which_they_came()
 fn a_request_whose_turn_does_not_come_in_time_is_refused_for_load_and_not_for_failures() {
     let service = TestService::with(
         "[verification]\nbudget_ms = 2400\nfailed_faces = { most = 1, window_seconds = 900 }\n\
-         [http]\nsaturated_seconds = 1\n",
+         [http]\nsaturated_seconds = 1\nmax_in_flight = 400\n",
     );
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let answers: Vec<_> = thread::scope(|scope| {

@@ -23,7 +23,10 @@ fn a_demo_serves_and_ends_with_sigterm() {
     assert!(doctor.status.success(), "{}", stdout(&doctor));
     assert_eq!(stdout(&doctor).lines().count(), 13, "{}", stdout(&doctor));
     let check = checkout.run(&["config", "check", "--config", ".deps/demo/padan.toml"]);
-    assert!(check.status.success());
+    assert!(
+        !check.status.success() && stderr(&check).contains("clients.demo is only for `padan demo`"),
+        "{check:?}"
+    );
     let shown = checkout.run(&["config", "show", "--config", ".deps/demo/padan.toml"]);
     assert!(stdout(&shown).contains("cluster_owner:(hidden)@"), "{}", stdout(&shown));
     let text = fs::read_to_string(&settings).unwrap();

@@ -149,7 +149,7 @@ async fn a_change_that_cannot_leave_its_row_is_not_made() {
         administration.sign_client(&bank()).await,
         administration.add_client(&new_client("shop", "shop-user")).await,
     ] {
-        assert!(matches!(changed, Err(StoreError::Unavailable(_))), "{changed:?}");
+        assert!(matches!(changed, Err(StoreError::Refused(_))), "{changed:?}");
     }
     administration.activate_model("sface", &contract(), false).await.unwrap_err();
     assert_eq!(database.texts("SELECT client::text FROM store.client").await, before);
