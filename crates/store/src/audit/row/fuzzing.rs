@@ -141,7 +141,7 @@ fn changes(row: &AuditRow) -> Vec<(&'static str, AuditRow)> {
         ("the contract", |row| row.contract_id = longer(row.contract_id.take())),
         ("the calibration", |row| toggled(&mut row.calibration_id)),
         ("the percentage", |row| {
-            row.percentage = row.percentage.map(|value| f64::from_bits(value.to_bits() ^ 1))
+            row.percentage = row.percentage.map(|value| f64::from_bits(value.to_bits() ^ 1));
         }),
         ("the percentage's absence", |row| row.percentage = row.percentage.xor(Some(0.0))),
         ("the duration", |row| row.milliseconds = f64::from_bits(row.milliseconds.to_bits() ^ 1)),
@@ -155,7 +155,7 @@ fn changes(row: &AuditRow) -> Vec<(&'static str, AuditRow)> {
             (row.person_key, row.person_salt, row.person_seal) = (None, None, None);
         }),
         ("the person's removal", |row| {
-            (row.person_key, row.person_salt, row.request_id) = (None, None, None)
+            (row.person_key, row.person_salt, row.request_id) = (None, None, None);
         }),
         ("the person key's id", |row| row.person_key_id = longer(row.person_key_id.take())),
         ("the key's id", |row| row.key_id.push('0')),
