@@ -17,6 +17,7 @@ pub(crate) const CAN_REDUCE: bool = false;
 /// - It reads no lossless JPEG, and none whose components have the same number.
 /// - It does not report damage itself. The walk through the entropy-coded data does, which finds what is missing or
 ///   malformed, but needs as long as a second decoding.
+/// - The pixels of a photo that it cannot decode are not overwritten.
 /// - It interpolates colours and computes the inverse transform differently, by a level or two of a pixel.
 pub(crate) fn decode(
     mut file: JpegFile<'_>,
