@@ -61,6 +61,8 @@ impl Drop for Demo {
 
 #[test]
 fn the_service_finds_what_the_program_finds() {
+    // A client needs a cryptography provider even for plain HTTP.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
     let demo = Demo::start(&client);
     let pairs = pairs();
