@@ -53,8 +53,8 @@ impl Store {
     }
 
     /// Deletes templates in batches, and calls `after_each` after each batch. Templates of the active contract and of
-    /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. Both wait while a batch is deleted. It can be stopped
-    /// at any moment; the next run does the rest.
+    /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. Both wait while a batch
+    /// is deleted. It can be stopped at any moment; the next run does the rest.
     ///
     /// # Errors
     ///

@@ -24,7 +24,7 @@ fn the_built_in_manifests_are_read() {
 }
 
 /// The model contract lists names with blanks in between, and each on a line: with a blank in a name, two manifests that
-/// read an output differently would have the same contract. Found by the fuzz target `manifest`.
+/// read an output differently would have the same contract.
 #[test]
 fn names_of_values_are_single_words() {
     for name in ["", "a b", "a\\nb", "a\\u0000"] {
@@ -43,7 +43,7 @@ fn names_of_values_are_single_words() {
     }
 }
 
-/// A file's name is a line of what commands print. Found by the fuzz target `manifest`.
+/// A file's name is a line of what commands print.
 #[test]
 fn a_files_name_has_no_control_character() {
     let text = SFACE.replacen("file = \"", "file = \"a\\n", 1);

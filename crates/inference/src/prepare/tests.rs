@@ -181,7 +181,6 @@ fn a_layer_that_scales_or_has_partial_blocks_is_unchanged() {
     }
 }
 
-/// Found by the fuzz target `onnx`.
 #[test]
 fn weights_whose_declared_size_overflows_are_refused() {
     let mut model = fully_connected(&[0.5; 128], 1.0);
