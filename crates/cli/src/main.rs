@@ -1,34 +1,7 @@
-//! The program `padan`: the service, its demo and the operator's tools.
-//!
-//! Start at [`main`]: it parses the arguments and calls the `run` function of the command's module in
-//! [`commands`]. [`settings`] composes the configuration of all crates.
-//!
-//! **Architecture Invariant:** this is the composition root. Only this crate combines the others, and only this crate
-//! uses `anyhow`. All decisions about requests are made in the other crates.
-//!
-//! **Architecture Invariant:** data goes to stdout, everything else to stderr, and an error says what to do next.
-
-mod active_model;
-mod arguments;
-mod commands;
-mod demo;
-mod ending;
-mod memory_protection;
-mod models;
-mod operator;
-mod private_cluster;
-mod reload;
-mod service;
-mod settings;
-mod shutdown;
-mod telemetry;
-mod tls;
+//! The program `padan`.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 fn main() -> ExitCode {
-    ending::end_quietly_without_reader();
-    arguments::Arguments::parse().run()
+    padan::run()
 }
