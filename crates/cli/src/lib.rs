@@ -13,6 +13,8 @@ mod arguments;
 mod commands;
 mod demo;
 mod ending;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod memory_protection;
 mod models;
 mod operator;

@@ -7,7 +7,7 @@
 mod arguments;
 mod assignment;
 mod effective;
-mod layers;
+pub(crate) mod layers;
 mod redaction;
 mod sections;
 

@@ -49,7 +49,7 @@ pub struct TlsConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing or invalid.
-    #[error("{}: {problem}", file.display())]
+    #[error("http.tls: {}: {problem}", file.display())]
     File {
         /// The file.
         file: PathBuf,

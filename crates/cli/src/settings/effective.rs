@@ -90,12 +90,13 @@ pub(super) fn is_set(table: &Table, path: &str) -> bool {
     }
 }
 
-fn flatten<'a>(prefix: &str, table: &'a Table, into: &mut BTreeMap<String, &'a Value>) {
+/// Collects the texts of all values. A number that is none, `nan`, differs from itself, but its text does not.
+fn flatten(prefix: &str, table: &Table, into: &mut BTreeMap<String, String>) {
     for (key, value) in table {
         let path = format!("{prefix}{key}");
         match value {
             Value::Table(table) => flatten(&format!("{path}."), table, into),
-            value => drop(into.insert(path, value)),
+            value => drop(into.insert(path, value.to_string())),
         }
     }
 }

@@ -42,11 +42,18 @@ pub(super) fn load(
     file: Option<&Path>,
     assignments: Vec<Assignment>,
 ) -> Result<(Settings, EffectiveSettings)> {
-    let from_file = file.map(read).transpose()?;
+    merge(file, file.map(read).transpose()?, assignments)
+}
+
+fn merge(
+    file: Option<&Path>,
+    from_file: Option<Table>,
+    assignments: Vec<Assignment>,
+) -> Result<(Settings, EffectiveSettings)> {
     let build = |assignments: &[Assignment]| -> Result<Config> {
         let mut builder = Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
         if let Some(table) = &from_file {
-            builder = builder.add_source(Config::try_from(table)?);
+            builder = builder.add_source(File::from_str(&table.to_string(), FileFormat::Toml));
         }
         for Assignment { name, key, value } in assignments {
             builder = builder.set_override(key, value.as_str()).with_context(|| name.clone())?;
@@ -187,15 +194,23 @@ fn kind_of(found: &str) -> &'static str {
     kind.map_or("a value of another type", |(_, kind)| kind)
 }
 
-/// Reads a file of settings and resolves its paths against its own folder.
+/// Reads a file of settings.
 fn read(file: &Path) -> Result<Table> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    parse(file, &text)
+}
+
+/// Parses the text of a file of settings and resolves its paths against its own folder.
+fn parse(file: &Path, text: &str) -> Result<Table> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| {
         // The error's own text quotes the line, which may hold a password.
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         anyhow!("{}, line {line}: {}", file.display(), error.message())
     })?;
     refuse_unknown_sections(file, &table)?;
+    if let Some(key) = key_of_a_date(&table) {
+        bail!("{}: {key}: a date is not the value of any setting, put it in quotes", file.display());
+    }
     let folder = file.parent().unwrap_or(Path::new(""));
     for (section, key) in PATHS {
         let mut sections = section.split('.');
@@ -229,5 +244,23 @@ fn refuse_unknown_sections(file: &Path, table: &Table) -> Result<()> {
     }
 }
 
+/// The first key whose value is a date or has one. No setting is one, and merging would take its text instead.
+fn key_of_a_date(table: &Table) -> Option<String> {
+    fn has_date(value: &Value) -> bool {
+        match value {
+            Value::Datetime(_) => true,
+            Value::Array(values) => values.iter().any(has_date),
+            Value::Table(table) => key_of_a_date(table).is_some(),
+            _ => false,
+        }
+    }
+    table.iter().find_map(|(key, value)| match value {
+        Value::Table(inner) => key_of_a_date(inner).map(|below| format!("{key}.{below}")),
+        other => has_date(other).then(|| key.clone()),
+    })
+}
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

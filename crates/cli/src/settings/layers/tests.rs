@@ -45,6 +45,29 @@ fn one_rule_of_names_can_be_switched_off_in_each_layer() {
 }
 
 #[test]
+fn a_date_is_refused_by_its_key() {
+    for (text, key) in [
+        ("[log]\nfilter = 1979-05-27T07:32:00Z\n", "log.filter"),
+        ("[http.tls]\ncertificate_file = 1979-05-27\n", "http.tls.certificate_file"),
+        ("[registry]\nurls = [\"a\", [07:32:00]]\n", "registry.urls"),
+    ] {
+        let error = with_file(text, &[]).unwrap_err();
+        assert_eq!(
+            error,
+            format!("/site.toml: {key}: a date is not the value of any setting, put it in quotes")
+        );
+    }
+}
+
+#[test]
+fn a_key_that_is_no_plain_word_is_an_unknown_one() {
+    for key in ["\"a b\"", "\"port.x\"", "\"port[0]\"", "\"\""] {
+        let error = with_file(&format!("[http]\n{key} = 1\n"), &[]).unwrap_err();
+        assert!(error.contains("/site.toml: http.") && error.contains("unknown field"), "{key}: {error}");
+    }
+}
+
+#[test]
 fn the_example_for_production_is_valid() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/production.toml");
     load(Some(&file), Vec::new()).unwrap();
@@ -173,6 +196,8 @@ fn changed_keys_are_listed_by_name() {
     let (_, now) = with_file("[http]\nport = 2\n[inference.limits]\nmax_side = 9\n", &[]).unwrap();
     assert_eq!(now.changed_keys(&before), ["clients.file", "http.port", "inference.limits.max_side"]);
     assert!(now.changed_keys(&now).is_empty());
+    let with_nan = || with_file("[inference.quality]\nmax_yaw = nan\n", &[]).unwrap().1;
+    assert!(with_nan().changed_keys(&with_nan()).is_empty());
 }
 
 #[test]
