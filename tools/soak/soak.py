@@ -2,10 +2,11 @@
 
     soak.py VERIFICATIONS [--callers N] [--seconds-between-faults N]
 
-Each kind of request (person, photo, spelling of the name, client, endpoint) is sent alone first. Then all kinds are
-sent in random order by many callers at once, while every few seconds all connections of a database are cut. An answer
-must be that of the same request alone, byte for byte, or 503 or 429. Prints the numbers, and the service's memory at
-the beginning and at the end. soak.sh starts the site and sets the environment (see the variables below).
+Each kind of request (person, photo, spelling of the name, client, endpoint, form or JSON) is sent alone first. Then all
+kinds are sent in random order by many callers at once, while every few seconds all connections of a database are cut.
+An answer must be that of the same request alone, byte for byte, or 503 or 429. Prints the numbers, and the
+service's memory at the beginning and at the end. soak.sh starts the site and sets the environment (see the variables
+below).
 """
 
 import argparse
@@ -13,6 +14,7 @@ import asyncio
 import base64
 import collections
 import csv
+import json
 import os
 import pathlib
 import random
@@ -41,12 +43,18 @@ def form(fields):
     return b"\r\n".join([*parts, b"--b--", b""])
 
 
+def json_body(fields):
+    encoded = {key: base64.b64encode(value).decode() if isinstance(value, bytes) else value for key, value in fields.items()}
+    return json.dumps(encoded).encode()
+
+
 def request(client, path, body):
     user, password, key = client
+    media_type = "application/json" if body.startswith(b"{") else "multipart/form-data; boundary=b"
     basic = base64.b64encode(f"{user}:{password}".encode()).decode()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: padan\r\nAuthorization: Basic {basic}\r\nx-api-key: {key}\r\n"
-        f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -66,12 +74,18 @@ def kinds():
         shown = {photo.name: photo.read_bytes() for photo in photos if random.random() < 0.4}
         for name, photo in [*shown.items(), *damaged.items()]:
             for spelling in (person["name"], person["name"].upper(), "Somebody Else"):
-                body = form({**fields, "name": spelling, "face_image": photo})
+                write = json_body if random.random() < 0.25 else form
+                body = write({**fields, "name": spelling, "face_image": photo})
                 path = "/identity/v1/face-verification"
                 found[f"{person['nik']} {name} {spelling}"] = request(client, path, body)
         for spelling in (person["name"], "Somebody Else"):
             body = form({**fields, "name": spelling})
             found[f"{person['nik']} basic {spelling}"] = request(client, "/identity/v1/verification", body)
+        portrait = (ROOT / "people" / person["portrait"]).read_bytes()
+        for name, photo in [*list(shown.items())[:2], ("none", damaged["none"])]:
+            write = random.choice((form, json_body))
+            body = write({"captured_image": photo, "stored_image": portrait})
+            found[f"{person['nik']} match {name}"] = request(client, "/face/v1/match", body)
     unknown = {"nik": "3174011403879999", "name": "X", "date_of_birth": "14-03-1987", "face_image": selfie}
     found["unknown"] = request(CLIENTS[0], "/identity/v1/face-verification", form(unknown))
     return found
