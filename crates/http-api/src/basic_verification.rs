@@ -147,8 +147,8 @@ impl Verification for BasicVerification {
                           the fields as well. `no_kk` and `mother_maiden_name` are compared only for clients to which \
                           they were granted.",
             operation_id: "verifyFields",
-            form: form.clone(),
-            json: form,
+            form: ("BasicForm", form.clone()),
+            json: ("BasicJson", form),
             answer: "BasicAnswer",
             schemas: vec![("BasicAnswer", answer_schema().into())],
             reasons: REASONS,

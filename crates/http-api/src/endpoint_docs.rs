@@ -5,15 +5,20 @@ use utoipa::openapi::{
     schema::{KnownFormat, SchemaFormat, Type},
 };
 
+/// A person of the demo, for examples.
+const SAMPLE_NIK: &str = "3174011403870000";
+const SAMPLE_NAME: &str = "Budi Santoso";
+const SAMPLE_DATE_OF_BIRTH: &str = "14-03-1987";
+
 /// What the OpenAPI document says about an endpoint, from the endpoint's own file.
 pub struct EndpointDocs {
     pub(crate) summary: &'static str,
     pub(crate) description: &'static str,
     pub(crate) operation_id: &'static str,
-    /// The fields of its form.
-    pub(crate) form: Schema,
+    /// The fields of its form, and the name of this schema.
+    pub(crate) form: (&'static str, Schema),
     /// The same fields in JSON.
-    pub(crate) json: Schema,
+    pub(crate) json: (&'static str, Schema),
     /// The name of the schema of an answer with a result.
     pub(crate) answer: &'static str,
     /// That schema, and those that it refers to, by name.
@@ -36,6 +41,7 @@ pub(crate) fn nik_field() -> ObjectBuilder {
         .pattern(Some("^[0-9]{16}$"))
         .min_length(Some(16))
         .max_length(Some(16))
+        .examples([SAMPLE_NIK])
 }
 
 /// A text of a card in a form.
@@ -43,7 +49,10 @@ pub(crate) fn card_field(field: BasicField) -> ObjectBuilder {
     let described = text_field(field.description());
     let lengths = |field: ObjectBuilder, from, to| field.min_length(Some(from)).max_length(Some(to));
     match field {
-        BasicField::DateOfBirth => lengths(described, 10, 10).pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$")),
+        BasicField::Name => lengths(described, 1, 256).examples([SAMPLE_NAME]),
+        BasicField::DateOfBirth => lengths(described, 10, 10)
+            .pattern(Some("^[0-9]{2}-[0-9]{2}-[0-9]{4}$"))
+            .examples([SAMPLE_DATE_OF_BIRTH]),
         BasicField::FamilyCard => lengths(described, 16, 16).pattern(Some("^[0-9]{16}$")),
         _ => lengths(described, 1, 256),
     }

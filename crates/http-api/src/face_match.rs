@@ -140,8 +140,8 @@ impl Verification for FaceMatch {
                           about the captured photo if neither can be used. The pass mark is 0.75. The percentage is \
                           truncated, not rounded.",
             operation_id: "matchFaces",
-            form: form(photo_field),
-            json: form(base64_photo_field),
+            form: ("MatchForm", form(photo_field)),
+            json: ("MatchJson", form(base64_photo_field)),
             answer: "MatchAnswer",
             schemas: vec![("MatchAnswer", MatchAnswer::schema()), ("MatchedFaces", MatchedFaces::schema())],
             reasons: REASONS,

@@ -163,8 +163,8 @@ impl Verification for FaceVerification {
                           not rounded. A photo that cannot be compared is refused with 400, unless the NIK is unknown or \
                           its record is not active.",
             operation_id: "verifyFace",
-            form: form(photo_field),
-            json: form(base64_photo_field),
+            form: ("FaceForm", form(photo_field)),
+            json: ("FaceJson", form(base64_photo_field)),
             answer: "FaceAnswer",
             schemas: vec![("FaceAnswer", FaceAnswer::schema()), ("FaceResult", FaceResult::schema())],
             reasons: REASONS,

@@ -34,8 +34,11 @@ use crate::{
 /// The path of the document.
 pub(crate) const PATH: &str = "/openapi.json";
 
-/// The tag of all endpoints that verify something about a person.
-const TAG: &str = "identity";
+/// The tags of the endpoints, which are the first segments of their paths.
+const TAGS: [(&str, &str); 2] = [
+    ("identity", "Verifications of persons against the civil registry."),
+    ("face", "Faces in photos, without the registry."),
+];
 
 /// The document of a service with a liveness set.
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(document(true)).unwrap_or_default());
@@ -52,10 +55,10 @@ fn document(has_liveness: bool) -> OpenApi {
     let endpoints: Vec<_> =
         AuditedEndpoint::served(has_liveness).map(|audited| (audited.path, (audited.docs)())).collect();
     let paths =
-        endpoints.iter().fold(PathsBuilder::new(), |paths, (path, docs)| paths.path(*path, post(docs)));
+        endpoints.iter().fold(PathsBuilder::new(), |paths, (path, docs)| paths.path(*path, post(path, docs)));
     let components = endpoints
         .into_iter()
-        .flat_map(|(_, docs)| docs.schemas)
+        .flat_map(|(_, docs)| docs.schemas.into_iter().chain([docs.form, docs.json].map(as_component)))
         .fold(ComponentsBuilder::new(), |components, (name, schema)| components.schema(name, schema))
         .schema("Error", ErrorBody::schema())
         .schema("ReasonCode", reason_code_schema())
@@ -70,10 +73,7 @@ fn document(has_liveness: bool) -> OpenApi {
             .url("/")
             .description(Some("The service that serves this document."))
             .build()]))
-        .tags(Some([TagBuilder::new()
-            .name(TAG)
-            .description(Some("Verifications of persons against the civil registry."))
-            .build()]))
+        .tags(Some(TAGS.map(|(name, text)| TagBuilder::new().name(name).description(Some(text)).build())))
         .paths(paths.build())
         .components(Some(components.build()))
         .build()
@@ -135,12 +135,16 @@ fn reason_code_schema() -> Schema {
         .into()
 }
 
-fn post(docs: &EndpointDocs) -> PathItem {
+fn as_component((name, schema): (&'static str, Schema)) -> (&'static str, RefOr<Schema>) {
+    (name, schema.into())
+}
+
+fn post(path: &str, docs: &EndpointDocs) -> PathItem {
     let operation: Operation = OperationBuilder::new()
         .summary(Some(docs.summary))
         .description(Some(docs.description))
         .operation_id(Some(docs.operation_id))
-        .tag(TAG)
+        .tag(path.split('/').nth(1).unwrap_or_default())
         .security(SecurityRequirement::new("basic", [""; 0]).add("api_key", [""; 0]))
         .parameter(own_request_id())
         .request_body(Some(form(docs)))
@@ -162,10 +166,10 @@ fn own_request_id() -> Parameter {
 }
 
 fn form(docs: &EndpointDocs) -> RequestBody {
-    let content = |schema: &Schema| ContentBuilder::new().schema(Some(schema.clone())).build();
+    let content = |name| ContentBuilder::new().schema(Some(Ref::from_schema_name(name))).build();
     RequestBodyBuilder::new()
-        .content("multipart/form-data", content(&docs.form))
-        .content("application/json", content(&docs.json))
+        .content("multipart/form-data", content(docs.form.0))
+        .content("application/json", content(docs.json.0))
         .required(Some(utoipa::openapi::Required::True))
         .build()
 }
@@ -246,8 +250,10 @@ mod tests {
     #[test]
     fn fields_have_their_lengths_and_an_unsuitable_id_is_no_error() {
         let post = |path: &str| &DOCUMENT["paths"][path]["post"];
-        let fields =
-            |path: &str| &post(path)["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"];
+        let fields = |path: &str| {
+            let schema = &post(path)["requestBody"]["content"]["multipart/form-data"]["schema"]["$ref"];
+            &DOCUMENT.pointer(schema.as_str().unwrap().trim_start_matches('#')).unwrap()["properties"]
+        };
         let lengths = |field: &Value| (field["minLength"].as_u64(), field["maxLength"].as_u64());
         for path in ["/identity/v1/face-verification", "/identity/v1/verification"] {
             let fields = fields(path);
@@ -259,9 +265,13 @@ mod tests {
             assert!(id["description"].as_str().unwrap().contains("replaced by a new id"), "{id}");
             assert_eq!(post(path)["tags"], json!(["identity"]));
         }
+        for path in ["/face/v1/match", "/face/v1/passive-liveness"] {
+            assert_eq!(post(path)["tags"], json!(["face"]));
+        }
         assert_eq!(lengths(&fields("/identity/v1/verification")["no_kk"]), (Some(16), Some(16)));
         assert_eq!(DOCUMENT["servers"][0]["url"], "/");
-        assert_eq!(DOCUMENT["tags"][0]["name"], "identity");
+        let described = DOCUMENT["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str());
+        assert_eq!(described.collect::<Vec<_>>(), [Some("identity"), Some("face")]);
     }
 
     #[test]

@@ -119,8 +119,8 @@ impl Verification for PassiveLiveness {
                           is that of the models. Its error rates on attacks have not been measured, and it is no \
                           certified detection.",
             operation_id: "judgeLiveness",
-            form: form(photo_field),
-            json: form(base64_photo_field),
+            form: ("LivenessForm", form(photo_field)),
+            json: ("LivenessJson", form(base64_photo_field)),
             answer: "LivenessAnswer",
             schemas: vec![("LivenessAnswer", LivenessAnswer::schema()), ("JudgedFace", JudgedFace::schema())],
             reasons: REASONS,
