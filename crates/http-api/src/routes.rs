@@ -14,7 +14,8 @@ use crate::{
 pub(crate) fn endpoint_label(path: &str) -> &'static str {
     match path {
         openapi::PATH => "openapi",
-        docs_page::PATH | "/" => "docs",
+        "/" => "docs",
+        _ if docs_page::FILES.iter().any(|file| file.path == path) => "docs",
         _ => AUDITED
             .iter()
             .find(|audited| audited.path == path)
@@ -28,9 +29,11 @@ pub(crate) fn public(has_liveness: bool) -> impl FnOnce(&mut web::ServiceConfig)
         for audited in AuditedEndpoint::served(has_liveness) {
             config.service(only_post(audited.path, (audited.route)()));
         }
+        for file in docs_page::FILES {
+            config.service(only_get(file.path, get().to(move || ready(file.respond()))));
+        }
         config
             .service(only_get(openapi::PATH, get().to(move || openapi::handle(has_liveness))))
-            .service(only_get(docs_page::PATH, get().to(docs_page::handle)))
             // Whoever opens the address in a browser is led to the documentation.
             .service(
                 web::resource("/").route(get().to(docs_page::redirect)).default_service(web::to(not_found)),

@@ -282,9 +282,23 @@ async fn documents_need_no_credentials() {
     let document: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(document["info"]["title"], "Padan");
 
-    let page = served.exchange("GET /docs HTTP/1.1\r\nHost: test\r\n\r\n").await;
-    assert!(page.contains("text/html") && page.contains("fetch(\"openapi.json\")"));
-    assert!(!page.contains("http://") && !page.contains("https://"), "nothing is loaded from elsewhere");
+    for (file, media_type, words) in [
+        ("/docs", "text/html; charset=utf-8", "src=\"docs.js\""),
+        ("/docs.css", "text/css; charset=utf-8", "prefers-color-scheme"),
+        ("/docs.js", "text/javascript; charset=utf-8", "fetch(\"openapi.json\""),
+        ("/docs-elements.js", "text/javascript; charset=utf-8", "export function element"),
+        ("/docs-try-it.js", "text/javascript; charset=utf-8", "export function tryItForm"),
+        ("/docs-curl.js", "text/javascript; charset=utf-8", "export function curlCommand"),
+    ] {
+        let answer = served.exchange(format!("GET {file} HTTP/1.1\r\nHost: test\r\n\r\n")).await;
+        let (head, text) = answer.split_once("\r\n\r\n").unwrap();
+        assert_eq!(header(head, "content-type").as_deref(), Some(media_type));
+        assert_eq!(header(head, "x-content-type-options").as_deref(), Some("nosniff"));
+        let policy = header(head, "content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
+        assert!(text.contains(words), "{text}");
+        assert!(!text.contains("http://") && !text.contains("https://"), "nothing is loaded from elsewhere");
+    }
 }
 
 #[actix_web::test]
