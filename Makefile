@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets evaluate calibrate lint check-deploy reference fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,9 @@ api-contract: deps ## check a service with requests generated from its OpenAPI d
 
 snippets: deps ## run every program of docs/clients.md against a service with the sample people
 	@scripts/snippets.sh
+
+clients: deps ## call a service by the Node SDK, generated clients, the Postman collection and a browser
+	@scripts/clients.sh
 
 evaluate: ## measure error rates on the photos in ../shared/faces, and check them with NumPy
 	@scripts/evaluate.sh

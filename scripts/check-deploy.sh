@@ -54,6 +54,7 @@ if command -v haproxy >/dev/null; then
 fi
 
 "$python" -B tools/deploy/check_links.py
+"$python" -B tools/clients/postman.py --check
 "$python" -B tools/deploy/check_kubernetes.py
 "$python" -B tools/deploy/monitoring_objects.py --check
 "$python" -B tools/deploy/check_helm.py

@@ -8,6 +8,7 @@
 #     --for-scale     also builds the program that measures millions of people
 #     --only-runtime     installs ONNX Runtime and nothing else
 #     --only-cargo-deny  installs cargo-deny and nothing else
+#     --only-browser     installs Node and Chromium and nothing else
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -205,6 +206,12 @@ need_cargo_deny() {
   in_new_folder install_cargo_deny
 }
 
+need_browser() {
+  command -v node >/dev/null || apt_install "Node" nodejs
+  command -v npm >/dev/null || apt_install "npm" npm
+  command -v chromium >/dev/null || apt_install "Chromium" chromium
+}
+
 need_test_models() {
   if "$padan" models verify mobilefacenet >/dev/null 2>&1; then return; fi
   command -v npm >/dev/null || apt_install "npm" npm
@@ -297,6 +304,10 @@ case "${1:-}" in
     ;;
   --only-cargo-deny)
     need_cargo_deny
+    exit
+    ;;
+  --only-browser)
+    need_browser
     exit
     ;;
 esac

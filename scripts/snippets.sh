@@ -20,13 +20,8 @@ if [ "${1-}" != inside ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
   fi
   scripts/python-venv.sh snippets
-  folder=$deps/snippets
-  mkdir -p "$folder"
-  ln -sfn "$deps/snippets-venv" "$folder/venv"
-  if ! cmp -s tools/snippets/package-lock.json "$folder/package-lock.json" || [ ! -d "$folder/node_modules" ]; then
-    cp tools/snippets/package.json tools/snippets/package-lock.json "$folder/"
-    npm ci --silent --no-audit --no-fund --prefix "$folder"
-  fi
+  scripts/node-modules.sh snippets
+  ln -sfn "$deps/snippets-venv" "$deps/snippets/venv"
   exec "$padan" cluster -- scripts/snippets.sh inside
 fi
 # shellcheck source=scripts/site.sh

@@ -23,6 +23,8 @@ step "generated requests against the OpenAPI document"
 scripts/api-contract.sh
 step "the programs of docs/clients.md"
 scripts/snippets.sh
+step "clients of others: the Node SDK, generated clients, the Postman collection, a browser"
+scripts/clients.sh
 step "the demo"
 "$padan" demo --once --port 0 --admin-port 0
 step "done"
