@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx postgres-versions
 
 help: ## show this list of targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install what is missing (PostgreSQL, ONNX Runtime, the models) and build the program
 	@scripts/deps.sh
@@ -108,3 +108,6 @@ fmt: ## format the code
 
 sqlx: ## update .sqlx after a change of a query or a migration, with the program that was built last
 	@scripts/padan.sh cluster -- scripts/sqlx-prepare.sh
+
+postgres-versions: deps ## run migrations, queries and tests of the store on PostgreSQL 14 to 18; ARGS=VERSIONS for some
+	@scripts/postgres-versions.sh $(ARGS)

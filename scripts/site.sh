@@ -47,6 +47,12 @@ make_site() {
   PADAN_LOAD_PASSWORD=$(openssl rand -hex 16) PADAN_LOAD_API_KEY=$(openssl rand -hex 16)
   export PADAN_LOAD_PASSWORD PADAN_LOAD_API_KEY
   add_client load "$PADAN_LOAD_PASSWORD" "$PADAN_LOAD_API_KEY"
+  write_settings "$@"
+  "$padan" migrate --config "$work/padan.toml"
+}
+
+# write_settings REGISTRY_URL... : writes the settings of services that read the registry by these URLs.
+write_settings() {
   cat >"$work/padan.toml" <<TOML
 [log]
 format = "json"
@@ -61,7 +67,7 @@ client_long = { most = 0, window_seconds = 86400 }
 [registry]
 urls = [$(printf '"%s",' "$@")]
 [store]
-url = "$(url_of "$server" store)"
+url = "$(url_of "$PADAN_TEST_DATABASE_URL" store)"
 person_key = "$(openssl rand -hex 32)"
 template_keys = "$(openssl rand -hex 32)"
 audit_keys = "$(openssl rand -hex 32)"
@@ -70,7 +76,6 @@ audit_keys = "$(openssl rand -hex 32)"
 model_folder = "$deps/models"
 runtime_library = "$deps/onnxruntime/libonnxruntime.so"
 TOML
-  "$padan" migrate --config "$work/padan.toml"
 }
 
 # forget PROCESS: keeps the clean-up from killing a process that has ended, whose number may have been reused.

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use crate::{
     fault::{Fault, FaultKind},
     route::{MIXES_STATEMENTS, Route, is_shared, renames_statements},
+    server_version,
     session::Session,
 };
 
@@ -96,11 +97,19 @@ pub async fn connect_session(
     .await
 }
 
+fn check_version(connection: &PgConnection) -> Result<(), Fault> {
+    match server_version::refusal(connection.server_version_num()) {
+        Some(refusal) => Err(Fault::new(FaultKind::Refused, refusal)),
+        None => Ok(()),
+    }
+}
+
 /// Opens a connection, and finds out how its statements reach the server.
 async fn open(options: &PgConnectOptions, session: &Session) -> Result<(PgConnection, Route), Fault> {
     let fault = |error: sqlx::Error| Fault::of(&error);
     match session.for_own_process(options.clone()).connect().await {
         Ok(mut connection) => {
+            check_version(&connection)?;
             let observed = session.observe(&mut connection).await.map_err(fault)?;
             if observed.is_own && observed.unconfirmed.is_none() {
                 return Ok((connection, Route::Own));

@@ -27,6 +27,7 @@ mod options;
 mod pool;
 mod route;
 mod secret;
+mod server_version;
 mod session;
 
 pub use command::{Transactions, connect_session};

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::{
     fault::{Fault, FaultKind},
+    server_version,
     session::{Observed, Session},
 };
 
@@ -98,26 +99,36 @@ impl Router {
         connection: &mut PgConnection,
         confirmation: Option<&Confirmation>,
     ) -> sqlx::Result<()> {
-        let reason = if self.route() == Route::Own {
-            let observed = self.session.observe(connection).await?;
-            if observed.is_own && observed.unconfirmed.is_none() {
-                match confirmation {
-                    Some(confirmation) => confirmation(connection).await?.map(str::to_owned),
-                    None => None,
-                }
-            } else {
-                self.assume_pooler();
-                Some("a pooler in between drops start-up options".to_owned())
-            }
-        } else {
-            match confirmation {
-                Some(confirmation) => self.confirm_in_transaction(connection, confirmation).await?,
-                None => None,
-            }
+        let reason = match server_version::refusal(connection.server_version_num()) {
+            Some(refusal) => Some(refusal),
+            None => self.objection(connection, confirmation).await?,
         };
         let Some(reason) = reason else { return Ok(()) };
         self.rejection.send_replace(reason.clone());
         Err(sqlx::Error::Protocol(reason))
+    }
+
+    /// The reason to reject a new connection, if there is one.
+    async fn objection(
+        &self,
+        connection: &mut PgConnection,
+        confirmation: Option<&Confirmation>,
+    ) -> sqlx::Result<Option<String>> {
+        if self.route() != Route::Own {
+            return match confirmation {
+                Some(confirmation) => self.confirm_in_transaction(connection, confirmation).await,
+                None => Ok(None),
+            };
+        }
+        let observed = self.session.observe(connection).await?;
+        if !observed.is_own || observed.unconfirmed.is_some() {
+            self.assume_pooler();
+            return Ok(Some("a pooler in between drops start-up options".to_owned()));
+        }
+        match confirmation {
+            Some(confirmation) => Ok(confirmation(connection).await?.map(str::to_owned)),
+            None => Ok(None),
+        }
     }
 
     async fn confirm_in_transaction(
