@@ -33,6 +33,8 @@ mod photos;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod sdk_forms;
+#[cfg(test)]
 mod senders;
 #[cfg(test)]
 mod service;
