@@ -20,7 +20,7 @@ fi
 mode=$2
 modules=$deps/clients
 venv=$deps/clients-venv/bin
-# Nine ports from this one are used.
+# Six ports from this one are used.
 port=${PADAN_CLIENTS_PORT:-18770}
 
 # insert_person NIK STATUS : adds a person without a portrait to the registry.
