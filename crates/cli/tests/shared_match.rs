@@ -1,11 +1,12 @@
-//! The face match of a running service on 200 pairs of the rendered people beside the checkout. `make test-shared` runs
-//! it.
+//! The face match of a running service, on pairs of the rendered people and of the photos of LFW beside the checkout.
+//! `make test-shared` runs it.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot be set up has failed, and the panic names the line"
 )]
 
 use std::{
+    collections::HashMap,
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
@@ -15,11 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_domain::{Anchor, Calibration, Similarity};
 use reqwest::blocking::{Client, multipart::Form};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 const PAIRS: usize = 200;
+/// One in ten of the 3,200 listed pairs of LFW is compared.
+const LFW_STEP: usize = 10;
 
 /// `padan demo`, which ends when this is dropped.
 struct Demo {
@@ -59,11 +63,15 @@ impl Drop for Demo {
     }
 }
 
-#[test]
-fn the_service_finds_what_the_program_finds() {
+fn client() -> Client {
     // A client needs a cryptography provider even for plain HTTP.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap();
+    Client::builder().no_proxy().timeout(Duration::from_mins(1)).build().unwrap()
+}
+
+#[test]
+fn the_service_finds_what_the_program_finds() {
+    let client = client();
     let demo = Demo::start(&client);
     let pairs = pairs();
     assert_eq!(pairs.len(), PAIRS);
@@ -72,7 +80,8 @@ fn the_service_finds_what_the_program_finds() {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some([captured, stored]) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = by_service(&client, demo.port, captured, stored);
+                    let answer = by_service(&client, demo.port, captured, stored);
+                    let result = answer.result();
                     let found = by_program(captured, stored);
                     let hundredths = (found["shown_percentage"].as_f64().unwrap() * 100.0).round();
                     let place = format!("{} {}", captured.display(), stored.display());
@@ -102,7 +111,22 @@ fn pairs() -> Vec<[PathBuf; 2]> {
     genuine.iter().chain(impostor).map(|[one, other]| [one.to_path_buf(), other.to_path_buf()]).collect()
 }
 
-fn by_service(client: &Client, port: u16, captured: &Path, stored: &Path) -> Value {
+/// The reason code and the body of an answer.
+struct Answer {
+    code: String,
+    body: Value,
+}
+
+impl Answer {
+    /// The result of a comparison.
+    #[track_caller]
+    fn result(&self) -> &Value {
+        assert_eq!(self.body["status"], "success", "{}", self.body);
+        &self.body["result"]
+    }
+}
+
+fn by_service(client: &Client, port: u16, captured: &Path, stored: &Path) -> Answer {
     let form = Form::new().file("captured_image", captured).unwrap().file("stored_image", stored).unwrap();
     let answer = client
         .post(format!("http://127.0.0.1:{port}/face/v1/match"))
@@ -111,9 +135,93 @@ fn by_service(client: &Client, port: u16, captured: &Path, stored: &Path) -> Val
         .multipart(form)
         .send()
         .unwrap();
-    let body: Value = serde_json::from_str(&answer.text().unwrap()).unwrap();
-    assert_eq!(body["status"], "success", "{body}");
-    body["result"].clone()
+    let code = answer.headers()["reason-code"].to_str().unwrap().to_owned();
+    Answer { code, body: serde_json::from_str(&answer.text().unwrap()).unwrap() }
+}
+
+/// The pairs of LFW, half of them of the same person, as lines of a list.
+fn lfw_pairs(folder: &Path) -> Vec<String> {
+    let lines = |list: &str| -> Vec<_> {
+        let text = fs::read_to_string(folder.join(list)).unwrap();
+        text.lines().skip(1).step_by(LFW_STEP).map(str::to_owned).collect()
+    };
+    [lines("pairsDevTest.csv"), lines("pairsDevTrain.csv")].concat()
+}
+
+/// What `padan evaluate` finds in listed pairs: their cosines, and the photos that break a rule of the service.
+fn evaluation(folder: &Path, pairs: &[String]) -> Value {
+    let work = tempfile::tempdir().unwrap();
+    let (list, found) = (work.path().join("pairs.csv"), work.path().join("found.json"));
+    fs::write(&list, format!("path_a,path_b,same\n{}\n", pairs.join("\n"))).unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_padan"))
+        .args(["evaluate", "--gates", "--pairs"])
+        .arg(&list)
+        .arg("--root")
+        .arg(folder)
+        .arg("--json")
+        .arg(&found)
+        .current_dir(project())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    serde_json::from_str(&fs::read_to_string(found).unwrap()).unwrap()
+}
+
+fn calibration() -> Calibration {
+    let file = fs::read_to_string(project().join("models/sface.calibration.toml")).unwrap();
+    let file: toml::Table = file.parse().unwrap();
+    let number = |point: &toml::Value, key: &str| point[key].as_float().unwrap();
+    let anchor = |point| Anchor { cosine: number(point, "cosine"), percentage: number(point, "percentage") };
+    Calibration::new(file["point"].as_array().unwrap().iter().map(anchor).collect()).unwrap()
+}
+
+/// The code of an answer about a photo that breaks a rule.
+fn code_of_unusable(reason: &str, photo: &str) -> String {
+    match reason {
+        "NO_FACE" => format!("NO_FACE_{photo}_IMG"),
+        "SEVERAL_FACES" => format!("MANY_FACES_{photo}_IMG"),
+        other => other.to_owned(),
+    }
+}
+
+#[test]
+fn the_decisions_on_real_photos_are_those_of_the_evaluation() {
+    let client = client();
+    let folder = project().join("../shared/faces/lfw-dev");
+    let pairs = lfw_pairs(&folder);
+    let found = evaluation(&folder, &pairs);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let unusable: HashMap<_, _> = found["turned_away"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|photo| (text(&photo["path"]), text(&photo["reason"])))
+        .collect();
+    let scores = found["scores"].as_array().unwrap();
+    assert_eq!(scores.len(), pairs.len());
+    let (calibration, demo) = (calibration(), Demo::start(&client));
+    let mut counts = HashMap::<String, usize>::new();
+    for score in scores {
+        let [captured, stored] = ["path_a", "path_b"].map(|key| text(&score[key]));
+        let answer = by_service(&client, demo.port, &folder.join(&captured), &folder.join(&stored));
+        let place = format!("{captured} {stored}: {}", answer.body);
+        let refused = [(&captured, "CAPTURED"), (&stored, "STORED")]
+            .into_iter()
+            .find_map(|(photo, word)| unusable.get(photo).map(|reason| code_of_unusable(reason, word)));
+        let percentage = calibration.percentage(Similarity::from_cosine(score["cosine"].as_f64().unwrap()));
+        if refused.is_none() {
+            let hundredths = (percentage.shown() * 100.0).round();
+            assert_eq!(answer.result()["match_percentage"].as_f64(), Some(hundredths / 1e4), "{place}");
+        }
+        let decided = if percentage.passes() { "MATCH" } else { "NOT_MATCH" };
+        let expected = refused.unwrap_or_else(|| decided.to_owned());
+        assert_eq!(answer.code, expected, "{place}");
+        *counts.entry(answer.code).or_default() += 1;
+    }
+    println!("{} pairs of lfw-dev: {counts:?}", pairs.len());
+    assert!(counts["MATCH"] > 80 && counts["NOT_MATCH"] > 80, "{counts:?}");
 }
 
 fn by_program(captured: &Path, stored: &Path) -> Value {
