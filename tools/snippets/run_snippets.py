@@ -56,7 +56,7 @@ def run(folder, name, text):
 def wrong_codes():
     """Codes of the page that do not exist, and codes for a person (status 200 or 400) that it lacks."""
     codes = dict(re.findall(r'^    (\w+) => "(\w+)",', REASONS.read_text(), re.MULTILINE))
-    told = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE))
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", PAGE.read_text(), re.MULTILINE))
     source = STATUSES.read_text()
     for_people = set()
     for status in ("OK", "BAD_REQUEST"):
