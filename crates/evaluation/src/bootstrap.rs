@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Number of resamples for an interval.
-const REPLICATES: u64 = 1000;
+pub(crate) const REPLICATES: u64 = 1000;
 
 /// The persons to resample, with their photos.
 pub(crate) struct Bootstrap<'a> {
@@ -169,7 +169,7 @@ impl<'a> Bootstrap<'a> {
 }
 
 /// A rate with the exact interval of so many independent trials.
-fn exact(value: f64, units: u64) -> Rate {
+pub(crate) fn exact(value: f64, units: u64) -> Rate {
     let (low, high) = exact_interval::interval(value, units);
     Rate { value, low, high }
 }

@@ -1,11 +1,13 @@
 //! Compares every photo of one person with every photo of each other person.
 
-use std::collections::{HashMap, HashSet};
+mod rows;
 
-use ndarray::{Array2, ArrayView2, Axis, Slice};
+use std::collections::HashSet;
+
 use padan_domain::Embedding;
 use rayon::prelude::*;
 
+pub(crate) use self::rows::{BlockPair, Rows};
 use crate::labelled::Labelled;
 
 /// The cosines of all impostor pairs among some photos. Pairs share photos, so they are correlated.
@@ -35,37 +37,6 @@ const STEP: f64 = 1e-4;
 const STEPS: usize = 20_001;
 /// The maximum number of pairs in the tail. They need 24 MB.
 const MAX_TAIL: u64 = 2_000_000;
-/// Photos in a block. Two blocks and their cosines fit into the cache of a processor.
-const BLOCK: usize = 512;
-
-/// The photos to compare: one row of `vectors` for each.
-struct Rows {
-    photos: Vec<u32>,
-    labels: Vec<Label>,
-    vectors: Array2<f32>,
-}
-
-/// The person and the source of a photo.
-#[derive(Clone, Copy)]
-struct Label {
-    identity: usize,
-    source: usize,
-}
-
-impl Label {
-    /// Whether two photos are an impostor pair, apart from exclusions.
-    fn is_impostor_of(self, other: Self) -> bool {
-        self.identity != other.identity && self.source == other.source
-    }
-}
-
-/// Two blocks of rows, each given by its first row.
-#[derive(Clone, Copy)]
-struct BlockPair {
-    first: usize,
-    second: usize,
-}
-
 impl CrossPairs {
     /// Compares all photos of the same source that have an embedding and whose index satisfies `is_included`.
     pub fn compute(
@@ -74,11 +45,15 @@ impl CrossPairs {
         is_included: impl Fn(usize) -> bool,
     ) -> Self {
         let rows = Rows::new(labelled, embeddings, is_included);
+        Self::of_rows(&rows, rows.excluded(labelled))
+    }
+
+    /// Compares all rows that are impostors of each other, except some pairs.
+    pub(crate) fn of_rows(rows: &Rows, excluded: Vec<(usize, usize)>) -> Self {
         let blocks = rows.blocks();
         let mut counted = (blocks.par_iter())
             .map(|blocks| rows.count(*blocks))
             .reduce(CosineCounts::empty, CosineCounts::merge);
-        let excluded = rows.excluded(labelled);
         for (a, b) in &excluded {
             counted.remove(rows.cosine(*a, *b));
         }
@@ -116,6 +91,12 @@ impl CrossPairs {
         &self.tail
     }
 
+    /// Whether the tail has every pair that reaches a cosine.
+    pub(crate) fn tail_reaches(&self, cosine: f64) -> bool {
+        self.tail.len() as u64 == self.total
+            || self.tail.last().is_some_and(|last| f64::from(last.cosine) <= cosine)
+    }
+
     /// The number of pairs that reach a cosine.
     pub fn reaching(&self, cosine: f64) -> u64 {
         if self.tail.last().is_some_and(|last| f64::from(last.cosine) <= cosine) {
@@ -141,23 +122,27 @@ impl CrossPairs {
         if allowed < 3.0 - 1e-9 {
             return None;
         }
-        let max_pairs = (allowed + 1e-9).floor() as usize;
+        Some(self.cosine_of((allowed + 1e-9).floor() as usize))
+    }
+
+    /// The lowest threshold that at most this number of pairs reaches.
+    pub(crate) fn cosine_of(&self, max_pairs: usize) -> f64 {
         if let Some(first_excess) = self.tail.get(max_pairs) {
             // Pairs with the same cosine stay on the same side, below the threshold.
             let above = self.tail.partition_point(|pair| pair.cosine > first_excess.cosine);
             let excluded = f64::from(first_excess.cosine);
             let last = above.checked_sub(1).map(|last| f64::from(self.tail[last].cosine));
-            return Some(last.map_or(excluded.next_up(), |last| f64::midpoint(last, excluded)));
+            return last.map_or(excluded.next_up(), |last| f64::midpoint(last, excluded));
         }
         let mut above = 0;
         for (step, count) in self.histogram.iter().enumerate().rev() {
             if above + count > max_pairs as u64 {
                 let share = (max_pairs as u64 - above) as f64 / *count as f64;
-                return Some((step as f64 + 1.0 - share) * STEP - 1.0);
+                return (step as f64 + 1.0 - share) * STEP - 1.0;
             }
             above += count;
         }
-        Some(-1.0)
+        -1.0
     }
 
     /// A histogram for a plot: the pairs in each of `bins` equal bins from `from` to `to`.
@@ -179,54 +164,6 @@ fn step_of(cosine: f64) -> usize {
 }
 
 impl Rows {
-    fn new(
-        labelled: &Labelled,
-        embeddings: &[Option<&Embedding>],
-        is_included: impl Fn(usize) -> bool,
-    ) -> Self {
-        let included = (embeddings.iter().enumerate()).filter_map(|(at, embedding)| {
-            embedding.filter(|_| is_included(at)).map(|embedding| (at, embedding))
-        });
-        let (mut photos, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        let mut length = 0;
-        for (at, embedding) in included {
-            let photo = &labelled.photos[at];
-            photos.push(at as u32);
-            labels.push(Label { identity: photo.identity, source: photo.source });
-            length = embedding.as_slice().len();
-            values.extend_from_slice(embedding.as_slice());
-        }
-        let vectors = Array2::from_shape_vec((photos.len(), length), values).unwrap_or_default();
-        Self { photos, labels, vectors }
-    }
-
-    /// All pairs of blocks.
-    fn blocks(&self) -> Vec<BlockPair> {
-        let starts = || (0..self.photos.len()).step_by(BLOCK);
-        let from = |first: usize| {
-            starts().filter(move |second| *second >= first).map(move |second| BlockPair { first, second })
-        };
-        starts().flat_map(from).collect()
-    }
-
-    /// Calls `visitor` with both rows and the cosine of every impostor pair of two blocks.
-    fn visit(&self, blocks: BlockPair, mut visitor: impl FnMut(usize, usize, f32)) {
-        let rows = |from: usize| -> ArrayView2<'_, f32> {
-            self.vectors.slice_axis(Axis(0), Slice::from(from..(from + BLOCK).min(self.photos.len())))
-        };
-        let cosines = rows(blocks.first).dot(&rows(blocks.second).t());
-        for (i, line) in cosines.outer_iter().enumerate() {
-            let a = blocks.first + i;
-            let label = self.labels[a];
-            for (j, cosine) in line.iter().enumerate() {
-                let b = blocks.second + j;
-                if b > a && label.is_impostor_of(self.labels[b]) {
-                    visitor(a, b, *cosine);
-                }
-            }
-        }
-    }
-
     fn count(&self, blocks: BlockPair) -> CosineCounts {
         let mut counted = CosineCounts::empty();
         self.visit(blocks, |_, _, cosine| counted.add(cosine));
@@ -241,23 +178,6 @@ impl Rows {
             }
         });
         found
-    }
-
-    /// The excluded pairs, as rows.
-    fn excluded(&self, labelled: &Labelled) -> Vec<(usize, usize)> {
-        let rows: HashMap<&str, usize> = (self.photos.iter().enumerate())
-            .map(|(row, at)| (&*labelled.photos[*at as usize].name, row))
-            .collect();
-        let pairs: HashSet<_> = (labelled.exclusions.entries.iter())
-            .filter_map(|entry| Some((*rows.get(entry.path.as_str())?, *rows.get(entry.with.as_deref()?)?)))
-            .map(|(a, b)| (a.min(b), a.max(b)))
-            .filter(|(a, b)| self.labels[*a].is_impostor_of(self.labels[*b]))
-            .collect();
-        pairs.into_iter().collect()
-    }
-
-    fn cosine(&self, a: usize, b: usize) -> f32 {
-        self.vectors.row(a).dot(&self.vectors.row(b))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Measures a face engine on labelled photos: makes error rates, the calibration of percentages and a report.
 //!
 //! Start at [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
-//! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page.
+//! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page. [`PeopleSurvey`] makes a
+//! calibration from one template of each of many people, without labels.
 //!
 //! **Architecture Invariant:** this crate uses no database, no HTTP and no service: photos come from files, and results
 //! are written to files.
@@ -13,6 +14,7 @@
 
 mod bootstrap;
 mod calibrate;
+mod calibrate_people;
 mod cross_pairs;
 mod csv_list;
 mod evaluate;
@@ -25,13 +27,18 @@ mod labelled;
 mod listing;
 mod measured;
 mod metrics;
+mod people_pairs;
 mod photo_files;
+mod population;
 mod report;
+mod same_person;
+mod scale;
 mod scored_pair;
 mod skipped;
 mod verdict;
 
-pub use calibrate::{CalibrationError, calibrate};
+pub use calibrate::calibrate;
+pub use calibrate_people::{Draw, PeopleSurvey};
 pub use cross_pairs::{CrossPairs, TailPair};
 pub use csv_list::{CsvList, CsvRow};
 pub use evaluate::evaluate;
@@ -44,6 +51,9 @@ pub use label_error::LabelError;
 pub use labelled::{CopiedPhoto, Labelled, LabelledPair, LabelledPhoto};
 pub use measured::{FaceFound, Measured, MeasurementFailed, Outcome, measure};
 pub use metrics::Accuracy;
+pub use population::{InvalidPopulation, PeopleGroup, Population};
 pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};
+pub use same_person::SamePerson;
+pub use scale::CalibrationError;
 pub use scored_pair::ScoredPair;
 pub use skipped::{SkipReason, SkippedFile};

@@ -22,6 +22,9 @@ pub struct CalibrationFile {
     pub impostor_pairs: u64,
     /// The pass mark, with the two cosines that it is chosen from.
     pub pass_mark: PassMark,
+    /// The people of the site whose templates were compared; `None` when it was made from labelled photos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<CalibrationPeople>,
     /// The error rates at 60, 75 and 90 %.
     #[serde(rename = "mark")]
     pub marks: Vec<CalibrationMark>,
@@ -47,6 +50,29 @@ pub struct PassMark {
     /// The highest of the groups' cosines that 1 in 1,000 impostor pairs reach; `None` when no group is large enough.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group_at_1_in_1000: Option<f64>,
+}
+
+/// People of a site who were drawn at random, with one template each. Templates of two people are an impostor pair.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibrationPeople {
+    /// What was compared, such as `portraits with portraits`.
+    pub compared: String,
+    /// How many people were drawn.
+    pub drawn: usize,
+    /// The seed of the draw.
+    pub seed: u64,
+    /// How many of them were left out because they have the face of another one: one of each such people stays.
+    pub left_out: usize,
+    /// Pairs that are not of strangers: people with two NIKs, photos under two NIKs, twins.
+    pub pairs_told_apart: usize,
+    /// The cosine from which on pairs were told apart; `None` when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub break_cosine: Option<f64>,
+    /// The expected number of strangers among the pairs that were told apart.
+    pub expected_strangers: f64,
+    /// The calibration whose anchor of 100 % was kept. There were no genuine pairs, so false non-match rates are not known.
+    pub anchor_of_100_from: String,
 }
 
 /// A rate with its 95 % confidence interval, from a bootstrap over persons.
@@ -77,8 +103,9 @@ pub struct CalibrationMark {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst_group: Option<GroupRate>,
     /// The false non-match rate: the share of genuine pairs that do not reach the cosine, including
-    /// pairs with a photo without a face.
-    pub fnmr: Rate,
+    /// pairs with a photo without a face. `None` without genuine pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr: Option<Rate>,
 }
 
 /// The false match rate of a group.
@@ -141,8 +168,13 @@ pub struct CalibrationPoint {
     pub cosine: f64,
     /// The share of impostor pairs that reach it.
     pub fmr: f64,
-    /// The share of genuine pairs that do not reach it.
-    pub fnmr: f64,
+    /// Of an anchor that a false match rate defines: the 95 % confidence interval of that rate, from a bootstrap over
+    /// persons. Only where people of a site were compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fmr_interval: Option<[f64; 2]>,
+    /// The share of genuine pairs that do not reach it; `None` without genuine pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr: Option<f64>,
     /// Whether the false match rate is beyond the data and is extrapolated linearly in its logarithm.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub extrapolated: bool,
@@ -184,7 +216,9 @@ impl CalibrationFile {
         }
         file.scale().map_err(|error| invalid(error.to_string()))?;
         let out_of_range = (file.points.iter())
-            .flat_map(|point| [point.fmr, point.fnmr])
+            .flat_map(|point| {
+                [point.fmr].into_iter().chain(point.fnmr).chain(point.fmr_interval.into_iter().flatten())
+            })
             .find(|rate| !(0.0..=1.0).contains(rate));
         if let Some(rate) = out_of_range {
             return Err(invalid(format!("expected every rate in 0 to 1, found {rate}")));

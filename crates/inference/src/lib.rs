@@ -66,8 +66,8 @@ mod workers;
 pub use align::AlignedFace;
 pub use analysis::{Analysis, Face, Timings};
 pub use calibration_file::{
-    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPoint, CalibrationSource, GroupRate,
-    PassMark, Rate,
+    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
+    CalibrationSource, GroupRate, PassMark, Rate,
 };
 pub use caller::Caller;
 pub use catalogue::{Catalogue, ModelFile};

@@ -29,6 +29,8 @@ pub enum AdminAct {
     AuditPruned,
     /// `padan person forget`.
     PersonForgotten,
+    /// `padan calibrate --from-store`.
+    PeopleCompared,
     /// `padan migrate`.
     StoreMigrated,
 }
@@ -51,6 +53,7 @@ impl AdminAct {
             Self::AuditExported => "AUDIT_EXPORTED",
             Self::AuditPruned => "AUDIT_PRUNED",
             Self::PersonForgotten => "PERSON_FORGOTTEN",
+            Self::PeopleCompared => "PEOPLE_COMPARED",
             Self::StoreMigrated => "STORE_MIGRATED",
         }
     }
@@ -72,6 +75,7 @@ impl AdminAct {
             Self::AuditExported => "audit export",
             Self::AuditPruned => "audit prune",
             Self::PersonForgotten => "person forget",
+            Self::PeopleCompared => "calibrate --from-store",
             Self::StoreMigrated => "migrate",
         }
     }

@@ -81,6 +81,7 @@ mod template_batch;
 mod template_copy;
 mod template_figures;
 mod template_keys;
+mod template_sample;
 mod trial_history;
 
 pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
@@ -117,4 +118,5 @@ pub use template_batch::TemplateSummary;
 pub use template_copy::TemplateCopy;
 pub use template_figures::TemplateCount;
 pub use template_keys::TemplateKeys;
+pub use template_sample::{LeftOut, PersonHash, TemplateSample};
 pub use trial_history::{ClientFailures, EventWindow, TrialHistory, TrialQuery};

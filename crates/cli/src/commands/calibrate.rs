@@ -4,9 +4,11 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use padan_domain::Clock;
 use padan_evaluation::{calibrate, evaluate};
+use padan_inference::CalibrationFile;
 
 use crate::{
     commands::{
+        calibrate_from_store::{FromStoreArguments, calibrate_from_store, write_calibration},
         calibration_show,
         evaluate::{made_now, write_report},
         labelled_photos::LabelledPhotosArguments,
@@ -14,12 +16,14 @@ use crate::{
     telemetry,
 };
 
-/// Compute the calibration of a model set from labelled photos
+/// Compute the calibration of a model set from labelled photos or from the people in the store
 ///
 /// A calibration maps similarities to percentages. It needs at least 100,000 pairs of photos of different persons (450
-/// photos of different people suffice) and 100 pairs of photos of the same person. Put the file into the model folder,
-/// where it overrides the built-in calibration.
+/// photos of different people suffice) and, of labelled photos, 100 pairs of photos of the same person. From the store,
+/// without such pairs, 100 % stays where it is. Put the file into the model folder, where it overrides the built-in
+/// calibration.
 #[derive(Debug, Args)]
+#[command(mut_arg("identities", |argument| argument.required_unless_present_any(["pairs", "from_store"])))]
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     photos: LabelledPhotosArguments,
@@ -29,22 +33,24 @@ pub(crate) struct CalibrateArguments {
     /// Write report.html and its pictures into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    from_store: FromStoreArguments,
 }
 
 /// Computes, writes and prints the calibration.
 pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
     telemetry::start_quietly();
+    if arguments.from_store.from_store {
+        let settings = arguments.photos.settings()?;
+        let calibration =
+            calibrate_from_store(&arguments.from_store, arguments.photos.model_set(), settings)?;
+        arguments.write(&calibration)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let photos = arguments.photos.measure()?;
     let calibration_file =
         calibrate(&photos.labelled, &photos.measured, &photos.set, Clock::System.today_in_jakarta())?;
-    let default_file = || PathBuf::from(format!("{}.calibration.toml", photos.set.name()));
-    let file = arguments.write.clone().unwrap_or_else(default_file);
-    let unfinished = file.with_extension("toml.new");
-    fs::write(&unfinished, calibration_file.to_toml()?)
-        .with_context(|| format!("cannot write {}", unfinished.display()))?;
-    fs::rename(&unfinished, &file).with_context(|| format!("cannot write {}", file.display()))?;
-    calibration_show::print(&mut std::io::stdout().lock(), &calibration_file)?;
-    eprintln!("The calibration was written to {}.", file.display());
+    arguments.write(&calibration_file)?;
     if let Some(folder) = &arguments.out {
         fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let calibration = calibration_file.calibration()?;
@@ -59,4 +65,16 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl CalibrateArguments {
+    /// Writes and prints the calibration.
+    fn write(&self, calibration: &CalibrationFile) -> Result<()> {
+        let default_file = || PathBuf::from(format!("{}.calibration.toml", calibration.set));
+        let file = self.write.clone().unwrap_or_else(default_file);
+        write_calibration(&file, calibration)?;
+        calibration_show::print(&mut std::io::stdout().lock(), calibration)?;
+        eprintln!("The calibration was written to {}.", file.display());
+        Ok(())
+    }
 }

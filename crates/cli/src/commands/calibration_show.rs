@@ -5,7 +5,7 @@ use std::{
 
 use anyhow::Result;
 use clap::Args;
-use padan_inference::{CalibrationFile, Catalogue};
+use padan_inference::{CalibrationFile, CalibrationPeople, Catalogue};
 
 use crate::settings::SettingsArguments;
 
@@ -41,12 +41,13 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
     for point in &calibration_file.points {
         let beyond = if point.extrapolated { "*" } else { " " };
         let anchor = point.anchor.as_deref().unwrap_or_default();
+        let fnmr = point.fnmr.map_or("-".to_owned(), |fnmr| format!("{:.3}", fnmr * 100.0));
+        let interval = point.fmr_interval.map_or(String::new(), |[low, high]| {
+            format!(" (at this cosine, 95 % interval {low:.2e} to {high:.2e})")
+        });
         let line = format!(
-            "  {:<10}  {:.4}   {:.2e}{beyond}   {:<8.3}  {anchor}",
-            point.percentage,
-            point.cosine,
-            point.fmr,
-            point.fnmr * 100.0
+            "  {:<10}  {:.4}   {:.2e}{beyond}   {fnmr:<8}  {anchor}{interval}",
+            point.percentage, point.cosine, point.fmr,
         );
         writeln!(out, "{}", line.trim_end())?;
     }
@@ -58,16 +59,14 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
                 worst.name, worst.fmr.value, worst.fmr.low, worst.fmr.high
             )
         });
+        let fnmr = mark.fnmr.as_ref().map_or("FNMR not known".to_owned(), |fnmr| {
+            let [value, low, high] = [fnmr.value, fnmr.low, fnmr.high].map(|rate| rate * 100.0);
+            format!("FNMR {value:.3} % ({low:.3} to {high:.3})")
+        });
         writeln!(
             out,
-            "  {} %: FMR {:.2e} ({:.2e} to {:.2e}){worst}; FNMR {:.3} % ({:.3} to {:.3})",
-            mark.percentage,
-            mark.fmr.value,
-            mark.fmr.low,
-            mark.fmr.high,
-            mark.fnmr.value * 100.0,
-            mark.fnmr.low * 100.0,
-            mark.fnmr.high * 100.0
+            "  {} %: FMR {:.2e} ({:.2e} to {:.2e}){worst}; {fnmr}",
+            mark.percentage, mark.fmr.value, mark.fmr.low, mark.fmr.high,
         )?;
     }
     writeln!(out)?;
@@ -97,5 +96,24 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
             source.impostor_pairs
         )?;
     }
+    match &calibration_file.people {
+        Some(people) => print_people(out, people),
+        None => Ok(()),
+    }
+}
+
+/// Prints how people of the site were drawn, and what the calibration cannot say.
+fn print_people(out: &mut impl Write, people: &CalibrationPeople) -> Result<()> {
+    writeln!(
+        out,
+        "\n  Compared: {}. {} people were drawn (seed {}) and {} left out: {} pairs are of one person, of one photo or of \
+         twins.",
+        people.compared, people.drawn, people.seed, people.left_out, people.pairs_told_apart
+    )?;
+    writeln!(
+        out,
+        "  Without pairs of one person, FNMR is not known, and 100 % stays where calibration {} has it.",
+        people.anchor_of_100_from
+    )?;
     Ok(())
 }

@@ -163,11 +163,11 @@ async fn measure_lag(registry: Registry) {
 
 /// Refuses a role of the service, which may look single people up. Otherwise the first statement would be retried as in an
 /// outage. A replica that does not answer may still come back.
-async fn refuse_without_view(registry: &Registry) -> Result<()> {
+pub(super) async fn refuse_without_view(registry: &Registry) -> Result<()> {
     let rights = registry.lookup_rights().await;
     if !rights.is_empty() && rights.iter().all(|rights| rights.is_some_and(|rights| !rights.view)) {
         bail!(
-            "the user of registry.urls may not read padan.citizen, which enrolment needs: use the role padan_enroller \
+            "the user of registry.urls may not read padan.citizen, which this command needs: use the role padan_enroller \
              (deploy/registry/reader.sql)"
         );
     }

@@ -65,6 +65,16 @@ pub(crate) struct LabelledPhotos {
 }
 
 impl LabelledPhotosArguments {
+    /// The settings of the program.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        self.settings.settings()
+    }
+
+    /// The model set, if one is named.
+    pub(crate) fn model_set(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// Reads the labels and embeds every photo, with a progress bar on a terminal.
     pub(crate) fn measure(&self) -> Result<LabelledPhotos> {
         let mut settings = self.settings.settings()?;

@@ -29,6 +29,8 @@ mod outages;
 #[cfg(test)]
 mod passive_liveness;
 #[cfg(test)]
+mod people;
+#[cfg(test)]
 mod photos;
 #[cfg(test)]
 mod proxies;

@@ -41,6 +41,8 @@ mod rotation;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod template_sample;
+#[cfg(test)]
 mod templates;
 #[cfg(test)]
 mod trials;
