@@ -9,12 +9,8 @@ use padan_verification::{AdmissionError, Caller, Clients, Presented, Verifier};
 use self::call::IdentifiedCall;
 pub use self::call::{AdmittedCall, Answer};
 use crate::{
-    credentials::PresentedCredentials,
-    in_flight::{InFlight, LimitReached},
-    peer_certificate::PeerCertificate,
-    refusal::Refusal,
-    verification::Verification,
-    visit::{OwnLoad, Visit},
+    credentials::PresentedCredentials, in_flight::InFlight, peer_certificate::PeerCertificate,
+    refusal::Refusal, verification::Verification, visit::Visit,
 };
 
 /// Admits calls: credentials and rate first, then the client's share of the requests in flight, then its quota.
@@ -58,12 +54,7 @@ impl Admission {
         let mut call = IdentifiedCall::<V>::new(visit, Arc::clone(&self.verifier), caller.name.clone());
         let permit = match self.in_flight.acquire(&caller.name) {
             Ok(permit) => permit,
-            Err(limit) => {
-                call.visit().update(|record| {
-                    record.own_load = (limit == LimitReached::PerClient).then_some(OwnLoad::Share);
-                });
-                return Err(call.answer(Err(Refusal::new(ReasonCode::Overloaded))).await);
-            }
+            Err(limit) => return Err(call.answer(Err(Refusal::overloaded(limit))).await),
         };
         match self.clients.count(&caller).await {
             Ok(quota) => call.set_quota(quota),

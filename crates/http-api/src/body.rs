@@ -18,7 +18,7 @@ use actix_web::{
     web::Bytes,
 };
 use futures_util::StreamExt as _;
-use padan_domain::ReasonCode;
+use padan_domain::{ClientName, ReasonCode};
 use tokio::time::Instant;
 
 use crate::{
@@ -71,6 +71,13 @@ impl Body {
     /// Counts the body against the memory that all bodies share.
     pub(crate) fn share_memory(&self, memory: &BodyMemory) {
         self.memory.replace(Some(memory.clone()));
+    }
+
+    /// Charges the memory to the client whose request this is.
+    pub(crate) fn charge_to(&self, client: &ClientName) {
+        if let Some(memory) = self.memory.borrow_mut().as_mut() {
+            *memory = memory.charged_to(client);
+        }
     }
 
     /// Tells the connection when the body waits for bytes.
@@ -180,9 +187,9 @@ impl Body {
 ///
 /// # Errors
 ///
-/// 429 when all bodies together need too much memory.
+/// 429 when all bodies together, or those of the client, need too much memory.
 pub(crate) fn reserve(memory: &mut HeldMemory, bytes: usize) -> Result<(), Refusal> {
-    memory.grow_to(bytes).then_some(()).ok_or_else(|| Refusal::new(ReasonCode::Overloaded))
+    memory.grow_to(bytes).map_err(Refusal::overloaded)
 }
 
 /// Whether the server would read the body until the connection ends, as it does for CONNECT and WebSocket.

@@ -205,15 +205,23 @@ impl Config {
 
     /// Requests in flight that one client may have.
     pub(crate) fn max_in_flight_per_client(&self) -> usize {
-        // Small and positive: rounding down is intended.
-        #[expect(
-            clippy::cast_precision_loss,
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a share of a number that memory limits"
-        )]
-        let most = (self.max_in_flight.get() as f64 * self.client_share).round() as usize;
-        most.max(1)
+        self.share_of(self.max_in_flight.get()).max(1)
+    }
+
+    /// The bytes of bodies that one client may have in memory, enough for one body at least.
+    pub(crate) fn max_body_memory_per_client(&self) -> usize {
+        self.share_of(self.body_memory_bytes.get()).max(self.body_limit_bytes.get())
+    }
+
+    /// What one client may have of a total.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a positive number that memory limits"
+    )]
+    fn share_of(&self, total: usize) -> usize {
+        (total as f64 * self.client_share).round() as usize
     }
 
     pub(crate) fn public(&self) -> SocketAddr {

@@ -43,7 +43,11 @@ impl Limits {
                 metrics,
             ),
             in_flight: InFlight::new(most, config.max_in_flight_per_client(), metrics.admitted().clone()),
-            memory: BodyMemory::new(bytes, metrics.set_body_bytes_limit(bytes)),
+            memory: BodyMemory::new(
+                bytes,
+                config.max_body_memory_per_client(),
+                metrics.set_body_bytes_limit(bytes),
+            ),
             saturation: Saturation::new(config.saturated_seconds.get()),
             per_request: Arc::new(RwLock::new(RequestLimits::of(config))),
             metrics: Arc::clone(metrics),
@@ -56,7 +60,7 @@ impl Limits {
         self.connections
             .set_limits(config.connections_per_address, Duration::from_secs(config.saturated_seconds.get()));
         self.in_flight.set_limits(most, config.max_in_flight_per_client());
-        self.memory.set_limit(bytes);
+        self.memory.set_limits(bytes, config.max_body_memory_per_client());
         self.saturation.set_threshold(config.saturated_seconds.get());
         *self.per_request.write().unwrap_or_else(PoisonError::into_inner) = RequestLimits::of(config);
         self.metrics.set_in_flight_limit(most);
@@ -76,7 +80,7 @@ impl Limits {
         Self {
             connections: Connections::new(100, 0, Duration::ZERO, metrics),
             in_flight: InFlight::new(1, 1, metrics.admitted().clone()),
-            memory: BodyMemory::new(memory_bytes, metrics.set_body_bytes_limit(memory_bytes)),
+            memory: BodyMemory::new(memory_bytes, memory_bytes, metrics.set_body_bytes_limit(memory_bytes)),
             saturation: Saturation::new(10),
             per_request: Arc::new(RwLock::new(RequestLimits { bodies, proxies: TrustedProxies::default() })),
             metrics: Arc::clone(metrics),

@@ -12,6 +12,7 @@ use padan_verification::{AdmissionError, VerificationError};
 
 use crate::{
     answer::{ErrorBody, Report, respond_with_cause},
+    in_flight::LimitReached,
     multipart::MalformedMultipart,
     status::status_of,
 };
@@ -26,6 +27,7 @@ pub struct Refusal {
     cause: Option<String>,
     is_after_look_up: bool,
     turn: Option<Duration>,
+    is_for_share: bool,
 }
 
 /// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
@@ -43,6 +45,7 @@ impl Refusal {
             cause: None,
             is_after_look_up: false,
             turn: None,
+            is_for_share: false,
         }
     }
 
@@ -93,6 +96,11 @@ impl Refusal {
         Self { cause: Some(cause), ..Self::new(ReasonCode::Internal) }
     }
 
+    /// The service, or the client's share of it, is full.
+    pub(crate) fn overloaded(limit: LimitReached) -> Self {
+        Self { is_for_share: limit == LimitReached::PerClient, ..Self::new(ReasonCode::Overloaded) }
+    }
+
     /// The service's own database cannot answer; the cause goes to the log.
     pub(crate) fn store_unavailable(cause: String) -> Self {
         Self { cause: Some(cause), ..Self::new(ReasonCode::StoreUnavailable) }
@@ -111,6 +119,11 @@ impl Refusal {
     /// Whether the refusal depends on what the registry has about a person, so that it must be recorded.
     pub(crate) fn is_after_look_up(&self) -> bool {
         self.is_after_look_up
+    }
+
+    /// Whether the client's own requests take all that one client may have.
+    pub(crate) fn is_for_share(&self) -> bool {
+        self.is_for_share
     }
 
     /// How long the request waited for a turn that did not come.

@@ -314,6 +314,42 @@ fn a_client_with_slow_bodies_does_not_use_up_the_share_of_others() {
 }
 
 #[test]
+fn a_client_that_announces_large_bodies_does_not_use_up_the_memory_of_others() {
+    let service = TestService::with(
+        "[http]\nbody_limit_bytes = 1000000\nbody_memory_bytes = 4000000\nclient_share = 0.5\nsaturated_seconds = 1\n",
+    );
+    let added = service.command(&["client", "add", "telco", "--json"]);
+    let telco: serde_json::Value = serde_json::from_slice(&added.stdout).unwrap();
+    let headers = format!("{CREDENTIALS}{FORM_TYPE}Content-Length: 1000000\r\n");
+    let open = || {
+        let mut slow = service.connect();
+        slow.write_all(head(PATH, &headers).as_bytes()).unwrap();
+        slow
+    };
+    let held = [open(), open()];
+    std::thread::sleep(Duration::from_millis(300));
+    let began = Instant::now();
+    // Longer than the service may be full before it says so.
+    while began.elapsed() < Duration::from_secs(3) {
+        assert_answer(&read_answer(&mut open()), 429, "OVERLOADED");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let other = ["username", "password", "api_key"].map(|key| telco[key].as_str().unwrap());
+    let answer = service
+        .request("POST", PATH, other)
+        .multipart(crate::service::text_fields(&[("nik", BUDI)]))
+        .send()
+        .unwrap();
+    assert_eq!(answer.status(), 200, "others are admitted");
+    assert_eq!(
+        service.get_from_operators("/readyz").0,
+        200,
+        "the share of one client does not saturate the service"
+    );
+    drop(held);
+}
+
+#[test]
 fn requests_in_flight_are_answered_before_the_shutdown() {
     let mut service = TestService::start();
     let mut connection = service.connect();

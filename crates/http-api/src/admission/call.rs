@@ -80,6 +80,7 @@ pub struct Answer(HttpResponse);
 
 impl<V: Verification> AdmittedCall<V> {
     pub(super) fn new(call: IdentifiedCall<V>, caller: Caller, permit: InFlightPermit) -> Self {
+        call.visit.body().charge_to(&caller.name);
         Self { call, caller, _permit: permit }
     }
 
@@ -126,10 +127,6 @@ impl<V: Verification> IdentifiedCall<V> {
         }
     }
 
-    pub(super) fn visit(&self) -> &Visit {
-        &self.visit
-    }
-
     /// Sets the quota that the answer's `RateLimit` headers describe.
     pub(super) fn set_quota(&mut self, quota: Option<QuotaState>) {
         self.quota = quota;
@@ -153,6 +150,9 @@ impl<V: Verification> IdentifiedCall<V> {
             }
             Err(refusal) => {
                 let is_audited = is_audited(&refusal);
+                if refusal.is_for_share() {
+                    self.visit.update(|record| record.own_load = Some(OwnLoad::Share));
+                }
                 if let Some(waited) = refusal.turn() {
                     self.visit.update(|record| {
                         record.steps = vec![(StepTimings::TURN, waited)];

@@ -107,7 +107,7 @@ thread_local! {
 fn read(content_type: &[u8], content_encoding: &[u8], body: Bytes) {
     let Some((request, payload)) = request(content_type, content_encoding, body) else { return };
     let Ok(shown) = IntGauge::new("held", "bytes") else { return };
-    let memory = BodyMemory::new(MEMORY, shown.clone());
+    let memory = BodyMemory::new(MEMORY, MEMORY, shown.clone());
     let body = Body::new(payload, request.head(), LIMITS);
     body.share_memory(&memory);
     let read = RUNTIME

@@ -116,7 +116,7 @@ fn a_long_text_is_refused_in_its_turn() {
 #[test]
 fn decoded_photos_and_escaped_strings_count_as_memory() {
     let shown = IntGauge::new("shown", "reserved bytes").unwrap();
-    let memory = BodyMemory::new(1 << 20, shown.clone());
+    let memory = BodyMemory::new(1 << 20, 1 << 20, shown.clone());
     let read = |body: &str| fields(body.as_bytes(), NAMES, &|| memory.reservation());
     let photo = vec![7; 3000];
     let plain = format!(r#"{{"photo":"{}"}}"#, STANDARD.encode(&photo));
@@ -124,14 +124,14 @@ fn decoded_photos_and_escaped_strings_count_as_memory() {
     assert!((3000..4000).contains(&shown.get()), "{}", shown.get());
     drop(kept);
     assert_eq!(shown.get(), 0);
-    memory.set_limit(8500);
+    memory.set_limits(8500, 8500);
     assert!(read(&plain).is_ok(), "4000 characters take 8000 bytes while they are decoded");
     // The same photo, with a string that the parser must copy.
     assert_eq!(
         read(&plain.replace("\"}", "\",\"x\":\"\\n\"}")).err().unwrap().to_string(),
         "Too many requests"
     );
-    memory.set_limit(7500);
+    memory.set_limits(7500, 7500);
     assert_eq!(read(&plain).err().unwrap().to_string(), "Too many requests");
     assert_eq!(shown.get(), 0);
 }
