@@ -15,6 +15,9 @@ shift
 
 registry=$(url_of "$PADAN_TEST_DATABASE_URL" registry)
 make_site "$registry"
+PADAN_OTHER_PASSWORD=$(openssl rand -hex 16) PADAN_OTHER_API_KEY=$(openssl rand -hex 16)
+export PADAN_OTHER_PASSWORD PADAN_OTHER_API_KEY
+add_client other "$PADAN_OTHER_PASSWORD" "$PADAN_OTHER_API_KEY"
 # The limits of guesses are those of a real site.
 sed -i '/^\[verification/,/^\[registry/{/^\[registry/!d}' "$work/padan.toml"
 psql --quiet --set ON_ERROR_STOP=1 "$registry" --command \

@@ -10,13 +10,15 @@ import time
 
 import administration
 import connections
+import forms
 import guesses
 import program
 import remains
 import trail
 
 ATTACKS = [
-    *remains.ATTACKS, *connections.ATTACKS, *guesses.ATTACKS, *program.ATTACKS, *administration.ATTACKS, *trail.ATTACKS,
+    *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *program.ATTACKS,
+    *administration.ATTACKS, *trail.ATTACKS,
 ]
 
 

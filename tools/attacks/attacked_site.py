@@ -11,6 +11,8 @@ BUDI = {"nik": "3174011403870000", "name": "Budi Santoso", "date_of_birth": "14-
 SELFIE = (ROOT / "people/images/101_s1.jpg").read_bytes()
 OTHER_FACE = (ROOT / "people/images/110_s1.jpg").read_bytes()
 FACE = "/identity/v1/face-verification"
+MATCH = "/face/v1/match"
+LIVENESS = "/face/v1/passive-liveness"
 BASIC = "/identity/v1/verification"
 
 PADAN = os.environ["PADAN"]
@@ -23,6 +25,7 @@ REGISTRY_URL = os.environ["PADAN_ATTACKED_REGISTRY"]
 STORE_URL = os.environ["PADAN_ATTACKED_STORE"]
 PASSWORD = os.environ["PADAN_LOAD_PASSWORD"]
 API_KEY = os.environ["PADAN_LOAD_API_KEY"]
+OTHER_CLIENT = ("other", os.environ["PADAN_OTHER_PASSWORD"], os.environ["PADAN_OTHER_API_KEY"])
 
 
 class Answer:
@@ -61,9 +64,11 @@ def face_form(photo=SELFIE, **changed):
 
 
 def request(body, path=FACE, auth=None, extra=""):
-    """The bytes of a request."""
+    """The bytes of a request. A body in JSON is announced as such."""
+    is_json = body.startswith((b"{", b"["))
+    media_type = "application/json" if is_json else "multipart/form-data; boundary=b"
     head = f"POST {path} HTTP/1.1\r\nHost: padan\r\n{credentials() if auth is None else auth}{extra}"
-    head += f"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: {len(body)}\r\n\r\n"
+    head += f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 

@@ -55,23 +55,32 @@ def anchored_by_a_copied_row():
     return not fine, f"prune exits with {pruned.returncode} {pruned.stderr[:60].strip()}; {gone} rows deleted; verify: {said}"
 
 
+def row_about(nik, name):
+    """Asks about somebody of whom no other attack asks, and returns the condition of its row and the person's key."""
+    answer = site.send(site.form({"nik": nik, "name": name}), path=site.BASIC)
+    if answer.status != 200:
+        raise RuntimeError(f"{answer} for a right name")
+    newest = "SELECT writer, sequence, person_key FROM store.audit_event WHERE person_key IS NOT NULL ORDER BY at DESC LIMIT 1"
+    writer, sequence, key = site.sql(site.STORE_URL, newest)[0].split("|")
+    return f"writer = '{writer}' AND sequence = {sequence}", key[1:]
+
+
 def forgotten_for_another():
     """The operator's role gives a victim's row the key of somebody who is then forgotten."""
-    other = "3273064211940000"
-    site.send(site.form({**site.BUDI, "nik": other}), path=site.BASIC)
-    ask(2)
-    newest = "SELECT person_key FROM store.audit_event WHERE person_key IS NOT NULL ORDER BY at DESC"
-    target, victim = (site.sql(site.STORE_URL, f"{newest} OFFSET {at} LIMIT 1")[0][1:] for at in (2, 0))
-    row = "(SELECT max(at) FROM store.audit_event WHERE person_key IS NOT NULL)"
-    change = f"UPDATE store.audit_event SET person_key = '\\{{}}' WHERE at = {row}"
+    forgotten, victim = ("7371024805830000", "Cut Meutia"), ("6472052110750000", "Suparman")
+    _, key_of_forgotten = row_about(*forgotten)
+    row, key_of_victim = row_about(*victim)
+    if key_of_forgotten == key_of_victim:
+        raise RuntimeError("two persons have the same key")
+    change = f"UPDATE store.audit_event SET person_key = '\\{{}}' WHERE {row}"
     try:
-        site.sql(site.STORE_URL, change.format(target), role="padan_operator")
+        site.sql(site.STORE_URL, change.format(key_of_forgotten), role="padan_operator")
     except RuntimeError as error:
         return True, f"the database refused: {error}"[:110]
-    done = site.padan("person", "forget", "--nik", other)
+    done = site.padan("person", "forget", "--nik", "-", stdin=f"{forgotten[0]}\n")
     fine, said = verified()
     if done.returncode:
-        site.sql(site.STORE_URL, change.format(victim))
+        site.sql(site.STORE_URL, change.format(key_of_victim))
     return not fine, f"forget exits with {done.returncode} {done.stderr[:60].strip()}; verify: {said}"
 
 
