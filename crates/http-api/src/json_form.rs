@@ -3,7 +3,10 @@
 //! Start at [`fields`]. As in multipart, members may come in any order, unknown ones are ignored, and a known one may
 //! occur once. No text of the parser is passed on, because it may quote a value.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use actix_web::web::Bytes;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -19,6 +22,9 @@ use crate::{
 
 /// Deeper than any member that a client may send along. The limit bounds the stack that a hostile body can take.
 const MAX_DEPTH: u8 = 16;
+/// More values than a client may send along without a field's name. The limit bounds the time of the network's thread:
+/// 16 MiB of numbers compress to 16 kB.
+const MAX_IGNORED: u32 = 10_000;
 
 /// Reads the members of known names. `reservation` gives memory for what is decoded.
 ///
@@ -38,7 +44,8 @@ pub(crate) fn fields(
         reserve(&mut unescaping, 2 * text.len())?;
     }
     let refusal = RefCell::default();
-    let form = JsonForm { names, reservation, refusal: &refusal };
+    let ignored = Cell::default();
+    let form = JsonForm { names, reservation, refusal: &refusal, ignored: &ignored };
     let mut parser = serde_json::Deserializer::from_str(text);
     let parsed = parser.deserialize_any(form).and_then(|fields| parser.end().map(|()| fields));
     parsed.map_err(|error| refusal.take().unwrap_or_else(|| malformed(&error)))
@@ -61,6 +68,8 @@ struct JsonForm<'a> {
     names: FieldNames<'a>,
     reservation: &'a dyn Fn() -> HeldMemory,
     refusal: &'a RefCell<Option<Refusal>>,
+    /// The values without a field's name so far.
+    ignored: &'a Cell<u32>,
 }
 
 impl JsonForm<'_> {
@@ -213,6 +222,11 @@ impl<'de> DeserializeSeed<'de> for Ignored<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        let ignored = self.form.ignored.get() + 1;
+        self.form.ignored.set(ignored);
+        if ignored > MAX_IGNORED {
+            return Err(self.form.refuse(Refusal::malformed("JSON body has too many values")));
+        }
         value.deserialize_any(self)
     }
 }

@@ -75,10 +75,16 @@ fn a_field_without_a_value_is_missing() {
 fn each_fault_has_its_own_words() {
     let deep = |depth: usize| format!("{{\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     assert!(form(deep(15).as_bytes()).is_ok());
+    // The array is a value too.
+    let many = |values: usize| format!("{{\"x\":[{}0]}}", "0,".repeat(values - 1));
+    assert!(form(many(9_999).as_bytes()).is_ok());
     for (body, words) in [
         (deep(16), "JSON body is nested too deeply"),
         (deep(100_000), "JSON body is nested too deeply"),
         ("{\"x\":".repeat(100_000), "JSON body is nested too deeply"),
+        (many(10_000), "JSON body has too many values"),
+        (format!("{{{}\"nik\":\"1\"}}", "\"\":0,".repeat(10_001)), "JSON body has too many values"),
+        (format!("{{\"x\":[{}1]}}", "{\"a\":0},".repeat(4_000)), "JSON body has too many values"),
         (r#"{"nik":"1","n\u0069k":"2"}"#.into(), "nik occurs twice in the JSON body"),
         (r#"{"nik":null,"nik":"2"}"#.into(), "nik occurs twice in the JSON body"),
         (r#"{"nik":3174011403870000}"#.into(), "nik must be a JSON string"),
