@@ -144,7 +144,7 @@ try_activate() {
 try_prune_templates() {
   local expected
   expected=$(enrolled_people)
-  contains "$(operator templates prune)" "^$expected templates deleted" && equals "$(templates)" "$expected" templates
+  contains "$(operator templates prune --yes)" "^$expected templates deleted" && equals "$(templates)" "$expected" templates
 }
 try_rotate_keys() {
   sed --in-place --regexp-extended "s|^template_keys = \"|&$(openssl rand -hex 32),|" "$work/operator.toml"
@@ -153,11 +153,11 @@ try_rotate_keys() {
 try_audit_verify() { contains "$(operator audit verify)" 'verified|rows|chain'; }
 try_audit_heads() { contains "$(operator audit heads)" '[0-9a-f]{16}'; }
 try_audit_export() { contains "$(operator audit export --nik "$(nik_of 1)" --format jsonl)" '"reason"'; }
-try_audit_prune() { operator audit prune --older-than 24months | tail -n 1; }
+try_audit_prune() { operator audit prune --older-than 24months --yes | tail -n 1; }
 try_forget() {
   local before
   before=$(templates)
-  contains "$(operator person forget --nik "$(nik_of 1)" --by growth)" '[0-9]' &&
+  contains "$(operator person forget --nik "$(nik_of 1)" --by growth --yes)" '[0-9]' &&
     equals "$(templates)" $((before - 1)) templates
 }
 try_client_add() {

@@ -59,7 +59,7 @@ def a_client_changed_by_sql():
     seen = reason(known)
     status, said = faults()
     again = site.padan("client", "set", "changed", "--no-rate")
-    site.padan("client", "remove", "changed")
+    site.padan("client", "remove", "changed", "--yes")
     held = by_role["padan_service"] and by_role["padan_auditor"] and seen == "UNAUTHORIZED"
     held = held and status == 1 and "client changed" in said and again.returncode != 0
     return held, f"the database refuses the service and the auditor; changed by the operator: {seen}, verify: {said[:60].strip()}"
@@ -79,7 +79,7 @@ def a_client_added_by_sql():
     seen = reason(site.credentials("added", "known", "to-all"))
     status, said = faults()
     for name in ("added", "signed"):
-        site.padan("client", "remove", name)
+        site.padan("client", "remove", name, "--yes")
     return seen == "UNAUTHORIZED" and status == 1, f"{seen}, verify: {said[:70].strip()}"
 
 
@@ -93,12 +93,12 @@ def an_older_row_restored():
         f"SELECT string_agg(format('%s = %L', key, value), ', ') FROM store.client, "
         f"LATERAL jsonb_each_text(to_jsonb(client)) WHERE name = 'disabled' AND key = ANY('{{{columns}}}')",
     )[0]
-    site.padan("client", "disable", "disabled")
+    site.padan("client", "disable", "disabled", "--yes")
     settled(own, "FORBIDDEN")
     site.sql(site.STORE_URL, f"UPDATE store.client SET {row} WHERE name = 'disabled'", role="padan_operator")
     seen = settled(own, "UNAUTHORIZED")
     status, said = faults()
-    site.padan("client", "remove", "disabled")
+    site.padan("client", "remove", "disabled", "--yes")
     return seen == "UNAUTHORIZED" and status == 1, f"{seen}, verify: {said[:90].strip()}"
 
 
@@ -114,16 +114,16 @@ def a_change_without_its_row():
         "CREATE TRIGGER refuse BEFORE INSERT ON store.audit_event FOR EACH ROW EXECUTE FUNCTION refuse()",
     )
     commands = [
-        ["client", "add", "more"], ["client", "disable", "untouched"], ["client", "rotate", "untouched"],
-        ["client", "set", "untouched", "--no-rate"], ["client", "remove", "untouched"], ["client", "sign", "untouched"],
-        ["models", "activate", "sface", "--force"], ["templates", "prune"], ["keys", "rotate"], ["audit", "export"],
-        ["audit", "prune", "--older-than", "24months"], ["person", "forget", "--nik", site.BUDI["nik"]],
+        ["client", "add", "more"], ["client", "disable", "untouched", "--yes"], ["client", "rotate", "untouched", "--yes"],
+        ["client", "set", "untouched", "--no-rate"], ["client", "remove", "untouched", "--yes"], ["client", "sign", "untouched"],
+        ["models", "activate", "sface", "--force"], ["templates", "prune", "--yes"], ["keys", "rotate"], ["audit", "export"],
+        ["audit", "prune", "--older-than", "24months", "--yes"], ["person", "forget", "--nik", site.BUDI["nik"], "--yes"],
     ]
     outcomes = [site.padan(*command) for command in commands]
     site.sql(site.STORE_URL, "DROP FUNCTION refuse CASCADE")
     after = site.sql(site.STORE_URL, state)
     done = [" ".join(command) for command, outcome in zip(commands, outcomes) if outcome.returncode == 0 or outcome.stdout]
-    site.padan("client", "remove", "untouched")
+    site.padan("client", "remove", "untouched", "--yes")
     return not done and before == after, f"of {len(commands)} commands, {len(done)} did something: {', '.join(done) or 'none'}"
 
 
@@ -142,7 +142,7 @@ def a_row_of_an_act_removed():
     site.sql(site.STORE_URL, statements[0])
     status, said = faults()
     site.sql(site.STORE_URL, "INSERT INTO store.audit_event SELECT * FROM public.kept; DROP TABLE public.kept")
-    site.padan("client", "remove", "traced")
+    site.padan("client", "remove", "traced", "--yes")
     return not done and status == 1, f"refused to the operator; deleted by the owner, verify: {said[:60].strip()}"
 
 

@@ -45,7 +45,7 @@ def anchored_by_a_copied_row():
         )
     except RuntimeError as error:
         return True, f"the database refused: {error}"[:110]
-    pruned = site.padan("audit", "prune", "--older-than", "24months")
+    pruned = site.padan("audit", "prune", "--older-than", "24months", "--yes")
     gone = site.sql(
         site.STORE_URL,
         f"WITH gone AS (DELETE FROM store.audit_event WHERE writer = '{writer}' AND sequence <= {sequence} RETURNING 1) "
@@ -77,7 +77,7 @@ def forgotten_for_another():
         site.sql(site.STORE_URL, change.format(key_of_forgotten), role="padan_operator")
     except RuntimeError as error:
         return True, f"the database refused: {error}"[:110]
-    done = site.padan("person", "forget", "--nik", "-", stdin=f"{forgotten[0]}\n")
+    done = site.padan("person", "forget", "--nik", "-", "--yes", stdin=f"{forgotten[0]}\n")
     fine, said = verified()
     if done.returncode:
         site.sql(site.STORE_URL, change.format(key_of_victim))

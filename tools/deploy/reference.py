@@ -1,4 +1,4 @@
-"""Writes docs/reference.md, the tables of settings, metrics and reason codes, from the sources that define them.
+"""Writes docs/reference.md, the tables of settings, metrics, reason codes and exit codes, from the sources that define them.
 
     python3 tools/deploy/reference.py            writes the file
     python3 tools/deploy/reference.py --check    fails if the file is not current
@@ -15,6 +15,7 @@ PAGE = pathlib.Path("docs/reference.md")
 SETTINGS = pathlib.Path("config/default.toml")
 REASONS = pathlib.Path("crates/domain/src/reason_code.rs")
 STATUSES = pathlib.Path("crates/http-api/src/status.rs")
+EXITS = pathlib.Path("crates/cli/src/exit_status.rs")
 HEAD = """# Reference
 
 The tables of this page are written by `make reference` from the sources that they name. `make check-deploy` fails while
@@ -95,6 +96,20 @@ def reasons():
     ]
 
 
+def exits():
+    """Each exit code, and what it stands for in the commands where it says more."""
+    source = EXITS.read_text()
+    codes = dict(re.findall(r"Self::(\w+) => (\d+),", source))
+    documented = re.findall(r"((?:    /// .*\n)+)    (\w+)(?:\(u8\))?,\n", source)
+    meanings = {variant: " ".join(line.strip().removeprefix("/// ") for line in text.splitlines()) for text, variant in documented}
+    listed = re.search(r"const BY_COMMAND[^=]*= &\[\n(.*?)\n\];", source, re.DOTALL).group(1)
+    entries = re.findall(r'\(\s*"([a-z ]+)",\s*ExitStatus::(\w+),\s*"([^"]*)",?\s*\)', listed)
+    if len(entries) != listed.count("ExitStatus::") or {variant for _, variant, _ in entries} - codes.keys():
+        sys.exit(f"{EXITS}: an entry of BY_COMMAND is not understood")
+    rows = [(code, meanings[variant]) for variant, code in codes.items()] + [("other", meanings["Other"])]
+    return rows, [(f"`padan {command}`", codes[variant], meaning) for command, variant, meaning in entries]
+
+
 def table(heads, rows):
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join(lines + ["| " + " | ".join(cell(str(one)) for one in row) + " |" for row in rows])
@@ -110,6 +125,10 @@ def page():
         "## Reason codes\n\nFrom `crates/domain/src/reason_code.rs`: the header `Reason-Code`, the label of the metrics, and"
         "\nthe column of the audit trail. `reason` is the text in the answer. Where a field is concerned, the answer names it.",
         table(["code", "status", "reason", "meaning"], [(f"`{c}`", s, r, m) for c, s, r, m in reasons()]),
+        "## Exit codes\n\nFrom `crates/cli/src/exit_status.rs`. `padan help COMMAND` and the manual pages show those of a command.",
+        table(["code", "meaning"], exits()[0]),
+        "Where a command says more about a code:",
+        table(["command", "code", "meaning"], exits()[1]),
     ]
     return "\n\n".join(parts) + "\n"
 

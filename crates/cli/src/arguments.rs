@@ -1,15 +1,17 @@
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use anyhow::Result;
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
-        compare, config_check, config_show, doctor, enroll, evaluate, keys_rotate, migrate, name,
-        person_forget, serve, templates_prune, usage,
+        compare, completions, config_check, config_show, doctor, enroll, evaluate, keys_rotate, man, migrate,
+        name, person_find, person_forget, serve, status, templates_prune, usage,
     },
     demo,
     ending::exit_code,
+    exit_status::{self, ExitStatus},
     models,
 };
 
@@ -18,11 +20,11 @@ use crate::{
 #[command(name = "padan", version, propagate_version = true)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: ProgramCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum ProgramCommand {
     Serve(serve::ServeArguments),
     Migrate(migrate::MigrateArguments),
     Demo(demo::DemoArguments),
@@ -32,6 +34,7 @@ enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     Doctor(doctor::DoctorArguments),
+    Status(status::StatusArguments),
     Client(client::ClientArguments),
     Enroll(enroll::EnrollArguments),
     /// Delete face templates of models that are no longer used
@@ -44,7 +47,7 @@ enum Command {
     #[command(subcommand)]
     Audit(AuditCommand),
     Usage(usage::UsageArguments),
-    /// Erase the stored data about a person
+    /// Find or erase the stored data about a person
     #[command(subcommand)]
     Person(PersonCommand),
     Models(models::ModelsArguments),
@@ -54,6 +57,9 @@ enum Command {
     #[command(subcommand)]
     Calibration(CalibrationCommand),
     Cluster(cluster::ClusterArguments),
+    Completions(completions::CompletionsArguments),
+    #[command(hide = true)]
+    Man(man::ManArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -87,38 +93,81 @@ enum AuditCommand {
 
 #[derive(Debug, Subcommand)]
 enum PersonCommand {
+    Find(person_find::PersonFindArguments),
     Forget(person_forget::PersonForgetArguments),
 }
 
+/// Reads the arguments, runs the command, and prints its error, if any, to stderr.
+pub(crate) fn run() -> ExitCode {
+    let matches = match command().try_get_matches() {
+        Ok(matches) => matches,
+        // Help is not an error.
+        Err(error) => {
+            let status = if error.use_stderr() { ExitStatus::WrongUsage } else { ExitStatus::Success };
+            return if error.print().is_ok() { status } else { ExitStatus::BrokenPipe }.into();
+        }
+    };
+    let as_json = asks_for_json(&matches);
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    exit_code(arguments.run(), as_json)
+}
+
+/// The definition of the command line. The help of each command ends with its exit codes.
+fn command() -> Command {
+    with_exit_codes(Arguments::command(), "")
+}
+
+fn with_exit_codes(command: Command, words: &str) -> Command {
+    if !command.has_subcommands() {
+        return command.after_long_help(exit_status::help_of(words));
+    }
+    command.mut_subcommands(|subcommand| {
+        let words = format!("{words} {}", subcommand.get_name());
+        with_exit_codes(subcommand, words.trim_start())
+    })
+}
+
+/// Whether the option `--json` was given, with which errors are printed as JSON as well.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, matches)) => asks_for_json(matches),
+        None => matches.try_get_one::<bool>("json").ok().flatten().copied().unwrap_or_default(),
+    }
+}
+
 impl Arguments {
-    /// Runs the command and prints its error, if any, to stderr.
-    pub(crate) fn run(self) -> ExitCode {
-        let outcome = match self.command {
-            Command::Serve(arguments) => serve::run(&arguments),
-            Command::Migrate(arguments) => migrate::run(&arguments),
-            Command::Demo(arguments) => demo::run(&arguments),
-            Command::Compare(arguments) => Ok(compare::run(&arguments)),
-            Command::Name(arguments) => name::run(&arguments),
-            Command::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
-            Command::Config(ConfigCommand::Show(arguments)) => config_show::run(&arguments),
-            Command::Doctor(arguments) => doctor::run(&arguments),
-            Command::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
-            Command::Client(arguments) => client::run(&arguments),
-            Command::Enroll(arguments) => enroll::run(&arguments),
-            Command::Templates(TemplatesCommand::Prune(arguments)) => templates_prune::run(&arguments),
-            Command::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),
-            Command::Audit(AuditCommand::Verify(arguments)) => audit_verify::run(&arguments),
-            Command::Audit(AuditCommand::Heads(arguments)) => audit_heads::run(&arguments),
-            Command::Audit(AuditCommand::Prune(arguments)) => audit_prune::run(&arguments),
-            Command::Usage(arguments) => usage::run(&arguments),
-            Command::Person(PersonCommand::Forget(arguments)) => person_forget::run(&arguments),
-            Command::Models(arguments) => models::run(&arguments),
-            Command::Evaluate(arguments) => evaluate::run(&arguments),
-            Command::Calibrate(arguments) => calibrate::run(&arguments),
-            Command::Calibration(CalibrationCommand::Show(arguments)) => calibration_show::run(&arguments),
-            Command::Cluster(arguments) => cluster::run(&arguments),
-        };
-        exit_code(outcome)
+    fn run(self) -> Result<ExitStatus> {
+        match self.command {
+            ProgramCommand::Serve(arguments) => serve::run(&arguments),
+            ProgramCommand::Migrate(arguments) => migrate::run(&arguments),
+            ProgramCommand::Demo(arguments) => demo::run(&arguments),
+            ProgramCommand::Compare(arguments) => compare::run(&arguments),
+            ProgramCommand::Name(arguments) => name::run(&arguments),
+            ProgramCommand::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
+            ProgramCommand::Config(ConfigCommand::Show(arguments)) => config_show::run(&arguments),
+            ProgramCommand::Doctor(arguments) => doctor::run(&arguments),
+            ProgramCommand::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
+            ProgramCommand::Status(arguments) => status::run(&arguments),
+            ProgramCommand::Client(arguments) => client::run(&arguments),
+            ProgramCommand::Enroll(arguments) => enroll::run(&arguments),
+            ProgramCommand::Templates(TemplatesCommand::Prune(arguments)) => templates_prune::run(&arguments),
+            ProgramCommand::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),
+            ProgramCommand::Audit(AuditCommand::Verify(arguments)) => audit_verify::run(&arguments),
+            ProgramCommand::Audit(AuditCommand::Heads(arguments)) => audit_heads::run(&arguments),
+            ProgramCommand::Audit(AuditCommand::Prune(arguments)) => audit_prune::run(&arguments),
+            ProgramCommand::Usage(arguments) => usage::run(&arguments),
+            ProgramCommand::Person(PersonCommand::Find(arguments)) => person_find::run(&arguments),
+            ProgramCommand::Person(PersonCommand::Forget(arguments)) => person_forget::run(&arguments),
+            ProgramCommand::Models(arguments) => models::run(&arguments),
+            ProgramCommand::Evaluate(arguments) => evaluate::run(&arguments),
+            ProgramCommand::Calibrate(arguments) => calibrate::run(&arguments),
+            ProgramCommand::Calibration(CalibrationCommand::Show(arguments)) => {
+                calibration_show::run(&arguments)
+            }
+            ProgramCommand::Cluster(arguments) => cluster::run(&arguments),
+            ProgramCommand::Completions(arguments) => completions::run(&arguments, command()),
+            ProgramCommand::Man(arguments) => man::run(&arguments, command()),
+        }
     }
 }
 
@@ -126,7 +175,7 @@ impl Arguments {
 mod tests {
     use std::collections::HashSet;
 
-    use clap::{Arg, Command, CommandFactory as _};
+    use clap::Arg;
 
     use super::*;
 
@@ -159,7 +208,7 @@ mod tests {
 
     #[test]
     fn every_command_with_settings_takes_an_override_of_one_setting() {
-        let mut program = Arguments::command();
+        let mut program = super::command();
         program.build();
         let mut with_settings = 0;
         for (words, command) in leaves(&program, &["padan".to_owned()]) {
@@ -172,7 +221,7 @@ mod tests {
             let line =
                 [&words[..], &needed(&command), &["--set".to_owned(), "http.port=1".to_owned()]].concat();
             let mut matches =
-                Arguments::command().try_get_matches_from(&line).map_err(|error| error.to_string()).unwrap();
+                super::command().try_get_matches_from(&line).map_err(|error| error.to_string()).unwrap();
             while let Some((_, below)) = matches.remove_subcommand() {
                 matches = below;
             }

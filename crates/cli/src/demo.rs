@@ -15,7 +15,6 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
-    process::ExitCode,
     time::Duration,
 };
 
@@ -34,6 +33,7 @@ use self::{
     site::{DATABASES, Site},
 };
 use crate::{
+    exit_status::ExitStatus,
     private_cluster::{Claim, PrivateCluster, Retention, deps_folder},
     service,
     settings::{Settings, SettingsArguments},
@@ -73,7 +73,7 @@ pub(crate) struct DemoArguments {
 }
 
 /// Runs the demo to its end.
-pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitStatus> {
     telemetry::start_for_demo(RequestLines);
     padan_http_api::report_panics_without_data();
     let people = People::read(&arguments.people)?;
@@ -104,7 +104,7 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitCode> {
+    async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitStatus> {
         let mut early = shutdown.clone();
         // The environment is ignored: in a shell that is set up for a real site, the demo would write to its databases.
         let settings = SettingsArguments::of_file_alone(self.site.settings_file())?;
@@ -122,7 +122,7 @@ impl Demo<'_> {
             eprintln!("Ending the demo.");
         }
         service.stop().await?;
-        Ok(if all_as_documented || !self.arguments.once { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if all_as_documented || !self.arguments.once { ExitStatus::Success } else { ExitStatus::Failure })
     }
 
     /// Starts the service, sends the eight requests and prints the table.

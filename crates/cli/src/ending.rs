@@ -1,22 +1,58 @@
 use std::{
-    io,
+    fmt, io,
     process::{self, ExitCode},
 };
 
 use anyhow::{Error, Result};
+use serde_json::json;
 
-/// The exit code that a shell reports for a program that SIGPIPE ended.
-const BROKEN_PIPE: u8 = 128 + 13;
+use crate::exit_status::ExitStatus;
 
-/// The exit code of a command. Prints its error, if any, to stderr.
-pub(crate) fn exit_code(outcome: Result<ExitCode>) -> ExitCode {
-    outcome.unwrap_or_else(|error| {
-        if is_broken_pipe(&error) {
-            return ExitCode::from(BROKEN_PIPE);
-        }
-        eprintln!("padan: {}", in_one_line(&error));
-        ExitCode::FAILURE
-    })
+/// An error after which a command ends with another status than [`ExitStatus::Failure`].
+#[derive(Debug)]
+pub(crate) struct StatusError {
+    status: ExitStatus,
+    error: Error,
+}
+
+impl StatusError {
+    /// The error with its status.
+    pub(crate) fn with_status(status: ExitStatus, error: Error) -> Error {
+        Error::new(Self { status, error })
+    }
+}
+
+impl fmt::Display for StatusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for StatusError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// The exit code of a command. Prints its error, if any, to stderr: as text, or as a JSON object in one line.
+pub(crate) fn exit_code(outcome: Result<ExitStatus>, as_json: bool) -> ExitCode {
+    let error = match outcome {
+        Ok(status) => return status.into(),
+        Err(error) if is_broken_pipe(&error) => return ExitStatus::BrokenPipe.into(),
+        Err(error) => error,
+    };
+    let status = status_of(&error);
+    let message = in_one_line(&error);
+    if as_json {
+        eprintln!("{}", json!({ "error": { "message": message, "exit_code": status.code() } }));
+    } else {
+        eprintln!("padan: {message}");
+    }
+    status.into()
+}
+
+fn status_of(error: &Error) -> ExitStatus {
+    error.downcast_ref::<StatusError>().map_or(ExitStatus::Failure, |error| error.status)
 }
 
 /// Ends the program without a word when nobody reads its stderr any more, such as after `2>&1 | head -1`. Without this
@@ -26,7 +62,7 @@ pub(crate) fn end_quietly_without_reader() {
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or_default();
         if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
-            process::exit(BROKEN_PIPE.into());
+            process::exit(ExitStatus::BrokenPipe.code().into());
         }
         report(panic);
     }));
@@ -56,6 +92,8 @@ fn is_broken_pipe(error: &Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     #[test]
@@ -72,5 +110,14 @@ mod tests {
         assert!(is_broken_pipe(&Error::new(broken()).context("cannot write")));
         assert!(is_broken_pipe(&serde_json::Error::io(broken()).into()));
         assert!(!is_broken_pipe(&Error::new(io::Error::from(io::ErrorKind::NotFound))));
+    }
+
+    #[test]
+    fn an_error_keeps_its_status_and_its_causes_below_a_context() {
+        let error = anyhow!("no such file").context("cannot read a");
+        let error = StatusError::with_status(ExitStatus::NotCompared, error);
+        assert_eq!(in_one_line(&error), "cannot read a: no such file");
+        assert_eq!(status_of(&error.context("comparing")), ExitStatus::NotCompared);
+        assert_eq!(status_of(&anyhow!("another")), ExitStatus::Failure);
     }
 }

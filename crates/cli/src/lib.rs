@@ -11,13 +11,16 @@
 mod active_model;
 mod arguments;
 mod commands;
+mod confirmation;
 mod demo;
 mod ending;
+mod exit_status;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod memory_protection;
 mod models;
 mod operator;
+mod output;
 mod private_cluster;
 mod reload;
 mod service;
@@ -28,10 +31,8 @@ mod tls;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
     ending::end_quietly_without_reader();
-    arguments::Arguments::parse().run()
+    arguments::run()
 }

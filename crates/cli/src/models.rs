@@ -18,7 +18,6 @@ mod verify;
 use std::{
     io,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use anyhow::{Context, Result};
@@ -27,7 +26,7 @@ use padan_inference::{Catalogue, model_folders};
 use padan_store::KeySet;
 use tokio::runtime::Runtime;
 
-use crate::{service, settings::SettingsArguments};
+use crate::{exit_status::ExitStatus, output::OutputArguments, service, settings::SettingsArguments};
 
 /// List, install, verify and activate models
 #[derive(Debug, Args)]
@@ -47,9 +46,8 @@ enum ModelsCommand {
 /// List all models with licence, origin and digests, and whether they are installed
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Print JSON, with full digests
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -76,12 +74,14 @@ struct InstallArguments {
 
 /// Check the digests of the installed files
 ///
-/// Exits with 1 when a digest is wrong, when a file of SET is missing, or when no model set is complete.
+/// Fails when a digest is wrong, when a file of SET is missing, or when no model set is complete.
 #[derive(Debug, Args)]
 struct VerifyArguments {
     /// Model set of which all files have to be installed [default: check whatever is installed]
     #[arg(value_name = "SET")]
     model_set: Option<String>,
+    #[command(flatten)]
+    output: OutputArguments,
     #[command(flatten)]
     settings: SettingsArguments,
 }
@@ -103,11 +103,13 @@ struct ActivateArguments {
 }
 
 /// Runs the command. Do not call it on a thread of a Tokio runtime, because downloads block.
-pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitStatus> {
     match &arguments.command {
-        ModelsCommand::List(arguments) => {
-            list::list(&catalogue(&folders(&arguments.settings)?)?, arguments.json, &mut io::stdout().lock())
-        }
+        ModelsCommand::List(arguments) => list::list(
+            &catalogue(&folders(&arguments.settings)?)?,
+            arguments.output.json,
+            &mut io::stdout().lock(),
+        ),
         ModelsCommand::Install(arguments) => {
             let folders = folders(&arguments.settings)?;
             let to = target(arguments.to.as_deref(), &folders)?;
@@ -115,7 +117,12 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitCode> {
         }
         ModelsCommand::Verify(arguments) => {
             let catalogue = catalogue(&folders(&arguments.settings)?)?;
-            verify::verify(&catalogue, arguments.model_set.as_deref(), &mut io::stdout().lock())
+            verify::verify(
+                &catalogue,
+                arguments.model_set.as_deref(),
+                arguments.output.json,
+                &mut io::stdout().lock(),
+            )
         }
         ModelsCommand::Activate(arguments) => {
             let settings = arguments.settings.settings()?;

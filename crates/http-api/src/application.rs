@@ -9,6 +9,7 @@ use actix_web::{
 use padan_verification::{BackgroundTasks, Clients, Verifier};
 
 use crate::{
+    activity::Activity,
     admission::Admission,
     config::Config,
     connections::Connections,
@@ -53,17 +54,24 @@ impl Application {
         config.validate()?;
         let certificates = Certificates::load(&config.tls)?;
         let metrics = Arc::new(Metrics::new().map_err(io::Error::other)?);
-        metrics.subscribe(&verifier);
+        let activity = Activity::starting();
+        metrics.subscribe(&verifier, activity.clone());
         verifier.start_background_tasks(&mut tasks);
         let stopping = Stopping::default();
         let limits = Limits::new(config, &metrics);
-        let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: stopping.clone() };
+        let edge = Edge {
+            metrics: Arc::clone(&metrics),
+            activity: activity.clone(),
+            limits: limits.clone(),
+            stopping: stopping.clone(),
+        };
         let (public, public_address) =
             public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let observed = Observed {
             verifier: Arc::clone(&verifier),
             clients: Arc::clone(&clients),
             metrics: Arc::clone(&metrics),
+            activity,
             stopping: stopping.clone(),
             saturation: limits.saturation.clone(),
             connections: limits.connections.clone(),
@@ -189,6 +197,7 @@ struct Observed {
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
     metrics: Arc<Metrics>,
+    activity: Activity,
     stopping: Stopping,
     saturation: Saturation,
     connections: Connections,
@@ -205,6 +214,7 @@ fn operators_server(
             .app_data(web::Data::from(Arc::clone(&observed.verifier)))
             .app_data(web::Data::from(Arc::clone(&observed.clients)))
             .app_data(web::Data::from(Arc::clone(&observed.metrics)))
+            .app_data(web::Data::new(observed.activity.clone()))
             .app_data(web::Data::new(observed.stopping.clone()))
             .app_data(web::Data::new(observed.saturation.clone()))
             .app_data(web::Data::new(observed.connections.clone()))

@@ -13,8 +13,10 @@ use padan_domain::ReasonCode;
 use tracing::{Instrument as _, Span};
 
 use crate::{
+    activity::Activity,
     answer::Report,
     body::{Body, BodyWithRequest},
+    endpoints::AUDITED,
     limits::Limits,
     link::{Link, Serving},
     metrics::{Answered, Metrics},
@@ -31,6 +33,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Edge {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) activity: Activity,
     pub(crate) limits: Limits,
     pub(crate) stopping: Stopping,
 }
@@ -150,6 +153,9 @@ impl Edge {
             is_repeated_face: visit.is_repeated_face,
             own_load: visit.own_load,
         });
+        if AUDITED.iter().any(|audited| audited.endpoint.as_str() == endpoint) {
+            self.activity.answered(status, took);
+        }
         let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());
         let trace = trace.as_deref();
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&visit.steps), exchange.peer());

@@ -19,6 +19,7 @@
 //! **Architecture Invariant:** logs and metrics contain no field of a request, no unknown path, no query, and no panic
 //! message that was formatted from data.
 
+mod activity;
 mod admission;
 mod answer;
 mod application;
@@ -56,22 +57,29 @@ mod panic;
 mod passive_liveness;
 mod peer_certificate;
 mod percentage_number;
+mod readiness;
 mod refusal;
 mod request_id;
 mod routes;
 mod saturation;
 mod status;
+mod status_report;
 mod tls;
 mod traces;
 mod trusted_proxies;
 mod verification;
 mod visit;
 
+pub use activity::LastMinute;
 pub use admission::{AdmittedCall, Answer};
 pub use application::Application;
 pub use config::{Config, ConfigError, TcpKeepalive};
 pub use controls::Controls;
+pub use metrics::Load;
 pub use panic::report_panics_without_data;
 pub use refusal::Refusal;
+pub use status_report::{
+    AuditStatus, CertificateStatus, DatabaseStatus, ModelStatus, QueueStatus, ReplicaStatus, StatusReport,
+};
 pub use tls::{TlsConfig, TlsError};
 pub use verification::{Verdict, Verification};

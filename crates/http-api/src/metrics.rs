@@ -12,9 +12,10 @@ use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, process_collector::ProcessCollector,
 };
+use serde::{Deserialize, Serialize};
 
 use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS};
-use crate::visit::OwnLoad;
+use crate::{activity::Activity, visit::OwnLoad};
 
 declare::metrics! {
     /// Answers by endpoint, HTTP status and reason code.
@@ -127,6 +128,21 @@ declare::metrics! {
     config_info: IntGaugeVec = "padan_config_info", ["hash"];
 }
 
+/// What the public listener is busy with.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+pub struct Load {
+    /// Requests that are being read or answered.
+    pub in_flight: i64,
+    /// Those of them that the limit counts.
+    pub admitted: i64,
+    /// The limit.
+    pub admitted_limit: i64,
+    /// Open connections.
+    pub connections: i64,
+    /// The most that may be open.
+    pub connections_limit: i64,
+}
+
 /// An answered request, as the edge counts it.
 pub(crate) struct Answered<'a> {
     pub(crate) endpoint: &'static str,
@@ -232,6 +248,22 @@ impl Metrics {
         self.body_bytes_held.clone()
     }
 
+    /// The expiry of the public listener's certificate, in seconds since 1970; `None` without TLS.
+    pub(crate) fn public_certificate_expiry(&self) -> Option<i64> {
+        Some(self.certificate_expiry.with_label_values(&["public"]).get()).filter(|at| *at != 0)
+    }
+
+    /// What the public listener is busy with now.
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            in_flight: self.in_flight.get(),
+            admitted: self.admitted.get(),
+            admitted_limit: self.in_flight_limit.get(),
+            connections: self.connections.get(),
+            connections_limit: self.connections_limit.get(),
+        }
+    }
+
     /// Sets the hash of the settings.
     pub(crate) fn set_settings_hash(&self, hash: &str) {
         self.config_info.reset();
@@ -244,11 +276,12 @@ impl Metrics {
     }
 
     /// Measures the photos that workers start on and the commits of the audit trail.
-    pub(crate) fn subscribe(self: &Arc<Self>, verifier: &Verifier) {
+    pub(crate) fn subscribe(self: &Arc<Self>, verifier: &Verifier, activity: Activity) {
         let (of_photos, of_commits) = (Arc::clone(self), Arc::clone(self));
         verifier.observe(
             move |job| of_photos.on_job_started(job),
             move |AuditCommit { rows, took }| {
+                activity.committed(took);
                 of_commits.audit_commit_rows.observe(rows as f64);
                 of_commits.audit_commit_duration.observe(took.as_secs_f64());
             },

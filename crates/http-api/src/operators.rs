@@ -1,9 +1,6 @@
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use actix_web::{
@@ -15,14 +12,16 @@ use actix_web::{
     web,
 };
 use padan_verification::{Clients, Verifier};
-use serde::Serialize;
 
 use crate::{
+    activity::Activity,
     body::{Body, BodyWithRequest},
     config::BodyLimits,
     connections::Connections,
     metrics::Metrics,
+    readiness::Readiness,
     saturation::Saturation,
+    status_report::StatusReport,
 };
 
 /// Whether the service is stopping.
@@ -39,21 +38,13 @@ impl Stopping {
     }
 }
 
-/// The body of `/readyz`: each component with `ok` or its fault.
-#[derive(Debug, Serialize)]
-struct Readiness {
-    ready: bool,
-    components: BTreeMap<&'static str, String>,
-    /// The name of the liveness set, or that there is none.
-    liveness: String,
-}
-
 /// Mounts the operators' endpoints.
 pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
     config
         .route("/metrics", web::get().to(metrics))
         .route("/healthz", web::get().to(healthz))
-        .route("/readyz", web::get().to(readyz));
+        .route("/readyz", web::get().to(readyz))
+        .route("/status", web::get().to(status));
 }
 
 /// Discards the body of a request, since no endpoint here reads one. If it is not empty, the connection is closed after
@@ -109,28 +100,23 @@ async fn readyz(
     saturation: web::Data<Saturation>,
     connections: web::Data<Connections>,
 ) -> HttpResponse {
-    let mut components: BTreeMap<_, _> =
-        verifier.readiness().await.into_iter().map(|component| (component.name, component.state)).collect();
-    if stopping.has_begun() {
-        components.insert("service", Err("stopping".to_owned()));
-    }
-    if saturation.is_saturated() {
-        components.insert("capacity", Err("full: most requests are refused".to_owned()));
-    }
-    if let Some(limit) = connections.are_full() {
-        components.insert("connections", Err(format!("full: all {limit} connections are in use")));
-    }
-    let readiness = Readiness {
-        ready: components.values().all(Result::is_ok),
-        components: components
-            .into_iter()
-            .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned())))
-            .collect(),
-        liveness: verifier.liveness_set().unwrap_or_else(|| "off: no liveness set".to_owned()),
-    };
+    let readiness = Readiness::of(&verifier, stopping.has_begun(), &saturation, &connections).await;
     if readiness.ready {
         HttpResponse::Ok().json(readiness)
     } else {
         HttpResponse::ServiceUnavailable().json(readiness)
     }
+}
+
+/// Answers 200 with the state of the process, whether it is ready or not.
+async fn status(
+    verifier: web::Data<Verifier>,
+    metrics: web::Data<Metrics>,
+    activity: web::Data<Activity>,
+    stopping: web::Data<Stopping>,
+    saturation: web::Data<Saturation>,
+    connections: web::Data<Connections>,
+) -> HttpResponse {
+    let readiness = Readiness::of(&verifier, stopping.has_begun(), &saturation, &connections).await;
+    HttpResponse::Ok().json(StatusReport::of(&verifier, readiness, &metrics, &activity))
 }

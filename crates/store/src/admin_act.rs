@@ -27,6 +27,8 @@ pub enum AdminAct {
     AuditExported,
     /// `padan audit prune`.
     AuditPruned,
+    /// `padan person find`, and `padan person forget --dry-run`.
+    PersonLookedUp,
     /// `padan person forget`.
     PersonForgotten,
     /// `padan calibrate --from-store`.
@@ -52,6 +54,7 @@ impl AdminAct {
             Self::KeysRotated => "KEYS_ROTATED",
             Self::AuditExported => "AUDIT_EXPORTED",
             Self::AuditPruned => "AUDIT_PRUNED",
+            Self::PersonLookedUp => "PERSON_LOOKED_UP",
             Self::PersonForgotten => "PERSON_FORGOTTEN",
             Self::PeopleCompared => "PEOPLE_COMPARED",
             Self::StoreMigrated => "STORE_MIGRATED",
@@ -74,6 +77,7 @@ impl AdminAct {
             Self::KeysRotated => "keys rotate",
             Self::AuditExported => "audit export",
             Self::AuditPruned => "audit prune",
+            Self::PersonLookedUp => "person find",
             Self::PersonForgotten => "person forget",
             Self::PeopleCompared => "calibrate --from-store",
             Self::StoreMigrated => "migrate",

@@ -1,3 +1,4 @@
+use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, ModelContractId};
 
 use crate::{
@@ -44,20 +45,27 @@ impl Administration {
         self.change(AdminChange::Client(ClientChange::add(client))).await
     }
 
-    /// Replaces a client's rules. False when there is no client of that name.
+    /// Replaces a client's rules, which were computed from the row as it was last changed at `read_at`. False when there is
+    /// no client of that name.
     ///
     /// # Errors
     ///
-    /// [`StoreError::ClientNotSigned`] when Padan did not write the client's row; otherwise when the store fails.
-    pub async fn set_client_rules(&self, name: &ClientName, rules: &ClientRules) -> Result<bool, StoreError> {
-        self.change_client(name, WhatChanges::Rules(rules.clone())).await
+    /// [`StoreError::ClientChangedMeanwhile`] when the row was changed since: it must be read again, since otherwise that
+    /// change would be lost. [`StoreError::ClientNotSigned`] when Padan did not write the client's row; otherwise when the store fails.
+    pub async fn set_client_rules(
+        &self,
+        name: &ClientName,
+        rules: &ClientRules,
+        read_at: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.change_client(name, WhatChanges::Rules { rules: rules.clone(), read_at }).await
     }
 
     /// Disables or enables a client. False when there is no client of that name.
     ///
     /// # Errors
     ///
-    /// As [`set_client_rules`](Self::set_client_rules).
+    /// [`StoreError::ClientNotSigned`] when Padan did not write the client's row; otherwise when the store fails.
     pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
         self.change_client(name, WhatChanges::Disabled(disabled)).await
     }
@@ -66,7 +74,7 @@ impl Administration {
     ///
     /// # Errors
     ///
-    /// As [`set_client_rules`](Self::set_client_rules).
+    /// As [`set_client_disabled`](Self::set_client_disabled).
     pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
         self.change(AdminChange::Client(ClientChange::rotate(rotation))).await
     }

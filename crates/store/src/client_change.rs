@@ -65,7 +65,11 @@ pub(crate) enum WhatChanges {
         api_key: [u8; 32],
         rules: ClientRules,
     },
-    Rules(ClientRules),
+    /// Rules that were computed from the row as it was last changed at `read_at`.
+    Rules {
+        rules: ClientRules,
+        read_at: DateTime<Utc>,
+    },
     Disabled(bool),
     Secrets {
         password: Option<[u8; 32]>,
@@ -116,6 +120,11 @@ impl ClientChange {
         {
             return Ok(Err(refused));
         }
+        if let (Some(former), WhatChanges::Rules { read_at, .. }) = (&former, &self.what)
+            && former.columns.changed_at != *read_at
+        {
+            return Ok(Err(StoreError::ClientChangedMeanwhile(self.name.to_string())));
+        }
         if let WhatChanges::Removal = self.what {
             let removed_at = self.remove(connection).await?;
             return Ok(Ok(Some(self.removal(former, removed_at))));
@@ -165,7 +174,7 @@ impl ClientChange {
     fn act(&self) -> AdminAct {
         match &self.what {
             WhatChanges::Add { .. } => AdminAct::ClientAdded,
-            WhatChanges::Rules(_) => AdminAct::ClientChanged,
+            WhatChanges::Rules { .. } => AdminAct::ClientChanged,
             WhatChanges::Disabled(true) => AdminAct::ClientDisabled,
             WhatChanges::Disabled(false) => AdminAct::ClientEnabled,
             WhatChanges::Secrets { .. } => AdminAct::ClientRotated,
@@ -183,7 +192,7 @@ impl ClientChange {
     async fn write(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
         let written = match &self.what {
             WhatChanges::Add { .. } => self.insert(connection).await?,
-            WhatChanges::Rules(rules) => self.update_rules(connection, rules).await?,
+            WhatChanges::Rules { rules, .. } => self.update_rules(connection, rules).await?,
             WhatChanges::Disabled(disabled) => self.update_disabled(connection, *disabled).await?,
             WhatChanges::Secrets { .. } => self.update_secrets(connection).await?,
             WhatChanges::Signature => self.touch(connection).await?,

@@ -44,6 +44,9 @@ pub enum StoreError {
         /// What is wrong.
         fault: ClientSignature,
     },
+    /// Somebody else changed the client after its row was read, so nothing was changed.
+    #[error("somebody else changed client {0} meanwhile, so nothing was changed: look at it and try again")]
+    ClientChangedMeanwhile(String),
     /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),

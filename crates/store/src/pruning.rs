@@ -81,6 +81,32 @@ impl Store {
     }
 }
 
+/// The templates of a contract that [`Store::prune_templates`] would delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusedTemplates {
+    /// The contract.
+    pub contract: String,
+    /// Their number; an estimate when the table is large.
+    pub templates: u64,
+}
+
+impl Store {
+    /// What pruning would delete now, by contract. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn unused_templates(&self, pruning: &Pruning) -> Result<Vec<UnusedTemplates>, StoreError> {
+        let kept: HashSet<_> = self.0.pool.run(contracts_to_keep, pruning).await?.into_iter().collect();
+        let counts = self.template_counts().await?.into_iter();
+        let unused =
+            counts.filter(|count| pruning.may_delete(&count.contract) && !kept.contains(&count.contract));
+        Ok(unused
+            .map(|count| UnusedTemplates { contract: count.contract, templates: count.templates })
+            .collect())
+    }
+}
+
 impl Pruning {
     /// Whether the settings allow it. Whether the contract is in use is known later, by [`delete_unused`].
     fn may_delete(&self, contract: &str) -> bool {
@@ -189,6 +215,30 @@ fn delete_unused<'c>(
         transaction.commit().await?;
         Ok(deleted)
     }
+    .boxed()
+}
+
+/// The contracts that are in use once [`delete_run`] or [`delete_former_runs`] has run.
+fn contracts_to_keep<'c>(
+    connection: &'c mut PgConnection,
+    pruning: &'c Pruning,
+) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
+    sqlx::query_scalar!(
+        r#"SELECT coalesce((SELECT contract_id FROM store.active_model), $1) AS "contract_id!"
+            UNION ALL
+           SELECT run.contract_id
+             FROM store.enrolment_run AS run
+             LEFT JOIN store.active_model AS active ON true
+            WHERE run.contract_id = active.contract_id
+               OR EXISTS (SELECT FROM store.enrolment_range AS part
+                           WHERE part.contract_id = run.contract_id AND part.lease_until >= now())
+               OR CASE WHEN $2::text IS NULL
+                       THEN active.activated_at IS NULL OR run.started_at >= active.activated_at
+                       ELSE run.contract_id <> $2 END"#,
+        pruning.kept.as_str(),
+        pruning.only.as_ref().map(ModelContractId::as_str)
+    )
+    .fetch_all(connection)
     .boxed()
 }
 

@@ -28,6 +28,52 @@ pub struct Resealed {
     pub unreadable: u64,
 }
 
+/// The number of templates that one key encrypts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplatesOfKey {
+    /// The key's id.
+    pub key_id: String,
+    /// The number of templates.
+    pub templates: u64,
+    /// Whether the settings have this key. Else its templates cannot be encrypted again.
+    pub is_known: bool,
+    /// Whether it is the first key, with which all templates are to be encrypted.
+    pub is_current: bool,
+}
+
+pub(crate) struct KeyCountRow {
+    key_id: String,
+    templates: i64,
+}
+
+impl TemplatesOfKey {
+    pub(crate) fn of(row: KeyCountRow, keys: &TemplateKeys) -> Self {
+        Self {
+            templates: row.templates.unsigned_abs(),
+            is_known: keys.has(&row.key_id),
+            is_current: keys.current_id() == row.key_id,
+            key_id: row.key_id,
+        }
+    }
+}
+
+/// Counts the templates of each key.
+pub(crate) fn counts_by_key<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Vec<KeyCountRow>>> {
+    sqlx::query_as!(
+        KeyCountRow,
+        r#"SELECT key_id AS "key_id!", count(*) AS "templates!"
+             FROM store.face_template
+            WHERE key_id IS NOT NULL
+            GROUP BY key_id
+            ORDER BY key_id"#
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
 /// The key of the last row that was read.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor {

@@ -18,7 +18,7 @@ use crate::{
     key_set::KeySet,
     migrations::{self, SchemaSupport},
     person_keys::PersonKeys,
-    rotation::{self, Cursor, Page, PageQuery, Resealed},
+    rotation::{self, Cursor, Page, PageQuery, Resealed, TemplatesOfKey},
     template::{self, StoredTemplate, TemplateId},
     template_keys::TemplateKeys,
 };
@@ -217,6 +217,17 @@ impl Store {
             }
         }
         Ok(so_far)
+    }
+
+    /// How many templates each key encrypts. Reads the whole table, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without template keys, or fails.
+    pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
+        let keys = self.template_keys()?;
+        let rows = self.0.pool.run(rotation::counts_by_key, &()).await?;
+        Ok(rows.into_iter().map(|row| TemplatesOfKey::of(row, keys)).collect())
     }
 
     /// Starts the writer of an audit trail with its own chain. A process needs only one. Must be called within a Tokio

@@ -6,6 +6,7 @@
 //! workspace: the tests decide what a database contains.
 
 mod balancer;
+mod documented_json;
 mod network;
 mod pooler;
 mod proxy;
@@ -14,6 +15,7 @@ mod startup;
 mod test_database;
 
 pub use balancer::Balancer;
+pub use documented_json::assert_documented;
 pub use network::{refused_address, silent_address};
 pub use pooler::SharingPooler;
 pub use proxy::Proxy;

@@ -1,7 +1,4 @@
-use std::{
-    io::{self, BufWriter, ErrorKind, Write},
-    process::ExitCode,
-};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anyhow::Result;
 use chrono::SecondsFormat;
@@ -12,6 +9,7 @@ use tokio::runtime::Runtime;
 
 use super::{nik_argument::read_nik, timestamp::Timestamp};
 use crate::{
+    exit_status::ExitStatus,
     service,
     settings::{Settings, SettingsArguments},
     telemetry,
@@ -87,7 +85,7 @@ const COLUMNS: [&str; 18] = [
 ];
 
 /// Writes the rows. A reader that closes the pipe early is not an error.
-pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let filter = AuditFilter {
@@ -114,11 +112,11 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitCode> {
         anyhow::Ok(written.and_then(|()| writer.finish()))
     })?;
     match written {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitStatus::Success),
         other => {
             other?;
             eprintln!("{rows} rows written.");
-            Ok(ExitCode::SUCCESS)
+            Ok(ExitStatus::Success)
         }
     }
 }

@@ -1,14 +1,17 @@
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
 
 use anyhow::Result;
 use clap::Args;
-use padan_store::AuditLog;
+use padan_store::{AuditHead, AuditLog};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{settings::SettingsArguments, telemetry};
+use crate::{
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
+    settings::SettingsArguments,
+    telemetry,
+};
 
 /// Print the latest head of each chain of the audit trail
 ///
@@ -18,16 +21,26 @@ use crate::{settings::SettingsArguments, telemetry};
 pub(crate) struct AuditHeadsArguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Prints one head per line.
-pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let heads = Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.heads().await })?;
+    if arguments.output.json {
+        print_json(&json!({ "heads": heads.iter().map(json_of).collect::<Vec<_>>() }))?;
+        return Ok(ExitStatus::Success);
+    }
     let mut out = io::stdout().lock();
     for head in heads {
         writeln!(out, "{head}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
+}
+
+fn json_of(head: &AuditHead) -> Value {
+    json!({ "writer": head.writer.to_string(), "sequence": head.sequence, "mac": hex::encode(&head.mac) })
 }

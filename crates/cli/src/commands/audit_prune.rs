@@ -1,6 +1,5 @@
 use std::{
     io::{self, Write as _},
-    process::ExitCode,
     str::FromStr,
 };
 
@@ -11,7 +10,14 @@ use padan_store::{AdminAct, AnnouncedAct, AuditLog, KeySet, PrunedMonths};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{service, settings::SettingsArguments, telemetry};
+use crate::{
+    confirmation::ConfirmationArguments,
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
+    service,
+    settings::SettingsArguments,
+    telemetry,
+};
 
 /// Delete old months of the audit trail
 ///
@@ -19,7 +25,7 @@ use crate::{service, settings::SettingsArguments, telemetry};
 /// a month are verified first. If one was changed, deleted or added by others, the month and the later ones stay. Each
 /// chain that loses rows gets a signed anchor, which names the month and the time of the pruning. With it, `padan audit
 /// verify` distinguishes pruned rows from rows that were deleted in another way. The counts of `padan usage` stay. The
-/// database user needs the role `padan_operator`. Exits with 1 if a month stays that is old enough.
+/// database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct AuditPruneArguments {
     #[command(flatten)]
@@ -27,6 +33,10 @@ pub(crate) struct AuditPruneArguments {
     /// Minimum age of the rows to delete, such as 730days, 24months or 5years; at least 90 days
     #[arg(long, value_name = "AGE")]
     older_than: Age,
+    #[command(flatten)]
+    confirmation: ConfirmationArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,27 +46,62 @@ enum Age {
 }
 
 /// Deletes the months and prints their names, and why others stay.
-pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let before = arguments.older_than.before(Utc::now()).context("--older-than: the age is too large")?;
-    let PrunedMonths { deleted, kept } = Runtime::new()?.block_on(async {
+    let confirmation = arguments.confirmation;
+    let pruned = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::Audit)?;
+        if !confirmation.is_given() {
+            let found = AuditLog::open(&settings.store).await?.try_pruning(before).await?;
+            if confirmation.dry_run {
+                return Ok(found);
+            }
+            confirmation.confirm(&plan(&found, before))?;
+        }
         let after = json!({ "kept_since": before });
         service::announce(&store, AnnouncedAct { act: AdminAct::AuditPruned, before: Value::Null, after })
             .await?;
         anyhow::Ok(AuditLog::open(&settings.store).await?.prune(before).await?)
     })?;
+    report(&pruned, before, confirmation.dry_run, arguments.output.json)?;
+    Ok(ExitStatus::success_if(pruned.kept.is_empty()))
+}
+
+fn plan(found: &PrunedMonths, before: DateTime<Utc>) -> Vec<String> {
+    let deleted = match found.deleted.as_slice() {
+        [] => "Deletes no month: none is old enough.".to_owned(),
+        months => format!("Deletes {} months of the audit trail: {}.", months.len(), months.join(", ")),
+    };
+    let kept = found.kept.iter().map(|reason| format!("Keeps {reason}."));
+    let since = format!("Keeps all rows since {}, and the counts of `padan usage`.", whole_seconds(before));
+    std::iter::once(deleted).chain(kept).chain([since]).collect()
+}
+
+fn report(pruned: &PrunedMonths, before: DateTime<Utc>, dry_run: bool, as_json: bool) -> Result<()> {
+    let PrunedMonths { deleted, kept } = pruned;
+    if as_json {
+        let kept_since = whole_seconds(before);
+        let document = json!({ "dry_run": dry_run, "kept_since": kept_since, "deleted_months": deleted, "kept_months": kept });
+        return print_json(&document);
+    }
+    if dry_run {
+        return ConfirmationArguments::print(&plan(pruned, before));
+    }
     let mut out = io::stdout().lock();
-    for month in &deleted {
+    for month in deleted {
         writeln!(out, "{month}")?;
     }
-    let before = before.to_rfc3339_opts(SecondsFormat::Secs, true);
-    eprintln!("{} months deleted. Rows since {before} were kept.", deleted.len());
-    for reason in &kept {
+    eprintln!("{} months deleted. Rows since {} were kept.", deleted.len(), whole_seconds(before));
+    for reason in kept {
         eprintln!("Kept {reason}.");
     }
-    Ok(if kept.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
+}
+
+fn whole_seconds(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 impl Age {

@@ -2,32 +2,40 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use padan_store::{AuditHead, AuditLog};
+use padan_store::{AuditHead, AuditLog, AuditReport};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{settings::SettingsArguments, telemetry};
+use crate::{
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
+    settings::SettingsArguments,
+    telemetry,
+};
 
 /// Verify that no row of the audit trail was changed or deleted
 ///
 /// Checks every row along its chain. Deleting the last rows of a chain is only detected by heads that were kept outside
 /// the database: pass them with --heads. The services log them each minute as `audit head`, and `padan audit heads`
-/// prints them. Prints a line for each fault, and exits with 1 if there is one.
+/// prints them. Prints a line for each fault.
 #[derive(Debug, Args)]
 pub(crate) struct AuditVerifyArguments {
     #[command(flatten)]
     settings: SettingsArguments,
-    /// A file with heads, such as a service's log; may be repeated
+    /// A file with heads, such as a service's log or the output of `padan audit heads`; may be repeated
     #[arg(long, value_name = "FILE")]
     heads: Vec<PathBuf>,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
-/// Prints the faults and returns 1 if there are any.
-pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
+/// Prints the faults.
+pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let mut known = Vec::new();
@@ -41,6 +49,31 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
     let count = known.len();
     let report =
         Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.verify(known).await })?;
+    let status = ExitStatus::success_if(report.fault_count == 0);
+    if arguments.output.json {
+        print_json(&json_of(&report, count))?;
+        return Ok(status);
+    }
+    print(&report, count)?;
+    Ok(status)
+}
+
+fn json_of(report: &AuditReport, heads: usize) -> Value {
+    json!({
+        "intact": report.fault_count == 0,
+        "rows": report.rows,
+        "chains": report.chains,
+        "heads_from_files": heads,
+        "rows_of_forgotten_persons": report.forgotten,
+        "unrecorded_requests": report.unrecorded,
+        "pruned_chains": report.pruned,
+        "pruned_chains_without_month": report.pruned_without_month,
+        "fault_count": report.fault_count,
+        "faults": report.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn print(report: &AuditReport, count: usize) -> Result<()> {
     let mut out = io::stdout().lock();
     for fault in &report.faults {
         writeln!(out, "{fault}")?;
@@ -64,16 +97,41 @@ pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitCode> {
     }
     if report.fault_count > 0 {
         eprintln!("The audit trail has been changed: see the faults above.");
-        return Ok(ExitCode::FAILURE);
+    } else {
+        eprintln!("The audit trail is intact.");
     }
-    eprintln!("The audit trail is intact.");
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn read_heads(file: &Path) -> Result<Vec<AuditHead>> {
+    if let Some(heads) = heads_of_document(file)? {
+        return Ok(heads);
+    }
     let mut heads = Vec::new();
     for line in BufReader::new(File::open(file)?).lines() {
         heads.extend(AuditHead::find_in(&line?));
     }
     Ok(heads)
+}
+
+/// The longest output of `padan audit heads --json` that is read: a head takes less than 300 bytes.
+const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+
+/// The output of `padan audit heads --json`.
+#[derive(Deserialize)]
+struct HeadsDocument {
+    heads: Vec<Value>,
+}
+
+/// The heads of a file that is the output of `padan audit heads --json`; `None` if it is another file.
+fn heads_of_document(file: &Path) -> Result<Option<Vec<AuditHead>>> {
+    let file = File::open(file)?;
+    if !file.metadata()?.is_file() || file.metadata()?.len() > MAX_DOCUMENT_BYTES {
+        return Ok(None);
+    }
+    let Ok(document) = serde_json::from_reader::<_, HeadsDocument>(BufReader::new(file)) else {
+        return Ok(None);
+    };
+    // Each head in one line, as a service logs it in JSON.
+    Ok(Some(document.heads.iter().filter_map(|head| AuditHead::find_in(&head.to_string())).collect()))
 }

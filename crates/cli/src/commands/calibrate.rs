@@ -1,4 +1,4 @@
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -13,6 +13,7 @@ use crate::{
         evaluate::{made_now, write_report},
         labelled_photos::LabelledPhotosArguments,
     },
+    exit_status::ExitStatus,
     telemetry,
 };
 
@@ -38,14 +39,14 @@ pub(crate) struct CalibrateArguments {
 }
 
 /// Computes, writes and prints the calibration.
-pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
     if arguments.from_store.from_store {
         let settings = arguments.photos.settings()?;
         let calibration =
             calibrate_from_store(&arguments.from_store, arguments.photos.model_set(), settings)?;
         arguments.write(&calibration)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ExitStatus::Success);
     }
     let photos = arguments.photos.measure()?;
     let calibration_file =
@@ -64,7 +65,7 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitCode> {
             &calibration,
         )?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }
 
 impl CalibrateArguments {

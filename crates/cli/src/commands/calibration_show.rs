@@ -1,13 +1,18 @@
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::io::{self, Write};
 
 use anyhow::Result;
 use clap::Args;
-use padan_inference::{CalibrationFile, CalibrationPeople, Catalogue};
+use padan_inference::{
+    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
+    CalibrationSource, Catalogue,
+};
+use serde_json::{Value, json};
 
-use crate::settings::SettingsArguments;
+use crate::{
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
+    settings::SettingsArguments,
+};
 
 /// Print the cosine, false match rate (FMR) and false non-match rate (FNMR) of each percentage
 #[derive(Debug, Args)]
@@ -17,15 +22,95 @@ pub(crate) struct CalibrationShowArguments {
     model_set: Option<String>,
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Prints the calibration that a service with these settings would use.
-pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     let catalogue = Catalogue::load(&padan_inference::model_folders(&settings.inference))?;
     let set = catalogue.set(arguments.model_set.as_ref().unwrap_or(&settings.inference.model_set))?;
-    print(&mut io::stdout().lock(), &catalogue.calibration(&set)?)?;
-    Ok(ExitCode::SUCCESS)
+    let calibration_file = catalogue.calibration(&set)?;
+    if arguments.output.json {
+        print_json(&json_of(&calibration_file))?;
+    } else {
+        print(&mut io::stdout().lock(), &calibration_file)?;
+    }
+    Ok(ExitStatus::Success)
+}
+
+fn json_of(file: &CalibrationFile) -> Value {
+    json!({
+        "model_set": file.set,
+        "calibration": file.id(),
+        "made_on": file.made_on,
+        "embedder_sha256": file.embedder_sha256,
+        "impostor_pairs": file.impostor_pairs,
+        "pass_mark_cosine": file.pass_mark.cosine,
+        "points": file.points.iter().map(json_of_point).collect::<Vec<_>>(),
+        "marks": file.marks.iter().map(json_of_mark).collect::<Vec<_>>(),
+        "groups": file.groups.iter().map(json_of_group).collect::<Vec<_>>(),
+        "sources": file.sources.iter().map(json_of_source).collect::<Vec<_>>(),
+        "people": file.people.as_ref().map(json_of_people),
+    })
+}
+
+fn json_of_point(point: &CalibrationPoint) -> Value {
+    json!({
+        "percentage": point.percentage,
+        "cosine": point.cosine,
+        "fmr": point.fmr,
+        "fmr_interval": point.fmr_interval,
+        "fnmr": point.fnmr,
+        "extrapolated": point.extrapolated,
+    })
+}
+
+fn json_of_mark(mark: &CalibrationMark) -> Value {
+    let worst = mark.worst_group.as_ref();
+    json!({
+        "percentage": mark.percentage,
+        "cosine": mark.cosine,
+        "extrapolated": mark.extrapolated,
+        "fmr": mark.fmr,
+        "fnmr": mark.fnmr,
+        "worst_group": worst.map(|group| json!({ "name": group.name, "fmr": group.fmr })),
+    })
+}
+
+fn json_of_group(group: &CalibrationGroup) -> Value {
+    json!({
+        "name": group.name,
+        "persons": group.persons,
+        "impostor_pairs": group.impostor_pairs,
+        "sets_threshold": group.decides,
+        "fmr_at_pass_mark": group.fmr_at_pass_mark,
+    })
+}
+
+fn json_of_source(source: &CalibrationSource) -> Value {
+    json!({
+        "name": source.name,
+        "photos": source.photos,
+        "persons": source.persons,
+        "photos_without_face": source.failures_to_acquire,
+        "genuine_pairs": source.genuine_pairs,
+        "impostor_pairs": source.impostor_pairs,
+    })
+}
+
+fn json_of_people(people: &CalibrationPeople) -> Value {
+    json!({
+        "compared": people.compared,
+        "drawn": people.drawn,
+        "seed": people.seed,
+        "left_out": people.left_out,
+        "pairs_told_apart": people.pairs_told_apart,
+        "break_cosine": people.break_cosine,
+        "expected_strangers": people.expected_strangers,
+        "anchor_of_100_from": people.anchor_of_100_from,
+    })
 }
 
 /// Prints a calibration as tables.

@@ -1,7 +1,7 @@
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
-    process::{ExitCode, ExitStatus},
+    process,
     time::Duration,
 };
 
@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    exit_status::ExitStatus,
     private_cluster::{Claim, PrivateCluster, deps_folder},
     shutdown::Shutdown,
 };
@@ -50,7 +51,7 @@ pub(crate) struct ClusterArguments {
 }
 
 /// Runs the command and returns its exit code, or 128 plus the number of the signal that ended it.
-pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitStatus> {
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();
     let mut shutdown = Shutdown::at_terminal()?;
@@ -58,14 +59,14 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
     let mut cluster =
         PrivateCluster::start(claim, &[], usize::from(arguments.standbys), &arguments.settings)?;
     let status = runtime.block_on(run_command(&mut cluster, &arguments.command, &mut shutdown))?;
-    Ok(exit_code(status))
+    Ok(exit_status(status))
 }
 
 async fn run_command(
     cluster: &mut PrivateCluster,
     command: &[OsString],
     shutdown: &mut Shutdown,
-) -> Result<ExitStatus> {
+) -> Result<process::ExitStatus> {
     let (program, arguments) = command.split_first().context("no command")?;
     let mut child = Command::new(program)
         .args(arguments)
@@ -114,8 +115,12 @@ fn standby_variables(cluster: &PrivateCluster) -> Vec<(&'static str, OsString)> 
     ]
 }
 
-fn exit_code(status: ExitStatus) -> ExitCode {
+fn exit_status(status: process::ExitStatus) -> ExitStatus {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    ExitCode::from(u8::try_from(code).unwrap_or(1))
+    match u8::try_from(code) {
+        Ok(0) => ExitStatus::Success,
+        Ok(code) => ExitStatus::Other(code),
+        Err(_) => ExitStatus::Failure,
+    }
 }

@@ -3,7 +3,6 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
-    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -18,14 +17,8 @@ use padan_inference::{Analysis, Engine, FaceError, Timings};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{service, settings::SettingsArguments, telemetry};
+use crate::{ending::StatusError, exit_status::ExitStatus, service, settings::SettingsArguments, telemetry};
 
-/// The faces do not match.
-const NO_MATCH: u8 = 1;
-/// A photo cannot be used.
-const UNUSABLE: u8 = 3;
-/// Nothing was compared because of an error in models, runtime or settings.
-const NOT_COMPARED: u8 = 4;
 /// The largest photo that a client of the service may send.
 const MAX_PHOTO_BYTES: u64 = 16 << 20;
 /// Long enough for a slow machine.
@@ -34,9 +27,7 @@ const ANALYSIS_TIMEOUT: Duration = Duration::from_mins(1);
 /// Compare the faces in two photos
 ///
 /// A is treated as the registry's photo: its largest, most central face is used. B is treated as the selfie: it must
-/// show one face in sufficient quality. Exits with 0 for a match, 1 for no match, 2 when the command line is not
-/// understood, 3 when a photo cannot be used (also when its path is empty), and 4 when nothing could be compared
-/// because of an error in models, runtime or settings.
+/// show one face in sufficient quality.
 #[derive(Debug, Args)]
 pub(crate) struct CompareArguments {
     /// Reference photo, PNG or JPEG; a file, a pipe, or - for standard input
@@ -61,15 +52,12 @@ fn path_parser() -> impl TypedValueParser<Value = PathBuf> {
 }
 
 /// Compares the photos and prints the result.
-pub(crate) fn run(arguments: &CompareArguments) -> ExitCode {
+pub(crate) fn run(arguments: &CompareArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
-    compare(arguments).unwrap_or_else(|error| {
-        eprintln!("padan: {error:#}");
-        ExitCode::from(NOT_COMPARED)
-    })
+    compare(arguments).map_err(|error| StatusError::with_status(ExitStatus::NotCompared, error))
 }
 
-fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
+fn compare(arguments: &CompareArguments) -> Result<ExitStatus> {
     if [&arguments.a, &arguments.b].into_iter().all(|file| is_standard_input(file)) {
         bail!("only one of the two photos can come from standard input");
     }
@@ -104,7 +92,7 @@ fn compare(arguments: &CompareArguments) -> Result<ExitCode> {
     } else {
         write!(out, "{comparison}")?;
     }
-    Ok(if comparison.percentage.passes() { ExitCode::SUCCESS } else { ExitCode::from(NO_MATCH) })
+    Ok(ExitStatus::success_if(comparison.percentage.passes()))
 }
 
 /// Why a photo cannot be used: the API's reason code, if there is one, and a text.
@@ -174,7 +162,7 @@ fn is_standard_input(file: &Path) -> bool {
     STANDARD_INPUT.iter().any(|name| file.as_os_str() == *name)
 }
 
-fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProblem) -> Result<ExitCode> {
+fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProblem) -> Result<ExitStatus> {
     let PhotoProblem { code, text } = problem;
     let code = code.map(ReasonCode::as_str);
     if as_json {
@@ -186,7 +174,7 @@ fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProble
     }
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     eprintln!("padan: image {which}, {}, cannot be used: {text}{code}", file.display());
-    Ok(ExitCode::from(UNUSABLE))
+    Ok(ExitStatus::UnusablePhoto)
 }
 
 struct Comparison<'a> {

@@ -1,14 +1,16 @@
-use std::process::ExitCode;
-
 use anyhow::Result;
 use clap::Args;
 use padan_inference::{Catalogue, model_folders};
 use padan_registry::Registry;
 use padan_store::KeySet;
 use padan_verification::Clients;
+use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::{
+    ending::in_one_line,
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
     service,
     settings::{Settings, SettingsArguments},
     telemetry::{self, Traces},
@@ -21,19 +23,29 @@ use crate::{
 pub(crate) struct ConfigCheckArguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Prints each fault.
-pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitCode> {
-    let settings = arguments.settings.settings()?;
-    let faults = faults(&settings)?;
+pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitStatus> {
+    let faults = match arguments.settings.settings() {
+        Ok(settings) => faults(&settings)?,
+        Err(error) if arguments.output.json => vec![in_one_line(&error)],
+        Err(error) => return Err(error),
+    };
+    let status = ExitStatus::success_if(faults.is_empty());
+    if arguments.output.json {
+        print_json(&json!({ "valid": faults.is_empty(), "faults": faults }))?;
+        return Ok(status);
+    }
     for fault in &faults {
         eprintln!("padan: {fault}");
     }
     if faults.is_empty() {
         eprintln!("The settings are valid. `padan doctor` checks databases and models as well.");
     }
-    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(status)
 }
 
 /// The errors that a start with these settings would report, as far as they are found without a connection.

@@ -1,12 +1,9 @@
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
 
 use anyhow::Result;
 use clap::Args;
 
-use crate::settings::SettingsArguments;
+use crate::{exit_status::ExitStatus, settings::SettingsArguments};
 
 /// Print the settings in force, and where each value comes from
 ///
@@ -19,8 +16,8 @@ pub(crate) struct ConfigShowArguments {
 }
 
 /// Prints the settings in force.
-pub(crate) fn run(arguments: &ConfigShowArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ConfigShowArguments) -> Result<ExitStatus> {
     let (_, effective) = arguments.settings.load()?;
     io::stdout().lock().write_all(effective.annotated().as_bytes())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }

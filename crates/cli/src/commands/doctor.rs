@@ -2,7 +2,7 @@ mod listener;
 mod machine;
 mod report;
 
-use std::{num::NonZeroUsize, process::ExitCode};
+use std::num::NonZeroUsize;
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -15,6 +15,8 @@ use tokio::runtime::Runtime;
 
 use self::report::{CheckPassed, Report};
 use crate::{
+    exit_status::ExitStatus,
+    output::OutputArguments,
     service,
     settings::{Settings, SettingsArguments},
     telemetry::{self, Traces},
@@ -23,12 +25,13 @@ use crate::{
 /// Check everything that the service needs, and print how to fix each failure
 ///
 /// Prints a line each for settings, telemetry, clients, ONNX Runtime, models, device, secrets, open files, memory,
-/// listeners, registry and store. A check that prints `warn` passed, but needs attention. Exits with 1 if a check
-/// fails.
+/// listeners, registry and store. A check that prints `warn` passed, but needs attention.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     settings: SettingsArguments,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// The threshold of the alert `PadanReplicaLag`.
@@ -37,9 +40,9 @@ const MAX_LAG_SECONDS: f64 = 300.0;
 const MAX_CLOCK_DIFFERENCE: TimeDelta = TimeDelta::seconds(5);
 
 /// Runs the checks and returns 1 if one failed.
-pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
-    let mut report = Report::default();
+    let mut report = Report::new(arguments.output);
     match arguments.settings.load() {
         Err(error) => report.line("settings", Err::<String, _>(format!("{error:#}")))?,
         Ok((settings, effective)) => {
@@ -47,7 +50,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> Result<ExitCode> {
             check_all(&settings, &mut report)?;
         }
     }
-    Ok(if report.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    report.finish()?;
+    Ok(ExitStatus::success_if(!report.failed))
 }
 
 fn check_all(settings: &Settings, report: &mut Report) -> Result<()> {

@@ -4,7 +4,6 @@ use std::{
     num::{NonZeroU32, NonZeroUsize},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    process::ExitCode,
     time::{Duration, Instant},
 };
 
@@ -13,7 +12,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
-use padan_store::{AdminAct, AnnouncedAct, EnrolmentStatus, EnrolmentTally, KeySet, Overview};
+use padan_store::{AdminAct, AnnouncedAct, EnrolmentTally, KeySet, Overview};
 use padan_verification::{
     AbsentPeople, Enrolled, Enrolment, EnrolmentError, EnrolmentEvent, Removal, RemovalLimit,
 };
@@ -21,6 +20,8 @@ use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::watch};
 
 use crate::{
+    commands::enroll_status,
+    exit_status::ExitStatus,
     service,
     settings::{Settings, SettingsArguments},
     shutdown::Shutdown,
@@ -33,9 +34,9 @@ use crate::{
 /// removes the templates of people who have left the registry, are no longer active, or whose portrait was withdrawn, if
 /// the database user may delete them (`padan_operator`). The registry's user must be able to read all of padan.citizen. The
 /// command can be stopped or killed at any time; when it is run again, it continues. Several instances share the work,
-/// also on several machines. It runs at low priority, so that a service on the same machine takes precedence. Exits
-/// with 0 when all people have been processed without a failure, else with 1.
+/// also on several machines. It runs at low priority, so that a service on the same machine takes precedence.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(crate) struct EnrollArguments {
     #[command(flatten)]
     settings: SettingsArguments,
@@ -63,6 +64,9 @@ pub(crate) struct EnrollArguments {
     /// Print the progress of all enrolments and exit; the database role `padan_auditor` is enough
     #[arg(long)]
     status: bool,
+    /// With --status: print one JSON document; docs/json-output.md explains its fields
+    #[arg(long, requires = "status")]
+    json: bool,
 }
 
 /// The increment of the process's nice value.
@@ -73,11 +77,13 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Enrols, or prints the progress of enrolments.
-pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     if arguments.status {
-        return Runtime::new()?.block_on(async { print_status(&Overview::open(&settings.store)?).await });
+        return Runtime::new()?.block_on(async {
+            enroll_status::print(&Overview::open(&settings.store)?, arguments.json).await
+        });
     }
     // Threads inherit the priority, so it is set before the first one starts.
     if let Err(error) = rustix::process::nice(NICENESS) {
@@ -86,7 +92,7 @@ pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitCode> {
     Runtime::new()?.block_on(enrol(arguments, settings))
 }
 
-async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<ExitCode> {
+async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<ExitStatus> {
     let mut shutdown = Shutdown::at_terminal()?;
     let (stopping, stop) = watch::channel(false);
     tokio::spawn(async move {
@@ -115,7 +121,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     };
     if !announce(&enrolment, &settings.inference.model_set, arguments).await? {
         print_stopped();
-        return Ok(ExitCode::FAILURE);
+        return Ok(ExitStatus::Failure);
     }
     let mut report = Report::new(&arguments.failures, enrolment.estimated_people().await);
     let began = Instant::now();
@@ -129,7 +135,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
     print_summary(&enrolled, began.elapsed(), report.written, &arguments.failures);
     let is_clean = enrolled.complete && remove_absent_people(&enrolment, arguments.remove_many).await?;
     let succeeded = is_clean && enrolled.tally.failed == 0;
-    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitStatus::success_if(succeeded))
 }
 
 /// Records in the audit trail that this process begins to enrol. Returns false if it is to stop before.
@@ -227,39 +233,6 @@ fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: 
 
 fn print_stopped() {
     eprintln!("Stopped before the end. Run the command again to continue.");
-}
-
-async fn print_status(store: &Overview) -> Result<ExitCode> {
-    let mut out = io::stdout().lock();
-    let active = store.active_model().await?;
-    match &active {
-        Some(active) => writeln!(out, "active: {}, contract {}", active.model_set, active.contract)?,
-        None => writeln!(out, "active: none, each service uses inference.model_set")?,
-    }
-    let enrolments = store.enrolments().await?;
-    if enrolments.is_empty() {
-        writeln!(out, "No enrolment has been started yet.")?;
-    }
-    for EnrolmentStatus {
-        contract, model_set, started_at, finished_at, tally, open_ranges, processes, ..
-    } in enrolments
-    {
-        let state = match finished_at {
-            Some(at) => format!("finished {}", at.format("%F %T UTC")),
-            None => format!("{processes} processes running, {open_ranges} ranges in progress"),
-        };
-        writeln!(
-            out,
-            "{model_set}, contract {contract}: started {}, {state}; in finished ranges: {} templates, {} of covered or \
-             cut-off faces, {} people without a usable face, {} failed",
-            started_at.format("%F %T UTC"),
-            tally.templates,
-            tally.covered,
-            tally.unusable,
-            tally.failed
-        )?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the progress, and writes the list of people without a template or with a covered face.

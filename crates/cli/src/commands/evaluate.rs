@@ -3,7 +3,6 @@ use std::{
     fs,
     io::{self, Write},
     path::PathBuf,
-    process::ExitCode,
 };
 
 use anyhow::{Context as _, Result};
@@ -15,6 +14,7 @@ use padan_evaluation::{
 
 use crate::{
     commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
+    exit_status::ExitStatus,
     telemetry,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct EvaluateArguments {
 }
 
 /// Evaluates, prints a table and writes the requested files.
-pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
     let photos = arguments.photos.measure()?;
     let calibration_file = photos.calibration()?;
@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitCode> {
             &calibration,
         )?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }
 
 /// Today, and this program.

@@ -1,16 +1,15 @@
-use std::process::ExitCode;
-
 use anyhow::{Context, Result};
 use clap::Args;
 use padan_store::{AdminAct, Administration, AnnouncedAct, ClientSignature, KeySet, Store};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{service, settings::SettingsArguments, telemetry};
+use crate::{exit_status::ExitStatus, service, settings::SettingsArguments, telemetry};
 
 /// Apply missing migrations to the store
 ///
-/// Brings the schema of the database `store.url` up to date. The registry is never written to; deploy/registry shows
+/// Brings the schema of the database `store.url` up to date, as the owner of its tables, or on a new database as a user
+/// who may create schemas: `--set store.url_file=FILE` names a file with that user's URL. The registry is never written to; deploy/registry shows
 /// how a site provides its view there. Migrations are recorded in the audit trail, so `store.audit_keys` is needed. A
 /// migration of a release that did not sign clients signs the rows that it finds, whoever wrote them.
 #[derive(Debug, Args)]
@@ -20,7 +19,7 @@ pub(crate) struct MigrateArguments {
 }
 
 /// Applies the missing migrations and prints their names.
-pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     Runtime::new()?.block_on(async {
@@ -33,7 +32,7 @@ pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitCode> {
             [] => eprintln!("The store was already up to date."),
             applied => eprintln!("The store is up to date. Applied migrations: {}.", applied.join(", ")),
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(ExitStatus::Success)
     })
 }
 

@@ -1,21 +1,14 @@
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use padan_domain::{NameRule, PersonName};
 
-use crate::settings::SettingsArguments;
-
-/// The names do not match.
-const NO_MATCH: u8 = 1;
+use crate::{exit_status::ExitStatus, settings::SettingsArguments};
 
 /// Compare two names as the service does
 ///
-/// Shows what each name is reduced to, by which rules of `verification.names`, and the rules that a match needed. Exits
-/// with 0 for a match and 1 for no match or an error.
+/// Shows what each name is reduced to, by which rules of `verification.names`, and the rules that a match needed.
 #[derive(Debug, Args)]
 pub(crate) struct NameArguments {
     /// The name that a client sends
@@ -27,7 +20,7 @@ pub(crate) struct NameArguments {
 }
 
 /// Prints both reduced names and the decision.
-pub(crate) fn run(arguments: &NameArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &NameArguments) -> Result<ExitStatus> {
     let rules = arguments.settings.settings()?.verification.names;
     let a = PersonName::parse(&arguments.a).context("A is not a name")?;
     let b = PersonName::parse(&arguments.b).context("B is not a name")?;
@@ -43,5 +36,5 @@ pub(crate) fn run(arguments: &NameArguments) -> Result<ExitCode> {
         Some(matched) => writeln!(out, "decision  match ({matched})")?,
         None => writeln!(out, "decision  no match")?,
     }
-    Ok(if matched.is_some() { ExitCode::SUCCESS } else { ExitCode::from(NO_MATCH) })
+    Ok(ExitStatus::success_if(matched.is_some()))
 }

@@ -1,4 +1,4 @@
-use std::{process::ExitCode, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    exit_status::ExitStatus,
     memory_protection::protect_memory,
     reload::Reload,
     service,
@@ -40,7 +41,7 @@ pub(crate) struct ServeArguments {
 }
 
 /// Runs the service, and returns when the requests in flight have been answered.
-pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitStatus> {
     // Before the settings are read, because they may contain keys.
     let unprotected = protect_memory();
     let (mut settings, effective) = arguments.settings.load()?;
@@ -59,11 +60,11 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitCode> {
             if let Some(traces) = traces {
                 traces.finish();
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(ExitStatus::Success)
         }
         // The exit code that a shell reports for a program ended by a signal.
         Ended::AtOnce(signal) => {
-            Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitCode::FAILURE, ExitCode::from))
+            Ok(u8::try_from(128 + signal.as_raw_value()).map_or(ExitStatus::Failure, ExitStatus::Other))
         }
     }
 }

@@ -1,15 +1,18 @@
-use std::{
-    io::{self, Write as _},
-    process::ExitCode,
-};
+use std::io::{self, Write as _};
 
 use anyhow::Result;
 use clap::Args;
 use padan_store::{AuditFilter, AuditLog, CpuUse, StoreError, UsageRow};
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use super::timestamp::Day;
-use crate::{settings::SettingsArguments, telemetry};
+use crate::{
+    exit_status::ExitStatus,
+    output::{OutputArguments, print_json},
+    settings::SettingsArguments,
+    telemetry,
+};
 
 /// Print how many calls each client made, by day, endpoint and outcome
 ///
@@ -32,8 +35,10 @@ pub(crate) struct UsageArguments {
     #[arg(long)]
     cpu: bool,
     /// Print comma-separated values instead of a table
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     csv: bool,
+    #[command(flatten)]
+    output: OutputArguments,
 }
 
 /// Rows of text below their headings. The last column has numbers.
@@ -43,7 +48,7 @@ struct Table {
 }
 
 /// Prints the counts, or the processor time.
-pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     telemetry::start(&settings.log)?;
     let filter = AuditFilter {
@@ -53,20 +58,62 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitCode> {
         from: arguments.from.map(Day::start),
         to: arguments.to.map(Day::start),
     };
-    let table = Runtime::new()?.block_on(async {
+    let counted = Runtime::new()?.block_on(async {
         let mut log = AuditLog::open(&settings.store).await?;
         if arguments.cpu {
-            Ok::<_, StoreError>(Table::of_cpu(log.cpu_use(&filter).await?))
+            Ok::<_, StoreError>(Counted::CpuUse(log.cpu_use(&filter).await?))
         } else {
-            Ok(Table::of_calls(log.usage(&filter).await?))
+            Ok(Counted::Calls(log.usage(&filter).await?))
         }
     })?;
-    if arguments.csv {
-        table.write_csv()?;
+    if arguments.output.json {
+        print_json(&counted.json())?;
+    } else if arguments.csv {
+        counted.table().write_csv()?;
     } else {
-        table.write_text()?;
+        counted.table().write_text()?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
+}
+
+/// What was asked for.
+enum Counted {
+    Calls(Vec<UsageRow>),
+    CpuUse(Vec<CpuUse>),
+}
+
+impl Counted {
+    fn table(self) -> Table {
+        match self {
+            Self::Calls(rows) => Table::of_calls(rows),
+            Self::CpuUse(rows) => Table::of_cpu(rows),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::Calls(rows) => json!({ "calls": rows.iter().map(json_of_calls).collect::<Vec<_>>() }),
+            Self::CpuUse(rows) => json!({ "cpu_use": rows.iter().map(json_of_cpu).collect::<Vec<_>>() }),
+        }
+    }
+}
+
+fn json_of_calls(row: &UsageRow) -> Value {
+    json!({
+        "client": row.client,
+        "day": row.day,
+        "endpoint": row.endpoint,
+        "outcome": row.reason,
+        "calls": row.calls,
+    })
+}
+
+fn json_of_cpu(row: &CpuUse) -> Value {
+    json!({ "client": row.client, "day": row.day, "cpu_seconds": cpu_seconds(row) })
+}
+
+fn cpu_seconds(row: &CpuUse) -> f64 {
+    row.microseconds as f64 / 1e6
 }
 
 impl Table {
@@ -82,7 +129,8 @@ impl Table {
 
     fn of_cpu(rows: Vec<CpuUse>) -> Self {
         let cells = |row: CpuUse| {
-            vec![row.client, row.day.to_string(), format!("{:.3}", row.microseconds as f64 / 1e6)]
+            let seconds = format!("{:.3}", cpu_seconds(&row));
+            vec![row.client, row.day.to_string(), seconds]
         };
         Self { columns: vec!["client", "day", "cpu_seconds"], rows: rows.into_iter().map(cells).collect() }
     }

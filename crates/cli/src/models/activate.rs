@@ -1,8 +1,8 @@
-use std::process::ExitCode;
-
 use anyhow::{Result, bail};
 use padan_inference::{Catalogue, Graph};
 use padan_store::{Administration, Store};
+
+use crate::exit_status::ExitStatus;
 
 /// Activates a set for all services. Without `force` its enrolment has to be complete.
 pub(super) async fn activate(
@@ -11,7 +11,7 @@ pub(super) async fn activate(
     administration: &Administration,
     name: &str,
     force: bool,
-) -> Result<ExitCode> {
+) -> Result<ExitStatus> {
     let set = catalogue.set(name)?;
     for model in set.models() {
         catalogue.locate(&set, model, Graph::Prepared)?;
@@ -32,5 +32,5 @@ pub(super) async fn activate(
         "{name} (contract {contract}) is active. Services on which it is installed switch to it within seconds. When all \
          have switched, `padan templates prune` deletes the templates of the former model."
     );
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }

@@ -1,4 +1,4 @@
-use std::{path::Path, process::ExitCode};
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use padan_inference::{Catalogue, Export, FileDigest, Graph, Manifest, Source, prepare};
@@ -10,8 +10,15 @@ use super::{
     package::Packages,
 };
 
+use crate::exit_status::ExitStatus;
+
 /// Installs the files of a set into `to`, from `from` or else from the sources in the manifests.
-pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to: &Path) -> Result<ExitCode> {
+pub(super) fn install(
+    catalogue: &Catalogue,
+    set: &str,
+    from: Option<&Path>,
+    to: &Path,
+) -> Result<ExitStatus> {
     let models = catalogue.models_of(set)?;
     // `to` is searched for installed files, even if it is not a configured model folder.
     let installed = Catalogue::load(&[to.to_owned()])?;
@@ -31,7 +38,7 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
         }
     }
     if missing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(ExitStatus::Success);
     }
     let folder = ModelFolder::claim(to)?;
     let mut origin = match from {
@@ -48,7 +55,7 @@ pub(super) fn install(catalogue: &Catalogue, set: &str, from: Option<&Path>, to:
         prepare_and_write(model, &original, &folder)?;
     }
     eprintln!("Model set {} is installed in {}.", set, to.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }
 
 fn published(models: &[&Manifest]) -> Vec<FileDigest> {

@@ -1,18 +1,20 @@
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf};
 
 use anyhow::Result;
 use padan_inference::{Catalogue, FileDigest, Graph, Manifest, ModelError};
 use serde::Serialize;
 
+use crate::exit_status::ExitStatus;
+
 /// Prints every set and model.
-pub(super) fn list(catalogue: &Catalogue, json: bool, out: &mut impl Write) -> Result<ExitCode> {
+pub(super) fn list(catalogue: &Catalogue, json: bool, out: &mut impl Write) -> Result<ExitStatus> {
     let listing = Listing::of(catalogue)?;
     if json {
         writeln!(out, "{}", serde_json::to_string_pretty(&listing)?)?;
     } else {
         listing.write(out)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitStatus::Success)
 }
 
 #[derive(Serialize)]

@@ -51,30 +51,51 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 22] = [
+const RUNS: [(&str, &[&str]); 28] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
-    ("client disable", &["telco"]),
+    ("client disable", &["telco", "--dry-run"]),
+    ("client disable", &["telco", "--yes"]),
     ("client enable", &["telco"]),
-    ("client rotate", &["telco"]),
+    ("client rotate", &["telco", "--yes"]),
     ("client sign", &["telco"]),
     ("client list", &[]),
     ("client show", &["telco"]),
-    ("client remove", &["telco"]),
+    ("client remove", &["telco", "--yes"]),
     ("enroll", &["--failures", "/dev/null"]),
     ("enroll", &["--status"]),
     ("models activate", &["sface", "--force"]),
-    ("templates prune", &[]),
+    ("templates prune", &["--dry-run"]),
+    ("templates prune", &["--yes"]),
+    ("keys rotate", &["--dry-run"]),
     ("keys rotate", &[]),
     ("audit export", &[]),
     ("audit export", &["--nik", BUDI]),
     ("audit verify", &[]),
     ("audit heads", &[]),
-    ("audit prune", &["--older-than", "24months"]),
-    ("person forget", &["--nik", BUDI]),
+    ("audit prune", &["--older-than", "24months", "--dry-run"]),
+    ("audit prune", &["--older-than", "24months", "--yes"]),
+    ("person find", &["--nik", BUDI]),
+    ("person forget", &["--nik", BUDI, "--dry-run"]),
+    ("person forget", &["--nik", BUDI, "--yes"]),
     ("usage", &[]),
 ];
+
+fn is_dry_run(arguments: &[&str]) -> bool {
+    arguments.contains(&"--dry-run")
+}
+
+/// The row that a command leaves with these arguments, by the table.
+fn row_of<'l>(line: &'l Documented, arguments: &[&str]) -> Option<&'l str> {
+    if arguments.contains(&"--status") {
+        return None;
+    }
+    if is_dry_run(arguments) {
+        return line.row.split_once("`--dry-run`")?.1.split('`').nth(1);
+    }
+    line.row.split('`').nth(1).filter(|_| line.row.starts_with('`'))
+}
 
 /// The settings of a key, and the line of the test's settings that has it.
 const KEYS: [(&str, &str); 3] =
@@ -128,13 +149,14 @@ fn each_command_leaves_its_row_and_needs_only_its_keys_and_its_role() {
         let line = table.iter().find(|line| line.command == command).unwrap();
         let words: Vec<_> = command.split(' ').chain(arguments.iter().copied()).collect();
         let status = arguments.contains(&"--status");
+        let needs_no_key = status || (is_dry_run(arguments) && line.row.contains("no key"));
         let with_nik = arguments.contains(&"--nik");
         let keys: Vec<_> = KEYS
             .map(|(word, _)| word)
             .into_iter()
             .filter(|word| {
                 let (always, with) = line.keys.split_once(';').unwrap_or((&line.keys, ""));
-                !status && (always.contains(word) || (with_nik && with.contains(word)))
+                !needs_no_key && (always.contains(word) || (with_nik && with.contains(word)))
             })
             .collect();
         let url = &users.iter().find(|(role, _)| *role == line.role).unwrap().1;
@@ -154,8 +176,8 @@ fn each_command_leaves_its_row_and_needs_only_its_keys_and_its_role() {
         let text = String::from_utf8(done.stderr).unwrap();
         assert!(done.status.success() || command == "enroll", "{command}: {text}");
         let left = recorded(&service).split_off(before.len());
-        let expected = line.row.split('`').nth(1).filter(|_| line.row.starts_with('`') && !status);
-        assert_eq!(left, expected.into_iter().collect::<Vec<_>>(), "{command}: {text}");
+        let expected = row_of(line, arguments);
+        assert_eq!(left, expected.into_iter().collect::<Vec<_>>(), "{command} {arguments:?}: {text}");
     }
     assert!(service.command(&["audit", "verify"]).status.success());
     for (role, _) in users {
@@ -184,7 +206,7 @@ fn no_command_does_anything_without_its_row() {
     let before = state();
     for (command, arguments) in RUNS {
         let line = documented().into_iter().find(|line| line.command == command).unwrap();
-        if !line.row.starts_with('`') || arguments.contains(&"--status") {
+        if row_of(&line, arguments).is_none() {
             continue;
         }
         let arguments: Vec<_> =
@@ -272,4 +294,65 @@ fn the_rows_of_operators_are_exported() {
     let uid = rustix::process::getuid().as_raw();
     let user = added["fields"]["os_user"].as_str().unwrap();
     assert!(if uid == 0 { user == "root" } else { !user.is_empty() }, "{user}");
+}
+
+#[test]
+fn without_a_terminal_a_command_that_destroys_asks_for_yes() {
+    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    add(&service, "telco", &["--daily-quota", "7"]);
+    let rows = || service.runtime.block_on(service.store.texts("SELECT client::text FROM store.client"));
+    let before = rows();
+    for (command, plan) in [
+        ("client disable telco", "Refuses all its requests with 403"),
+        ("client rotate telco", "What is replaced becomes invalid within seconds"),
+        ("client remove telco", "Deletes its secrets and limits"),
+        ("templates prune", "Deletes nothing"),
+        ("audit prune --older-than 24months", "Deletes no month"),
+        ("person forget --nik -", "Deletes 0 face templates of this person."),
+    ] {
+        let words: Vec<_> = command.split(' ').collect();
+        let refused = service.command_with_input(&words, &format!("{BUDI}\n"));
+        let text = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!((refused.status.code(), refused.stdout.is_empty()), (Some(5), true), "{command}: {text}");
+        assert!(
+            text.contains(plan) && text.contains("--yes does it without a question"),
+            "{command}: {text}"
+        );
+        let dry = service.command_with_input(&[&words[..], &["--dry-run"]].concat(), &format!("{BUDI}\n"));
+        assert!(dry.status.success(), "{command}: {dry:?}");
+        let printed = String::from_utf8(dry.stdout).unwrap();
+        assert!(printed.contains(plan) && printed.contains("Keeps "), "{command}: {printed}");
+    }
+    assert_eq!(rows(), before);
+    let unknown = service.command(&["client", "remove", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
+}
+
+/// Two operators change different limits of one client at the same time.
+#[test]
+fn changes_of_limits_at_the_same_time_all_apply() {
+    let service = TestService::start();
+    add(&service, "telco", &[]);
+    let changes =
+        [["--daily-quota", "7"], ["--monthly-quota", "70"], ["--rate", "5"], ["--network", "10.0.0.0/8"]];
+    let started: Vec<_> = changes
+        .iter()
+        .map(|change| service.start_command(&[&["client", "set", "telco"], &change[..]].concat()))
+        .collect();
+    for process in started {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let shown = service.command(&["client", "show", "telco", "--json"]).stdout;
+    let shown: Value = serde_json::from_slice(&shown).unwrap();
+    assert_eq!(
+        (
+            &shown["daily_quota"],
+            &shown["monthly_quota"],
+            &shown["requests_per_second"],
+            &shown["networks"][0]
+        ),
+        (&7.into(), &70.into(), &5.0.into(), &"10.0.0.0/8".into())
+    );
+    assert!(service.command(&["audit", "verify"]).status.success());
 }

@@ -324,7 +324,8 @@ fn failed_faces_are_limited_for_one_person_only() {
     let input = format!("{BUDI}\n");
     let exported = service.command_with_input(&["audit", "export", "--nik", "-"], &input);
     assert!(String::from_utf8(exported.stderr).unwrap().contains("3 rows written"));
-    let forgotten = service.command_with_input(&["person", "forget", "--nik", "-", "--by", "dpo"], &input);
+    let forgotten =
+        service.command_with_input(&["person", "forget", "--nik", "-", "--by", "dpo", "--yes"], &input);
     assert!(forgotten.status.success(), "{forgotten:?}");
     assert!(rows(&service, &["--nik", BUDI]).is_empty());
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
@@ -370,7 +371,7 @@ fn failed_faces_are_limited_among_simultaneous_requests() {
     assert_eq!(answered + refused, 30);
     // A face that matches does not count as failed.
     let other = Claim::matching().nik(BUDI);
-    let forgotten = service.command(&["person", "forget", "--nik", BUDI, "--by", "dpo"]);
+    let forgotten = service.command(&["person", "forget", "--nik", BUDI, "--by", "dpo", "--yes"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
     for _ in 0..3 * MOST {
         assert_eq!(service.verify(&other).reason_code, "VERIFIED");
@@ -380,7 +381,7 @@ fn failed_faces_are_limited_among_simultaneous_requests() {
 #[test]
 fn forgetting_an_unknown_person_changes_nothing() {
     let service = TestService::start();
-    let forgotten = service.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo"]);
+    let forgotten = service.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo", "--yes"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
     let stderr = String::from_utf8(forgotten.stderr).unwrap();
     assert!(stderr.contains("Nothing is stored about this person"), "{stderr}");

@@ -87,7 +87,7 @@ fn a_client_is_added_changed_and_removed() {
     {
         assert_eq!(verify_name(&service, &wrong.map(ToOwned::to_owned)).reason_code, "UNAUTHORIZED");
     }
-    change(&service, &["disable", "telco"]);
+    change(&service, &["disable", "telco", "--yes"]);
     wait_for(&service, &first, "FORBIDDEN");
     change(&service, &["enable", "telco"]);
     wait_for(&service, &first, "VERIFIED");
@@ -99,7 +99,7 @@ fn a_client_is_added_changed_and_removed() {
     change(&service, &["set", "telco", "--network", "127.0.0.0/8"]);
     wait_for(&service, &first, "VERIFIED");
 
-    let rotated = secrets(&service, &["rotate", "telco", "--keep-old", "4s"]);
+    let rotated = secrets(&service, &["rotate", "telco", "--yes", "--keep-old", "4s"]);
     let second = [
         user.clone(),
         rotated["password"].as_str().unwrap().into(),
@@ -116,7 +116,7 @@ fn a_client_is_added_changed_and_removed() {
     assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
 
     // After a theft nothing must stay valid, and nobody must have to think of an option.
-    let rotated = secrets(&service, &["rotate", "telco"]);
+    let rotated = secrets(&service, &["rotate", "telco", "--yes"]);
     wait_for(&service, &second, "UNAUTHORIZED");
     let second = [
         user.clone(),
@@ -127,7 +127,7 @@ fn a_client_is_added_changed_and_removed() {
 
     let shown = String::from_utf8(service.command(&["client", "show", "telco"]).stdout).unwrap();
     assert!(shown.contains("telco") && shown.contains("127.0.0.0/8"), "{shown}");
-    change(&service, &["remove", "telco"]);
+    change(&service, &["remove", "telco", "--yes"]);
     wait_for(&service, &second, "UNAUTHORIZED");
     assert!(!service.command(&["client", "show", "telco"]).status.success());
     assert!(!service.command(&["client", "add", "telco", "--username", "default-username"]).status.success());

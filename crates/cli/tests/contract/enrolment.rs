@@ -220,7 +220,7 @@ fn another_model_is_activated_under_load_without_an_error() {
             thread::sleep(Duration::from_millis(100));
         }
         thread::sleep(Duration::from_secs(1));
-        let pruned = service.command(&["templates", "prune"]);
+        let pruned = service.command(&["templates", "prune", "--yes"]);
         assert!(pruned.status.success(), "{pruned:?}");
         thread::sleep(Duration::from_secs(1));
     });
@@ -238,7 +238,7 @@ fn another_model_is_activated_under_load_without_an_error() {
             .texts("SELECT DISTINCT contract_id FROM store.audit_event WHERE contract_id IS NOT NULL"),
     );
     assert_eq!(used.len(), 2, "both models answered: {used:?}");
-    let kept = service.command(&["templates", "prune", "--contract", &latter]);
+    let kept = service.command(&["templates", "prune", "--yes", "--contract", &latter]);
     assert!(String::from_utf8(kept.stderr).unwrap().contains("is in use"));
 
     assert_eq!(service.verify(&Claim::matching().photo(Photos::read("101_s2.jpg"))).status, 200);

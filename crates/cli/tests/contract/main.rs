@@ -17,6 +17,8 @@ mod face_match;
 #[cfg(test)]
 mod json;
 #[cfg(test)]
+mod json_output;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log;
@@ -42,6 +44,8 @@ mod senders;
 mod service;
 #[cfg(test)]
 mod site;
+#[cfg(test)]
+mod status;
 #[cfg(test)]
 mod template_keys;
 #[cfg(test)]

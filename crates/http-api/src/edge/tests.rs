@@ -51,6 +51,7 @@ fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
     let metrics = Arc::new(Metrics::new().unwrap());
     let edge = Edge {
         metrics: Arc::clone(&metrics),
+        activity: Activity::starting(),
         limits: Limits::for_bodies(limits, 96 * 1024, &metrics),
         stopping: Stopping::default(),
     };

@@ -121,11 +121,28 @@ impl AuditLog {
     /// ones then stay. Otherwise when the audit keys cannot be read, the store fails, or readers lock a month for longer
     /// than ten minutes.
     pub async fn prune(&mut self, before: DateTime<Utc>) -> Result<PrunedMonths, StoreError> {
+        self.prune_or_try(before, false).await
+    }
+
+    /// What [`prune`](Self::prune) would delete. The rows are verified, and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`prune`](Self::prune).
+    pub async fn try_pruning(&mut self, before: DateTime<Utc>) -> Result<PrunedMonths, StoreError> {
+        self.prune_or_try(before, true).await
+    }
+
+    async fn prune_or_try(
+        &mut self,
+        before: DateTime<Utc>,
+        dry_run: bool,
+    ) -> Result<PrunedMonths, StoreError> {
         let keys = self.keys()?;
         let now = Clock::System.now();
         // PostgreSQL's resolution, since the time is signed.
         let now = now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now);
-        retention::prune(&mut self.connection, &Pruning { keys: &keys, before, now }).await
+        retention::prune(&mut self.connection, &Pruning { keys: &keys, before, now, dry_run }).await
     }
 
     /// The number of calls by client, day, endpoint and outcome. The filter's person is ignored.

@@ -28,7 +28,7 @@ use crate::error::StoreError;
 /// The result of pruning the audit trail.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedMonths {
-    /// The names of the deleted partitions, oldest first.
+    /// The names of the deleted partitions, oldest first; in a dry run, of those that would be deleted.
     pub deleted: Vec<String>,
     /// Why other months stay although their rows bear an old date, one sentence each.
     pub kept: Vec<String>,
@@ -47,6 +47,8 @@ pub(super) struct Pruning<'k> {
     /// Months that end after this moment stay.
     pub(super) before: DateTime<Utc>,
     pub(super) now: DateTime<Utc>,
+    /// Whether the months are only verified, and none is deleted.
+    pub(super) dry_run: bool,
 }
 
 /// Prunes month by month, each in one transaction: verifies the rows, writes anchors, then drops the rows.
@@ -118,6 +120,9 @@ async fn prune_month(
     }
     if let Some(reason) = misdated(&mut transaction, pruning, &writers).await? {
         return Ok(Outcome::Kept(reason, writers));
+    }
+    if pruning.dry_run {
+        return Ok(Outcome::Deleted);
     }
     for head in heads {
         let anchor = Anchor::signed(head, month, pruning.now, pruning.keys)?;

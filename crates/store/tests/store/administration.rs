@@ -1,7 +1,8 @@
 //! Administration: each change leaves a row, and no service trusts a client that was changed in another way.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
+use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules};
 use padan_store::{
     AdminAct, Administration, AnnouncedAct, AuditFault, AuditFilter, AuditRow, ClientSecret, ClientSignature,
@@ -34,6 +35,11 @@ fn content(row: &AuditRow) -> Value {
     serde_json::from_str(&row.fields).unwrap()
 }
 
+/// When the bank was last changed.
+async fn changed_at(store: &Store) -> DateTime<Utc> {
+    store.client(&bank()).await.unwrap().unwrap().changed_at
+}
+
 async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
     verified(database, Vec::new()).await.faults
 }
@@ -59,7 +65,8 @@ async fn each_change_leaves_one_row_with_the_state_before_and_after() {
     let administration = administration(&store);
     add_bank(&administration).await;
     administration.set_client_disabled(&bank(), true).await.unwrap();
-    administration.set_client_rules(&bank(), &ClientRules::default()).await.unwrap();
+    let read_at = changed_at(&store).await;
+    administration.set_client_rules(&bank(), &ClientRules::default(), read_at).await.unwrap();
     administration.rotate_client(&rotation()).await.unwrap();
     administration.set_client_disabled(&bank(), false).await.unwrap();
     administration.sign_client(&bank()).await.unwrap();
@@ -141,9 +148,10 @@ async fn a_change_that_cannot_leave_its_row_is_not_made() {
         )
         .await;
     let administration = administration(&store);
+    let read_at = changed_at(&store).await;
     for changed in [
         administration.set_client_disabled(&bank(), true).await,
-        administration.set_client_rules(&bank(), &ClientRules::default()).await,
+        administration.set_client_rules(&bank(), &ClientRules::default(), read_at).await,
         administration.rotate_client(&rotation()).await,
         administration.remove_client(&bank()).await,
         administration.sign_client(&bank()).await,
@@ -443,4 +451,43 @@ async fn an_operators_and_an_auditors_role_suffice() {
 
 async fn refused_names(store: &Store) -> Vec<String> {
     refused(store).await.into_iter().map(|(name, _)| name).collect()
+}
+
+#[tokio::test]
+async fn rules_that_were_computed_from_an_older_row_are_refused() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    add_bank(&administration).await;
+    let read_at = changed_at(&store).await;
+    let with = |quota| ClientRules { daily_quota: NonZeroU32::new(quota), ..ClientRules::default() };
+    assert!(administration.set_client_rules(&bank(), &with(7), read_at).await.unwrap());
+    let rows = admin_rows(&database).await.len();
+    assert_eq!(
+        administration.set_client_rules(&bank(), &with(8), read_at).await,
+        Err(StoreError::ClientChangedMeanwhile("bank".to_owned()))
+    );
+    // Another change than that of the rules counts as well: it may be a reason to decide otherwise.
+    administration.set_client_disabled(&bank(), true).await.unwrap();
+    assert_eq!(store.client(&bank()).await.unwrap().unwrap().rules, with(7));
+    assert_eq!(admin_rows(&database).await.len(), rows + 1, "a refused change leaves no row");
+    let read_at = changed_at(&store).await;
+    assert!(administration.set_client_rules(&bank(), &with(8), read_at).await.unwrap());
+    assert_eq!(faults(&database).await, []);
+}
+
+#[tokio::test]
+async fn changes_at_the_same_time_are_all_made_or_refused() {
+    let (_database, store) = migrated().await;
+    let administration = administration(&store);
+    add_bank(&administration).await;
+    let read_at = changed_at(&store).await;
+    let rules: Vec<_> = (1..=8)
+        .map(|quota| ClientRules { daily_quota: NonZeroU32::new(quota), ..ClientRules::default() })
+        .collect();
+    let name = bank();
+    let changes = rules.iter().map(|rules| administration.set_client_rules(&name, rules, read_at));
+    let outcomes = futures_util::future::join_all(changes).await;
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Ok(true)).count(), 1, "{outcomes:?}");
+    let made = outcomes.iter().position(|outcome| *outcome == Ok(true)).unwrap();
+    assert_eq!(store.client(&bank()).await.unwrap().unwrap().rules, rules[made]);
 }

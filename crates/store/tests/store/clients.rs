@@ -53,7 +53,8 @@ async fn changes_apply_to_the_named_client_only() {
     administration.add_client(&new_client("bank", "bank-user")).await.unwrap();
     let before = store.client(&name()).await.unwrap().unwrap();
     assert!(administration.set_client_disabled(&name(), true).await.unwrap());
-    assert!(administration.set_client_rules(&name(), &ClientRules::default()).await.unwrap());
+    let read_at = store.client(&name()).await.unwrap().unwrap().changed_at;
+    assert!(administration.set_client_rules(&name(), &ClientRules::default(), read_at).await.unwrap());
     let rotation = Rotation {
         name: name(),
         password: ClientSecret::generate().ok(),

@@ -5,6 +5,8 @@ use padan_domain::{ClientName, ClientRules, Clock, GrantedFields, QuotaPeriod, U
 use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
+use crate::output::print_json;
+
 /// The secrets that a client has just been given.
 pub(super) struct NewSecrets<'a> {
     pub(super) name: &'a ClientName,
@@ -25,12 +27,10 @@ impl NewSecrets<'_> {
         .into_iter()
         .flatten()
         .collect();
-        let mut out = io::stdout().lock();
         if as_json {
-            let object: Map<String, Value> =
-                lines.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
-            writeln!(out, "{}", Value::Object(object))?;
+            print_json(&self.json())?;
         } else {
+            let mut out = io::stdout().lock();
             for (key, value) in lines {
                 writeln!(out, "{key:<9} {value}")?;
             }
@@ -38,23 +38,40 @@ impl NewSecrets<'_> {
         eprintln!("The secrets are shown only this once; the store keeps only their hashes.");
         Ok(())
     }
+
+    fn json(&self) -> Value {
+        json!({
+            "name": self.name.as_str(),
+            "username": self.username.map(Username::as_str),
+            "password": self.password.map(ClientSecret::reveal),
+            "api_key": self.api_key.map(ClientSecret::reveal),
+        })
+    }
 }
 
-/// Prints one line per client.
+/// Prints one line per client, or one document.
 pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()> {
+    if as_json {
+        return print_json(&json!({ "clients": clients.iter().map(properties).collect::<Vec<_>>() }));
+    }
     let mut out = io::stdout().lock();
     for client in clients {
-        if as_json {
-            writeln!(out, "{}", Value::Object(properties(client)))?;
-        } else {
-            let state = if client.disabled { "disabled" } else { "enabled" };
-            writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state, summary(&client.rules))?;
-        }
+        writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state(client), summary(&client.rules))?;
     }
     if clients.is_empty() {
         eprintln!("The store has no client: `padan client add NAME` adds one.");
     }
     Ok(())
+}
+
+/// A client's state and limits.
+pub(super) fn in_one_line(client: &ClientProfile) -> String {
+    let limits = summary(&client.rules);
+    [state(client), &limits].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(", ")
+}
+
+fn state(client: &ClientProfile) -> &'static str {
+    if client.disabled { "disabled" } else { "enabled" }
 }
 
 /// Prints a client and how much of its quotas it has used.
@@ -69,11 +86,10 @@ pub(super) async fn print_client(
         let used = store.quota_used(&client.name, period.current(clock)).await?;
         object.insert(format!("used_this_{}", period.as_str()), used.into());
     }
-    let mut out = io::stdout().lock();
     if as_json {
-        writeln!(out, "{}", Value::Object(object))?;
-        return Ok(());
+        return print_json(&object);
     }
+    let mut out = io::stdout().lock();
     for (key, value) in object {
         writeln!(out, "{key:<20} {}", text_of(&value))?;
     }
@@ -81,8 +97,16 @@ pub(super) async fn print_client(
 }
 
 /// Prints the limits of a client before and after a change, one per line. A limit that stays is printed once.
-pub(super) fn print_change(before: &ClientRules, after: &ClientRules) -> Result<()> {
+pub(super) fn print_change(
+    name: &ClientName,
+    before: &ClientRules,
+    after: &ClientRules,
+    as_json: bool,
+) -> Result<()> {
     let (before, after) = (limits_of(before), limits_of(after));
+    if as_json {
+        return print_json(&json!({ "name": name.as_str(), "before": before, "after": after }));
+    }
     let mut out = io::stdout().lock();
     for (key, value) in &after {
         match before.get(key) {

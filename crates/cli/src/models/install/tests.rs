@@ -9,7 +9,10 @@ use padan_inference::Catalogue;
 use tempfile::TempDir;
 
 use super::*;
-use crate::models::download::tests::{Answer, Server};
+use crate::{
+    exit_status::ExitStatus,
+    models::download::tests::{Answer, Server},
+};
 
 /// An ONNX file with an empty graph, and the same file with the version that preparation writes into it.
 const PUBLISHED: &[u8] = b"\x3a\x00";
@@ -74,7 +77,7 @@ impl Site {
         self.folder.path()
     }
 
-    fn install(&self, from: Option<&Path>) -> Result<ExitCode> {
+    fn install(&self, from: Option<&Path>) -> Result<ExitStatus> {
         install(&Catalogue::load(&[self.path().to_owned()]).unwrap(), "site", from, self.path())
     }
 

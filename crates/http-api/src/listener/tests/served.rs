@@ -11,8 +11,8 @@ use padan_domain::ReasonCode;
 
 use super::super::*;
 use crate::{
-    answer::respond, config::BodyLimits, connections::Connections, edge::Edge, operators::Stopping,
-    refusal::Refusal, visit::Visit,
+    activity::Activity, answer::respond, config::BodyLimits, connections::Connections, edge::Edge,
+    operators::Stopping, refusal::Refusal, visit::Visit,
 };
 
 pub(super) const HEAD_TIME: Duration = Duration::from_millis(400);
@@ -50,7 +50,12 @@ pub(super) fn serve_with(room: &Room, encryption: Option<ServerConfig>) -> Serve
     };
     let connections = Connections::new(room.connections, room.per_address, Duration::ZERO, &metrics);
     let limits = Limits::for_bodies(bodies, 96 * 1024, &metrics).with_connections(connections);
-    let edge = Edge { metrics: Arc::clone(&metrics), limits: limits.clone(), stopping: Stopping::default() };
+    let edge = Edge {
+        metrics: Arc::clone(&metrics),
+        activity: Activity::starting(),
+        limits: limits.clone(),
+        stopping: Stopping::default(),
+    };
     let served = listener(room.connections, limits.clone(), &metrics).serve(encryption, move || {
         let edge = edge.clone();
         App::new()

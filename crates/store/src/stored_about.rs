@@ -1,0 +1,84 @@
+//! What is stored about a person, without changing it.
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::NationalId;
+use sqlx::PgConnection;
+
+use crate::{audit::forgetting::count_rows, error::StoreError, store::Store};
+
+/// The amount of data that forgetting a person would remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StoredAbout {
+    /// Face templates, of all models.
+    pub templates: u64,
+    /// Rows of the audit trail that identify the person.
+    pub audit_rows: u64,
+}
+
+/// The requests of one client about a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enquiries {
+    /// The client's name.
+    pub client: String,
+    /// The number of its requests in the audit trail.
+    pub requests: i64,
+    /// When the first of them was answered.
+    pub first_at: DateTime<Utc>,
+    /// When the last of them was answered.
+    pub last_at: DateTime<Utc>,
+}
+
+impl Store {
+    /// What [`forget`](Self::forget) would remove, under all person keys.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without person keys, or fails.
+    pub async fn stored_about(&self, nik: &NationalId) -> Result<StoredAbout, StoreError> {
+        let people = self.person_keys()?.all_of(nik)?;
+        let templates = self.pool().run(count_templates, &people).await?.unsigned_abs();
+        let audit_rows = self.pool().run(count_rows, &people).await?.unsigned_abs();
+        Ok(StoredAbout { templates, audit_rows })
+    }
+
+    /// Which clients sent requests about a person, under all person keys, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without person keys, or fails.
+    pub async fn enquiries(&self, nik: &NationalId) -> Result<Vec<Enquiries>, StoreError> {
+        Ok(self.pool().run(enquiries, &self.person_keys()?.all_of(nik)?).await?)
+    }
+}
+
+fn count_templates<'c>(
+    connection: &'c mut PgConnection,
+    people: &'c Vec<Vec<u8>>,
+) -> BoxFuture<'c, sqlx::Result<i64>> {
+    sqlx::query_scalar!(
+        r#"SELECT count(*) AS "count!" FROM store.face_template WHERE person_key = ANY($1)"#,
+        people
+    )
+    .fetch_one(connection)
+    .boxed()
+}
+
+fn enquiries<'c>(
+    connection: &'c mut PgConnection,
+    people: &'c Vec<Vec<u8>>,
+) -> BoxFuture<'c, sqlx::Result<Vec<Enquiries>>> {
+    sqlx::query_as!(
+        Enquiries,
+        r#"SELECT client AS "client!", count(*) AS "requests!", min(at) AS "first_at!", max(at) AS "last_at!"
+             FROM store.audit_event
+            WHERE person_key = ANY($1)
+              AND client IS NOT NULL
+              AND kind = 'request'
+            GROUP BY client
+            ORDER BY client"#,
+        people
+    )
+    .fetch_all(connection)
+    .boxed()
+}
