@@ -10,11 +10,11 @@ use bytes::Bytes;
 use chrono::{NaiveDate, Utc};
 use padan_domain::{CitizenStatus, Clock};
 use padan_http_api::Application;
-use padan_inference::Engine;
+use padan_inference::{Engine, PhotoReader};
 use padan_registry::{FurtherFields, Registry, SamplePerson, SampleRegistry};
 use padan_store::Store;
 use padan_testing::TestDatabase;
-use padan_verification::{BackgroundTasks, Clients, ClientsConfig, Verifier, VerifierParts};
+use padan_verification::{BackgroundTasks, Clients, ClientsConfig, Sandbox, Verifier, VerifierParts};
 use reqwest::{
     Client,
     multipart::{Form, Part},
@@ -72,6 +72,7 @@ impl Site {
             store: self.store.clone(),
             audit: self.store.audit_trail(clock),
             engine: self.engine.clone().into(),
+            sandbox: Sandbox::new(&verification, clock, PhotoReader::new(&self.settings.inference)),
             config: verification,
             clock,
         });

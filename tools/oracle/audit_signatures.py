@@ -39,15 +39,24 @@ def listed(*words: str) -> bytes:
     return json.dumps(words, separators=(",", ":")).encode()
 
 
-def client() -> str:
+def client(purpose: bytes = b"padan client row 1") -> str:
     """The row of a client. The secrets are two hashes, and a former password."""
     secrets = hashlib.sha256(b"\x0a" * 32 + b"\x0b" * 32 + b"\x01" + b"\x0c" * 32 + b"\x00").digest()
     utc = timezone.utc
     return sign(
-        b"padan client row 1", b"bank", b"bank-user", secrets, micros_of(datetime(2026, 5, 1, tzinfo=utc)), None,
+        purpose, b"bank", b"bank-user", secrets, micros_of(datetime(2026, 5, 1, tzinfo=utc)), None,
         b"\x00", listed("10.0.0.0/8", "2001:db8::/32"), listed(), None, listed("default", "no_kk"),
         struct.pack(">d", 2.5), number(7), number(1000), None, micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=utc)),
         micros_of(datetime(2026, 4, 4, 5, 6, 7, 1, tzinfo=utc)),
+    )
+
+
+def sandbox_row() -> str:
+    """The row of a request of a sandbox client, which names no person."""
+    return sign(
+        b"padan audit row 4", MAC, WRITER, number(7), micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)),
+        b"request", b"req-1", b"bank", b"face-verification", b"VERIFIED", None, None, None, b'{"name":true}',
+        struct.pack(">d", 82.04), None, None, struct.pack(">d", 27.449), b'{"name":["titles"]}',
     )
 
 
@@ -58,6 +67,8 @@ def main() -> None:
     print("anchor:", sign(b"padan audit anchor 2", *head, b"2024-01", micros_of(pruned_at)))
     print("end:", sign(b"padan audit end 1", *head))
     print("client:", client())
+    print("client of the sandbox:", client(b"padan client row 2"))
+    print("row of a sandbox client:", sandbox_row())
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@ use std::{io, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use padan_domain::Clock;
 use padan_http_api::Application;
-use padan_inference::Engine;
+use padan_inference::{Engine, PhotoReader};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
-use padan_verification::{BackgroundTasks, Clients, EngineInUse, Verifier, VerifierParts};
+use padan_verification::{BackgroundTasks, Clients, EngineInUse, Sandbox, Verifier, VerifierParts};
 
 use crate::{active_model::follow_active_model, operator::operator, settings::Settings};
 
@@ -78,6 +78,7 @@ pub(crate) fn build_with_clients(
         engine,
         config: settings.verification.clone(),
         clock,
+        sandbox: Sandbox::new(&settings.verification, clock, PhotoReader::new(&settings.inference)),
     }));
     let http = &settings.http;
     Application::build(http, verifier, clients, tasks).map_err(|error| match error.kind() {

@@ -3,8 +3,8 @@ mod call;
 use std::sync::Arc;
 
 use actix_web::HttpRequest;
-use padan_domain::{ClientName, Endpoint, ReasonCode};
-use padan_verification::{AdmissionError, Caller, Clients, Presented, Verifier};
+use padan_domain::{Endpoint, ReasonCode};
+use padan_verification::{AdmissionError, Caller, Clients, KnownClient, Presented, Verifier};
 
 use self::call::IdentifiedCall;
 pub use self::call::{AdmittedCall, Answer};
@@ -51,8 +51,8 @@ impl Admission {
                 return Err(call.answer(Err(refusal)).await);
             }
         };
-        let mut call = IdentifiedCall::<V>::new(visit, Arc::clone(&self.verifier), caller.name.clone());
-        let permit = match self.in_flight.acquire(&caller.name) {
+        let mut call = IdentifiedCall::<V>::new(visit, Arc::clone(&self.verifier), caller.client.clone());
+        let permit = match self.in_flight.acquire(&caller.client.name) {
             Ok(permit) => permit,
             Err(limit) => return Err(call.answer(Err(Refusal::overloaded(limit))).await),
         };
@@ -100,7 +100,7 @@ impl Admission {
 /// A call that was refused before it was admitted.
 struct RefusedCall {
     /// The client, when its credentials were right and it was refused for something else.
-    client: Option<ClientName>,
+    client: Option<KnownClient>,
     refusal: Refusal,
 }
 

@@ -1,5 +1,7 @@
 use padan_domain::{Endpoint, PersonName, ReasonCode};
-use padan_verification::{BasicField, BasicOutcome, BasicRequest, Caller, FieldText, FieldValue, Verifier};
+use padan_verification::{
+    BasicField, BasicOutcome, BasicRequest, Caller, FieldText, FieldValue, Sandbox, Verifier,
+};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 use serde_json::Value;
 use utoipa::openapi::{
@@ -83,7 +85,7 @@ impl Verification for BasicVerification {
         verifier: &Verifier,
         findings: &mut Findings,
     ) -> Result<BasicRequest, Refusal> {
-        let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+        let nik = form.required("nik", |text| Ok(verifier.national_id(text, caller)?))?;
         findings.nik = Some(nik.clone());
         let mut claims = Vec::new();
         for field in BasicField::ALL {
@@ -98,7 +100,7 @@ impl Verification for BasicVerification {
             let is_granted = caller.may_compare(*field);
             claims.extend(claim.map(|claim| if is_granted { claim } else { FieldValue::NotGranted(*field) }));
         }
-        let request = BasicRequest { client: caller.name.clone(), nik, claims };
+        let request = BasicRequest { client: caller.client.name.clone(), nik, claims };
         findings.nik_plausible = request.nik_is_plausible();
         let not_compared: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
         findings.fields = named(None, &not_compared);
@@ -106,22 +108,11 @@ impl Verification for BasicVerification {
     }
 
     async fn verify(verifier: &Verifier, claims: BasicRequest) -> Result<Verdict<BasicAnswer>, Refusal> {
-        let mut outcome = verifier.verify_fields(claims, verifier.deadline()).await?;
-        let trial = outcome.trial.take();
-        Ok(Verdict {
-            reason: outcome.reason,
-            timings: outcome.timings,
-            fields: named(outcome.nik, &outcome.fields),
-            name_rules: outcome
-                .name_rules
-                .iter()
-                .map(|(field, matched)| (field.as_str(), *matched))
-                .collect(),
-            body: BasicAnswer::from(outcome),
-            percentage: None,
-            compared_under: None,
-            trial,
-        })
+        Ok(verdict(verifier.verify_fields(claims, verifier.deadline()).await?))
+    }
+
+    async fn rehearse(sandbox: &Sandbox, claims: BasicRequest) -> Result<Verdict<BasicAnswer>, Refusal> {
+        Ok(verdict(sandbox.verify_fields(&claims)?))
     }
 
     fn outage(reason: ReasonCode, findings: &Findings) -> Option<BasicAnswer> {
@@ -154,6 +145,21 @@ impl Verification for BasicVerification {
             reasons: REASONS,
             example,
         }
+    }
+}
+
+fn verdict(mut outcome: BasicOutcome) -> Verdict<BasicAnswer> {
+    let trial = outcome.trial.take();
+    let name_rules = outcome.name_rules.iter().map(|(field, matched)| (field.as_str(), *matched));
+    Verdict {
+        reason: outcome.reason,
+        timings: outcome.timings,
+        fields: named(outcome.nik, &outcome.fields),
+        name_rules: name_rules.collect(),
+        body: BasicAnswer::from(outcome),
+        percentage: None,
+        compared_under: None,
+        trial,
     }
 }
 

@@ -5,7 +5,10 @@ use actix_web::{
     body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
-    http::{ConnectionType, Method, StatusCode},
+    http::{
+        ConnectionType, Method, StatusCode,
+        header::{HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
 use futures_util::FutureExt as _;
@@ -37,6 +40,9 @@ pub(crate) struct Edge {
     pub(crate) limits: Limits,
     pub(crate) stopping: Stopping,
 }
+
+/// The header of answers that are about nobody, because a sandbox client is answered.
+pub(crate) const SANDBOX: HeaderName = HeaderName::from_static("sandbox");
 
 /// The result of a handler, before the edge completes it.
 enum Ending {
@@ -109,6 +115,9 @@ impl Edge {
         let is_reusable = body.drain().await && !exchange.offers_another_protocol;
         let response = ending.response_mut();
         exchange.visit.id().insert_into(response.headers_mut());
+        if exchange.visit.record().is_sandbox() {
+            response.headers_mut().insert(SANDBOX, HeaderValue::from_static("true"));
+        }
         if let Some(value) = exchange.own_trace.and_then(|own| own.value()) {
             response.headers_mut().insert(traces::HEADER, value);
         }
@@ -129,11 +138,12 @@ impl Edge {
     fn log(&self, mut exchange: Exchange, status: u16, report: &Report) {
         exchange.is_answered = true;
         let visit = exchange.visit.record();
-        if visit.client.is_some() && visit.own_load.is_none() {
+        // A test person may stand for a full service.
+        if visit.client.is_some() && visit.own_load.is_none() && !visit.is_sandbox() {
             self.limits.saturation.record(report.reason == ReasonCode::Overloaded);
         }
         let (id, endpoint) = (exchange.visit.id().recorded(), exchange.endpoint);
-        let client = visit.client.as_ref().map_or("-", |client| client.as_str());
+        let (client, is_sandbox) = (visit.client_name(), visit.is_sandbox());
         let reason = report.reason.as_str();
         let method = &exchange.method;
         traces::describe(
@@ -159,11 +169,15 @@ impl Edge {
         let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());
         let trace = trace.as_deref();
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&visit.steps), exchange.peer());
-        if status >= 500 {
+        let sandbox = is_sandbox.then_some(true);
+        // A 5xx for which a test person stands is no fault, and has no cause.
+        if status >= 500 && !(is_sandbox && report.cause.is_none()) {
             let cause = report.cause.as_deref().unwrap_or("unknown");
-            tracing::error!(id, trace, endpoint, client, peer, status, reason, ms, steps, cause, "answered");
+            tracing::error!(
+                id, trace, endpoint, client, sandbox, peer, status, reason, ms, steps, cause, "answered"
+            );
         } else {
-            tracing::info!(id, trace, endpoint, client, peer, status, reason, ms, steps, "answered");
+            tracing::info!(id, trace, endpoint, client, sandbox, peer, status, reason, ms, steps, "answered");
         }
     }
 }
@@ -240,7 +254,7 @@ impl Drop for Exchange {
         if !self.is_answered {
             self.metrics.abandoned(self.endpoint);
             let visit = self.visit.record();
-            let client = visit.client.as_ref().map_or("-", |client| client.as_str());
+            let client = visit.client_name();
             let (id, endpoint, peer) = (self.visit.id().recorded(), self.endpoint, self.peer());
             let ms = milliseconds(self.visit.elapsed());
             tracing::info!(id, endpoint, client, peer, ms, "the client left before the answer");

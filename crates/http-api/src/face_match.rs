@@ -1,6 +1,7 @@
 use padan_domain::{Endpoint, Photo, ReasonCode};
 use padan_verification::{
-    Caller, MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto, Verifier,
+    Caller, MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, Sandbox, TestPhoto, UnusablePhoto,
+    Verifier,
 };
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -102,7 +103,7 @@ impl Verification for FaceMatch {
     fn parse(form: &Form, caller: &Caller, _: &Verifier, _: &mut Findings) -> Result<MatchRequest, Refusal> {
         let captured: Photo = form.required_photo(CAPTURED)?;
         let stored = form.required_photo(STORED)?;
-        Ok(MatchRequest { client: caller.name.clone(), captured, stored })
+        Ok(MatchRequest { client: caller.client.name.clone(), captured, stored })
     }
 
     async fn verify(verifier: &Verifier, claims: MatchRequest) -> Result<Verdict<MatchAnswer>, Refusal> {
@@ -117,15 +118,19 @@ impl Verification for FaceMatch {
             MatchResult::Unusable(_) => (None, 0.0, None),
         };
         Ok(Verdict {
-            reason,
-            body: MatchAnswer::new(reason, shown),
             timings,
-            fields: Vec::new(),
-            name_rules: Vec::new(),
             percentage,
             compared_under,
-            trial: None,
+            ..Verdict::without_person(reason, MatchAnswer::new(reason, shown))
         })
+    }
+
+    async fn rehearse(sandbox: &Sandbox, claims: MatchRequest) -> Result<Verdict<MatchAnswer>, Refusal> {
+        let photo = sandbox.match_faces(claims, sandbox.deadline()).await;
+        let TestPhoto { reason, percentage, .. } =
+            photo.map_err(|refused| Refusal::from(refused).about_photo(CAPTURED))?;
+        let body = MatchAnswer::new(reason, percentage.unwrap_or(0.0));
+        Ok(Verdict { percentage, ..Verdict::without_person(reason, body) })
     }
 
     fn outage(_: ReasonCode, _: &Findings) -> Option<MatchAnswer> {

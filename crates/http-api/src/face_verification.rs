@@ -2,7 +2,7 @@ use padan_domain::{
     BasicField, CitizenStatus, Decision, Endpoint, FaceJudgement, Judgement, Percentage, PersonName,
     ReasonCode, judge,
 };
-use padan_verification::{Caller, FaceOutcome, FaceRequest, Verifier};
+use padan_verification::{Caller, FaceOutcome, FaceRequest, Sandbox, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -117,10 +117,10 @@ impl Verification for FaceVerification {
         verifier: &Verifier,
         findings: &mut Findings,
     ) -> Result<FaceRequest, Refusal> {
-        let nik = form.required("nik", |text| Ok(verifier.national_id(text)?))?;
+        let nik = form.required("nik", |text| Ok(verifier.national_id(text, caller)?))?;
         findings.nik = Some(nik.clone());
         let request = FaceRequest {
-            client: caller.name.clone(),
+            client: caller.client.name.clone(),
             nik,
             name: form.required("name", |text| Ok(PersonName::parse(text)?))?,
             date_of_birth: form.required("date_of_birth", |text| Ok(verifier.birth_date(text)?))?,
@@ -131,23 +131,11 @@ impl Verification for FaceVerification {
     }
 
     async fn verify(verifier: &Verifier, claims: FaceRequest) -> Result<Verdict<FaceAnswer>, Refusal> {
-        let FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial } =
-            verifier.verify_face(claims, verifier.deadline()).await?;
-        let results = &decision.results;
-        Ok(Verdict {
-            reason: decision.reason,
-            body: FaceAnswer::with_percentage(&decision, shown_percentage),
-            timings,
-            fields: vec![
-                ("nik", results.nik),
-                ("name", results.name),
-                ("date_of_birth", results.date_of_birth),
-            ],
-            name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
-            percentage: results.face_image_percentage,
-            compared_under,
-            trial,
-        })
+        Ok(verdict(verifier.verify_face(claims, verifier.deadline()).await?))
+    }
+
+    async fn rehearse(sandbox: &Sandbox, claims: FaceRequest) -> Result<Verdict<FaceAnswer>, Refusal> {
+        Ok(verdict(sandbox.verify_face(claims, sandbox.deadline()).await?))
     }
 
     fn outage(reason: ReasonCode, _: &Findings) -> Option<FaceAnswer> {
@@ -170,6 +158,21 @@ impl Verification for FaceVerification {
             reasons: REASONS,
             example,
         }
+    }
+}
+
+fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
+    let FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial } = outcome;
+    let results = &decision.results;
+    Verdict {
+        reason: decision.reason,
+        body: FaceAnswer::with_percentage(&decision, shown_percentage),
+        timings,
+        fields: vec![("nik", results.nik), ("name", results.name), ("date_of_birth", results.date_of_birth)],
+        name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
+        percentage: results.face_image_percentage,
+        compared_under,
+        trial,
     }
 }
 

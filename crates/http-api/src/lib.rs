@@ -61,6 +61,7 @@ mod readiness;
 mod refusal;
 mod request_id;
 mod routes;
+mod sandbox_docs;
 mod saturation;
 mod status;
 mod status_report;

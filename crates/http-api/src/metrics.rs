@@ -7,7 +7,7 @@ use std::{
 };
 
 use padan_domain::{Percentage, ReasonCode};
-use padan_verification::{AuditCommit, ClientName, JobStarted, Verifier};
+use padan_verification::{AuditCommit, ClientName, JobStarted, KnownClient, Verifier};
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, process_collector::ProcessCollector,
@@ -48,6 +48,8 @@ declare::metrics! {
     step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
     /// Similarity of compared faces in percent, by endpoint and by whether it passes.
     similarity: HistogramVec = "padan_similarity_percentage", ["endpoint", "outcome"] in PERCENT;
+    /// Answers to sandbox clients, by client, endpoint, HTTP status and reason code. No other family counts them.
+    sandbox_requests: IntCounterVec = "padan_sandbox_requests_total", ["client", "endpoint", "status", "reason"];
     /// Photos in the inference queue.
     queue_depth: IntGauge = "padan_queue_depth", [];
     /// Length of the inference queue; further photos are refused.
@@ -151,7 +153,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) took: Duration,
     pub(crate) steps: &'a [(&'static str, Duration)],
     pub(crate) similarity: Option<Percentage>,
-    pub(crate) client: Option<&'a ClientName>,
+    pub(crate) client: Option<&'a KnownClient>,
     /// Whether a field differs, or the NIK is unknown.
     pub(crate) is_miss: bool,
     /// Whether a face was compared for a person for whom many faces have failed.
@@ -165,6 +167,11 @@ impl Metrics {
     pub(crate) fn answered(&self, answered: &Answered<'_>) {
         let Answered { endpoint, status, reason, took, steps, similarity, .. } = *answered;
         let status = status.to_string();
+        if let Some(KnownClient { name, is_sandbox: true }) = answered.client {
+            let labels = [name.as_str(), endpoint, status.as_str(), reason.as_str()];
+            self.sandbox_requests.with_label_values(&labels).inc();
+            return;
+        }
         self.requests.with_label_values(&[endpoint, status.as_str(), reason.as_str()]).inc();
         self.request_duration.with_label_values(&[endpoint, status.as_str()]).observe(took.as_secs_f64());
         for (step, taken) in steps {
@@ -178,7 +185,7 @@ impl Metrics {
             self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
         }
         if let Some(client) = answered.client {
-            self.answered_to(client, answered);
+            self.answered_to(&client.name, answered);
         }
     }
 
@@ -345,7 +352,7 @@ mod tests {
     #[test]
     fn an_answer_is_counted_in_every_metric_that_it_concerns() {
         let metrics = Metrics::new().unwrap();
-        let client = "bank".parse().unwrap();
+        let client = KnownClient { name: "bank".parse().unwrap(), is_sandbox: false };
         metrics.answered(&Answered {
             endpoint: "face-verification",
             status: 429,

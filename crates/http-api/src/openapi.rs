@@ -28,6 +28,7 @@ use crate::{
     endpoint_docs::{EndpointDocs, text_field},
     endpoints::AuditedEndpoint,
     request_id::RequestId,
+    sandbox_docs,
     status::status_of,
 };
 
@@ -113,7 +114,8 @@ fn info() -> Info {
              `RateLimit-Limit`, `RateLimit-Remaining` and `RateLimit-Reset` (seconds) of the quota with the fewest \
              requests left. Days and months are those of Asia/Jakarta. 503 means that the registry or the service's \
              own database cannot answer.\n\n\
-             ## Reason codes\n\n{}",
+             {}\n\n## Reason codes\n\n{}",
+            sandbox_docs::section(),
             reason_table()
         )))
         .build()
@@ -211,6 +213,7 @@ fn response(docs: &EndpointDocs, status: u16, reasons: &[ReasonCode]) -> Respons
                  RateLimit-Limit and RateLimit-Reset come with it.",
             ),
         )
+        .header("Sandbox", text_header("`true` in answers to sandbox clients, which are about nobody."))
         .header(
             "Reason-Code",
             HeaderBuilder::new().schema(Some(Ref::from_schema_name("ReasonCode"))).build(),

@@ -1,5 +1,5 @@
 use padan_domain::{Endpoint, ReasonCode};
-use padan_verification::{Caller, LivenessOutcome, LivenessRequest, Verifier};
+use padan_verification::{Caller, LivenessOutcome, LivenessRequest, Sandbox, TestPhoto, Verifier};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{
@@ -85,7 +85,7 @@ impl Verification for PassiveLiveness {
         _: &Verifier,
         _: &mut Findings,
     ) -> Result<LivenessRequest, Refusal> {
-        Ok(LivenessRequest { client: caller.name.clone(), photo: form.required_photo(IMAGE)? })
+        Ok(LivenessRequest { client: caller.client.name.clone(), photo: form.required_photo(IMAGE)? })
     }
 
     async fn verify(
@@ -95,16 +95,18 @@ impl Verification for PassiveLiveness {
         let outcome = verifier.judge_liveness(claims, verifier.deadline()).await;
         let LivenessOutcome { result, timings } =
             outcome.map_err(|error| Refusal::from(error).without_look_up().about_photo(IMAGE))?;
-        Ok(Verdict {
-            reason: result.reason(),
-            body: LivenessAnswer::new(result.reason(), result.spoof()),
-            timings,
-            fields: Vec::new(),
-            name_rules: Vec::new(),
-            percentage: None,
-            compared_under: None,
-            trial: None,
-        })
+        let body = LivenessAnswer::new(result.reason(), result.spoof());
+        Ok(Verdict { timings, ..Verdict::without_person(result.reason(), body) })
+    }
+
+    async fn rehearse(
+        sandbox: &Sandbox,
+        claims: LivenessRequest,
+    ) -> Result<Verdict<LivenessAnswer>, Refusal> {
+        let photo = sandbox.judge_liveness(claims, sandbox.deadline()).await;
+        let TestPhoto { reason, spoof, .. } =
+            photo.map_err(|refused| Refusal::from(refused).about_photo(IMAGE))?;
+        Ok(Verdict::without_person(reason, LivenessAnswer::new(reason, spoof)))
     }
 
     fn outage(_: ReasonCode, _: &Findings) -> Option<LivenessAnswer> {

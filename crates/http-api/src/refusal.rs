@@ -8,7 +8,7 @@ use actix_web::{
     },
 };
 use padan_domain::ReasonCode;
-use padan_verification::{AdmissionError, VerificationError};
+use padan_verification::{AdmissionError, SandboxRefusal, VerificationError};
 
 use crate::{
     answer::{ErrorBody, Report, respond_with_cause},
@@ -199,6 +199,22 @@ impl From<VerificationError> for Refusal {
             _ => None,
         };
         Self { retry_seconds, cause, is_after_look_up, turn, ..Self::new(reason) }
+    }
+}
+
+/// `Retry-After` of a limit for which a test person stands.
+const SANDBOX_RETRY_SECONDS: u64 = 60;
+
+impl From<SandboxRefusal> for Refusal {
+    fn from(refused: SandboxRefusal) -> Self {
+        match refused {
+            SandboxRefusal::Chosen(reason) => {
+                let is_limit = status_of(reason) == StatusCode::TOO_MANY_REQUESTS;
+                // A 5xx that was chosen has no cause.
+                Self { retry_seconds: is_limit.then_some(SANDBOX_RETRY_SECONDS), ..Self::new(reason) }
+            }
+            SandboxRefusal::Photo { field, error } => Self::from(error).without_look_up().about_photo(field),
+        }
     }
 }
 

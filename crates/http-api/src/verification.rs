@@ -1,5 +1,5 @@
 use padan_domain::{Endpoint, NameMatch, NationalId, Percentage, ReasonCode};
-use padan_verification::{Caller, ComparedUnder, StepTimings, Trial, Verifier};
+use padan_verification::{Caller, ComparedUnder, Sandbox, StepTimings, Trial, Verifier};
 use serde::Serialize;
 
 use crate::{endpoint_docs::EndpointDocs, form::Form, refusal::Refusal};
@@ -51,6 +51,16 @@ pub trait Verification: Sized + 'static {
         claims: Self::Claims,
     ) -> impl Future<Output = Result<Verdict<Self::Body>, Refusal>>;
 
+    /// Answers a sandbox client from the table of test people. The sandbox can ask nothing else.
+    ///
+    /// # Errors
+    ///
+    /// The refusal for which a test person or a test photo stands, or that of a photo that cannot be read.
+    fn rehearse(
+        sandbox: &Sandbox,
+        claims: Self::Claims,
+    ) -> impl Future<Output = Result<Verdict<Self::Body>, Refusal>>;
+
     /// The body of the 503 that is answered when a database cannot answer. It contains no finding, only the names of
     /// the fields that were sent. `None` stands for the body of all other refusals.
     fn outage(reason: ReasonCode, findings: &Findings) -> Option<Self::Body>;
@@ -78,6 +88,20 @@ pub struct Verdict<Body> {
 }
 
 impl<Body> Verdict<Body> {
+    /// The result of an endpoint that knows no person and has compared nothing.
+    pub(crate) fn without_person(reason: ReasonCode, body: Body) -> Self {
+        Self {
+            reason,
+            body,
+            timings: StepTimings::default(),
+            fields: Vec::new(),
+            name_rules: Vec::new(),
+            percentage: None,
+            compared_under: None,
+            trial: None,
+        }
+    }
+
     /// The similarity of two faces that were compared.
     pub(crate) fn similarity(&self) -> Option<Percentage> {
         self.percentage.filter(|_| self.compared_under.is_some()).map(Percentage::new)

@@ -7,7 +7,8 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
-use padan_domain::{ClientName, Percentage};
+use padan_domain::Percentage;
+use padan_verification::KnownClient;
 
 use crate::{body::Body, refusal::Refusal, request_id::RequestId};
 
@@ -31,7 +32,7 @@ struct Inner {
 #[derive(Default)]
 pub(crate) struct VisitRecord {
     /// The client, once its credentials were found to be right.
-    pub(crate) client: Option<ClientName>,
+    pub(crate) client: Option<KnownClient>,
     /// The steps that were taken, and how long each took.
     pub(crate) steps: Vec<(&'static str, Duration)>,
     /// The similarity of two faces that were compared.
@@ -42,6 +43,18 @@ pub(crate) struct VisitRecord {
     pub(crate) is_repeated_face: bool,
     /// Which load of its own client the request was refused for.
     pub(crate) own_load: Option<OwnLoad>,
+}
+
+impl VisitRecord {
+    /// Whether a sandbox client is answered.
+    pub(crate) fn is_sandbox(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.is_sandbox)
+    }
+
+    /// The client's name, for log and traces; `-` before it is known.
+    pub(crate) fn client_name(&self) -> &str {
+        self.client.as_ref().map_or("-", |client| client.name.as_str())
+    }
 }
 
 /// A load that a client causes itself, and for which only its own requests are refused.

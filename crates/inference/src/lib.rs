@@ -45,6 +45,7 @@ mod model_set;
 mod normalisation;
 mod onnx;
 mod orientation;
+mod photo_reader;
 mod pipeline;
 mod placement;
 mod preparation_step;
@@ -91,6 +92,7 @@ pub use manifest::{
 pub use memory_limit::memory_limit;
 pub use model_error::ModelError;
 pub use model_set::ModelSet;
+pub use photo_reader::PhotoReader;
 pub use pipeline::Pipeline;
 pub use placement::Placement;
 pub use preparation_step::PreparationStep;

@@ -25,6 +25,8 @@ pub struct StoredClient {
     pub api_key: SecretHashes,
     /// Whether all its requests are refused.
     pub disabled: bool,
+    /// Whether it is answered from the table of test people.
+    pub is_sandbox: bool,
     /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
     /// When it was added.
@@ -91,7 +93,7 @@ impl TryFrom<ClientRow> for StoredClient {
     type Error = StoreError;
 
     fn try_from(ClientRow { columns: row, secrets }: ClientRow) -> Result<Self, StoreError> {
-        let ClientColumns { name, username, disabled, created_at, changed_at, .. } = &row;
+        let ClientColumns { name, username, disabled, sandbox, created_at, changed_at, .. } = &row;
         let SecretColumns { password, api_key, previous_password, previous_api_key } = &secrets;
         Ok(Self {
             name: name.parse().map_err(|_| inconsistent("name"))?,
@@ -107,6 +109,7 @@ impl TryFrom<ClientRow> for StoredClient {
             )
             .ok_or_else(|| inconsistent("api_key_sha256"))?,
             disabled: *disabled,
+            is_sandbox: *sandbox,
             created_at: *created_at,
             changed_at: *changed_at,
             rules: RuleColumns {

@@ -32,6 +32,8 @@ pub struct NewClient {
     pub password: ClientSecret,
     /// Its key.
     pub api_key: ClientSecret,
+    /// Whether it is answered from the table of test people. This never changes.
+    pub is_sandbox: bool,
     /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
 }
@@ -63,6 +65,7 @@ pub(crate) enum WhatChanges {
         username: Username,
         password: [u8; 32],
         api_key: [u8; 32],
+        is_sandbox: bool,
         rules: ClientRules,
     },
     /// Rules that were computed from the row as it was last changed at `read_at`.
@@ -87,6 +90,7 @@ impl ClientChange {
             username: client.username.clone(),
             password: client.password.sha256(),
             api_key: client.api_key.sha256(),
+            is_sandbox: client.is_sandbox,
             rules: client.rules.clone(),
         };
         Self { name: client.name.clone(), what }
@@ -202,13 +206,15 @@ impl ClientChange {
     }
 
     async fn insert(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        let WhatChanges::Add { username, password, api_key, rules } = &self.what else { return Ok(0) };
+        let WhatChanges::Add { username, password, api_key, is_sandbox, rules } = &self.what else {
+            return Ok(0);
+        };
         let rules = RuleColumns::from(rules);
         let done = sqlx::query!(
             "INSERT INTO store.client
                     (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
-                     requests_per_second, burst, daily_quota, monthly_quota, certificates, fields)
-             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11, $12)
+                     requests_per_second, burst, daily_quota, monthly_quota, certificates, fields, sandbox)
+             VALUES ($1, $2, $3, $4, $5::text[]::cidr[], $6, $7, $8, $9, $10, $11, $12, $13)
              ON CONFLICT DO NOTHING",
             self.name.as_str(),
             username.as_str(),
@@ -221,7 +227,8 @@ impl ClientChange {
             rules.daily_quota,
             rules.monthly_quota,
             &rules.certificates,
-            rules.fields.as_deref()
+            rules.fields.as_deref(),
+            is_sandbox
         )
         .execute(connection)
         .await?;

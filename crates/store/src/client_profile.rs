@@ -21,6 +21,8 @@ pub struct ClientProfile {
     pub old_api_key_until: Option<DateTime<Utc>>,
     /// Whether all its requests are refused.
     pub disabled: bool,
+    /// Whether it is answered from the table of test people.
+    pub is_sandbox: bool,
     /// Its networks, endpoints, fields, rate and quotas.
     pub rules: ClientRules,
     /// When it was added.
@@ -35,6 +37,7 @@ pub(crate) struct ProfileRow {
     previous_password_valid_until: Option<DateTime<Utc>>,
     previous_api_key_valid_until: Option<DateTime<Utc>>,
     disabled: bool,
+    sandbox: bool,
     allowed_networks: Vec<String>,
     certificates: Vec<String>,
     endpoints: Option<Vec<String>>,
@@ -67,6 +70,7 @@ impl TryFrom<ProfileRow> for ClientProfile {
             old_password_until: row.previous_password_valid_until,
             old_api_key_until: row.previous_api_key_valid_until,
             disabled: row.disabled,
+            is_sandbox: row.sandbox,
             rules: rules.try_into()?,
             created_at: row.created_at,
             changed_at: row.changed_at,
@@ -85,7 +89,7 @@ pub(crate) fn profiles<'c>(
     sqlx::query_as!(
         ProfileRow,
         r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
-                  disabled, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
+                  disabled, sandbox, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
              FROM store.client
             WHERE name = coalesce($1, name)

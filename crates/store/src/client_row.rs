@@ -23,6 +23,8 @@ pub(crate) struct ClientColumns {
     pub(crate) previous_password_valid_until: Option<DateTime<Utc>>,
     pub(crate) previous_api_key_valid_until: Option<DateTime<Utc>>,
     pub(crate) disabled: bool,
+    /// Whether it is answered from the table of test people.
+    pub(crate) sandbox: bool,
     pub(crate) allowed_networks: Vec<String>,
     pub(crate) certificates: Vec<String>,
     pub(crate) endpoints: Option<Vec<String>>,
@@ -81,8 +83,11 @@ impl ClientColumns {
         let number = |number: Option<i64>| number.map(i64::to_be_bytes);
         let (burst, daily, monthly) =
             (number(self.burst.map(i64::from)), number(self.daily_quota), number(self.monthly_quota));
+        // The purpose tells a sandbox client from another one, so that the row of neither is valid as that of the other,
+        // and a program that knows no sandbox trusts no such row.
+        let purpose = if self.sandbox { "padan client row 2" } else { "padan client row 1" };
         let signature = keys
-            .signature(key_id, "padan client row 1")?
+            .signature(key_id, purpose)?
             .text(Some(&self.name))
             .text(Some(&self.username))
             .with(Some(&self.secrets_digest))
@@ -107,6 +112,7 @@ impl ClientColumns {
         json!({
             "username": self.username,
             "disabled": self.disabled,
+            "sandbox": self.sandbox,
             "networks": self.allowed_networks,
             "certificates": self.certificates,
             "endpoints": self.endpoints,
@@ -178,7 +184,7 @@ pub(crate) fn client_rows<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Vec<ClientRow>>> {
     sqlx::query!(
         r#"SELECT name, username, secrets_digest AS "secrets_digest!",
-                  previous_password_valid_until, previous_api_key_valid_until, disabled,
+                  previous_password_valid_until, previous_api_key_valid_until, disabled, sandbox,
                   allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at, key_id, mac,
                   password_sha256, api_key_sha256, previous_password_sha256, previous_api_key_sha256
@@ -197,6 +203,7 @@ pub(crate) fn client_rows<'c>(
                 previous_password_valid_until: record.previous_password_valid_until,
                 previous_api_key_valid_until: record.previous_api_key_valid_until,
                 disabled: record.disabled,
+                sandbox: record.sandbox,
                 allowed_networks: record.allowed_networks,
                 certificates: record.certificates,
                 endpoints: record.endpoints,
@@ -230,7 +237,7 @@ pub(crate) fn client_columns<'c>(
     sqlx::query_as!(
         ClientColumns,
         r#"SELECT name, username, secrets_digest AS "secrets_digest!",
-                  previous_password_valid_until, previous_api_key_valid_until, disabled,
+                  previous_password_valid_until, previous_api_key_valid_until, disabled, sandbox,
                   allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at, key_id, mac
              FROM store.client"#
@@ -267,6 +274,7 @@ mod tests {
                 previous_password_valid_until: Some(at("2026-05-01T00:00:00Z")),
                 previous_api_key_valid_until: None,
                 disabled: false,
+                sandbox: false,
                 allowed_networks: vec!["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()],
                 certificates: Vec::new(),
                 endpoints: None,
@@ -294,6 +302,15 @@ mod tests {
         assert_eq!(hex::encode(&mac), "67f46e7a4a0f724be5c9ab8895eeb81d80f0015a9268bc59e1f967c06deecbd3");
         (row.columns.key_id, row.columns.mac) = (Some(key_id), Some(mac));
         assert_eq!(row.signature(&keys), ClientSignature::Right);
+        // Neither is a sandbox client valid as another one, nor the other way round.
+        row.columns.sandbox = true;
+        assert_eq!(row.signature(&keys), ClientSignature::Wrong);
+        let (_, mac) = row.sign(&keys).unwrap();
+        assert_eq!(hex::encode(&mac), "13fdb4420c418226716b8b0517e98d3baea5e43a1a92ba9858db8388ef64ccf2");
+        row.columns.mac = Some(mac);
+        assert_eq!(row.signature(&keys), ClientSignature::Right);
+        row.columns.sandbox = false;
+        assert_eq!(row.signature(&keys), ClientSignature::Wrong);
         let other = AuditKeys::from_hex(&"123456789abcdef0".repeat(4).into()).unwrap();
         assert_eq!(row.signature(&other), ClientSignature::UnknownKey);
     }

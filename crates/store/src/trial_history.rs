@@ -176,11 +176,13 @@ fn failures<'c>(
                   long.count AS "long!", long.earliest AS long_earliest
              FROM (SELECT count(*) AS count, min(at) AS earliest
                      FROM (SELECT at FROM store.audit_event
-                            WHERE client = $1 AND at > $2 AND fields LIKE '%:false%' AND kind = 'request'
+                            WHERE client = $1 AND at > $2 AND NOT sandbox
+                              AND fields LIKE '%:false%' AND kind = 'request'
                             ORDER BY at DESC LIMIT $3) AS latest) AS short,
                   (SELECT count(*) AS count, min(at) AS earliest
                      FROM (SELECT at FROM store.audit_event
-                            WHERE client = $1 AND at > $4 AND fields LIKE '%:false%' AND kind = 'request'
+                            WHERE client = $1 AND at > $4 AND NOT sandbox
+                              AND fields LIKE '%:false%' AND kind = 'request'
                             ORDER BY at DESC LIMIT $5) AS latest) AS long"#,
         client.as_str(),
         short.since,

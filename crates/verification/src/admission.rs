@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use padan_domain::{BasicField, ClientName, ClientRules, Endpoint};
 
@@ -21,23 +21,38 @@ pub enum AdmissionError {
     /// The credentials are right, but the client is disabled, calls from outside its networks or without its
     /// certificate, or may not call this endpoint.
     #[error("the client {0} is disabled, or its rules do not allow this network, certificate or endpoint")]
-    Forbidden(ClientName),
+    Forbidden(KnownClient),
     /// The client calls faster than its rate allows; how long it must wait.
     #[error("the client {0} calls faster than its rate allows")]
-    RateLimited(ClientName, Duration),
+    RateLimited(KnownClient, Duration),
     /// A quota of the client is used up.
     #[error("a quota of the client {0} is used up")]
-    QuotaExceeded(ClientName, QuotaState),
+    QuotaExceeded(KnownClient, QuotaState),
     /// The store does not answer, so that the caller cannot be identified or its quota not counted.
     #[error("the store cannot answer: {0}")]
     StoreUnavailable(String),
 }
 
+/// A client whose credentials were right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownClient {
+    /// The client's name.
+    pub name: ClientName,
+    /// Whether it is answered from the table of test people, and from nothing else.
+    pub is_sandbox: bool,
+}
+
+impl fmt::Display for KnownClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)
+    }
+}
+
 /// A client that was identified, with its rules at that time.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The client's name.
-    pub name: ClientName,
+    /// The client.
+    pub client: KnownClient,
     rules: ClientRules,
 }
 
@@ -77,31 +92,36 @@ impl Clients {
             self.failed_credentials.record(peer);
             return Err(AdmissionError::Unauthorized);
         };
-        let Client { username, name, disabled, rules, .. } = *client;
+        let Client { username, name, disabled, is_sandbox, rules, .. } = *client;
+        let client = KnownClient { name, is_sandbox };
         if let Some(wait) = rules.rate.and_then(|rate| self.rates.count_call(&username, rate)) {
-            return Err(AdmissionError::RateLimited(name, wait));
+            return Err(AdmissionError::RateLimited(client, wait));
         }
         let is_origin_allowed = rules.admits(peer) && rules.accepts(presented.certificate);
         if disabled || !is_origin_allowed || !rules.permits(endpoint) {
             // Each refusal is recorded in the audit trail, which costs more than the request.
             return Err(match self.rates.count_refusal(&username) {
-                Some(wait) => AdmissionError::RateLimited(name, wait),
-                None => AdmissionError::Forbidden(name),
+                Some(wait) => AdmissionError::RateLimited(client, wait),
+                None => AdmissionError::Forbidden(client),
             });
         }
-        Ok(Caller { name, rules })
+        Ok(Caller { client, rules })
     }
 
-    /// Counts a request of an identified caller against its quotas. `None` for a client without quotas.
+    /// Counts a request of an identified caller against its quotas. `None` for a client without quotas, as each sandbox
+    /// client is.
     ///
     /// # Errors
     ///
     /// [`AdmissionError::QuotaExceeded`] when a quota is used up, [`AdmissionError::StoreUnavailable`] when the store
     /// does not answer.
     pub async fn count(&self, caller: &Caller) -> Result<Option<QuotaState>, AdmissionError> {
-        let (Some(quotas), Caller { name, rules }) = (&self.quotas, caller) else { return Ok(None) };
-        quotas.take(name, rules).await.map_err(|error| match error {
-            QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(name.clone(), state),
+        let (Some(quotas), Caller { client, rules }) = (&self.quotas, caller) else { return Ok(None) };
+        if client.is_sandbox {
+            return Ok(None);
+        }
+        quotas.take(&client.name, rules).await.map_err(|error| match error {
+            QuotaError::UsedUp(state) => AdmissionError::QuotaExceeded(client.clone(), state),
             QuotaError::Store(error) => AdmissionError::StoreUnavailable(error_chain(&error)),
         })
     }

@@ -19,6 +19,8 @@ pub(crate) struct Client {
     pub(crate) password: SecretHashes,
     pub(crate) api_key: SecretHashes,
     pub(crate) disabled: bool,
+    /// Whether it is answered from the table of test people.
+    pub(crate) is_sandbox: bool,
     pub(crate) rules: ClientRules,
 }
 

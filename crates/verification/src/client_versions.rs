@@ -46,6 +46,7 @@ mod tests {
             password: SecretHashes::new([1; 32]),
             api_key: SecretHashes::new([2; 32]),
             disabled: false,
+            is_sandbox: false,
             rules: ClientRules::default(),
             created_at: DateTime::UNIX_EPOCH,
             changed_at,

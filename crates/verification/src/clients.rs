@@ -190,7 +190,10 @@ mod tests {
     use padan_domain::Endpoint;
 
     use super::*;
-    use crate::{admission::AdmissionError, allowance::Allowance};
+    use crate::{
+        admission::{AdmissionError, KnownClient},
+        allowance::Allowance,
+    };
 
     fn clients(text: &str) -> (tempfile::TempDir, Clients) {
         let folder = tempfile::tempdir().unwrap();
@@ -232,7 +235,7 @@ mod tests {
         let presented = Presented { credentials, certificate, address: peer.parse().unwrap() };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let identified = clients.identify(presented, Endpoint::Verification);
-        runtime.block_on(identified).map(|caller| caller.name.to_string())
+        runtime.block_on(identified).map(|caller| caller.client.to_string())
     }
 
     #[test]
@@ -286,7 +289,10 @@ mod tests {
     fn only_a_caller_with_right_credentials_learns_that_the_client_is_disabled() {
         let (_folder, clients) = clients(&entry("shop", "disabled = true"));
         let ask = |key| ask(&clients, "shop-user", "pass:word", key, "127.0.0.1");
-        assert_eq!(ask("shop"), Err(AdmissionError::Forbidden("shop".parse().unwrap())));
+        assert_eq!(
+            ask("shop"),
+            Err(AdmissionError::Forbidden(KnownClient { name: "shop".parse().unwrap(), is_sandbox: false }))
+        );
         assert_eq!(ask("wrong"), Err(AdmissionError::Unauthorized));
     }
 

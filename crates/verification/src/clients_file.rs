@@ -68,6 +68,8 @@ struct Entry {
     #[serde(default)]
     disabled: bool,
     #[serde(default)]
+    sandbox: bool,
+    #[serde(default)]
     allowed_networks: Vec<String>,
     #[serde(default)]
     certificates: Vec<String>,
@@ -168,6 +170,11 @@ impl Entry {
         if is_well_known(&password) || is_well_known(&api_key) {
             return Err("a secret is empty or a published default; generate another");
         }
+        if self.sandbox && (self.daily_quota.is_some() || self.monthly_quota.is_some()) {
+            return Err(
+                "a sandbox client has no quota, since its requests are not counted; remove daily_quota and monthly_quota",
+            );
+        }
         if password == api_key {
             return Err("password and API key are the same; generate both");
         }
@@ -177,6 +184,7 @@ impl Entry {
             password: SecretHashes::new(password),
             api_key: SecretHashes::new(api_key),
             disabled: self.disabled,
+            is_sandbox: self.sandbox,
             rules: self.rules()?,
         })
     }
@@ -222,6 +230,7 @@ fn demo_client() -> Client {
         password: secret.clone(),
         api_key: secret,
         disabled: false,
+        is_sandbox: false,
         rules: ClientRules { fields: GrantedFields::all(), ..ClientRules::default() },
     }
 }
@@ -320,6 +329,7 @@ mod tests {
             ("requests_per_second = 0.0", "0.001 to 100000"),
             ("daily_quota = 0", "expected a nonzero u32, found another integer"),
             ("disabled = \"hunter2\"", "expected a boolean, found string"),
+            ("sandbox = true\ndaily_quota = 5", "a sandbox client has no quota"),
         ] {
             let error = error(&(entry("a", "a", A, B) + line + "\n"));
             assert!(error.contains(expected) && !error.contains("hunter2"), "{line}: {error}");

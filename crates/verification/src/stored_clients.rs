@@ -124,8 +124,9 @@ impl StoredClients {
 
 impl From<StoredClient> for Client {
     fn from(client: StoredClient) -> Self {
-        let StoredClient { name, username, password, api_key, disabled, rules, .. } = client;
-        Self { username: username.as_str().as_bytes().into(), name, password, api_key, disabled, rules }
+        let StoredClient { name, username, password, api_key, disabled, is_sandbox, rules, .. } = client;
+        let username = username.as_str().as_bytes().into();
+        Self { username, name, password, api_key, disabled, is_sandbox, rules }
     }
 }
 

@@ -63,12 +63,13 @@ enum Kind {
     Admin,
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "at",
     "kind",
     "request_id",
     "client",
     "endpoint",
+    "sandbox",
     "reason",
     "person_key",
     "person_key_id",
@@ -222,6 +223,7 @@ fn cells(row: &AuditRow) -> [Value; COLUMNS.len()] {
         json!(row.request_id),
         json!(row.client),
         json!(row.endpoint),
+        row.sandbox.into(),
         row.reason.as_str().into(),
         json!(row.person_key.as_ref().map(hex::encode)),
         json!(row.person_key_id),

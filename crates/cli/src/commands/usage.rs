@@ -16,7 +16,8 @@ use crate::{
 
 /// Print how many calls each client made, by day, endpoint and outcome
 ///
-/// Counts the rows of the audit trail, including those of pruned months. Days are days in Asia/Jakarta. With --cpu,
+/// Counts the rows of the audit trail, including those of pruned months. Days are days in Asia/Jakarta. The last column
+/// tells calls that were answered from the table of test people, which nobody should be billed for. With --cpu,
 /// prints the processor time of each client's photos instead, including that of photos that were refused.
 #[derive(Debug, Args)]
 pub(crate) struct UsageArguments {
@@ -41,9 +42,11 @@ pub(crate) struct UsageArguments {
     output: OutputArguments,
 }
 
-/// Rows of text below their headings. The last column has numbers.
+/// Rows of text below their headings.
 struct Table {
     columns: Vec<&'static str>,
+    /// The column that has numbers.
+    number: usize,
     rows: Vec<Vec<String>>,
 }
 
@@ -119,10 +122,13 @@ fn cpu_seconds(row: &CpuUse) -> f64 {
 impl Table {
     fn of_calls(rows: Vec<UsageRow>) -> Self {
         let cells = |row: UsageRow| {
-            vec![row.client, row.day.to_string(), row.endpoint, row.reason, row.calls.to_string()]
+            let sandbox = if row.sandbox { "yes" } else { "no" };
+            let (day, calls) = (row.day.to_string(), row.calls.to_string());
+            vec![row.client, day, row.endpoint, row.reason, calls, sandbox.to_owned()]
         };
         Self {
-            columns: vec!["client", "day", "endpoint", "outcome", "calls"],
+            columns: vec!["client", "day", "endpoint", "outcome", "calls", "sandbox"],
+            number: 4,
             rows: rows.into_iter().map(cells).collect(),
         }
     }
@@ -132,7 +138,11 @@ impl Table {
             let seconds = format!("{:.3}", cpu_seconds(&row));
             vec![row.client, row.day.to_string(), seconds]
         };
-        Self { columns: vec!["client", "day", "cpu_seconds"], rows: rows.into_iter().map(cells).collect() }
+        Self {
+            columns: vec!["client", "day", "cpu_seconds"],
+            number: 2,
+            rows: rows.into_iter().map(cells).collect(),
+        }
     }
 
     fn write_csv(&self) -> Result<()> {
@@ -153,10 +163,13 @@ impl Table {
         let mut out = io::stdout().lock();
         for cells in lines() {
             for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
-                if column < last {
-                    write!(out, "{cell:<width$}  ")?;
+                let gap = if column < last { "  " } else { "\n" };
+                if column == self.number {
+                    write!(out, "{cell:>width$}{gap}")?;
+                } else if column == last {
+                    write!(out, "{cell}{gap}")?;
                 } else {
-                    writeln!(out, "{cell:>width$}")?;
+                    write!(out, "{cell:<width$}{gap}")?;
                 }
             }
         }

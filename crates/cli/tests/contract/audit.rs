@@ -110,7 +110,7 @@ fn every_outcome_has_a_row() {
     assert_verified(&service);
     let used = text(&service.command(&["usage", "--csv"]));
     let day = (chrono::Utc::now() + chrono::TimeDelta::hours(7)).date_naive();
-    assert!(used.lines().any(|line| line == format!("bank,{day},face-verification,VERIFIED,1")), "{used}");
+    assert!(used.lines().any(|line| line == format!("bank,{day},face-verification,VERIFIED,1,no")), "{used}");
     assert_eq!(used.lines().count(), 1 + expected.len());
     wait_for_processor_time(&service, &format!("bank,{day},"));
 }

@@ -37,6 +37,8 @@ mod photos;
 #[cfg(test)]
 mod proxies;
 #[cfg(test)]
+mod sandbox;
+#[cfg(test)]
 mod sdk_forms;
 #[cfg(test)]
 mod senders;

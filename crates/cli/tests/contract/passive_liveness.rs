@@ -94,7 +94,7 @@ fn put(folder: &Path, name: &str, model: &[u8], set: &str) {
 }
 
 /// A folder with two sets: `mean` of two constant networks, and `blue`, which takes blue photos for living persons.
-fn models() -> TempDir {
+pub(crate) fn models() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let set = |with: &str| format!("[liveness.set]\nwith = [{with}]\nmoderate_from = 0.3\nhigh_from = 0.7\n");
     put(folder.path(), "mean", &network(0.0, [0.0, 2.0, 1.0]), &set("\"other\""));
@@ -103,7 +103,7 @@ fn models() -> TempDir {
     folder
 }
 
-fn service_with(set: &str, folder: &TempDir) -> TestService {
+pub(crate) fn service_with(set: &str, folder: &TempDir) -> TestService {
     let path = folder.path().display();
     TestService::with(&format!("[inference]\nmodel_folder = \"{path}\"\nliveness_set = \"{set}\"\n"))
 }

@@ -8,8 +8,8 @@ use actix_web::{
         header::{HeaderMap, HeaderName, HeaderValue},
     },
 };
-use padan_domain::{ClientName, ReasonCode};
-use padan_verification::{AuditEvent, Caller, QuotaState, RequestEnding, StepTimings, Verifier};
+use padan_domain::ReasonCode;
+use padan_verification::{AuditEvent, Caller, KnownClient, QuotaState, RequestEnding, StepTimings, Verifier};
 
 use crate::{
     answer::{respond, respond_with_cause},
@@ -80,7 +80,7 @@ pub struct Answer(HttpResponse);
 
 impl<V: Verification> AdmittedCall<V> {
     pub(super) fn new(call: IdentifiedCall<V>, caller: Caller, permit: InFlightPermit) -> Self {
-        call.visit.body().charge_to(&caller.name);
+        call.visit.body().charge_to(&caller.client.name);
         Self { call, caller, _permit: permit }
     }
 
@@ -106,7 +106,7 @@ impl<V: Verification> AdmittedCall<V> {
 pub(super) struct IdentifiedCall<V: Verification> {
     visit: Visit,
     verifier: Arc<Verifier>,
-    client: ClientName,
+    client: KnownClient,
     quota: Option<QuotaState>,
     findings: Findings,
     is_recorded: bool,
@@ -114,7 +114,7 @@ pub(super) struct IdentifiedCall<V: Verification> {
 }
 
 impl<V: Verification> IdentifiedCall<V> {
-    pub(super) fn new(visit: Visit, verifier: Arc<Verifier>, client: ClientName) -> Self {
+    pub(super) fn new(visit: Visit, verifier: Arc<Verifier>, client: KnownClient) -> Self {
         visit.update(|record| record.client = Some(client.clone()));
         Self {
             visit,
@@ -194,13 +194,16 @@ impl<V: Verification> IdentifiedCall<V> {
 
     fn event(&self, ending: RequestEnding) -> AuditEvent {
         let Findings { nik, nik_plausible, fields, name_rules, percentage, compared_under } = &self.findings;
+        let KnownClient { name, is_sandbox } = self.client.clone();
         AuditEvent {
             request_id: self.visit.id().recorded().to_owned(),
-            client: self.client.clone(),
+            client: name,
+            is_sandbox,
             endpoint: V::ENDPOINT,
             ending,
-            nik: nik.clone(),
-            nik_plausible: *nik_plausible,
+            // Nobody was looked up. If the row named a person, a sandbox client could use up the trials of that person.
+            nik: nik.clone().filter(|_| !is_sandbox),
+            nik_plausible: nik_plausible.filter(|_| !is_sandbox),
             fields: fields.clone(),
             name_rules: name_rules.clone(),
             percentage: *percentage,

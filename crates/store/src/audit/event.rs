@@ -9,6 +9,8 @@ pub struct AuditEvent {
     pub request_id: String,
     /// The client that sent the request.
     pub client: ClientName,
+    /// Whether it is a sandbox client, which is answered from the table of test people.
+    pub is_sandbox: bool,
     /// The endpoint that was called.
     pub endpoint: Endpoint,
     /// How the request ended.

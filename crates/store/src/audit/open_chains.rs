@@ -133,7 +133,7 @@ fn last_rows<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Vec<LastRow>>> {
     sqlx::query!(
         r#"SELECT at AS "at!", writer AS "writer!", sequence AS "sequence!", kind AS "kind!", request_id, client,
-                  endpoint, reason AS "reason!", person_key_id, person_seal, nik_plausible, fields AS "fields!",
+                  endpoint, sandbox AS "sandbox!", reason AS "reason!", person_key_id, person_seal, nik_plausible, fields AS "fields!",
                   name_rules, percentage, contract_id, calibration_id, milliseconds AS "milliseconds!",
                   key_id AS "key_id!", mac AS "mac!", previous AS "previous!"
              FROM store.last_audit_rows($1, $2)"#,
@@ -152,6 +152,7 @@ fn last_rows<'c>(
                 request_id: record.request_id,
                 client: record.client,
                 endpoint: record.endpoint,
+                sandbox: record.sandbox,
                 reason: record.reason,
                 person_key: None,
                 person_key_id: record.person_key_id,

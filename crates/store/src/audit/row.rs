@@ -24,6 +24,8 @@ pub struct AuditRow {
     pub client: Option<String>,
     /// The endpoint's name.
     pub endpoint: Option<String>,
+    /// Whether the request was that of a sandbox client, which is answered from the table of test people.
+    pub sandbox: bool,
     /// The reason code.
     pub reason: String,
     /// The keyed hash of the NIK; `None` when there was none, or the person was forgotten.
@@ -131,6 +133,7 @@ impl AuditRow {
         row.request_id = Some(event.request_id.clone());
         row.client = Some(event.client.as_str().to_owned());
         row.endpoint = Some(event.endpoint.as_str().to_owned());
+        row.sandbox = event.is_sandbox;
         row.nik_plausible = event.nik_plausible;
         row.percentage = event.percentage;
         row.milliseconds = event.took.as_micros() as f64 / 1000.0;
@@ -175,6 +178,7 @@ impl AuditRow {
             request_id: None,
             client: None,
             endpoint: None,
+            sandbox: false,
             reason: reason.to_owned(),
             person_key: None,
             person_key_id: None,
@@ -219,9 +223,11 @@ impl AuditRow {
     }
 
     fn computed_mac(&self, format: RowFormat, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
-        // Rows without rules of names are signed as before such rules were recorded, so that older rows stay valid.
+        // Rows without what later releases record are signed as before it was recorded, so that older rows stay valid.
         let (purpose, request_id) = match format {
+            RowFormat::SealedRequest if self.sandbox => ("padan audit row 5", None),
             RowFormat::SealedRequest => ("padan audit row 3", None),
+            RowFormat::OpenRequest if self.sandbox => ("padan audit row 4", self.request_id.as_deref()),
             RowFormat::OpenRequest if self.name_rules.is_some() => {
                 ("padan audit row 2", self.request_id.as_deref())
             }

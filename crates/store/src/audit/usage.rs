@@ -17,6 +17,8 @@ pub struct UsageRow {
     pub day: NaiveDate,
     /// The endpoint's name.
     pub endpoint: String,
+    /// Whether the calls were answered from the table of test people.
+    pub sandbox: bool,
     /// The reason code.
     pub reason: String,
     /// The number of calls.
@@ -31,21 +33,22 @@ pub(super) async fn read(
     let rows = sqlx::query_as!(
         UsageRow,
         r#"SELECT client AS "client!", day AS "day!", endpoint AS "endpoint!", reason AS "reason!",
-                  sum(calls)::bigint AS "calls!"
-             FROM (SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date AS day, endpoint, reason, count(*) AS calls
+                  sandbox AS "sandbox!", sum(calls)::bigint AS "calls!"
+             FROM (SELECT client, (at AT TIME ZONE 'Asia/Jakarta')::date AS day, endpoint, reason, sandbox,
+                          count(*) AS calls
                      FROM store.audit_event
                     WHERE kind = 'request'
                       AND at >= coalesce($2::timestamptz, '-infinity')
                       AND at < coalesce($3::timestamptz, 'infinity')
-                    GROUP BY 1, 2, 3, 4
+                    GROUP BY 1, 2, 3, 4, 5
                     UNION ALL
-                   SELECT client, day, endpoint, reason, calls
+                   SELECT client, day, endpoint, reason, sandbox, calls
                      FROM store.usage_day
                     WHERE day >= coalesce(($2::timestamptz AT TIME ZONE 'Asia/Jakarta')::date, '-infinity')
                       AND day < coalesce(($3::timestamptz AT TIME ZONE 'Asia/Jakarta')::date, 'infinity')) AS counted
             WHERE $1::text IS NULL OR client = $1
-            GROUP BY 1, 2, 3, 4
-            ORDER BY 1, 2, 3, 4"#,
+            GROUP BY 1, 2, 3, 4, 5
+            ORDER BY 1, 2, 3, 4, 5"#,
         filter.client,
         filter.from,
         filter.to
@@ -55,7 +58,7 @@ pub(super) async fn read(
 
 /// The numbers of calls of rows that are about to be pruned.
 #[derive(Default)]
-pub(super) struct UsageCounts(BTreeMap<(String, NaiveDate, String, String), i64>);
+pub(super) struct UsageCounts(BTreeMap<(String, NaiveDate, String, String, bool), i64>);
 
 impl UsageCounts {
     /// Counts the row of a call.
@@ -64,7 +67,8 @@ impl UsageCounts {
             && row.kind == "request"
         {
             let day = Clock::Fixed(row.at).today_in_jakarta();
-            *self.0.entry((client.clone(), day, endpoint.clone(), row.reason.clone())).or_default() += 1;
+            let counted = (client.clone(), day, endpoint.clone(), row.reason.clone(), row.sandbox);
+            *self.0.entry(counted).or_default() += 1;
         }
     }
 
@@ -72,22 +76,25 @@ impl UsageCounts {
     /// counts are summed.
     pub(super) async fn save(self, connection: &mut PgConnection) -> sqlx::Result<()> {
         let (mut clients, mut days) = (Vec::new(), Vec::new());
-        let (mut endpoints, mut reasons, mut calls) = (Vec::new(), Vec::new(), Vec::new());
-        for ((client, day, endpoint, reason), count) in self.0 {
+        let (mut endpoints, mut reasons) = (Vec::new(), Vec::new());
+        let (mut sandboxes, mut calls) = (Vec::new(), Vec::new());
+        for ((client, day, endpoint, reason, sandbox), count) in self.0 {
             clients.push(client);
             days.push(day);
             endpoints.push(endpoint);
             reasons.push(reason);
+            sandboxes.push(sandbox);
             calls.push(count);
         }
         sqlx::query!(
-            "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, calls)
-             SELECT * FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::bigint[])
-             ON CONFLICT (client, day, endpoint, reason) DO UPDATE SET calls = kept.calls + excluded.calls",
+            "INSERT INTO store.usage_day AS kept (client, day, endpoint, reason, sandbox, calls)
+             SELECT * FROM unnest($1::text[], $2::date[], $3::text[], $4::text[], $5::boolean[], $6::bigint[])
+             ON CONFLICT (client, day, endpoint, reason, sandbox) DO UPDATE SET calls = kept.calls + excluded.calls",
             &clients,
             &days,
             &endpoints,
             &reasons,
+            &sandboxes,
             &calls
         )
         .execute(connection)

@@ -193,6 +193,7 @@ fn change_of(column: &str) -> String {
         "previous_password_valid_until" => "previous_password_valid_until + interval '1 year'",
         "previous_api_key_valid_until" => "previous_api_key_valid_until + interval '1 year'",
         "disabled" => "NOT disabled",
+        "sandbox" => "NOT sandbox",
         "allowed_networks" | "certificates" => "'{}'",
         "endpoints" | "daily_quota" => "NULL",
         "fields" => "'{default,no_kk}'",
@@ -221,8 +222,26 @@ async fn a_change_of_any_column_by_sql_is_refused_and_reported() {
               WHERE attrelid = 'store.client'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''",
         )
         .await;
-    assert_eq!(columns.len(), 21);
+    assert_eq!(columns.len(), 22);
     let operator = user_in(&database, "padan_operator").await;
+    // The database refuses a change of the sandbox by itself; the signature covers it for whoever can turn that off.
+    database
+        .execute(&format!(
+            "SET ROLE {operator};
+             DO $$ BEGIN
+                 UPDATE store.client SET sandbox = NOT sandbox, daily_quota = NULL, monthly_quota = NULL;
+                 RAISE 'the database has let the operator change the sandbox';
+             EXCEPTION WHEN raise_exception THEN
+                 IF SQLERRM NOT LIKE '%stays what it is%' THEN RAISE; END IF;
+             END $$"
+        ))
+        .await;
+    database
+        .execute(
+            "ALTER TABLE store.client DISABLE TRIGGER sandbox_never_changes,
+                                      DROP CONSTRAINT sandbox_has_no_quota",
+        )
+        .await;
     for column in &columns {
         crate::audit_attacks::run_as(&database, &operator, &change_of(column)).await;
         let clients = store.clients().await.unwrap();

@@ -24,6 +24,7 @@ pub(crate) fn event(request_id: &str) -> AuditEvent {
     AuditEvent {
         request_id: request_id.to_owned(),
         client: "bank".parse().unwrap(),
+        is_sandbox: false,
         endpoint: Endpoint::FaceVerification,
         ending: RequestEnding::Answered(ReasonCode::FaceMismatch),
         nik: Some(nik()),

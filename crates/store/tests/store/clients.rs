@@ -17,6 +17,7 @@ pub(crate) fn new_client(name: &str, username: &str) -> NewClient {
         username: username.parse().unwrap(),
         password: ClientSecret::generate().unwrap(),
         api_key: ClientSecret::generate().unwrap(),
+        is_sandbox: false,
         rules: ClientRules {
             networks: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
             certificates: vec![

@@ -84,6 +84,12 @@ pub(super) struct AddArguments {
     /// User name that the client authenticates with [default: NAME]
     #[arg(long)]
     pub(super) username: Option<Username>,
+    /// Answer the client from the table of test people (docs/clients.md), and never from the registry
+    ///
+    /// For programmers who develop a client. It has no quota, and it stays a sandbox client: add another one for real
+    /// requests.
+    #[arg(long)]
+    pub(super) sandbox: bool,
     #[command(flatten)]
     pub(super) limits: LimitArguments,
     #[command(flatten)]

@@ -1,7 +1,7 @@
 //! The commands that change a client.
 
-use anyhow::{Result, bail};
-use padan_domain::ClientName;
+use anyhow::{Result, bail, ensure};
+use padan_domain::{ClientName, ClientRules};
 use padan_store::{Administration, ClientSecret, NewClient, Rotation, Store, StoreError};
 
 use super::{
@@ -54,8 +54,10 @@ async fn add_client(administration: &Administration, add: &AddArguments) -> Resu
         username,
         password: ClientSecret::generate()?,
         api_key: ClientSecret::generate()?,
+        is_sandbox: add.sandbox,
         rules: add.limits.new_rules()?,
     };
+    refuse_quota_of_sandbox(client.is_sandbox, &client.rules)?;
     if !administration.add_client(&client).await? {
         bail!(
             "another client already has the name {} or the user name {}",
@@ -70,6 +72,9 @@ async fn add_client(administration: &Administration, add: &AddArguments) -> Resu
         api_key: Some(&client.api_key),
     };
     secrets.print(add.output.json)?;
+    if client.is_sandbox {
+        eprintln!("{} is answered from the table of test people in docs/clients.md.", client.name);
+    }
     match client.rules.rate {
         Some(rate) => eprintln!(
             "{} may send {} requests a second to each process, and {} at once. --rate sets another rate, --no-rate none.",
@@ -99,14 +104,27 @@ async fn set_limits(
     loop {
         let Some(present) = store.client(name).await? else { bail!("there is no client {name}") };
         let rules = limits.changed(&present.rules)?;
+        refuse_quota_of_sandbox(present.is_sandbox, &rules)?;
         match administration.set_client_rules(name, &rules, present.changed_at).await {
             Err(StoreError::ClientChangedMeanwhile(_)) if attempt < ATTEMPTS => attempt += 1,
             changed => {
                 report_change(changed?, name, "changed")?;
+                if present.is_sandbox {
+                    eprintln!("{name} is a sandbox client, and stays one.");
+                }
                 return show::print_change(name, &present.rules, &rules, as_json);
             }
         }
     }
+}
+
+/// Requests of a sandbox client are not counted, since nobody pays for them.
+fn refuse_quota_of_sandbox(is_sandbox: bool, rules: &ClientRules) -> Result<()> {
+    ensure!(
+        !is_sandbox || (rules.daily_quota.is_none() && rules.monthly_quota.is_none()),
+        "a sandbox client has no quota, because its requests are not counted: leave out --daily-quota and --monthly-quota"
+    );
+    Ok(())
 }
 
 async fn rotate_client(administration: &Administration, rotate: &RotateArguments) -> Result<()> {

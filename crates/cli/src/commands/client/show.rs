@@ -56,7 +56,7 @@ pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()>
     }
     let mut out = io::stdout().lock();
     for client in clients {
-        writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state(client), summary(&client.rules))?;
+        writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state(client), summary(client))?;
     }
     if clients.is_empty() {
         eprintln!("The store has no client: `padan client add NAME` adds one.");
@@ -66,12 +66,18 @@ pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()>
 
 /// A client's state and limits.
 pub(super) fn in_one_line(client: &ClientProfile) -> String {
-    let limits = summary(&client.rules);
+    let limits = summary(client);
     [state(client), &limits].iter().filter(|part| !part.is_empty()).copied().collect::<Vec<_>>().join(", ")
 }
 
 fn state(client: &ClientProfile) -> &'static str {
     if client.disabled { "disabled" } else { "enabled" }
+}
+
+/// What kind of client it is, and its limits.
+fn summary(client: &ClientProfile) -> String {
+    let kind = client.is_sandbox.then(|| "sandbox".to_owned());
+    kind.into_iter().chain(limit_words(&client.rules)).collect::<Vec<_>>().join(", ")
 }
 
 /// Prints a client and how much of its quotas it has used.
@@ -130,6 +136,7 @@ fn properties(client: &ClientProfile) -> Map<String, Value> {
         "name": client.name.as_str(),
         "username": client.username.as_str(),
         "disabled": client.disabled,
+        "sandbox": client.is_sandbox,
     }));
     properties.extend(limits_of(&client.rules));
     properties.extend(object(json!({
@@ -163,7 +170,8 @@ fn object(value: Value) -> Map<String, Value> {
     }
 }
 
-fn summary(rules: &ClientRules) -> String {
+/// The limits that are set, in words.
+fn limit_words(rules: &ClientRules) -> Vec<String> {
     let list = |words: Vec<String>| words.join(",");
     let networks = list(rules.networks.iter().map(ToString::to_string).collect());
     let certificates = list(rules.certificates.iter().map(ToString::to_string).collect());
@@ -178,5 +186,5 @@ fn summary(rules: &ClientRules) -> String {
         rules.daily_quota.map(|quota| format!("{quota} per day")),
         rules.monthly_quota.map(|quota| format!("{quota} per month")),
     ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    parts.into_iter().flatten().collect()
 }

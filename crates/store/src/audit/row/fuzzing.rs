@@ -84,6 +84,7 @@ impl<'a> Parts<'a> {
         row.endpoint = self.text(3);
         row.fields = self.text(5)?;
         row.name_rules = self.text(6);
+        row.sandbox = !self.bytes(16).is_empty();
         row.contract_id = self.text(7);
         row.calibration_id = self.text(8);
         row.percentage = self.text(11).map(|_| f64::from_bits(u64::from_be_bytes(self.number(11))));
@@ -132,6 +133,7 @@ fn changes(row: &AuditRow) -> Vec<(&'static str, AuditRow)> {
                 endpoint.insert(0, last);
             }
         }),
+        ("the sandbox", |row| row.sandbox = !row.sandbox),
         ("the reason", |row| row.reason.push('x')),
         ("reason and fields", |row| std::mem::swap(&mut row.reason, &mut row.fields)),
         ("the fields", |row| row.fields.push('x')),
