@@ -60,6 +60,15 @@ def sandbox_row() -> str:
     )
 
 
+def judged_row() -> str:
+    """The row of a request whose selfie was judged for liveness. It has no person and no rules of names."""
+    return sign(
+        b"padan audit row 6", MAC, WRITER, number(7), micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)),
+        b"request", b"req-1", b"bank", b"face-verification", b"VERIFIED", None, None, None, b'{"name":true}',
+        struct.pack(">d", 82.04), None, None, struct.pack(">d", 27.449), None, b"\x00", struct.pack(">d", 0.02611),
+    )
+
+
 def main() -> None:
     head = (WRITER, number(7), MAC)
     pruned_at = datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)
@@ -69,6 +78,7 @@ def main() -> None:
     print("client:", client())
     print("client of the sandbox:", client(b"padan client row 2"))
     print("row of a sandbox client:", sandbox_row())
+    print("row with a score:", judged_row())
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ reason_codes! {
     NoFace => "NO_FACE", "No face detected in face_image";
     /// A part of the face is covered, or lies beyond the photo's edge.
     FaceCovered => "FACE_COVERED", "Face in face_image is covered or cut off";
+    /// By the liveness set, the face may be a presentation attack. Only if the site has turned this on.
+    SpoofSuspected => "SPOOF_SUSPECTED", "face_image may be a photo of a photo";
     /// It is not clear which of several faces is meant.
     SeveralFaces => "SEVERAL_FACES", "More than one face detected in face_image";
     /// The face has too few pixels.

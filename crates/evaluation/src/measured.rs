@@ -138,7 +138,7 @@ struct TimingsTotal {
 
 impl TimingsTotal {
     fn add(&mut self, timings: Timings) {
-        let Timings { queued, decode, detect, align, quality, embed } = timings;
+        let Timings { queued, decode, detect, align, quality, embed, .. } = timings;
         self.sum.queued += queued;
         self.sum.decode += decode;
         self.sum.detect += detect;
@@ -150,7 +150,7 @@ impl TimingsTotal {
 
     /// The mean time of each step; zero without photos.
     fn mean(self) -> Timings {
-        let Timings { queued, decode, detect, align, quality, embed } = self.sum;
+        let Timings { queued, decode, detect, align, quality, embed, .. } = self.sum;
         let photos = self.photos.max(1);
         Timings {
             queued: queued / photos,
@@ -158,6 +158,7 @@ impl TimingsTotal {
             detect: detect / photos,
             align: align / photos,
             quality: quality / photos,
+            liveness: None,
             embed: embed / photos,
         }
     }

@@ -159,6 +159,7 @@ fn verdict(mut outcome: BasicOutcome) -> Verdict<BasicAnswer> {
         body: BasicAnswer::from(outcome),
         percentage: None,
         compared_under: None,
+        spoof: None,
         trial,
     }
 }

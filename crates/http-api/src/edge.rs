@@ -158,6 +158,7 @@ impl Edge {
             took,
             steps: &visit.steps,
             similarity: visit.similarity,
+            spoof: visit.spoof,
             client: visit.client.as_ref(),
             is_miss: visit.is_miss,
             is_repeated_face: visit.is_repeated_face,

@@ -41,6 +41,7 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::ImageTooLarge,
     ReasonCode::NoFace,
     ReasonCode::FaceCovered,
+    ReasonCode::SpoofSuspected,
     ReasonCode::SeveralFaces,
     ReasonCode::FaceTooSmall,
     ReasonCode::FaceBlurred,
@@ -149,7 +150,9 @@ impl Verification for FaceVerification {
                           an earlier one fails; the reason is the first failure in the order NIK, registry status, \
                           name, date of birth, reference photo, face. The pass mark is 75. The percentage is truncated, \
                           not rounded. A photo that cannot be compared is refused with 400, unless the NIK is unknown or \
-                          its record is not active.",
+                          its record is not active. A site may have photos refused that its models of passive \
+                          liveness take for an attack; their error rates on attacks have not been measured, and \
+                          they are no certified detection.",
             operation_id: "verifyFace",
             form: ("FaceForm", form(photo_field)),
             json: ("FaceJson", form(base64_photo_field)),
@@ -162,7 +165,8 @@ impl Verification for FaceVerification {
 }
 
 fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
-    let FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial } = outcome;
+    let FaceOutcome { decision, shown_percentage, name_match, compared_under, spoof, timings, trial } =
+        outcome;
     let results = &decision.results;
     Verdict {
         reason: decision.reason,
@@ -172,6 +176,7 @@ fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
         name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
         percentage: results.face_image_percentage,
         compared_under,
+        spoof,
         trial,
     }
 }

@@ -14,7 +14,7 @@ use prometheus::{
 };
 use serde::{Deserialize, Serialize};
 
-use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS};
+use self::declare::{BYTES, Declare as _, MEGAPIXELS, PERCENT, ROWS, SECONDS, SHARES};
 use crate::{activity::Activity, visit::OwnLoad};
 
 declare::metrics! {
@@ -50,6 +50,8 @@ declare::metrics! {
     similarity: HistogramVec = "padan_similarity_percentage", ["endpoint", "outcome"] in PERCENT;
     /// Answers to sandbox clients, by client, endpoint, HTTP status and reason code. No other family counts them.
     sandbox_requests: IntCounterVec = "padan_sandbox_requests_total", ["client", "endpoint", "status", "reason"];
+    /// Scores of selfies that were judged for liveness in a face verification, 0 to 1; refused ones included.
+    spoof_score: Histogram = "padan_spoof_score", [] in SHARES;
     /// Photos in the inference queue.
     queue_depth: IntGauge = "padan_queue_depth", [];
     /// Length of the inference queue; further photos are refused.
@@ -153,6 +155,8 @@ pub(crate) struct Answered<'a> {
     pub(crate) took: Duration,
     pub(crate) steps: &'a [(&'static str, Duration)],
     pub(crate) similarity: Option<Percentage>,
+    /// The score of a selfie that was judged for liveness.
+    pub(crate) spoof: Option<f64>,
     pub(crate) client: Option<&'a KnownClient>,
     /// Whether a field differs, or the NIK is unknown.
     pub(crate) is_miss: bool,
@@ -180,6 +184,9 @@ impl Metrics {
         if let Some(percentage) = similarity {
             let outcome = if percentage.passes() { "match" } else { "no_match" };
             self.similarity.with_label_values(&[endpoint, outcome]).observe(percentage.value());
+        }
+        if let Some(spoof) = answered.spoof {
+            self.spoof_score.observe(spoof);
         }
         if is_quality_rejection(reason) {
             self.quality_rejections.with_label_values(&[reason.as_str()]).inc();
@@ -312,6 +319,7 @@ fn is_quality_rejection(reason: ReasonCode) -> bool {
         reason,
         ReasonCode::NoFace
             | ReasonCode::FaceCovered
+            | ReasonCode::SpoofSuspected
             | ReasonCode::SeveralFaces
             | ReasonCode::FaceTooSmall
             | ReasonCode::FaceBlurred
@@ -360,6 +368,7 @@ mod tests {
             took: Duration::from_millis(40),
             steps: &[("embed", Duration::from_millis(12))],
             similarity: Some(Percentage::new(74.996)),
+            spoof: Some(0.5),
             client: Some(&client),
             is_miss: true,
             is_repeated_face: false,
@@ -374,6 +383,8 @@ mod tests {
             "padan_verification_step_duration_seconds_count{step=\"embed\"} 1",
             "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"70\"} 0",
             "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"75\"} 1",
+            "padan_spoof_score_bucket{le=\"0.4\"} 0",
+            "padan_spoof_score_bucket{le=\"0.5\"} 1",
             "padan_client_requests_total{client=\"bank\"} 1",
             "padan_client_misses_total{client=\"bank\"} 1",
             "padan_client_repeated_faces_total{client=\"bank\"} 0",

@@ -12,6 +12,8 @@ pub(crate) struct Readiness {
     pub(crate) components: BTreeMap<&'static str, String>,
     /// The name of the liveness set, or that there is none.
     pub(crate) liveness: String,
+    /// What a face verification does with the score of its selfie.
+    pub(crate) liveness_gate: String,
 }
 
 impl Readiness {
@@ -44,6 +46,7 @@ impl Readiness {
                 .map(|(name, state)| (name, state.err().unwrap_or_else(|| "ok".to_owned())))
                 .collect(),
             liveness: verifier.liveness_set().unwrap_or_else(|| "off: no liveness set".to_owned()),
+            liveness_gate: verifier.liveness_gate().to_string(),
         }
     }
 }

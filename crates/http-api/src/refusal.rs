@@ -28,6 +28,7 @@ pub struct Refusal {
     is_after_look_up: bool,
     turn: Option<Duration>,
     is_for_share: bool,
+    spoof: Option<f64>,
 }
 
 /// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
@@ -46,6 +47,7 @@ impl Refusal {
             is_after_look_up: false,
             turn: None,
             is_for_share: false,
+            spoof: None,
         }
     }
 
@@ -131,6 +133,11 @@ impl Refusal {
         self.turn
     }
 
+    /// The score for which a selfie was refused.
+    pub(crate) fn spoof(&self) -> Option<f64> {
+        self.spoof
+    }
+
     /// The same refusal of a request that asks the registry nothing.
     pub(crate) fn without_look_up(self) -> Self {
         Self { is_after_look_up: false, ..self }
@@ -198,7 +205,11 @@ impl From<VerificationError> for Refusal {
             VerificationError::NoTurn(waited) => Some(waited),
             _ => None,
         };
-        Self { retry_seconds, cause, is_after_look_up, turn, ..Self::new(reason) }
+        let spoof = match error {
+            VerificationError::SpoofSuspected(spoof) => Some(spoof),
+            _ => None,
+        };
+        Self { retry_seconds, cause, is_after_look_up, turn, spoof, ..Self::new(reason) }
     }
 }
 

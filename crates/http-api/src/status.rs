@@ -36,6 +36,7 @@ pub(crate) fn status_of(reason: ReasonCode) -> StatusCode {
         | ReasonCode::ImageTooLarge
         | ReasonCode::NoFace
         | ReasonCode::FaceCovered
+        | ReasonCode::SpoofSuspected
         | ReasonCode::SeveralFaces
         | ReasonCode::FaceTooSmall
         | ReasonCode::FaceBlurred

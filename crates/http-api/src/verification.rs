@@ -83,6 +83,8 @@ pub struct Verdict<Body> {
     pub(crate) percentage: Option<f64>,
     /// The models by which two faces were compared; `None` when none were.
     pub(crate) compared_under: Option<ComparedUnder>,
+    /// The score of a selfie that was judged for liveness.
+    pub(crate) spoof: Option<f64>,
     /// The trial. It is held until the row is durable, because failures are counted from the rows.
     pub(crate) trial: Option<Trial>,
 }
@@ -98,6 +100,7 @@ impl<Body> Verdict<Body> {
             name_rules: Vec::new(),
             percentage: None,
             compared_under: None,
+            spoof: None,
             trial: None,
         }
     }
@@ -127,4 +130,5 @@ pub struct Findings {
     pub(crate) name_rules: Vec<(&'static str, NameMatch)>,
     pub(crate) percentage: Option<f64>,
     pub(crate) compared_under: Option<ComparedUnder>,
+    pub(crate) spoof: Option<f64>,
 }

@@ -37,6 +37,8 @@ pub(crate) struct VisitRecord {
     pub(crate) steps: Vec<(&'static str, Duration)>,
     /// The similarity of two faces that were compared.
     pub(crate) similarity: Option<Percentage>,
+    /// The score of a selfie that was judged for liveness.
+    pub(crate) spoof: Option<f64>,
     /// Whether a field differs, or the NIK is unknown.
     pub(crate) is_miss: bool,
     /// Whether a face was compared for a person for whom many faces have failed.

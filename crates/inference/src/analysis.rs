@@ -21,6 +21,8 @@ pub struct Analysis {
     pub quality: Quality,
     /// Whether the face is covered or cut off, by the rules for selfies. False when it breaks an earlier rule.
     pub covered: bool,
+    /// How likely the face is a presentation attack, by the liveness set: 0 to 1. `None` when it was not judged.
+    pub spoof: Option<f64>,
     /// How long each step took.
     pub timings: Timings,
 }
@@ -58,6 +60,8 @@ pub struct Timings {
     pub align: Duration,
     /// Measuring the quality of the crop.
     pub quality: Duration,
+    /// Judging the face for liveness; `None` when it was not judged.
+    pub liveness: Option<Duration>,
     /// Computing the embedding.
     pub embed: Duration,
 }
@@ -65,6 +69,6 @@ pub struct Timings {
 impl Timings {
     /// The sum of all steps without `queued`.
     pub fn work(&self) -> Duration {
-        self.decode + self.detect + self.align + self.quality + self.embed
+        self.decode + self.detect + self.align + self.quality + self.liveness.unwrap_or_default() + self.embed
     }
 }

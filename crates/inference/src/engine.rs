@@ -107,6 +107,15 @@ impl Engine {
         self.workers.analyse(self.caller, photo, Role::Probe, deadline).await
     }
 
+    /// Embeds a selfie as [`Engine::probe`] does, and judges the face that was found for liveness.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::probe`]. [`FaceError::Broken`] without a liveness set.
+    pub async fn judged_probe(&self, photo: Photo, deadline: Instant) -> Result<Analysis, FaceError> {
+        self.workers.analyse(self.caller, photo, Role::JudgedProbe, deadline).await
+    }
+
     /// Embeds a registry's portrait: its largest and most central face, whatever its quality.
     ///
     /// # Errors
@@ -334,6 +343,7 @@ fn build(
                 detector: warm_detector,
                 embedder: warm_embedder,
                 liveness: None,
+                judges_liveness: false,
                 frame,
                 subject: config.subject,
                 quality: config.quality,

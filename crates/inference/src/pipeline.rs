@@ -25,6 +25,8 @@ use crate::{
 pub(crate) enum Role {
     /// A selfie to be verified. It must show one face, in good quality.
     Probe,
+    /// A selfie whose face is judged for liveness as well.
+    JudgedProbe,
     /// The registry's portrait. There is no better photo, so its subject is accepted whatever its quality.
     Reference,
 }
@@ -36,6 +38,8 @@ pub struct Pipeline {
     pub(crate) embedder: Embedder,
     /// `None` without a liveness set.
     pub(crate) liveness: Option<LivenessJudge>,
+    /// Whether the photo in work is judged for liveness as well.
+    pub(crate) judges_liveness: bool,
     pub(crate) frame: [Point; 5],
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
@@ -63,14 +67,16 @@ impl Pipeline {
         deadline: Instant,
     ) -> Result<Analysis, FaceError> {
         let mut retries = match role {
-            Role::Probe => RetryBudget::within(self.retry_budget, deadline),
+            Role::Probe | Role::JudgedProbe => RetryBudget::within(self.retry_budget, deadline),
             Role::Reference => RetryBudget::unlimited(),
         };
         self.decoder.set_deadline(Some(deadline));
+        self.judges_liveness = role == Role::JudgedProbe;
         let analysis = self.run(photo, &mut retries, &mut |fault| match role {
-            Role::Probe => Err(fault.into()),
+            Role::Probe | Role::JudgedProbe => Err(fault.into()),
             Role::Reference => Ok(()),
         });
+        self.judges_liveness = false;
         self.decoder.set_deadline(None);
         analysis
     }
@@ -115,6 +121,7 @@ impl Pipeline {
         self.detector.wipe();
         self.reduced.wipe();
         self.embedder.wipe();
+        self.wipe_judge();
         analysis
     }
 
@@ -139,7 +146,6 @@ impl Pipeline {
         timings.detect = watch.lap();
 
         let crop = self.align(&picture, &subject)?;
-        self.decoder.reuse_memory(picture);
         timings.align = watch.lap();
 
         let quality = Self::quality(&crop, &subject);
@@ -147,6 +153,13 @@ impl Pipeline {
         let covered = judged == Err(PhotoFault::Covered);
         judged.or_else(&mut *on_fault)?;
         timings.quality = watch.lap();
+
+        let mut spoof = None;
+        if self.judges_liveness {
+            spoof = Some(self.judge(&picture, &subject)?.spoof);
+            timings.liveness = Some(watch.lap());
+        }
+        self.decoder.reuse_memory(picture);
 
         let Embedded { embedding, length } = self.embedder.embed_with_length(&crop)?;
         timings.embed = watch.lap();
@@ -159,20 +172,35 @@ impl Pipeline {
             second_share: subject.second_share,
             detector_runs: subject.detector_runs,
         };
-        Ok(Analysis { embedding, embedding_length: length, face, quality, covered, timings })
+        Ok(Analysis { embedding, embedding_length: length, face, quality, covered, spoof, timings })
     }
 
     /// Judges the subject's liveness. Of the rules for selfies, only the one about several faces holds.
-    pub(crate) fn judge_liveness(&mut self, photo: &Photo, deadline: Instant) -> Result<Liveness, FaceError> {
+    ///
+    /// # Errors
+    ///
+    /// [`FaceError::Rejected`] when the photo cannot be decoded or does not show one face, [`FaceError::Broken`] without a
+    /// liveness set or when a network fails.
+    pub fn judge_liveness(&mut self, photo: &Photo, deadline: Instant) -> Result<Liveness, FaceError> {
         let mut retries = RetryBudget::within(self.retry_budget, deadline);
         self.decoder.set_deadline(Some(deadline));
         let judged = self.run_liveness(photo, &mut retries);
         self.decoder.set_deadline(None);
         self.detector.wipe();
+        self.wipe_judge();
+        judged
+    }
+
+    fn wipe_judge(&mut self) {
         if let Some(judge) = &mut self.liveness {
             judge.wipe();
         }
-        judged
+    }
+
+    fn judge(&mut self, picture: &Picture, subject: &Subject) -> Result<Liveness, FaceError> {
+        let judge = self.liveness.as_mut();
+        let judge = judge.ok_or_else(|| FaceError::Broken("no liveness set is loaded".into()))?;
+        judge.judge(picture, subject)
     }
 
     fn run_liveness(&mut self, photo: &Photo, retries: &mut RetryBudget) -> Result<Liveness, FaceError> {
@@ -183,9 +211,7 @@ impl Pipeline {
         if subject.second_share > self.subject.max_second_share {
             return Err(PhotoFault::SeveralFaces.into());
         }
-        let judge = self.liveness.as_mut();
-        let judge = judge.ok_or_else(|| FaceError::Broken("no liveness set is loaded".into()))?;
-        let judged = judge.judge(&picture, &subject);
+        let judged = self.judge(&picture, &subject);
         self.decoder.reuse_memory(picture);
         judged
     }

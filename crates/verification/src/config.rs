@@ -9,7 +9,7 @@ use padan_domain::{FieldResults, NameRules, PercentageStep};
 use padan_store::EventWindow;
 use serde::Deserialize;
 
-use crate::allowance::Allowance;
+use crate::{allowance::Allowance, liveness_gate::LivenessGate};
 
 /// Section `[verification]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Config {
     pub percentage_step: PercentageStep,
     /// Whether the percentage is withheld if both name and date of birth are wrong.
     pub percentage_needs_match: bool,
+    /// What is done with the score that the liveness set gives a selfie.
+    pub liveness: LivenessGate,
     /// How long `/readyz` waits for each database, in milliseconds.
     pub readiness_timeout_ms: NonZeroU64,
 }

@@ -24,6 +24,9 @@ pub enum VerificationError {
     /// The selfie cannot be used.
     #[error("the selfie cannot be used: {}", .0.reason())]
     Photo(PhotoFault),
+    /// By its score, which is this, the selfie may show a presentation attack.
+    #[error("the selfie may show a presentation attack")]
+    SpoofSuspected(f64),
     /// The queue is full, or the request reached its deadline while it waited.
     #[error("the service is full")]
     Busy,
@@ -48,6 +51,7 @@ impl VerificationError {
             Self::TooManyFailedFaces(_) => ReasonCode::TooManyFailedFaces,
             Self::TooManyFailedFields(_) => ReasonCode::TooManyFailedFields,
             Self::Photo(fault) => fault.reason(),
+            Self::SpoofSuspected(_) => ReasonCode::SpoofSuspected,
             Self::Busy | Self::NoTurn(_) => ReasonCode::Overloaded,
             Self::Internal(_) => ReasonCode::Internal,
         }
@@ -64,7 +68,7 @@ impl VerificationError {
             Self::RegistryUnavailable(_) => 0,
             Self::StoreUnavailable(_) => 1,
             Self::TooManyFailedFaces(_) | Self::TooManyFailedFields(_) => 2,
-            Self::Photo(_) => 3,
+            Self::Photo(_) | Self::SpoofSuspected(_) => 3,
             Self::Busy | Self::NoTurn(_) => 4,
             Self::Internal(_) => 5,
         }

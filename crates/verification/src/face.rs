@@ -37,6 +37,8 @@ pub struct FaceOutcome {
     pub name_match: Option<NameMatch>,
     /// The models with which the faces were compared; `None` when they were not compared.
     pub compared_under: Option<ComparedUnder>,
+    /// The score of the selfie, 0 to 1; `None` when it was not judged for liveness.
+    pub spoof: Option<f64>,
     /// How long each step took.
     pub timings: StepTimings,
     /// Keep it until the outcome is durable in the audit trail.

@@ -40,6 +40,7 @@ mod failed_credentials;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod known_name;
+mod liveness_gate;
 mod nik_plausibility;
 mod passive_liveness;
 mod quotas;
@@ -73,6 +74,7 @@ pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;
+pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
 pub use padan_inference::{JobObserver, JobStarted};
 pub use padan_store::{

@@ -7,6 +7,7 @@ use tracing::info_span;
 use crate::{
     deadline::{engine_error, within},
     error::VerificationError,
+    liveness_gate::LivenessGate,
     timing::{StepTimings, timed},
     verifier::Verifier,
 };
@@ -65,6 +66,11 @@ impl Verifier {
     /// The name of the liveness set; `None` without one.
     pub fn liveness_set(&self) -> Option<String> {
         self.parts.engine.current().identity().liveness_set.clone()
+    }
+
+    /// What a face verification does with the score of its selfie.
+    pub fn liveness_gate(&self) -> LivenessGate {
+        self.parts.config.liveness
     }
 
     /// Judges by a photo whether a face is that of a living person. Neither the registry nor the store is asked.

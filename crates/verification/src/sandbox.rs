@@ -130,6 +130,7 @@ impl Sandbox {
             shown_percentage,
             name_match,
             compared_under: None,
+            spoof: None,
             timings: StepTimings::default(),
             trial: None,
         })

@@ -52,7 +52,12 @@ impl StepTimings {
                 ("embed", probe.embed),
             ]
         });
-        own.into_iter().filter_map(|(step, taken)| taken.map(|taken| (step, taken))).chain(probe).collect()
+        let judged = self.probe.and_then(|probe| probe.liveness).map(|taken| ("liveness", taken));
+        own.into_iter()
+            .filter_map(|(step, taken)| taken.map(|taken| (step, taken)))
+            .chain(probe)
+            .chain(judged)
+            .collect()
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     engine_in_use::EngineInUse,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
+    liveness_gate::LivenessGate,
     samples::{Sampled, Samples},
     sandbox::{Sandbox, TestCase},
     timing::{StepTimings, timed},
@@ -154,6 +155,7 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
+        let mut spoof = None;
         // One engine for the entire request, so that reference and selfie are embedded under the same contract.
         let caller = self.cpu_account.caller(&request.client);
         let engine = self.parts.engine.current().on_behalf_of(caller);
@@ -174,7 +176,9 @@ impl Verifier {
             None => Judgement::UnknownNik,
             Some(citizen) => {
                 let date_of_birth = request.date_of_birth == citizen.date_of_birth;
-                let face = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
+                let judged = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
+                spoof = judged.spoof;
+                let face = judged.face;
                 Judgement::Known { status: citizen.status, name: name_match.is_some(), date_of_birth, face }
             }
         };
@@ -184,7 +188,7 @@ impl Verifier {
         let shown_percentage = compared_under
             .as_ref()
             .map_or(decision.results.face_image_percentage, |_| self.parts.config.shown(&decision.results));
-        Ok(FaceOutcome { decision, shown_percentage, name_match, compared_under, timings, trial })
+        Ok(FaceOutcome { decision, shown_percentage, name_match, compared_under, spoof, timings, trial })
     }
 
     /// Verifies a person's claims without a face.
@@ -263,11 +267,11 @@ impl Verifier {
         request: FaceRequest,
         deadline: Instant,
         timings: &mut StepTimings,
-    ) -> Result<FaceJudgement, VerificationError> {
+    ) -> Result<JudgedFace, VerificationError> {
         if citizen.status == CitizenStatus::Active {
             self.compare_faces(engine, citizen, request, deadline, timings).await
         } else {
-            Ok(FaceJudgement::NoReference)
+            Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: None })
         }
     }
 
@@ -278,11 +282,12 @@ impl Verifier {
         request: FaceRequest,
         deadline: Instant,
         timings: &mut StepTimings,
-    ) -> Result<FaceJudgement, VerificationError> {
+    ) -> Result<JudgedFace, VerificationError> {
+        let gate = self.parts.config.liveness;
         let mut enrolment = StepTimings::default();
         let (reference, probe) = tokio::join!(
             self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
-            probe(engine, request.photo, deadline).instrument(info_span!("probe")),
+            probe_under(gate, engine, request.photo, deadline).instrument(info_span!("probe")),
         );
         let (reference, probe) = both(reference, probe)?;
         *timings = StepTimings {
@@ -291,9 +296,33 @@ impl Verifier {
             probe: Some(probe.timings),
             ..enrolment
         };
-        reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
+        if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
+            return Err(VerificationError::SpoofSuspected(spoof));
+        }
+        let face = reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
             percentage(engine, &reference, &probe.embedding).map(FaceJudgement::Compared)
-        })
+        });
+        Ok(JudgedFace { face: face?, spoof: probe.spoof })
+    }
+}
+
+/// How a selfie compares with the portrait, and how it was judged.
+struct JudgedFace {
+    face: FaceJudgement,
+    spoof: Option<f64>,
+}
+
+/// Embeds a selfie until the deadline, and judges it for liveness if the gate is on.
+async fn probe_under(
+    gate: LivenessGate,
+    engine: &Engine,
+    photo: Photo,
+    deadline: Instant,
+) -> Result<Analysis, VerificationError> {
+    if gate.is_on() {
+        within(deadline, engine.judged_probe(photo, deadline)).await.map_err(engine_error)
+    } else {
+        probe(engine, photo, deadline).await
     }
 }
 

@@ -63,7 +63,7 @@ enum Kind {
     Admin,
 }
 
-const COLUMNS: [&str; 19] = [
+const COLUMNS: [&str; 20] = [
     "at",
     "kind",
     "request_id",
@@ -77,6 +77,7 @@ const COLUMNS: [&str; 19] = [
     "fields",
     "name_rules",
     "percentage",
+    "spoof",
     "contract_id",
     "calibration_id",
     "milliseconds",
@@ -231,6 +232,7 @@ fn cells(row: &AuditRow) -> [Value; COLUMNS.len()] {
         object(&row.fields),
         row.name_rules.as_deref().map_or(Value::Null, object),
         json!(row.percentage),
+        json!(row.spoof),
         json!(row.contract_id),
         json!(row.calibration_id),
         json!(row.milliseconds),

@@ -1,6 +1,6 @@
 use anyhow::Result;
 use clap::Args;
-use padan_inference::{Catalogue, model_folders};
+use padan_inference::{Catalogue, Graph, model_folders};
 use padan_registry::Registry;
 use padan_store::KeySet;
 use padan_verification::Clients;
@@ -48,6 +48,19 @@ pub(crate) fn run(arguments: &ConfigCheckArguments) -> Result<ExitStatus> {
     Ok(status)
 }
 
+/// Checks that the liveness set, which the gate of face verification needs, is named and installed.
+fn liveness_gate(settings: &Settings) -> Result<(), String> {
+    let set = settings.inference.liveness_set.as_deref();
+    settings.verification.liveness.check(set).map_err(|error| error.to_string())?;
+    let Some(name) = set else { return Ok(()) };
+    let find = || {
+        let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
+        let set = catalogue.liveness_set(name)?;
+        set.models.iter().try_for_each(|model| catalogue.locate(&set, model, Graph::Prepared).map(drop))
+    };
+    find().map_err(|error: padan_inference::ModelError| error.to_string())
+}
+
 /// The errors that a start with these settings would report, as far as they are found without a connection.
 fn faults(settings: &Settings) -> Result<Vec<String>> {
     let runtime = Runtime::new()?;
@@ -66,6 +79,7 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
         Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),
         Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),
         model_set(),
+        liveness_gate(settings),
     ];
     let of_store = settings.store.faults(KeySet::All).into_iter().map(|error| error.to_string());
     Ok(outcomes.into_iter().filter_map(Result::err).chain(of_store).collect())

@@ -86,6 +86,9 @@ fn runtime(settings: &Settings) -> Result<CheckPassed, String> {
 fn models(settings: &Settings) -> Result<CheckPassed, String> {
     settings.inference.validate().map_err(|error| error.to_string())?;
     let found = complete_set(&settings.inference)?;
+    let gate = settings.verification.liveness;
+    gate.check(settings.inference.liveness_set.as_deref()).map_err(|error| error.to_string())?;
+    let found = format!("{found}; liveness gate of face verification: {gate}");
     let serves = complete_set(&as_for_service(settings)).is_ok();
     Ok(CheckPassed::from(found).with_warnings(only_in_checkout(serves, "inference.model_folder")))
 }

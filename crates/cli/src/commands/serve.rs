@@ -85,6 +85,7 @@ async fn serve(
     let mut shutdown = Shutdown::listen(&[SignalKind::terminate(), SignalKind::interrupt()])?;
     // Registered early, because SIGHUP ends a process that does not handle it.
     let hangups = signal(SignalKind::hangup())?;
+    settings.verification.liveness.check(settings.inference.liveness_set.as_deref())?;
     let store = service::open_store(settings, KeySet::All)?;
     let mut tasks = BackgroundTasks::default();
     let clients = Arc::new(Clients::load_with_store(&settings.clients, &store, &mut tasks)?);

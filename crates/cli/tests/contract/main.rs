@@ -21,6 +21,8 @@ mod json_output;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod liveness_gate;
+#[cfg(test)]
 mod log;
 #[cfg(test)]
 mod metrics;

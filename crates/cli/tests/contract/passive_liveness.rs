@@ -109,7 +109,7 @@ pub(crate) fn service_with(set: &str, folder: &TempDir) -> TestService {
 }
 
 /// The selfie with another value for each pixel's blue.
-fn selfie_with_blue(blue: u8) -> Bytes {
+pub(crate) fn selfie_with_blue(blue: u8) -> Bytes {
     let mut selfie = Photos::selfie();
     selfie.pixels_mut().for_each(|pixel| pixel.0[2] = pixel.0[2] / 8 + blue);
     Photos::png(&selfie)

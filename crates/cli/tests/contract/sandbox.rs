@@ -38,13 +38,14 @@ const OF_PEOPLE: [(u8, u16, &str); 13] = [
 ];
 
 /// Further ones of the face verification. Those from 23 to 30 are answers to photos of face match as well.
-const OF_FACES: [(u8, u16, &str); 14] = [
+const OF_FACES: [(u8, u16, &str); 15] = [
     (5, 200, "NO_REFERENCE_PHOTO"),
     (6, 200, "FACE_MISMATCH"),
     (21, 400, "NO_FACE"),
     (22, 400, "SEVERAL_FACES"),
     (71, 429, "TOO_MANY_FAILED_FACES"),
     (83, 500, "INTERNAL"),
+    (31, 400, "SPOOF_SUSPECTED"),
     (23, 400, "FACE_COVERED"),
     (24, 400, "FACE_TOO_SMALL"),
     (25, 400, "FACE_BLURRED"),
@@ -155,7 +156,7 @@ fn every_test_person_is_answered_without_registry_and_engine() {
         (45, 200, "MANY_FACES_CAPTURED_IMG"),
         (46, 200, "MANY_FACES_STORED_IMG"),
     ];
-    for (number, status, code) in of_match.into_iter().chain(OF_FACES[6..].iter().copied()).chain(OF_PHOTOS) {
+    for (number, status, code) in of_match.into_iter().chain(OF_FACES[7..].iter().copied()).chain(OF_PHOTOS) {
         assert_is(&send(&service, &dev, MATCH, pair(number)), status, code);
     }
     let after = metrics(&service);
@@ -339,7 +340,7 @@ fn a_photo_chooses_the_answer_of_passive_liveness() {
             format!(r#"{{"status":"success","result":{{"spoof_percentage":{spoof},"status":"{words}"}}}}"#);
         assert_eq!(answer.body, body);
     }
-    for (number, status, code) in OF_PHOTOS.into_iter().chain(OF_FACES[12..].iter().copied()) {
+    for (number, status, code) in OF_PHOTOS.into_iter().chain(OF_FACES[13..].iter().copied()) {
         assert_is(&judge(&photo(number)), status, code);
     }
     let answer = judge(&photo(29));

@@ -146,6 +146,7 @@ impl<V: Verification> IdentifiedCall<V> {
                 self.findings.name_rules = verdict.name_rules;
                 self.findings.percentage = verdict.percentage;
                 self.findings.compared_under = verdict.compared_under;
+                self.findings.spoof = verdict.spoof;
                 (response, verdict.reason, verdict.trial, true)
             }
             Err(refusal) => {
@@ -153,6 +154,7 @@ impl<V: Verification> IdentifiedCall<V> {
                 if refusal.is_for_share() {
                     self.visit.update(|record| record.own_load = Some(OwnLoad::Share));
                 }
+                self.findings.spoof = refusal.spoof();
                 if let Some(waited) = refusal.turn() {
                     self.visit.update(|record| {
                         record.steps = vec![(StepTimings::TURN, waited)];
@@ -162,6 +164,7 @@ impl<V: Verification> IdentifiedCall<V> {
                 (refused::<V>(&refusal, &self.findings), refusal.reason(), None, is_audited)
             }
         };
+        self.visit.update(|record| record.spoof = self.findings.spoof);
         // From here on the row is written even if the client leaves.
         self.is_recorded = true;
         let recorded = if is_audited { self.record(reason).await } else { Ok(()) };
@@ -193,7 +196,8 @@ impl<V: Verification> IdentifiedCall<V> {
     }
 
     fn event(&self, ending: RequestEnding) -> AuditEvent {
-        let Findings { nik, nik_plausible, fields, name_rules, percentage, compared_under } = &self.findings;
+        let Findings { nik, nik_plausible, fields, name_rules, percentage, compared_under, spoof } =
+            &self.findings;
         let KnownClient { name, is_sandbox } = self.client.clone();
         AuditEvent {
             request_id: self.visit.id().recorded().to_owned(),
@@ -208,6 +212,7 @@ impl<V: Verification> IdentifiedCall<V> {
             name_rules: name_rules.clone(),
             percentage: *percentage,
             compared_under: compared_under.clone(),
+            spoof: *spoof,
             took: self.visit.elapsed(),
         }
     }

@@ -67,6 +67,7 @@ impl RefusedHead {
             took: Duration::ZERO,
             steps: &[],
             similarity: None,
+            spoof: None,
             client: None,
             is_miss: false,
             is_repeated_face: false,

@@ -35,6 +35,9 @@ pub(super) use metrics;
 /// Fine between 10 ms and 1 s, where verifications lie, and up to the longest deadline.
 pub(super) const SECONDS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0];
+/// Of scores between 0 and 1, finer at both ends.
+pub(super) const SHARES: [f64; 15] =
+    [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99];
 /// 75 is the pass mark.
 pub(super) const PERCENT: [f64; 20] = [
     5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0, 45.0, 50.0, 55.0, 60.0, 65.0, 70.0, 75.0, 80.0, 85.0,

@@ -229,7 +229,7 @@ impl<'k> Checker<'k> {
             sqlx::query_as!(
                 AuditRow,
                 "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key,
-                        person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, contract_id,
+                        person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof, contract_id,
                         calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
                    FROM store.audit_event
                   WHERE at >= coalesce($1::timestamptz, '-infinity')

@@ -27,6 +27,8 @@ pub struct AuditEvent {
     pub percentage: Option<f64>,
     /// The models that compared the faces.
     pub compared_under: Option<ComparedUnder>,
+    /// The score of the selfie, 0 to 1, if it was judged for liveness.
+    pub spoof: Option<f64>,
     /// How long the request took until its outcome.
     pub took: Duration,
 }

@@ -116,8 +116,8 @@ async fn rows_of_person(connection: &mut PgConnection, step: &Step) -> sqlx::Res
     let mut rows = sqlx::query_as!(
         AuditRow,
         "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key, person_key_id,
-                person_salt, person_seal, nik_plausible, fields, name_rules, percentage, contract_id, calibration_id, milliseconds,
-                forget_key_id, forget_mac, key_id, mac
+                person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof, contract_id, calibration_id,
+                milliseconds, forget_key_id, forget_mac, key_id, mac
            FROM store.audit_event
           WHERE person_key = ANY($1)
             AND at <= $2

@@ -134,7 +134,7 @@ fn last_rows<'c>(
     sqlx::query!(
         r#"SELECT at AS "at!", writer AS "writer!", sequence AS "sequence!", kind AS "kind!", request_id, client,
                   endpoint, sandbox AS "sandbox!", reason AS "reason!", person_key_id, person_seal, nik_plausible, fields AS "fields!",
-                  name_rules, percentage, contract_id, calibration_id, milliseconds AS "milliseconds!",
+                  name_rules, percentage, spoof, contract_id, calibration_id, milliseconds AS "milliseconds!",
                   key_id AS "key_id!", mac AS "mac!", previous AS "previous!"
              FROM store.last_audit_rows($1, $2)"#,
         &query.writers,
@@ -162,6 +162,7 @@ fn last_rows<'c>(
                 fields: record.fields,
                 name_rules: record.name_rules,
                 percentage: record.percentage,
+                spoof: record.spoof,
                 contract_id: record.contract_id,
                 calibration_id: record.calibration_id,
                 milliseconds: record.milliseconds,

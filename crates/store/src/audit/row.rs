@@ -44,6 +44,8 @@ pub struct AuditRow {
     pub name_rules: Option<String>,
     /// The similarity in the answer.
     pub percentage: Option<f64>,
+    /// The score that the liveness set gave the selfie.
+    pub spoof: Option<f64>,
     /// The model contract under which faces were compared.
     pub contract_id: Option<String>,
     /// The calibration that gave the percentage.
@@ -136,6 +138,7 @@ impl AuditRow {
         row.sandbox = event.is_sandbox;
         row.nik_plausible = event.nik_plausible;
         row.percentage = event.percentage;
+        row.spoof = event.spoof;
         row.milliseconds = event.took.as_micros() as f64 / 1000.0;
         if let Some(models) = &event.compared_under {
             row.contract_id = Some(models.contract.as_str().to_owned());
@@ -188,6 +191,7 @@ impl AuditRow {
             fields: "{}".to_owned(),
             name_rules: None,
             percentage: None,
+            spoof: None,
             contract_id: None,
             calibration_id: None,
             milliseconds: 0.0,
@@ -225,6 +229,10 @@ impl AuditRow {
     fn computed_mac(&self, format: RowFormat, previous: &[u8], keys: &AuditKeys) -> Option<Vec<u8>> {
         // Rows without what later releases record are signed as before it was recorded, so that older rows stay valid.
         let (purpose, request_id) = match format {
+            RowFormat::SealedRequest if self.spoof.is_some() => ("padan audit row 7", None),
+            RowFormat::OpenRequest if self.spoof.is_some() => {
+                ("padan audit row 6", self.request_id.as_deref())
+            }
             RowFormat::SealedRequest if self.sandbox => ("padan audit row 5", None),
             RowFormat::SealedRequest => ("padan audit row 3", None),
             RowFormat::OpenRequest if self.sandbox => ("padan audit row 4", self.request_id.as_deref()),
@@ -252,9 +260,12 @@ impl AuditRow {
             .text(self.contract_id.as_deref())
             .text(self.calibration_id.as_deref())
             .float(Some(self.milliseconds));
-        let signature = match &self.name_rules {
-            Some(rules) => signature.text(Some(rules)),
-            None => signature,
+        let signature = match (&self.name_rules, self.spoof) {
+            (rules, Some(_)) => {
+                signature.text(rules.as_deref()).with(Some(&[u8::from(self.sandbox)])).float(self.spoof)
+            }
+            (Some(rules), None) => signature.text(Some(rules)),
+            (None, None) => signature,
         };
         Some(signature.finish())
     }

@@ -105,11 +105,11 @@ pub(super) fn append<'c>(connection: &'c mut PgConnection, Rows(rows): &'c Rows)
         sqlx::query!(
             "INSERT INTO store.audit_event (at, writer, sequence, kind, request_id, client, endpoint, reason,
                     person_key, person_key_id, person_salt, person_seal, nik_plausible, fields, percentage,
-                    contract_id, calibration_id, milliseconds, key_id, mac, name_rules, sandbox)
+                    contract_id, calibration_id, milliseconds, key_id, mac, name_rules, sandbox, spoof)
              SELECT * FROM unnest($1::timestamptz[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
                     $7::text[], $8::text[], $9::bytea[], $10::text[], $11::bytea[], $12::bytea[], $13::boolean[],
                     $14::text[], $15::double precision[], $16::text[], $17::text[], $18::double precision[],
-                    $19::text[], $20::bytea[], $21::text[], $22::boolean[])",
+                    $19::text[], $20::bytea[], $21::text[], $22::boolean[], $23::double precision[])",
             &column(rows, |row| row.at),
             &column(rows, |row| row.writer),
             &column(rows, |row| row.sequence),
@@ -131,7 +131,8 @@ pub(super) fn append<'c>(connection: &'c mut PgConnection, Rows(rows): &'c Rows)
             &column(rows, |row| row.key_id.as_str()) as _,
             &column(rows, |row| row.mac.as_slice()) as _,
             &column(rows, |row| row.name_rules.as_deref()) as _,
-            &column(rows, |row| row.sandbox)
+            &column(rows, |row| row.sandbox),
+            &column(rows, |row| row.spoof) as _
         )
         .execute(connection)
         .await

@@ -36,6 +36,7 @@ pub(crate) fn event(request_id: &str) -> AuditEvent {
         ],
         percentage: Some(42.04),
         compared_under: Some(ComparedUnder { contract: contract(), calibration: "0123456789abcdef".into() }),
+        spoof: Some(0.026_11),
         took: Duration::from_micros(27_449),
     }
 }

@@ -54,6 +54,7 @@ pub const TEST_CASES: &[TestCase] = &[
     case(28, ReasonCode::FaceTurned, FACES),
     case(29, ReasonCode::ImageUnreadable, PHOTO),
     case(30, ReasonCode::ImageTooLarge, PHOTO),
+    case(31, ReasonCode::SpoofSuspected, FACE),
     case(41, ReasonCode::FacesMatch, MATCH),
     case(42, ReasonCode::FacesDiffer, MATCH),
     case(43, ReasonCode::NoFaceCaptured, MATCH),
@@ -165,6 +166,7 @@ pub(super) fn is_of_photo(reason: ReasonCode) -> bool {
             | ReasonCode::FaceTurned
             | ReasonCode::ImageUnreadable
             | ReasonCode::ImageTooLarge
+            | ReasonCode::SpoofSuspected
     )
 }
 

@@ -40,9 +40,16 @@ fn is_intact(row: &AuditRow, previous: &[u8], keys: &AuditKeys) -> bool {
 
 /// Whether two rows say the same, bit by bit.
 fn same(one: &AuditRow, another: &AuditRow) -> bool {
-    let bits = |row: &AuditRow| (row.percentage.map(f64::to_bits), row.milliseconds.to_bits());
-    let rest =
-        |row: &AuditRow| AuditRow { percentage: None, milliseconds: 0.0, mac: Vec::new(), ..row.clone() };
+    let bits = |row: &AuditRow| {
+        (row.percentage.map(f64::to_bits), row.spoof.map(f64::to_bits), row.milliseconds.to_bits())
+    };
+    let rest = |row: &AuditRow| AuditRow {
+        percentage: None,
+        spoof: None,
+        milliseconds: 0.0,
+        mac: Vec::new(),
+        ..row.clone()
+    };
     bits(one) == bits(another) && rest(one) == rest(another)
 }
 
@@ -88,6 +95,10 @@ impl<'a> Parts<'a> {
         row.contract_id = self.text(7);
         row.calibration_id = self.text(8);
         row.percentage = self.text(11).map(|_| f64::from_bits(u64::from_be_bytes(self.number(11))));
+        row.spoof = self
+            .text(17)
+            .filter(|text| !text.is_empty())
+            .map(|_| f64::from_bits(u64::from_be_bytes(self.number(17))));
         row.milliseconds = f64::from_bits(u64::from_be_bytes(self.number(12)));
         row.nik_plausible = self.text(13).map(|text| text.is_empty());
         // Rows of earlier programs have another seal, and a signature that covers the request's id.
@@ -146,6 +157,9 @@ fn changes(row: &AuditRow) -> Vec<(&'static str, AuditRow)> {
             row.percentage = row.percentage.map(|value| f64::from_bits(value.to_bits() ^ 1));
         }),
         ("the percentage's absence", |row| row.percentage = row.percentage.xor(Some(0.0))),
+        ("the score", |row| row.spoof = row.spoof.map(|value| f64::from_bits(value.to_bits() ^ 1))),
+        ("the score's absence", |row| row.spoof = row.spoof.xor(Some(0.0))),
+        ("percentage and score", |row| std::mem::swap(&mut row.percentage, &mut row.spoof)),
         ("the duration", |row| row.milliseconds = f64::from_bits(row.milliseconds.to_bits() ^ 1)),
         ("the plausibility", |row| row.nik_plausible = row.nik_plausible.map(|plausible| !plausible)),
         ("the plausibility's absence", |row| row.nik_plausible = row.nik_plausible.xor(Some(true))),

@@ -26,6 +26,8 @@ fn only_a_row_with_rules_of_names_has_the_newer_signature() {
     row.sandbox = true;
     row.nik_plausible = None;
     assert_eq!(signed(&row), "af53de8625055de737051d948c9049643fff90a6638dd5bc9134243d52d1a43e");
+    (row.sandbox, row.name_rules, row.spoof) = (false, None, Some(0.02611));
+    assert_eq!(signed(&row), "8c9a0e69e8ab49bb088b9744f55bb2c8b11443319945b03ad05045e1ff04f791");
 }
 
 /// Rows that an earlier program signed together with the id of the request.
