@@ -5,19 +5,24 @@
 //! confidence or fiducial limits illustrated in the case of the binomial, Biometrika 26, 1934).
 
 /// The probability on each side of a 95 % interval.
-const TAIL: f64 = 0.025;
+pub(crate) const TAIL: f64 = 0.025;
 
 /// The 95 % interval of a share that was measured on so many independent units. A share that is not a whole number of
 /// units, because a unit can be partly wrong, gets the interval of both neighbours.
 pub(crate) fn interval(share: f64, units: u64) -> (f64, f64) {
+    interval_with_tail(share, units, TAIL)
+}
+
+/// The interval with this probability on each side.
+pub(crate) fn interval_with_tail(share: f64, units: u64, tail: f64) -> (f64, f64) {
     let wrong = (share * units as f64).clamp(0.0, units as f64);
     // Rounding errors must not make a whole number the next one.
     let (floor, ceil) = ((wrong + 1e-6).floor() as u64, (wrong - 1e-6).ceil() as u64);
-    (1.0 - upper_limit(units - floor, units), upper_limit(ceil, units))
+    (1.0 - upper_limit(units - floor, units, tail), upper_limit(ceil, units, tail))
 }
 
-/// The share under which as few as `wrong` units or fewer are wrong with a probability of 2.5 %.
-fn upper_limit(wrong: u64, units: u64) -> f64 {
+/// The share under which as few as `wrong` units or fewer are wrong with the probability `tail`.
+fn upper_limit(wrong: u64, units: u64, tail: f64) -> f64 {
     if wrong >= units {
         return 1.0;
     }
@@ -25,7 +30,7 @@ fn upper_limit(wrong: u64, units: u64) -> f64 {
     // Each step halves the interval; after 60 steps it is below the precision of the numbers.
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if probability_of_at_most(wrong, units, middle) > TAIL { low = middle } else { high = middle }
+        if probability_of_at_most(wrong, units, middle) > tail { low = middle } else { high = middle }
     }
     high
 }

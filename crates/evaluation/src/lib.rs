@@ -25,6 +25,7 @@ mod fmr_curve;
 mod label_error;
 mod labelled;
 mod listing;
+mod liveness;
 mod measured;
 mod metrics;
 mod people_pairs;
@@ -49,6 +50,10 @@ pub use evaluation::{
 pub use exclusions::{Exclusion, Exclusions};
 pub use label_error::LabelError;
 pub use labelled::{CopiedPhoto, Labelled, LabelledPair, LabelledPhoto};
+pub use liveness::{
+    ErrorRate, KindFigures, LivenessEvaluation, LivenessFigures, LivenessPhoto, LivenessPhotos,
+    LivenessScore, Presentation, Response, ThresholdFigures, judge_liveness, liveness_report,
+};
 pub use measured::{FaceFound, Measured, MeasurementFailed, Outcome, measure};
 pub use metrics::Accuracy;
 pub use population::{InvalidPopulation, PeopleGroup, Population};

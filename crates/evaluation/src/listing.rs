@@ -185,7 +185,7 @@ const PHOTO_EXTENSIONS: [&str; 8] = ["jpg", "jpeg", "jpe", "jif", "jfif", "pjpeg
 
 /// Whether the file has a photo's extension, or begins like a PNG or JPEG. With a photo's extension and other content,
 /// it counts as a photo without a face, which matches nobody.
-fn check_photo(path: &Path) -> Result<(), SkipReason> {
+pub(crate) fn check_photo(path: &Path) -> Result<(), SkipReason> {
     let metadata = fs::metadata(path).map_err(|_| SkipReason::Unreadable)?;
     // Only regular files are opened: reading a pipe could wait without end.
     if !metadata.is_file() {
@@ -218,14 +218,14 @@ const SYSTEM_NAMES: [&str; 9] = [
     "lost+found",
 ];
 
-fn is_system_file(path: &Path) -> bool {
+pub(crate) fn is_system_file(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_encoded_bytes().starts_with(b".")
         || SYSTEM_NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// The entries of a folder, sorted by name, so that the same photos always give the same pairs.
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
+pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, LabelError> {
     let unreadable = |source| LabelError::Unreadable { location: folder.into(), source };
     let paths = fs::read_dir(folder).map_err(unreadable)?.map(|entry| Ok(entry?.path()));
     let mut paths: Vec<_> = paths.collect::<io::Result<_>>().map_err(unreadable)?;
@@ -244,6 +244,6 @@ pub(crate) fn whole_name_of(path: &Path) -> String {
 }
 
 /// The name as text. Bytes that are not UTF-8 are escaped, so that different names remain different.
-fn text_of(name: &OsStr) -> String {
+pub(crate) fn text_of(name: &OsStr) -> String {
     name.to_str().map_or_else(|| name.as_encoded_bytes().escape_ascii().to_string(), str::to_owned)
 }

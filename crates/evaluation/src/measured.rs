@@ -58,6 +58,12 @@ pub struct MeasurementFailed {
     reason: String,
 }
 
+impl MeasurementFailed {
+    pub(crate) fn of(photo: &str, reason: String) -> Self {
+        Self { photo: photo.to_owned(), reason }
+    }
+}
+
 /// Embeds every photo, with a thread for each pipeline. `on_progress` is called with the number of finished photos.
 ///
 /// Only embeddings and quality measures are kept: some kilobytes for each photo.

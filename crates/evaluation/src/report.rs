@@ -36,6 +36,12 @@ pub type Crops = BTreeMap<usize, Vec<u8>>;
 #[error("the report cannot be made: {0}")]
 pub struct ReportError(String);
 
+impl ReportError {
+    pub(crate) fn of(reason: String) -> Self {
+        Self(reason)
+    }
+}
+
 /// Number of pairs of each kind that are shown.
 const WORST: usize = 20;
 /// Limit for the listed rejected photos.

@@ -23,6 +23,8 @@ pub enum SkipReason {
     NoPhoto,
     /// It is not in a person's folder.
     OutsidePersonsFolder,
+    /// It is neither among the bona fide photos nor in the folder of a kind of attack.
+    OutsideKind,
     /// It is in a folder within a person's folder.
     DeeperFolder,
     /// A person's folder without photos.
@@ -42,6 +44,7 @@ impl SkipReason {
             Self::SystemFile => "hidden or written by an operating system",
             Self::NoPhoto => "neither PNG nor JPEG",
             Self::OutsidePersonsFolder => "not in a person's folder",
+            Self::OutsideKind => "neither bona fide nor in the folder of a kind of attack",
             Self::DeeperFolder => "in a folder within a person's folder",
             Self::EmptyFolder => "a folder without photos",
             Self::LinkedFolder => "a link to a folder that is read under another name",

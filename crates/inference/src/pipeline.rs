@@ -175,6 +175,18 @@ impl Pipeline {
         Ok(Analysis { embedding, embedding_length: length, face, quality, covered, spoof, timings })
     }
 
+    /// Judges the subject's liveness as for a client, without a limit of time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::judge_liveness`].
+    pub fn examine_liveness(&mut self, photo: &Photo) -> Result<Liveness, FaceError> {
+        let judged = self.run_liveness(photo, &mut RetryBudget::unlimited());
+        self.detector.wipe();
+        self.wipe_judge();
+        judged
+    }
+
     /// Judges the subject's liveness. Of the rules for selfies, only the one about several faces holds.
     ///
     /// # Errors

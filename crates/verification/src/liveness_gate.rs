@@ -49,6 +49,11 @@ impl LivenessGate {
         self.action != GateAction::Off
     }
 
+    /// The score from which a selfie is refused.
+    pub fn at(self) -> f64 {
+        self.at
+    }
+
     /// Whether a selfie of this score is refused.
     pub fn refuses(self, spoof: f64) -> bool {
         self.action == GateAction::Refuse && spoof >= self.at

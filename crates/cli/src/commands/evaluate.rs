@@ -1,3 +1,5 @@
+mod liveness;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -11,6 +13,7 @@ use padan_domain::{Calibration, Clock};
 use padan_evaluation::{
     Evaluated, Evaluation, Figures, Made, SkippedFile, crops, evaluate, report, worst_pairs,
 };
+use serde::Serialize;
 
 use crate::{
     commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
@@ -18,7 +21,7 @@ use crate::{
     telemetry,
 };
 
-/// Measure the error rates of a model set on labelled photos
+/// Measure the error rates of a model set, or of a liveness set, on labelled photos
 ///
 /// Needs neither a database nor a running service. Uses the largest, most central face of each photo, whatever its
 /// quality. A photo without a face counts as a non-match in all its pairs. The same photos give the same figures.
@@ -26,6 +29,13 @@ use crate::{
 pub(crate) struct EvaluateArguments {
     #[command(flatten)]
     photos: LabelledPhotosArguments,
+    /// Measure the liveness set (`inference.liveness_set`) instead, on the photos of this folder: bona-fide has photos of
+    /// living persons, attack has a folder for each kind of attack
+    ///
+    /// Prints APCER by kind, BPCER and ACER in the terms of ISO/IEC 30107-3, at the score `verification.liveness.at`. Such
+    /// figures are no certified detection.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["pairs", "root", "identities", "leave_out", "gates"])]
+    liveness: Option<PathBuf>,
     /// Also show the figures under the service's rules: sufficient quality, and one clearly intended face
     #[arg(long)]
     gates: bool,
@@ -40,6 +50,9 @@ pub(crate) struct EvaluateArguments {
 /// Evaluates, prints a table and writes the requested files.
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
+    if let Some(folder) = &arguments.liveness {
+        return liveness::run(arguments, folder);
+    }
     let photos = arguments.photos.measure()?;
     let calibration_file = photos.calibration()?;
     let calibration = calibration_file.calibration()?;
@@ -92,7 +105,7 @@ pub(crate) fn write_report(
     Ok(())
 }
 
-fn write_json(file: &std::path::Path, evaluation: &Evaluation) -> Result<()> {
+fn write_json(file: &std::path::Path, evaluation: &impl Serialize) -> Result<()> {
     let write = || {
         let mut out = io::BufWriter::new(fs::File::create(file)?);
         serde_json::to_writer_pretty(&mut out, evaluation)?;

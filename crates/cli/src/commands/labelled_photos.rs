@@ -29,7 +29,7 @@ pub(crate) struct LabelledPhotosArguments {
     /// sources are not compared with each other. Lists are in UTF-8 or UTF-16, and separated by commas, semicolons or
     /// tabs. A list of which a file does not exist is refused. Files of a folder that are not read, copies of photos,
     /// and photos with the same bytes as another person's are listed on standard error.
-    #[arg(long, value_name = "DIR|CSV", required_unless_present = "pairs")]
+    #[arg(long, value_name = "DIR|CSV")]
     identities: Vec<PathBuf>,
     /// List of wrongly labelled photos and pairs to leave out, with the columns path, with (for a pair) and reason
     ///
@@ -65,18 +65,13 @@ pub(crate) struct LabelledPhotos {
 }
 
 impl LabelledPhotosArguments {
-    /// The settings of the program.
-    pub(crate) fn settings(&self) -> Result<Settings> {
-        self.settings.settings()
-    }
-
     /// The model set, if one is named.
     pub(crate) fn model_set(&self) -> Option<&str> {
         self.model.as_deref()
     }
 
-    /// Reads the labels and embeds every photo, with a progress bar on a terminal.
-    pub(crate) fn measure(&self) -> Result<LabelledPhotos> {
+    /// The settings with the models and the device that the arguments name.
+    pub(crate) fn settings(&self) -> Result<Settings> {
         let mut settings = self.settings.settings()?;
         if let Some(set) = &self.model {
             settings.inference.model_set.clone_from(set);
@@ -84,6 +79,12 @@ impl LabelledPhotosArguments {
         settings.inference.workers = self.workers.or(settings.inference.workers);
         settings.inference.device = self.device.unwrap_or(settings.inference.device);
         settings.inference.precision = self.precision.unwrap_or(settings.inference.precision);
+        Ok(settings)
+    }
+
+    /// Reads the labels and embeds every photo, with a progress bar on a terminal.
+    pub(crate) fn measure(&self) -> Result<LabelledPhotos> {
+        let settings = self.settings()?;
         let labelled = self.labelled()?;
         list_skipped(&labelled.skipped);
         list_doubts(&labelled);
@@ -155,7 +156,7 @@ fn parse_choice<T: serde::de::DeserializeOwned>(name: &str) -> Result<T, String>
     T::deserialize(StrDeserializer::<ValueError>::new(name)).map_err(|error| error.to_string())
 }
 
-fn list_skipped(skipped: &[SkippedFile]) {
+pub(crate) fn list_skipped(skipped: &[SkippedFile]) {
     let skipped = skipped.iter().map(|file| format!("{}: {}", file.path, file.reason.as_str()));
     list("files were skipped", &skipped.collect::<Vec<_>>());
 }
@@ -179,7 +180,7 @@ fn list(what: &str, files: &[String]) {
     }
 }
 
-fn bar(photos: u64) -> Result<ProgressBar> {
+pub(crate) fn bar(photos: u64) -> Result<ProgressBar> {
     let bar = ProgressBar::new(photos);
     if !std::io::stderr().is_terminal() {
         bar.set_draw_target(ProgressDrawTarget::hidden());
