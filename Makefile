@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx postgres-versions
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx dist dist-check postgres-versions
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -111,3 +111,9 @@ sqlx: ## update .sqlx after a change of a query or a migration, with the program
 
 postgres-versions: deps ## run migrations, queries and tests of the store on PostgreSQL 14 to 18; ARGS=VERSIONS for some
 	@scripts/postgres-versions.sh $(ARGS)
+
+dist: deps ## make the Debian package, the archive and the offline bundle in target/dist; PADAN_SIGNING_KEY=FILE signs them
+	@scripts/dist.sh $(ARGS)
+
+dist-check: deps ## make them twice, compare the bytes, and install, upgrade, purge and start what they contain; as root
+	@scripts/dist-check.sh $(ARGS)

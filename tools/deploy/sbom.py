@@ -2,7 +2,9 @@
 of ONNX Runtime's folder, what these load from the system, and the models. Digests and licences are named where they are
 known. Run it in the root of a checkout, after scripts/deps.sh --only-runtime; it calls cargo, but builds nothing.
 
-    python3 tools/deploy/sbom.py > sbom.cdx.json
+    python3 tools/deploy/sbom.py [FOLDER] > sbom.cdx.json
+
+FOLDER is that of ONNX Runtime, if it is another than .deps/onnxruntime.
 
 It ends with an error if a crate links or compiles C or C++ that native.py does not name, or if the folder has a library
 that it does not name.
@@ -63,13 +65,13 @@ def models():
 
 def native_parts():
     """C and C++: compiled into crates, in the folder of ONNX Runtime, and loaded from the system."""
-    for part in [*native.in_crates(), *native.in_folder(native.RUNTIME_FOLDER)]:
+    for part in [*native.in_crates(), *native.in_folder(folder)]:
         purl = f"pkg:generic/{part.name}@{part.version}"
         yield component("library", part.name, part.version, part.licence, None, purl) | {
             "description": part.description,
             "properties": [{"name": "padan:part", "value": value} for value in part.parts],
         }
-    for name in native.from_system(native.RUNTIME_FOLDER):
+    for name in native.from_system(folder):
         yield {
             "type": "library", "bom-ref": f"system:{name}", "name": name,
             "description": "Loaded from the operating system, which supplies it and its version.",
@@ -85,6 +87,7 @@ def component(kind, name, version, licence, sha256, purl):
     return found
 
 
+folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else native.RUNTIME_FOLDER
 version = tomllib.loads(pathlib.Path("Cargo.toml").read_text())["workspace"]["package"]["version"]
 parts = list({part["bom-ref"]: part for part in [*crates(), *native_parts(), *runtime(), *models()]}.values())
 own = next(part for part in parts if part["name"] == "padan")
