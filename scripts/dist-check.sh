@@ -56,5 +56,6 @@ dpkg-deb --raw-extract "$package" "$check/next"
 sed --in-place 's/^Version: .*/&+next/' "$check/next/DEBIAN/control"
 echo '# A new line of the next release.' >>"$check/next/etc/padan/padan.toml"
 dpkg-deb --root-owner-group -Zgzip --build "$check/next" "$root/next.deb" >/dev/null
-scripts/dist-check/package.sh "$root"
-scripts/dist-check/bundle.sh "$checkout" "$(echo "$dist"/padan-*-offline.tar.gz)"
+bundle=$(echo "$dist"/padan-*-offline.tar.gz)
+scripts/dist-check/package.sh "$root" "$bundle"
+scripts/dist-check/bundle.sh "$checkout" "$bundle"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs, upgrades, removes and purges the Debian package in a Debian root: package.sh ROOT, which has padan.deb and
-# next.deb.
+# Installs, upgrades, removes and purges the Debian package in a Debian root, and then installs the offline bundle there as
+# root: package.sh ROOT BUNDLE. The root has padan.deb and next.deb.
 set -euo pipefail
-root=$1
+root=$1 bundle=$2
 say() { printf 'dist-check: %s\n' "$*" >&2; }
 fail() {
   say "$*"
@@ -67,3 +67,21 @@ quietly inside dpkg --install /padan.deb
 has 640 root:padan /etc/padan/audit-keys
 quietly inside dpkg --purge padan
 say "the package is installed, upgraded, removed and purged; keys and exports of the audit trail stay"
+
+# The bundle for a whole machine: the same twice, as an upgrade.
+mkdir "$root/bundle"
+tar --extract --gzip --file "$bundle" --directory "$root/bundle" --strip-components=1
+rm -r "$root/etc/padan"
+quietly inside deluser padan
+for _ in 1 2; do quietly inside /bundle/install.sh; done
+has 755 root:root /usr/local/bin/padan
+has 750 root:padan /etc/padan
+has 640 root:padan /etc/padan/padan.toml
+kept etc/padan/padan.toml.new
+kept var/lib/padan/models/sface.onnx
+grep --quiet '^ExecStart=/usr/local/bin/padan serve' "$root/usr/local/lib/systemd/system/padan.service" ||
+  fail "the unit does not start the installed program"
+grep --quiet '^runtime_library = "/usr/local/lib/padan/' "$root/etc/padan/padan.toml" || fail "the settings name another runtime"
+inside /usr/local/bin/padan models verify --set inference.model_folder=/var/lib/padan/models >/dev/null 2>&1 ||
+  fail "the models are not verified"
+say "install.sh installs the bundle for a whole machine, and again"
