@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use crate::{
     fault::{Fault, FaultKind},
     route::{MIXES_STATEMENTS, Route, is_shared, renames_statements},
-    server_version,
+    server_version::refusal,
+    servers::{Servers, combined},
     session::Session,
 };
 
@@ -29,12 +30,8 @@ impl Transactions {
     /// # Errors
     ///
     /// When there is no connection in time, or a pooler in between mixes up prepared statements.
-    pub async fn connect(
-        options: &PgConnectOptions,
-        session: Session,
-        limit: Duration,
-    ) -> Result<Self, Fault> {
-        match within(limit, open(options, &session)).await? {
+    pub async fn connect(servers: &Servers, session: Session, limit: Duration) -> Result<Self, Fault> {
+        match open(servers, &session, limit).await? {
             (_, Route::Mixing(_)) => Err(Fault::new(FaultKind::Down, MIXES_STATEMENTS)),
             (connection, route) => Ok(Self { connection, session, route }),
         }
@@ -71,14 +68,14 @@ impl Transactions {
 /// When there is no connection in time, the server does not confirm the session's settings, or a pooler in between
 /// gives each transaction another server process. `advice` then says which URL to use.
 pub async fn connect_session(
-    options: &PgConnectOptions,
+    servers: &Servers,
     session: &Session,
     limit: Duration,
     advice: &str,
 ) -> Result<PgConnection, Fault> {
     let fault = |error: sqlx::Error| Fault::of(&error);
+    let (mut connection, route) = open(servers, session, limit).await?;
     within(limit, async {
-        let (mut connection, route) = open(options, session).await?;
         match route {
             Route::Own => return Ok(connection),
             Route::Passing => {}
@@ -98,14 +95,33 @@ pub async fn connect_session(
 }
 
 fn check_version(connection: &PgConnection) -> Result<(), Fault> {
-    match server_version::refusal(connection.server_version_num()) {
+    match refusal(connection.server_version_num()) {
         Some(refusal) => Err(Fault::new(FaultKind::Refused, refusal)),
         None => Ok(()),
     }
 }
 
+/// Opens a connection to the first server that may be used. Each has the limit to itself.
+async fn open(servers: &Servers, session: &Session, limit: Duration) -> Result<(PgConnection, Route), Fault> {
+    let mut faults = Vec::new();
+    for options in servers.all() {
+        let opened = within(limit, async {
+            let (mut connection, route) = open_at(options, session).await?;
+            match servers.refusal(&mut connection).await.map_err(|error| Fault::of(&error))? {
+                Some(reason) => Err(Fault::new(FaultKind::Down, reason)),
+                None => Ok((connection, route)),
+            }
+        });
+        match opened.await {
+            Ok(opened) => return Ok(opened),
+            Err(fault) => faults.push((options, fault)),
+        }
+    }
+    Err(combined(faults))
+}
+
 /// Opens a connection, and finds out how its statements reach the server.
-async fn open(options: &PgConnectOptions, session: &Session) -> Result<(PgConnection, Route), Fault> {
+async fn open_at(options: &PgConnectOptions, session: &Session) -> Result<(PgConnection, Route), Fault> {
     let fault = |error: sqlx::Error| Fault::of(&error);
     match session.for_own_process(options.clone()).connect().await {
         Ok(mut connection) => {

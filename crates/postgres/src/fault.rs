@@ -21,6 +21,8 @@ pub enum FaultKind {
     /// The connection no longer fits the server, and the statement did nothing: its prepared statements are invalid
     /// or unknown there, or the server became read-only.
     Stale,
+    /// The server undid the statement, which conflicted with another one: the same statement may succeed.
+    Undone,
     /// The server did not answer in time.
     TimedOut,
     /// All connections of the pool were in use; the server itself answers.
@@ -48,8 +50,10 @@ impl Fault {
                 let kind = match &*code {
                     // query_canceled by the statement timeout, lock_not_available
                     "57014" | "55P03" => FaultKind::TimedOut,
-                    // admin_shutdown, crash_shutdown, a conflict with recovery on a hot standby
-                    "57P01" | "57P02" | "40001" => FaultKind::Lost,
+                    // admin_shutdown, crash_shutdown
+                    "57P01" | "57P02" => FaultKind::Lost,
+                    // serialization_failure, which is a conflict with recovery on a hot standby; deadlock_detected
+                    "40001" | "40P01" => FaultKind::Undone,
                     // invalid_sql_statement_name, duplicate_prepared_statement, read_only_sql_transaction
                     "26000" | "42P05" | "25006" => FaultKind::Stale,
                     "0A000" if is_changed_result(&**database) => FaultKind::Stale,

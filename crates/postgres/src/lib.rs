@@ -21,20 +21,24 @@
 mod command;
 mod fault;
 mod figures;
+mod hosts;
 mod lease;
+mod limits;
 mod listener;
 mod options;
 mod pool;
 mod route;
 mod secret;
 mod server_version;
+mod servers;
 mod session;
 
 pub use command::{Transactions, connect_session};
 pub use fault::{Fault, FaultKind};
 pub use figures::PoolFigures;
+pub use limits::Limits;
 pub use options::connect_options;
-pub use pool::{Limits, Pool, Statement};
-pub use route::Confirmation;
+pub use pool::{Pool, Statement};
 pub use secret::read_secret;
+pub use servers::{Confirmation, Servers};
 pub use session::Session;

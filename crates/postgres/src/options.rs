@@ -2,6 +2,8 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr as _};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use crate::hosts::Hosts;
+
 /// The options that all connections share: those of the URL, and the application's name.
 ///
 /// Beyond this machine the server must prove who it is, because everybody in between could otherwise read and change
@@ -13,6 +15,19 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 /// When the URL cannot be parsed, names several hosts, or leads beyond this machine without a mode of TLS that checks
 /// the server's certificate. The text contains no credentials.
 pub fn connect_options(url: &str, section: &str, allow_plaintext: bool) -> Result<PgConnectOptions, String> {
+    let Hosts { urls, .. } = Hosts::of(url)?;
+    match urls.as_slice() {
+        [_] => options_of(url, section, allow_plaintext),
+        _ => Err("one URL names several hosts: write a URL for each replica (docs/failover.md)".to_owned()),
+    }
+}
+
+/// As [`connect_options`], for a URL with one host.
+pub(crate) fn options_of(
+    url: &str,
+    section: &str,
+    allow_plaintext: bool,
+) -> Result<PgConnectOptions, String> {
     let options = PgConnectOptions::from_str(url).map_err(|error| error.to_string())?;
     let options = normalised(options)?;
     if is_remote(&options) && !allow_plaintext && !checks_certificate(options.get_ssl_mode()) {
@@ -34,8 +49,7 @@ fn normalised(options: PgConnectOptions) -> Result<PgConnectOptions, String> {
     }
     let host = options.get_host().to_owned();
     if host.contains(',') {
-        let advice = "write a URL for each replica of the registry, and let store.url name a balancer (docs/failover.md)";
-        return Err(format!("one URL names several hosts: {advice}"));
+        return Err("several hosts are only possible in the URL itself, not in PGHOST".to_owned());
     }
     Ok(match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(address) => options.host(address),

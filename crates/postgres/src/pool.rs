@@ -1,24 +1,20 @@
 use std::{
-    future::ready,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
-use sqlx::{
-    PgConnection, PgPool,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     fault::{Fault, FaultKind},
     figures::{Counters, PoolFigures},
     lease::Lease,
-    listener::{Listener, PROBE_VALIDITY},
-    options::{display_name, is_remote},
-    route::{Confirmation, Route, Router},
+    limits::Limits,
+    listener::PROBE_VALIDITY,
+    route::{Route, Router},
+    servers::{Confirmation, Servers},
     session::Session,
 };
 
@@ -29,32 +25,12 @@ pub type Statement<A, T> = for<'c> fn(&'c mut PgConnection, &'c A) -> BoxFuture<
 pub struct Pool {
     name: String,
     is_remote: bool,
-    listener: Listener,
     connections: PgPool,
     limits: Limits,
     router: Arc<Router>,
     /// Connections that were opened before are closed instead of used.
     replaced: Arc<Mutex<Option<Instant>>>,
     counters: Counters,
-}
-
-/// The limits of a pool. The settings from which they come document what happens when one is too small or too large.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// The section of the settings that error texts name.
-    pub section: &'static str,
-    /// How long it may take to get a connection, new or from the pool.
-    pub connect: Duration,
-    /// How long the server may work on one statement.
-    pub statement: Duration,
-    /// How long a statement may wait for a lock.
-    pub lock: Duration,
-    /// The time after which an unused connection is closed.
-    pub idle: Duration,
-    /// The time after which a connection is replaced.
-    pub lifetime: Duration,
-    /// The most connections that the pool opens.
-    pub max_connections: NonZeroU32,
 }
 
 /// How much longer than the server's own limit the client waits, so that the server's error arrives.
@@ -68,17 +44,16 @@ impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
     /// which closes idle connections.
     pub fn new(
-        options: PgConnectOptions,
+        servers: &Servers,
         limits: Limits,
         session: Session,
         confirmation: Option<Confirmation>,
     ) -> Self {
         let session = session.limited(limits.statement, limits.lock);
-        let (name, is_remote) = (display_name(&options), is_remote(&options));
-        let listener = Listener::of(&options);
-        let router = Arc::new(Router::new(&options, session));
-        let own = router.session.for_own_process(options);
-        let acceptor = Arc::clone(&router);
+        let confirmation = confirmation.or_else(|| servers.confirmation());
+        let router = Arc::new(Router::new(servers, session));
+        let options = router.options();
+        let (acceptor, routing) = (Arc::clone(&router), Arc::clone(&router));
         let replaced = Arc::new(Mutex::new(None::<Instant>));
         let replacing = Arc::clone(&replaced);
         let connections = PgPoolOptions::new()
@@ -86,20 +61,28 @@ impl Pool {
             .acquire_timeout(limits.connect)
             .idle_timeout(limits.idle)
             .max_lifetime(limits.lifetime)
+            // Below, where it is needed.
+            .test_before_acquire(false)
             .after_connect(move |connection, _| {
                 let (acceptor, confirmation) = (Arc::clone(&acceptor), confirmation.clone());
                 Box::pin(async move { acceptor.accept(connection, confirmation.as_ref()).await })
             })
-            .before_acquire(move |_, of| {
+            .before_acquire(move |connection, of| {
                 let replaced = *replacing.lock().unwrap_or_else(PoisonError::into_inner);
                 let is_fresh = replaced.is_none_or(|replaced| of.age < replaced.elapsed());
-                Box::pin(ready(Ok(is_fresh)))
+                // Through a pooler, the beginning of a transaction shows whether the connection works.
+                let is_asked = is_fresh && routing.route() == Route::Own;
+                Box::pin(async move {
+                    if is_asked {
+                        connection.ping().await?;
+                    }
+                    Ok(is_fresh)
+                })
             })
-            .connect_lazy_with(own);
+            .connect_lazy_with(options);
         Self {
-            name,
-            is_remote,
-            listener,
+            name: servers.name(),
+            is_remote: servers.are_remote(),
             connections,
             limits,
             router,
@@ -108,7 +91,7 @@ impl Pool {
         }
     }
 
-    /// `host:port/database`, without credentials.
+    /// `host:port/database` of each server, without credentials.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -168,11 +151,14 @@ impl Pool {
         is_kept: impl Fn(&T) -> bool,
     ) -> Result<T, Fault> {
         let outcome = self.run_once(statement, argument, &is_kept, false).await;
-        if outcome.as_ref().is_err_and(|fault| fault.kind == FaultKind::Stale) {
-            self.replace_connections();
-            return self.run_once(statement, argument, &is_kept, true).await;
+        match outcome.as_ref().map_err(|fault| fault.kind) {
+            Err(FaultKind::Stale) => {
+                self.replace_connections();
+                self.run_once(statement, argument, &is_kept, true).await
+            }
+            Err(FaultKind::Undone) => self.run_once(statement, argument, &is_kept, false).await,
+            _ => outcome,
         }
-        outcome
     }
 
     async fn run_once<A, T>(
@@ -218,7 +204,9 @@ impl Pool {
         argument: &A,
         after_stale: bool,
     ) -> Result<T, Fault> {
-        let mut transaction = self.router.begin(connection, after_stale).await?;
+        let Some(mut transaction) = self.router.begin(&mut *connection, after_stale).await? else {
+            return Err(self.router.explain(connection).await);
+        };
         match statement(&mut transaction, argument).await {
             Ok(answer) => {
                 self.router.commit(transaction).await.map_err(|error| Fault::of(&error))?;
@@ -242,16 +230,39 @@ impl Pool {
         }
     }
 
+    /// A connection to the present server, or to the first one after it that gives one.
     async fn lease(&self) -> Result<Lease<'_>, Fault> {
+        let mut faults = Vec::new();
         loop {
-            let before = self.router.route();
-            let acquired = self.lease_by(before).await;
+            let (route, server) = (self.router.route(), self.router.choice.current());
+            let fault = match self.lease_by(route).await {
+                Ok(lease) => return Ok(lease),
+                Err(fault) => fault,
+            };
             // The first connection through a pooler finds out that it is one.
-            if acquired.is_err() && before == Route::Own && self.router.route() != Route::Own {
-                self.connections.set_connect_options(self.router.pooler_options());
+            if route == Route::Own && self.router.route() != Route::Own {
+                self.connections.set_connect_options(self.router.options());
                 continue;
             }
-            return acquired;
+            let is_last = faults.len() + 1 == self.router.choice.count();
+            if fault.kind == FaultKind::Saturated {
+                return Err(fault);
+            }
+            self.leave(server);
+            faults.push((server, fault));
+            if is_last {
+                return Err(self.router.choice.fault_of_all(faults));
+            }
+        }
+    }
+
+    /// Opens further connections to the next server, if there are several and this one is still the present one.
+    fn leave(&self, server: usize) {
+        if self.router.choice.count() > 1 {
+            self.router.choice.leave(server, |next| {
+                self.connections.set_connect_options(self.router.options_for(next.clone()));
+            });
+            self.replace_connections();
         }
     }
 
@@ -294,7 +305,7 @@ impl Pool {
             delay *= 2;
             // When all connections are in use, the wait is for one of them and says nothing about the server.
             if self.counters.in_use.load(Relaxed) < self.limits.max_connections.get()
-                && let Some(refusal) = self.listener.refusal().await
+                && let Some(refusal) = self.router.choice.refusal().await
             {
                 return refusal;
             }
@@ -317,9 +328,10 @@ impl Pool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::{num::NonZeroU32, sync::atomic::AtomicUsize};
 
     use futures_util::{FutureExt as _, future::join_all};
+    use sqlx::postgres::PgConnectOptions;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -338,7 +350,7 @@ mod tests {
             lifetime: limit,
             max_connections: NonZeroU32::new(CONNECTIONS).unwrap(),
         };
-        Pool::new(options, limits, Session::durable(), None)
+        Pool::new(&options.into(), limits, Session::durable(), None)
     }
 
     fn statement<'c>(_: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {

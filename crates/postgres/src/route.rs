@@ -2,11 +2,10 @@
 //! whoever needs it.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures_util::future::BoxFuture;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction,
     postgres::PgConnectOptions,
@@ -15,14 +14,10 @@ use tokio::sync::{Mutex as AsyncMutex, watch};
 
 use crate::{
     fault::{Fault, FaultKind},
-    server_version,
-    session::{Observed, Session},
+    server_version::refusal,
+    servers::{Choice, Confirmation, Servers},
+    session::{Observed, Session, UNCONFIRMED},
 };
-
-/// Checks a new connection before it is used, and returns the reason to reject it, if there is one.
-pub type Confirmation = Arc<
-    dyn for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, sqlx::Result<Option<&'static str>>> + Send + Sync,
->;
 
 /// How statements reach the server, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +37,8 @@ pub(crate) enum Route {
 /// Finds the route of a pool, and watches that it stays as it was found.
 pub(crate) struct Router {
     pub(crate) session: Session,
-    /// The options for a pooler.
-    plain: PgConnectOptions,
+    /// The servers that connections are opened to.
+    pub(crate) choice: Choice,
     route: Mutex<Route>,
     /// One caller at a time explores a pooler.
     exploring: AsyncMutex<()>,
@@ -62,11 +57,10 @@ const COMPARISONS: usize = 3;
 const EXPLORE_AGAIN: Duration = Duration::from_secs(1);
 
 impl Router {
-    pub(crate) fn new(options: &PgConnectOptions, session: Session) -> Self {
-        let plain = Session::for_pooler(options.clone());
+    pub(crate) fn new(servers: &Servers, session: Session) -> Self {
         Self {
             session,
-            plain,
+            choice: Choice::of(servers),
             route: Mutex::new(Route::Own),
             exploring: AsyncMutex::default(),
             rejection: watch::Sender::default(),
@@ -89,8 +83,17 @@ impl Router {
         }
     }
 
-    pub(crate) fn pooler_options(&self) -> PgConnectOptions {
-        self.plain.clone()
+    /// Options for further connections to the present server.
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.options_for(self.choice.options())
+    }
+
+    /// Options for further connections by the present route.
+    pub(crate) fn options_for(&self, server: PgConnectOptions) -> PgConnectOptions {
+        match self.route() {
+            Route::Own => self.session.for_own_process(server),
+            _ => Session::for_pooler(server),
+        }
     }
 
     /// Accepts a new connection, or rejects it and reports why. The confirmation is asked last.
@@ -99,7 +102,7 @@ impl Router {
         connection: &mut PgConnection,
         confirmation: Option<&Confirmation>,
     ) -> sqlx::Result<()> {
-        let reason = match server_version::refusal(connection.server_version_num()) {
+        let reason = match refusal(connection.server_version_num()) {
             Some(refusal) => Some(refusal),
             None => self.objection(connection, confirmation).await?,
         };
@@ -116,7 +119,10 @@ impl Router {
     ) -> sqlx::Result<Option<String>> {
         if self.route() != Route::Own {
             return match confirmation {
-                Some(confirmation) => self.confirm_in_transaction(connection, confirmation).await,
+                Some(confirmation) => {
+                    let confirmed = self.confirm_in_transaction(connection, confirmation).await;
+                    Ok(confirmed.unwrap_or_else(|fault| Some(fault.text)))
+                }
                 None => Ok(None),
             };
         }
@@ -135,34 +141,54 @@ impl Router {
         &self,
         connection: &mut PgConnection,
         confirmation: &Confirmation,
-    ) -> sqlx::Result<Option<String>> {
-        let mut transaction = match self.begin(connection, false).await {
-            Ok(transaction) => transaction,
-            Err(fault) => return Ok(Some(fault.text)),
+    ) -> Result<Option<String>, Fault> {
+        let fault = |error: sqlx::Error| Fault::of(&error);
+        let Some(mut transaction) = self.begin(&mut *connection, false).await? else {
+            return Err(self.explain(connection).await);
         };
-        let reason = confirmation(&mut transaction).await?;
-        self.commit(transaction).await?;
+        let reason = confirmation(&mut transaction).await.map_err(fault)?;
+        self.commit(transaction).await.map_err(fault)?;
         Ok(reason.map(str::to_owned))
     }
 
-    /// Begins a transaction through a pooler with all settings. `after_stale`: the statement was run before, and its
+    /// Begins a transaction through a pooler with all settings, in one round trip. `None` when the server does not
+    /// confirm them: [`explain`](Self::explain) finds out why. `after_stale`: the statement was run before, and its
     /// prepared form no longer fitted.
     pub(crate) async fn begin<'c>(
         &self,
         connection: &'c mut PgConnection,
         after_stale: bool,
-    ) -> Result<Transaction<'c, Postgres>, Fault> {
-        let fault = |error: sqlx::Error| Fault::of(&error);
-        let forgets = match self.explored_route(connection).await.map_err(fault)? {
+    ) -> Result<Option<Transaction<'c, Postgres>>, Fault> {
+        let route = self.explored_route(connection).await;
+        let forgets = match route.map_err(|error| fault_of_begin(&error))? {
             Route::Pooler | Route::Mixing(_) => return Err(Fault::new(FaultKind::Down, MIXES_STATEMENTS)),
             Route::Passing => true,
             Route::Own | Route::Renaming => after_stale,
         };
-        let begin = AssertSqlSafe(self.session.begin("", forgets));
-        let mut transaction = connection.begin_with(begin).await.map_err(fault)?;
-        let observed = self.session.observe(&mut transaction).await.map_err(fault)?;
-        self.check(&observed)?;
-        Ok(transaction)
+        let begin = self.session.begin("", forgets) + &self.session.confirmation();
+        match connection.begin_with(AssertSqlSafe(begin)).await {
+            Ok(transaction) => Ok(Some(transaction)),
+            Err(error) if is_unconfirmed(&error) => Ok(None),
+            Err(error) => Err(fault_of_begin(&error)),
+        }
+    }
+
+    /// The reason for which a transaction is not confirmed.
+    pub(crate) async fn explain(&self, connection: &mut PgConnection) -> Fault {
+        match self.observe_transaction(connection).await {
+            Ok(observed) => self.reason_of(&observed),
+            Err(error) => Fault::of(&error),
+        }
+    }
+
+    async fn observe_transaction(&self, connection: &mut PgConnection) -> sqlx::Result<Observed> {
+        // The transaction that failed is still open.
+        sqlx::raw_sql("ROLLBACK").execute(&mut *connection).await?;
+        let begin = AssertSqlSafe(self.session.begin("", false));
+        let mut transaction = connection.begin_with(begin).await?;
+        let observed = self.session.observe(&mut transaction).await?;
+        transaction.rollback().await?;
+        Ok(observed)
     }
 
     /// Commits, after the statements that the server process must not keep were removed.
@@ -184,7 +210,7 @@ impl Router {
         }
         let route = if renames_statements(connection).await? {
             Route::Renaming
-        } else if is_shared(connection, &self.session, &self.plain).await? {
+        } else if is_shared(connection, &self.session, &Session::for_pooler(self.choice.options())).await? {
             Route::Mixing(Instant::now())
         } else {
             Route::Passing
@@ -201,17 +227,27 @@ impl Router {
         }
     }
 
-    /// Checks within a transaction that it has the settings, and that no statement of another client can be run in it.
-    fn check(&self, observed: &Observed) -> Result<(), Fault> {
+    fn reason_of(&self, observed: &Observed) -> Fault {
         if let Some(reason) = &observed.unconfirmed {
-            return Err(Fault::new(FaultKind::Down, reason.clone()));
+            return Fault::new(FaultKind::Down, reason.clone());
         }
-        if observed.named_by_driver > 0 {
-            self.set(Route::Pooler);
-            return Err(Fault::new(FaultKind::Stale, MIXES_STATEMENTS));
-        }
-        Ok(())
+        // Another client's statement can be run in it.
+        self.set(Route::Pooler);
+        Fault::new(FaultKind::Stale, MIXES_STATEMENTS)
     }
+}
+
+fn is_unconfirmed(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some(UNCONFIRMED)
+}
+
+/// Why a transaction did not begin, so that no statement was run. An idle connection that was closed meanwhile is
+/// replaced by another one.
+fn fault_of_begin(error: &sqlx::Error) -> Fault {
+    let fault = Fault::of(error);
+    let kind = if fault.kind == FaultKind::Lost { FaultKind::Stale } else { fault.kind };
+    Fault { kind, ..fault }
 }
 
 /// Whether the server knows the driver's prepared statements by other names than the driver.
@@ -219,7 +255,7 @@ impl Router {
 /// It is asked within a transaction: outside of one, the answer could be that of another client's statement.
 pub(crate) async fn renames_statements(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let mut transaction = connection.begin().await?;
-    let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%'";
+    let prepared = "SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'sqlx_s_%'";
     let known: sqlx::Result<i64> = sqlx::query_scalar(prepared).fetch_one(&mut *transaction).await;
     let renames = match known {
         Ok(known) => {

@@ -48,6 +48,11 @@ pub(crate) struct Observed {
 const KEEP_ALIVE: [(&str, &str); 3] =
     [("tcp_keepalives_idle", "60"), ("tcp_keepalives_interval", "10"), ("tcp_keepalives_count", "3")];
 
+/// The SQLSTATE with which [`Session::confirmation`] fails: `division_by_zero`.
+pub(crate) const UNCONFIRMED: &str = "22012";
+/// How the names begin that the driver gives to prepared statements.
+pub(crate) const DRIVER_NAMES: &str = "sqlx_s_";
+
 /// The setting that holds [`Session::mark`]. PostgreSQL accepts settings with a dot in their name from every role.
 const MARK: &str = "padan.session";
 
@@ -101,6 +106,24 @@ impl Session {
         format!("BEGIN{mode}{characteristics}{forget}{}", self.assignments("SET LOCAL"))
     }
 
+    /// A statement for the end of [`begin`](Self::begin), which fails with [`UNCONFIRMED`] unless the transaction has
+    /// all settings, and the server process has no statement under the names which the driver gives them.
+    pub(crate) fn confirmation(&self) -> String {
+        let read_only =
+            if self.is_read_only { " AND current_setting('transaction_read_only') = 'on'" } else { "" };
+        let setting = |Setting { name, value }: &Setting| match value {
+            Value::Text(text) => format!(" AND current_setting('{name}') = '{text}'"),
+            Value::Time(_) => {
+                format!(" AND current_setting('{name}')::interval = '{}ms'::interval", value.text())
+            }
+        };
+        let settings = self.settings.iter().map(setting).collect::<Vec<_>>().concat();
+        format!(
+            "; SELECT 1 / (CASE WHEN NOT EXISTS (SELECT FROM pg_prepared_statements \
+             WHERE starts_with(name, '{DRIVER_NAMES}')){read_only}{settings} THEN 1 ELSE 0 END)"
+        )
+    }
+
     /// Statements that apply these settings to a whole session.
     pub(crate) fn set(&self) -> String {
         let read_only = if self.is_read_only { "; SET default_transaction_read_only = on" } else { "" };
@@ -121,7 +144,7 @@ impl Session {
         let query = format!(
             "SELECT coalesce(current_setting('{MARK}', true), ''),
                     pg_backend_pid() || ' ' || pg_postmaster_start_time(),
-                    (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'sqlx\\_s\\_%')::text,
+                    (SELECT count(*) FROM pg_prepared_statements WHERE starts_with(name, '{DRIVER_NAMES}'))::text,
                     current_setting('transaction_read_only'){settings}"
         );
         let row = sqlx::raw_sql(AssertSqlSafe(query)).fetch_one(connection).await?;
@@ -203,6 +226,23 @@ mod tests {
         let limit = Value::Time(Duration::from_millis(600));
         assert!(limit.is_shown_as("600ms"));
         assert!(!limit.is_shown_as("0") && !limit.is_shown_as("60s") && !limit.is_shown_as("600s"));
+    }
+
+    #[test]
+    fn one_statement_confirms_all_settings() {
+        let session = Session::read_only().limited(Duration::from_secs(2), Duration::from_millis(900));
+        assert_eq!(
+            session.confirmation(),
+            "; SELECT 1 / (CASE WHEN NOT EXISTS (SELECT FROM pg_prepared_statements \
+             WHERE starts_with(name, 'sqlx_s_')) AND current_setting('transaction_read_only') = 'on' \
+             AND current_setting('statement_timeout')::interval = '2000ms'::interval \
+             AND current_setting('lock_timeout')::interval = '900ms'::interval \
+             AND current_setting('idle_in_transaction_session_timeout')::interval = '2000ms'::interval \
+             THEN 1 ELSE 0 END)"
+        );
+        assert!(
+            Session::durable().confirmation().contains(" AND current_setting('synchronous_commit') = 'on' ")
+        );
     }
 
     #[test]

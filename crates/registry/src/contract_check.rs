@@ -70,9 +70,11 @@ fn contract_violation(found: &[ColumnRow]) -> Option<String> {
         let Some(column) = found.iter().find(|column| column.name == name) else {
             return Some(format!("padan.citizen has no column {name}"));
         };
-        (!types.contains(&column.data_type.as_str())).then(|| {
+        // The server quotes some names of types with quote_all_identifiers.
+        let data_type = column.data_type.replace('"', "");
+        (!types.contains(&data_type.as_str())).then(|| {
             let expected = types.join(" or ");
-            format!("padan.citizen.{name} is {}, expected {expected}", column.data_type)
+            format!("padan.citizen.{name} is {data_type}, expected {expected}")
         })
     })
 }

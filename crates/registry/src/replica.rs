@@ -65,7 +65,7 @@ impl Replica {
             Arc::new(move |connection| confirm(connection, Arc::clone(&read_by_connection)).boxed())
         });
         Ok(Self {
-            pool: Pool::new(options, limits, Session::read_only(), confirmation),
+            pool: Pool::new(&options.into(), limits, Session::read_only(), confirmation),
             retry_after: Duration::from_millis(config.retry_failed_after_ms),
             failed_until: Mutex::new(None),
             lags,
@@ -239,6 +239,7 @@ fn is_replica_at_fault(fault: &Fault) -> bool {
         FaultKind::Down
         | FaultKind::Lost
         | FaultKind::Stale
+        | FaultKind::Undone
         | FaultKind::TimedOut
         | FaultKind::Forbidden
         | FaultKind::Undefined

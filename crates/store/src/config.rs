@@ -1,9 +1,8 @@
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
-use padan_postgres::Limits;
+use padan_postgres::{Limits, Servers};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sqlx::postgres::PgConnectOptions;
 
 use crate::{
     audit::keys::AuditKeys, error::StoreError, key_set::KeySet, person_keys::PersonKeys, secret,
@@ -14,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// `postgres://` URL of the service's own database. When it is wrong or the database is down, a verification of a
+    /// `postgres://` URL of the service's own database, with one host or several, of which the primary is used. When it is wrong or the database is down, a verification of a
     /// known NIK is answered 503. `padan migrate` needs a user who may create schemas and roles, the service a user in
     /// the role `padan_service`. Either this or `url_file` is set.
     pub url: SecretString,
@@ -85,7 +84,7 @@ impl Config {
     pub fn faults(&self, keys: KeySet) -> Vec<StoreError> {
         let outcomes = [
             self.validate(),
-            self.connect_options().map(drop),
+            self.servers().map(drop),
             if keys.has_person_keys() { self.read_person_keys().map(drop) } else { Ok(()) },
             if keys.has_template_keys() { self.read_template_keys().map(drop) } else { Ok(()) },
             self.read_audit_keys().map(drop),
@@ -113,26 +112,26 @@ impl Config {
         Ok(())
     }
 
-    /// The connect options, without the limits of the pool.
-    pub(crate) fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
-        self.options_of(&self.read_url()?, "store.url")
+    /// The servers of the store, of which one is the primary.
+    pub(crate) fn servers(&self) -> Result<Servers, StoreError> {
+        self.servers_of(&self.read_url()?, "store.url")
     }
 
-    /// The connect options of migrations, which take locks that outlast a transaction.
-    pub(crate) fn migration_options(&self) -> Result<PgConnectOptions, StoreError> {
+    /// The servers for migrations, which take locks that outlast a transaction.
+    pub(crate) fn migration_servers(&self) -> Result<Servers, StoreError> {
         let read = padan_postgres::read_secret("store.migrate_url", None, self.migrate_url_file.as_deref());
         match read.map_err(StoreError::Config)? {
-            Some(url) => self.options_of(&url, "store.migrate_url_file"),
-            None => self.connect_options(),
+            Some(url) => self.servers_of(&url, "store.migrate_url_file"),
+            None => self.servers(),
         }
     }
 
-    fn options_of(&self, url: &SecretString, key: &str) -> Result<PgConnectOptions, StoreError> {
+    fn servers_of(&self, url: &SecretString, key: &str) -> Result<Servers, StoreError> {
         let url = url.expose_secret();
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(StoreError::Config(format!("{key} is not a postgres:// URL")));
         }
-        padan_postgres::connect_options(url, "store", self.allow_plaintext)
+        Servers::of(url, "store", self.allow_plaintext)
             .map_err(|error| StoreError::Config(format!("{key}: {error}")))
     }
 

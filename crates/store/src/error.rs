@@ -81,7 +81,9 @@ impl From<Fault> for StoreError {
             FaultKind::TimedOut | FaultKind::Saturated => Self::Timeout(fault.text),
             FaultKind::Forbidden => Self::Forbidden(fault.text),
             FaultKind::Refused | FaultKind::Query | FaultKind::Undefined => Self::Refused(fault.text),
-            FaultKind::Down | FaultKind::Lost | FaultKind::Stale => Self::Unavailable(fault.text),
+            FaultKind::Down | FaultKind::Lost | FaultKind::Stale | FaultKind::Undone => {
+                Self::Unavailable(fault.text)
+            }
         }
     }
 }

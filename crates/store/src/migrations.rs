@@ -18,9 +18,9 @@ const MIGRATIONS: Migrator = sqlx::migrate!("../../migrations/store");
 /// Applies the missing migrations over a separate connection. A migration may take longer than the statement timeout,
 /// and the lock that excludes other migrating processes ends with the connection, also after a failure.
 pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
-    let options = config.migration_options()?.application_name("padan migrate");
+    let servers = config.migration_servers()?.application_name("padan migrate");
     let session = session::of_command(config);
-    let mut connection = connect_session(&options, &session, config.limits().connect, NEEDS_SERVER).await?;
+    let mut connection = connect_session(&servers, &session, config.limits().connect, NEEDS_SERVER).await?;
     let outcome = MIGRATIONS.run_direct(None, &mut connection, false).await;
     connection.close().await.map_err(|error| Fault::of(&error))?;
     outcome.map_err(|error| StoreError::Migration(error.to_string()))

@@ -24,7 +24,7 @@ impl Overview {
     /// [`StoreError::Config`] when the settings cannot work.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        Ok(Self(Pool::new(config.connect_options()?, config.limits(), Session::durable(), None)))
+        Ok(Self(Pool::new(&config.servers()?, config.limits(), Session::durable(), None)))
     }
 
     /// All clients, ordered by name.

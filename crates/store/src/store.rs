@@ -58,12 +58,12 @@ impl Store {
         if !faults.is_empty() {
             return Err(StoreError::Config(faults.join("; ")));
         }
-        let options = config.connect_options()?;
+        let servers = config.servers()?;
         Ok(Self(Arc::new(Parts {
             person_keys: keys.has_person_keys().then(|| config.read_person_keys()).transpose()?,
             template_keys: keys.has_template_keys().then(|| config.read_template_keys()).transpose()?,
             audit_keys: config.read_audit_keys()?,
-            pool: Arc::new(Pool::new(options, config.limits(), Session::durable(), None)),
+            pool: Arc::new(Pool::new(&servers, config.limits(), Session::durable(), None)),
             config: config.clone(),
         })))
     }

@@ -216,3 +216,30 @@ async fn migrating_twice_changes_nothing() {
     .unwrap();
     assert_eq!(tables.get::<String, _>(0), "civil_registry._sqlx_migrations civil_registry.person");
 }
+
+#[tokio::test]
+async fn settings_of_the_database_do_not_change_how_the_view_is_understood() {
+    let fixture = Fixture::new().await;
+    for setting in [
+        "quote_all_identifiers = on",
+        "search_path = 'nowhere'",
+        "bytea_output = 'escape'",
+        "DateStyle = 'SQL, DMY'",
+        "TimeZone = 'Asia/Kathmandu'",
+        "standard_conforming_strings = off",
+        "default_transaction_isolation = 'serializable'",
+    ] {
+        let statement = format!(
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET {}', current_database()); END $$",
+            setting.replace('\'', "''")
+        );
+        fixture.database.execute(&statement).await;
+    }
+    let registry = fixture.registry();
+    registry.check().await.unwrap();
+    let citizen = registry.citizen(&nik()).await.unwrap().unwrap();
+    assert_eq!(citizen.date_of_birth.as_date(), "1987-03-14".parse().unwrap());
+    assert_eq!(citizen.portrait_updated_at, Some("2024-05-06T07:08:09.123456Z".parse().unwrap()));
+    let portrait = registry.portrait(&nik()).await.unwrap().unwrap();
+    assert_eq!(portrait.bytes.as_deref(), Some(b"\xff\xd8\xff\xe0".as_slice()));
+}

@@ -269,3 +269,37 @@ async fn the_lag_is_zero_for_a_primary_and_unknown_for_a_failed_replica() {
     assert_eq!(lags(), [Some(0.0), None]);
     assert!(registry.figures()[1].in_turn, "only a look-up marks a replica as failed");
 }
+
+#[tokio::test]
+async fn a_look_up_that_loses_a_deadlock_is_repeated() {
+    let fixture = Fixture::new().await;
+    let short = "DO $$ BEGIN EXECUTE
+        format('ALTER DATABASE %I SET deadlock_timeout = 500', current_database()); END $$";
+    fixture.database.execute(short).await;
+    let mut config = config(&[&fixture.database.url()]);
+    (config.lock_timeout_ms, config.statement_timeout_ms, config.lookup_timeout_ms) =
+        (10_000, 10_000, 20_000);
+    let registry = Registry::new(&config).unwrap();
+    let mut other = fixture.database.connect().await;
+    other.execute("SET deadlock_timeout = '1min'; BEGIN; LOCK civil_registry.person").await.unwrap();
+    let nik = nik();
+    let exchange = async {
+        // The look-up has the lock of the view and waits for that of the table.
+        let waiting = "SELECT count(*)::text FROM pg_stat_activity
+                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while fixture.database.texts(waiting).await != ["1"] {
+            sleep(Duration::from_millis(20)).await;
+        }
+        other.execute("ALTER VIEW padan.citizen SET (security_barrier = false); COMMIT").await.unwrap();
+    };
+    let (citizen, ()) = tokio::join!(registry.citizen(&nik), exchange);
+    assert!(citizen.unwrap().is_some());
+    // A session reports what it has counted when it ends.
+    drop(registry);
+    let deadlocks = "SELECT deadlocks::text FROM pg_stat_database WHERE datname = current_database()";
+    let began = std::time::Instant::now();
+    while fixture.database.texts(deadlocks).await == ["0"] {
+        assert!(began.elapsed() < Duration::from_secs(20), "there was no deadlock");
+        sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -37,9 +37,9 @@ impl AuditLog {
     /// When the settings cannot work, or there is no connection within `connect_timeout_ms`.
     pub async fn open(config: &Config) -> Result<Self, StoreError> {
         config.validate()?;
-        let options = config.connect_options()?.application_name("padan audit");
+        let servers = config.servers()?.application_name("padan audit");
         let session = session::of_command(config);
-        let connection = Transactions::connect(&options, session, config.limits().connect).await?;
+        let connection = Transactions::connect(&servers, session, config.limits().connect).await?;
         Ok(Self { config: config.clone(), connection })
     }
 

@@ -27,6 +27,8 @@ mod failures;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod hosts;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod partitions;
