@@ -1,6 +1,6 @@
 -- A function by which a replica tells Padan how far it is behind, for replicas that PostgreSQL itself cannot say it of:
--- logical ones, standbys of a standby, and the parts of a distributed registry. Without the function, Padan asks
--- PostgreSQL. docs/failover.md says when that is enough.
+-- logical ones and standbys of a standby. For a registry on Citus see lag-seconds-citus.sql. Without the
+-- function, Padan asks PostgreSQL. docs/failover.md says when that is enough.
 --
 -- The primary writes the time into one row. A replica knows from the row how old its data is.
 --
