@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
 # Tries every operation of the program on each form that the databases of a growing site can have, and prints the table
-# of operations and forms, then the throughput on the forms that were tried: `make growth`.
+# of operations and forms, then the throughput of some forms in turn: `make growth`.
 #
-# Forms: one server (plain); 32 partitions; PgBouncer in session mode, Debian's and the one that PGBOUNCER names; in
-# transaction mode that one, if it is new enough; a fail-over by Patroni; Citus, where CITUS_PGCONFIG names the pg_config
-# of a PostgreSQL that has it. What is not at hand is said to be left out.
+# Forms: one server (plain), also with odd settings of its databases; 32 partitions; PgBouncer in session mode, Debian's
+# and the one that PGBOUNCER names; in transaction mode that one, if it is new enough; a fail-over by Patroni, and one
+# with two hosts in store.url; Citus, where CITUS_PGCONFIG names the pg_config of a PostgreSQL that has it. What is not at
+# hand is said to be left out.
 #
 #     scripts/growth.sh [FORM...]
 #
-# FORM: plain, partitions, pgbouncer, patroni or citus; without one, all.
+# FORM: plain, settings, partitions, pgbouncer, throughput, hosts, patroni or citus; without one, all.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  [ $# -gt 0 ] || set -- plain partitions pgbouncer patroni citus
+  [ $# -gt 0 ] || set -- plain settings partitions pgbouncer throughput hosts patroni citus
   forms=() status=0
   for form in "$@"; do
     case $form in
-      # It runs its own servers.
-      patroni) scripts/growth/patroni.sh || status=1 ;;
-      plain | partitions | pgbouncer | citus) forms+=("$form") ;;
+      # They run servers of their own.
+      hosts | patroni) "scripts/growth/$form.sh" || status=1 ;;
+      plain | settings | partitions | pgbouncer | throughput | citus) forms+=("$form") ;;
       *) fail "unknown form: $form" ;;
     esac
   done
@@ -34,6 +35,8 @@ shift
 port=${PADAN_GROWTH_PORT-18080}
 # shellcheck source=scripts/growth/operations.sh
 . scripts/growth/operations.sh
+# shellcheck source=scripts/growth/pgbouncer.sh
+. scripts/growth/pgbouncer.sh
 # shellcheck source=scripts/growth/throughput.sh
 . scripts/growth/throughput.sh
 
@@ -50,10 +53,9 @@ new_site() {
   make_site "$registry_owner"
 }
 
-# try_form FORM: tries the operations, then measures.
+# try_form FORM: tries the operations.
 try_form() {
   run_operations "$1" "$port" || failed_forms+=("$1")
-  measure_throughput "$1" "$port"
 }
 
 try_plain() {
@@ -74,7 +76,7 @@ for form in "$@"; do
   "try_$form"
 done
 
-print_answers
+[ ! -f "$answers" ] || print_answers
 print_throughput
 for reason in "${left_out[@]}"; do say "left out: $reason"; done
 [ ${#failed_forms[@]} -eq 0 ] || fail "operations failed on: ${failed_forms[*]}"

@@ -111,6 +111,24 @@ unset "${longer[@]%%=*}"
 
 service_registry=$(as padan_reader "$registry_owner") operator_registry=$(as padan_enroller "$registry_owner")
 service_store=$(as padan_app "$store_owner") operator_store=$(as padan_admin "$store_owner")
-run_operations "Citus $(in_store "SELECT extversion FROM pg_extension WHERE extname = 'citus'")" "$port" || failures=$((failures + 1))
+# The lag of the node that is furthest behind: a row in one shard is made older.
+query "$registry_owner" --output /dev/null --set table=civil_registry.person --file deploy/registry/lag-seconds-citus.sql
+lag() { query "$(as padan_reader "$registry_owner")" --command 'BEGIN READ ONLY' --command 'SELECT padan.lag_seconds()::int'; }
+citus_form="Citus $(in_store "SELECT extversion FROM pg_extension WHERE extname = 'citus'")"
+places=$(in_registry "SELECT count(DISTINCT get_shard_id_for_distribution_column('padan.heartbeat', place)) FROM padan.heartbeat")
+current=$(lag)
+in_registry "UPDATE padan.heartbeat SET beaten_at = now() - interval '1 hour' WHERE place = (SELECT max(place) FROM padan.heartbeat)"
+behind=$(lag)
+in_registry 'UPDATE padan.heartbeat SET beaten_at = now()'
+if [ "$places" -eq 32 ] && [ "$current" -lt 60 ] && [ "$behind" -ge 3600 ]; then
+  record "$citus_form" 'lag over all nodes' ok "$current s, and $behind s when one shard is behind"
+else
+  record "$citus_form" 'lag over all nodes' FAILED "$places places, $current s, $behind s"
+  failures=$((failures + 1))
+fi
+# Without the function, the servers check the service's role on the tables too.
+# shellcheck disable=SC2034
+view_needs='GRANT USAGE ON SCHEMA civil_registry TO padan_reader; GRANT SELECT ON civil_registry.person TO padan_reader'
+run_operations "$citus_form" "$port" || failures=$((failures + 1))
 if [ -n "${PADAN_GROWTH_OUT-}" ]; then cat "$answers" >>"$PADAN_GROWTH_OUT"; else print_answers; fi
 [ "$failures" -eq 0 ]

@@ -63,7 +63,7 @@ make_site "$(url_of "$server" registry)"
 servers=$(mktemp -d)
 trap 'clean_up; rm -rf -- "$servers"' EXIT
 chmod 711 "$servers"
-export PADAN=$padan PADAN_FAULTS_CONFIG=$work/padan.toml PADAN_FAULTS_LOG=$work/service.log
+export PADAN=$padan PADAN_FAULTS_PROGRAM=$padan PADAN_FAULTS_CONFIG=$work/padan.toml PADAN_FAULTS_LOG=$work/service.log
 PADAN_FAULTS_REGISTRY=$(url_of "$server" registry)
 export PADAN_FAULTS_REGISTRY PADAN_FAULTS_REGISTRY_PRIMARY=$PADAN_FAULTS_REGISTRY
 export PADAN_FAULTS_STORE='' PADAN_FAULTS_STORE_FILES='' PADAN_FAILOVER_FOLDER=$servers

@@ -17,12 +17,15 @@ import sys
 import time
 import types
 
-import faults
+import load as loading
+import site_under_test as site
 from servers import BALANCER, FIRST_PORT, FOLDER, PASSWORDS, Servers
 
 PADAN = os.environ["PADAN"]
-faults.PORT, faults.ADMIN_PORT = FIRST_PORT, FIRST_PORT + 1
+site.PORT, site.ADMIN_PORT = FIRST_PORT, FIRST_PORT + 1
+loading.PORT = FIRST_PORT
 CALLERS, CALM, PATIENCE = 8, 5, 90
+REFUSALS = {503, 429}
 
 
 def store_url(user, password, database):
@@ -88,7 +91,7 @@ EVENTS = [
 
 
 async def try_event(servers, event, seconds):
-    load = faults.Load()
+    load = loading.Load()
     calls = [asyncio.create_task(load.call()) for _ in range(CALLERS)]
     await asyncio.sleep(CALM)
     assert load.results and all(status == 200 for _, _, status in load.results), load.results[-3:]
@@ -97,7 +100,7 @@ async def try_event(servers, event, seconds):
     await asyncio.sleep(max(0, began + seconds - time.monotonic()))
     if undo:
         undo()
-    has_failed = lambda result: result[2] in faults.REFUSALS or not result[2]
+    has_failed = lambda result: result[2] in REFUSALS or not result[2]
     # Recovered: nothing has failed for five seconds, also after the server is back.
     undone = time.monotonic()
     while time.monotonic() - undone < PATIENCE:
@@ -110,18 +113,18 @@ async def try_event(servers, event, seconds):
     await asyncio.gather(*calls)
     await asyncio.to_thread(servers.wait_until_whole)
     failed = [at - began for at, _, status in load.results if has_failed((at, "", status))]
-    answered = [name for _, name, status in load.results if status and status not in faults.REFUSALS]
+    answered = [name for _, name, status in load.results if status and status not in REFUSALS]
     ids = {name for _, name, _ in load.results}
-    rows = faults.sql(OWNER, "SELECT request_id FROM store.audit_event WHERE request_id LIKE 'fault-%'")
+    rows = site.sql(OWNER, "SELECT request_id FROM store.audit_event WHERE request_id LIKE 'fault-%'")
     rows = [name for name in rows if name in ids]
     return {
         "sent": len(load.results), "answered": len(answered),
-        "refused": sum(status in faults.REFUSALS for _, _, status in load.results),
+        "refused": sum(status in REFUSALS for _, _, status in load.results),
         "no answer": sum(not status for _, _, status in load.results),
         "lost": len(set(answered) - set(rows)), "two rows": len(rows) - len(set(rows)),
         "first failure": min(failed, default=0.0), "last failure": max(failed, default=0.0),
         "recovered": recovered,
-        "other": sorted({status for _, _, status in load.results} - {0, 200, *faults.REFUSALS}),
+        "other": sorted({status for _, _, status in load.results} - {0, 200, *REFUSALS}),
     }
 
 
@@ -135,7 +138,7 @@ def make_store(servers):
     else:
         raise RuntimeError(f"no primary behind the balancer: {done.stderr}")
     os.environ["PADAN__STORE__URL"] = OWNER
-    subprocess.run([PADAN, "migrate", "--config", faults.CONFIG], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([PADAN, "migrate", "--config", site.CONFIG], check=True, stdout=subprocess.DEVNULL)
 
 
 async def main():
@@ -145,10 +148,10 @@ async def main():
     try:
         servers.start()
         make_store(servers)
-        faults.STORE = OWNER
-        registry_port = int(re.search(r":(\d+)/", faults.REGISTRY)[1])
+        site.STORE = OWNER
+        registry_port = int(re.search(r":(\d+)/", site.REGISTRY)[1])
         at = lambda port: types.SimpleNamespace(port=port)
-        service = faults.Service(at(registry_port), at(BALANCER))
+        service = site.Service(at(registry_port), at(BALANCER))
         await service.start()
         for name, event, seconds in EVENTS:
             if wanted and not any(word in name for word in wanted):
@@ -157,7 +160,7 @@ async def main():
             rows.append((name, row))
             print(f"{name}: {row}", file=sys.stderr, flush=True)
         verified = subprocess.run(
-            [PADAN, "audit", "verify", "--config", faults.CONFIG], capture_output=True, text=True, check=False
+            [PADAN, "audit", "verify", "--config", site.CONFIG], capture_output=True, text=True, check=False
         )
     except BaseException:
         for log in sorted(FOLDER.glob("*.log")):

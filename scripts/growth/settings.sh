@@ -1,0 +1,26 @@
+# shellcheck shell=bash disable=SC2154
+# Sourced by scripts/growth.sh: settings that a site may have given its databases, and that change how the server reads,
+# prints, plans or limits statements. The program must not depend on them.
+
+# The settings, of both databases.
+odd_settings=(
+  "DateStyle = 'SQL, DMY'" "IntervalStyle = 'sql_standard'" "TimeZone = 'Asia/Kathmandu'" 'standard_conforming_strings = off'
+  "bytea_output = 'escape'" 'extra_float_digits = -15' "search_path = 'nowhere'" 'jit = on' 'jit_above_cost = 0'
+  "default_transaction_isolation = 'serializable'" 'statement_timeout = 1' 'lock_timeout = 1' 'enable_seqscan = off'
+  'transform_null_equals = on' 'quote_all_identifiers = on' "plan_cache_mode = 'force_custom_plan'"
+  'synchronous_commit = off' 'row_security = off' "client_min_messages = 'debug1'" 'escape_string_warning = off'
+)
+
+try_settings() {
+  local database setting
+  new_site
+  # What the site itself does, below, has the defaults.
+  for database in registry store; do
+    for setting in "${odd_settings[@]}"; do
+      query "$PADAN_TEST_DATABASE_URL" --command "ALTER DATABASE $database SET $setting"
+    done
+  done
+  registry_owner+='?options=-c%20statement_timeout=0%20-c%20lock_timeout=0%20-c%20client_min_messages=warning%20-c%20standard_conforming_strings=on%20-c%20search_path=public'
+  store_owner+=${registry_owner#"${registry_owner%%\?*}"}
+  run_operations 'odd settings of databases' "$port" || failed_forms+=('odd settings')
+}
