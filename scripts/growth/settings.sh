@@ -20,7 +20,12 @@ try_settings() {
       query "$PADAN_TEST_DATABASE_URL" --command "ALTER DATABASE $database SET $setting"
     done
   done
-  registry_owner+='?options=-c%20statement_timeout=0%20-c%20lock_timeout=0%20-c%20client_min_messages=warning%20-c%20standard_conforming_strings=on%20-c%20search_path=public'
-  store_owner+=${registry_owner#"${registry_owner%%\?*}"}
+  local usual='' value
+  for value in statement_timeout=0 lock_timeout=0 client_min_messages=warning standard_conforming_strings=on \
+    default_transaction_isolation=read%20committed search_path=public; do
+    usual+=${usual:+%20}-c%20${value/=/%3D}
+  done
+  usual=${usual/read%20committed/read%5C%20committed}
+  registry_owner+="?options=$usual" store_owner+="?options=$usual"
   run_operations 'odd settings of databases' "$port" || failed_forms+=('odd settings')
 }
