@@ -126,7 +126,7 @@ impl Verification for FaceMatch {
     }
 
     async fn rehearse(sandbox: &Sandbox, claims: MatchRequest) -> Result<Verdict<MatchAnswer>, Refusal> {
-        let photo = sandbox.match_faces(claims, sandbox.deadline()).await;
+        let photo = sandbox.match_faces(claims.captured, claims.stored, sandbox.deadline()).await;
         let TestPhoto { reason, percentage, .. } =
             photo.map_err(|refused| Refusal::from(refused).about_photo(CAPTURED))?;
         let body = MatchAnswer::new(reason, percentage.unwrap_or(0.0));

@@ -103,7 +103,7 @@ impl Verification for PassiveLiveness {
         sandbox: &Sandbox,
         claims: LivenessRequest,
     ) -> Result<Verdict<LivenessAnswer>, Refusal> {
-        let photo = sandbox.judge_liveness(claims, sandbox.deadline()).await;
+        let photo = sandbox.judge_liveness(claims.photo, sandbox.deadline()).await;
         let TestPhoto { reason, spoof, .. } =
             photo.map_err(|refused| Refusal::from(refused).about_photo(IMAGE))?;
         Ok(Verdict::without_person(reason, LivenessAnswer::new(reason, spoof)))

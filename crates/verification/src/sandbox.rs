@@ -25,8 +25,6 @@ use crate::{
     config::Config,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
-    face_match::MatchRequest,
-    passive_liveness::LivenessRequest,
     timing::StepTimings,
 };
 
@@ -158,12 +156,13 @@ impl Sandbox {
     /// [`SandboxRefusal`], as the test photo stands for it, or when a photo cannot be read.
     pub async fn match_faces(
         &self,
-        request: MatchRequest,
+        captured: Photo,
+        stored: Photo,
         deadline: Instant,
     ) -> Result<TestPhoto, SandboxRefusal> {
-        let size = self.read("captured_image", request.captured, deadline).await?;
-        self.read("stored_image", request.stored, deadline).await?;
-        let reason = TestCase::chosen_by(size, Endpoint::FaceMatch)?.unwrap_or(ReasonCode::FacesMatch);
+        let size = self.read("captured_image", captured, deadline).await?;
+        self.read("stored_image", stored, deadline).await?;
+        let reason = chosen_by(size, Endpoint::FaceMatch)?.unwrap_or(ReasonCode::FacesMatch);
         let percentage = match reason {
             ReasonCode::FacesMatch => Some(MATCHING),
             ReasonCode::FacesDiffer => Some(DIFFERING),
@@ -178,13 +177,9 @@ impl Sandbox {
     /// # Errors
     ///
     /// [`SandboxRefusal`], as the test photo stands for it, or when the photo cannot be read.
-    pub async fn judge_liveness(
-        &self,
-        request: LivenessRequest,
-        deadline: Instant,
-    ) -> Result<TestPhoto, SandboxRefusal> {
-        let size = self.read("image", request.photo, deadline).await?;
-        let reason = TestCase::chosen_by(size, Endpoint::PassiveLiveness)?.unwrap_or(ReasonCode::SpoofLow);
+    pub async fn judge_liveness(&self, photo: Photo, deadline: Instant) -> Result<TestPhoto, SandboxRefusal> {
+        let size = self.read("image", photo, deadline).await?;
+        let reason = chosen_by(size, Endpoint::PassiveLiveness)?.unwrap_or(ReasonCode::SpoofLow);
         let spoof = match reason {
             ReasonCode::SpoofLow => Some(0.02611),
             ReasonCode::SpoofModerate => Some(0.5678),
@@ -209,6 +204,16 @@ impl Sandbox {
 impl SandboxRefusal {
     fn of(reason: Option<ReasonCode>) -> Self {
         Self::Chosen(reason.unwrap_or(ReasonCode::Internal))
+    }
+}
+
+/// The result for which a photo of this size stands at an endpoint; `None` for a photo of any other size.
+fn chosen_by(size: (u32, u32), endpoint: Endpoint) -> Result<Option<ReasonCode>, SandboxRefusal> {
+    match TestCase::reason_for(TestCase::of_photo(size), endpoint) {
+        Some(reason) if test_case::is_of_service(reason) || test_case::is_of_photo(reason) => {
+            Err(SandboxRefusal::Chosen(reason))
+        }
+        other => Ok(other),
     }
 }
 

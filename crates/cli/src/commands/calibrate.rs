@@ -10,8 +10,9 @@ use crate::{
     commands::{
         calibrate_from_store::{FromStoreArguments, calibrate_from_store, write_calibration},
         calibration_show,
-        evaluate::{made_now, write_report},
+        evaluate::write_report,
         labelled_photos::LabelledPhotosArguments,
+        report_files::made_now,
     },
     exit_status::ExitStatus,
     telemetry,

@@ -1,5 +1,3 @@
-mod liveness;
-
 use std::{
     collections::BTreeMap,
     fs,
@@ -9,14 +7,15 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use padan_domain::{Calibration, Clock};
-use padan_evaluation::{
-    Evaluated, Evaluation, Figures, Made, SkippedFile, crops, evaluate, report, worst_pairs,
-};
-use serde::Serialize;
+use padan_domain::Calibration;
+use padan_evaluation::{Evaluated, Evaluation, Figures, SkippedFile, crops, evaluate, report, worst_pairs};
 
 use crate::{
-    commands::labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
+    commands::{
+        evaluate_liveness,
+        labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
+        report_files::{made_now, write_json},
+    },
     exit_status::ExitStatus,
     telemetry,
 };
@@ -51,7 +50,12 @@ pub(crate) struct EvaluateArguments {
 pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
     if let Some(folder) = &arguments.liveness {
-        return liveness::run(arguments, folder);
+        return evaluate_liveness::run(
+            &arguments.photos,
+            folder,
+            arguments.json.as_deref(),
+            arguments.out.as_deref(),
+        );
     }
     let photos = arguments.photos.measure()?;
     let calibration_file = photos.calibration()?;
@@ -77,11 +81,6 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// Today, and this program.
-pub(crate) fn made_now() -> Made {
-    Made { on: Clock::System.today_in_jakarta(), by: concat!("padan ", env!("CARGO_PKG_VERSION")).to_owned() }
-}
-
 /// Writes the page and its pictures into a folder.
 pub(crate) fn write_report(
     folder: &std::path::Path,
@@ -103,15 +102,6 @@ pub(crate) fn write_report(
     write("report.html", &rendered.html)?;
     eprintln!("The report was written to {}.", folder.join("report.html").display());
     Ok(())
-}
-
-fn write_json(file: &std::path::Path, evaluation: &impl Serialize) -> Result<()> {
-    let write = || {
-        let mut out = io::BufWriter::new(fs::File::create(file)?);
-        serde_json::to_writer_pretty(&mut out, evaluation)?;
-        out.flush()
-    };
-    write().with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {

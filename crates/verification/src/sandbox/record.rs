@@ -3,11 +3,6 @@ use padan_registry::CivilRecord;
 
 use super::test_case::{self, TestCase};
 
-/// The name of all test people.
-pub(super) const NAME: &str = "Siti Contoh";
-/// The date of birth of all test people.
-pub(super) const DATE_OF_BIRTH: &str = "17-08-1990";
-
 /// The other fields of all test people.
 const FURTHER: [(BasicField, &str); 13] = [
     (BasicField::FamilyCard, "0000000000000000"),
@@ -36,9 +31,9 @@ pub(super) fn of(case: &TestCase, clock: &Clock) -> Option<CivilRecord> {
         _ => return None,
     };
     let (name, date_of_birth) = match case.reason {
-        ReasonCode::NameMismatch => ("Nama Lain", DATE_OF_BIRTH),
-        ReasonCode::DobMismatch => (NAME, "01-01-1970"),
-        _ => (NAME, DATE_OF_BIRTH),
+        ReasonCode::NameMismatch => ("Nama Lain", TestCase::DATE_OF_BIRTH),
+        ReasonCode::DobMismatch => (TestCase::NAME, "01-01-1970"),
+        _ => (TestCase::NAME, TestCase::DATE_OF_BIRTH),
     };
     let further = FURTHER.map(|(field, text)| {
         let differs = case.reason == ReasonCode::FieldMismatch && field == BasicField::PlaceOfBirth;
@@ -55,7 +50,7 @@ pub(super) fn of(case: &TestCase, clock: &Clock) -> Option<CivilRecord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::TEST_CASES;
+    use crate::sandbox::test_case::TEST_CASES;
 
     #[test]
     fn every_test_person_but_the_unknown_one_has_a_record() {

@@ -1,7 +1,5 @@
 use padan_domain::{Endpoint, NationalId, ReasonCode};
 
-use super::SandboxRefusal;
-
 /// A line of the table of the sandbox: a number, the answer for which it stands, and where.
 ///
 /// Endpoints with a NIK are answered by the NIK that has this number, others by a photo of the size that has it.
@@ -82,9 +80,9 @@ const fn case(number: u8, reason: ReasonCode, endpoints: &'static [Endpoint]) ->
 
 impl TestCase {
     /// The name that a form for a test person has.
-    pub const NAME: &str = super::record::NAME;
+    pub const NAME: &str = "Siti Contoh";
     /// The date of birth that a form for a test person has.
-    pub const DATE_OF_BIRTH: &str = super::record::DATE_OF_BIRTH;
+    pub const DATE_OF_BIRTH: &str = "17-08-1990";
 
     /// The NIK of the test person; `None` when no endpoint with a NIK gives the answer.
     pub fn nik(&self) -> Option<String> {
@@ -112,18 +110,9 @@ impl TestCase {
         case.filter(|case| case.endpoints.contains(&endpoint)).map(|case| case.reason)
     }
 
-    /// The result for which a photo of this size stands at an endpoint; `None` for a photo of any other size.
-    pub(super) fn chosen_by(
-        size: (u32, u32),
-        endpoint: Endpoint,
-    ) -> Result<Option<ReasonCode>, SandboxRefusal> {
-        let case = TEST_CASES.iter().find(|case| case.photo() == Some(size));
-        match Self::reason_for(case, endpoint) {
-            Some(reason) if is_of_service(reason) || is_of_photo(reason) => {
-                Err(SandboxRefusal::Chosen(reason))
-            }
-            other => Ok(other),
-        }
+    /// The line of the table for which a photo of this size stands.
+    pub(super) fn of_photo(size: (u32, u32)) -> Option<&'static Self> {
+        TEST_CASES.iter().find(|case| case.photo() == Some(size))
     }
 }
 

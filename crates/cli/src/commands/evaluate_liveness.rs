@@ -9,15 +9,22 @@ use padan_evaluation::{
     KindFigures, LivenessEvaluation, LivenessPhotos, SkippedFile, judge_liveness, liveness_report,
 };
 
-use super::{EvaluateArguments, made_now, write_json};
 use crate::{
-    commands::labelled_photos::{bar, list_skipped},
+    commands::{
+        labelled_photos::{LabelledPhotosArguments, bar, list_skipped},
+        report_files::{made_now, write_json},
+    },
     exit_status::ExitStatus,
 };
 
 /// Measures the liveness set, prints a table and writes the requested files.
-pub(super) fn run(arguments: &EvaluateArguments, folder: &Path) -> Result<ExitStatus> {
-    let settings = arguments.photos.settings()?;
+pub(super) fn run(
+    photos: &LabelledPhotosArguments,
+    folder: &Path,
+    json: Option<&Path>,
+    out: Option<&Path>,
+) -> Result<ExitStatus> {
+    let settings = photos.settings()?;
     let set = settings.inference.liveness_set.clone().context(
         "there is no liveness set to measure: install one with `padan models install`, and name it with \
          `--set inference.liveness_set=NAME`",
@@ -32,10 +39,10 @@ pub(super) fn run(arguments: &EvaluateArguments, folder: &Path) -> Result<ExitSt
     let source = folder.display().to_string();
     let evaluation = LivenessEvaluation::of(&photos, &responses?, &set, at, made_now(), source);
     print(&mut io::stdout().lock(), &evaluation)?;
-    if let Some(file) = &arguments.json {
+    if let Some(file) = json {
         write_json(file, &evaluation)?;
     }
-    if let Some(out) = &arguments.out {
+    if let Some(out) = out {
         fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
         write_json(&out.join("evaluation.json"), &evaluation)?;
         let page = out.join("report.html");
