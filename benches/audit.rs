@@ -95,6 +95,7 @@ fn event() -> AuditEvent {
     AuditEvent {
         request_id: "01999999-9999-7999-8999-999999999999".to_owned(),
         client: "demo".parse().expect("a client's name"),
+        is_sandbox: false,
         endpoint: Endpoint::FaceVerification,
         ending: RequestEnding::Answered(ReasonCode::Verified),
         nik: service::NIK.parse().ok(),
@@ -103,6 +104,7 @@ fn event() -> AuditEvent {
         name_rules: Vec::new(),
         percentage: Some(82.04),
         compared_under: None,
+        spoof: None,
         took: Duration::from_millis(30),
     }
 }

@@ -149,7 +149,7 @@ impl LivenessFigures {
         for (presentation, responses) in kinds {
             match presentation {
                 Presentation::BonaFide => {
-                    bona_fide = Some(KindFigures::of(&responses, |spoof| spoof >= at, TAIL))
+                    bona_fide = Some(KindFigures::of(&responses, |spoof| spoof >= at, TAIL));
                 }
                 Presentation::Attack(kind) => {
                     attacks.insert(kind.clone(), KindFigures::of(&responses, |spoof| spoof < at, TAIL));
