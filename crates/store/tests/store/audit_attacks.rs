@@ -346,6 +346,8 @@ async fn older_signatures_of_a_store_stay_valid() {
         include_str!("../../../../migrations/store/0013_trials.sql"),
         include_str!("../../../../migrations/store/0018_administration.sql"),
         include_str!("../../../../migrations/store/0019_client_signature.sql"),
+        include_str!("../../../../migrations/store/0020_sandbox.sql"),
+        include_str!("../../../../migrations/store/0021_spoof.sql"),
     ] {
         database.execute(migration).await;
     }

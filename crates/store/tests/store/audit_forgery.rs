@@ -40,10 +40,11 @@ fn float(number: f64) -> Vec<u8> {
     number.to_bits().to_be_bytes().to_vec()
 }
 
-/// The HMAC of a row in which a name matched. Beside a person, it covers the request's id by the seal only.
+/// The HMAC of a row in which a name matched and the selfie was judged. Beside a person, it covers the request's id by
+/// the seal only.
 pub(crate) fn row_mac(row: &AuditRow, previous: &[u8]) -> Vec<u8> {
     let is_sealed = row.person_seal.is_some();
-    let purpose = if is_sealed { "padan audit row 3" } else { "padan audit row 2" };
+    let purpose = if is_sealed { "padan audit row 7" } else { "padan audit row 6" };
     let request_id = row.request_id.as_ref().filter(|_| !is_sealed);
     sign(
         purpose,
@@ -66,6 +67,8 @@ pub(crate) fn row_mac(row: &AuditRow, previous: &[u8]) -> Vec<u8> {
             optional(row.calibration_id.as_ref()),
             Some(float(row.milliseconds)),
             optional(row.name_rules.as_ref()),
+            Some(vec![u8::from(row.sandbox)]),
+            row.spoof.map(float),
         ],
     )
 }

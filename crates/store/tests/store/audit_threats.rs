@@ -330,10 +330,10 @@ async fn a_service_with_all_keys_invents_rows_and_changes_none() {
         &format!(
             "INSERT INTO store.audit_event (at, writer, sequence, kind, request_id, client, endpoint, reason,
                     person_key, person_key_id, person_salt, person_seal, nik_plausible, fields, percentage,
-                    contract_id, calibration_id, milliseconds, key_id, mac, name_rules)
+                    contract_id, calibration_id, milliseconds, key_id, mac, name_rules, spoof)
              SELECT at, writer, 6, kind, request_id, client, endpoint, 'VERIFIED', person_key, person_key_id,
                     person_salt, person_seal, nik_plausible, fields, percentage, contract_id, calibration_id,
-                    milliseconds, key_id, '\\x{mac}', name_rules FROM held"
+                    milliseconds, key_id, '\\x{mac}', name_rules, spoof FROM held"
         ),
     )
     .await;
