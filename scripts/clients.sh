@@ -57,6 +57,7 @@ insert_person 3101010202910000 active
 add_other forbidden 'endpoints = []'
 add_other limited $'requests_per_second = 0.001\nburst = 1'
 add_other spent 'daily_quota = 1'
+add_other sandbox 'sandbox = true'
 # The tiny liveness set is beside the models of .deps.
 sed -i "s|^model_folder = .*|model_folder = \"$work/inputs/models\"\nliveness_set = \"tiny\"|" "$work/padan.toml"
 # Limits that a few photos and attempts exceed.
@@ -68,15 +69,17 @@ start_broken without-store $((port + 4)) store url 'url = "postgres://nobody@127
 
 export PADAN_URL=http://127.0.0.1:$port PADAN_USERNAME=load
 export PADAN_PASSWORD=$PADAN_LOAD_PASSWORD PADAN_API_KEY=$PADAN_LOAD_API_KEY
+sandbox=$(credentials_of sandbox)
 cat >"$work/sdk.json" <<JSON
 {"sdk": {"baseUrl": "$PADAN_URL", "username": "load", "password": "$PADAN_PASSWORD", "apiKey": "$PADAN_API_KEY"},
  "services": {"withoutRegistry": "http://127.0.0.1:$((port + 2))", "withoutStore": "http://127.0.0.1:$((port + 4))"},
  "clients": {"forbidden": $(credentials_of forbidden), "limited": $(credentials_of limited), "spent": $(credentials_of spent)},
- "inputs": "$work/inputs"}
+ "sandbox": {"baseUrl": "$PADAN_URL", ${sandbox:1}, "metrics": "http://127.0.0.1:$((port + 1))/metrics", "inputs": "$work/inputs"}
 JSON
 say "the Node SDK"
 node tools/clients/sdk_table.mjs "$modules" "$work/sdk.json" "$mode"
 if [ "$mode" = --write ]; then exit; fi
+node tools/clients/sdk_sandbox.mjs "$modules" "$work/sdk.json"
 
 say "generated clients"
 generated=$modules/generated

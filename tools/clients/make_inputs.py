@@ -139,8 +139,15 @@ sha256 = "{hashlib.sha256(model).hexdigest()}"
 """
 
 
+def sandbox_photos(folder):
+    """A grey photo of each size that stands for an answer of the sandbox, and 64x100, which stands for none."""
+    for height in range(100, 200):
+        Image.new("L", (64, height), 128).save(folder / f"64x{height}.png")
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
+    sandbox_photos(folder)
     for name, photo in faulty_photos().items():
         (folder / name).write_bytes(photo)
     models = folder / "models"
