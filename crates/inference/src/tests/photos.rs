@@ -9,7 +9,6 @@ use crate::{
     engine::load,
     error::{FaceError, PhotoFault},
     pipeline::{Pipeline, Role},
-    retry_budget::RetryBudget,
     test_support::{config, fixture, photo, pipeline, workspace},
 };
 
@@ -187,7 +186,7 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     let bytes = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
     let mut picture = pipeline.decode(&bytes).unwrap();
     assert_eq!(picture.reduction, 4);
-    let mut retries = RetryBudget::unlimited();
+    let mut retries = crate::retry_budget::RetryBudget::unlimited();
     let faces = pipeline.detect(&mut picture, &mut retries).unwrap();
     let subject = Pipeline::subject(&faces).unwrap();
     pipeline.refine(&mut picture, subject, &mut retries).unwrap();
