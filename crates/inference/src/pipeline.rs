@@ -117,7 +117,11 @@ impl Pipeline {
         retries: &mut RetryBudget,
         on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
     ) -> Result<Analysis, FaceError> {
-        let analysis = self.run_steps(photo, retries, on_fault);
+        let mut watch = Stopwatch::start();
+        // What cannot be decoded reaches no buffer but those of the decoder.
+        let picture = self.decode(photo)?;
+        let timings = Timings { decode: watch.lap(), ..Timings::default() };
+        let analysis = self.run_steps(picture, timings, retries, on_fault);
         self.detector.wipe();
         self.reduced.wipe();
         self.embedder.wipe();
@@ -127,15 +131,12 @@ impl Pipeline {
 
     fn run_steps(
         &mut self,
-        photo: &Photo,
+        mut picture: Picture,
+        mut timings: Timings,
         retries: &mut RetryBudget,
         on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
     ) -> Result<Analysis, FaceError> {
-        let mut timings = Timings::default();
         let mut watch = Stopwatch::start();
-
-        let mut picture = self.decode(photo)?;
-        timings.decode = watch.lap();
 
         let faces = self.detect(&mut picture, retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
