@@ -14,11 +14,12 @@ import forms
 import guesses
 import program
 import remains
+import sandbox
 import trail
 
 ATTACKS = [
     *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *program.ATTACKS,
-    *administration.ATTACKS, *trail.ATTACKS,
+    *administration.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
 ]
 
 

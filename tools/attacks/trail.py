@@ -19,6 +19,10 @@ def head_of(row):
     return file
 
 
+def last_line(done):
+    return (done.stderr.strip().splitlines() or [""])[-1][:60]
+
+
 def verified(*words):
     done = site.padan("audit", "verify", *words)
     lines = (done.stdout + done.stderr).strip().splitlines()
@@ -52,7 +56,7 @@ def anchored_by_a_copied_row():
         "SELECT count(*) FROM gone",
     )[0]
     fine, said = verified("--heads", str(kept))
-    return not fine, f"prune exits with {pruned.returncode} {pruned.stderr[:60].strip()}; {gone} rows deleted; verify: {said}"
+    return not fine, f"prune exits with {pruned.returncode} {last_line(pruned)}; {gone} rows deleted; verify: {said}"
 
 
 def row_about(nik, name):
@@ -83,10 +87,36 @@ def forgotten_for_another():
     fine, said = verified()
     if done.returncode:
         site.sql(site.STORE_URL, change.format(key_of_victim))
-    return not fine, f"forget exits with {done.returncode} {done.stderr[:60].strip()}; verify: {said}"
+    return not fine, f"forget exits with {done.returncode} {last_line(done)}; verify: {said}"
+
+
+def an_older_backup():
+    """The owner of the table puts back the trail as it was before a request."""
+    # What was kept is the whole trail, with the tables that say where its chains end.
+    tables = [name for name in site.sql(
+        site.STORE_URL,
+        "SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'store'::regnamespace AND c.relname LIKE 'audit%' "
+        "AND c.relkind IN ('r', 'p') AND NOT c.relispartition",
+    )]
+    site.sql(site.STORE_URL, "".join(f"CREATE TABLE public.kept_{name} AS SELECT * FROM store.{name};" for name in tables))
+    row, _ = row_about("7371024805830000", "Cut Meutia")
+    kept = head_of(site.sql(site.STORE_URL, f"SELECT writer, sequence, mac FROM store.audit_event WHERE {row}")[0].split("|"))
+    back = "".join(
+        f"CREATE TABLE public.newer_{name} AS SELECT * FROM store.{name}; DELETE FROM store.{name};"
+        f"INSERT INTO store.{name} SELECT * FROM public.kept_{name};" for name in tables
+    )
+    forth = "".join(
+        f"DELETE FROM store.{name}; INSERT INTO store.{name} SELECT * FROM public.newer_{name};"
+        f"DROP TABLE public.newer_{name}, public.kept_{name};" for name in tables
+    )
+    site.sql(site.STORE_URL, f"BEGIN; SET session_replication_role = replica; {back} COMMIT;")
+    fine, said = verified("--heads", str(kept))
+    site.sql(site.STORE_URL, f"BEGIN; SET session_replication_role = replica; {forth} COMMIT;")
+    return not fine, f"{len(tables)} tables restored; verify with a head that was kept: {said}"
 
 
 ATTACKS = [
+    ("trail: an older backup hides a request", an_older_backup),
     ("trail: forgetting somebody hides another's row", forgotten_for_another),
     ("trail: prune anchors a row copied into 2020", anchored_by_a_copied_row),
 ]
