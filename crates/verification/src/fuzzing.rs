@@ -33,17 +33,17 @@ pub fn client_file(data: &[u8]) {
     }
 }
 
-/// Whether the secret occurs, and only where values are, and no value of `name`, which errors quote.
+/// Whether the secret occurs, and only where values are, in no key and in no value of `name`, which errors quote.
 fn may_be_secret(data: &[u8]) -> bool {
     let text = decode_text(data).unwrap_or_default();
     let is_named = text.contains(SECRET);
     is_named
         && text.lines().filter(|line| line.contains(SECRET)).all(|line| {
-            line.split_once(" = \"").is_some_and(|(key, value)| {
+            line.split_once(" = \"").is_some_and(|(key, _)| {
                 let is_key = key
                     .bytes()
                     .all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit());
-                is_key && key != "name" && value.contains(SECRET)
+                is_key && key != "name" && !key.contains(SECRET)
             })
         })
 }
