@@ -69,6 +69,16 @@ def judged_row() -> str:
     )
 
 
+def operator() -> str:
+    """The row of an operator. The token is a hash."""
+    utc = timezone.utc
+    return sign(
+        b"padan operator row 1", b"rina", b"auditor", b"\x0a" * 32, micros_of(datetime(2026, 5, 1, tzinfo=utc)),
+        b"\x00", micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=utc)),
+        micros_of(datetime(2026, 4, 4, 5, 6, 7, 1, tzinfo=utc)),
+    )
+
+
 def main() -> None:
     head = (WRITER, number(7), MAC)
     pruned_at = datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)
@@ -79,6 +89,7 @@ def main() -> None:
     print("client of the sandbox:", client(b"padan client row 2"))
     print("row of a sandbox client:", sandbox_row())
     print("row with a score:", judged_row())
+    print("operator:", operator())
 
 
 if __name__ == "__main__":

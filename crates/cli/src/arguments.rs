@@ -7,7 +7,7 @@ use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
         compare, completions, config_check, config_show, doctor, enroll, evaluate, keys_rotate, man, migrate,
-        name, person_find, person_forget, serve, status, templates_prune, usage,
+        name, operator, person_find, person_forget, serve, status, templates_prune, usage,
     },
     demo,
     ending::exit_code,
@@ -36,6 +36,7 @@ enum ProgramCommand {
     Doctor(doctor::DoctorArguments),
     Status(status::StatusArguments),
     Client(client::ClientArguments),
+    Operator(operator::OperatorArguments),
     Enroll(enroll::EnrollArguments),
     /// Delete face templates of models that are no longer used
     #[command(subcommand)]
@@ -149,6 +150,7 @@ impl Arguments {
             ProgramCommand::Keys(KeysCommand::Rotate(arguments)) => keys_rotate::run(&arguments),
             ProgramCommand::Status(arguments) => status::run(&arguments),
             ProgramCommand::Client(arguments) => client::run(&arguments),
+            ProgramCommand::Operator(arguments) => operator::run(&arguments),
             ProgramCommand::Enroll(arguments) => enroll::run(&arguments),
             ProgramCommand::Templates(TemplatesCommand::Prune(arguments)) => templates_prune::run(&arguments),
             ProgramCommand::Audit(AuditCommand::Export(arguments)) => audit_export::run(&arguments),
@@ -199,6 +201,7 @@ mod tests {
                     "from" | "to" | "before" => "2026-01-02",
                     "older_than" => "24months",
                     "nik" => "3174011403870000",
+                    "role" => "operator",
                     _ => "one",
                 };
                 argument.get_long().map(|name| format!("--{name}")).into_iter().chain([value.to_owned()])

@@ -100,6 +100,16 @@ pub(crate) const BY_COMMAND: &[(&str, ExitStatus, &str)] = &[
         ExitStatus::NotConfirmed,
         "nothing was changed: the answer was not yes, or nobody could be asked",
     ),
+    (
+        "operator rotate",
+        ExitStatus::NotConfirmed,
+        "nothing was changed: the answer was not yes, or nobody could be asked",
+    ),
+    (
+        "operator remove",
+        ExitStatus::NotConfirmed,
+        "nothing was changed: the answer was not yes, or nobody could be asked",
+    ),
     ("enroll", ExitStatus::Success, "all people were processed without a failure"),
     (
         "enroll",

@@ -15,6 +15,14 @@ pub enum AdminAct {
     ClientRemoved,
     /// `padan client sign`, and `padan migrate` for the clients of an older release.
     ClientSigned,
+    /// `padan operator add`.
+    OperatorAdded,
+    /// `padan operator set`.
+    OperatorChanged,
+    /// `padan operator rotate`.
+    OperatorRotated,
+    /// `padan operator remove`.
+    OperatorRemoved,
     /// `padan models activate`.
     ModelActivated,
     /// `padan enroll`.
@@ -48,6 +56,10 @@ impl AdminAct {
             Self::ClientRotated => "CLIENT_ROTATED",
             Self::ClientRemoved => "CLIENT_REMOVED",
             Self::ClientSigned => "CLIENT_SIGNED",
+            Self::OperatorAdded => "OPERATOR_ADDED",
+            Self::OperatorChanged => "OPERATOR_CHANGED",
+            Self::OperatorRotated => "OPERATOR_ROTATED",
+            Self::OperatorRemoved => "OPERATOR_REMOVED",
             Self::ModelActivated => "MODEL_ACTIVATED",
             Self::EnrolmentStarted => "ENROLMENT_STARTED",
             Self::TemplatesPruned => "TEMPLATES_PRUNED",
@@ -71,6 +83,10 @@ impl AdminAct {
             Self::ClientRotated => "client rotate",
             Self::ClientRemoved => "client remove",
             Self::ClientSigned => "client sign",
+            Self::OperatorAdded => "operator add",
+            Self::OperatorChanged => "operator set",
+            Self::OperatorRotated => "operator rotate",
+            Self::OperatorRemoved => "operator remove",
             Self::ModelActivated => "models activate",
             Self::EnrolmentStarted => "enroll",
             Self::TemplatesPruned => "templates prune",

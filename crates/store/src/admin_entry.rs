@@ -1,8 +1,9 @@
 //! What a row of kind `admin` records.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{admin_act::AdminAct, client_row::ClientState};
+use crate::{admin_act::AdminAct, row_state::RowState};
 
 /// Who runs a command, as the operating system says.
 #[derive(Debug, Clone)]
@@ -32,12 +33,21 @@ pub(crate) struct AdminEntry {
     pub(crate) client: Option<String>,
     pub(crate) before: Value,
     pub(crate) after: Value,
-    pub(crate) client_row: Option<ClientState>,
+    pub(crate) client_row: Option<RowState>,
+    pub(crate) operator: Option<ChangedOperator>,
+}
+
+/// The operator that was changed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ChangedOperator {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) row: RowState,
 }
 
 impl AdminEntry {
     pub(crate) fn of(announced: &AnnouncedAct) -> Self {
         let AnnouncedAct { act, before, after } = announced.clone();
-        Self { act, client: None, before, after, client_row: None }
+        Self { act, client: None, before, after, client_row: None, operator: None }
     }
 }

@@ -1,12 +1,14 @@
 use chrono::{DateTime, Utc};
-use padan_domain::{ClientName, ClientRules, ModelContractId};
+use padan_domain::{ClientName, ClientRules, ModelContractId, OperatorName};
 
 use crate::{
     admin_entry::{AnnouncedAct, Operator},
     audit::{administering::AdminChange, trail::AuditTrail},
     client_change::{ClientChange, NewClient, Rotation, WhatChanges},
+    client_secret::ClientSecret,
     error::StoreError,
     model_activation::Activation,
+    operator_change::{NewOperator, OperatorChange, OperatorSettings},
 };
 
 /// Changes what operators decide. Each change leaves a row of kind `admin` in the audit trail, in the same transaction.
@@ -97,6 +99,51 @@ impl Administration {
     /// When the store fails.
     pub async fn sign_client(&self, name: &ClientName) -> Result<bool, StoreError> {
         self.change_client(name, WhatChanges::Signature).await
+    }
+
+    /// Adds an operator. False when its name is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails. The operator was then not added, or was added with its row.
+    pub async fn add_operator(&self, operator: &NewOperator) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::add(operator))).await
+    }
+
+    /// Changes the given settings of an operator, and signs the row under the current key. False when there is no
+    /// operator of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OperatorNotSigned`] when Padan did not write the operator's row; otherwise when the store fails.
+    pub async fn set_operator(
+        &self,
+        name: &OperatorName,
+        settings: &OperatorSettings,
+    ) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::set(name, settings))).await
+    }
+
+    /// Replaces an operator's token; the old one is refused at once. False when there is no operator of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_operator`](Self::set_operator).
+    pub async fn rotate_operator(
+        &self,
+        name: &OperatorName,
+        token: &ClientSecret,
+    ) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::rotate(name, token))).await
+    }
+
+    /// Removes an operator, whoever wrote its row. False when there is no operator of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn remove_operator(&self, name: &OperatorName) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::remove(name))).await
     }
 
     /// Activates a model set. Services switch to it within seconds. `force` says that its enrolment need not be

@@ -25,7 +25,7 @@ mod month;
 mod open_chains;
 pub(crate) mod person_keys_in_use;
 mod progress;
-mod recorded_clients;
+mod recorded_rows;
 mod recorded_model;
 mod removal;
 mod retention;
@@ -45,6 +45,7 @@ pub use self::{
     forgetting::Forgotten,
     head::AuditHead,
     keys::AuditKeys,
+    recorded_rows::RowFault,
     retention::PrunedMonths,
     row::AuditRow,
     trail::{AuditCommit, AuditFigures, AuditTrail},

@@ -15,10 +15,11 @@ use crate::{
     admin_act::AdminAct,
     admin_entry::AdminEntry,
     audit::keys::AuditKeys,
-    client_row::{ClientFilter, ClientRow, ClientState, client_rows, lock_client},
+    client_row::{ClientFilter, ClientRow, client_rows, lock_client},
     client_rules::RuleColumns,
     client_secret::ClientSecret,
     error::StoreError,
+    row_state::RowState,
 };
 
 /// A client to be added.
@@ -142,7 +143,7 @@ impl ClientChange {
             Err(error) => return Ok(Err(error)),
         };
         self.save_signature(connection, &key_id, &mac).await?;
-        let client_row = ClientState { changed_at: unsigned.columns.changed_at, mac: Some(hex::encode(mac)) };
+        let client_row = RowState { changed_at: unsigned.columns.changed_at, mac: Some(hex::encode(mac)) };
         Ok(Ok(Some(self.entry(former.as_ref(), &unsigned, client_row, keys))))
     }
 
@@ -150,7 +151,7 @@ impl ClientChange {
         &self,
         former: Option<&ClientRow>,
         row: &ClientRow,
-        client_row: ClientState,
+        client_row: RowState,
         keys: &AuditKeys,
     ) -> AdminEntry {
         let mut before = former.map_or(Value::Null, |former| former.columns.state());
@@ -162,7 +163,7 @@ impl ClientChange {
             before["signature"] = former.signature(keys).to_string().into();
         }
         let client = Some(self.name.to_string());
-        AdminEntry { act: self.act(), client, before, after, client_row: Some(client_row) }
+        AdminEntry { act: self.act(), client, before, after, client_row: Some(client_row), operator: None }
     }
 
     fn removal(&self, former: Option<ClientRow>, removed_at: DateTime<Utc>) -> AdminEntry {
@@ -171,7 +172,8 @@ impl ClientChange {
             client: Some(self.name.to_string()),
             before: former.map_or(Value::Null, |former| former.columns.state()),
             after: Value::Null,
-            client_row: Some(ClientState { changed_at: removed_at, mac: None }),
+            client_row: Some(RowState { changed_at: removed_at, mac: None }),
+            operator: None,
         }
     }
 

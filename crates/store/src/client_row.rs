@@ -6,7 +6,6 @@
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::ClientName;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -53,14 +52,6 @@ pub(crate) struct SecretColumns {
 pub(crate) struct ClientRow {
     pub(crate) columns: ClientColumns,
     pub(crate) secrets: SecretColumns,
-}
-
-/// Which row of a client an administrative row left behind. A later one has a later `changed_at`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ClientState {
-    pub(crate) changed_at: DateTime<Utc>,
-    /// The row's HMAC in hexadecimal digits; `None` when the client was removed.
-    pub(crate) mac: Option<String>,
 }
 
 impl ClientColumns {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// Whether Padan wrote a client's row.
+/// Whether Padan wrote the row of a client or an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientSignature {
     /// It did.

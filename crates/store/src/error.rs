@@ -47,6 +47,17 @@ pub enum StoreError {
     /// Somebody else changed the client after its row was read, so nothing was changed.
     #[error("somebody else changed client {0} meanwhile, so nothing was changed: look at it and try again")]
     ClientChangedMeanwhile(String),
+    /// The row of an operator is not one that Padan wrote, so nothing about it was signed.
+    #[error(
+        "the row of operator {name} in store.operator {fault}, so nothing was changed: compare the row with `padan audit \
+         export --kind admin`, then remove the operator and add it again (`padan operator remove {name}`)"
+    )]
+    OperatorNotSigned {
+        /// The operator.
+        name: String,
+        /// What is wrong.
+        fault: ClientSignature,
+    },
     /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),

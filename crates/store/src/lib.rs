@@ -3,6 +3,7 @@
 //! Start at [`Store::new`], bring the schema up to date with [`Store::migrate`], then read and write face
 //! templates with [`Store::template`] and [`Store::save_template`]. [`Store::audit_trail`] writes the audit trail,
 //! [`AuditLog`] reads it. [`Overview`] reads the rest without any key, for operators and auditors.
+//! [`Store::operator_of_token`] finds the account of an operator.
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`]) and how much of their quotas is
@@ -31,11 +32,13 @@
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
-//! **Architecture Invariant:** clients and the active model are changed only by [`Administration`], in the transaction of
+//! **Architecture Invariant:** clients, operators and the active model are changed only by [`Administration`], in the transaction of
 //! the change's row in the audit trail.
 //!
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
+//!
+//! **Architecture Invariant:** an operator's row counts only if its HMAC under an audit key is right, as a client's.
 //!
 //! **Architecture Invariant:** a commit is durable before it counts as made. The server has
 //! confirmed `synchronous_commit = on` before the first statement: when the connection began, or, through a pooler, in
@@ -67,12 +70,16 @@ pub mod fuzzing;
 mod key_set;
 mod migrations;
 mod model_activation;
+mod operator_account;
+mod operator_change;
+mod operator_row;
 mod overview;
 mod person_keys;
 mod privileges;
 mod pruning;
 mod quota;
 mod rotation;
+mod row_state;
 mod secret;
 mod session;
 mod store;
@@ -92,8 +99,8 @@ pub use admin_entry::{AnnouncedAct, Operator};
 pub use administration::Administration;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
-    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, PrunedMonths, RequestEnding, RowLocation,
-    UsageRow,
+    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, PrunedMonths, RequestEnding, RowFault,
+    RowLocation, UsageRow,
 };
 pub use client::{RefusedClient, StoredClient, StoredClients};
 pub use client_change::{NewClient, Rotation};
@@ -107,6 +114,8 @@ pub use error::StoreError;
 pub use fault_point::fault_point;
 pub use key_set::KeySet;
 pub use migrations::SchemaSupport;
+pub use operator_account::OperatorAccount;
+pub use operator_change::{NewOperator, OperatorSettings};
 pub use overview::Overview;
 pub use padan_postgres::PoolFigures;
 pub use person_keys::PersonKeys;

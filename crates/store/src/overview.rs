@@ -1,6 +1,6 @@
 use std::fmt;
 
-use padan_domain::{ClientName, QuotaSpan};
+use padan_domain::{ClientName, OperatorName, QuotaSpan};
 use padan_postgres::{Pool, Session};
 
 use crate::{
@@ -9,10 +9,12 @@ use crate::{
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
+    operator_account::OperatorAccount,
+    operator_row::{OperatorFilter, operator_rows},
     quota,
 };
 
-/// Reads the store without any key: clients, the use of their quotas, the active model and enrolments. The user needs
+/// Reads the store without any key: clients, operators, the use of quotas, the active model and enrolments. The user needs
 /// the role `padan_auditor` or `padan_operator`.
 pub struct Overview(Pool);
 
@@ -63,6 +65,27 @@ impl Overview {
     /// When the store fails or the row is invalid.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
         active_model::read_active_model(&self.0).await
+    }
+
+    /// All operators, ordered by name. Their signatures are not checked, since this needs a key.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or a row is invalid.
+    pub async fn operators(&self) -> Result<Vec<OperatorAccount>, StoreError> {
+        let rows = self.0.run(operator_rows, &OperatorFilter::default()).await?;
+        rows.into_iter().map(OperatorAccount::try_from).collect()
+    }
+
+    /// The operator of a name. Its signature is not checked, since this needs a key.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails or the row is invalid.
+    pub async fn operator(&self, name: &OperatorName) -> Result<Option<OperatorAccount>, StoreError> {
+        let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
+        let mut rows = self.0.run(operator_rows, &filter).await?;
+        rows.pop().map(OperatorAccount::try_from).transpose()
     }
 
     /// The status of all enrolments, most recent first.

@@ -51,7 +51,7 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 28] = [
+const RUNS: [(&str, &[&str]); 35] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
@@ -63,6 +63,13 @@ const RUNS: [(&str, &[&str]); 28] = [
     ("client list", &[]),
     ("client show", &["telco"]),
     ("client remove", &["telco", "--yes"]),
+    ("operator add", &["rina", "--role", "support"]),
+    ("operator set", &["rina", "--role", "auditor", "--valid-for", "30d"]),
+    ("operator rotate", &["rina", "--dry-run"]),
+    ("operator rotate", &["rina", "--yes"]),
+    ("operator list", &[]),
+    ("operator remove", &["rina", "--dry-run"]),
+    ("operator remove", &["rina", "--yes"]),
     ("enroll", &["--failures", "/dev/null"]),
     ("enroll", &["--status"]),
     ("models activate", &["sface", "--force"]),
@@ -191,6 +198,7 @@ fn each_command_leaves_its_row_and_needs_only_its_keys_and_its_role() {
 fn no_command_does_anything_without_its_row() {
     let service = TestService::start();
     add(&service, "telco", &[]);
+    assert!(service.command(&["operator", "add", "rina", "--role", "support"]).status.success());
     service.runtime.block_on(service.store.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN IF NEW.kind = 'admin' THEN RAISE 'no row can be written'; END IF; RETURN NEW; END $$;
@@ -198,6 +206,7 @@ fn no_command_does_anything_without_its_row() {
     ));
     let state = || {
         let query = "SELECT client::text FROM store.client
+                     UNION ALL SELECT operator::text FROM store.operator
                      UNION ALL SELECT active_model::text FROM store.active_model
                      UNION ALL SELECT enrolment_run::text FROM store.enrolment_run
                      UNION ALL SELECT face_template::text FROM store.face_template";
@@ -209,8 +218,11 @@ fn no_command_does_anything_without_its_row() {
         if row_of(&line, arguments).is_none() {
             continue;
         }
-        let arguments: Vec<_> =
-            arguments.iter().map(|word| if command == "client add" { "shop" } else { word }).collect();
+        let arguments = arguments.iter().map(|word| match (command, *word) {
+            ("client add", "telco") => "shop",
+            ("operator add", "rina") => "dewi",
+            (_, word) => word,
+        });
         let words: Vec<_> = command.split(' ').chain(arguments).collect();
         let refused = service.command(&words);
         assert!(!refused.status.success(), "{command}");
@@ -300,12 +312,17 @@ fn the_rows_of_operators_are_exported() {
 fn without_a_terminal_a_command_that_destroys_asks_for_yes() {
     let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
     add(&service, "telco", &["--daily-quota", "7"]);
-    let rows = || service.runtime.block_on(service.store.texts("SELECT client::text FROM store.client"));
+    assert!(service.command(&["operator", "add", "rina", "--role", "support"]).status.success());
+    let accounts =
+        "SELECT client::text FROM store.client UNION ALL SELECT operator::text FROM store.operator";
+    let rows = || service.runtime.block_on(service.store.texts(accounts));
     let before = rows();
     for (command, plan) in [
         ("client disable telco", "Refuses all its requests with 403"),
         ("client rotate telco", "What is replaced becomes invalid within seconds"),
         ("client remove telco", "Deletes its secrets and limits"),
+        ("operator rotate rina", "The next request with the old one is answered 401"),
+        ("operator remove rina", "Deletes its role and token"),
         ("templates prune", "Deletes nothing"),
         ("audit prune --older-than 24months", "Deletes no month"),
         ("person forget --nik -", "Deletes 0 face templates of this person."),

@@ -55,6 +55,26 @@ fn commands_about_clients_print_the_documented_fields() {
 }
 
 #[test]
+fn commands_about_operators_print_the_documented_fields() {
+    let service = TestService::start();
+    let add = ["operator", "add", "rina", "--role", "support", "--valid-for", "30d"];
+    let added = documented(&service, "operator add", &add);
+    let list = documented(&service, "operator list", &["operator", "list"]);
+    let [rina] = list["operators"].as_array().unwrap().as_slice() else { panic!("{list:#}") };
+    assert_eq!((&rina["name"], &rina["role"]), (&"rina".into(), &"support".into()));
+    assert_eq!((rina["expires_at"].is_string(), rina["last_used_at"].is_null()), (true, true));
+    let plan =
+        documented(&service, "operator rotate --dry-run", &["operator", "rotate", "rina", "--dry-run"]);
+    assert!(plan["plan"][1].as_str().unwrap().starts_with("Replaces the token."), "{plan:#}");
+    let rotated = documented(&service, "operator add", &["operator", "rotate", "rina", "--yes"]);
+    assert_ne!(rotated["token"], added["token"]);
+    let output = service.command(&["operator", "rotate", "nobody", "--yes", "--json"]);
+    assert_eq!((output.stdout.is_empty(), output.status.code()), (true, Some(1)));
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(error["error"]["message"], "there is no operator nobody");
+}
+
+#[test]
 fn commands_about_stored_data_print_the_documented_fields() {
     let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);

@@ -14,11 +14,12 @@ use super::{
     statements::{Rows, append},
 };
 use crate::{
-    admin_entry::{AdminEntry, AnnouncedAct, Operator},
+    admin_entry::{AdminEntry, AnnouncedAct, ChangedOperator, Operator},
     client_change::ClientChange,
-    client_row::ClientState,
     error::StoreError,
     model_activation::Activation,
+    operator_change::OperatorChange,
+    row_state::RowState,
 };
 
 /// A change that is made in the transaction of its row, or an act that follows its row.
@@ -26,6 +27,7 @@ use crate::{
 pub(crate) enum AdminChange {
     Client(ClientChange),
     Model(Activation),
+    Operator(OperatorChange),
     Announced(AnnouncedAct),
 }
 
@@ -50,12 +52,15 @@ struct Content<'a> {
     before: Value,
     after: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
-    client_row: Option<&'a ClientState>,
+    client_row: Option<&'a RowState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator: Option<&'a ChangedOperator>,
 }
 
 #[derive(Deserialize)]
 struct RecordedState {
-    client_row: Option<ClientState>,
+    client_row: Option<RowState>,
+    operator: Option<ChangedOperator>,
 }
 
 /// The longest text of a state. Of a longer one, the row has the digest.
@@ -77,6 +82,7 @@ pub(super) fn administer<'c>(
         let applied = match &step.change {
             AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
+            AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),
         };
         let entry = match applied {
@@ -96,13 +102,21 @@ pub(super) fn administer<'c>(
     .boxed()
 }
 
-/// The state of a client's row that a verified row of the trail records, with the client's name.
-pub(super) fn recorded_state(row: &AuditRow) -> Option<(String, ClientState)> {
+/// The state of a row that a verified row of the trail records, with the name of the client or operator.
+pub(super) enum Recorded {
+    Client(String, RowState),
+    Operator(String, RowState),
+}
+
+pub(super) fn recorded_state(row: &AuditRow) -> Option<Recorded> {
     if row.kind != "admin" {
         return None;
     }
     let recorded: RecordedState = serde_json::from_str(&row.fields).ok()?;
-    Some((row.client.clone()?, recorded.client_row?))
+    match recorded.operator {
+        Some(operator) => Some(Recorded::Operator(operator.name, operator.row)),
+        None => Some(Recorded::Client(row.client.clone()?, recorded.client_row?)),
+    }
 }
 
 impl AdminStep {
@@ -119,6 +133,7 @@ impl AdminStep {
             before: bounded(&entry.before),
             after: bounded(&entry.after),
             client_row: entry.client_row.as_ref(),
+            operator: entry.operator.as_ref(),
         };
         let content = serde_json::to_string(&content)
             .map_err(|_| StoreError::Cryptography("an administrative row has no text"))?;

@@ -10,19 +10,24 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
+    administering::{Recorded, recorded_state},
     anchor::read_anchors,
     chain_end::read_ends,
     fault::{AuditFault, RowLocation},
     head::AuditHead,
     keys::AuditKeys,
     month::Month,
-    recorded_clients::RecordedClients,
     recorded_model::{ModelState, RecordedModel},
+    recorded_rows::{RecordedRows, SignedRow},
     removal::Removal,
     row::{AuditRow, ChainRow, WrongSignature},
     steps::Steps,
 };
-use crate::{client_row::client_columns, error::StoreError};
+use crate::{
+    client_row::client_columns,
+    error::StoreError,
+    operator_row::{OperatorFilter, operator_rows},
+};
 
 /// The result of verifying the audit trail.
 #[derive(Debug, Default)]
@@ -83,7 +88,8 @@ struct Checker<'k> {
     expected: HashMap<(Uuid, i64), Vec<u8>>,
     last_rows: HashMap<Uuid, LastRow>,
     steps: Steps,
-    clients: RecordedClients,
+    clients: RecordedRows,
+    operators: RecordedRows,
     model: RecordedModel,
     report: AuditReport,
 }
@@ -100,6 +106,7 @@ pub(super) async fn verify(
     checker.expect(heads.into_iter().chain(known));
     checker.check_rows(snapshot, None, |_| ()).await?;
     checker.check_clients(snapshot).await?;
+    checker.check_operators(snapshot).await?;
     checker.check_model(snapshot).await?;
     Ok(checker.conclude())
 }
@@ -148,7 +155,8 @@ impl<'k> Checker<'k> {
             expected: HashMap::new(),
             last_rows: HashMap::new(),
             steps: Steps::default(),
-            clients: RecordedClients::default(),
+            clients: RecordedRows::default(),
+            operators: RecordedRows::default(),
             model: RecordedModel::default(),
             report: AuditReport::default(),
         };
@@ -252,8 +260,32 @@ impl<'k> Checker<'k> {
         let clients = client_columns(snapshot, &()).await.map_err(|error| Fault::of(&error))?;
         let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
         let recorded = std::mem::take(&mut self.clients);
-        for fault in recorded.faults(clients, self.keys, pruned_until) {
-            self.report_fault(fault);
+        let rows = clients.into_iter().map(|client| SignedRow {
+            signature: client.signature(self.keys),
+            name: client.name,
+            changed_at: client.changed_at,
+            mac: client.mac,
+        });
+        for (name, fault) in recorded.faults(rows, pruned_until) {
+            self.report_fault(AuditFault::of_client(name, fault));
+        }
+        Ok(())
+    }
+
+    /// Compares the table of operators with what the rows record of it.
+    async fn check_operators(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        let operators =
+            operator_rows(snapshot, &OperatorFilter::default()).await.map_err(|error| Fault::of(&error))?;
+        let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
+        let recorded = std::mem::take(&mut self.operators);
+        let rows = operators.into_iter().map(|operator| SignedRow {
+            signature: operator.signature(self.keys),
+            name: operator.name,
+            changed_at: operator.changed_at,
+            mac: operator.mac,
+        });
+        for (name, fault) in recorded.faults(rows, pruned_until) {
+            self.report_fault(AuditFault::Operator { name, fault });
         }
         Ok(())
     }
@@ -286,7 +318,11 @@ impl<'k> Checker<'k> {
             }
             Ok(_) => {
                 self.steps.announce(row);
-                self.clients.record(row);
+                match recorded_state(row) {
+                    Some(Recorded::Client(name, state)) => self.clients.record(name, state),
+                    Some(Recorded::Operator(name, state)) => self.operators.record(name, state),
+                    None => {}
+                }
                 self.model.record(row);
             }
         }

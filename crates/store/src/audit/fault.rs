@@ -3,10 +3,10 @@ use std::fmt;
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
-use super::row::AuditRow;
+use super::{recorded_rows::RowFault, row::AuditRow};
 use crate::client_signature::ClientSignature;
 
-/// Evidence that the trail, or the table of clients, was changed.
+/// Evidence that the trail, or the table of clients or of operators, was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditFault {
     /// The row is not the one that was written.
@@ -90,6 +90,13 @@ pub enum AuditFault {
     },
     /// The row of a client is missing, and the trail does not record its removal.
     ClientMissing(String),
+    /// The row of an operator is not the one that the trail records.
+    Operator {
+        /// The name in the row.
+        name: String,
+        /// What is wrong with the row.
+        fault: RowFault,
+    },
     /// The active model set is not the one that the trail records last.
     ModelUnrecorded {
         /// The set that the trail records.
@@ -132,6 +139,17 @@ impl fmt::Display for RowLocation {
         match &self.request_id {
             Some(id) => write!(f, ", request {id}"),
             None => Ok(()),
+        }
+    }
+}
+
+impl AuditFault {
+    pub(super) fn of_client(name: String, fault: RowFault) -> Self {
+        match fault {
+            RowFault::Changed(signature) => Self::ClientChanged { name, signature },
+            RowFault::RolledBack { from, to } => Self::ClientRolledBack { name, from, to },
+            RowFault::Unrecorded(changed_at) => Self::ClientUnrecorded { name, changed_at },
+            RowFault::Missing => Self::ClientMissing(name),
         }
     }
 }
@@ -190,6 +208,7 @@ impl fmt::Display for AuditFault {
             Self::ClientMissing(name) => {
                 write!(f, "client {name}: it is not in store.client, and the trail records no removal")
             }
+            Self::Operator { name, fault } => write!(f, "operator {name}: {}", operator_fault(fault)),
             Self::ModelUnrecorded { recorded, active } => write!(
                 f,
                 "the active model set is {}, and the trail records last that {recorded} was activated, or the same set \
@@ -200,6 +219,22 @@ impl fmt::Display for AuditFault {
                 write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
             }
         }
+    }
+}
+
+fn operator_fault(fault: &RowFault) -> String {
+    match fault {
+        RowFault::Changed(signature) => format!("its row in store.operator {signature}"),
+        RowFault::RolledBack { from, to } => format!(
+            "its row in store.operator is of {}, and it was changed or removed at {}",
+            moment(to),
+            moment(from)
+        ),
+        RowFault::Unrecorded(changed_at) => format!(
+            "its row in store.operator is of {}, and the trail records no such change",
+            moment(changed_at)
+        ),
+        RowFault::Missing => "it is not in store.operator, and the trail records no removal".to_owned(),
     }
 }
 

@@ -31,6 +31,8 @@ mod hosts;
 #[cfg(test)]
 mod migrations;
 #[cfg(test)]
+mod operators;
+#[cfg(test)]
 mod partitions;
 #[cfg(test)]
 mod poolers;

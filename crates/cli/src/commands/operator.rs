@@ -1,0 +1,106 @@
+//! `padan operator`: manages the operators in the store, who may call the management interface.
+//!
+//! Start at [`run`]. A change takes effect with the next request.
+
+mod arguments;
+mod plan;
+mod show;
+
+use anyhow::{Context as _, Result, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use padan_domain::{Clock, OperatorName};
+use padan_store::{Administration, ClientSecret, KeySet, NewOperator, OperatorSettings, Overview};
+use tokio::runtime::Runtime;
+
+pub(crate) use self::arguments::OperatorArguments;
+use self::{
+    arguments::{AddArguments, OperatorCommand, RotateArguments, SetArguments},
+    plan::Confirmed,
+};
+use super::time_span::TimeSpan;
+use crate::{exit_status::ExitStatus, service, telemetry};
+
+/// Runs the command.
+pub(crate) fn run(arguments: &OperatorArguments) -> Result<ExitStatus> {
+    let settings = arguments.settings.settings()?;
+    telemetry::start(&settings.log)?;
+    Runtime::new()?.block_on(async {
+        match &arguments.command {
+            OperatorCommand::List(output) => {
+                show::print_list(&Overview::open(&settings.store)?.operators().await?, output.json)?;
+            }
+            change => {
+                if plan::confirm(&settings, change).await? == Confirmed::DryRun {
+                    return Ok(ExitStatus::Success);
+                }
+                let store = service::open_store(&settings, KeySet::Audit)?;
+                let administration = service::administration(&store);
+                let changed = make(&administration, change).await;
+                administration.finish().await;
+                changed?;
+            }
+        }
+        Ok(ExitStatus::Success)
+    })
+}
+
+/// Makes the change and prints what it was.
+async fn make(administration: &Administration, command: &OperatorCommand) -> Result<()> {
+    match command {
+        OperatorCommand::Add(add) => add_operator(administration, add).await,
+        OperatorCommand::Set(set) => {
+            let was_found = administration.set_operator(&set.name, &set.settings()?).await?;
+            report_change(was_found, &set.name, "changed")
+        }
+        OperatorCommand::Rotate(rotate) => rotate_token(administration, rotate).await,
+        OperatorCommand::Remove { name, .. } => {
+            report_change(administration.remove_operator(name).await?, name, "removed")
+        }
+        OperatorCommand::List(_) => Ok(()),
+    }
+}
+
+async fn add_operator(administration: &Administration, add: &AddArguments) -> Result<()> {
+    let operator = NewOperator {
+        name: add.name.clone(),
+        role: add.role,
+        token: ClientSecret::generate()?,
+        expires_at: add.valid_for.map(expiry).transpose()?,
+    };
+    if !administration.add_operator(&operator).await? {
+        bail!("another operator already has the name {}", operator.name);
+    }
+    show::print_token(&operator.name, &operator.token, add.output.json)
+}
+
+async fn rotate_token(administration: &Administration, rotate: &RotateArguments) -> Result<()> {
+    let token = ClientSecret::generate()?;
+    if !administration.rotate_operator(&rotate.name, &token).await? {
+        bail!("there is no operator {}", rotate.name);
+    }
+    show::print_token(&rotate.name, &token, rotate.output.json)
+}
+
+impl SetArguments {
+    fn settings(&self) -> Result<OperatorSettings> {
+        let expires_at = match self.valid_for {
+            Some(time) => Some(Some(expiry(time)?)),
+            None if self.no_expiry => Some(None),
+            None => None,
+        };
+        let disabled = (self.disable || self.enable).then_some(self.disable);
+        Ok(OperatorSettings { role: self.role, expires_at, disabled })
+    }
+}
+
+fn expiry(TimeSpan(time): TimeSpan) -> Result<DateTime<Utc>> {
+    Clock::System.now().checked_add_signed(TimeDelta::from_std(time)?).context("the time is too long")
+}
+
+fn report_change(was_found: bool, name: &OperatorName, change: &str) -> Result<()> {
+    if !was_found {
+        bail!("there is no operator {name}");
+    }
+    eprintln!("{name} is {change}. The next request of its token is judged by this.");
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! What a command would do to an operator, before it does.
+
+use anyhow::{Result, bail};
+use padan_domain::OperatorName;
+use padan_store::{Overview, StoreError};
+use serde_json::json;
+
+use super::{arguments::OperatorCommand, show};
+use crate::{confirmation::ConfirmationArguments, output::print_json, settings::Settings};
+
+/// Whether a command goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmed {
+    GoesOn,
+    /// It was asked only what it would do, which was printed.
+    DryRun,
+}
+
+/// Prints what a command that revokes a token would do, and asks.
+pub(super) async fn confirm(settings: &Settings, command: &OperatorCommand) -> Result<Confirmed> {
+    let (name, confirmation, as_json, consequences) = match command {
+        OperatorCommand::Remove { name, confirmation } => (name, *confirmation, false, REMOVAL),
+        OperatorCommand::Rotate(rotate) => (&rotate.name, rotate.confirmation, rotate.output.json, ROTATION),
+        _ => return Ok(Confirmed::GoesOn),
+    };
+    if confirmation.is_given() {
+        return Ok(Confirmed::GoesOn);
+    }
+    let plan = plan(&Overview::open(&settings.store)?, name, consequences).await?;
+    if confirmation.dry_run && as_json {
+        print_json(&json!({ "dry_run": true, "name": name.as_str(), "plan": plan }))?;
+    } else if confirmation.dry_run {
+        ConfirmationArguments::print(&plan)?;
+    } else {
+        confirmation.confirm(&plan)?;
+    }
+    Ok(if confirmation.dry_run { Confirmed::DryRun } else { Confirmed::GoesOn })
+}
+
+const REMOVAL: [&str; 2] =
+    ["Deletes its role and token. Its next request is answered 401.", "Keeps the rows of what it did."];
+
+const ROTATION: [&str; 2] = [
+    "Replaces the token. The next request with the old one is answered 401.",
+    "Keeps its role, its expiry and the rows of what it did.",
+];
+
+async fn plan(store: &Overview, name: &OperatorName, consequences: [&str; 2]) -> Result<Vec<String>> {
+    let present = match store.operator(name).await {
+        Ok(Some(operator)) => show::in_one_line(&operator),
+        Ok(None) => bail!("there is no operator {name}"),
+        // A row that others wrote can be removed as well.
+        Err(StoreError::Inconsistent { .. }) => "its row has values that Padan never writes".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut plan = vec![format!("Operator {name}: {present}")];
+    plan.extend(consequences.map(str::to_owned));
+    Ok(plan)
+}

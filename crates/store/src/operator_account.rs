@@ -1,0 +1,91 @@
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{OperatorName, OperatorRole};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+use crate::{
+    error::StoreError,
+    operator_row::{OperatorFilter, OperatorRow, operator_rows},
+    store::Store,
+};
+
+/// The account of an operator, without the hash of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorAccount {
+    /// Its name.
+    pub name: OperatorName,
+    /// What it may do.
+    pub role: OperatorRole,
+    /// From when on its token is refused; `None` for never.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether its token is refused.
+    pub disabled: bool,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub changed_at: DateTime<Utc>,
+    /// When its token was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+impl Store {
+    /// The account whose token this is, whether it is still valid or not.
+    ///
+    /// The hash of the token selects the row. A token has 256 random bits, so the time of the look-up reveals nothing
+    /// that helps to guess one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
+    /// invalid.
+    pub async fn operator_of_token(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
+        let filter = OperatorFilter { name: None, token_sha256: Some(Sha256::digest(token).into()) };
+        let mut rows = self.pool().run(operator_rows, &filter).await?;
+        let Some(row) = rows.pop() else { return Ok(None) };
+        row.require_signature(self.audit_keys())?;
+        row.try_into().map(Some)
+    }
+
+    /// Notes that an operator's token was used, at most once a minute.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn note_operator_use(&self, name: &OperatorName) -> Result<(), StoreError> {
+        Ok(self.pool().run(note_use, name).await?)
+    }
+}
+
+impl TryFrom<OperatorRow> for OperatorAccount {
+    type Error = StoreError;
+
+    fn try_from(row: OperatorRow) -> Result<Self, StoreError> {
+        let inconsistent = |column| StoreError::Inconsistent { table: "store.operator", column };
+        Ok(Self {
+            name: row.name.parse().map_err(|_| inconsistent("name"))?,
+            role: row.role.parse().map_err(|_| inconsistent("role"))?,
+            expires_at: row.expires_at,
+            disabled: row.disabled,
+            created_at: row.created_at,
+            changed_at: row.changed_at,
+            last_used_at: row.last_used_at,
+        })
+    }
+}
+
+fn note_use<'c>(connection: &'c mut PgConnection, name: &'c OperatorName) -> BoxFuture<'c, sqlx::Result<()>> {
+    async move {
+        sqlx::query!(
+            "UPDATE store.operator
+                SET last_used_at = date_trunc('minute', now())
+              WHERE name = $1
+                AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', now()))",
+            name.as_str()
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+    .boxed()
+}

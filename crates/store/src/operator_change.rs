@@ -1,0 +1,237 @@
+//! Changes to operators, each within the transaction of its row in the audit trail. A changed row is signed, and so a row
+//! that Padan did not write is refused.
+
+use chrono::{DateTime, Utc};
+use padan_domain::{OperatorName, OperatorRole};
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::{
+    admin_act::AdminAct,
+    admin_entry::{AdminEntry, ChangedOperator},
+    audit::keys::AuditKeys,
+    client_secret::ClientSecret,
+    error::StoreError,
+    operator_row::{OperatorFilter, OperatorRow, lock_operator, operator_rows},
+    row_state::RowState,
+};
+
+/// An operator to be added.
+#[derive(Debug)]
+pub struct NewOperator {
+    /// Its name, unique among the operators.
+    pub name: OperatorName,
+    /// What it may do.
+    pub role: OperatorRole,
+    /// Its token.
+    pub token: ClientSecret,
+    /// From when on the token is refused; `None` for never.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// The settings of an operator that change; `None` keeps the present one.
+#[derive(Debug, Clone, Default)]
+pub struct OperatorSettings {
+    /// What it may do.
+    pub role: Option<OperatorRole>,
+    /// From when on its token is refused; the inner `None` for never.
+    pub expires_at: Option<Option<DateTime<Utc>>>,
+    /// Whether its token is refused.
+    pub disabled: Option<bool>,
+}
+
+/// A change of an operator.
+#[derive(Debug)]
+pub(crate) struct OperatorChange {
+    name: OperatorName,
+    what: WhatChanges,
+}
+
+/// What changes. Tokens are hashed.
+#[derive(Debug)]
+enum WhatChanges {
+    Add { role: OperatorRole, token: [u8; 32], expires_at: Option<DateTime<Utc>> },
+    Settings(OperatorSettings),
+    Token([u8; 32]),
+    Removal,
+}
+
+impl OperatorChange {
+    pub(crate) fn add(operator: &NewOperator) -> Self {
+        let NewOperator { name, role, token, expires_at } = operator;
+        let what = WhatChanges::Add { role: *role, token: token.sha256(), expires_at: *expires_at };
+        Self { name: name.clone(), what }
+    }
+
+    pub(crate) fn set(name: &OperatorName, settings: &OperatorSettings) -> Self {
+        Self { name: name.clone(), what: WhatChanges::Settings(settings.clone()) }
+    }
+
+    pub(crate) fn rotate(name: &OperatorName, token: &ClientSecret) -> Self {
+        Self { name: name.clone(), what: WhatChanges::Token(token.sha256()) }
+    }
+
+    pub(crate) fn remove(name: &OperatorName) -> Self {
+        Self { name: name.clone(), what: WhatChanges::Removal }
+    }
+
+    /// Makes the change and signs the row. Returns what was done, or `None` when there is no such operator, or one with
+    /// the new name.
+    pub(crate) async fn apply(
+        &self,
+        connection: &mut PgConnection,
+        keys: &AuditKeys,
+    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+        lock_operator(connection, &self.name).await?;
+        let former = read_row(connection, &self.name).await?;
+        let is_new = matches!(self.what, WhatChanges::Add { .. });
+        if is_new == former.is_some() {
+            return Ok(Ok(None));
+        }
+        if let WhatChanges::Removal = self.what {
+            let removed_at = self.remove_row(connection).await?;
+            let row = RowState { changed_at: removed_at, mac: None };
+            return Ok(Ok(Some(self.entry(former.as_ref(), Value::Null, row))));
+        }
+        if let Some(former) = &former
+            && let Err(refused) = former.require_signature(keys)
+        {
+            return Ok(Err(refused));
+        }
+        if self.write(connection).await? != 1 {
+            return Ok(Ok(None));
+        }
+        let Some(unsigned) = read_row(connection, &self.name).await? else { return Ok(Ok(None)) };
+        let (key_id, mac) = match unsigned.sign(keys) {
+            Ok(signed) => signed,
+            Err(error) => return Ok(Err(error)),
+        };
+        self.save_signature(connection, &key_id, &mac).await?;
+        let row = RowState { changed_at: unsigned.changed_at, mac: Some(hex::encode(mac)) };
+        Ok(Ok(Some(self.entry(former.as_ref(), unsigned.state(), row))))
+    }
+
+    fn entry(&self, former: Option<&OperatorRow>, after: Value, row: RowState) -> AdminEntry {
+        AdminEntry {
+            act: self.act(),
+            client: None,
+            before: former.map_or(Value::Null, OperatorRow::state),
+            after,
+            client_row: None,
+            operator: Some(ChangedOperator { name: self.name.to_string(), row }),
+        }
+    }
+
+    fn act(&self) -> AdminAct {
+        match &self.what {
+            WhatChanges::Add { .. } => AdminAct::OperatorAdded,
+            WhatChanges::Settings(_) => AdminAct::OperatorChanged,
+            WhatChanges::Token(_) => AdminAct::OperatorRotated,
+            WhatChanges::Removal => AdminAct::OperatorRemoved,
+        }
+    }
+
+    /// Writes the row without its signature, and returns how many rows were written.
+    async fn write(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
+        match &self.what {
+            WhatChanges::Add { role, token, expires_at } => {
+                self.insert(connection, *role, token, *expires_at).await
+            }
+            WhatChanges::Settings(settings) => self.update_settings(connection, settings).await,
+            WhatChanges::Token(token) => self.update_token(connection, token).await,
+            WhatChanges::Removal => Ok(0),
+        }
+    }
+
+    async fn insert(
+        &self,
+        connection: &mut PgConnection,
+        role: OperatorRole,
+        token: &[u8; 32],
+        expires_at: Option<DateTime<Utc>>,
+    ) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "INSERT INTO store.operator (name, role, token_sha256, expires_at)
+             VALUES ($1, $2, $3, $4)
+             ON CONFLICT DO NOTHING",
+            self.name.as_str(),
+            role.as_str(),
+            token.as_slice(),
+            expires_at
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn update_settings(
+        &self,
+        connection: &mut PgConnection,
+        settings: &OperatorSettings,
+    ) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "UPDATE store.operator
+                SET role = coalesce($2, role),
+                    disabled = coalesce($3, disabled),
+                    expires_at = CASE WHEN $4 THEN $5 ELSE expires_at END,
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str(),
+            settings.role.map(OperatorRole::as_str),
+            settings.disabled,
+            settings.expires_at.is_some(),
+            settings.expires_at.flatten()
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn update_token(&self, connection: &mut PgConnection, token: &[u8; 32]) -> sqlx::Result<u64> {
+        let done = sqlx::query!(
+            "UPDATE store.operator
+                SET token_sha256 = $2,
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str(),
+            token.as_slice()
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    async fn save_signature(
+        &self,
+        connection: &mut PgConnection,
+        key_id: &str,
+        mac: &[u8],
+    ) -> sqlx::Result<()> {
+        sqlx::query!(
+            "UPDATE store.operator SET key_id = $2, mac = $3 WHERE name = $1",
+            self.name.as_str(),
+            key_id,
+            mac
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+
+    /// Removes the row. Returns a time after its last change.
+    async fn remove_row(&self, connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
+        sqlx::query_scalar!(
+            r#"DELETE FROM store.operator
+                WHERE name = $1
+            RETURNING greatest(now(), changed_at + interval '1 microsecond') AS "removed_at!""#,
+            self.name.as_str()
+        )
+        .fetch_one(connection)
+        .await
+    }
+}
+
+async fn read_row(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<Option<OperatorRow>> {
+    let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
+    Ok(operator_rows(connection, &filter).await?.pop())
+}

@@ -1,0 +1,237 @@
+//! Operators' accounts: each change leaves a row, and no account counts that was changed in another way.
+
+use padan_domain::{OperatorName, OperatorRole};
+use padan_store::{
+    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, OperatorSettings, Overview, RowFault,
+    Store, StoreError,
+};
+use padan_testing::TestDatabase;
+use serde_json::Value;
+
+use crate::{
+    audit::{exported, verified},
+    fixture::{administration, config, migrated, store},
+    roles::{drop_user, refusals, user_in},
+};
+
+fn rina() -> OperatorName {
+    "rina".parse().unwrap()
+}
+
+/// Adds an operator and returns its token.
+async fn add(store: &Store, name: &str, role: OperatorRole) -> String {
+    let token = ClientSecret::generate().unwrap();
+    let shown = token.reveal().to_owned();
+    let operator = NewOperator { name: name.parse().unwrap(), role, token, expires_at: None };
+    assert!(administration(store).add_operator(&operator).await.unwrap());
+    shown
+}
+
+async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
+    verified(database, Vec::new()).await.faults
+}
+
+#[tokio::test]
+async fn an_operator_is_found_by_its_token_alone() {
+    let (database, store) = migrated().await;
+    let token = add(&store, "rina", OperatorRole::Auditor).await;
+    let other = add(&store, "budi", OperatorRole::Support).await;
+    let account = store.operator_of_token(token.as_bytes()).await.unwrap().unwrap();
+    assert_eq!((account.name, account.role, account.disabled), (rina(), OperatorRole::Auditor, false));
+    assert_eq!((account.expires_at, account.last_used_at), (None, None));
+    let account = store.operator_of_token(other.as_bytes()).await.unwrap().unwrap();
+    assert_eq!(account.role, OperatorRole::Support);
+    for wrong in ["", "rina", &token[1..], &format!("{token}0"), &token.to_uppercase()] {
+        assert_eq!(store.operator_of_token(wrong.as_bytes()).await.unwrap(), None, "{wrong}");
+    }
+    assert_eq!(store.operator_of_token(&[0xff, 0, 0x27]).await.unwrap(), None);
+    // Only hashes are stored.
+    let stored = database.texts("SELECT operator::text FROM store.operator").await.concat();
+    assert!(!stored.contains(&token) && !stored.contains(&hex::encode(&token)), "{stored}");
+}
+
+#[tokio::test]
+async fn each_change_leaves_one_row_and_takes_effect() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    let first = add(&store, "rina", OperatorRole::Support).await;
+    let expires_at = "2030-01-02T03:04:05Z".parse().unwrap();
+    let settings =
+        OperatorSettings { role: Some(OperatorRole::Operator), expires_at: Some(Some(expires_at)), disabled: None };
+    assert!(administration.set_operator(&rina(), &settings).await.unwrap());
+    let account = store.operator_of_token(first.as_bytes()).await.unwrap().unwrap();
+    assert_eq!((account.role, account.expires_at), (OperatorRole::Operator, Some(expires_at)));
+    let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
+    assert!(administration.set_operator(&rina(), &disabled).await.unwrap());
+    let account = store.operator_of_token(first.as_bytes()).await.unwrap().unwrap();
+    assert!(account.disabled && account.role == OperatorRole::Operator && account.expires_at.is_some());
+    let second = ClientSecret::generate().unwrap();
+    assert!(administration.rotate_operator(&rina(), &second).await.unwrap());
+    assert_eq!(store.operator_of_token(first.as_bytes()).await.unwrap(), None);
+    assert!(store.operator_of_token(second.reveal().as_bytes()).await.unwrap().is_some());
+    assert!(administration.remove_operator(&rina()).await.unwrap());
+    assert_eq!(store.operator_of_token(second.reveal().as_bytes()).await.unwrap(), None);
+
+    let filter = AuditFilter { kind: Some("admin".to_owned()), ..AuditFilter::default() };
+    let rows = exported(&database, &filter).await;
+    let acts: Vec<_> = rows.iter().map(|row| row.reason.as_str()).collect();
+    let expected =
+        ["OPERATOR_ADDED", "OPERATOR_CHANGED", "OPERATOR_CHANGED", "OPERATOR_ROTATED", "OPERATOR_REMOVED"];
+    assert_eq!(acts, expected);
+    let contents: Vec<Value> = rows.iter().map(|row| serde_json::from_str(&row.fields).unwrap()).collect();
+    assert!(contents.iter().all(|content| content["operator"]["name"] == "rina"), "{contents:?}");
+    assert_eq!((&contents[0]["before"], &contents[4]["after"]), (&Value::Null, &Value::Null));
+    assert_eq!(contents[1]["before"]["role"], "support");
+    assert_eq!(contents[1]["after"]["role"], "operator");
+    assert_eq!(contents[2]["after"]["disabled"], true);
+    let recorded: String = rows.iter().map(|row| row.fields.clone()).collect();
+    for token in [&first, second.reveal()] {
+        let hash = database.texts(&format!("SELECT encode(sha256('{token}'), 'hex')")).await.concat();
+        assert!(!recorded.contains(token) && !recorded.contains(&hash));
+    }
+    assert_eq!(faults(&database).await, []);
+}
+
+#[tokio::test]
+async fn nothing_is_recorded_when_there_is_nothing_to_change() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    add(&store, "rina", OperatorRole::Support).await;
+    let again = NewOperator {
+        name: rina(),
+        role: OperatorRole::Operator,
+        token: ClientSecret::generate().unwrap(),
+        expires_at: None,
+    };
+    assert!(!administration.add_operator(&again).await.unwrap());
+    let nobody = "nobody".parse().unwrap();
+    assert!(!administration.set_operator(&nobody, &OperatorSettings::default()).await.unwrap());
+    assert!(!administration.rotate_operator(&nobody, &again.token).await.unwrap());
+    assert!(!administration.remove_operator(&nobody).await.unwrap());
+    assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 1);
+    assert_eq!(store.operator_of_token(again.token.reveal().as_bytes()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_row_that_sql_changed_is_refused_and_reported() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    let token = add(&store, "rina", OperatorRole::Support).await;
+    database.execute("CREATE TABLE public.kept AS SELECT * FROM store.operator").await;
+    let user = user_in(&database, "padan_operator").await;
+    for change in [
+        "role = 'operator'",
+        "name = 'budi'",
+        "expires_at = now() + interval '1 year'",
+        "disabled = true",
+        "created_at = now() + interval '1 day'",
+        "changed_at = now() + interval '1 day'",
+        "key_id = '01234567'",
+        "mac = sha256('any')",
+        "key_id = NULL, mac = NULL",
+    ] {
+        crate::audit_attacks::run_as(&database, &user, &format!("UPDATE store.operator SET {change}")).await;
+        let refused = store.operator_of_token(token.as_bytes()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::OperatorNotSigned { .. }), "{change}: {refused}");
+        let found = faults(&database).await;
+        let is_reported = |fault: &AuditFault| {
+            matches!(fault, AuditFault::Operator { fault: RowFault::Changed(_), .. })
+        };
+        assert!(found.iter().any(is_reported), "{change}: {found:?}");
+        let name = if change.starts_with("name") { "budi".parse().unwrap() } else { rina() };
+        let refused = administration.set_operator(&name, &OperatorSettings::default()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::OperatorNotSigned { .. }), "{change}: {refused}");
+        let refused = administration.rotate_operator(&name, &ClientSecret::generate().unwrap()).await;
+        assert!(matches!(refused, Err(StoreError::OperatorNotSigned { .. })), "{change}");
+        database.execute("DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept").await;
+    }
+    assert_eq!(faults(&database).await, []);
+    // An account of the intruder, with the signature of another one, and with a token that the intruder knows.
+    database
+        .execute(
+            "INSERT INTO store.operator (name, role, token_sha256, key_id, mac)
+             SELECT 'intruder', 'operator', sha256('known'), key_id, mac FROM public.kept",
+        )
+        .await;
+    let refused = store.operator_of_token(b"known").await.unwrap_err();
+    let expected = StoreError::OperatorNotSigned { name: "intruder".to_owned(), fault: ClientSignature::Wrong };
+    assert_eq!(refused, expected);
+    assert!(administration.remove_operator(&"intruder".parse().unwrap()).await.unwrap());
+    assert_eq!(faults(&database).await, []);
+    drop_user(&database, &user).await;
+}
+
+#[tokio::test]
+async fn a_restored_a_missing_and_an_unrecorded_row_show() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    add(&store, "rina", OperatorRole::Operator).await;
+    database.execute("CREATE TABLE public.kept AS SELECT * FROM store.operator").await;
+    let restore = "DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept";
+    let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
+    administration.set_operator(&rina(), &disabled).await.unwrap();
+    database.execute(restore).await;
+    let is_older = |found: &[AuditFault]| {
+        matches!(found, [AuditFault::Operator { fault: RowFault::RolledBack { .. }, .. }])
+    };
+    let found = faults(&database).await;
+    assert!(is_older(&found), "{found:?}");
+    administration.remove_operator(&rina()).await.unwrap();
+    assert_eq!(faults(&database).await, []);
+    database.execute(restore).await;
+    let found = faults(&database).await;
+    assert!(is_older(&found), "{found:?}");
+    database.execute("DELETE FROM store.operator").await;
+    add(&store, "budi", OperatorRole::Operator).await;
+    database.execute("DELETE FROM store.operator").await;
+    let found = faults(&database).await;
+    assert!(
+        matches!(&found[..], [AuditFault::Operator { name, fault: RowFault::Missing }] if name == "budi"),
+        "{found:?}"
+    );
+    assert!(found[0].to_string().starts_with("operator budi: it is not in store.operator"), "{found:?}");
+}
+
+#[tokio::test]
+async fn the_services_role_has_no_right_to_operators_and_an_auditor_reads_them() {
+    let (database, owner) = migrated().await;
+    let token = add(&owner, "rina", OperatorRole::Support).await;
+    let service = user_in(&database, "padan_service").await;
+    let statements = [
+        "SELECT name FROM store.operator",
+        "UPDATE store.operator SET last_used_at = now()",
+        "DELETE FROM store.operator",
+    ];
+    for refusal in refusals(&database, &service, &statements).await {
+        assert!(refusal.contains("permission denied"), "{refusal}");
+    }
+    drop_user(&database, &service).await;
+
+    let auditor = user_in(&database, "padan_auditor").await;
+    let mut settings = config(&database.url_as(&auditor));
+    (settings.person_key, settings.template_keys, settings.audit_keys) = (None, None, None);
+    let overview = Overview::open(&settings).unwrap();
+    assert_eq!(overview.operators().await.unwrap()[0].name, rina());
+    let statements = ["UPDATE store.operator SET role = 'operator'", "DELETE FROM store.operator"];
+    for refusal in refusals(&database, &auditor, &statements).await {
+        assert!(refusal.contains("permission denied"), "{refusal}");
+    }
+    drop(overview);
+    drop_user(&database, &auditor).await;
+
+    let user = user_in(&database, "padan_operator").await;
+    let operator = store(&database.url_as(&user));
+    assert!(operator.operator_of_token(token.as_bytes()).await.unwrap().is_some());
+    for _ in 0..2 {
+        operator.note_operator_use(&rina()).await.unwrap();
+    }
+    let account = operator.operator_of_token(token.as_bytes()).await.unwrap().unwrap();
+    let age = chrono::Utc::now() - account.last_used_at.unwrap();
+    assert!((0..=120).contains(&age.num_seconds()), "{age}");
+    let administration = administration(&operator);
+    let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
+    assert!(administration.set_operator(&rina(), &disabled).await.unwrap());
+    assert!(administration.remove_operator(&rina()).await.unwrap());
+    drop((operator, administration));
+    drop_user(&database, &user).await;
+}
