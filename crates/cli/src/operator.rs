@@ -18,6 +18,7 @@ pub(crate) fn operator() -> Operator {
         os_user: user_name(rustix::process::getuid().as_raw(), &users),
         login_user: login.map(|id| user_name(id, &users)),
         host: host.trim().to_owned(),
+        request: None,
     }
 }
 

@@ -3,10 +3,12 @@ use std::{io, sync::Arc, time::Duration};
 use anyhow::{Context, Result, ensure};
 use padan_domain::Clock;
 use padan_http_api::Application;
-use padan_inference::{Engine, PhotoReader};
+use padan_inference::{Engine, PhotoReader, model_folders};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
-use padan_verification::{BackgroundTasks, Clients, EngineInUse, Sandbox, Verifier, VerifierParts};
+use padan_verification::{
+    BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Sandbox, Verifier, VerifierParts,
+};
 
 use crate::{active_model::follow_active_model, operator::operator, settings::Settings};
 
@@ -81,7 +83,8 @@ pub(crate) fn build_with_clients(
         sandbox: Sandbox::new(&settings.verification, clock, PhotoReader::new(&settings.inference)),
     }));
     let http = &settings.http;
-    Application::build(http, verifier, clients, tasks).map_err(|error| match error.kind() {
+    let management = if http.management { Some(Arc::new(management(settings)?)) } else { None };
+    Application::build(http, verifier, clients, management, tasks).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "another program uses {}:{} or {}:{}: choose other ports with http.port and http.admin_port",
             http.address,
@@ -91,6 +94,18 @@ pub(crate) fn build_with_clients(
         ),
         _ => anyhow::Error::new(error).context("cannot listen on the service's addresses"),
     })
+}
+
+/// The use cases of the management interface, as the database user of `store.management_url_file`.
+fn management(settings: &Settings) -> Result<Management> {
+    let parts = ManagementParts {
+        store: settings.store.for_management()?,
+        process: operator(),
+        model_folders: model_folders(&settings.inference),
+        failed_tokens: settings.clients.failed_credentials,
+        clock: Clock::System,
+    };
+    Management::new(parts).context("cannot prepare the management interface")
 }
 
 /// Opens the store with these keys. Its settings are checked, but nothing is connected to.
@@ -113,6 +128,14 @@ pub(crate) async fn announce(store: &Store, act: AnnouncedAct) -> Result<()> {
     let announced = administration.announce(act).await;
     administration.finish().await;
     announced.context("nothing was done, because the row in the audit trail could not be written")
+}
+
+/// Refuses the management interface without the URL of its own database user.
+pub(crate) fn check_management(settings: &Settings) -> Result<()> {
+    if settings.http.management {
+        settings.store.for_management()?;
+    }
+    Ok(())
 }
 
 /// Refuses the client of the demo, which a service must never admit.

@@ -6,7 +6,7 @@ use actix_web::{
     middleware::{NormalizePath, TrailingSlash, from_fn},
     web,
 };
-use padan_verification::{BackgroundTasks, Clients, Verifier};
+use padan_verification::{BackgroundTasks, Clients, Management as UseCases, Verifier};
 
 use crate::{
     activity::Activity,
@@ -17,6 +17,7 @@ use crate::{
     edge::Edge,
     limits::Limits,
     listener::Listener,
+    management::{self, Management},
     metrics::Metrics,
     operators::{self, Stopping},
     routes,
@@ -35,11 +36,12 @@ pub struct Application {
     shutdown_delay: Duration,
     verifier: Arc<Verifier>,
     clients: Arc<Clients>,
+    management: Option<Arc<UseCases>>,
     tasks: BackgroundTasks,
 }
 
 impl Application {
-    /// Binds both listeners. Clients can connect when this returns; [`Self::run_until_stopped`] answers them, and
+    /// Binds both listeners. The management interface is served if its use cases are given. Clients can connect when this returns; [`Self::run_until_stopped`] answers them, and
     /// watches the background tasks.
     ///
     /// # Errors
@@ -49,6 +51,7 @@ impl Application {
         config: &Config,
         verifier: Arc<Verifier>,
         clients: Arc<Clients>,
+        management: Option<Arc<UseCases>>,
         mut tasks: BackgroundTasks,
     ) -> io::Result<Self> {
         config.validate()?;
@@ -67,6 +70,10 @@ impl Application {
         };
         let (public, public_address) =
             public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
+        let management = management.map(|use_cases| {
+            Management::new(use_cases, Arc::clone(&verifier), limits.clone(), Arc::clone(&metrics))
+        });
+        let use_cases = management.as_ref().map(|management| Arc::clone(&management.use_cases));
         let observed = Observed {
             verifier: Arc::clone(&verifier),
             clients: Arc::clone(&clients),
@@ -75,6 +82,7 @@ impl Application {
             stopping: stopping.clone(),
             saturation: limits.saturation.clone(),
             connections: limits.connections.clone(),
+            management,
         };
         let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
         let controls = Controls { limits, certificates, metrics };
@@ -91,6 +99,7 @@ impl Application {
             shutdown_delay: Duration::from_secs(config.shutdown_delay_seconds),
             verifier,
             clients,
+            management: use_cases,
             tasks,
         })
     }
@@ -147,6 +156,9 @@ impl Application {
         let (served, observed, stopped) = tokio::join!(self.public, self.operators, stop);
         self.verifier.finish().await;
         self.clients.finish().await;
+        if let Some(management) = &self.management {
+            management.finish().await;
+        }
         stopped.and(served).and(observed)
     }
 }
@@ -201,6 +213,7 @@ struct Observed {
     stopping: Stopping,
     saturation: Saturation,
     connections: Connections,
+    management: Option<Management>,
 }
 
 fn operators_server(
@@ -210,7 +223,7 @@ fn operators_server(
 ) -> io::Result<(Server, SocketAddr)> {
     let server = HttpServer::new(move || {
         App::new()
-            .wrap(from_fn(operators::without_bodies))
+            .wrap(from_fn(operators::with_limited_bodies))
             .app_data(web::Data::from(Arc::clone(&observed.verifier)))
             .app_data(web::Data::from(Arc::clone(&observed.clients)))
             .app_data(web::Data::from(Arc::clone(&observed.metrics)))
@@ -219,6 +232,11 @@ fn operators_server(
             .app_data(web::Data::new(observed.saturation.clone()))
             .app_data(web::Data::new(observed.connections.clone()))
             .configure(operators::endpoints)
+            .configure(|config| {
+                if let Some(management) = &observed.management {
+                    config.app_data(web::Data::new(management.clone())).configure(management::endpoints);
+                }
+            })
     })
     .workers(1)
     .shutdown_timeout(1)

@@ -19,10 +19,14 @@ pub struct Config {
     pub address: IpAddr,
     /// Its port; 0 takes any free one.
     pub port: u16,
-    /// The address of the operators' listener. It asks for no credentials: keep it off public networks.
+    /// The address of the operators' listener. Only the management interface asks for credentials: keep it off public
+    /// networks.
     pub admin_address: IpAddr,
     /// Its port; 0 takes any free one.
     pub admin_port: u16,
+    /// Whether the operators' listener serves the management interface, `/admin/v1`, to operators with a token.
+    #[serde(default)]
+    pub management: bool,
     /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can
     /// then read photos, identities and metrics.
     pub allow_plaintext: bool,

@@ -50,6 +50,12 @@ impl PresentedCredentials {
     }
 }
 
+/// The token of `Authorization: Bearer`. `None` when the header is missing, repeated or of another scheme.
+pub(crate) fn bearer_token(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = only(headers, &AUTHORIZATION)?.split_once_space()?;
+    (scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty()).then_some(token)
+}
+
 /// The value of a header that must occur exactly once. If a header occurs twice, a proxy and this service might read
 /// different values.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
@@ -118,6 +124,17 @@ mod tests {
         let value = basic("Basic", b"user:");
         let presented = PresentedCredentials::of(&headers(&[&value], &["key"])).unwrap();
         assert_eq!(presented.as_credentials().password, b"");
+    }
+
+    #[test]
+    fn a_token_is_read_from_its_own_scheme_only() {
+        assert_eq!(bearer_token(&headers(&[b"bEARER  abc "], &[])), Some(&b"abc"[..]));
+        let two = [&b"Bearer a"[..], b"Bearer a"];
+        assert_eq!(bearer_token(&headers(&[], &[])), None);
+        assert_eq!(bearer_token(&headers(&two, &[])), None);
+        for refused in ["Basic abc", "Bearer", "Bearer ", "abc"] {
+            assert_eq!(bearer_token(&headers(&[refused.as_bytes()], &[])), None, "{refused}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Padan over HTTP, on two listeners: the public API, and `/metrics`, `/healthz` and `/readyz` for operators.
+//! Padan over HTTP, on two listeners: the public API, and for operators `/metrics`, `/healthz`, `/readyz` and, if it is
+//! on, the management interface (`management.rs`).
 //!
 //! Start at [`Application::build`] and [`Application::run_until_stopped`]. To add an audited endpoint, follow the
 //! recipe in ARCHITECTURE.md: a file that implements [`Verification`], listed in `endpoints.rs`.
@@ -49,6 +50,7 @@ mod json_form;
 mod limits;
 mod link;
 mod listener;
+mod management;
 mod metrics;
 mod multipart;
 mod openapi;

@@ -44,6 +44,8 @@ declare::metrics! {
     abandoned: IntCounterVec = "padan_http_abandoned_total", ["endpoint"];
     /// Panics of handlers, by endpoint. Each is a fault to report.
     panics: IntCounterVec = "padan_http_panics_total", ["endpoint"];
+    /// Requests to the management interface, by operation and status.
+    managed: IntCounterVec = "padan_management_requests_total", ["operation", "status"];
     /// Seconds of each step of a verification.
     step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
     /// Similarity of compared faces in percent, by endpoint and by whether it passes.
@@ -219,6 +221,11 @@ impl Metrics {
     #[cfg(test)]
     pub(crate) fn body_bytes(&self) -> i64 {
         self.body_bytes_held.get()
+    }
+
+    /// Counts a request to the management interface.
+    pub(crate) fn managed(&self, operation: &str, status: u16) {
+        self.managed.with_label_values(&[operation, status.to_string().as_str()]).inc();
     }
 
     /// Counts a panic of a handler.

@@ -1,6 +1,9 @@
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use actix_web::{
@@ -18,6 +21,7 @@ use crate::{
     body::{Body, BodyWithRequest},
     config::BodyLimits,
     connections::Connections,
+    management,
     metrics::Metrics,
     readiness::Readiness,
     saturation::Saturation,
@@ -47,14 +51,17 @@ pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
         .route("/status", web::get().to(status));
 }
 
-/// Discards the body of a request, since no endpoint here reads one. If it is not empty, the connection is closed after
-/// the answer.
-pub(crate) async fn without_bodies(
+/// Takes over the body of a request. Only the management interface reads it; otherwise it is discarded. If some of it is
+/// left, the connection is closed after the answer.
+pub(crate) async fn with_limited_bodies(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let payload = request.take_payload();
-    let body = Body::new(payload, request.head(), BodyLimits::NONE);
+    let is_read = management::is_management_path(request.path());
+    let limits = if is_read { management::BODY_LIMITS } else { BodyLimits::NONE };
+    let body = Body::new(payload, request.head(), limits);
+    request.extensions_mut().insert(Rc::clone(&body));
     let offers_another_protocol = request.head().upgrade();
     let mut response = next.call(request).await?.map_into_boxed_body();
     if offers_another_protocol || !body.drain().await {

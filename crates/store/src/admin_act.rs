@@ -43,6 +43,14 @@ pub enum AdminAct {
     PeopleCompared,
     /// `padan migrate`.
     StoreMigrated,
+    /// A search for the rows of one request.
+    RequestSearched,
+    /// A search of the audit trail.
+    AuditSearched,
+    /// A look at what is stored about a person.
+    PersonSearched,
+    /// A verification of the audit trail that the management interface runs.
+    AuditVerified,
 }
 
 impl AdminAct {
@@ -70,10 +78,14 @@ impl AdminAct {
             Self::PersonForgotten => "PERSON_FORGOTTEN",
             Self::PeopleCompared => "PEOPLE_COMPARED",
             Self::StoreMigrated => "STORE_MIGRATED",
+            Self::RequestSearched => "REQUEST_SEARCHED",
+            Self::AuditSearched => "AUDIT_SEARCHED",
+            Self::PersonSearched => "PERSON_SEARCHED",
+            Self::AuditVerified => "AUDIT_VERIFIED",
         }
     }
 
-    /// The command, as its row names it.
+    /// The command, or the act of the management interface, as its row names it.
     pub(crate) fn command(self) -> &'static str {
         match self {
             Self::ClientAdded => "client add",
@@ -97,6 +109,10 @@ impl AdminAct {
             Self::PersonForgotten => "person forget",
             Self::PeopleCompared => "calibrate --from-store",
             Self::StoreMigrated => "migrate",
+            Self::RequestSearched => "requests search",
+            Self::AuditSearched => "audit search",
+            Self::PersonSearched => "people search",
+            Self::AuditVerified => "audit verify",
         }
     }
 }

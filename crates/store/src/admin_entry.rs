@@ -1,11 +1,12 @@
 //! What a row of kind `admin` records.
 
-use serde::{Deserialize, Serialize};
+use padan_domain::OperatorName;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{admin_act::AdminAct, row_state::RowState};
 
-/// Who runs a command, as the operating system says.
+/// Who acts: the process, as the operating system says, and the request of an operator's account that it serves, if any.
 #[derive(Debug, Clone)]
 pub struct Operator {
     /// The user of the process.
@@ -14,6 +15,18 @@ pub struct Operator {
     pub login_user: Option<String>,
     /// The name of the machine.
     pub host: String,
+    /// The request to the management interface; `None` for a command.
+    pub request: Option<ManagementRequest>,
+}
+
+/// A request to the management interface.
+#[derive(Debug, Clone, Serialize)]
+pub struct ManagementRequest {
+    /// The operator whose token the request has.
+    #[serde(serialize_with = "name")]
+    pub account: OperatorName,
+    /// The request's id.
+    pub request_id: String,
 }
 
 /// An act that begins once its row is durable, since it is not one transaction.
@@ -50,4 +63,8 @@ impl AdminEntry {
         let AnnouncedAct { act, before, after } = announced.clone();
         Self { act, client: None, before, after, client_row: None, operator: None }
     }
+}
+
+fn name<S: Serializer>(name: &OperatorName, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name.as_str())
 }

@@ -25,11 +25,12 @@ mod month;
 mod open_chains;
 pub(crate) mod person_keys_in_use;
 mod progress;
-mod recorded_rows;
 mod recorded_model;
+mod recorded_rows;
 mod removal;
 mod retention;
 pub(crate) mod row;
+mod search;
 mod statements;
 mod steps;
 pub(crate) mod trail;
@@ -48,6 +49,7 @@ pub use self::{
     recorded_rows::RowFault,
     retention::PrunedMonths,
     row::AuditRow,
+    search::{AuditPosition, AuditQuery, InvalidAuditPosition},
     trail::{AuditCommit, AuditFigures, AuditTrail},
     usage::UsageRow,
 };

@@ -24,6 +24,10 @@ pub struct Config {
     /// itself, as a user who may create schemas and roles. Only who migrates may read it.
     #[serde(default)]
     pub migrate_url_file: Option<PathBuf>,
+    /// A file with the URL that the management interface uses: of a user in the role `padan_operator`. Only a service
+    /// with `http.management` needs it, and only that service may read it.
+    #[serde(default)]
+    pub management_url_file: Option<PathBuf>,
     /// Whether a database beyond this machine may be connected to without TLS that checks its certificate
     /// (`sslmode=verify-full` or `verify-ca` in the URL). If true, everybody on the network in between can read what
     /// is sent, or pretend to be the store.
@@ -90,6 +94,25 @@ impl Config {
             self.read_audit_keys().map(drop),
         ];
         outcomes.into_iter().filter_map(Result::err).collect()
+    }
+
+    /// The settings with the URL of the management interface.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Config`] when `management_url_file` is not set or cannot be read.
+    pub fn for_management(&self) -> Result<Self, StoreError> {
+        let file = self.management_url_file.as_deref();
+        let read =
+            padan_postgres::read_secret("store.management_url", None, file).map_err(StoreError::Config)?;
+        let url = read.ok_or_else(|| {
+            StoreError::Config(
+                "http.management needs store.management_url_file: a file with the URL of a database user in the role \
+                 padan_operator"
+                    .into(),
+            )
+        })?;
+        Ok(Self { url, url_file: None, ..self.clone() })
     }
 
     /// Refuses settings that cannot work.

@@ -63,6 +63,7 @@ mod client_signature;
 mod config;
 mod cpu_use;
 mod enrolment;
+mod erasure_confirmation;
 mod error;
 mod fault_point;
 #[cfg(any(test, fuzzing))]
@@ -95,12 +96,12 @@ mod trial_history;
 pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
 pub use active_model::ActiveModel;
 pub use admin_act::AdminAct;
-pub use admin_entry::{AnnouncedAct, Operator};
+pub use admin_entry::{AnnouncedAct, ManagementRequest, Operator};
 pub use administration::Administration;
 pub use audit::{
     AuditCommit, AuditEvent, AuditFault, AuditFigures, AuditFilter, AuditHead, AuditKeys, AuditLog,
-    AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten, PrunedMonths, RequestEnding, RowFault,
-    RowLocation, UsageRow,
+    AuditPosition, AuditQuery, AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten,
+    InvalidAuditPosition, PrunedMonths, RequestEnding, RowFault, RowLocation, UsageRow,
 };
 pub use client::{RefusedClient, StoredClient, StoredClients};
 pub use client_change::{NewClient, Rotation};

@@ -37,6 +37,13 @@ impl Activation {
             |former| json!({ "model_set": former.model_set, "contract": former.contract_id }),
         );
         let after = json!({ "model_set": model_set, "contract": contract, "force": force });
-        Ok(AdminEntry { act: AdminAct::ModelActivated, client: None, before, after, client_row: None, operator: None })
+        Ok(AdminEntry {
+            act: AdminAct::ModelActivated,
+            client: None,
+            before,
+            after,
+            client_row: None,
+            operator: None,
+        })
     }
 }

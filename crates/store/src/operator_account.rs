@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{OperatorName, OperatorRole};
@@ -45,6 +47,16 @@ impl Store {
         let Some(row) = rows.pop() else { return Ok(None) };
         row.require_signature(self.audit_keys())?;
         row.try_into().map(Some)
+    }
+
+    /// The SHA-256 of each operator's token, whoever wrote its row.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn operator_token_hashes(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
+        let rows = self.pool().run(operator_rows, &OperatorFilter::default()).await?;
+        Ok(rows.iter().filter_map(|row| row.token_sha256.as_slice().try_into().ok()).collect())
     }
 
     /// Notes that an operator's token was used, at most once a minute.

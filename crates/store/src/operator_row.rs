@@ -47,9 +47,8 @@ impl OperatorRow {
     /// The signature of the row under the current key.
     pub(crate) fn sign(&self, keys: &AuditKeys) -> Result<(String, Vec<u8>), StoreError> {
         let key_id = keys.current_id().to_owned();
-        let mac = self
-            .computed_mac(&key_id, keys)
-            .ok_or(StoreError::Cryptography("the audit key cannot sign"))?;
+        let mac =
+            self.computed_mac(&key_id, keys).ok_or(StoreError::Cryptography("the audit key cannot sign"))?;
         Ok((key_id, mac))
     }
 

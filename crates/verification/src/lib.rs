@@ -2,7 +2,7 @@
 //!
 //! Start at [`Verifier`]: [`Verifier::verify_face`], [`Verifier::verify_fields`] and [`Verifier::match_faces`] take
 //! parsed requests and return outcomes with the time of each step. [`Clients`] identifies a caller and counts its requests. [`Enrolment`]
-//! makes templates of all portraits before the first verification.
+//! makes templates of all portraits before the first verification. [`Management`] serves operators.
 //!
 //! **Architecture Invariant:** this crate does not know HTTP. A caller gets a `Decision` or a [`VerificationError`] and
 //! expresses it in its own protocol.
@@ -41,6 +41,8 @@ mod failed_credentials;
 pub mod fuzzing;
 mod known_name;
 mod liveness_gate;
+mod management;
+mod model_activation;
 mod nik_plausibility;
 mod passive_liveness;
 mod quotas;
@@ -75,11 +77,18 @@ pub use face::{FaceOutcome, FaceRequest};
 pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
+pub use management::{
+    ClientUse, ErasurePreview, Management, ManagementParts, Mandate, ModelState, TokenRefusal, TrailOutcome,
+    TrailVerification,
+};
+pub use model_activation::{ActivationError, activate_model};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
-pub use padan_inference::{JobObserver, JobStarted};
+pub use padan_inference::{JobObserver, JobStarted, ModelError};
 pub use padan_store::{
-    AbsentPeople, AuditCommit, AuditEvent, AuditFigures, ComparedUnder, EnrolmentTally, PoolFigures,
-    RemovalLimit, RequestEnding, TemplateCount,
+    AbsentPeople, ActiveModel, AuditCommit, AuditEvent, AuditFigures, AuditFilter, AuditLog, AuditPosition,
+    AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, ComparedUnder, EnrolmentStatus,
+    EnrolmentTally, NewClient, OperatorAccount, PoolFigures, RemovalLimit, RequestEnding, Rotation,
+    StoreError, TemplateCount, UsageRow,
 };
 pub use passive_liveness::{LivenessOutcome, LivenessRequest, LivenessResult};
 pub use quotas::{QuotaFigures, QuotaState};

@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitStatus> {
     unprotected.log();
     padan_http_api::report_panics_without_data();
     service::refuse_demo_client(&settings)?;
+    service::check_management(&settings)?;
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(serve(arguments, &settings, effective, log));
     // After a second signal, photos that are still being processed are not waited for.

@@ -22,6 +22,7 @@ const PATHS: &[(&str, &str)] = &[
     ("inference", "runtime_library"),
     ("registry", "urls_file"),
     ("store", "audit_keys_file"),
+    ("store", "management_url_file"),
     ("store", "migrate_url_file"),
     ("store", "person_key_file"),
     ("store", "template_keys_file"),

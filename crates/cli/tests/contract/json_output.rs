@@ -70,7 +70,8 @@ fn commands_about_operators_print_the_documented_fields() {
     assert_ne!(rotated["token"], added["token"]);
     let output = service.command(&["operator", "rotate", "nobody", "--yes", "--json"]);
     assert_eq!((output.stdout.is_empty(), output.status.code()), (true, Some(1)));
-    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let error: Value = serde_json::from_str(stderr.lines().last().unwrap()).unwrap();
     assert_eq!(error["error"]["message"], "there is no operator nobody");
 }
 

@@ -25,6 +25,8 @@ mod liveness_gate;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
+mod management;
+#[cfg(test)]
 mod metrics;
 #[cfg(test)]
 mod names;

@@ -14,7 +14,7 @@ use super::{
     statements::{Rows, append},
 };
 use crate::{
-    admin_entry::{AdminEntry, AnnouncedAct, ChangedOperator, Operator},
+    admin_entry::{AdminEntry, AnnouncedAct, ChangedOperator, ManagementRequest, Operator},
     client_change::ClientChange,
     error::StoreError,
     model_activation::Activation,
@@ -49,6 +49,8 @@ struct Content<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     login_user: Option<&'a str>,
     host: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<&'a ManagementRequest>,
     before: Value,
     after: Value,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +123,7 @@ pub(super) fn recorded_state(row: &AuditRow) -> Option<Recorded> {
 
 impl AdminStep {
     fn row(&self, entry: &AdminEntry, role: &str) -> Result<AuditRow, StoreError> {
-        let Operator { os_user, login_user, host } = &self.operator;
+        let Operator { os_user, login_user, host, request } = &self.operator;
         let (os_user, host) = (short(os_user), short(host));
         let login_user = login_user.as_deref().map(short);
         let content = Content {
@@ -130,6 +132,7 @@ impl AdminStep {
             os_user: &os_user,
             login_user: login_user.as_deref(),
             host: &host,
+            request: request.as_ref(),
             before: bounded(&entry.before),
             after: bounded(&entry.after),
             client_row: entry.client_row.as_ref(),

@@ -1,6 +1,7 @@
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use chrono::{DateTime, Utc};
@@ -99,12 +100,16 @@ pub(super) async fn verify(
     snapshot: &mut PgConnection,
     keys: &AuditKeys,
     known: Vec<AuditHead>,
+    checked: &AtomicU64,
 ) -> Result<AuditReport, StoreError> {
     let mut checker = Checker::start(snapshot, keys).await?;
     checker.read_ends(snapshot).await?;
     let heads = heads(snapshot).await?;
     checker.expect(heads.into_iter().chain(known));
-    checker.check_rows(snapshot, None, |_| ()).await?;
+    let count = |_: &AuditRow| {
+        checked.fetch_add(1, Relaxed);
+    };
+    checker.check_rows(snapshot, None, count).await?;
     checker.check_clients(snapshot).await?;
     checker.check_operators(snapshot).await?;
     checker.check_model(snapshot).await?;

@@ -1,4 +1,4 @@
-use std::{fmt, pin::pin};
+use std::{fmt, pin::pin, sync::atomic::AtomicU64};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
@@ -53,6 +53,19 @@ impl AuditLog {
         filter: &AuditFilter,
         mut on_row: impl FnMut(AuditRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
+        self.export_at_pace(filter, async |row| on_row(row)).await
+    }
+
+    /// As [`export`](Self::export), for a receiver of the rows that has to wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`export`](Self::export).
+    pub async fn export_at_pace<E>(
+        &mut self,
+        filter: &AuditFilter,
+        mut on_row: impl AsyncFnMut(AuditRow) -> Result<(), E>,
+    ) -> Result<Result<(), E>, StoreError> {
         let people = match &filter.nik {
             Some(nik) => Some(self.config.read_person_keys()?.all_of(nik)?),
             None => None,
@@ -80,7 +93,7 @@ impl AuditLog {
             .fetch(&mut *transaction)
         );
         while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
-            if let Err(error) = on_row(row) {
+            if let Err(error) = on_row(row).await {
                 return Ok(Err(error));
             }
         }
@@ -106,10 +119,23 @@ impl AuditLog {
     ///
     /// When the audit keys cannot be read, or the store fails. Faults of the trail are in the report.
     pub async fn verify(&mut self, known: Vec<AuditHead>) -> Result<AuditReport, StoreError> {
+        self.verify_with_progress(known, &AtomicU64::new(0)).await
+    }
+
+    /// As [`verify`](Self::verify), and counts the rows in `checked` while it works.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub async fn verify_with_progress(
+        &mut self,
+        known: Vec<AuditHead>,
+        checked: &AtomicU64,
+    ) -> Result<AuditReport, StoreError> {
         let keys = self.keys()?;
         // One snapshot of all tables, so that rows that are written meanwhile are ignored in all of them.
         let mut snapshot = self.connection.begin(" ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        checker::verify(&mut snapshot, &keys, known).await
+        checker::verify(&mut snapshot, &keys, known, checked).await
     }
 
     /// Drops the months that end before a moment, which must be 90 days ago. Signed anchors replace the dropped part of

@@ -18,7 +18,7 @@ pub(super) struct SignedRow {
 }
 
 /// What is wrong with the row of a client or an operator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowFault {
     /// It is not one that Padan wrote.
     Changed(ClientSignature),

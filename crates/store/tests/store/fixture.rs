@@ -18,6 +18,7 @@ pub(crate) fn config(url: &str) -> Config {
         url: url.into(),
         url_file: None,
         migrate_url_file: None,
+        management_url_file: None,
         allow_plaintext: false,
         person_key: Some("0123456789abcdef".repeat(4).into()),
         person_key_file: None,
@@ -46,6 +47,7 @@ pub(crate) fn administration(store: &Store) -> Administration {
         os_user: "root".to_owned(),
         login_user: Some("rina".to_owned()),
         host: "ops-1".to_owned(),
+        request: None,
     };
     Administration::by(operator, store.audit_trail(Clock::System))
 }

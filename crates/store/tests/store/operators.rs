@@ -2,8 +2,8 @@
 
 use padan_domain::{OperatorName, OperatorRole};
 use padan_store::{
-    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, OperatorSettings, Overview, RowFault,
-    Store, StoreError,
+    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, OperatorSettings, Overview,
+    RowFault, Store, StoreError,
 };
 use padan_testing::TestDatabase;
 use serde_json::Value;
@@ -56,8 +56,11 @@ async fn each_change_leaves_one_row_and_takes_effect() {
     let administration = administration(&store);
     let first = add(&store, "rina", OperatorRole::Support).await;
     let expires_at = "2030-01-02T03:04:05Z".parse().unwrap();
-    let settings =
-        OperatorSettings { role: Some(OperatorRole::Operator), expires_at: Some(Some(expires_at)), disabled: None };
+    let settings = OperatorSettings {
+        role: Some(OperatorRole::Operator),
+        expires_at: Some(Some(expires_at)),
+        disabled: None,
+    };
     assert!(administration.set_operator(&rina(), &settings).await.unwrap());
     let account = store.operator_of_token(first.as_bytes()).await.unwrap().unwrap();
     assert_eq!((account.role, account.expires_at), (OperatorRole::Operator, Some(expires_at)));
@@ -134,16 +137,17 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
         let refused = store.operator_of_token(token.as_bytes()).await.unwrap_err();
         assert!(matches!(refused, StoreError::OperatorNotSigned { .. }), "{change}: {refused}");
         let found = faults(&database).await;
-        let is_reported = |fault: &AuditFault| {
-            matches!(fault, AuditFault::Operator { fault: RowFault::Changed(_), .. })
-        };
+        let is_reported =
+            |fault: &AuditFault| matches!(fault, AuditFault::Operator { fault: RowFault::Changed(_), .. });
         assert!(found.iter().any(is_reported), "{change}: {found:?}");
         let name = if change.starts_with("name") { "budi".parse().unwrap() } else { rina() };
         let refused = administration.set_operator(&name, &OperatorSettings::default()).await.unwrap_err();
         assert!(matches!(refused, StoreError::OperatorNotSigned { .. }), "{change}: {refused}");
         let refused = administration.rotate_operator(&name, &ClientSecret::generate().unwrap()).await;
         assert!(matches!(refused, Err(StoreError::OperatorNotSigned { .. })), "{change}");
-        database.execute("DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept").await;
+        database
+            .execute("DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept")
+            .await;
     }
     assert_eq!(faults(&database).await, []);
     // An account of the intruder, with the signature of another one, and with a token that the intruder knows.
@@ -154,7 +158,8 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
         )
         .await;
     let refused = store.operator_of_token(b"known").await.unwrap_err();
-    let expected = StoreError::OperatorNotSigned { name: "intruder".to_owned(), fault: ClientSignature::Wrong };
+    let expected =
+        StoreError::OperatorNotSigned { name: "intruder".to_owned(), fault: ClientSignature::Wrong };
     assert_eq!(refused, expected);
     assert!(administration.remove_operator(&"intruder".parse().unwrap()).await.unwrap());
     assert_eq!(faults(&database).await, []);

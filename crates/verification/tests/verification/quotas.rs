@@ -79,6 +79,7 @@ fn config(url: &str) -> Config {
         url: url.into(),
         url_file: None,
         migrate_url_file: None,
+        management_url_file: None,
         allow_plaintext: false,
         person_key: Some("0123456789abcdef".repeat(4).into()),
         person_key_file: None,

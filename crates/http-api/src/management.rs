@@ -1,0 +1,71 @@
+//! The management interface on the operators' listener, below `/admin/v1`.
+//!
+//! Start at [`endpoints`]. `routes.rs` has the table of routes and roles. Each request passes [`access::serve`], which
+//! finds the operator, checks the role, and logs and counts the request.
+
+mod access;
+mod call;
+mod clients;
+mod export;
+mod fault;
+mod models;
+mod openapi;
+mod people;
+mod prefix;
+mod routes;
+mod state;
+mod trail;
+mod usage;
+mod verifications;
+
+use std::{
+    collections::BTreeMap,
+    future::{Ready, ready},
+};
+
+use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
+
+pub(crate) use self::{access::Management, prefix::is_management_path};
+use self::{fault::Fault, prefix::PREFIX, routes::ROUTES};
+use crate::{config::BodyLimits, request_id::RequestId};
+
+/// The limits of a request's body. The longest one is a client with many limits.
+pub(crate) const BODY_LIMITS: BodyLimits = BodyLimits {
+    body_bytes: 64 * 1024,
+    body_time: std::time::Duration::from_secs(10),
+    body_bytes_per_second: 64 * 1024,
+    longest_body_time: std::time::Duration::from_secs(10),
+    drain_bytes: 64 * 1024,
+    drain_time: std::time::Duration::from_secs(2),
+};
+
+/// Mounts the routes.
+pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
+    let mut resources: BTreeMap<&str, Resource> = BTreeMap::new();
+    for route in &ROUTES {
+        let resource =
+            resources.remove(route.path).unwrap_or_else(|| web::resource(format!("{PREFIX}{}", route.path)));
+        let serve = move |request: HttpRequest, management| access::serve(route, request, management);
+        let mounted =
+            web::route().guard(guard::fn_guard(|head| head.head().method == route.method)).to(serve);
+        resources.insert(route.path, resource.route(mounted));
+    }
+    for (path, resource) in resources {
+        let allowed: Vec<_> =
+            ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        config.service(resource.default_service(web::to(move |request: HttpRequest| {
+            refuse(&request, &Fault::MethodNotAllowed(allowed.clone()))
+        })));
+    }
+    config.route(&format!("{PREFIX}/openapi.json"), web::get().to(openapi::handle)).service(
+        web::scope(PREFIX)
+            .default_service(web::to(|request: HttpRequest| refuse(&request, &Fault::NotFound))),
+    );
+}
+
+fn refuse(request: &HttpRequest, fault: &Fault) -> Ready<HttpResponse> {
+    let mut response = access::finished(fault.response());
+    RequestId::of(request.headers()).insert_into(response.headers_mut());
+    ready(response)
+}

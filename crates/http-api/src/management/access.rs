@@ -1,0 +1,166 @@
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use actix_web::{
+    HttpMessage as _, HttpRequest, HttpResponse,
+    http::header::{CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    web,
+};
+use futures_util::FutureExt as _;
+use padan_domain::ReasonCode;
+use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verifier};
+use tokio::sync::Semaphore;
+
+use super::{
+    call::Call,
+    fault::Fault,
+    routes::{Route, operations_of},
+};
+use crate::{
+    body::Body, connections::Connections, credentials::bearer_token, limits::Limits, metrics::Metrics, panic,
+    request_id::RequestId,
+};
+
+/// What the routes need. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Management {
+    pub(crate) use_cases: Arc<UseCases>,
+    pub(crate) verifier: Arc<Verifier>,
+    pub(crate) connections: Connections,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
+    in_flight: Arc<Semaphore>,
+}
+
+/// Requests that are answered at the same time.
+const MAX_IN_FLIGHT: usize = 32;
+
+impl Management {
+    pub(crate) fn new(
+        use_cases: Arc<UseCases>,
+        verifier: Arc<Verifier>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let connections = limits.connections.clone();
+        let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        Self { use_cases, verifier, connections, limits, metrics, in_flight }
+    }
+}
+
+/// Serves a request of a route: finds the operator, checks the role, calls the handler, logs and counts.
+pub(super) async fn serve(
+    route: &'static Route,
+    request: HttpRequest,
+    management: web::Data<Management>,
+) -> HttpResponse {
+    let began = Instant::now();
+    let id = RequestId::of(request.headers());
+    let Outcome { operator, result } = admit(route, &request, &management, &id).await;
+    let fault = result.as_ref().err();
+    let status = result.as_ref().map_or_else(Fault::status, HttpResponse::status).as_u16();
+    management.metrics.managed(route.id, status);
+    let operator = operator.as_ref().map_or("-", |account| account.name.as_str());
+    let ms = began.elapsed().as_millis();
+    let (id_text, peer) = (id.recorded(), caller(&request, &management));
+    let cause = fault.and_then(Fault::cause);
+    if status >= 500 {
+        tracing::error!(id = id_text, operation = route.id, operator, %peer, status, ms, cause, "managed");
+    } else {
+        tracing::info!(id = id_text, operation = route.id, operator, %peer, status, ms, "managed");
+    }
+    let mut response = finished(result.unwrap_or_else(|fault| fault.response()));
+    id.insert_into(response.headers_mut());
+    response
+}
+
+/// Adds the headers that every answer has. None of them may stay in a cache: many have secrets or personal data.
+pub(super) fn finished(mut response: HttpResponse) -> HttpResponse {
+    let headers: [(HeaderName, &str); 3] =
+        [(CACHE_CONTROL, "no-store"), (X_CONTENT_TYPE_OPTIONS, "nosniff"), (REFERRER_POLICY, "no-referrer")];
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+struct Outcome {
+    operator: Option<OperatorAccount>,
+    result: Result<HttpResponse, Fault>,
+}
+
+async fn admit(
+    route: &'static Route,
+    request: &HttpRequest,
+    management: &web::Data<Management>,
+    id: &RequestId,
+) -> Outcome {
+    let refused = |operator, fault| Outcome { operator, result: Err(fault) };
+    let Some(token) = bearer_token(request.headers()) else { return refused(None, Fault::Unauthorized) };
+    let peer = caller(request, management);
+    let account = match management.use_cases.authenticate(token, peer).await {
+        Ok(account) => account,
+        Err(refusal) => return refused(None, refusal.into()),
+    };
+    if !route.roles.contains(&account.role) {
+        return refused(Some(account), Fault::Forbidden);
+    }
+    let Ok(permit) = Arc::clone(&management.in_flight).try_acquire_owned() else {
+        return refused(Some(account), Fault::Busy);
+    };
+    let body = match read_body(request).await {
+        Ok(body) => body,
+        Err(fault) => return refused(Some(account), fault),
+    };
+    let mandate = management.use_cases.on_behalf_of(account.clone(), id.recorded());
+    let call = call_of(request, management, mandate, body);
+    // A task of its own, so that an act is completed when its caller leaves.
+    let handled = actix_web::rt::spawn(async move {
+        let _permit = permit;
+        AssertUnwindSafe((route.handler)(call)).catch_unwind().await
+    });
+    let result = match handled.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => Err(Fault::Internal(format!("a handler panicked: {}", panic::message(&*panic)))),
+        Err(error) => Err(Fault::Internal(error.to_string())),
+    };
+    Outcome { operator: Some(account), result }
+}
+
+fn call_of(
+    request: &HttpRequest,
+    management: &web::Data<Management>,
+    mandate: Mandate,
+    body: web::Bytes,
+) -> Call {
+    Call {
+        operations: operations_of(mandate.account().role),
+        mandate,
+        verifier: Arc::clone(&management.verifier),
+        connections: management.connections.clone(),
+        parameter: request.match_info().load::<String>().ok(),
+        query: request.query_string().to_owned(),
+        body,
+    }
+}
+
+async fn read_body(request: &HttpRequest) -> Result<web::Bytes, Fault> {
+    let body = request.extensions().get::<Rc<Body>>().cloned();
+    let body = body.ok_or_else(|| Fault::Internal("a route is mounted outside the listener".to_owned()))?;
+    body.read(request).await.map_err(|refusal| match refusal.reason() {
+        ReasonCode::BodyTooLarge => Fault::BodyTooLarge,
+        ReasonCode::Overloaded => Fault::Busy,
+        _ => Fault::BodyIncomplete,
+    })
+}
+
+/// The caller's address, behind the proxies that are trusted.
+fn caller(request: &HttpRequest, management: &Management) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
+    management.limits.for_request().proxies.caller(peer, request.headers())
+}

@@ -1,0 +1,168 @@
+//! Models, their calibrations and enrolments.
+
+use actix_web::HttpResponse;
+use padan_verification::{ActiveModel, EnrolmentStatus, ModelState};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    call::{Call, moment},
+    fault::Fault,
+};
+
+/// The model sets of a site.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Models {
+    /// The set that all services should use; null when none was activated.
+    active: Option<ActiveSet>,
+    /// The set that this process uses.
+    in_use: SetInUse,
+    /// The sets that this machine knows.
+    sets: Vec<KnownSet>,
+}
+
+/// The active model set.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ActiveSet {
+    model_set: String,
+    contract: String,
+    activated_at: String,
+}
+
+/// The model set of this process.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SetInUse {
+    model_set: String,
+    contract: String,
+    calibration: String,
+    device: &'static str,
+    precision: &'static str,
+}
+
+/// A model set that this machine knows.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct KnownSet {
+    model_set: String,
+    contract: String,
+    calibration: String,
+    /// The pass mark as a cosine.
+    pass_cosine: f64,
+    /// Whether its files are installed on this machine.
+    installed: bool,
+}
+
+/// The model set to activate.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Activation {
+    model_set: String,
+    /// Activate it even if its enrolment is not complete.
+    #[serde(default)]
+    force: bool,
+}
+
+/// The model set that was activated.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Activated {
+    model_set: String,
+    contract: String,
+}
+
+/// All enrolments, most recent first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Enrolments {
+    enrolments: Vec<EnrolmentEntry>,
+}
+
+/// The enrolment under one model contract.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EnrolmentEntry {
+    model_set: String,
+    contract: String,
+    started_at: String,
+    /// Null while it runs.
+    finished_at: Option<String>,
+    /// When a run last finished.
+    completed_at: Option<String>,
+    /// Processes that work on it.
+    processes: u64,
+    /// Ranges of people that are not finished.
+    open_ranges: u64,
+    /// People of the finished ranges who have a template.
+    templates: u64,
+    /// Those of them whose face is covered or cut off.
+    covered: u64,
+    /// People whose portrait gives no template.
+    unusable: u64,
+    /// People for whom the registry or the engine failed.
+    failed: u64,
+}
+
+pub(super) async fn list(call: Call) -> Result<HttpResponse, Fault> {
+    let active = call.mandate.active_model().await?;
+    let sets = call.mandate.models().await.map_err(|error| Fault::Internal(error.to_string()))?;
+    let identity = call.verifier.engine_identity();
+    Ok(HttpResponse::Ok().json(Models {
+        active: active.map(ActiveSet::from),
+        in_use: SetInUse {
+            model_set: identity.model_set,
+            contract: identity.contract,
+            calibration: identity.calibration,
+            device: identity.device,
+            precision: identity.precision,
+        },
+        sets: sets.into_iter().map(KnownSet::from).collect(),
+    }))
+}
+
+pub(super) async fn activate(call: Call) -> Result<HttpResponse, Fault> {
+    let Activation { model_set, force } = call.json()?;
+    let contract = call.mandate.activate_model(&model_set, force).await?;
+    Ok(HttpResponse::Ok().json(Activated { model_set, contract: contract.to_string() }))
+}
+
+pub(super) async fn enrolments(call: Call) -> Result<HttpResponse, Fault> {
+    let enrolments = call.mandate.enrolments().await?;
+    let enrolments = enrolments.into_iter().map(EnrolmentEntry::from).collect();
+    Ok(HttpResponse::Ok().json(Enrolments { enrolments }))
+}
+
+impl From<ActiveModel> for ActiveSet {
+    fn from(active: ActiveModel) -> Self {
+        Self {
+            model_set: active.model_set,
+            contract: active.contract.to_string(),
+            activated_at: moment(active.activated_at),
+        }
+    }
+}
+
+impl From<ModelState> for KnownSet {
+    fn from(state: ModelState) -> Self {
+        Self {
+            model_set: state.model_set,
+            contract: state.contract.to_string(),
+            calibration: state.calibration,
+            pass_cosine: state.pass_cosine,
+            installed: state.is_installed,
+        }
+    }
+}
+
+impl From<EnrolmentStatus> for EnrolmentEntry {
+    fn from(status: EnrolmentStatus) -> Self {
+        Self {
+            model_set: status.model_set,
+            contract: status.contract.to_string(),
+            started_at: moment(status.started_at),
+            finished_at: status.finished_at.map(moment),
+            completed_at: status.completed_at.map(moment),
+            processes: status.processes,
+            open_ranges: status.open_ranges,
+            templates: status.tally.templates,
+            covered: status.tally.covered,
+            unusable: status.tally.unusable,
+            failed: status.tally.failed,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Who calls, and how the service is.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use padan_verification::PoolFigures;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    call::{Call, moment},
+    fault::Fault,
+};
+
+/// The operator who calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Session {
+    name: String,
+    /// `support`, `operator` or `auditor`.
+    role: &'static str,
+    /// From when on the token is refused.
+    expires_at: Option<String>,
+    /// The operations that the role permits, by their ids in the OpenAPI document.
+    operations: Vec<&'static str>,
+}
+
+/// The state of this process and what it depends on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    version: &'static str,
+    /// Whether models, registry and store are usable.
+    ready: bool,
+    /// Each component with `ok` or its fault.
+    components: BTreeMap<&'static str, String>,
+    /// The registry's replicas.
+    replicas: Vec<Replica>,
+    store: Pool,
+    queue: Queue,
+    /// Rows of the audit trail since the start of this process.
+    audit_rows: AuditRows,
+    /// Whether this process uses another model than the active one.
+    model_outdated: bool,
+    /// Whether all connections of the public listener are in use.
+    connections_full: bool,
+}
+
+/// A replica of the registry.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Replica {
+    pool: Pool,
+    /// Whether it is asked in its turn; false for a while after a failure.
+    in_turn: bool,
+    /// Its lag; null when it is not known.
+    lag_seconds: Option<f64>,
+    /// Whether it is not asked because of its lag.
+    too_far_behind: bool,
+}
+
+/// Connections to a database.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Pool {
+    /// Host, port and database.
+    name: String,
+    max_connections: u32,
+    connections: u32,
+    in_use: u32,
+    /// Statements that timed out since the start.
+    timeouts: u64,
+    /// Statements that failed since the start.
+    failures: u64,
+}
+
+/// The photos that wait.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Queue {
+    workers: usize,
+    busy: usize,
+    queued: usize,
+    capacity: usize,
+    /// Photos that were refused since the start because the queue was full.
+    refused: u64,
+    /// Photos that were dropped since the start because their time was over.
+    expired: u64,
+}
+
+/// Rows of the audit trail.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditRows {
+    durable: u64,
+    failed: u64,
+}
+
+pub(super) async fn session(call: Call) -> Result<HttpResponse, Fault> {
+    let account = call.mandate.account();
+    Ok(HttpResponse::Ok().json(Session {
+        name: account.name.to_string(),
+        role: account.role.as_str(),
+        expires_at: account.expires_at.map(moment),
+        operations: call.operations.clone(),
+    }))
+}
+
+pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {
+    let components = call.verifier.readiness().await;
+    let figures = call.verifier.figures();
+    let replicas = figures.registry.into_iter().map(|replica| Replica {
+        pool: Pool::of(&replica.pool),
+        in_turn: replica.in_turn,
+        lag_seconds: replica.lag_seconds,
+        too_far_behind: replica.too_far_behind,
+    });
+    let ready = components.iter().all(|component| component.state.is_ok());
+    let components = components
+        .into_iter()
+        .map(|component| (component.name, component.state.err().unwrap_or_else(|| "ok".to_owned())));
+    Ok(HttpResponse::Ok().json(Health {
+        version: env!("CARGO_PKG_VERSION"),
+        ready,
+        components: components.collect(),
+        replicas: replicas.collect(),
+        store: Pool::of(&figures.store),
+        queue: Queue {
+            workers: figures.engine.workers,
+            busy: figures.engine.busy,
+            queued: figures.engine.queued,
+            capacity: figures.engine.queue_length,
+            refused: figures.engine.refused,
+            expired: figures.engine.expired,
+        },
+        audit_rows: AuditRows { durable: figures.audit.rows, failed: figures.audit.failed },
+        model_outdated: figures.model_outdated,
+        connections_full: call.connections.are_full().is_some(),
+    }))
+}
+
+impl Pool {
+    fn of(figures: &PoolFigures) -> Self {
+        Self {
+            name: figures.name.clone(),
+            max_connections: figures.max_connections,
+            connections: figures.connections,
+            in_use: figures.in_use,
+            timeouts: figures.timeouts,
+            failures: figures.failures,
+        }
+    }
+}

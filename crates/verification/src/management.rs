@@ -1,0 +1,388 @@
+//! What operators do through the management interface: the same changes as by the program's commands.
+//!
+//! Start at [`Management::authenticate`], then [`Management::on_behalf_of`]. The caller checks the role before.
+//!
+//! **Architecture Invariant:** every change, search and export of a [`Mandate`] has a durable row of kind `admin` with
+//! the operator's name before its result is returned.
+
+mod accounts;
+mod models;
+mod verifications;
+
+use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use padan_domain::{ClientName, ClientRules, Clock, ModelContractId, NationalId, QuotaPeriod};
+use padan_inference::{Catalogue, ModelError};
+use padan_store::{
+    ActiveModel, AdminAct, Administration, AnnouncedAct, AuditFilter, AuditLog, AuditQuery, AuditRow,
+    AuditTrail, ClientProfile, Config, EnrolmentStatus, Forgotten, KeySet, ManagementRequest, NewClient,
+    Operator, OperatorAccount, Overview, RefusedClient, Rotation, Store, StoreError, StoredAbout, UsageRow,
+};
+use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::{accounts::Accounts, models::list_models, verifications::Verifications};
+pub use self::{
+    accounts::TokenRefusal,
+    models::ModelState,
+    verifications::{TrailOutcome, TrailVerification},
+};
+use crate::{
+    allowance::Allowance,
+    model_activation::{ActivationError, activate_model},
+};
+
+/// The management of a site. A process has at most one, beside its verifier.
+pub struct Management {
+    config: Config,
+    store: Store,
+    overview: Overview,
+    trail: AuditTrail,
+    process: Operator,
+    model_folders: Vec<PathBuf>,
+    accounts: Accounts,
+    verifications: Verifications,
+    exports: Arc<Semaphore>,
+    clock: Clock,
+}
+
+/// The parts of a management.
+pub struct ManagementParts {
+    /// Section `[store]`, with the URL of a user in the role `padan_operator`.
+    pub store: Config,
+    /// This process, as the operating system knows it.
+    pub process: Operator,
+    /// The folders of the models.
+    pub model_folders: Vec<PathBuf>,
+    /// How many wrong tokens an address may send.
+    pub failed_tokens: Allowance,
+    /// The source of the time.
+    pub clock: Clock,
+}
+
+/// What one request of an operator may do.
+pub struct Mandate {
+    management: Arc<Management>,
+    account: OperatorAccount,
+    administration: Administration,
+}
+
+/// A client and how much of its quotas it has used.
+#[derive(Debug)]
+pub struct ClientUse {
+    /// The client.
+    pub client: ClientProfile,
+    /// Requests of this day and this month that were counted or are held by processes.
+    pub used: Vec<(QuotaPeriod, u64)>,
+}
+
+/// What an erasure would remove, and the text that confirms it.
+#[derive(Debug)]
+pub struct ErasurePreview {
+    /// The amount of data about the person.
+    pub stored: StoredAbout,
+    /// The ids of person keys under which rows exist and which the settings lack: these rows are not searched.
+    pub unknown_person_keys: Vec<String>,
+    /// Confirms the erasure of this person's data by this operator.
+    pub confirmation: String,
+    /// Until when it does.
+    pub valid_until: DateTime<Utc>,
+}
+
+/// How long a row of an operator's act may take. The first row of a process takes longer.
+const ADMINISTRATION_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the answer to a dry run of an erasure confirms it.
+const CONFIRMATION_TIME: TimeDelta = TimeDelta::minutes(5);
+/// Exports that run at the same time. Each has a connection to the store.
+const MAX_EXPORTS: usize = 2;
+
+impl Management {
+    /// Prepares the management. Must be called within a Tokio runtime. Nothing is connected to.
+    ///
+    /// # Errors
+    ///
+    /// When the settings cannot work or a key cannot be read.
+    pub fn new(parts: ManagementParts) -> Result<Self, StoreError> {
+        let ManagementParts { store: config, process, model_folders, failed_tokens, clock } = parts;
+        let store = Store::open(&config, KeySet::AuditAndPerson)?;
+        Ok(Self {
+            overview: Overview::open(&config)?,
+            trail: store.audit_trail(clock).with_timeout(ADMINISTRATION_TIMEOUT),
+            accounts: Accounts::new(store.clone(), clock, failed_tokens),
+            config,
+            store,
+            process,
+            model_folders,
+            verifications: Verifications::default(),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            clock,
+        })
+    }
+
+    /// The account of a token that was sent from an address.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenRefusal`] when the token is not valid, or cannot be looked up.
+    pub async fn authenticate(&self, token: &[u8], peer: IpAddr) -> Result<OperatorAccount, TokenRefusal> {
+        self.accounts.of_token(token, peer).await
+    }
+
+    /// What a request of this account may do.
+    pub fn on_behalf_of(self: &Arc<Self>, account: OperatorAccount, request_id: &str) -> Mandate {
+        let request = ManagementRequest { account: account.name.clone(), request_id: request_id.to_owned() };
+        let operator = Operator { request: Some(request), ..self.process.clone() };
+        let administration = Administration::by(operator, self.trail.clone());
+        Mandate { management: Arc::clone(self), account, administration }
+    }
+
+    /// Records the head of the trail. Must be called before the process ends.
+    pub async fn finish(&self) {
+        self.trail.finish().await;
+    }
+}
+
+impl Mandate {
+    /// The operator's account.
+    pub fn account(&self) -> &OperatorAccount {
+        &self.account
+    }
+
+    /// The current time.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.management.clock.now()
+    }
+
+    /// All clients, ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn list_clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
+        self.management.overview.clients().await
+    }
+
+    /// The clients that services refuse, since Padan did not write their rows so.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn refused_clients(&self) -> Result<Vec<RefusedClient>, StoreError> {
+        Ok(self.management.store.clients().await?.refused)
+    }
+
+    /// A client and the use of its quotas.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn client(&self, name: &ClientName) -> Result<Option<ClientUse>, StoreError> {
+        let Management { overview, clock, .. } = &*self.management;
+        let Some(client) = overview.client(name).await? else { return Ok(None) };
+        let mut used = Vec::new();
+        for period in QuotaPeriod::ALL {
+            used.push((period, overview.quota_used(name, period.current(clock)).await?));
+        }
+        Ok(Some(ClientUse { client, used }))
+    }
+
+    /// Adds a client. False when its name or user name is taken.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
+        self.administration.add_client(client).await
+    }
+
+    /// Replaces the rules of a client that was last changed at this moment. False when there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::ClientChangedMeanwhile`] when somebody else changed it since; otherwise when the store fails.
+    pub async fn replace_client_rules(
+        &self,
+        name: &ClientName,
+        rules: &ClientRules,
+        last_changed_at: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        self.administration.set_client_rules(name, rules, last_changed_at).await
+    }
+
+    /// Disables or enables a client. False when there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or Padan did not write the client's row.
+    pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
+        self.administration.set_client_disabled(name, disabled).await
+    }
+
+    /// Removes a client. False when there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
+        self.administration.remove_client(name).await
+    }
+
+    /// Replaces a client's secrets. False when there is no client of that name.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or Padan did not write the client's row.
+    pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
+        self.administration.rotate_client(rotation).await
+    }
+
+    /// The number of calls by client, day, endpoint and outcome.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn usage(&self, filter: &AuditFilter) -> Result<Vec<UsageRow>, StoreError> {
+        AuditLog::open(&self.management.config).await?.usage(filter).await
+    }
+
+    /// A page of a search in the audit trail.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or takes too long for the time that the query names.
+    pub async fn search(&self, query: AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
+        let act = match (&query.nik, &query.request_id) {
+            (Some(_), _) => AdminAct::PersonSearched,
+            (None, Some(_)) => AdminAct::RequestSearched,
+            (None, None) => AdminAct::AuditSearched,
+        };
+        // A person is not named, so that nothing of this row has to be forgotten. An id that an operator types may be
+        // anything, and so it is not recorded either.
+        let after = json!({
+            "one_person": query.nik.is_some(),
+            "one_request": query.request_id.is_some(),
+            "kind": query.kind,
+            "client": query.client,
+            "reason": query.reason,
+            "from": query.from,
+            "to": query.to,
+            "continued": query.before.is_some(),
+        });
+        self.announce(act, after).await?;
+        self.management.store.search_audit(query).await
+    }
+
+    /// Permission for one more export; `None` while too many run.
+    pub fn try_begin_export(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.management.exports).try_acquire_owned().ok()
+    }
+
+    /// Opens the trail for an export of these rows, which is recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn open_export(&self, filter: &AuditFilter) -> Result<AuditLog, StoreError> {
+        let AuditFilter { nik, kind, client, from, to } = filter;
+        let after =
+            json!({ "one_person": nik.is_some(), "kind": kind, "client": client, "from": from, "to": to });
+        self.announce(AdminAct::AuditExported, after).await?;
+        AuditLog::open(&self.management.config).await
+    }
+
+    /// Starts a verification of the whole trail, which is recorded. `None` while another one runs.
+    ///
+    /// # Errors
+    ///
+    /// When the row of the act cannot be written.
+    pub async fn start_verification(&self) -> Result<Option<TrailVerification>, StoreError> {
+        self.announce(AdminAct::AuditVerified, Value::Null).await?;
+        let Management { verifications, config, clock, .. } = &*self.management;
+        Ok(verifications.start(config.clone(), *clock))
+    }
+
+    /// The last verifications of the trail by this process, newest first.
+    pub fn verifications(&self) -> Vec<TrailVerification> {
+        self.management.verifications.list()
+    }
+
+    /// The amount of data about a person, with a text that confirms its erasure by this operator until a moment.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn preview_erasure(&self, nik: &NationalId) -> Result<ErasurePreview, StoreError> {
+        self.announce(AdminAct::PersonLookedUp, json!({ "dry_run_of": "person forget" })).await?;
+        let store = &self.management.store;
+        let valid_until = self.now() + CONFIRMATION_TIME;
+        Ok(ErasurePreview {
+            stored: store.stored_about(nik).await?,
+            unknown_person_keys: store.unknown_person_keys().await?,
+            confirmation: store.erasure_confirmation(nik, &self.account.name, valid_until)?,
+            valid_until,
+        })
+    }
+
+    /// Erases a person's data, if the text confirms it. `None` when it does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::forget`].
+    pub async fn erase(&self, nik: &NationalId, confirmation: &str) -> Result<Option<Forgotten>, StoreError> {
+        let Management { store, trail, .. } = &*self.management;
+        let operator = &self.account.name;
+        if !store.is_erasure_confirmed(nik, operator, confirmation, self.now())? {
+            return Ok(None);
+        }
+        self.announce(AdminAct::PersonForgotten, json!({ "requested_by": operator.as_str() })).await?;
+        store.forget(nik, operator.as_str(), trail).await.map(Some)
+    }
+
+    /// The status of all enrolments, most recent first.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn enrolments(&self) -> Result<Vec<EnrolmentStatus>, StoreError> {
+        self.management.overview.enrolments().await
+    }
+
+    /// The active model set; `None` when none was activated.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
+        self.management.overview.active_model().await
+    }
+
+    /// The model sets that this machine knows. Reads and checks their files, so that it may take a second.
+    ///
+    /// # Errors
+    ///
+    /// When a manifest or a calibration cannot be read.
+    pub async fn models(&self) -> Result<Vec<ModelState>, ModelError> {
+        let folders = self.management.model_folders.clone();
+        let listed = tokio::task::spawn_blocking(move || list_models(&folders)).await;
+        listed.unwrap_or_else(|error| Err(ModelError::Graph(error.to_string())))
+    }
+
+    /// Activates a model set for all services.
+    ///
+    /// # Errors
+    ///
+    /// [`ActivationError`] when nothing was activated.
+    pub async fn activate_model(
+        &self,
+        model_set: &str,
+        force: bool,
+    ) -> Result<ModelContractId, ActivationError> {
+        let catalogue = Catalogue::load(&self.management.model_folders)?;
+        activate_model(&catalogue, &self.management.store, &self.administration, model_set, force).await
+    }
+
+    async fn announce(&self, act: AdminAct, after: Value) -> Result<(), StoreError> {
+        self.administration.announce(AnnouncedAct { act, before: Value::Null, after }).await
+    }
+}

@@ -1,0 +1,50 @@
+use padan_domain::ModelContractId;
+use padan_inference::{Catalogue, Graph, ModelError};
+use padan_store::{Administration, Store, StoreError};
+
+/// Why a model set was not activated.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivationError {
+    /// The set is not known, or not installed on this machine.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// Not all people are enrolled for it.
+    #[error("the enrolment for {model_set} (contract {contract}) is not complete")]
+    NotEnrolled {
+        /// The set.
+        model_set: String,
+        /// Its contract.
+        contract: ModelContractId,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Activates a model set for all services, and returns its contract. Without `force` its enrolment has to be complete.
+///
+/// # Errors
+///
+/// [`ActivationError`] when nothing was activated.
+pub async fn activate_model(
+    catalogue: &Catalogue,
+    store: &Store,
+    administration: &Administration,
+    model_set: &str,
+    force: bool,
+) -> Result<ModelContractId, ActivationError> {
+    let set = catalogue.set(model_set)?;
+    for model in set.models() {
+        catalogue.locate(&set, model, Graph::Prepared)?;
+    }
+    catalogue.calibration(&set)?;
+    let contract = set.contract();
+    let enrolments = store.enrolments().await?;
+    let is_enrolled =
+        enrolments.iter().any(|enrolment| enrolment.contract == contract && enrolment.completed_at.is_some());
+    if !is_enrolled && !force {
+        return Err(ActivationError::NotEnrolled { model_set: model_set.to_owned(), contract });
+    }
+    administration.activate_model(model_set, &contract, force).await?;
+    Ok(contract)
+}
