@@ -21,6 +21,13 @@ impl Assignment {
         let key = name.strip_prefix(VARIABLE_PREFIX)?.to_lowercase().replace("__", ".");
         Some(Self { name: name.to_owned(), key, value: value.to_owned() })
     }
+
+    /// Whether the key has a section, and only names between its dots.
+    pub(super) fn has_key(&self) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(is_plain);
+        self.key.contains('.') && self.key.split('.').all(is_name)
+    }
 }
 
 impl FromStr for Assignment {
@@ -29,9 +36,9 @@ impl FromStr for Assignment {
     fn from_str(text: &str) -> Result<Self> {
         const EXPECTED: &str = "expected SECTION.KEY=VALUE, such as http.port=8080";
         let (key, value) = text.split_once('=').context(EXPECTED)?;
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-        ensure!(key.contains('.') && key.chars().all(is_plain), EXPECTED);
-        Ok(Self { name: format!("--set {key}"), key: key.to_owned(), value: value.to_owned() })
+        let assignment = Self { name: format!("--set {key}"), key: key.to_owned(), value: value.to_owned() };
+        ensure!(assignment.has_key(), EXPECTED);
+        Ok(assignment)
     }
 }
 
@@ -57,7 +64,16 @@ mod tests {
 
     #[test]
     fn text_that_is_not_an_assignment_is_refused() {
-        for text in ["http.port", "port=1", "http.port 1=2", "registry.urls[0]=x", "=1"] {
+        for text in [
+            "http.port",
+            "port=1",
+            "http.port 1=2",
+            "registry.urls[0]=x",
+            "=1",
+            "http.=1",
+            ".port=1",
+            "http..port=1",
+        ] {
             assert!(text.parse::<Assignment>().is_err(), "{text}");
         }
     }

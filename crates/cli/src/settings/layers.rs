@@ -56,7 +56,11 @@ fn merge(
         if let Some(table) = &from_file {
             builder = builder.add_source(File::from_str(&table.to_string(), FileFormat::Toml));
         }
-        for Assignment { name, key, value } in assignments {
+        for assignment in assignments {
+            let Assignment { name, key, value } = assignment;
+            if !assignment.has_key() {
+                bail!("{name}: `{key}` is no name of a setting, such as http.port");
+            }
             builder = builder.set_override(key, value.as_str()).with_context(|| name.clone())?;
         }
         Ok(builder.build()?)

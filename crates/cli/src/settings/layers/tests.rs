@@ -68,6 +68,14 @@ fn a_key_that_is_no_plain_word_is_an_unknown_one() {
 }
 
 #[test]
+fn a_variable_whose_name_is_no_key_is_named_in_one_line() {
+    for name in ["PADAN__HTTP____PORT", "PADAN__HTTP__", "PADAN____PORT", "PADAN__HTTP__PO-RT"] {
+        let error = with_file("", &[(name, "1")]).unwrap_err();
+        assert!(error.starts_with(&format!("{name}: `")) && !error.contains('\n'), "{error}");
+    }
+}
+
+#[test]
 fn the_example_for_production_is_valid() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/production.toml");
     load(Some(&file), Vec::new()).unwrap();
