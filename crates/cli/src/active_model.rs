@@ -6,7 +6,10 @@ use padan_store::{ActiveModel, Store};
 use padan_verification::EngineInUse;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::settings::Settings;
+use crate::{
+    active_calibration::{FollowedCalibration, with_calibration_in_use},
+    settings::Settings,
+};
 
 /// How often the service reads which model is active: a look-up of one row.
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
@@ -21,7 +24,7 @@ struct FailedLoad {
     at: Instant,
 }
 
-/// Follows the active model, and does not end.
+/// Follows the active model and its active calibration, and does not end.
 ///
 /// When another model becomes active, it is loaded and warmed up while the current one serves; then requests use it.
 /// If it cannot be loaded, the current model stays in use and the load is retried.
@@ -29,21 +32,23 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
     let mut polls = interval(POLL_INTERVAL);
     polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failed: Option<FailedLoad> = None;
+    let mut calibration = FollowedCalibration::default();
     loop {
         polls.tick().await;
         // An outage of the store is reported by every request, and needs no report here.
         let Ok(active) = store.active_model().await else { continue };
         let Some(active) = active.filter(|active| *engine.current().contract() != active.contract) else {
             failed = None;
-            if engine.set_outdated(false) {
-                tracing::info!("the serving model is the active model again");
+            let is_outdated = !calibration.follow(&settings, &store, &engine).await;
+            if engine.set_outdated(is_outdated) && !is_outdated {
+                tracing::info!("the serving model and calibration are the active ones again");
             }
             continue;
         };
         if failed.as_ref().is_some_and(|failed| failed.is_recent(&active)) {
             continue;
         }
-        match load(&settings, &active).await {
+        match load(&settings, &store, &active).await {
             Ok(loaded) => {
                 engine.replace(loaded);
                 engine.set_outdated(false);
@@ -74,7 +79,7 @@ impl FailedLoad {
     }
 }
 
-async fn load(settings: &Settings, active: &ActiveModel) -> Result<Engine> {
+async fn load(settings: &Settings, store: &Store, active: &ActiveModel) -> Result<Engine> {
     let mut config = settings.inference.clone();
     config.model_set.clone_from(&active.model_set);
     let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
@@ -86,5 +91,5 @@ async fn load(settings: &Settings, active: &ActiveModel) -> Result<Engine> {
             active.contract
         );
     }
-    Ok(engine)
+    with_calibration_in_use(settings, store, &engine).await
 }

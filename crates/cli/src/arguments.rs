@@ -5,9 +5,10 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 
 use crate::{
     commands::{
-        audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_show, client, cluster,
-        compare, completions, config_check, config_show, doctor, enroll, evaluate, keys_rotate, man, migrate,
-        name, operator, person_find, person_forget, serve, status, templates_prune, usage,
+        audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_activate,
+        calibration_show, client, cluster, compare, completions, config_check, config_show, doctor, enroll,
+        evaluate, keys_rotate, man, migrate, name, operator, person_find, person_forget, serve, status,
+        templates_prune, usage,
     },
     demo,
     ending::exit_code,
@@ -54,7 +55,7 @@ enum ProgramCommand {
     Models(models::ModelsArguments),
     Evaluate(evaluate::EvaluateArguments),
     Calibrate(calibrate::CalibrateArguments),
-    /// Show how similarity is converted to percentages
+    /// Show or change how similarity is converted to percentages
     #[command(subcommand)]
     Calibration(CalibrationCommand),
     Cluster(cluster::ClusterArguments),
@@ -72,6 +73,7 @@ enum ConfigCommand {
 #[derive(Debug, Subcommand)]
 enum CalibrationCommand {
     Show(calibration_show::CalibrationShowArguments),
+    Activate(calibration_activate::CalibrationActivateArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -165,6 +167,9 @@ impl Arguments {
             ProgramCommand::Calibrate(arguments) => calibrate::run(&arguments),
             ProgramCommand::Calibration(CalibrationCommand::Show(arguments)) => {
                 calibration_show::run(&arguments)
+            }
+            ProgramCommand::Calibration(CalibrationCommand::Activate(arguments)) => {
+                calibration_activate::run(&arguments)
             }
             ProgramCommand::Cluster(arguments) => cluster::run(&arguments),
             ProgramCommand::Completions(arguments) => completions::run(&arguments, command()),

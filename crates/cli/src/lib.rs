@@ -8,6 +8,7 @@
 //!
 //! **Architecture Invariant:** data goes to stdout, everything else to stderr, and an error says what to do next.
 
+mod active_calibration;
 mod active_model;
 mod arguments;
 mod commands;

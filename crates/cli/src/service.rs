@@ -10,7 +10,10 @@ use padan_verification::{
     BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Sandbox, Verifier, VerifierParts,
 };
 
-use crate::{active_model::follow_active_model, operator::operator, settings::Settings};
+use crate::{
+    active_calibration::with_calibration_in_use, active_model::follow_active_model, operator::operator,
+    settings::Settings,
+};
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
 pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
@@ -27,7 +30,7 @@ pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &St
     let mut active = settings.clone();
     select_active_model(&mut active, store).await;
     let set = &active.inference.model_set;
-    match start_engine(&active).await {
+    let started = match start_engine(&active).await {
         Err(error) if *set != settings.inference.model_set => {
             let configured = &settings.inference.model_set;
             let engine = start_engine(settings).await.with_context(|| {
@@ -41,6 +44,14 @@ pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &St
             Ok(engine)
         }
         started => started,
+    };
+    let engine = started?;
+    match with_calibration_in_use(settings, store, &engine).await {
+        Ok(engine) => Ok(engine),
+        Err(error) => {
+            tracing::error!("starting with the installed calibration, not the active one: {error:#}");
+            Ok(engine)
+        }
     }
 }
 

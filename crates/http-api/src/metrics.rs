@@ -97,7 +97,8 @@ declare::metrics! {
     /// People processed by the latest enrolment, by result: enrolled, covered, unusable, failed. Covered ones have a
     /// template too, of a face that is covered or cut off on the portrait.
     enrolment_people: IntGaugeVec = "padan_enrolment_people", ["state"];
-    /// Whether this process serves another model than the active one (1), because it cannot load the active one.
+    /// Whether this process serves another model or calibration than the active one (1), because it cannot use the active
+    /// one.
     model_behind: IntGauge = "padan_model_behind", [];
     /// Rows of the audit trail by outcome: durable, failed.
     audit_rows: IntCounterVec = "padan_audit_rows_total", ["outcome"];

@@ -6,6 +6,7 @@ use padan_domain::{Calibration, ModelContractId, Photo};
 use crate::{
     align::ARCFACE_FRAME,
     analysis::Analysis,
+    calibration_file::CalibrationFile,
     caller::Caller,
     catalogue::Catalogue,
     config::Config,
@@ -18,6 +19,7 @@ use crate::{
     manifest::{EmbedderFamily, Manifest, Task},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
+    model_error::ModelError,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
     placement::{self, Machine, Placement},
@@ -94,6 +96,20 @@ impl Engine {
     #[must_use]
     pub fn on_behalf_of(self, caller: Caller) -> Self {
         Self { caller, ..self }
+    }
+
+    /// The same engine, whose cosines have other percentages. Engines that were cloned before keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when the points of the calibration do not increase.
+    pub fn with_calibration(&self, calibration: &CalibrationFile) -> Result<Self, ModelError> {
+        let identity = Identity {
+            calibration: calibration.calibration()?,
+            calibration_id: calibration.id(),
+            ..(*self.identity).clone()
+        };
+        Ok(Self { identity: Arc::new(identity), ..self.clone() })
     }
 
     /// Embeds a selfie. It must show one face, in good quality.

@@ -25,6 +25,8 @@ pub enum AdminAct {
     OperatorRemoved,
     /// `padan models activate`.
     ModelActivated,
+    /// `padan calibration activate`.
+    CalibrationActivated,
     /// `padan enroll`.
     EnrolmentStarted,
     /// `padan templates prune`.
@@ -69,6 +71,7 @@ impl AdminAct {
             Self::OperatorRotated => "OPERATOR_ROTATED",
             Self::OperatorRemoved => "OPERATOR_REMOVED",
             Self::ModelActivated => "MODEL_ACTIVATED",
+            Self::CalibrationActivated => "CALIBRATION_ACTIVATED",
             Self::EnrolmentStarted => "ENROLMENT_STARTED",
             Self::TemplatesPruned => "TEMPLATES_PRUNED",
             Self::KeysRotated => "KEYS_ROTATED",
@@ -100,6 +103,7 @@ impl AdminAct {
             Self::OperatorRotated => "operator rotate",
             Self::OperatorRemoved => "operator remove",
             Self::ModelActivated => "models activate",
+            Self::CalibrationActivated => "calibration activate",
             Self::EnrolmentStarted => "enroll",
             Self::TemplatesPruned => "templates prune",
             Self::KeysRotated => "keys rotate",

@@ -2,8 +2,10 @@ use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, ModelContractId, OperatorName};
 
 use crate::{
+    active_calibration::ActiveCalibration,
     admin_entry::{AnnouncedAct, Operator},
     audit::{administering::AdminChange, trail::AuditTrail},
+    calibration_activation::CalibrationActivation,
     client_change::{ClientChange, NewClient, Rotation, WhatChanges},
     client_secret::ClientSecret,
     error::StoreError,
@@ -160,6 +162,26 @@ impl Administration {
     ) -> Result<(), StoreError> {
         let (model_set, contract) = (model_set.to_owned(), contract.as_str().to_owned());
         self.change(AdminChange::Model(Activation { model_set, contract, force })).await.map(drop)
+    }
+
+    /// Activates a calibration for its model set. Services switch to it within seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn activate_calibration(&self, calibration: ActiveCalibration) -> Result<(), StoreError> {
+        let activation = CalibrationActivation::File(calibration);
+        self.change(AdminChange::Calibration(activation)).await.map(drop)
+    }
+
+    /// Returns to the calibration that is installed beside the program. False when no other one was active.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn use_installed_calibration(&self, model_set: &str) -> Result<bool, StoreError> {
+        let activation = CalibrationActivation::Installed { model_set: model_set.to_owned() };
+        self.change(AdminChange::Calibration(activation)).await
     }
 
     /// Records the head of the trail. Must be called before the process ends.

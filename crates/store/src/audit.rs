@@ -25,6 +25,7 @@ mod month;
 mod open_chains;
 pub(crate) mod person_keys_in_use;
 mod progress;
+mod recorded_calibrations;
 mod recorded_model;
 mod recorded_rows;
 mod removal;

@@ -32,8 +32,8 @@
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
-//! **Architecture Invariant:** clients, operators and the active model are changed only by [`Administration`], in the transaction of
-//! the change's row in the audit trail.
+//! **Architecture Invariant:** clients, operators, the active model and the active calibration are changed only by
+//! [`Administration`], in the transaction of //! the change's row in the audit trail.
 //!
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
@@ -48,11 +48,13 @@
 //! template is stale.
 
 mod absent_people;
+mod active_calibration;
 mod active_model;
 mod admin_act;
 mod admin_entry;
 mod administration;
 mod audit;
+mod calibration_activation;
 mod client;
 mod client_change;
 mod client_profile;
@@ -94,6 +96,7 @@ mod template_sample;
 mod trial_history;
 
 pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
+pub use active_calibration::ActiveCalibration;
 pub use active_model::ActiveModel;
 pub use admin_act::AdminAct;
 pub use admin_entry::{AnnouncedAct, ManagementRequest, Operator};

@@ -20,6 +20,7 @@ use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 use crate::{
+    active_calibration::calibration_in_use,
     commands::{
         enroll::refuse_without_view,
         people_groups::{GroupBy, Grouping, PeopleList},
@@ -87,7 +88,7 @@ pub(crate) fn calibrate_from_store(
         Clock::System.today_in_jakarta(),
     )?;
     let list = arguments.groups.as_deref().map(PeopleList::read).transpose()?;
-    let (set, people) = Runtime::new()?.block_on(async {
+    let (set, in_use, people) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::All)?;
         match model {
             Some(set) => set.clone_into(&mut settings.inference.model_set),
@@ -95,10 +96,10 @@ pub(crate) fn calibrate_from_store(
         }
         let set = catalogue.set(&settings.inference.model_set)?;
         announce(&store, arguments, &set).await?;
+        let in_use = calibration_in_use(&store, &catalogue, &set).await?;
         let people = draw(arguments, &settings, &store, &set, list.as_ref()).await?;
-        anyhow::Ok((set, people))
+        anyhow::Ok((set, in_use, people))
     })?;
-    let in_use = catalogue.calibration(&set)?;
     let DrawnPeople { sample, niks } = people;
     let left_out = sample.left_out();
     eprintln!(

@@ -9,17 +9,24 @@ use padan_inference::{
 use serde_json::{Value, json};
 
 use crate::{
+    active_calibration::{InUse, look_up_in_use},
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     settings::SettingsArguments,
 };
 
 /// Print the cosine, false match rate (FMR) and false non-match rate (FNMR) of each percentage
+///
+/// If the settings name the store and the audit key, it is the calibration that `padan calibration activate` made all
+/// services use. Otherwise, and with --installed, it is the one that is installed on this machine.
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationShowArguments {
     /// Model set [default: `inference.model_set`]
     #[arg(value_name = "SET")]
     model_set: Option<String>,
+    /// Print the calibration that is installed on this machine, whether or not another one is active
+    #[arg(long)]
+    installed: bool,
     #[command(flatten)]
     settings: SettingsArguments,
     #[command(flatten)]
@@ -30,18 +37,30 @@ pub(crate) struct CalibrationShowArguments {
 pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     let catalogue = Catalogue::load(&padan_inference::model_folders(&settings.inference))?;
-    let set = catalogue.set(arguments.model_set.as_ref().unwrap_or(&settings.inference.model_set))?;
-    let calibration_file = catalogue.calibration(&set)?;
-    if arguments.output.json {
-        print_json(&json_of(&calibration_file))?;
+    let name = arguments.model_set.as_deref();
+    let in_use = if arguments.installed {
+        let set = catalogue.set(name.unwrap_or(&settings.inference.model_set))?;
+        InUse { file: catalogue.calibration(&set)?, is_active: None }
     } else {
-        print(&mut io::stdout().lock(), &calibration_file)?;
+        look_up_in_use(&settings, &catalogue, name)?
+    };
+    if arguments.output.json {
+        print_json(&json_of(&in_use))?;
+    } else {
+        let mut out = io::stdout().lock();
+        print(&mut out, &in_use.file)?;
+        match in_use.is_active {
+            Some(true) => writeln!(out, "\n  Active: all services use it.")?,
+            Some(false) => writeln!(out, "\n  Installed on this machine. No other one is active.")?,
+            None => {}
+        }
     }
     Ok(ExitStatus::Success)
 }
 
-fn json_of(file: &CalibrationFile) -> Value {
+fn json_of(InUse { file, is_active }: &InUse) -> Value {
     json!({
+        "active": is_active,
         "model_set": file.set,
         "calibration": file.id(),
         "made_on": file.made_on,

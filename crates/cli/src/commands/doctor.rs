@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 
 use self::report::{CheckPassed, Report};
 use crate::{
+    active_calibration::calibration_in_use,
     exit_status::ExitStatus,
     output::OutputArguments,
     service,
@@ -233,8 +234,28 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
         return Err([vec![no_clients], warnings].concat().join("; "));
     }
     let by_pooler = by_pooler(store.pool_figures().is_pooled);
-    let passed = format!("writable, schema up to date, {clients} clients{by_pooler}");
+    let calibration = active_calibration(settings, &store).await?;
+    let passed = format!("writable, schema up to date, {clients} clients{calibration}{by_pooler}");
     Ok(CheckPassed::from(passed).with_warnings(warnings))
+}
+
+/// What is said of a calibration that was activated.
+async fn active_calibration(settings: &Settings, store: &Store) -> Result<String, String> {
+    let active = store.active_model().await.map_err(|error| error.to_string())?;
+    let name = active.map_or_else(|| settings.inference.model_set.clone(), |active| active.model_set);
+    let in_use = async {
+        let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
+        let set = catalogue.set(&name)?;
+        let file = calibration_in_use(store, &catalogue, &set).await?;
+        anyhow::Ok(store.active_calibration(&name).await?.map(|_| file.id()))
+    };
+    match in_use.await {
+        Ok(Some(id)) => Ok(format!(", calibration {id} of {name} is active")),
+        Ok(None) => Ok(String::new()),
+        Err(error) => Err(format!(
+            "{error:#}: services keep the calibration that they have; activate one with `padan calibration activate`"
+        )),
+    }
 }
 
 /// What is said of a server behind a pooler.

@@ -51,7 +51,7 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 35] = [
+const RUNS: [(&str, &[&str]); 36] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
@@ -73,6 +73,7 @@ const RUNS: [(&str, &[&str]); 35] = [
     ("enroll", &["--failures", "/dev/null"]),
     ("enroll", &["--status"]),
     ("models activate", &["sface", "--force"]),
+    ("calibration activate", &["models/sface.calibration.toml"]),
     ("templates prune", &["--dry-run"]),
     ("templates prune", &["--yes"]),
     ("keys rotate", &["--dry-run"]),
@@ -208,6 +209,7 @@ fn no_command_does_anything_without_its_row() {
         let query = "SELECT client::text FROM store.client
                      UNION ALL SELECT operator::text FROM store.operator
                      UNION ALL SELECT active_model::text FROM store.active_model
+                     UNION ALL SELECT active_calibration::text FROM store.active_calibration
                      UNION ALL SELECT enrolment_run::text FROM store.enrolment_run
                      UNION ALL SELECT face_template::text FROM store.face_template";
         service.runtime.block_on(service.store.texts(query))

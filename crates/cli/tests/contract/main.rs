@@ -7,6 +7,8 @@ mod answers;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod calibration;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod connections;

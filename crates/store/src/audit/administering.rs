@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     admin_entry::{AdminEntry, AnnouncedAct, ChangedOperator, ManagementRequest, Operator},
+    calibration_activation::CalibrationActivation,
     client_change::ClientChange,
     error::StoreError,
     model_activation::Activation,
@@ -28,6 +29,7 @@ pub(crate) enum AdminChange {
     Client(ClientChange),
     Model(Activation),
     Operator(OperatorChange),
+    Calibration(CalibrationActivation),
     Announced(AnnouncedAct),
 }
 
@@ -85,6 +87,7 @@ pub(super) fn administer<'c>(
             AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
             AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
+            AdminChange::Calibration(activation) => activation.apply(&mut transaction, &step.keys).await?,
             AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),
         };
         let entry = match applied {

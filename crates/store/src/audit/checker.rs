@@ -18,6 +18,7 @@ use super::{
     head::AuditHead,
     keys::AuditKeys,
     month::Month,
+    recorded_calibrations::RecordedCalibrations,
     recorded_model::{ModelState, RecordedModel},
     recorded_rows::{RecordedRows, SignedRow},
     removal::Removal,
@@ -25,6 +26,7 @@ use super::{
     steps::Steps,
 };
 use crate::{
+    calibration_activation::digest,
     client_row::client_columns,
     error::StoreError,
     operator_row::{OperatorFilter, operator_rows},
@@ -92,6 +94,7 @@ struct Checker<'k> {
     clients: RecordedRows,
     operators: RecordedRows,
     model: RecordedModel,
+    calibrations: RecordedCalibrations,
     report: AuditReport,
 }
 
@@ -113,6 +116,7 @@ pub(super) async fn verify(
     checker.check_clients(snapshot).await?;
     checker.check_operators(snapshot).await?;
     checker.check_model(snapshot).await?;
+    checker.check_calibrations(snapshot).await?;
     Ok(checker.conclude())
 }
 
@@ -163,6 +167,7 @@ impl<'k> Checker<'k> {
             clients: RecordedRows::default(),
             operators: RecordedRows::default(),
             model: RecordedModel::default(),
+            calibrations: RecordedCalibrations::default(),
             report: AuditReport::default(),
         };
         checker.read_beginnings(snapshot).await?;
@@ -308,6 +313,19 @@ impl<'k> Checker<'k> {
         Ok(())
     }
 
+    /// Compares the active calibrations with those that the rows record last.
+    async fn check_calibrations(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
+        let rows = sqlx::query!("SELECT model_set, file FROM store.active_calibration")
+            .fetch_all(snapshot)
+            .await
+            .map_err(|error| Fault::of(&error))?;
+        let active = rows.into_iter().map(|row| (row.model_set, digest(&row.file))).collect();
+        for fault in std::mem::take(&mut self.calibrations).faults(&active) {
+            self.report_fault(fault);
+        }
+        Ok(())
+    }
+
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         let removal_is_reported = row.is_forgotten() && !self.check_removal(row);
@@ -329,6 +347,7 @@ impl<'k> Checker<'k> {
                     None => {}
                 }
                 self.model.record(row);
+                self.calibrations.record(row);
             }
         }
         if let Some(expected) = self.expected.remove(&(row.writer, row.sequence))

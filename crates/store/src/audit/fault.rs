@@ -104,6 +104,11 @@ pub enum AuditFault {
         /// The active set; `None` when there is none.
         active: Option<String>,
     },
+    /// The active calibration of a model set is not the one that the trail records last.
+    CalibrationUnrecorded {
+        /// The model set.
+        model_set: String,
+    },
 }
 
 /// Identifies a row of the trail.
@@ -215,6 +220,9 @@ impl fmt::Display for AuditFault {
                  with another contract",
                 active.as_deref().unwrap_or("none")
             ),
+            Self::CalibrationUnrecorded { model_set } => {
+                write!(f, "the active calibration of {model_set} is not the one that the trail records last")
+            }
             Self::Unannounced { rows, announced } => {
                 write!(f, "the person was removed from {rows} rows, and only {announced} were announced")
             }

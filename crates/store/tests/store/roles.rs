@@ -93,6 +93,7 @@ async fn the_services_role_suffices_and_has_no_more_privileges() {
             "UPDATE store.client SET disabled = false",
             "INSERT INTO store.client (name) VALUES ('mine')",
             "UPDATE store.active_model SET model_set = 'mine'",
+            "DELETE FROM store.active_calibration",
             "SELECT reached FROM store.enrolment_run",
             "UPDATE store.enrolment_run SET templates = 0",
             "INSERT INTO store.audit_anchor SELECT writer, 1, mac, now(), key_id, mac, '2020-01-01' FROM store.audit_chain",

@@ -1,0 +1,155 @@
+use std::collections::HashMap;
+
+use anyhow::{Context as _, Result, ensure};
+use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
+use padan_store::{ActiveCalibration, KeySet, Store, StoreError};
+use padan_verification::EngineInUse;
+use tokio::runtime::Runtime;
+
+use crate::{service, settings::Settings};
+
+/// The calibration that services use for a model set: the active one, or else the installed one.
+///
+/// # Errors
+///
+/// When the store fails, or the active one is not signed or was not made for this model set.
+pub(crate) async fn calibration_in_use(
+    store: &Store,
+    catalogue: &Catalogue,
+    set: &ModelSet,
+) -> Result<CalibrationFile> {
+    match store.active_calibration(set.name()).await? {
+        Some(active) => parse(&active, set),
+        None => Ok(catalogue.calibration(set)?),
+    }
+}
+
+/// A calibration, and whether it is the active one.
+pub(crate) struct InUse {
+    pub(crate) file: CalibrationFile,
+    /// Whether it was activated; `None` when the store was not asked.
+    pub(crate) is_active: Option<bool>,
+}
+
+/// Asks the store which calibration services use for this model set, or for the active one. Without settings of a store,
+/// and when the store does not answer, it is the installed calibration.
+pub(crate) fn look_up_in_use(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    model_set: Option<&str>,
+) -> Result<InUse> {
+    let configured = &settings.inference.model_set;
+    let installed = || {
+        let set = catalogue.set(model_set.unwrap_or(configured))?;
+        anyhow::Ok(InUse { file: catalogue.calibration(&set)?, is_active: None })
+    };
+    if settings.store.faults(KeySet::Audit).is_empty() {
+        Runtime::new()?.block_on(async {
+            let store = service::open_store(settings, KeySet::Audit)?;
+            let active = match store.active_model().await {
+                Ok(active) => active.map(|active| active.model_set),
+                Err(error) => {
+                    eprintln!("The installed calibration is shown, since the store does not say whether another one is active: {error}");
+                    return installed();
+                }
+            };
+            let set = catalogue.set(model_set.or(active.as_deref()).unwrap_or(configured))?;
+            let is_active = store.active_calibration(set.name()).await?.is_some();
+            Ok(InUse { file: calibration_in_use(&store, catalogue, &set).await?, is_active: Some(is_active) })
+        })
+    } else {
+        installed()
+    }
+}
+
+fn parse(active: &ActiveCalibration, set: &ModelSet) -> Result<CalibrationFile> {
+    let file = CalibrationFile::parse("the active calibration", &active.file, set)
+        .context("the active calibration cannot be used with the installed models")?;
+    ensure!(file.id() == active.calibration_id, "the active calibration has another id than its file");
+    Ok(file)
+}
+
+/// The engine with the calibration that is in use for its model set.
+pub(crate) async fn with_calibration_in_use(
+    settings: &Settings,
+    store: &Store,
+    engine: &Engine,
+) -> Result<Engine> {
+    let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
+    let set = catalogue.set(&engine.identity().model_set)?;
+    Ok(engine.with_calibration(&calibration_in_use(store, &catalogue, &set).await?)?)
+}
+
+/// Follows the active calibration of the model set that serves.
+#[derive(Default)]
+pub(crate) struct FollowedCalibration {
+    /// The installed calibration of each model set that served, as it was read first: another one that is installed later
+    /// takes effect at the next start.
+    installed: HashMap<String, CalibrationFile>,
+    /// Why the active calibration cannot be used.
+    failure: Option<String>,
+}
+
+impl FollowedCalibration {
+    /// Exchanges the calibration of the engine if another one is active. False when that one cannot be used: then the
+    /// former one stays.
+    pub(crate) async fn follow(&mut self, settings: &Settings, store: &Store, engine: &EngineInUse) -> bool {
+        let current = engine.current();
+        let active = match store.active_calibration(&current.identity().model_set).await {
+            Ok(active) => Ok(active),
+            Err(error @ StoreError::Inconsistent { .. }) => Err(error.into()),
+            // An outage of the store is reported by every request, and needs no report here.
+            Err(_) => return self.failure.is_none(),
+        };
+        match active.and_then(|active| self.wanted(settings, active, &current)) {
+            Ok(changed) => {
+                if let Some(changed) = changed {
+                    tracing::info!(
+                        calibration = changed.identity().calibration_id,
+                        "serving with the active calibration"
+                    );
+                    engine.replace(changed);
+                }
+                self.failure = None;
+                true
+            }
+            Err(error) => {
+                let reason = format!("{error:#}");
+                if self.failure.as_ref() != Some(&reason) {
+                    tracing::error!("cannot use the active calibration, the former one stays: {reason}");
+                }
+                self.failure = Some(reason);
+                false
+            }
+        }
+    }
+
+    /// The engine with the calibration that is in use; `None` when it has it already.
+    fn wanted(
+        &mut self,
+        settings: &Settings,
+        active: Option<ActiveCalibration>,
+        current: &Engine,
+    ) -> Result<Option<Engine>> {
+        let serving = &current.identity().calibration_id;
+        if active.as_ref().is_some_and(|active| active.calibration_id == *serving) {
+            return Ok(None);
+        }
+        let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
+        let set = catalogue.set(&current.identity().model_set)?;
+        let file = match active {
+            Some(active) => parse(&active, &set)?,
+            None => self.installed(&catalogue, &set)?,
+        };
+        if file.id() == *serving { Ok(None) } else { Ok(Some(current.with_calibration(&file)?)) }
+    }
+
+    fn installed(&mut self, catalogue: &Catalogue, set: &ModelSet) -> Result<CalibrationFile> {
+        if let Some(file) = self.installed.get(set.name()) {
+            return Ok(file.clone());
+        }
+        let file = catalogue.calibration(set)?;
+        self.installed.insert(set.name().to_owned(), file.clone());
+        Ok(file)
+    }
+}
