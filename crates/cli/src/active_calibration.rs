@@ -2,11 +2,10 @@ use std::collections::HashMap;
 
 use anyhow::{Context as _, Result, ensure};
 use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
-use padan_store::{ActiveCalibration, KeySet, Store, StoreError};
+use padan_store::{ActiveCalibration, Store, StoreError};
 use padan_verification::EngineInUse;
-use tokio::runtime::Runtime;
 
-use crate::{service, settings::Settings};
+use crate::settings::Settings;
 
 /// The calibration that services use for a model set: the active one, or else the installed one.
 ///
@@ -21,44 +20,6 @@ pub(crate) async fn calibration_in_use(
     match store.active_calibration(set.name()).await? {
         Some(active) => parse(&active, set),
         None => Ok(catalogue.calibration(set)?),
-    }
-}
-
-/// A calibration, and whether it is the active one.
-pub(crate) struct InUse {
-    pub(crate) file: CalibrationFile,
-    /// Whether it was activated; `None` when the store was not asked.
-    pub(crate) is_active: Option<bool>,
-}
-
-/// Asks the store which calibration services use for this model set, or for the active one. Without settings of a store,
-/// and when the store does not answer, it is the installed calibration.
-pub(crate) fn look_up_in_use(
-    settings: &Settings,
-    catalogue: &Catalogue,
-    model_set: Option<&str>,
-) -> Result<InUse> {
-    let configured = &settings.inference.model_set;
-    let installed = || {
-        let set = catalogue.set(model_set.unwrap_or(configured))?;
-        anyhow::Ok(InUse { file: catalogue.calibration(&set)?, is_active: None })
-    };
-    if settings.store.faults(KeySet::Audit).is_empty() {
-        Runtime::new()?.block_on(async {
-            let store = service::open_store(settings, KeySet::Audit)?;
-            let active = match store.active_model().await {
-                Ok(active) => active.map(|active| active.model_set),
-                Err(error) => {
-                    eprintln!("The installed calibration is shown, since the store does not say whether another one is active: {error}");
-                    return installed();
-                }
-            };
-            let set = catalogue.set(model_set.or(active.as_deref()).unwrap_or(configured))?;
-            let is_active = store.active_calibration(set.name()).await?.is_some();
-            Ok(InUse { file: calibration_in_use(&store, catalogue, &set).await?, is_active: Some(is_active) })
-        })
-    } else {
-        installed()
     }
 }
 

@@ -6,9 +6,9 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_activate,
-        calibration_show, client, cluster, compare, completions, config_check, config_show, doctor, enroll,
-        evaluate, keys_rotate, man, migrate, name, operator, person_find, person_forget, serve, status,
-        templates_prune, usage,
+        calibration_live, calibration_show, client, cluster, compare, completions, config_check, config_show,
+        doctor, enroll, evaluate, keys_rotate, man, migrate, name, operator, person_find, person_forget,
+        serve, status, templates_prune, usage,
     },
     demo,
     ending::exit_code,
@@ -74,6 +74,7 @@ enum ConfigCommand {
 enum CalibrationCommand {
     Show(calibration_show::CalibrationShowArguments),
     Activate(calibration_activate::CalibrationActivateArguments),
+    Live(calibration_live::CalibrationLiveArguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -170,6 +171,9 @@ impl Arguments {
             }
             ProgramCommand::Calibration(CalibrationCommand::Activate(arguments)) => {
                 calibration_activate::run(&arguments)
+            }
+            ProgramCommand::Calibration(CalibrationCommand::Live(arguments)) => {
+                calibration_live::run(&arguments)
             }
             ProgramCommand::Cluster(arguments) => cluster::run(&arguments),
             ProgramCommand::Completions(arguments) => completions::run(&arguments, command()),

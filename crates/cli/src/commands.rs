@@ -7,6 +7,7 @@ pub(crate) mod audit_verify;
 pub(crate) mod calibrate;
 mod calibrate_from_store;
 pub(crate) mod calibration_activate;
+pub(crate) mod calibration_live;
 pub(crate) mod calibration_show;
 pub(crate) mod client;
 pub(crate) mod cluster;

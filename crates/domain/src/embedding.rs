@@ -1,6 +1,9 @@
+use std::hint::black_box;
+
 use crate::redacted::debug_as_name;
 
-/// A face as a vector of unit length. Vectors are comparable within one model contract only.
+/// A face as a vector of unit length. Vectors are comparable within one model contract only. It is overwritten when it is
+/// dropped, so that freed memory has no faces.
 #[derive(Clone, PartialEq)]
 pub struct Embedding(Box<[f32]>);
 
@@ -59,6 +62,14 @@ impl Embedding {
             let dot = self.0.iter().zip(&other.0).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
             Similarity(dot.clamp(-1.0, 1.0))
         })
+    }
+}
+
+impl Drop for Embedding {
+    fn drop(&mut self) {
+        self.0.fill(0.0);
+        // Otherwise the compiler may leave out a write that nobody reads.
+        black_box(&self.0);
     }
 }
 

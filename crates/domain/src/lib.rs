@@ -37,6 +37,7 @@ mod photo;
 mod quota_period;
 mod reason_code;
 mod redacted;
+mod similarity_bins;
 mod text_encoding;
 
 pub use basic_field::{BasicField, UnknownField};
@@ -63,4 +64,5 @@ pub use person_name::{InvalidPersonName, NameMatch, NameRule, NameRules, PersonN
 pub use photo::{Photo, PhotoFormat, UnknownPhotoFormat};
 pub use quota_period::{QuotaPeriod, QuotaSpan};
 pub use reason_code::ReasonCode;
+pub use similarity_bins::SimilarityBins;
 pub use text_encoding::{UndecodableText, decode_text};

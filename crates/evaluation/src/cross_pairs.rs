@@ -4,7 +4,7 @@ mod rows;
 
 use std::collections::HashSet;
 
-use padan_domain::Embedding;
+use padan_domain::{Embedding, SimilarityBins};
 use rayon::prelude::*;
 
 pub(crate) use self::rows::{BlockPair, Rows};
@@ -74,6 +74,33 @@ impl CrossPairs {
             .collect();
         tail.sort_by(|x, y| y.cosine.total_cmp(&x.cosine));
         Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail }
+    }
+
+    /// Pairs that were counted in the intervals of [`SimilarityBins`]. Within an interval, the number that reaches a cosine
+    /// is assumed to fall by the same factor in each step.
+    pub(crate) fn of_bins(counts: &[u64]) -> Self {
+        let mut counted = CosineCounts::empty();
+        let mut above: u64 = counts.iter().sum();
+        for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let (from, to) = (SimilarityBins::start(bin), SimilarityBins::start(bin + 1));
+            let steps = ((to - from) / STEP).round() as usize;
+            let first = ((from + 1.0) / STEP).round() as usize;
+            let next = above - count;
+            let reaching = |step: usize| {
+                let share = step as f64 / steps as f64;
+                let (all, rest) = (above as f64, next as f64);
+                let falls = if next == 0 { all * (1.0 - share) } else { all * (rest / all).powf(share) };
+                falls.round() as u64
+            };
+            for step in 0..steps {
+                let pairs = reaching(step) - reaching(step + 1);
+                counted.histogram[first + step] += pairs;
+                counted.sum += pairs as f64 * (from + (step as f64 + 0.5) * STEP);
+            }
+            counted.total += count;
+            above = next;
+        }
+        Self { histogram: counted.histogram, total: counted.total, sum: counted.sum, tail: Vec::new() }
     }
 
     /// The number of pairs.

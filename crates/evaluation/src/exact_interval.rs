@@ -21,10 +21,25 @@ pub(crate) fn interval_with_tail(share: f64, units: u64, tail: f64) -> (f64, f64
     (1.0 - upper_limit(units - floor, units, tail), upper_limit(ceil, units, tail))
 }
 
+/// The share under which `wrong` units or more are wrong with the probability `tail`.
+fn lower_limit(wrong: u64, units: u64, tail: f64) -> f64 {
+    let (mut low, mut high) = (0.0, wrong as f64 / units as f64);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        let fewer = wrong.checked_sub(1).map_or(0.0, |fewer| probability_of_at_most(fewer, units, middle));
+        if fewer > 1.0 - tail { low = middle } else { high = middle }
+    }
+    high
+}
+
 /// The share under which as few as `wrong` units or fewer are wrong with the probability `tail`.
 fn upper_limit(wrong: u64, units: u64, tail: f64) -> f64 {
     if wrong >= units {
         return 1.0;
+    }
+    if wrong > units / 2 {
+        // The sum over the few others is the shorter one.
+        return 1.0 - lower_limit(units - wrong, units, tail);
     }
     let (mut low, mut high) = (wrong as f64 / units as f64, 1.0);
     // Each step halves the interval; after 60 steps it is below the precision of the numbers.

@@ -14,6 +14,7 @@
 
 mod bootstrap;
 mod calibrate;
+mod calibrate_live;
 mod calibrate_people;
 mod cross_pairs;
 mod csv_list;
@@ -25,6 +26,7 @@ mod fmr_curve;
 mod label_error;
 mod labelled;
 mod listing;
+mod live_pairs;
 mod liveness;
 mod measured;
 mod metrics;
@@ -39,6 +41,7 @@ mod skipped;
 mod verdict;
 
 pub use calibrate::calibrate;
+pub use calibrate_live::LiveSurvey;
 pub use calibrate_people::{Draw, PeopleSurvey};
 pub use cross_pairs::{CrossPairs, TailPair};
 pub use csv_list::{CsvList, CsvRow};
@@ -50,6 +53,7 @@ pub use evaluation::{
 pub use exclusions::{Exclusion, Exclusions};
 pub use label_error::LabelError;
 pub use labelled::{CopiedPhoto, Labelled, LabelledPair, LabelledPhoto};
+pub use live_pairs::{Counted, GenuinePairs, LivePairs};
 pub use liveness::{
     ErrorRate, KindFigures, LivenessEvaluation, LivenessFigures, LivenessPhoto, LivenessPhotos,
     LivenessScore, Presentation, Response, ThresholdFigures, judge_liveness, liveness_report,

@@ -1,5 +1,7 @@
 mod declare;
 mod observe;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,7 +9,7 @@ use std::{
 };
 
 use padan_domain::{Percentage, ReasonCode};
-use padan_verification::{AuditCommit, ClientName, JobStarted, KnownClient, Verifier};
+use padan_verification::{AuditCommit, ClientName, JobStarted, KnownClient, MeasuredSimilarities, Verifier};
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, process_collector::ProcessCollector,
@@ -50,6 +52,17 @@ declare::metrics! {
     step_duration: HistogramVec = "padan_verification_step_duration_seconds", ["step"] in SECONDS;
     /// Similarity of compared faces in percent, by endpoint and by whether it passes.
     similarity: HistogramVec = "padan_similarity_percentage", ["endpoint", "outcome"] in PERCENT;
+    /// Similarity in percent of selfies to templates of other people, who are drawn at random, by contract. For requests in
+    /// which name and date of birth match.
+    impostor_similarity: HistogramVec = "padan_impostor_similarity", ["contract"] in PERCENT;
+    /// Similarity in percent of the same selfies to the portrait of the person, by contract. Nearly all are genuine.
+    genuine_similarity: HistogramVec = "padan_genuine_similarity", ["contract"] in PERCENT;
+    /// Templates of other people that were not counted, because they resemble the portrait of the person like the same face.
+    impostors_told_apart: IntCounter = "padan_impostors_told_apart_total", [];
+    /// People whose templates are held in memory, encrypted, to measure impostor similarity.
+    impostor_reservoir: IntGauge = "padan_impostor_reservoir_people", [];
+    /// False match rate that the scale in use states for a percentage: 50, 60, 75, 90.
+    stated_fmr: GaugeVec = "padan_scale_false_match_rate", ["percentage"];
     /// Answers to sandbox clients, by client, endpoint, HTTP status and reason code. No other family counts them.
     sandbox_requests: IntCounterVec = "padan_sandbox_requests_total", ["client", "endpoint", "status", "reason"];
     /// Scores of selfies that were judged for liveness in a face verification, 0 to 1; refused ones included.
@@ -300,6 +313,8 @@ impl Metrics {
     /// Measures the photos that workers start on and the commits of the audit trail.
     pub(crate) fn subscribe(self: &Arc<Self>, verifier: &Verifier, activity: Activity) {
         let (of_photos, of_commits) = (Arc::clone(self), Arc::clone(self));
+        let of_similarities = Arc::clone(self);
+        verifier.observe_similarities(move |measured| of_similarities.measured(measured));
         verifier.observe(
             move |job| of_photos.on_job_started(job),
             move |AuditCommit { rows, took }| {
@@ -308,6 +323,13 @@ impl Metrics {
                 of_commits.audit_commit_duration.observe(took.as_secs_f64());
             },
         );
+    }
+
+    fn measured(&self, measured: &MeasuredSimilarities) {
+        let contract = &[measured.contract.as_str()];
+        self.genuine_similarity.with_label_values(contract).observe(measured.genuine.value());
+        let impostors = self.impostor_similarity.with_label_values(contract);
+        measured.impostors.iter().for_each(|percentage| impostors.observe(percentage.value()));
     }
 
     fn on_job_started(&self, photo: JobStarted) {
@@ -356,49 +378,5 @@ fn refusal_label(reason: ReasonCode, own_load: Option<OwnLoad>) -> Option<&'stat
             OwnLoad::Turn => "turn",
         }),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use prometheus::{Encoder as _, TextEncoder};
-
-    use super::*;
-
-    #[test]
-    fn an_answer_is_counted_in_every_metric_that_it_concerns() {
-        let metrics = Metrics::new().unwrap();
-        let client = KnownClient { name: "bank".parse().unwrap(), is_sandbox: false };
-        metrics.answered(&Answered {
-            endpoint: "face-verification",
-            status: 429,
-            reason: ReasonCode::Overloaded,
-            took: Duration::from_millis(40),
-            steps: &[("embed", Duration::from_millis(12))],
-            similarity: Some(Percentage::new(74.996)),
-            spoof: Some(0.5),
-            client: Some(&client),
-            is_miss: true,
-            is_repeated_face: false,
-            own_load: Some(OwnLoad::Share),
-        });
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&metrics.registry.gather(), &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
-        for line in [
-            "# HELP padan_http_requests_total Answers by endpoint, HTTP status and reason code.",
-            "padan_http_requests_total{endpoint=\"face-verification\",reason=\"OVERLOADED\",status=\"429\"} 1",
-            "padan_verification_step_duration_seconds_count{step=\"embed\"} 1",
-            "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"70\"} 0",
-            "padan_similarity_percentage_bucket{endpoint=\"face-verification\",outcome=\"no_match\",le=\"75\"} 1",
-            "padan_spoof_score_bucket{le=\"0.4\"} 0",
-            "padan_spoof_score_bucket{le=\"0.5\"} 1",
-            "padan_client_requests_total{client=\"bank\"} 1",
-            "padan_client_misses_total{client=\"bank\"} 1",
-            "padan_client_repeated_faces_total{client=\"bank\"} 0",
-            "padan_client_refusals_total{client=\"bank\",reason=\"share\"} 1",
-        ] {
-            assert!(text.contains(line), "{line} is not in {text}");
-        }
     }
 }

@@ -186,7 +186,7 @@ impl StatusReport {
 
 impl ModelStatus {
     fn of(identity: EngineIdentity, is_behind: bool) -> Self {
-        let EngineIdentity { model_set, contract, calibration, device, precision } = identity;
+        let EngineIdentity { model_set, contract, calibration, device, precision, .. } = identity;
         let (device, precision) = (device.to_owned(), precision.to_owned());
         Self { model_set, contract, calibration, device, precision, is_behind }
     }

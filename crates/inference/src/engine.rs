@@ -6,7 +6,7 @@ use padan_domain::{Calibration, ModelContractId, Photo};
 use crate::{
     align::ARCFACE_FRAME,
     analysis::Analysis,
-    calibration_file::CalibrationFile,
+    calibration_file::{CalibrationFile, CalibrationPoint},
     caller::Caller,
     catalogue::Catalogue,
     config::Config,
@@ -50,6 +50,8 @@ pub struct Identity {
     pub calibration: Calibration,
     /// The id of that map.
     pub calibration_id: String,
+    /// The points of the map, with the false match rates that they stand for.
+    pub points: Vec<CalibrationPoint>,
     /// The embedder's device and precision.
     pub placement: Placement,
     /// The ONNX Runtime library.
@@ -107,6 +109,7 @@ impl Engine {
         let identity = Identity {
             calibration: calibration.calibration()?,
             calibration_id: calibration.id(),
+            points: calibration.points.clone(),
             ..(*self.identity).clone()
         };
         Ok(Self { identity: Arc::new(identity), ..self.clone() })
@@ -202,6 +205,7 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
         liveness_set: config.liveness_set.clone(),
         calibration_id: calibration.id(),
         calibration: calibration.calibration()?,
+        points: calibration.points,
         placement,
         runtime_library,
     };

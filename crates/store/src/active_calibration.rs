@@ -4,33 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use sqlx::PgConnection;
 
-use crate::{audit::keys::AuditKeys, error::StoreError, store::Store};
-
-/// A calibration that was activated for a model set.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ActiveCalibration {
-    /// The model set.
-    pub model_set: String,
-    /// The id of the calibration.
-    pub calibration_id: String,
-    /// The calibration file.
-    pub file: String,
-    /// When it was activated, in microseconds.
-    pub activated_at: DateTime<Utc>,
-}
-
-impl ActiveCalibration {
-    /// The HMAC of its row; `None` when there is no such key.
-    pub(crate) fn mac(&self, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
-        let signature = keys
-            .signature(key_id, "padan active calibration 1")?
-            .text(Some(&self.model_set))
-            .text(Some(&self.calibration_id))
-            .text(Some(&self.file))
-            .integer(self.activated_at.timestamp_micros());
-        Some(signature.finish())
-    }
-}
+use crate::{calibration_row::ActiveCalibration, error::StoreError, store::Store};
 
 impl Store {
     /// The active calibration of a model set; `None` when none was activated, and each service uses the one that is

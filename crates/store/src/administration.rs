@@ -2,10 +2,10 @@ use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, ModelContractId, OperatorName};
 
 use crate::{
-    active_calibration::ActiveCalibration,
     admin_entry::{AnnouncedAct, Operator},
     audit::{administering::AdminChange, trail::AuditTrail},
     calibration_activation::CalibrationActivation,
+    calibration_row::ActiveCalibration,
     client_change::{ClientChange, NewClient, Rotation, WhatChanges},
     client_secret::ClientSecret,
     error::StoreError,

@@ -6,8 +6,8 @@ use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
 
 use crate::{
-    active_calibration::ActiveCalibration, admin_act::AdminAct, admin_entry::AdminEntry,
-    audit::keys::AuditKeys, error::StoreError,
+    admin_act::AdminAct, admin_entry::AdminEntry, audit::keys::AuditKeys, calibration_row::ActiveCalibration,
+    error::StoreError,
 };
 
 /// What becomes the calibration of a model set.

@@ -33,7 +33,7 @@
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
 //! **Architecture Invariant:** clients, operators, the active model and the active calibration are changed only by
-//! [`Administration`], in the transaction of //! the change's row in the audit trail.
+//! [`Administration`], in the transaction of the change's row in the audit trail.
 //!
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
@@ -55,6 +55,7 @@ mod admin_entry;
 mod administration;
 mod audit;
 mod calibration_activation;
+mod calibration_row;
 mod client;
 mod client_change;
 mod client_profile;
@@ -71,6 +72,7 @@ mod fault_point;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod key_set;
+mod live_counts;
 mod migrations;
 mod model_activation;
 mod operator_account;
@@ -81,6 +83,7 @@ mod person_keys;
 mod privileges;
 mod pruning;
 mod quota;
+mod reservoir;
 mod rotation;
 mod row_state;
 mod secret;
@@ -96,7 +99,6 @@ mod template_sample;
 mod trial_history;
 
 pub use absent_people::{AbsentPeople, PresentPeople, RemovalLimit};
-pub use active_calibration::ActiveCalibration;
 pub use active_model::ActiveModel;
 pub use admin_act::AdminAct;
 pub use admin_entry::{AnnouncedAct, ManagementRequest, Operator};
@@ -106,6 +108,7 @@ pub use audit::{
     AuditPosition, AuditQuery, AuditReport, AuditRow, AuditTrail, ComparedUnder, Forgotten,
     InvalidAuditPosition, PrunedMonths, RequestEnding, RowFault, RowLocation, UsageRow,
 };
+pub use calibration_row::ActiveCalibration;
 pub use client::{RefusedClient, StoredClient, StoredClients};
 pub use client_change::{NewClient, Rotation};
 pub use client_profile::ClientProfile;
@@ -117,6 +120,7 @@ pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally
 pub use error::StoreError;
 pub use fault_point::fault_point;
 pub use key_set::KeySet;
+pub use live_counts::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale};
 pub use migrations::SchemaSupport;
 pub use operator_account::OperatorAccount;
 pub use operator_change::{NewOperator, OperatorSettings};
@@ -125,6 +129,7 @@ pub use padan_postgres::PoolFigures;
 pub use person_keys::PersonKeys;
 pub use pruning::{Pruned, Pruning, UnusedTemplates};
 pub use quota::{QuotaGrant, QuotaRequest};
+pub use reservoir::{OtherPerson, Reservoir};
 pub use rotation::{Resealed, TemplatesOfKey};
 pub use store::Store;
 pub use stored_about::{Enquiries, StoredAbout};

@@ -2,6 +2,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::Embedding;
 use sqlx::PgConnection;
+use zeroize::Zeroizing;
 
 use crate::{
     error::StoreError,
@@ -140,14 +141,15 @@ impl TemplateRow {
             _ => return Err(StoreError::inconsistent("unusable_reason")),
         };
         let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
-        let plain = keys.open(&sealed, &id.context(portrait_updated_at, unusable))?;
+        let plain = keys.open(&sealed, &id.context(portrait_updated_at, unusable))?.map(Zeroizing::new);
+        let plain = plain.as_ref().map(|plain| plain.as_slice());
         let content = match unusable_reason {
             None => {
-                let embedding = plain.as_deref().and_then(from_bytes);
+                let embedding = plain.and_then(from_bytes);
                 let embedding = embedding.ok_or_else(|| StoreError::inconsistent("sealed"))?;
                 TemplateContent::Usable { embedding, covered }
             }
-            Some(reason) if plain.as_deref() == Some(&[]) => TemplateContent::Unusable(reason),
+            Some(reason) if plain == Some(&[]) => TemplateContent::Unusable(reason),
             Some(_) => return Err(StoreError::inconsistent("unusable_reason")),
         };
         Ok(Some(StoredTemplate { portrait_updated_at, content, decoder_version }))
@@ -158,7 +160,7 @@ fn to_bytes(embedding: &Embedding) -> Vec<u8> {
     embedding.as_slice().iter().flat_map(|component| component.to_le_bytes()).collect()
 }
 
-fn from_bytes(bytes: &[u8]) -> Option<Embedding> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Embedding> {
     let (components, rest) = bytes.as_chunks::<4>();
     let components = components.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
     rest.is_empty().then(|| Embedding::from_unit(components).ok())?

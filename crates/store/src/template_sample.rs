@@ -46,6 +46,23 @@ pub struct LeftOut {
 /// The number of rows that one statement reads, which limits its time.
 const PAGE: i64 = 2000;
 
+impl PersonHash {
+    /// The hash of a row; `None` when it has another length.
+    pub(crate) fn of_key(key: &[u8]) -> Option<Self> {
+        key.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn key(self) -> [u8; 32] {
+        self.0
+    }
+
+    /// One of so many parts into which people fall, independently of each other.
+    pub fn part(&self, parts: u8) -> u8 {
+        // The last byte: people who were drawn together have the same first ones.
+        self.0[31] % parts
+    }
+}
+
 impl TemplateSample {
     /// A sample without people, for at most `most` people.
     pub fn new(most: usize) -> Self {
@@ -126,6 +143,24 @@ impl Store {
         contract: &ModelContractId,
         seed: u64,
     ) -> Result<(), StoreError> {
+        let keys = self.template_keys()?;
+        self.visit_drawn(contract, seed, |row| {
+            if sample.is_full() {
+                return Ok(false);
+            }
+            sample.add(row, contract.as_str(), keys)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Visits the rows of people who are drawn, until the visitor returns false or all people were drawn.
+    pub(crate) async fn visit_drawn(
+        &self,
+        contract: &ModelContractId,
+        seed: u64,
+        mut visit: impl FnMut(SampledRow) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
         let start = Sha256::new().chain_update(b"padan draw of people 1\0").chain_update(seed.to_be_bytes());
         let start = start.finalize().to_vec();
         let mut position = Position { after: start.clone(), contract: contract.as_str().to_owned() };
@@ -139,10 +174,9 @@ impl Store {
                 None => (position.after, is_second_part) = (Vec::new(), true),
             }
             for row in rows {
-                if sample.is_full() || is_second_part && row.person_key > start {
+                if is_second_part && row.person_key > start || !visit(row)? {
                     return Ok(());
                 }
-                sample.add(row, &position.contract, self.template_keys()?)?;
             }
         }
     }
@@ -173,13 +207,14 @@ impl Store {
     }
 }
 
-struct SampledRow {
-    person_key: Vec<u8>,
-    portrait_updated_at: DateTime<Utc>,
-    key_id: Option<String>,
-    sealed: Option<Vec<u8>>,
-    unusable_reason: Option<String>,
-    covered: Option<bool>,
+/// A template as it is in the store.
+pub(crate) struct SampledRow {
+    pub(crate) person_key: Vec<u8>,
+    pub(crate) portrait_updated_at: DateTime<Utc>,
+    pub(crate) key_id: Option<String>,
+    pub(crate) sealed: Option<Vec<u8>>,
+    pub(crate) unusable_reason: Option<String>,
+    pub(crate) covered: Option<bool>,
 }
 
 /// A person's template in plain form.

@@ -38,6 +38,9 @@ pub struct Config {
     pub percentage_needs_match: bool,
     /// What is done with the score that the liveness set gives a selfie.
     pub liveness: LivenessGate,
+    /// With how many templates of other people each selfie is compared, to measure the false match rate; 0 measures
+    /// nothing.
+    pub impostor_sample: u8,
     /// How long `/readyz` waits for each database, in milliseconds.
     pub readiness_timeout_ms: NonZeroU64,
 }

@@ -40,6 +40,7 @@ mod failed_credentials;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod known_name;
+mod live_measurement;
 mod liveness_gate;
 mod management;
 mod model_activation;
@@ -53,6 +54,8 @@ mod running_trials;
 mod samples;
 mod sampling;
 mod sandbox;
+mod similarity;
+mod stated_rate;
 mod stored_clients;
 mod throttle;
 mod timing;
@@ -76,6 +79,7 @@ pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;
+pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
     ClientUse, ErasurePreview, Management, ManagementParts, Mandate, ModelState, TokenRefusal, TrailOutcome,
@@ -95,6 +99,7 @@ pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;
 pub use samples::Sampled;
 pub use sandbox::{Sandbox, SandboxRefusal, TEST_CASES, TestCase, TestPhoto};
+pub use stated_rate::StatedRate;
 pub use timing::StepTimings;
 pub use trials::Trial;
 pub use verifier::{EngineIdentity, Verifier, VerifierFigures, VerifierParts};

@@ -24,9 +24,12 @@ use crate::{
     engine_in_use::EngineInUse,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
+    live_measurement::{ComparedFaces, LiveFigures, LiveMeasurement, MeasuredSimilarities},
     liveness_gate::LivenessGate,
     samples::{Sampled, Samples},
     sandbox::{Sandbox, TestCase},
+    similarity::similarity,
+    stated_rate::{StatedRate, stated_fmr},
     timing::{StepTimings, timed},
     trials::{Trial, TrialKind, Trials},
 };
@@ -39,6 +42,7 @@ pub struct Verifier {
     pub(crate) unreadable_templates: Arc<AtomicU64>,
     pub(crate) samples: Arc<Samples>,
     pub(crate) cpu_account: Arc<CpuAccount>,
+    pub(crate) live: Arc<LiveMeasurement>,
 }
 
 /// The parts of a verifier.
@@ -77,6 +81,8 @@ pub struct VerifierFigures {
     pub sampled: Sampled,
     /// The processor time of each client's photos.
     pub cpu: Vec<CpuTime>,
+    /// What the live measurement has in memory.
+    pub live: LiveFigures,
 }
 
 /// The engine's models and device, for an operator.
@@ -92,6 +98,8 @@ pub struct EngineIdentity {
     pub device: &'static str,
     /// The embedder's numeric precision on the device.
     pub precision: &'static str,
+    /// The false match rates that the scale states for some percentages.
+    pub stated_fmr: Vec<StatedRate>,
 }
 
 impl Verifier {
@@ -99,6 +107,7 @@ impl Verifier {
     pub fn new(parts: VerifierParts) -> Self {
         Self {
             trials: Trials::new(&parts.config, parts.store.clone(), parts.clock),
+            live: Arc::new(LiveMeasurement::new(parts.config.impostor_sample)),
             parts: Arc::new(parts),
             unreadable_templates: Arc::default(),
             samples: Arc::default(),
@@ -176,8 +185,12 @@ impl Verifier {
             None => Judgement::UnknownNik,
             Some(citizen) => {
                 let date_of_birth = request.date_of_birth == citizen.date_of_birth;
+                let nik = request.nik.clone();
                 let judged = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
                 spoof = judged.spoof;
+                if let Some(faces) = judged.compared.filter(|_| name_match.is_some() && date_of_birth) {
+                    self.live.measure(&engine, &self.parts.store, &nik, &faces);
+                }
                 let face = judged.face;
                 Judgement::Known { status: citizen.status, name: name_match.is_some(), date_of_birth, face }
             }
@@ -225,6 +238,7 @@ impl Verifier {
             model_outdated: self.parts.engine.is_outdated(),
             sampled: self.samples.current(),
             cpu: self.cpu_account.totals(),
+            live: self.live.figures(),
         }
     }
 
@@ -246,16 +260,22 @@ impl Verifier {
         self.parts.audit.observe_commits(commits);
     }
 
+    /// Sets the observer that is called with the similarities of each selfie that is measured. It must not block.
+    pub fn observe_similarities(&self, observer: impl Fn(&MeasuredSimilarities) + Send + Sync + 'static) {
+        self.live.observe(Box::new(observer));
+    }
+
     /// The models and the device of the current engine.
     pub fn engine_identity(&self) -> EngineIdentity {
         let engine = self.parts.engine.current();
-        let Identity { model_set, contract, calibration_id, placement, .. } = engine.identity();
+        let Identity { model_set, contract, calibration_id, points, placement, .. } = engine.identity();
         EngineIdentity {
             model_set: model_set.clone(),
             contract: contract.as_str().to_owned(),
             calibration: calibration_id.clone(),
             device: placement.device.name(),
             precision: placement.precision.name(),
+            stated_fmr: stated_fmr(points),
         }
     }
 
@@ -271,7 +291,7 @@ impl Verifier {
         if citizen.status == CitizenStatus::Active {
             self.compare_faces(engine, citizen, request, deadline, timings).await
         } else {
-            Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: None })
+            Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: None, compared: None })
         }
     }
 
@@ -299,10 +319,12 @@ impl Verifier {
         if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
             return Err(VerificationError::SpoofSuspected(spoof));
         }
-        let face = reference.map_or(Ok(FaceJudgement::NoReference), |reference| {
-            percentage(engine, &reference, &probe.embedding).map(FaceJudgement::Compared)
-        });
-        Ok(JudgedFace { face: face?, spoof: probe.spoof })
+        let Some(reference) = reference else {
+            return Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: probe.spoof, compared: None });
+        };
+        let face = FaceJudgement::Compared(percentage(engine, &reference, &probe.embedding)?);
+        let compared = Some(ComparedFaces { reference, probe: probe.embedding });
+        Ok(JudgedFace { face, spoof: probe.spoof, compared })
     }
 }
 
@@ -310,6 +332,8 @@ impl Verifier {
 struct JudgedFace {
     face: FaceJudgement,
     spoof: Option<f64>,
+    /// The two faces; `None` when they were not compared.
+    compared: Option<ComparedFaces>,
 }
 
 /// Embeds a selfie until the deadline, and judges it for liveness if the gate is on.
@@ -347,7 +371,7 @@ pub(crate) fn percentage(
     reference: &Embedding,
     probe: &Embedding,
 ) -> Result<Percentage, VerificationError> {
-    let similarity = reference.similarity(probe).ok_or_else(|| {
+    let similarity = similarity(engine, reference, probe).ok_or_else(|| {
         VerificationError::Internal("embeddings of one model contract differ in length".into())
     })?;
     Ok(engine.calibration().percentage(similarity))

@@ -9,6 +9,7 @@ use padan_inference::CalibrationFile;
 use crate::{
     commands::{
         calibrate_from_store::{FromStoreArguments, calibrate_from_store, write_calibration},
+        calibration_live::Live,
         calibration_show,
         evaluate::write_report,
         labelled_photos::LabelledPhotosArguments,
@@ -18,14 +19,14 @@ use crate::{
     telemetry,
 };
 
-/// Compute the calibration of a model set from labelled photos or from the people in the store
+/// Compute the calibration of a model set from labelled photos, from the people in the store, or from live counts
 ///
 /// A calibration maps similarities to percentages. It needs at least 100,000 pairs of photos of different persons (450
 /// photos of different people suffice) and, of labelled photos, 100 pairs of photos of the same person. From the store,
 /// without such pairs, 100 % stays where it is. Put the file into the model folder, where it overrides the built-in
 /// calibration.
 #[derive(Debug, Args)]
-#[command(mut_arg("identities", |argument| argument.required_unless_present_any(["pairs", "from_store"])))]
+#[command(mut_arg("identities", |argument| argument.required_unless_present_any(["pairs", "from_store", "from_live"])))]
 pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     photos: LabelledPhotosArguments,
@@ -37,6 +38,18 @@ pub(crate) struct CalibrateArguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     from_store: FromStoreArguments,
+    /// Take the comparisons that services counted while they served: selfies with templates of other people
+    ///
+    /// Needs `verification.impostor_sample`, and at least 100,000 comparisons. Error rates of people who should pass are an
+    /// estimate, by requests in which name and date of birth match.
+    #[arg(long, conflicts_with_all = [
+        "pairs", "root", "identities", "leave_out", "impostor_pairs", "device", "precision", "workers", "out", "from_store",
+    ])]
+    from_live: bool,
+    /// Of how many days, today included
+    #[arg(long, value_name = "DAYS", default_value_t = 30, requires = "from_live",
+          value_parser = clap::value_parser!(u32).range(1..=3660))]
+    days: u32,
 }
 
 /// Computes, writes and prints the calibration.
@@ -47,6 +60,13 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitStatus> {
         let calibration =
             calibrate_from_store(&arguments.from_store, arguments.photos.model_set(), settings)?;
         arguments.write(&calibration)?;
+        return Ok(ExitStatus::Success);
+    }
+    if arguments.from_live {
+        let live =
+            Live::read(&mut arguments.photos.settings()?, arguments.photos.model_set(), arguments.days)?;
+        let today = Clock::System.today_in_jakarta();
+        arguments.write(&live.survey.calibrate(&live.set, &live.in_use, today)?)?;
         return Ok(ExitStatus::Success);
     }
     let photos = arguments.photos.measure()?;

@@ -6,13 +6,16 @@ use padan_inference::{
     CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
     CalibrationSource, Catalogue,
 };
+use padan_store::KeySet;
 use serde_json::{Value, json};
+use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::{InUse, look_up_in_use},
+    active_calibration::calibration_in_use,
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
-    settings::SettingsArguments,
+    service,
+    settings::{Settings, SettingsArguments},
 };
 
 /// Print the cosine, false match rate (FMR) and false non-match rate (FNMR) of each percentage
@@ -56,6 +59,40 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
         }
     }
     Ok(ExitStatus::Success)
+}
+
+/// A calibration, and whether it is the active one.
+struct InUse {
+    file: CalibrationFile,
+    /// Whether it was activated; `None` when the store was not asked.
+    is_active: Option<bool>,
+}
+
+/// Asks the store which calibration services use for this model set, or for the active one. Without settings of a store,
+/// and when the store does not answer, it is the installed calibration.
+fn look_up_in_use(settings: &Settings, catalogue: &Catalogue, model_set: Option<&str>) -> Result<InUse> {
+    let configured = &settings.inference.model_set;
+    let installed = || {
+        let set = catalogue.set(model_set.unwrap_or(configured))?;
+        anyhow::Ok(InUse { file: catalogue.calibration(&set)?, is_active: None })
+    };
+    if settings.store.faults(KeySet::Audit).is_empty() {
+        Runtime::new()?.block_on(async {
+            let store = service::open_store(settings, KeySet::Audit)?;
+            let active = match store.active_model().await {
+                Ok(active) => active.map(|active| active.model_set),
+                Err(error) => {
+                    eprintln!("The installed calibration is shown, since the store does not say whether another one is active: {error}");
+                    return installed();
+                }
+            };
+            let set = catalogue.set(model_set.or(active.as_deref()).unwrap_or(configured))?;
+            let is_active = store.active_calibration(set.name()).await?.is_some();
+            Ok(InUse { file: calibration_in_use(&store, catalogue, &set).await?, is_active: Some(is_active) })
+        })
+    } else {
+        installed()
+    }
 }
 
 fn json_of(InUse { file, is_active }: &InUse) -> Value {
@@ -189,6 +226,14 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
     }
     writeln!(out, "\n  computed from {} impostor pairs:", calibration_file.impostor_pairs)?;
     for source in &calibration_file.sources {
+        if source.persons == 0 {
+            writeln!(
+                out,
+                "  {}: {} selfies, {} impostor pairs; people were not counted",
+                source.name, source.photos, source.impostor_pairs
+            )?;
+            continue;
+        }
         writeln!(
             out,
             "  {}: {} photos of {} persons, {} without a face, {} genuine pairs, {} impostor pairs",

@@ -51,7 +51,7 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 36] = [
+const RUNS: [(&str, &[&str]); 37] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
@@ -74,6 +74,7 @@ const RUNS: [(&str, &[&str]); 36] = [
     ("enroll", &["--status"]),
     ("models activate", &["sface", "--force"]),
     ("calibration activate", &["models/sface.calibration.toml"]),
+    ("calibration live", &[]),
     ("templates prune", &["--dry-run"]),
     ("templates prune", &["--yes"]),
     ("keys rotate", &["--dry-run"]),

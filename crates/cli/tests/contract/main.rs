@@ -23,6 +23,8 @@ mod json_output;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod live_measurement;
+#[cfg(test)]
 mod liveness_gate;
 #[cfg(test)]
 mod log;

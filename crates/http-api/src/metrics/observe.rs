@@ -1,7 +1,8 @@
 use std::{sync::PoisonError, time::Duration};
 
 use padan_verification::{
-    Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, Verifier, VerifierFigures,
+    Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, StatedRate, Verifier,
+    VerifierFigures,
 };
 use prometheus::{Counter, Encoder as _, IntCounter, TextEncoder};
 
@@ -40,6 +41,7 @@ impl Metrics {
             model_outdated,
             sampled,
             cpu,
+            live,
         } = figures;
         raise(&self.unreadable_templates, unreadable_templates);
         self.model_behind.set(model_outdated.into());
@@ -65,6 +67,8 @@ impl Metrics {
         self.observe_pool("store", &store);
         raise(&self.audit_rows.with_label_values(&["durable"]), audit.rows);
         raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
+        self.impostor_reservoir.set(whole(live.reservoir_people));
+        raise(&self.impostors_told_apart, live.told_apart);
         self.observe_samples(&sampled);
         for CpuTime { client, time } in &cpu {
             raise_seconds(&self.client_cpu.with_label_values(&[client.as_str()]), *time);
@@ -95,7 +99,7 @@ impl Metrics {
     }
 
     fn observe_identity(&self, identity: &EngineIdentity) {
-        let EngineIdentity { model_set, contract, calibration, device, precision } = identity;
+        let EngineIdentity { model_set, contract, calibration, device, precision, stated_fmr } = identity;
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         // The model may have been replaced.
         self.model_info.reset();
@@ -104,6 +108,10 @@ impl Metrics {
         self.calibration_info.with_label_values(&[calibration.as_str()]).set(1);
         self.device_info.reset();
         self.device_info.with_label_values(&[*device, *precision]).set(1);
+        self.stated_fmr.reset();
+        for StatedRate { percentage, fmr } in stated_fmr {
+            self.stated_fmr.with_label_values(&[percentage.to_string()]).set(*fmr);
+        }
     }
 
     fn observe_quotas(&self, figures: &[QuotaFigures]) {

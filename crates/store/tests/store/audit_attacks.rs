@@ -349,6 +349,7 @@ async fn older_signatures_of_a_store_stay_valid() {
         include_str!("../../../../migrations/store/0020_sandbox.sql"),
         include_str!("../../../../migrations/store/0021_spoof.sql"),
         include_str!("../../../../migrations/store/0023_active_calibration.sql"),
+        include_str!("../../../../migrations/store/0024_live_similarity.sql"),
     ] {
         database.execute(migration).await;
     }

@@ -29,6 +29,8 @@ mod fixture;
 #[cfg(test)]
 mod hosts;
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod migrations;
 #[cfg(test)]
 mod operators;
