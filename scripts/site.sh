@@ -99,7 +99,8 @@ wait_until_ready() {
 
 # start_service NAME PORT ADMIN_PORT: starts a service, sets $service to its process, and waits until it is ready.
 start_service() {
-  PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
+  # The threshold is that of the container image and of padan.service.
+  MALLOC_MMAP_THRESHOLD_=4194304 PADAN__HTTP__PORT=$2 PADAN__HTTP__ADMIN_PORT=$3 "$padan" serve --config "$work/padan.toml" 2>>"$work/$1.log" &
   service=$!
   pids+=("$service")
   wait_until_ready "$1" "http://127.0.0.1:$3/readyz"

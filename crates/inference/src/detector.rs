@@ -18,6 +18,7 @@ use crate::{
     detector::framing::{Framing, InputBuffers, PhotoScale, Window},
     error::FaceError,
     faces::{Detection, Faces, View},
+    geometry::Rectangle,
     manifest::{DetectionSpec, DetectorFamily, InputSize, InputSpec, LandmarkWindow},
     normalisation::Normalisation,
     orientation::Orientation,
@@ -30,8 +31,9 @@ use crate::{
 
 /// A detector's network with the rules for using it.
 pub(crate) struct Detector {
-    network: Network,
-    outputs: DetectionSpec,
+    whole: DetectorNetwork,
+    /// For the window around the subject; `None` if it needs all levels.
+    window: Option<DetectorNetwork>,
     normalisation: Normalisation,
     input_size: InputSize,
     config: DetectionConfig,
@@ -39,8 +41,17 @@ pub(crate) struct Detector {
     buffers: InputBuffers,
 }
 
+/// A network with those of its outputs that it computes.
+pub(crate) struct DetectorNetwork {
+    pub(crate) network: Network,
+    pub(crate) outputs: DetectionSpec,
+}
+
 /// Boxes of two detector runs that overlap at least this much (intersection over union) show the same face.
 const MIN_OVERLAP_OF_SAME_FACE: f64 = 0.2;
+
+/// From this overlap with the known box on, a box has the size for which the window's network has its levels.
+const MIN_OVERLAP_OF_EXPECTED_SIZE: f64 = 0.5;
 
 impl Detector {
     /// Overwrites the pixels of the last photo.
@@ -54,15 +65,15 @@ impl Detector {
     }
 
     pub(crate) fn new(
-        network: Network,
+        whole: DetectorNetwork,
+        window: Option<DetectorNetwork>,
         input: &InputSpec,
-        outputs: DetectionSpec,
         config: DetectionConfig,
         landmarks: LandmarkWindow,
     ) -> Self {
         Self {
-            network,
-            outputs,
+            whole,
+            window,
             normalisation: Normalisation::of(input),
             input_size: input.size,
             config,
@@ -71,14 +82,18 @@ impl Detector {
         }
     }
 
-    /// Runs the network once on a black picture, so that the first photo is not delayed by allocations.
+    /// Runs each network once on a black picture, so that the first photo is not delayed by allocations.
     pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
         let side = self.config.side;
         let black = Raster::new(side, side, vec![0; side as usize * side as usize * 3]);
         let raster = black.ok_or_else(|| FaceError::Broken("inference.detection.side is 0".into()))?;
         let picture = Picture::of(raster, Orientation::UPRIGHT);
         let framing = self.frame_whole(&picture, View::new(&picture, 0), PhotoScale::filling(side));
-        self.detect_in(&picture, &framing, &mut Resizer::new()).map(|_| ())
+        self.detect_in(&picture, &framing, &mut Resizer::new())?;
+        if let Some(window) = &mut self.window {
+            window.detect(&self.buffers.tensor, &self.config)?;
+        }
+        Ok(())
     }
 
     /// Detects faces in the entire photo: at a small size, which is enough for a close face, then at the usual size.
@@ -233,22 +248,39 @@ impl Detector {
         };
         framing.draw(picture, self.normalisation, resizer, &mut self.buffers)?;
         let width = self.buffers.tensor.width() as f64;
-        let plain = self.run_network()?;
-        self.buffers.tensor.mirror();
-        let mirrored = self.run_network()?;
         let same_face = |found: Vec<Detection>| {
             let found = found.iter().map(|face| framing.to_photo(face)).collect();
             let faces = Faces { found, view: subject.view, detector_runs: subject.detector_runs + 2 };
             subject::overlapping(&faces, &known, MIN_OVERLAP_OF_SAME_FACE)
         };
-        let mirrored = same_face(mirrored.iter().map(|face| face.mirrored(width)).collect());
-        Ok(same_face(plain).map(|mut refined| {
+        let plain = self.find_in_window(&known, same_face)?;
+        self.buffers.tensor.mirror();
+        let mirrored = self.find_in_window(&known, |found| {
+            same_face(found.iter().map(|face| face.mirrored(width)).collect())
+        })?;
+        Ok(plain.map(|mut refined| {
             if let Some(mirrored) = mirrored {
                 let (ours, theirs) = (refined.face.landmarks, mirrored.face.landmarks);
                 refined.face.landmarks = std::array::from_fn(|at| ours[at].midpoint(theirs[at]));
             }
             Subject { second_share: subject.second_share, ..refined }
         }))
+    }
+
+    /// The subject in the drawn window. The levels that find faces of other sizes are computed only if those for its size
+    /// do not find it, or find it in another size.
+    fn find_in_window(
+        &mut self,
+        known: &Rectangle,
+        same_face: impl Fn(Vec<Detection>) -> Option<Subject>,
+    ) -> Result<Option<Subject>, FaceError> {
+        if let Some(window) = &mut self.window
+            && let Some(subject) = same_face(window.detect(&self.buffers.tensor, &self.config)?)
+            && subject.face.rectangle.overlap(known) >= MIN_OVERLAP_OF_EXPECTED_SIZE
+        {
+            return Ok(Some(subject));
+        }
+        self.run_network().map(same_face)
     }
 
     fn frame_whole(&self, picture: &Picture, view: View, scale: PhotoScale) -> Framing {
@@ -268,13 +300,19 @@ impl Detector {
 
     /// The faces in the drawn input, in its coordinates, best score first, each face once.
     fn run_network(&mut self) -> Result<Vec<Detection>, FaceError> {
-        let tensor: &Tensor = &self.buffers.tensor;
+        self.whole.detect(&self.buffers.tensor, &self.config)
+    }
+}
+
+impl DetectorNetwork {
+    /// The faces in an input, in its coordinates, best score first, each face once.
+    fn detect(&mut self, tensor: &Tensor, config: &DetectionConfig) -> Result<Vec<Detection>, FaceError> {
         let width = tensor.width();
-        let (spec, min_score) = (&self.outputs, self.config.min_score);
+        let (spec, min_score) = (&self.outputs, config.min_score);
         let faces = self.network.run(tensor, |outputs| match spec.family {
             DetectorFamily::YuNet => yunet::decode(&spec.levels, outputs, width, min_score),
             DetectorFamily::Scrfd => scrfd::decode(spec, outputs, width, min_score),
         })?;
-        Ok(suppression::suppress(faces, f64::from(self.config.max_overlap)))
+        Ok(suppression::suppress(faces, f64::from(config.max_overlap)))
     }
 }

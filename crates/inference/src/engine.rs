@@ -11,18 +11,20 @@ use crate::{
     catalogue::Catalogue,
     config::Config,
     decode::{Bounds, Decoder},
-    detector::Detector,
+    detector::{Detector, DetectorNetwork},
     embedder::Embedder,
     error::{FaceError, StartError},
     liveness::{Liveness, LivenessJudge, LivenessNetwork},
     liveness_set::LivenessSet,
-    manifest::{EmbedderFamily, Manifest, Task},
+    manifest::{EmbedderFamily, Graph, Manifest, Task},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
     model_error::ModelError,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
     placement::{self, Machine, Placement},
+    preparation_step::PreparationStep,
+    prepare::{graph_part, prepare},
     raster::Raster,
     runtime::{Model, Runtime},
     runtime_library,
@@ -259,8 +261,8 @@ impl Selection {
         let detector = placement::detector_placement(embedder);
         let locate =
             |set: &str, manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
-                let bytes =
-                    catalogue.locate(&set, manifest, placement::graph_for(manifest, placement))?.bytes;
+                let graph = placement::graph_for(manifest, placement);
+                let bytes = loadable(catalogue.locate(&set, manifest, graph)?.bytes, graph)?;
                 Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
             };
         let models =
@@ -288,6 +290,16 @@ impl Selection {
             );
         }
         Ok((pipelines, embedder))
+    }
+}
+
+/// The content of a model's file as the runtime gets it.
+pub(crate) fn loadable(bytes: Vec<u8>, graph: Graph) -> Result<Vec<u8>, ModelError> {
+    match graph {
+        Graph::Prepared => Ok(bytes),
+        // Weights that are inputs could change in each run. ONNX Runtime would keep them in each session, beside
+        // OpenVINO's.
+        Graph::Original => prepare(&bytes, &[PreparationStep::WeightsOutOfInputs]),
     }
 }
 
@@ -346,13 +358,23 @@ fn build(
     };
     let [detector_model, embedder_model] = [detector, embedder]
         .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
+    let window_spec = detection.for_window();
+    let window_bytes = window_spec.as_ref().map(|spec| graph_part(&detector.bytes, &spec.output_names()));
+    let window_bytes = window_bytes.transpose()?;
+    let window_model = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
+        (spec, Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()))
+    });
     let bounds = Bounds::of(config);
     (0..config.worker_count())
         .map(|_| {
-            let network = runtime.network(&detector_model)?;
+            let whole =
+                DetectorNetwork { network: runtime.network(&detector_model)?, outputs: detection.clone() };
+            let window = window_model.as_ref().map(|(spec, model)| {
+                runtime.network(model).map(|network| DetectorNetwork { network, outputs: spec.clone() })
+            });
             let input = &detector.manifest.input;
             let mut warm_detector =
-                Detector::new(network, input, detection.clone(), config.detection, embedding.landmarks);
+                Detector::new(whole, window.transpose()?, input, config.detection, embedding.landmarks);
             warm_detector.warm().map_err(|error| session(detector, error.to_string()))?;
             let network = runtime.network(&embedder_model)?;
             let input = &embedder.manifest.input;

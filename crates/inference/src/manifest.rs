@@ -137,6 +137,8 @@ pub struct DetectionSpec {
     pub family: DetectorFamily,
     /// Boxes predicted for each cell of a level's grid.
     pub anchors_per_cell: u32,
+    /// In the window around the subject, only the grids of this stride and larger ones are computed; `None`: all.
+    pub window_stride: Option<u32>,
     /// The grids, finest first.
     pub levels: Vec<Level>,
 }
@@ -300,6 +302,26 @@ impl Manifest {
             Graph::Prepared => format!("{}.onnx", self.name),
             Graph::Original => format!("{}.original.onnx", self.name),
         }
+    }
+}
+
+impl DetectionSpec {
+    /// The outputs that are computed for the window around the subject; `None` if all are.
+    pub(crate) fn for_window(&self) -> Option<Self> {
+        let stride = self.window_stride?;
+        let levels: Vec<_> = self.levels.iter().filter(|level| level.stride >= stride).cloned().collect();
+        (levels.len() < self.levels.len()).then(|| Self { levels, ..self.clone() })
+    }
+
+    /// The names of all outputs.
+    pub(crate) fn output_names(&self) -> Vec<&str> {
+        self.levels
+            .iter()
+            .flat_map(|level| {
+                let required = [&level.scores, &level.boxes, &level.landmarks];
+                required.into_iter().chain(&level.objectness).map(String::as_str)
+            })
+            .collect()
     }
 }
 

@@ -221,6 +221,7 @@ struct RawDetection {
     family: DetectorFamily,
     #[serde(default = "one")]
     anchors_per_cell: u32,
+    window_stride: Option<u32>,
     #[serde(rename = "level")]
     levels: Vec<Level>,
 }
@@ -239,6 +240,9 @@ impl RawDetection {
         }
         if !self.levels.windows(2).all(|pair| pair[0].stride < pair[1].stride) || self.levels[0].stride == 0 {
             return Err("[[detection.level]]: expected strides in increasing order".to_owned());
+        }
+        if self.window_stride.is_some_and(|stride| self.levels.iter().all(|level| level.stride != stride)) {
+            return Err("window_stride: expected the stride of a [[detection.level]]".to_owned());
         }
         for level in &self.levels {
             check_value_name("scores", &level.scores)?;
@@ -260,6 +264,7 @@ impl RawDetection {
         Ok(DetectionSpec {
             family: self.family,
             anchors_per_cell: self.anchors_per_cell,
+            window_stride: self.window_stride,
             levels: self.levels,
         })
     }

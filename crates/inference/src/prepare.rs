@@ -6,12 +6,14 @@
 mod dynamic_size;
 mod eight_bits;
 mod graph;
+mod part;
 mod prelu;
 
 use std::collections::HashSet;
 
 use prost::Message as _;
 
+pub(crate) use self::part::graph_part;
 use crate::{
     model_error::ModelError,
     onnx::{self, GraphProto, ModelProto},
@@ -31,12 +33,16 @@ pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, Model
     if steps.is_empty() {
         return Ok(bytes.to_vec());
     }
-    let mut model = ModelProto::decode(bytes)
-        .map_err(|error| ModelError::Graph(format!("the file is not an ONNX file ({error})")))?;
+    let mut model = decode(bytes)?;
     for step in steps {
         apply(step, &mut model)?;
     }
     Ok(model.encode_to_vec())
+}
+
+fn decode(bytes: &[u8]) -> Result<ModelProto, ModelError> {
+    ModelProto::decode(bytes)
+        .map_err(|error| ModelError::Graph(format!("the file is not an ONNX file ({error})")))
 }
 
 fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelError> {

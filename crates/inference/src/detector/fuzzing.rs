@@ -37,7 +37,7 @@ pub(crate) fn decode(is_yunet: bool, numbers: &[f32]) -> Result<Vec<Detection>, 
         landmarks: "l".to_owned(),
     };
     let family = if is_yunet { DetectorFamily::YuNet } else { DetectorFamily::Scrfd };
-    let spec = DetectionSpec { family, anchors_per_cell: 2, levels: vec![level] };
+    let spec = DetectionSpec { family, anchors_per_cell: 2, window_stride: None, levels: vec![level] };
     let found = match family {
         DetectorFamily::YuNet => yunet::decode(&spec.levels, &outputs, WIDTH, 0.5)?,
         DetectorFamily::Scrfd => scrfd::decode(&spec, &outputs, WIDTH, 0.5)?,

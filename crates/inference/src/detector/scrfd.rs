@@ -63,7 +63,12 @@ mod tests {
             boxes: "box".into(),
             landmarks: "points".into(),
         };
-        manifest::DetectionSpec { family: DetectorFamily::Scrfd, anchors_per_cell: 2, levels: vec![level] }
+        manifest::DetectionSpec {
+            family: DetectorFamily::Scrfd,
+            anchors_per_cell: 2,
+            window_stride: None,
+            levels: vec![level],
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@ use fast_image_resize::Resizer;
 use serde::Deserialize;
 
 use crate::{
+    config::Config,
     detector::framing::PhotoScale,
     faces::View,
     geometry::Point,
@@ -94,4 +95,47 @@ fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
             assert!(apart < 0.02, "{file}: {apart} eye distances apart");
         }
     }
+}
+
+/// The subject of a picture, and what the window around it gives with and without the levels for other sizes.
+fn subject_in_window(pipeline: &mut Pipeline, file: &str, scale: f64) -> [Option<Subject>; 2] {
+    let mut picture = pipeline.decode(&photo(fixture(&format!("detection/{file}")))).unwrap();
+    let faces = pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).unwrap();
+    let mut subject = Pipeline::subject(&faces).unwrap();
+    let known = &mut subject.face.rectangle;
+    let (width, height) = (known.width * scale, known.height * scale);
+    (known.left, known.top) =
+        (known.left + (known.width - width) / 2.0, known.top + (known.height - height) / 2.0);
+    (known.width, known.height) = (width, height);
+    let detector = &mut pipeline.detector;
+    let coarse = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap();
+    let window = detector.window.take();
+    let all = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap();
+    detector.window = window;
+    [coarse, all]
+}
+
+#[test]
+fn the_levels_for_other_sizes_do_not_change_the_subject() {
+    for model_set in ["sface", "mobilefacenet"] {
+        let mut pipeline = pipeline(&Config { model_set: model_set.to_owned(), ..config() });
+        assert!(pipeline.detector.window.is_some());
+        for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
+            for scale in [0.8, 1.0, 1.25] {
+                let [coarse, all] =
+                    subject_in_window(&mut pipeline, file, scale).map(|subject| subject.map(|s| s.face));
+                assert!(coarse.is_some() && coarse == all, "{model_set}, {file}, {scale}");
+            }
+        }
+    }
+}
+
+/// A box of twice the face's size makes the face small in the window. The coarsest level finds it with a lower score than
+/// the middle one.
+#[test]
+fn all_levels_find_a_subject_of_another_size_than_expected() {
+    let mut pipeline = pipeline(&config());
+    let faces = subject_in_window(&mut pipeline, "selfie_432x540.png", 2.1);
+    let [coarse, all] = faces.map(|subject| subject.map(|subject| subject.face));
+    assert!(coarse.is_some() && coarse == all, "{coarse:?} for {all:?}");
 }

@@ -23,6 +23,22 @@ fn the_built_in_manifests_are_read() {
     assert_eq!(yunet.exports[1].sha256, yunet.exports[0].prepared_sha256);
 }
 
+/// YuNet's window needs the coarsest of its three levels.
+#[test]
+fn the_window_of_a_detector_has_the_levels_from_a_stride_on() {
+    let Task::Detector(yunet) = parse(YUNET).unwrap().task else { panic!("YuNet is a detector") };
+    let window = yunet.for_window().unwrap();
+    assert_eq!(window.output_names(), ["cls_32", "bbox_32", "kps_32", "obj_32"]);
+    assert_eq!(yunet.output_names().len(), 12);
+    let with_stride = |value: &str| YUNET.replace("window_stride = 32\n", value);
+    for all in ["", "window_stride = 8\n"] {
+        let Task::Detector(yunet) = parse(&with_stride(all)).unwrap().task else { panic!("a detector") };
+        assert_eq!(yunet.for_window(), None, "{all:?}");
+    }
+    let refused = refusal(&with_stride("window_stride = 24\n"));
+    assert!(refused.contains("window_stride: expected the stride"), "{refused}");
+}
+
 /// The model contract lists names with blanks in between, and each on a line: with a blank in a name, two manifests that
 /// read an output differently would have the same contract.
 #[test]

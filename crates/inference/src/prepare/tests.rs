@@ -1,7 +1,7 @@
 use super::*;
 use crate::onnx::{
-    Dimension, DimensionValue, NodeProto, TensorProto, TensorShapeProto, TensorType, TypeProto, TypeValue,
-    ValueInfoProto,
+    AttributeProto, Dimension, DimensionValue, NodeProto, TensorProto, TensorShapeProto, TensorType,
+    TypeProto, TypeValue, ValueInfoProto,
 };
 
 /// A graph that applies `PRelu` to an image and reshapes the result, so that every step has something to do.
@@ -303,4 +303,48 @@ fn the_published_files_give_the_digests_of_their_manifests() {
         let digest = crate::digest::FileDigest::of(&prepare(&bytes, &export.prepare).unwrap());
         assert_eq!(digest, export.prepared_sha256, "{}", manifest.name);
     }
+}
+
+/// A graph with two heads, one of which reads a weight in an inner graph.
+fn model_with_two_heads() -> ModelProto {
+    let weight = |name: &str| TensorProto { name: Some(name.to_owned()), ..TensorProto::default() };
+    let inner = GraphProto { node: vec![node("Identity", &["inner"], "chosen")], ..GraphProto::default() };
+    let choice = AttributeProto { g: Some(inner), ..AttributeProto::default() };
+    let graph = GraphProto {
+        node: vec![
+            node("Conv", &["image", "stem"], "features"),
+            node("Conv", &["features", "fine"], "fine_scores"),
+            NodeProto { attribute: vec![choice], ..node("If", &["features"], "coarse_scores") },
+        ],
+        input: vec![value("image", &[1])],
+        output: vec![value("fine_scores", &[1]), value("coarse_scores", &[1])],
+        value_info: vec![value("features", &[1]), value("fine_scores", &[1])],
+        initializer: ["stem", "fine", "inner"].map(weight).to_vec(),
+        ..GraphProto::default()
+    };
+    ModelProto { graph: Some(graph), ..ModelProto::default() }
+}
+
+#[test]
+fn a_part_of_a_graph_has_what_its_outputs_need() {
+    let part = |outputs: &[&str]| {
+        let bytes = graph_part(&model_with_two_heads().encode_to_vec(), outputs).unwrap();
+        let graph = ModelProto::decode(&bytes[..]).unwrap().graph.unwrap();
+        let outputs: Vec<_> = graph.output.iter().map(|output| output.name().to_owned()).collect();
+        let weights: Vec<_> = graph.initializer.iter().map(|weight| weight.name().to_owned()).collect();
+        let operations: Vec<_> = graph.node.iter().map(|node| node.op_type().to_owned()).collect();
+        let described: Vec<_> = graph.value_info.iter().map(|value| value.name().to_owned()).collect();
+        (outputs.join(" "), weights.join(" "), operations.join(" "), described.join(" "))
+    };
+    let expected = ["fine_scores", "stem fine", "Conv Conv", "features fine_scores"].map(str::to_owned);
+    assert_eq!(<[String; 4]>::from(part(&["fine_scores"])), expected);
+    let expected = ["coarse_scores", "stem inner", "Conv If", "features"].map(str::to_owned);
+    assert_eq!(<[String; 4]>::from(part(&["coarse_scores"])), expected);
+}
+
+#[test]
+fn a_part_without_one_of_its_outputs_is_refused() {
+    let refused = graph_part(&model_with_two_heads().encode_to_vec(), &["fine_scores", "boxes"]);
+    assert!(refused.unwrap_err().to_string().contains("there is no output named boxes"));
+    assert!(graph_part(b"no graph", &[]).is_err());
 }

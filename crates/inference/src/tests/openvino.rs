@@ -7,7 +7,7 @@ use crate::{
     config::{Config, DeviceChoice, PrecisionChoice},
     decode::Bounds,
     embedder::Embedder,
-    engine::model_folders,
+    engine::{loadable, model_folders},
     error::StartError,
     placement::{Machine, graph_for, place},
     runtime::{Model, Runtime},
@@ -22,7 +22,8 @@ fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> R
     let library = runtime_library::find(config).unwrap();
     let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
     let placement = place(&set.embedder, device, precision, machine)?;
-    let bytes = catalogue.locate(&set, &set.embedder, graph_for(&set.embedder, placement)).unwrap().bytes;
+    let graph = graph_for(&set.embedder, placement);
+    let bytes = loadable(catalogue.locate(&set, &set.embedder, graph).unwrap().bytes, graph).unwrap();
     let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
     Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
 }
