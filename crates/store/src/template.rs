@@ -118,8 +118,10 @@ impl TemplateRow {
         let StoredTemplate { portrait_updated_at, content, decoder_version } = template;
         let (portrait_updated_at, decoder_version) = (*portrait_updated_at, *decoder_version);
         let (plain, unusable_reason, covered) = match content {
-            TemplateContent::Usable { embedding, covered } => (to_bytes(embedding), None, *covered),
-            TemplateContent::Unusable(reason) => (Vec::new(), Some(reason.clone()), None),
+            TemplateContent::Usable { embedding, covered } => {
+                (Zeroizing::new(to_bytes(embedding)), None, *covered)
+            }
+            TemplateContent::Unusable(reason) => (Zeroizing::default(), Some(reason.clone()), None),
         };
         let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
         let Sealed { key_id, bytes } = keys.seal(&plain, &id.context(portrait_updated_at, unusable))?;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_inference::Catalogue;
 use padan_testing::assert_documented;
 use serde_json::Value;
 
@@ -109,4 +110,58 @@ fn nothing_is_measured_when_it_is_turned_off() {
     assert_eq!(counted(&service, "genuine"), 0);
     let (_, scraped) = service.get_from_operators("/metrics");
     assert!(scraped.contains("padan_impostor_reservoir_people 0"), "{scraped}");
+}
+
+/// Counts of all parts as of many requests: the rate of other people falls to a tenth each 0.08 of cosine, and selfies reach
+/// 0.6 to 0.9 with their own portrait.
+fn count_many(service: &TestService) {
+    let catalogue = Catalogue::load(&[]).unwrap();
+    let contract = catalogue.set("sface").unwrap().contract();
+    let rate = |bin: &str| format!("power(10, -greatest(({bin} - 100) / 200.0, 0) / 0.08)");
+    let impostors = format!("round(10000000 * ({} - {}))", rate("bin"), rate("bin + 1"));
+    let counts = "CASE compared WHEN 'genuine' THEN CASE WHEN bin BETWEEN 220 AND 279 THEN 40 ELSE 0 END ELSE IMPOSTORS END";
+    let statement = format!(
+        "INSERT INTO store.live_similarity (day, contract_id, score, compared, part, counts)
+         SELECT current_date, '{}', 'cosine', compared, part,
+                ARRAY(SELECT ({})::bigint FROM generate_series(0, 299) AS bin ORDER BY bin)
+           FROM unnest(ARRAY['genuine', 'impostor_by_probe', 'impostor_by_reference']) AS compared,
+                generate_series(0, 31) AS part",
+        contract.as_str(),
+        counts.replace("IMPOSTORS", &impostors)
+    );
+    service.runtime.block_on(service.store.execute(&statement));
+}
+
+#[test]
+fn a_scale_of_live_counts_is_made_and_activated() {
+    let service = TestService::start();
+    count_many(&service);
+    let shown: Value =
+        serde_json::from_slice(&service.command(&["calibration", "live", "--json"]).stdout).unwrap();
+    assert_documented("calibration live", &shown);
+    assert_eq!(shown["selfies"], 76_800);
+    let point = |percentage: f64| {
+        let points = shown["points"].as_array().unwrap();
+        points.iter().find(|point| point["percentage"] == percentage).unwrap().clone()
+    };
+    // The shipped pass mark is at cosine 0.4265, where 10^-5.33 of these comparisons are.
+    let fmr = point(75.0)["fmr"]["value"].as_f64().unwrap();
+    assert!((fmr / 4.67e-6 - 1.0).abs() < 0.1, "{fmr}");
+    let new = shown["new_pass_mark"]["cosine"].as_f64().unwrap();
+    assert!((new - 0.32).abs() < 0.003, "{new}");
+    let text = String::from_utf8(service.command(&["calibration", "live"]).stdout).unwrap();
+    assert!(text.contains("0.00 % more would pass") || text.contains("0.00 % fewer would pass"), "{text}");
+    let file = service.folder().join("own.toml");
+    let file = file.to_str().unwrap();
+    let made = service.command(&["calibrate", "--from-live", "--days", "7", "--write", file]);
+    assert!(made.status.success(), "{made:?}");
+    let printed = String::from_utf8(made.stdout).unwrap();
+    assert!(printed.contains("selfies with templates of other people"), "{printed}");
+    let activated = service.command(&["calibration", "activate", file]);
+    assert!(activated.status.success(), "{activated:?}");
+    let shown: Value =
+        serde_json::from_slice(&service.command(&["calibration", "show", "--json"]).stdout).unwrap();
+    assert_documented("calibration show", &shown);
+    let pass_mark = shown["pass_mark_cosine"].as_f64().unwrap();
+    assert!(shown["active"] == true && (pass_mark - 0.32).abs() < 0.003, "{shown:#}");
 }
