@@ -108,21 +108,7 @@ impl Verification for FaceMatch {
 
     async fn verify(verifier: &Verifier, claims: MatchRequest) -> Result<Verdict<MatchAnswer>, Refusal> {
         let outcome = verifier.match_faces(claims, verifier.deadline()).await;
-        let MatchOutcome { result, timings } =
-            outcome.map_err(|error| Refusal::from(error).without_look_up())?;
-        let reason = result.reason().map_err(refusal)?;
-        let (percentage, shown, compared_under) = match result {
-            MatchResult::Compared { percentage, shown_percentage, compared_under } => {
-                (Some(percentage.shown()), shown_percentage, Some(compared_under))
-            }
-            MatchResult::Unusable(_) => (None, 0.0, None),
-        };
-        Ok(Verdict {
-            timings,
-            percentage,
-            compared_under,
-            ..Verdict::without_person(reason, MatchAnswer::new(reason, shown))
-        })
+        Self::verdict(outcome.map_err(|error| Refusal::from(error).without_look_up())?)
     }
 
     async fn rehearse(sandbox: &Sandbox, claims: MatchRequest) -> Result<Verdict<MatchAnswer>, Refusal> {
@@ -152,6 +138,27 @@ impl Verification for FaceMatch {
             reasons: REASONS,
             example,
         }
+    }
+}
+
+impl FaceMatch {
+    /// The verdict of an outcome, or the refusal of a photo that cannot be used.
+    pub(crate) fn verdict(
+        MatchOutcome { result, timings, .. }: MatchOutcome,
+    ) -> Result<Verdict<MatchAnswer>, Refusal> {
+        let reason = result.reason().map_err(refusal)?;
+        let (percentage, shown, compared_under) = match result {
+            MatchResult::Compared { percentage, shown_percentage, compared_under } => {
+                (Some(percentage.shown()), shown_percentage, Some(compared_under))
+            }
+            MatchResult::Unusable(_) => (None, 0.0, None),
+        };
+        Ok(Verdict {
+            timings,
+            percentage,
+            compared_under,
+            ..Verdict::without_person(reason, MatchAnswer::new(reason, shown))
+        })
     }
 }
 

@@ -164,8 +164,8 @@ impl Verification for FaceVerification {
     }
 }
 
-fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
-    let FaceOutcome { decision, shown_percentage, name_match, compared_under, spoof, timings, trial } =
+pub(crate) fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
+    let FaceOutcome { decision, shown_percentage, name_match, compared_under, spoof, timings, trial, .. } =
         outcome;
     let results = &decision.results;
     Verdict {

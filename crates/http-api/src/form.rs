@@ -49,6 +49,15 @@ impl Form {
         }
     }
 
+    /// Divides a multipart body that was read by somebody else.
+    pub(crate) fn of_multipart(bytes: &Bytes, content_type: &str, known: &[&str]) -> Result<Self, Refusal> {
+        let boundary = multipart::boundary(content_type).map_err(|fault| match fault {
+            NoBoundary::AnotherType => Refusal::new(ReasonCode::UnsupportedMediaType),
+            NoBoundary::Malformed(fault) => fault.into(),
+        })?;
+        Self::of(multipart::parts(bytes, &boundary)?, known, HeldMemory::uncounted)
+    }
+
     #[cfg(test)]
     pub(crate) fn of_fields(fields: Vec<Field>) -> Self {
         Self(fields)

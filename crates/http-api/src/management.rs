@@ -4,6 +4,8 @@
 //! finds the operator, checks the role, and logs and counts the request.
 
 mod access;
+mod alerts;
+mod by_hand;
 mod call;
 mod clients;
 mod export;
@@ -12,6 +14,7 @@ mod models;
 mod openapi;
 mod people;
 mod prefix;
+mod requests;
 mod routes;
 mod state;
 mod trail;
@@ -30,7 +33,7 @@ use self::{fault::Fault, prefix::PREFIX, routes::ROUTES};
 use crate::{config::BodyLimits, request_id::RequestId};
 
 /// The limits of a request's body. The longest one is a client with many limits.
-pub(crate) const BODY_LIMITS: BodyLimits = BodyLimits {
+const BODY_LIMITS: BodyLimits = BodyLimits {
     body_bytes: 64 * 1024,
     body_time: std::time::Duration::from_secs(10),
     body_bytes_per_second: 64 * 1024,
@@ -38,6 +41,21 @@ pub(crate) const BODY_LIMITS: BodyLimits = BodyLimits {
     drain_bytes: 64 * 1024,
     drain_time: std::time::Duration::from_secs(2),
 };
+
+/// The limits of a body with photos.
+const PHOTO_LIMITS: BodyLimits = BodyLimits {
+    body_bytes: 16 * 1024 * 1024,
+    longest_body_time: std::time::Duration::from_secs(60),
+    ..BODY_LIMITS
+};
+
+/// The limits of the body of a request to this path.
+pub(crate) fn body_limits_of(path: &str) -> BodyLimits {
+    match path.strip_prefix(PREFIX) {
+        Some("/verifications" | "/comparisons") => PHOTO_LIMITS,
+        _ => BODY_LIMITS,
+    }
+}
 
 /// Mounts the routes.
 pub(crate) fn endpoints(config: &mut web::ServiceConfig) {

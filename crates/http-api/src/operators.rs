@@ -59,7 +59,7 @@ pub(crate) async fn with_limited_bodies(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let payload = request.take_payload();
     let is_read = management::is_management_path(request.path());
-    let limits = if is_read { management::BODY_LIMITS } else { BodyLimits::NONE };
+    let limits = if is_read { management::body_limits_of(request.path()) } else { BodyLimits::NONE };
     let body = Body::new(payload, request.head(), limits);
     request.extensions_mut().insert(Rc::clone(&body));
     let offers_another_protocol = request.head().upgrade();

@@ -53,6 +53,8 @@ pub enum AdminAct {
     PersonSearched,
     /// A verification of the audit trail that the management interface runs.
     AuditVerified,
+    /// A verification or a comparison by hand.
+    VerifiedByHand,
 }
 
 impl AdminAct {
@@ -85,6 +87,7 @@ impl AdminAct {
             Self::AuditSearched => "AUDIT_SEARCHED",
             Self::PersonSearched => "PERSON_SEARCHED",
             Self::AuditVerified => "AUDIT_VERIFIED",
+            Self::VerifiedByHand => "VERIFIED_BY_HAND",
         }
     }
 
@@ -117,6 +120,7 @@ impl AdminAct {
             Self::AuditSearched => "audit search",
             Self::PersonSearched => "people search",
             Self::AuditVerified => "audit verify",
+            Self::VerifiedByHand => "verify by hand",
         }
     }
 }

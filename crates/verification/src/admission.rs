@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use padan_domain::{BasicField, ClientName, ClientRules, Endpoint};
+use padan_domain::{BasicField, ClientName, ClientRules, Endpoint, InvalidClientName};
 
 use crate::{
     client::Client,
@@ -57,6 +57,16 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// An operator who verifies by hand. In the audit trail its requests have the client `console`.
+    ///
+    /// # Errors
+    ///
+    /// Never, since that is a name of a client.
+    pub fn by_hand() -> Result<Self, InvalidClientName> {
+        let client = KnownClient { name: "console".parse()?, is_sandbox: false };
+        Ok(Self { client, rules: ClientRules::default() })
+    }
+
     /// Whether the client may have a field of basic verification compared.
     pub fn may_compare(&self, field: BasicField) -> bool {
         self.rules.fields.contain(field)

@@ -1,4 +1,5 @@
 use padan_domain::{BirthDate, ClientName, Decision, NameMatch, NationalId, PersonName, Photo};
+use padan_inference::Face;
 use padan_store::ComparedUnder;
 
 use crate::{nik_plausibility, timing::StepTimings, trials::Trial};
@@ -39,6 +40,8 @@ pub struct FaceOutcome {
     pub compared_under: Option<ComparedUnder>,
     /// The score of the selfie, 0 to 1; `None` when it was not judged for liveness.
     pub spoof: Option<f64>,
+    /// The face that was found in the selfie; `None` when it was not analysed.
+    pub face: Option<Face>,
     /// How long each step took.
     pub timings: StepTimings,
     /// Keep it until the outcome is durable in the audit trail.

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use padan_domain::{ClientName, Percentage, Photo, ReasonCode};
-use padan_inference::{Analysis, Engine, PhotoFault};
+use padan_inference::{Analysis, Engine, Face, PhotoFault};
 use padan_store::ComparedUnder;
 use tracing::{Instrument as _, info_span};
 
@@ -36,6 +36,10 @@ pub enum MatchedPhoto {
 pub struct MatchOutcome {
     /// What was found.
     pub result: MatchResult,
+    /// The face that was found in the captured photo.
+    pub captured_face: Option<Face>,
+    /// The face that was found in the stored photo.
+    pub stored_face: Option<Face>,
     /// How long each step took.
     pub timings: StepTimings,
 }
@@ -112,6 +116,8 @@ impl Verifier {
                 usable(probe(&engine, request.stored, deadline))
             ),
         )?;
+        let face = |analysis: &Result<Analysis, PhotoFault>| analysis.as_ref().ok().map(|found| found.face);
+        let (captured_face, stored_face) = (face(&captured), face(&stored));
         let result = match (captured, stored) {
             (Ok(captured), Ok(stored)) => {
                 timings.probe = Some(captured.timings);
@@ -122,7 +128,7 @@ impl Verifier {
                 MatchResult::Unusable(UnusablePhoto { photo: MatchedPhoto::Stored, fault })
             }
         };
-        Ok(MatchOutcome { result, timings })
+        Ok(MatchOutcome { result, captured_face, stored_face, timings })
     }
 
     fn compared(

@@ -54,6 +54,7 @@ mod running_trials;
 mod samples;
 mod sampling;
 mod sandbox;
+mod scale_point;
 mod similarity;
 mod stated_rate;
 mod stored_clients;
@@ -83,11 +84,11 @@ pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
     ClientUse, ErasurePreview, Management, ManagementParts, Mandate, ModelState, TokenRefusal, TrailOutcome,
-    TrailVerification,
+    TrailVerification, Watch,
 };
 pub use model_activation::{ActivationError, activate_model};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
-pub use padan_inference::{JobObserver, JobStarted, ModelError};
+pub use padan_inference::{Face, JobObserver, JobStarted, ModelError};
 pub use padan_store::{
     AbsentPeople, ActiveModel, AuditCommit, AuditEvent, AuditFigures, AuditFilter, AuditLog, AuditPosition,
     AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, ComparedUnder, EnrolmentStatus,
@@ -99,6 +100,7 @@ pub use quotas::{QuotaFigures, QuotaState};
 pub use readiness::Component;
 pub use samples::Sampled;
 pub use sandbox::{Sandbox, SandboxRefusal, TEST_CASES, TestCase, TestPhoto};
+pub use scale_point::ScalePoint;
 pub use stated_rate::StatedRate;
 pub use timing::StepTimings;
 pub use trials::Trial;

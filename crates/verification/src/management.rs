@@ -8,11 +8,12 @@
 mod accounts;
 mod models;
 mod verifications;
+mod watch;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use padan_domain::{ClientName, ClientRules, Clock, ModelContractId, NationalId, QuotaPeriod};
+use padan_domain::{ClientName, ClientRules, Clock, Endpoint, ModelContractId, NationalId, QuotaPeriod};
 use padan_inference::{Catalogue, ModelError};
 use padan_store::{
     ActiveModel, AdminAct, Administration, AnnouncedAct, AuditFilter, AuditLog, AuditQuery, AuditRow,
@@ -27,6 +28,7 @@ pub use self::{
     accounts::TokenRefusal,
     models::ModelState,
     verifications::{TrailOutcome, TrailVerification},
+    watch::Watch,
 };
 use crate::{
     allowance::Allowance,
@@ -44,6 +46,7 @@ pub struct Management {
     accounts: Accounts,
     verifications: Verifications,
     exports: Arc<Semaphore>,
+    watches: Arc<Semaphore>,
     clock: Clock,
 }
 
@@ -96,6 +99,8 @@ const ADMINISTRATION_TIMEOUT: Duration = Duration::from_secs(20);
 const CONFIRMATION_TIME: TimeDelta = TimeDelta::minutes(5);
 /// Exports that run at the same time. Each has a connection to the store.
 const MAX_EXPORTS: usize = 2;
+/// Operators who watch requests at the same time. Each asks the store once a second.
+const MAX_WATCHES: usize = 16;
 
 impl Management {
     /// Prepares the management. Must be called within a Tokio runtime. Nothing is connected to.
@@ -116,6 +121,7 @@ impl Management {
             model_folders,
             verifications: Verifications::default(),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            watches: Arc::new(Semaphore::new(MAX_WATCHES)),
             clock,
         })
     }
@@ -265,12 +271,25 @@ impl Mandate {
             "kind": query.kind,
             "client": query.client,
             "reason": query.reason,
+            "except_reasons": query.except_reasons.len(),
             "from": query.from,
             "to": query.to,
             "continued": query.before.is_some(),
         });
         self.announce(act, after).await?;
         self.management.store.search_audit(query).await
+    }
+
+    /// The rows of requests as they are written, which is recorded once. `None` while too many operators watch.
+    ///
+    /// # Errors
+    ///
+    /// When the row of the act cannot be written.
+    pub async fn watch(&self, client: Option<String>) -> Result<Option<Watch>, StoreError> {
+        let Management { watches, store, clock, .. } = &*self.management;
+        let Ok(permit) = Arc::clone(watches).try_acquire_owned() else { return Ok(None) };
+        self.announce(AdminAct::AuditSearched, json!({ "live": true, "client": client })).await?;
+        Ok(Some(Watch::begin(store.clone(), *clock, client, permit)))
     }
 
     /// Permission for one more export; `None` while too many run.
@@ -366,6 +385,15 @@ impl Mandate {
         let folders = self.management.model_folders.clone();
         let listed = tokio::task::spawn_blocking(move || list_models(&folders)).await;
         listed.unwrap_or_else(|error| Err(ModelError::Graph(error.to_string())))
+    }
+
+    /// Records that the operator verifies or compares by hand. The row of the request follows, with the same id.
+    ///
+    /// # Errors
+    ///
+    /// When the row cannot be written: then nothing may be verified.
+    pub async fn begin_by_hand(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.announce(AdminAct::VerifiedByHand, json!({ "endpoint": endpoint.as_str() })).await
     }
 
     /// Activates a model set for all services.

@@ -129,6 +129,7 @@ impl Sandbox {
             name_match,
             compared_under: None,
             spoof: None,
+            face: None,
             timings: StepTimings::default(),
             trial: None,
         })

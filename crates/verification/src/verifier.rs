@@ -10,7 +10,7 @@ use padan_domain::{
     BirthDate, CitizenStatus, Clock, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
     Judgement, NationalId, Percentage, Photo, judge,
 };
-use padan_inference::{Analysis, Engine, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
+use padan_inference::{Analysis, Engine, Face, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store, fault_point};
 use tracing::{Instrument as _, info_span};
@@ -28,6 +28,7 @@ use crate::{
     liveness_gate::LivenessGate,
     samples::{Sampled, Samples},
     sandbox::{Sandbox, TestCase},
+    scale_point::ScalePoint,
     similarity::similarity,
     stated_rate::{StatedRate, stated_fmr},
     timing::{StepTimings, timed},
@@ -164,7 +165,7 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
-        let mut spoof = None;
+        let (mut spoof, mut found) = (None, None);
         // One engine for the entire request, so that reference and selfie are embedded under the same contract.
         let caller = self.cpu_account.caller(&request.client);
         let engine = self.parts.engine.current().on_behalf_of(caller);
@@ -187,7 +188,7 @@ impl Verifier {
                 let date_of_birth = request.date_of_birth == citizen.date_of_birth;
                 let nik = request.nik.clone();
                 let judged = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
-                spoof = judged.spoof;
+                (spoof, found) = (judged.spoof, judged.found);
                 if let Some(faces) = judged.compared.filter(|_| name_match.is_some() && date_of_birth) {
                     self.live.measure(&engine, &self.parts.store, &nik, &faces);
                 }
@@ -201,7 +202,16 @@ impl Verifier {
         let shown_percentage = compared_under
             .as_ref()
             .map_or(decision.results.face_image_percentage, |_| self.parts.config.shown(&decision.results));
-        Ok(FaceOutcome { decision, shown_percentage, name_match, compared_under, spoof, timings, trial })
+        Ok(FaceOutcome {
+            decision,
+            shown_percentage,
+            name_match,
+            compared_under,
+            spoof,
+            face: found,
+            timings,
+            trial,
+        })
     }
 
     /// Verifies a person's claims without a face.
@@ -279,6 +289,13 @@ impl Verifier {
         }
     }
 
+    /// The false match rates that the percentages of the current engine stand for.
+    pub fn scale(&self) -> Vec<ScalePoint> {
+        let engine = self.parts.engine.current();
+        let points = engine.identity().points.iter();
+        points.map(|point| ScalePoint { percentage: point.percentage, false_match_rate: point.fmr }).collect()
+    }
+
     /// Compares the faces of an active record.
     async fn judge_face(
         &self,
@@ -291,7 +308,7 @@ impl Verifier {
         if citizen.status == CitizenStatus::Active {
             self.compare_faces(engine, citizen, request, deadline, timings).await
         } else {
-            Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: None, compared: None })
+            Ok(JudgedFace { face: FaceJudgement::NoReference, found: None, spoof: None, compared: None })
         }
     }
 
@@ -319,18 +336,26 @@ impl Verifier {
         if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
             return Err(VerificationError::SpoofSuspected(spoof));
         }
+        let found = Some(probe.face);
         let Some(reference) = reference else {
-            return Ok(JudgedFace { face: FaceJudgement::NoReference, spoof: probe.spoof, compared: None });
+            return Ok(JudgedFace {
+                face: FaceJudgement::NoReference,
+                found,
+                spoof: probe.spoof,
+                compared: None,
+            });
         };
         let face = FaceJudgement::Compared(percentage(engine, &reference, &probe.embedding)?);
         let compared = Some(ComparedFaces { reference, probe: probe.embedding });
-        Ok(JudgedFace { face, spoof: probe.spoof, compared })
+        Ok(JudgedFace { face, found, spoof: probe.spoof, compared })
     }
 }
 
 /// How a selfie compares with the portrait, and how it was judged.
 struct JudgedFace {
     face: FaceJudgement,
+    /// The face that was found in the selfie; `None` when it was not analysed.
+    found: Option<Face>,
     spoof: Option<f64>,
     /// The two faces; `None` when they were not compared.
     compared: Option<ComparedFaces>,

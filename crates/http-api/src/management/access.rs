@@ -8,7 +8,9 @@ use std::{
 
 use actix_web::{
     HttpMessage as _, HttpRequest, HttpResponse,
-    http::header::{CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    http::header::{
+        CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    },
     web,
 };
 use futures_util::FutureExt as _;
@@ -118,7 +120,7 @@ async fn admit(
         Err(fault) => return refused(Some(account), fault),
     };
     let mandate = management.use_cases.on_behalf_of(account.clone(), id.recorded());
-    let call = call_of(request, management, mandate, body);
+    let call = call_of(request, management, mandate, body, id.recorded());
     // A task of its own, so that an act is completed when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
         let _permit = permit;
@@ -137,6 +139,7 @@ fn call_of(
     management: &web::Data<Management>,
     mandate: Mandate,
     body: web::Bytes,
+    request_id: &str,
 ) -> Call {
     Call {
         operations: operations_of(mandate.account().role),
@@ -145,8 +148,15 @@ fn call_of(
         connections: management.connections.clone(),
         parameter: request.match_info().load::<String>().ok(),
         query: request.query_string().to_owned(),
+        content_type: content_type(request),
+        request_id: request_id.to_owned(),
         body,
     }
+}
+
+fn content_type(request: &HttpRequest) -> String {
+    let value = request.headers().get(CONTENT_TYPE);
+    value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 async fn read_body(request: &HttpRequest) -> Result<web::Bytes, Fault> {

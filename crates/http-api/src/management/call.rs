@@ -18,6 +18,10 @@ pub(crate) struct Call {
     /// The last part of the path, of routes that have one.
     pub(super) parameter: Option<String>,
     pub(super) query: String,
+    /// The header `Content-Type`.
+    pub(super) content_type: String,
+    /// The id under which the request is recorded.
+    pub(super) request_id: String,
     pub(super) body: Bytes,
 }
 

@@ -1,7 +1,7 @@
 //! Models, their calibrations and enrolments.
 
 use actix_web::HttpResponse;
-use padan_verification::{ActiveModel, EnrolmentStatus, ModelState};
+use padan_verification::{ActiveModel, EngineIdentity, EnrolmentStatus, ModelState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -101,16 +101,9 @@ pub(crate) struct EnrolmentEntry {
 pub(super) async fn list(call: Call) -> Result<HttpResponse, Fault> {
     let active = call.mandate.active_model().await?;
     let sets = call.mandate.models().await.map_err(|error| Fault::Internal(error.to_string()))?;
-    let identity = call.verifier.engine_identity();
     Ok(HttpResponse::Ok().json(Models {
         active: active.map(ActiveSet::from),
-        in_use: SetInUse {
-            model_set: identity.model_set,
-            contract: identity.contract,
-            calibration: identity.calibration,
-            device: identity.device,
-            precision: identity.precision,
-        },
+        in_use: call.verifier.engine_identity().into(),
         sets: sets.into_iter().map(KnownSet::from).collect(),
     }))
 }
@@ -134,6 +127,13 @@ impl From<ActiveModel> for ActiveSet {
             contract: active.contract.to_string(),
             activated_at: moment(active.activated_at),
         }
+    }
+}
+
+impl From<EngineIdentity> for SetInUse {
+    fn from(identity: EngineIdentity) -> Self {
+        let EngineIdentity { model_set, contract, calibration, device, precision, .. } = identity;
+        Self { model_set, contract, calibration, device, precision }
     }
 }
 

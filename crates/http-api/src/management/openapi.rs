@@ -62,6 +62,9 @@ fn operation(route: &Route, schemas: &mut Vec<(String, RefOr<utoipa::openapi::Sc
         "x-audit-row": route.act,
         "responses": responses(route, schemas),
     });
+    if let Some(fields) = photo_form(route.path) {
+        operation["requestBody"] = multipart(fields);
+    }
     if let Some(body) = route.body {
         operation["requestBody"] = json!({ "required": true, "content": content(&body(schemas)) });
     }
@@ -79,7 +82,9 @@ fn responses(route: &Route, schemas: &mut Vec<(String, RefOr<utoipa::openapi::Sc
     if let Some(answer) = answer {
         done["content"] = answer;
     } else if route.status == 200 {
-        done["content"] = json!({ "application/x-ndjson": { "schema": { "type": "string" } } });
+        let media_type =
+            if route.path == "/requests/live" { "text/event-stream" } else { "application/x-ndjson" };
+        done["content"] = json!({ media_type: { "schema": { "type": "string" } } });
     }
     responses.insert(route.status.to_string(), done);
     let faults = [
@@ -108,6 +113,29 @@ fn content(schema: &str) -> Value {
     json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
 }
 
+/// The fields of a form with photos, all required.
+fn photo_form(path: &str) -> Option<&'static [&'static str]> {
+    match path {
+        "/verifications" => Some(&["nik", "name", "date_of_birth", "face_image"]),
+        "/comparisons" => Some(&["captured_image", "stored_image"]),
+        _ => None,
+    }
+}
+
+fn multipart(fields: &[&str]) -> Value {
+    let property = |field: &&str| {
+        let schema = if field.ends_with("_image") {
+            json!({ "type": "string", "contentMediaType": "application/octet-stream" })
+        } else {
+            json!({ "type": "string" })
+        };
+        ((*field).to_owned(), schema)
+    };
+    let properties: Map<String, Value> = fields.iter().map(property).collect();
+    let schema = json!({ "type": "object", "required": fields, "properties": properties });
+    json!({ "required": true, "content": { "multipart/form-data": { "schema": schema } } })
+}
+
 fn parameters(route: &Route) -> Vec<Value> {
     let text = json!({ "type": "string" });
     let of_path = ["name", "id"].into_iter().filter(|name| route.path.contains(&format!("{{{name}}}")));
@@ -120,8 +148,12 @@ fn parameters(route: &Route) -> Vec<Value> {
     let of_usage = of_usage.map(
         |(name, description)| json!({ "name": name, "in": "query", "description": description, "schema": text }),
     );
-    let of_usage = if route.path == "/usage" { Vec::from(of_usage) } else { Vec::new() };
-    of_path.chain(of_usage).collect()
+    let of_query = match route.path {
+        "/usage" => of_usage.into(),
+        "/requests/live" => of_usage.into_iter().take(1).collect(),
+        _ => Vec::new(),
+    };
+    of_path.chain(of_query).collect()
 }
 
 #[cfg(test)]
@@ -157,7 +189,16 @@ mod tests {
     /// A wrong role must not get by because a route names it by mistake: what changes something is for operators.
     #[test]
     fn an_auditor_and_support_change_nothing() {
-        let reads = ["search", "export", "list", "show", "startVerification"];
+        let reads = [
+            "search",
+            "export",
+            "list",
+            "show",
+            "startVerification",
+            "watch",
+            "verifyByHand",
+            "compareByHand",
+        ];
         for route in &ROUTES {
             let is_for_operators_alone = route.roles == [padan_domain::OperatorRole::Operator];
             assert!(

@@ -8,7 +8,10 @@ use utoipa::{
     openapi::{RefOr, Schema},
 };
 
-use super::{call::Call, clients, export, fault::Fault, models, people, state, trail, usage, verifications};
+use super::{
+    by_hand, call::Call, clients, export, fault::Fault, models, people, requests, state, trail, usage,
+    verifications,
+};
 
 /// A route of the management interface.
 pub(crate) struct Route {
@@ -45,11 +48,12 @@ macro_rules! handler {
 
 const ALL: &[OperatorRole] = &[Support, Operator, Auditor];
 const OPERATOR: &[OperatorRole] = &[Operator];
+const SUPPORT_OR_OPERATOR: &[OperatorRole] = &[Support, Operator];
 const AUDITOR: &[OperatorRole] = &[Auditor];
 const OPERATOR_OR_AUDITOR: &[OperatorRole] = &[Operator, Auditor];
 
 /// Every route. docs/management.md has the same table; a test compares them and calls each route in each role.
-pub(super) static ROUTES: [Route; 22] = [
+pub(super) static ROUTES: [Route; 26] = [
     Route {
         method: Method::GET,
         path: "/session",
@@ -76,6 +80,30 @@ pub(super) static ROUTES: [Route; 22] = [
     },
     Route {
         method: Method::POST,
+        path: "/verifications",
+        id: "verifyByHand",
+        summary: "Verifies a person by hand, with the form of a face verification. A refusal is part of the answer.",
+        roles: SUPPORT_OR_OPERATOR,
+        act: Some("VERIFIED_BY_HAND"),
+        body: None,
+        status: 200,
+        answer: Some(schema::<by_hand::HandVerification>),
+        handler: handler!(by_hand::verify),
+    },
+    Route {
+        method: Method::POST,
+        path: "/comparisons",
+        id: "compareByHand",
+        summary: "Compares two photos by hand, with the form of a face match. A refusal is part of the answer.",
+        roles: SUPPORT_OR_OPERATOR,
+        act: Some("VERIFIED_BY_HAND"),
+        body: None,
+        status: 200,
+        answer: Some(schema::<by_hand::HandComparison>),
+        handler: handler!(by_hand::compare),
+    },
+    Route {
+        method: Method::POST,
         path: "/requests/search",
         id: "searchRequest",
         summary: "Finds the rows of one request in the audit trail.",
@@ -85,6 +113,30 @@ pub(super) static ROUTES: [Route; 22] = [
         status: 200,
         answer: Some(schema::<trail::AuditPage>),
         handler: handler!(trail::search_request),
+    },
+    Route {
+        method: Method::POST,
+        path: "/requests/list",
+        id: "listRequests",
+        summary: "Lists requests of clients by client, reason and time, page by page.",
+        roles: OPERATOR_OR_AUDITOR,
+        act: Some("AUDIT_SEARCHED"),
+        body: Some(schema::<requests::RequestList>),
+        status: 200,
+        answer: Some(schema::<trail::AuditPage>),
+        handler: handler!(requests::list),
+    },
+    Route {
+        method: Method::GET,
+        path: "/requests/live",
+        id: "watchRequests",
+        summary: "Sends each row of a request as an event `row` when it is written, for two minutes.",
+        roles: OPERATOR_OR_AUDITOR,
+        act: Some("AUDIT_SEARCHED"),
+        body: None,
+        status: 200,
+        answer: None,
+        handler: handler!(requests::watch),
     },
     Route {
         method: Method::GET,

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use padan_verification::PoolFigures;
+use padan_domain::Percentage;
+use padan_verification::{PoolFigures, ScalePoint};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
+    alerts::Alert,
     call::{Call, moment},
     fault::Fault,
+    models::SetInUse,
 };
 
 /// The operator who calls.
@@ -42,6 +45,29 @@ pub(crate) struct Health {
     model_outdated: bool,
     /// Whether all connections of the public listener are in use.
     connections_full: bool,
+    /// The model set that this process uses.
+    models: SetInUse,
+    /// What is wrong with this process now. Alerts of Prometheus look further back, and at all processes.
+    alerts: Vec<Alert>,
+    /// What the percentages stand for.
+    calibration: Scale,
+}
+
+/// The false match rates that percentages stand for.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Scale {
+    /// The id of the calibration.
+    id: String,
+    pass_percentage: f64,
+    points: Vec<PointOfScale>,
+}
+
+/// A point of the scale. Between two points the rate is linear in its logarithm.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PointOfScale {
+    percentage: f64,
+    /// The share of comparisons of two people that reach the percentage.
+    false_match_rate: f64,
 }
 
 /// A replica of the registry.
@@ -103,6 +129,19 @@ pub(super) async fn session(call: Call) -> Result<HttpResponse, Fault> {
 pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {
     let components = call.verifier.readiness().await;
     let figures = call.verifier.figures();
+    let identity = call.verifier.engine_identity();
+    let calibration = Scale {
+        id: identity.calibration.clone(),
+        pass_percentage: Percentage::PASS_MARK.shown(),
+        points: call
+            .verifier
+            .scale()
+            .into_iter()
+            .map(|ScalePoint { percentage, false_match_rate }| PointOfScale { percentage, false_match_rate })
+            .collect(),
+    };
+    let connections_full = call.connections.are_full().is_some();
+    let alerts = Alert::of(&components, &figures, connections_full);
     let replicas = figures.registry.into_iter().map(|replica| Replica {
         pool: Pool::of(&replica.pool),
         in_turn: replica.in_turn,
@@ -129,7 +168,10 @@ pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {
         },
         audit_rows: AuditRows { durable: figures.audit.rows, failed: figures.audit.failed },
         model_outdated: figures.model_outdated,
-        connections_full: call.connections.are_full().is_some(),
+        connections_full,
+        models: identity.into(),
+        alerts,
+        calibration,
     }))
 }
 

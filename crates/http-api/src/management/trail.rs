@@ -135,7 +135,7 @@ pub(super) async fn search_person(call: Call) -> Result<HttpResponse, Fault> {
     search(&call, query).await
 }
 
-async fn search(call: &Call, query: AuditQuery) -> Result<HttpResponse, Fault> {
+pub(super) async fn search(call: &Call, query: AuditQuery) -> Result<HttpResponse, Fault> {
     let limit = query.limit;
     // One more row shows whether there is another page.
     let mut rows = call.mandate.search(AuditQuery { limit: limit + 1, ..query }).await?;
@@ -146,15 +146,15 @@ async fn search(call: &Call, query: AuditQuery) -> Result<HttpResponse, Fault> {
 }
 
 /// The time and the page of a search, as it was sent.
-struct Page {
-    from: Option<String>,
-    to: Option<String>,
-    limit: Option<u16>,
-    cursor: Option<String>,
+pub(super) struct Page {
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) limit: Option<u16>,
+    pub(super) cursor: Option<String>,
 }
 
 impl Page {
-    fn query(self, now: DateTime<Utc>, span: Option<TimeDelta>) -> Result<AuditQuery, Fault> {
+    pub(super) fn query(self, now: DateTime<Utc>, span: Option<TimeDelta>) -> Result<AuditQuery, Fault> {
         let limit = self.limit.unwrap_or(DEFAULT_PAGE);
         if !(1..=MAX_PAGE).contains(&limit) {
             return Err(Fault::Invalid(format!("limit must be 1 to {MAX_PAGE}")));
@@ -171,6 +171,7 @@ impl Page {
             kind: None,
             client: None,
             reason: None,
+            except_reasons: Vec::new(),
             from,
             to,
             before: before.map_err(|_| Fault::invalid("the cursor is not one that a page had"))?,

@@ -24,6 +24,8 @@ pub struct AuditQuery {
     pub client: Option<String>,
     /// Rows with this reason.
     pub reason: Option<String>,
+    /// No rows with these reasons.
+    pub except_reasons: Vec<String>,
     /// Rows at this moment or later.
     pub from: DateTime<Utc>,
     /// Rows before this moment.
@@ -113,16 +115,18 @@ fn search<'c>(
             AND ($3::text IS NULL OR kind = $3)
             AND ($4::text IS NULL OR client = $4)
             AND ($5::text IS NULL OR reason = $5)
-            AND at >= $6
-            AND at < $7
-            AND ($8::timestamptz IS NULL OR (at, writer, sequence) < ($8, $9::uuid, $10::bigint))
+            AND reason <> ALL($6::text[])
+            AND at >= $7
+            AND at < $8
+            AND ($9::timestamptz IS NULL OR (at, writer, sequence) < ($9, $10::uuid, $11::bigint))
           ORDER BY at DESC, writer DESC, sequence DESC
-          LIMIT $11",
+          LIMIT $12",
         people.as_deref(),
         query.request_id,
         query.kind,
         query.client,
         query.reason,
+        &query.except_reasons,
         query.from,
         query.to,
         before.map(|before| before.at),

@@ -1,0 +1,85 @@
+//! Verifications and comparisons by hand.
+
+use reqwest::blocking::multipart::{Form, Part};
+use serde_json::{Value, json};
+
+use super::Managed;
+use crate::service::Claim;
+
+impl Managed {
+    /// Sends a form as an operator in this role.
+    fn send_form(&self, role: &str, path: &str, form: Form) -> (u16, Value) {
+        let url = format!("http://{}/admin/v1{path}", self.service.admin);
+        let request = self.service.client.post(url).bearer_auth(&self.tokens[role]);
+        let answer = request.multipart(form).send().unwrap();
+        (answer.status().as_u16(), answer.json().unwrap())
+    }
+}
+
+#[test]
+fn a_verification_by_hand_is_that_of_a_client_with_how_it_came_about() {
+    let managed = Managed::start();
+    let claim = Claim::matching();
+    let of_client: Value = serde_json::from_str(&managed.service.verify(&claim).body).unwrap();
+    let (status, by_hand) = managed.send_form("support", "/verifications", claim.form());
+    assert_eq!((status, &by_hand["reason_code"], &by_hand["status"]), (200, &json!("VERIFIED"), &json!(200)));
+    assert_eq!(by_hand["answer"], of_client);
+    let score = &by_hand["score"];
+    assert_eq!((&score["pass_mark"], &score["passes"]), (&json!(75.0), &json!(true)));
+    assert_eq!(score["percentage"], of_client["result"]["face_image_percentage"]);
+    let rates =
+        ["false_match_rate", "false_match_rate_at_pass_mark"].map(|rate| score[rate].as_f64().unwrap());
+    assert!(rates[0] < rates[1] && (1e-6..1e-3).contains(&rates[1]), "{rates:?}");
+    let names: Vec<_> = by_hand["fields"].as_array().unwrap().iter().map(|field| &field["field"]).collect();
+    assert_eq!(names, ["nik", "name", "date_of_birth"]);
+    // The face lies within the photo of 432 x 540 pixels, and its landmarks lie within its box.
+    let photo = &by_hand["photo"];
+    let [left, top, width, height] =
+        ["left", "top", "width", "height"].map(|edge| photo["box"][edge].as_f64().unwrap());
+    assert!(left > 0.0 && top > 0.0 && left + width < 432.0 && top + height < 540.0, "{photo}");
+    for point in photo["landmarks"].as_array().unwrap() {
+        let [x, y] = ["x", "y"].map(|axis| point[axis].as_f64().unwrap());
+        assert!((left..left + width).contains(&x) && (top..top + height).contains(&y), "{photo}");
+    }
+    assert!(by_hand["steps"].as_array().unwrap().len() >= 6, "{}", by_hand["steps"]);
+    assert_eq!(managed.acts(), ["VERIFIED_BY_HAND support-1"]);
+    let search = json!({ "request_id": by_hand["request_id"] });
+    let rows = &managed.post("support", "/requests/search", &search)["rows"];
+    assert_eq!((&rows[0]["client"], &rows[0]["reason"]), (&json!("console"), &json!("VERIFIED")));
+}
+
+#[test]
+fn a_refusal_by_hand_is_recorded_and_tells_what_a_client_would_have_got() {
+    let managed = Managed::start();
+    let mut refused = |claim: Claim| {
+        let (status, by_hand) = managed.send_form("operator", "/verifications", claim.form());
+        assert_eq!(status, 200);
+        (
+            by_hand["reason_code"].as_str().unwrap().to_owned(),
+            by_hand["status"].clone(),
+            by_hand["answer"].clone(),
+        )
+    };
+    let malformed = refused(Claim { nik: "123".to_owned(), ..Claim::matching() });
+    assert_eq!(malformed, ("INVALID_NIK".to_owned(), json!(400), Value::Null));
+    let unreadable = refused(Claim { photo: b"\xff\xd8\xff".as_slice().into(), ..Claim::matching() });
+    assert_eq!((unreadable.0.as_str(), unreadable.1), ("IMAGE_UNREADABLE", json!(400)));
+    let other = refused(Claim { name: "Siti Aminah".to_owned(), ..Claim::matching() });
+    assert_eq!((other.0.as_str(), other.1), ("NAME_MISMATCH", json!(200)));
+    let reasons = "SELECT reason FROM store.audit_event WHERE client = 'console' ORDER BY at, sequence";
+    let reasons = managed.service.runtime.block_on(managed.service.store.texts(reasons));
+    assert_eq!(reasons, ["INVALID_NIK", "IMAGE_UNREADABLE", "NAME_MISMATCH"]);
+    let (status, _) = managed.send_form("auditor", "/verifications", Claim::matching().form());
+    assert_eq!(status, 403);
+}
+
+#[test]
+fn two_photos_are_compared_by_hand() {
+    let managed = Managed::start();
+    let photo = || Part::bytes(Claim::matching().photo.to_vec()).file_name("photo.jpg");
+    let form = Form::new().part("captured_image", photo()).part("stored_image", photo());
+    let (status, by_hand) = managed.send_form("operator", "/comparisons", form);
+    assert_eq!((status, &by_hand["reason_code"]), (200, &json!("MATCH")));
+    assert_eq!(by_hand["photos"]["captured"], by_hand["photos"]["stored"]);
+    assert!(by_hand["score"]["percentage"].as_f64().unwrap() > 99.0, "{by_hand}");
+}
