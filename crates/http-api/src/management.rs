@@ -45,7 +45,7 @@ const BODY_LIMITS: BodyLimits = BodyLimits {
 /// The limits of a body with photos.
 const PHOTO_LIMITS: BodyLimits = BodyLimits {
     body_bytes: 16 * 1024 * 1024,
-    longest_body_time: std::time::Duration::from_secs(60),
+    longest_body_time: std::time::Duration::from_mins(1),
     ..BODY_LIMITS
 };
 

@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Alert {
     /// The name of the alert of Prometheus.
-    alert: &'static str,
+    #[serde(rename = "alert")]
+    name: &'static str,
     /// `critical` or `warning`, as in Prometheus.
     severity: &'static str,
     /// What was found.
@@ -85,12 +86,12 @@ impl Alert {
         is_full.then(|| Self::warning("PadanDatabasePoolFull", summary()))
     }
 
-    fn critical(alert: &'static str, summary: String) -> Self {
-        Self { alert, severity: "critical", summary, runbook: runbook_of(alert) }
+    fn critical(name: &'static str, summary: String) -> Self {
+        Self { name, severity: "critical", summary, runbook: runbook_of(name) }
     }
 
-    fn warning(alert: &'static str, summary: String) -> Self {
-        Self { alert, severity: "warning", summary, runbook: runbook_of(alert) }
+    fn warning(name: &'static str, summary: String) -> Self {
+        Self { name, severity: "warning", summary, runbook: runbook_of(name) }
     }
 }
 
