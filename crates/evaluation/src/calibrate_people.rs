@@ -39,6 +39,14 @@ pub struct PeopleSurvey {
     pairs: PeoplePairs,
 }
 
+/// A false match rate, with its interval, at a cosine.
+pub(crate) struct MeasuredPoint {
+    pub(crate) cosine: f64,
+    pub(crate) fmr: Rate,
+}
+
+/// The least number of pairs that make a point of the curve.
+const MIN_CURVE_PAIRS: u64 = 3;
 /// The largest share of people who may have the face of another one.
 const MAX_SURPLUS: f64 = 0.1;
 
@@ -71,6 +79,21 @@ impl PeopleSurvey {
     /// The false match rate at a cosine, with its interval.
     pub fn fmr(&self, cosine: f64) -> Rate {
         self.pairs.rates(&[cosine]).remove(0)
+    }
+
+    /// The false match rates at some cosines, and the curve from the mean of the pairs on in steps of this width, as far as
+    /// at least [`MIN_CURVE_PAIRS`] pairs reach it.
+    pub(crate) fn curve(&self, cosines: &[f64], step: f64) -> (Vec<MeasuredPoint>, Vec<MeasuredPoint>) {
+        let pairs = self.pairs.cross();
+        let first = (pairs.mean() / step).ceil() as i64;
+        let grid = (first..).map(|number| number as f64 * step);
+        let grid = grid.take_while(|cosine| *cosine < 1.0 && pairs.reaching(*cosine) >= MIN_CURVE_PAIRS);
+        let all: Vec<_> = cosines.iter().copied().chain(grid).collect();
+        let rates = self.pairs.rates(&all);
+        let mut points: Vec<_> =
+            all.into_iter().zip(rates).map(|(cosine, fmr)| MeasuredPoint { cosine, fmr }).collect();
+        let curve = points.split_off(cosines.len());
+        (points, curve)
     }
 
     /// Makes the calibration. What only genuine pairs tell is taken from the calibration in use, or is left open.

@@ -2,7 +2,7 @@
 //!
 //! Start at [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
 //! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page. [`PeopleSurvey`] makes a
-//! calibration from one template of each of many people, without labels.
+//! calibration from one template of each of many people, without labels, and [`people_report`] its page.
 //!
 //! **Architecture Invariant:** this crate uses no database, no HTTP and no service: photos come from files, and results
 //! are written to files.
@@ -61,7 +61,7 @@ pub use liveness::{
 pub use measured::{FaceFound, Measured, MeasurementFailed, Outcome, measure};
 pub use metrics::Accuracy;
 pub use population::{InvalidPopulation, PeopleGroup, Population};
-pub use report::{Crops, Plot, Report, ReportError, crops, report, worst_pairs};
+pub use report::{Crops, PeopleScales, Plot, Report, ReportError, crops, people_report, report, worst_pairs};
 pub use same_person::SamePerson;
 pub use scale::CalibrationError;
 pub use scored_pair::ScoredPair;

@@ -1,5 +1,6 @@
 //! The HTML report: one self-contained file.
 
+mod people;
 mod plots;
 
 use std::{collections::BTreeMap, fs};
@@ -10,7 +11,10 @@ use bytes::Bytes;
 use padan_domain::{Calibration, Percentage, Photo, Similarity};
 use padan_inference::Pipeline;
 
-pub use self::plots::Plot;
+pub use self::{
+    people::{PeopleScales, people_report},
+    plots::Plot,
+};
 use crate::{
     evaluation::{Evaluated, Evaluation, Figures, RejectedPhoto},
     exclusions::Exclusion,

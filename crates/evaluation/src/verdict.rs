@@ -9,6 +9,23 @@ pub(crate) fn verdict(marks: &[Mark], counts: &Counts) -> String {
     mark.map_or_else(String::new, |mark| sentence(mark, counts.all_impostor, counts.all_genuine))
 }
 
+/// How a site's own people pass at the pass mark of the scale in use, and what a new scale would change, in one sentence.
+/// `pass_marks` has the cosines of the pass mark in use and of the new one.
+pub(crate) fn people_verdict(measured: Rate, stated: f64, pairs: u64, pass_marks: [f64; 2]) -> String {
+    let passed = passed(measured, pairs).replace("impostor pairs", "pairs of strangers");
+    let change = match pass_marks[1] - pass_marks[0] {
+        change if change > 5e-5 => "raises the pass mark",
+        change if change < -5e-5 => "lowers the pass mark",
+        _ => "leaves the pass mark",
+    };
+    format!(
+        "At 75 % of the scale in use, {passed}, where that scale says {}; the new scale {change} from cosine {:.4} to {:.4}.",
+        frequency(stated),
+        pass_marks[0],
+        pass_marks[1]
+    )
+}
+
 fn sentence(mark: &Mark, impostors: Option<u64>, genuine: usize) -> String {
     let passed = match (mark.fmr, impostors) {
         (Some(fmr), Some(pairs)) if pairs > 0 => passed(fmr, pairs),
@@ -95,6 +112,22 @@ mod tests {
             "At 75 %, none of 1,056 impostor pairs passes (95 %: at most 1 in 810), and none of 72 genuine pairs is \
              missed (95 %: at most 26.5 %)."
         );
+    }
+
+    #[test]
+    fn the_verdict_on_people_names_both_pass_marks() {
+        let measured = rate(1.0 / 4_080.0, 1.9e-4, 3.1e-4);
+        assert_eq!(
+            people_verdict(measured, 1e-4, 200_000_000, [0.4265, 0.4472]),
+            "At 75 % of the scale in use, 1 in 4,100 of the pairs of strangers pass (95 %: 1 in 5,300 to 1 in 3,200), \
+             where that scale says 1 in 10,000; the new scale raises the pass mark from cosine 0.4265 to 0.4472."
+        );
+        let none = people_verdict(rate(0.0, 0.0, 1e-3), 1e-4, 20_000, [0.43, 0.4]);
+        assert!(
+            none.contains("none of 20,000 pairs of strangers passes (95 %: at most 1 in 1,000)"),
+            "{none}"
+        );
+        assert!(none.ends_with("lowers the pass mark from cosine 0.4300 to 0.4000."), "{none}");
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl DeviceChoice {
 }
 
 impl PrecisionChoice {
+    /// The name used in the configuration.
+    pub fn name(self) -> &'static str {
+        self.named().map_or("auto", Precision::name)
+    }
+
     /// The precision that is configured by name; `None` for `auto`.
     pub(crate) fn named(self) -> Option<Precision> {
         match self {

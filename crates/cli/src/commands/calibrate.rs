@@ -57,8 +57,12 @@ pub(crate) fn run(arguments: &CalibrateArguments) -> Result<ExitStatus> {
     telemetry::start_quietly();
     if arguments.from_store.from_store {
         let settings = arguments.photos.settings()?;
-        let calibration =
-            calibrate_from_store(&arguments.from_store, arguments.photos.model_set(), settings)?;
+        let calibration = calibrate_from_store(
+            &arguments.from_store,
+            arguments.photos.model_set(),
+            settings,
+            arguments.out.as_deref(),
+        )?;
         arguments.write(&calibration)?;
         return Ok(ExitStatus::Success);
     }

@@ -10,7 +10,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use padan_domain::{Clock, NationalId, Similarity};
-use padan_evaluation::{Draw, PeopleGroup, PeopleSurvey, Population, SamePerson};
+use padan_evaluation::{
+    Draw, PeopleGroup, PeopleScales, PeopleSurvey, Population, SamePerson, people_report,
+};
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, model_folders};
 use padan_registry::Registry;
 use padan_store::{AdminAct, AnnouncedAct, KeySet, PersonHash, Store, TemplateSample};
@@ -24,6 +26,7 @@ use crate::{
     commands::{
         enroll::refuse_without_view,
         people_groups::{GroupBy, Grouping, PeopleList},
+        report_files::{made_now, write_pages},
     },
     memory_protection::protect_memory,
     service,
@@ -39,7 +42,7 @@ pub(crate) struct FromStoreArguments {
     /// under two NIKs, twins) are told apart and left out. The templates are decrypted in memory and written nowhere. The
     /// database user needs the role `padan_operator`.
     #[arg(long, conflicts_with_all = [
-        "pairs", "root", "identities", "leave_out", "impostor_pairs", "device", "precision", "workers", "out",
+        "pairs", "root", "identities", "leave_out", "impostor_pairs", "device", "precision", "workers",
     ])]
     pub(crate) from_store: bool,
     /// How many people to draw
@@ -74,11 +77,12 @@ struct DrawnPeople {
     niks: Vec<Option<NationalId>>,
 }
 
-/// Draws and compares people, lists those with the same face, and makes the calibration.
+/// Draws and compares people, lists those with the same face, and makes the calibration. The report is written into `out`.
 pub(crate) fn calibrate_from_store(
     arguments: &FromStoreArguments,
     model: Option<&str>,
     mut settings: Settings,
+    out: Option<&Path>,
 ) -> Result<CalibrationFile> {
     let _ = protect_memory();
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
@@ -122,7 +126,19 @@ pub(crate) fn calibrate_from_store(
     }
     let survey = PeopleSurvey::of(Population::new(components, length, groups)?);
     report_same_faces(&survey, arguments.duplicates.as_deref(), &niks, &in_use)?;
-    Ok(survey.calibrate(&set, &in_use, draw, Clock::System.today_in_jakarta())?)
+    let made = made_now();
+    let new = survey.calibrate(&set, &in_use, draw, made.on)?;
+    if let Some(folder) = out {
+        let contract = set.contract();
+        let scales = PeopleScales {
+            new: &new,
+            in_use: &in_use,
+            contract: contract.as_str(),
+            precision: settings.inference.precision.name(),
+        };
+        write_pages(folder, &people_report(&survey, &scales, &made)?)?;
+    }
+    Ok(new)
 }
 
 /// Records in the audit trail that templates are about to be decrypted.

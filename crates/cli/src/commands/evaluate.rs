@@ -14,7 +14,7 @@ use crate::{
     commands::{
         evaluate_liveness,
         labelled_photos::{LabelledPhotos, LabelledPhotosArguments},
-        report_files::{made_now, write_json},
+        report_files::{made_now, write_json, write_pages},
     },
     exit_status::ExitStatus,
     telemetry,
@@ -92,16 +92,7 @@ pub(crate) fn write_report(
     let pairs = worst_pairs(&photos.labelled, evaluated);
     let crops = crops(&photos.labelled, &pairs, &mut photos.pipeline()?)?;
     let rendered = report(title, &photos.labelled, evaluated, calibration, &crops)?;
-    let write = |name: &str, text: &str| {
-        let file = folder.join(name);
-        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
-    };
-    for plot in &rendered.plots {
-        write(&format!("{}.svg", plot.name), &plot.svg)?;
-    }
-    write("report.html", &rendered.html)?;
-    eprintln!("The report was written to {}.", folder.join("report.html").display());
-    Ok(())
+    write_pages(folder, &rendered)
 }
 
 fn print(out: &mut impl Write, evaluation: &Evaluation) -> Result<()> {

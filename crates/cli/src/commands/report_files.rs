@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use padan_domain::Clock;
-use padan_evaluation::Made;
+use padan_evaluation::{Made, Report};
 use serde::Serialize;
 
 /// Today, and this program.
@@ -24,4 +24,19 @@ pub(crate) fn write_json(file: &Path, evaluation: &impl Serialize) -> Result<()>
         out.flush()
     };
     write().with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Writes a report's page and its pictures into a folder, which is created.
+pub(crate) fn write_pages(folder: &Path, report: &Report) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))
+    };
+    for plot in &report.plots {
+        write(&format!("{}.svg", plot.name), &plot.svg)?;
+    }
+    write("report.html", &report.html)?;
+    eprintln!("The report was written to {}.", folder.join("report.html").display());
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, fs, os::unix::fs::PermissionsExt as _, process::Output};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use padan_domain::{CitizenStatus, Embedding, NationalId};
 use padan_inference::{CalibrationFile, Catalogue};
@@ -104,9 +105,19 @@ fn people_are_compared_and_those_with_the_same_face_are_listed_for_the_operator_
     let list = service.folder().join("same.csv");
     fs::write(&list, "an older list").unwrap();
     fs::set_permissions(&list, fs::Permissions::from_mode(0o644)).unwrap();
+    let out = service.folder().join("report");
     let output = calibrate(
         &service,
-        &["--group-by", "sex,island", "--duplicates", list.to_str().unwrap(), "--seed", "3"],
+        &[
+            "--group-by",
+            "sex,island",
+            "--duplicates",
+            list.to_str().unwrap(),
+            "--seed",
+            "3",
+            "--out",
+            out.to_str().unwrap(),
+        ],
     );
     assert!(output.status.success(), "{}", stderr(&output));
 
@@ -115,6 +126,7 @@ fn people_are_compared_and_those_with_the_same_face_are_listed_for_the_operator_
     assert_eq!(file.impostor_pairs, pairs as u64, "each pair of two different people once");
     let groups: Vec<_> = file.groups.iter().map(|group| (group.name.as_str(), group.persons)).collect();
     assert_eq!(groups, [("Java", 306), ("Sumatra", 306), ("men", 306), ("women", 306)]);
+    let file_id = file.id();
     let people = file.people.unwrap();
     assert_eq!(
         (people.drawn, people.left_out, people.pairs_told_apart, people.seed),
@@ -131,7 +143,17 @@ fn people_are_compared_and_those_with_the_same_face_are_listed_for_the_operator_
         (0..COPIES).map(|at| [at, PEOPLE - COPIES + at].map(|at| nik(at).as_str().to_owned()).into());
     assert_eq!(found, planted.collect());
 
-    let printed = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output) + &text;
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    let scale = fs::read_to_string(out.join("false-matches.svg")).unwrap();
+    for shown in
+        ["At 75 % of the scale in use", "8 pairs have the same face", "Sumatra", "calibration", "padan 0."]
+    {
+        assert!(page.contains(shown), "{shown}");
+    }
+    assert!(page.contains(&file_id), "the new calibration is named");
+    let printed = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output) + &text + &scale;
+    // The plot is embedded in base64, and is checked as a file.
+    let printed = printed + &page.replace(&STANDARD.encode(&scale), "");
     assert_eq!(digits_of_niks(&printed), Vec::<&str>::new());
     let row = "SELECT fields::text FROM store.audit_event WHERE reason = 'PEOPLE_COMPARED'";
     let rows = service.runtime.block_on(service.store.texts(row));

@@ -1,8 +1,11 @@
 //! The plots of a report, as SVG.
 
+use std::ops::Range;
+
 use plotters::{coord::ranged1d::AsRangedCoord, prelude::*};
 
 use crate::{
+    calibrate_people::MeasuredPoint,
     cross_pairs::CrossPairs,
     evaluation::Evaluated,
     metrics::{LabelledScore, share_reaching, split},
@@ -20,6 +23,7 @@ pub struct Plot {
 const SIZE: (u32, u32) = (720, 440);
 const GENUINE: RGBColor = RGBColor(0, 107, 164);
 const IMPOSTOR: RGBColor = RGBColor(200, 82, 0);
+const INTERVAL: RGBColor = RGBColor(240, 190, 150);
 const MARK_COLOUR: RGBColor = RGBColor(80, 80, 80);
 const BINS: usize = 120;
 
@@ -47,6 +51,34 @@ pub(super) fn all(
         Plot { name: "scores", svg: scores(evaluated, pass_mark)? },
         Plot { name: "percentage", svg: percentage(scale, pass_mark)? },
     ])
+}
+
+/// The plot on a site's people: their false match rates against those that the scale in use states.
+/// `pass_marks` has the one in use and the new one.
+pub(super) fn people(
+    curve: &[MeasuredPoint],
+    stated: &[(f64, f64)],
+    pass_marks: [f64; 2],
+) -> Result<Plot, DrawError> {
+    let lowest = curve.iter().map(|point| point.fmr.value).fold(1.0, f64::min).min(1e-6);
+    let floor = 10_f64.powf((lowest.log10() - 1e-9).floor());
+    let line = |rate: fn(&MeasuredPoint) -> f64| {
+        curve.iter().map(|point| (point.cosine, rate(point).max(floor))).collect::<Vec<_>>()
+    };
+    let lines = vec![
+        (line(|point| point.fmr.low), INTERVAL),
+        (line(|point| point.fmr.high), INTERVAL),
+        (stated.iter().copied().filter(|(_, rate)| *rate >= floor).collect(), GENUINE),
+        (line(|point| point.fmr.value), IMPOSTOR),
+    ];
+    let ends = || lines.iter().flat_map(|(line, _)| line).map(|(cosine, _)| *cosine).chain(pass_marks);
+    let (from, to) = (ends().fold(1.0, f64::min), ends().fold(-1.0, f64::max));
+    let mark = |cosine, colour| Mark::Threshold { cosine, span: floor..1.0, colour };
+    let marks = [mark(pass_marks[0], GENUINE), mark(pass_marks[1], IMPOSTOR)];
+    let label = decimals(to - from);
+    let x = Axis { range: from - 0.02..to + 0.02, name: "cosine", label: &label };
+    let y = Axis { range: (floor..1.0).log_scale(), name: "false match rate", label: &rate };
+    Ok(Plot { name: "false-matches", svg: draw(x, y, lines, &marks)? })
 }
 
 impl<'a> Rates<'a> {
@@ -99,7 +131,7 @@ fn roc(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> 
     let label = decimals(1.0 - from);
     let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &label };
     let mark = Mark::Point(rates.position(fmr), 1.0 - fnmr);
-    draw(x, y, vec![(line, GENUINE)], &mark)
+    draw(x, y, vec![(line, GENUINE)], &[mark])
 }
 
 fn det(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> {
@@ -111,7 +143,7 @@ fn det(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> 
     let from = 10_f64.powf((lowest.log10() - 1e-9).floor());
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
     let y = Axis { range: (from..1.0).log_scale(), name: "false non-match rate", label: &rate };
-    draw(x, y, vec![(line, GENUINE)], &Mark::Point(rates.position(fmr), fnmr.max(from)))
+    draw(x, y, vec![(line, GENUINE)], &[Mark::Point(rates.position(fmr), fnmr.max(from))])
 }
 
 /// The density of the cosines of genuine and impostor pairs.
@@ -138,7 +170,7 @@ fn scores(evaluated: &Evaluated, pass_mark: f64) -> Result<String, DrawError> {
     let labels = (decimals(to - from), decimals(highest));
     let x = Axis { range: from..to, name: "cosine", label: &labels.0 };
     let y = Axis { range: 0.0..highest, name: "density", label: &labels.1 };
-    draw(x, y, lines, &Mark::Threshold { cosine: pass_mark, height: highest })
+    draw(x, y, lines, &[Mark::threshold(pass_mark, 0.0..highest)])
 }
 
 fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, DrawError> {
@@ -146,7 +178,7 @@ fn percentage(scale: &[(f64, f64)], pass_mark: f64) -> Result<String, DrawError>
     let labels = (decimals(1.2), decimals(105.0));
     let x = Axis { range: -0.2..1.0, name: "cosine", label: &labels.0 };
     let y = Axis { range: 0.0..105.0, name: "percentage", label: &labels.1 };
-    draw(x, y, line, &Mark::Threshold { cosine: pass_mark, height: 105.0 })
+    draw(x, y, line, &[Mark::threshold(pass_mark, 0.0..105.0)])
 }
 
 fn binned(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Vec<f64> {
@@ -173,9 +205,15 @@ struct Axis<'a, R> {
 /// Where the pass mark is.
 enum Mark {
     /// A vertical dashed line on an axis of cosines.
-    Threshold { cosine: f64, height: f64 },
+    Threshold { cosine: f64, span: Range<f64>, colour: RGBColor },
     /// A point of a curve of two rates.
     Point(f64, f64),
+}
+
+impl Mark {
+    fn threshold(cosine: f64, span: Range<f64>) -> Self {
+        Self::Threshold { cosine, span, colour: MARK_COLOUR }
+    }
 }
 
 /// A sentence in the place of a plot that has no data.
@@ -196,7 +234,7 @@ fn notice(text: &str) -> Result<String, DrawError> {
 }
 
 /// Draws lines in a frame with labelled axes.
-fn draw<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, mark: &Mark) -> Result<String, DrawError>
+fn draw<X, Y>(x: Axis<'_, X>, y: Axis<'_, Y>, lines: Vec<Line>, marks: &[Mark]) -> Result<String, DrawError>
 where
     X: AsRangedCoord<Value = f64>,
     Y: AsRangedCoord<Value = f64>,
@@ -226,17 +264,19 @@ where
         for (line, colour) in lines {
             chart.draw_series(LineSeries::new(line, colour.stroke_width(2)))?;
         }
-        match *mark {
-            Mark::Threshold { cosine, height } => {
-                let line = [(cosine, 0.0), (cosine, height)];
-                chart.draw_series(DashedLineSeries::new(line, 6, 4, MARK_COLOUR.stroke_width(1)))?;
-            }
-            Mark::Point(x, y) => {
-                let style = ("sans-serif", 13).into_font().color(&MARK_COLOUR);
-                let point = EmptyElement::at((x, y))
-                    + Circle::new((0, 0), 5, MARK_COLOUR.filled())
-                    + Text::new("pass mark", (9, 6), style);
-                chart.draw_series([point])?;
+        for mark in marks {
+            match mark {
+                Mark::Threshold { cosine, span, colour } => {
+                    let line = [(*cosine, span.start), (*cosine, span.end)];
+                    chart.draw_series(DashedLineSeries::new(line, 6, 4, colour.stroke_width(1)))?;
+                }
+                Mark::Point(x, y) => {
+                    let style = ("sans-serif", 13).into_font().color(&MARK_COLOUR);
+                    let point = EmptyElement::at((*x, *y))
+                        + Circle::new((0, 0), 5, MARK_COLOUR.filled())
+                        + Text::new("pass mark", (9, 6), style);
+                    chart.draw_series([point])?;
+                }
             }
         }
         root.present()?;
