@@ -4,7 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use padan_domain::{Anchor, BirthDate, Calibration, Clock, Embedding, NameRules, NationalId, PersonName};
+use padan_domain::{
+    Anchor, BirthDate, Calibration, Centre, Clock, Embedding, NameRules, NationalId, PersonName,
+    ScoreTransformation,
+};
 
 fn names(criterion: &mut Criterion) {
     let recorded = PersonName::parse("Dr. Ni Putu Ayu Lestari").expect("a name");
@@ -32,7 +35,13 @@ fn similarity(criterion: &mut Criterion) {
     let anchors = anchors.map(|(cosine, percentage)| Anchor { cosine, percentage }).to_vec();
     let calibration = Calibration::new(anchors).expect("increasing anchors");
     criterion.bench_function("similarity and percentage", |b| {
-        b.iter(|| black_box(&probe).similarity(&reference).map(|s| calibration.percentage(s)));
+        b.iter(|| calibration.similarity(&reference, black_box(&probe)).map(|s| calibration.percentage(s)));
+    });
+    let centre = values(0.9).iter().map(|value| f64::from(*value) / 30.0).collect();
+    let centre = Centre::new(centre).expect("the mean of different faces");
+    let centred = calibration.with(ScoreTransformation::Centre(centre));
+    criterion.bench_function("similarity and percentage without a centre", |b| {
+        b.iter(|| centred.similarity(&reference, black_box(&probe)).map(|s| centred.percentage(s)));
     });
 }
 

@@ -82,6 +82,7 @@ impl Site {
             &self.settings.http,
             Arc::new(verifier),
             Arc::new(clients),
+            None,
             BackgroundTasks::default(),
         )
         .expect("two free ports");

@@ -1,6 +1,11 @@
-use crate::{embedding::Similarity, percentage::Percentage};
+use crate::{
+    centre::Centre,
+    embedding::{Embedding, Similarity},
+    percentage::Percentage,
+};
 
-/// A continuous, strictly increasing map from cosine to percentage, linear between anchors.
+/// How two faces are compared, and a continuous, strictly increasing map from the cosine to a percentage, linear between
+/// anchors.
 ///
 /// ```
 /// use padan_domain::{Anchor, Calibration, Similarity};
@@ -11,7 +16,21 @@ use crate::{embedding::Similarity, percentage::Percentage};
 /// # Ok::<(), padan_domain::InvalidCalibration>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Calibration(Box<[Anchor]>);
+pub struct Calibration {
+    anchors: Box<[Anchor]>,
+    transformation: ScoreTransformation,
+}
+
+/// What is done to two embeddings before their cosine is taken. It belongs to the scale and not to a template, so a
+/// template stays valid under every scale of its model.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum ScoreTransformation {
+    /// Nothing.
+    #[default]
+    None,
+    /// The centre of a population is taken from both.
+    Centre(Centre),
+}
 
 /// A point of the map.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,14 +79,30 @@ impl Calibration {
         if !anchors.iter().any(|a| a.percentage.to_bits() == Percentage::PASS_MARK.value().to_bits()) {
             return Err(InvalidCalibration::NoPassMark);
         }
-        Ok(Self(anchors.into()))
+        Ok(Self { anchors: anchors.into(), transformation: ScoreTransformation::None })
+    }
+
+    /// The same map, for cosines under this transformation.
+    #[must_use]
+    pub fn with(self, transformation: ScoreTransformation) -> Self {
+        Self { transformation, ..self }
+    }
+
+    /// What is done to embeddings before they are compared.
+    pub fn transformation(&self) -> &ScoreTransformation {
+        &self.transformation
+    }
+
+    /// The cosine of two embeddings that this map is made for; `None` when the lengths differ.
+    pub fn similarity(&self, reference: &Embedding, probe: &Embedding) -> Option<Similarity> {
+        self.transformation.similarity(reference, probe)
     }
 
     /// The percentage of a cosine. The cosine of an anchor gives exactly the anchor's percentage.
     pub fn percentage(&self, similarity: Similarity) -> Percentage {
         let cosine = similarity.cosine();
-        let above = self.0.partition_point(|anchor| anchor.cosine <= cosine);
-        let value = match (above.checked_sub(1).map(|below| self.0[below]), self.0.get(above)) {
+        let above = self.anchors.partition_point(|anchor| anchor.cosine <= cosine);
+        let value = match (above.checked_sub(1).map(|below| self.anchors[below]), self.anchors.get(above)) {
             (None, _) => 0.0,
             (Some(_), None) => 100.0,
             (Some(below), Some(above)) => {
@@ -88,8 +123,8 @@ impl Calibration {
     /// The lowest cosine with this percentage.
     pub fn cosine(&self, percentage: Percentage) -> f64 {
         let wanted = percentage.value();
-        let above = self.0.partition_point(|anchor| anchor.percentage < wanted);
-        match (above.checked_sub(1).map(|below| self.0[below]), self.0.get(above)) {
+        let above = self.anchors.partition_point(|anchor| anchor.percentage < wanted);
+        match (above.checked_sub(1).map(|below| self.anchors[below]), self.anchors.get(above)) {
             // Every cosine below the first anchor has 0 %, and no percentage is above 100 %.
             (None, _) => -1.0,
             (Some(_), None) => 1.0,
@@ -103,7 +138,17 @@ impl Calibration {
 
     /// The points of the map, in increasing order.
     pub fn anchors(&self) -> &[Anchor] {
-        &self.0
+        &self.anchors
+    }
+}
+
+impl ScoreTransformation {
+    /// The cosine of two embeddings after the transformation; `None` when the lengths differ.
+    pub fn similarity(&self, a: &Embedding, b: &Embedding) -> Option<Similarity> {
+        match self {
+            Self::None => a.similarity(b),
+            Self::Centre(centre) => centre.similarity(a, b),
+        }
     }
 }
 

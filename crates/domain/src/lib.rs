@@ -14,6 +14,7 @@
 mod basic_field;
 mod birth_date;
 mod calibration;
+mod centre;
 mod citizen;
 mod client_certificate;
 mod client_name;
@@ -42,7 +43,8 @@ mod text_encoding;
 
 pub use basic_field::{BasicField, UnknownField};
 pub use birth_date::{BirthDate, InvalidBirthDate};
-pub use calibration::{Anchor, Calibration, InvalidCalibration};
+pub use calibration::{Anchor, Calibration, InvalidCalibration, ScoreTransformation};
+pub use centre::{Centre, InvalidCentre};
 pub use citizen::{CitizenStatus, UnknownCitizenStatus};
 pub use client_certificate::{CertificateName, ClientCertificate, InvalidCertificateName};
 pub use client_name::{ClientName, InvalidClientName, InvalidUsername, Username, WELL_KNOWN_CREDENTIALS};

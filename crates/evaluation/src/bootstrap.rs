@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use padan_inference::Rate;
+use padan_inference::{BeforeAndAfter, Rate};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use rayon::prelude::*;
 
@@ -97,6 +97,39 @@ impl<'a> Bootstrap<'a> {
         };
         let value = share_below(&genuine, cosine, &vec![1.0; self.persons]);
         self.interval(value, genuine.len() as u64, fnmr)
+    }
+
+    /// How the share of genuine pairs below a threshold changes from one scale to another, each with its own cosines of the
+    /// same pairs and its own threshold.
+    pub(crate) fn fnmr_change(&self, genuine: [&[ScoredPair]; 2], thresholds: [f64; 2]) -> BeforeAndAfter {
+        let genuine = genuine.map(|pairs| self.by_person(pairs));
+        let units = genuine[0].len() as u64;
+        self.change(units, |scale, weights| share_below(&genuine[scale], thresholds[scale], weights))
+    }
+
+    /// How the share of impostor pairs that reach a threshold changes from one scale to another.
+    pub(crate) fn fmr_change(&self, pairs: [&CrossPairs; 2], thresholds: [f64; 2]) -> BeforeAndAfter {
+        let reaching = [0, 1].map(|scale| {
+            pairs[scale].tail().partition_point(|pair| f64::from(pair.cosine) >= thresholds[scale])
+        });
+        self.change(self.disjoint_pairs(), |scale, weights| {
+            let matched = pairs[scale].tail()[..reaching[scale]].iter();
+            let matched = matched.fold(0.0, |sum, pair| sum + self.weight(weights, pair.a, pair.b));
+            share(matched, self.impostor_weight(weights))
+        })
+    }
+
+    /// A rate of two scales, which `rate_of` numbers 0 and 1, and the interval of its change.
+    fn change(&self, units: u64, rate_of: impl Fn(usize, &Weights) -> f64 + Sync) -> BeforeAndAfter {
+        let [before, after] = [0, 1].map(|scale| self.rate(units, |weights| rate_of(scale, weights)));
+        let difference = |seed| {
+            let weights = self.draw(seed);
+            rate_of(1, &weights) - rate_of(0, &weights)
+        };
+        let mut differences: Vec<f64> = (0..REPLICATES).into_par_iter().map(difference).collect();
+        differences.sort_by(f64::total_cmp);
+        let at = |share| quantile(&differences, share).unwrap_or(0.0);
+        BeforeAndAfter { change: [at(0.025), at(0.975)], before, after }
     }
 
     fn rate(&self, units: u64, rate_of: impl Fn(&Weights) -> f64 + Sync) -> Rate {

@@ -6,7 +6,8 @@ mod tests;
 use chrono::NaiveDate;
 use padan_domain::Embedding;
 use padan_inference::{
-    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationSource, GroupRate, ModelSet, Rate,
+    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationSource, CalibrationTransformation,
+    GroupRate, ModelSet, Rate,
 };
 
 use crate::{
@@ -26,7 +27,7 @@ use crate::{
 /// The share of genuine pairs below 100 %.
 const GENUINE_BELOW_100: f64 = 0.99;
 
-/// Makes the calibration, with the measurements behind it.
+/// Makes the calibration, with the measurements behind it. Faces are compared under the transformation.
 ///
 /// # Errors
 ///
@@ -34,12 +35,15 @@ const GENUINE_BELOW_100: f64 = 0.99;
 pub fn calibrate(
     labelled: &Labelled,
     measured: &Measured,
+    transformation: Option<&CalibrationTransformation>,
     set: &ModelSet,
     made_on: NaiveDate,
 ) -> Result<CalibrationFile, CalibrationError> {
     if labelled.identities_from.is_none() {
         return Err(CalibrationError::NoIdentities);
     }
+    let transformed = transformation.and_then(|table| table.transformation().ok()).unwrap_or_default();
+    let measured = &*measured.under(&transformed);
     let embeddings: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let pooled = CrossPairs::compute(labelled, &embeddings, |_| true);
     let genuine = score_pairs(&embeddings, labelled.all_genuine_pairs());
@@ -73,7 +77,7 @@ pub fn calibrate(
     };
     let marks: Vec<_> = MARKS.into_iter().map(mark).collect();
     Ok(CalibrationFile {
-        version: CalibrationFile::VERSION,
+        version: CalibrationFile::version_of(transformation),
         set: set.name().to_owned(),
         embedder_sha256: set.embedder.canonical().sha256,
         made_on: made_on.to_string(),
@@ -82,6 +86,7 @@ pub fn calibrate(
         sources: sources(labelled, &embeddings, &genuine),
         pass_mark,
         people: None,
+        transformation: transformation.cloned(),
         marks,
         points,
     })

@@ -64,13 +64,14 @@ impl LiveSurvey {
         };
         Ok(CalibrationFile {
             marks: MARKS.map(mark).to_vec(),
-            version: CalibrationFile::VERSION,
+            version: CalibrationFile::version_of(in_use.transformation.as_ref()),
             set: set.name().to_owned(),
             embedder_sha256: set.embedder.canonical().sha256,
             made_on: made_on.to_string(),
             impostor_pairs: pooled.total(),
             pass_mark,
             people: None,
+            transformation: in_use.transformation.clone(),
             groups: Vec::new(),
             sources: vec![self.source()],
             points,

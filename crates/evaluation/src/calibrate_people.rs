@@ -96,7 +96,8 @@ impl PeopleSurvey {
         (points, curve)
     }
 
-    /// Makes the calibration. What only genuine pairs tell is taken from the calibration in use, or is left open.
+    /// Makes the calibration. What only genuine pairs tell is taken from the calibration in use, such as the transformation
+    /// under which the people have been compared, or is left open.
     ///
     /// # Errors
     ///
@@ -139,7 +140,7 @@ impl PeopleSurvey {
         let measured = MARKS.into_iter().zip(cosines).zip(self.pairs.rates(&cosines));
         let marks = measured.enumerate().map(mark).collect();
         Ok(CalibrationFile {
-            version: CalibrationFile::VERSION,
+            version: CalibrationFile::version_of(in_use.transformation.as_ref()),
             set: set.name().to_owned(),
             embedder_sha256: set.embedder.canonical().sha256,
             made_on: made_on.to_string(),
@@ -151,6 +152,7 @@ impl PeopleSurvey {
                 .collect(),
             sources: vec![self.source(draw)],
             people: Some(self.describe(in_use, draw)),
+            transformation: in_use.transformation.clone(),
             pass_mark,
             marks,
             points,

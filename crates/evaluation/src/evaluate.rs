@@ -33,6 +33,7 @@ pub fn evaluate(
     calibration: &Calibration,
     with_gates: bool,
 ) -> Evaluated {
+    let measured = &*measured.under(calibration.transformation());
     let plain: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let identities_known = labelled.identities_from.is_some();
     let cross = identities_known.then(|| CrossPairs::compute(labelled, &plain, |_| true));

@@ -1,7 +1,7 @@
 //! Measures a face engine on labelled photos: makes error rates, the calibration of percentages and a report.
 //!
 //! Start at [`Labelled`] for the photos and their identities and [`measure`] for their embeddings, then [`evaluate`]
-//! for error rates or [`calibrate()`] for a calibration, and [`report`] for an HTML page. [`PeopleSurvey`] makes a
+//! for error rates or [`find_transformation`] and [`calibrate()`] for a calibration, and [`report`] for an HTML page. [`PeopleSurvey`] makes a
 //! calibration from one template of each of many people, without labels, and [`people_report`] its page.
 //!
 //! **Architecture Invariant:** this crate uses no database, no HTTP and no service: photos come from files, and results
@@ -38,6 +38,7 @@ mod same_person;
 mod scale;
 mod scored_pair;
 mod skipped;
+mod transformation;
 mod verdict;
 
 pub use calibrate::calibrate;
@@ -66,3 +67,4 @@ pub use same_person::SamePerson;
 pub use scale::CalibrationError;
 pub use scored_pair::ScoredPair;
 pub use skipped::{SkipReason, SkippedFile};
+pub use transformation::{NoTransformation, TransformationSearch, find_transformation};

@@ -1,6 +1,7 @@
 //! Runs every photo through the face pipeline, once.
 
 use std::{
+    borrow::Cow,
     fs,
     sync::{
         Mutex, PoisonError,
@@ -11,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use padan_domain::{Embedding, Photo};
+use padan_domain::{Centre, Embedding, Photo, ScoreTransformation};
 use padan_inference::{FaceError, PhotoFault, Pipeline, Quality, Timings};
 
 use crate::labelled::LabelledPhoto;
@@ -40,7 +41,7 @@ pub struct FaceFound {
 }
 
 /// The outcomes of all photos.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Measured {
     /// In the order of the photos.
     pub outcomes: Vec<Outcome>,
@@ -170,7 +171,27 @@ impl TimingsTotal {
     }
 }
 
+impl Measured {
+    /// The same outcomes with the embeddings as they are compared under this transformation.
+    pub(crate) fn under(&self, transformation: &ScoreTransformation) -> Cow<'_, Self> {
+        let ScoreTransformation::Centre(centre) = transformation else { return Cow::Borrowed(self) };
+        let outcomes = self.outcomes.iter().map(|outcome| outcome.without(centre)).collect();
+        Cow::Owned(Self { outcomes, ..*self })
+    }
+}
+
 impl Outcome {
+    /// The outcome without the centre. A photo whose embedding has another length fails, as it matches nobody.
+    fn without(&self, centre: &Centre) -> Self {
+        match self {
+            Self::Face(face) => match centre.remove_from(&face.embedding) {
+                Ok(embedding) => Self::Face(Box::new(FaceFound { embedding, ..(**face).clone() })),
+                Err(error) => Self::Failed { reason: error.to_string() },
+            },
+            Self::Failed { .. } => self.clone(),
+        }
+    }
+
     /// The embedding, if there is one.
     pub fn embedding(&self) -> Option<&Embedding> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use padan_domain::ScoreTransformation;
 use zeroize::Zeroizing;
 
 /// The templates of many people, one each, and the groups that the people belong to. Templates are overwritten when it is
@@ -45,6 +46,22 @@ impl Population {
             return Err(InvalidPopulation);
         }
         Ok(Self { components, length, groups })
+    }
+
+    /// The same people, with templates as they are compared under this transformation.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPopulation`] when the templates have another length than the transformation.
+    pub fn under(mut self, transformation: &ScoreTransformation) -> Result<Self, InvalidPopulation> {
+        let ScoreTransformation::Centre(centre) = transformation else { return Ok(self) };
+        if centre.as_slice().len() != self.length {
+            return Err(InvalidPopulation);
+        }
+        for template in self.components.chunks_exact_mut(self.length) {
+            centre.remove_in_place(template);
+        }
+        Ok(self)
     }
 
     /// The number of people.

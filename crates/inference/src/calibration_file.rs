@@ -2,7 +2,13 @@ use padan_domain::{Anchor, Calibration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{digest::FileDigest, model_error::ModelError, model_set::ModelSet};
+use crate::{
+    calibration_rate::Rate, calibration_transformation::CalibrationTransformation, digest::FileDigest,
+    model_error::ModelError, model_set::ModelSet,
+};
+
+#[cfg(test)]
+mod tests;
 
 /// The map from a model set's cosines to percentages, with the measurements behind it. It is bound to the embedder's
 /// file. `padan calibrate` makes it.
@@ -25,6 +31,9 @@ pub struct CalibrationFile {
     /// The people of the site whose templates were compared; `None` when it was made from labelled photos.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub people: Option<CalibrationPeople>,
+    /// What is done to embeddings before they are compared; `None` if their cosine is taken as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformation: Option<CalibrationTransformation>,
     /// The error rates at 60, 75 and 90 %.
     #[serde(rename = "mark")]
     pub marks: Vec<CalibrationMark>,
@@ -73,18 +82,6 @@ pub struct CalibrationPeople {
     pub expected_strangers: f64,
     /// The calibration whose anchor of 100 % was kept. There were no genuine pairs, so false non-match rates are not known.
     pub anchor_of_100_from: String,
-}
-
-/// A rate with its 95 % confidence interval, from a bootstrap over persons.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rate {
-    /// The measured value.
-    pub value: f64,
-    /// The 2.5th percentile of the bootstrap.
-    pub low: f64,
-    /// The 97.5th percentile.
-    pub high: f64,
 }
 
 /// The error rates at a percentage.
@@ -185,8 +182,18 @@ pub struct CalibrationPoint {
 }
 
 impl CalibrationFile {
-    /// The supported version of the format.
-    pub const VERSION: u32 = 2;
+    /// The version of a file with a transformation.
+    const WITH_TRANSFORMATION: u32 = 3;
+    /// The version of a file without one, which earlier releases of the program read too.
+    const WITHOUT_TRANSFORMATION: u32 = 2;
+
+    /// The version of the format in which a file with or without a transformation is written.
+    pub fn version_of(transformation: Option<&CalibrationTransformation>) -> u32 {
+        match transformation {
+            Some(_) => Self::WITH_TRANSFORMATION,
+            None => Self::WITHOUT_TRANSFORMATION,
+        }
+    }
 
     /// Parses a calibration and checks that it was made for this set. `location` names the file in errors.
     ///
@@ -201,10 +208,18 @@ impl CalibrationFile {
         }
         let invalid = |reason: String| ModelError::Calibration { location: location.to_owned(), reason };
         let Versioned { version } = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        if version != Self::VERSION {
-            return Err(invalid(format!("version {version} is not supported; expected {}", Self::VERSION)));
+        let supported = [Self::WITHOUT_TRANSFORMATION, Self::WITH_TRANSFORMATION];
+        if !supported.contains(&version) {
+            return Err(invalid(format!("version {version} is not supported; expected 2 or 3")));
         }
         let file: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
+        let expected = Self::version_of(file.transformation.as_ref());
+        if version != expected {
+            let with = if file.transformation.is_some() { "with" } else { "without" };
+            return Err(invalid(format!(
+                "version {version} is not that of a file {with} a transformation; expected {expected}"
+            )));
+        }
         if file.set != set.name() || file.embedder_sha256 != set.embedder.canonical().sha256 {
             return Err(invalid(format!(
                 "made for {} with SHA-256 {}, but {} has {}; calibrate this model and use its own file",
@@ -215,6 +230,14 @@ impl CalibrationFile {
             )));
         }
         file.scale().map_err(|error| invalid(error.to_string()))?;
+        // NaN differs from itself.
+        if file.clone() != file {
+            return Err(invalid("a number is NaN".to_owned()));
+        }
+        if let Some(transformation) = &file.transformation {
+            let checked = transformation.check(set.embedding.length);
+            checked.map_err(|error| invalid(error.to_string()))?;
+        }
         let out_of_range = (file.points.iter())
             .flat_map(|point| {
                 [point.fmr].into_iter().chain(point.fnmr).chain(point.fmr_interval.into_iter().flatten())
@@ -239,79 +262,44 @@ impl CalibrationFile {
         })
     }
 
-    /// The map from cosine to percentage.
+    /// The transformation of embeddings and the map from cosine to percentage.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the points do not increase.
+    /// [`ModelError::Calibration`] when the points do not increase or the transformation is invalid.
     pub fn calibration(&self) -> Result<Calibration, ModelError> {
         // A file that was built in code has not been checked by `parse`.
-        self.scale().map_err(|error| ModelError::Calibration {
-            location: self.set.clone(),
-            reason: error.to_string(),
-        })
+        let invalid = |reason: String| ModelError::Calibration { location: self.set.clone(), reason };
+        let scale = self.scale().map_err(|error| invalid(error.to_string()))?;
+        match &self.transformation {
+            None => Ok(scale),
+            Some(table) => {
+                table.transformation().map(|it| scale.with(it)).map_err(|error| invalid(error.to_string()))
+            }
+        }
     }
 
-    /// An id of the scale: 16 hexadecimal digits of a hash over its points.
+    /// An id of the scale: 16 hexadecimal digits of a hash over its points and its transformation.
     pub fn id(&self) -> String {
         let points = self.points.iter().flat_map(|point| [point.cosine, point.percentage]);
         let hash = points.fold(Sha256::new().chain_update(b"padan calibration 1\0"), |hash, number| {
             hash.chain_update(number.to_bits().to_be_bytes())
         });
+        let hash = match &self.transformation {
+            Some(transformation) => transformation.add_to(hash),
+            None => hash,
+        };
         hex::encode(&hash.finalize()[..8])
+    }
+
+    /// What the cosines of its points are: `cosine`, or a name of the transformation under which they were measured. Only
+    /// cosines of one name are comparable.
+    pub fn score(&self) -> String {
+        self.transformation.as_ref().map_or_else(|| "cosine".to_owned(), CalibrationTransformation::name)
     }
 
     fn scale(&self) -> Result<Calibration, padan_domain::InvalidCalibration> {
         let anchor = |point: &CalibrationPoint| Anchor { cosine: point.cosine, percentage: point.percentage };
         Calibration::new(self.points.iter().map(anchor).collect())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::catalogue::Catalogue;
-
-    const BUILT_IN: &str = include_str!("../../../models/sface.calibration.toml");
-
-    fn set(name: &str) -> ModelSet {
-        Catalogue::load(&[]).unwrap().set(name).unwrap()
-    }
-
-    fn refusal(text: &str, set: &ModelSet) -> String {
-        CalibrationFile::parse("here", text, set).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn the_built_in_scales_are_consistent_and_survive_a_round_trip() {
-        for name in ["sface", "mobilefacenet"] {
-            let set = set(name);
-            let file = Catalogue::load(&[]).unwrap().calibration(&set).unwrap();
-            assert_eq!(file.calibration().unwrap().pass_cosine(), file.pass_mark.cosine);
-            assert_eq!(CalibrationFile::parse("here", &file.to_toml().unwrap(), &set).unwrap(), file);
-        }
-    }
-
-    #[test]
-    fn another_models_calibration_is_refused() {
-        let mut other = set("sface");
-        other.embedder.exports[0].sha256 = FileDigest::of(b"another file");
-        assert!(refusal(BUILT_IN, &other).contains("made for sface with SHA-256 0ba9"));
-        assert!(refusal(BUILT_IN, &set("mobilefacenet")).contains("made for sface"));
-    }
-
-    #[test]
-    fn a_scale_that_does_not_increase_is_refused() {
-        let mut file = CalibrationFile::parse("here", BUILT_IN, &set("sface")).unwrap();
-        file.points[1].cosine = 0.9;
-        assert_eq!(refusal(&file.to_toml().unwrap(), &set("sface")), "here: the anchors do not increase");
-    }
-
-    #[test]
-    fn an_unknown_key_and_another_version_are_refused() {
-        let unknown = BUILT_IN.replacen("version = 2", "version = 2\nmark_up = 3", 1);
-        assert!(refusal(&unknown, &set("sface")).contains("unknown field `mark_up`"));
-        let earlier = BUILT_IN.replacen("version = 2", "version = 1", 1);
-        assert_eq!(refusal(&earlier, &set("sface")), "here: version 1 is not supported; expected 2");
     }
 }

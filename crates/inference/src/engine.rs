@@ -52,6 +52,8 @@ pub struct Identity {
     pub calibration: Calibration,
     /// The id of that map.
     pub calibration_id: String,
+    /// What its cosines are ([`CalibrationFile::score`]).
+    pub score: String,
     /// The points of the map, with the false match rates that they stand for.
     pub points: Vec<CalibrationPoint>,
     /// The embedder's device and precision.
@@ -106,11 +108,12 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the points of the calibration do not increase.
+    /// [`ModelError::Calibration`] when the points of the calibration do not increase, or its transformation is invalid.
     pub fn with_calibration(&self, calibration: &CalibrationFile) -> Result<Self, ModelError> {
         let identity = Identity {
             calibration: calibration.calibration()?,
             calibration_id: calibration.id(),
+            score: calibration.score(),
             points: calibration.points.clone(),
             ..(*self.identity).clone()
         };
@@ -206,6 +209,7 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
         contract: set.contract(),
         liveness_set: config.liveness_set.clone(),
         calibration_id: calibration.id(),
+        score: calibration.score(),
         calibration: calibration.calibration()?,
         points: calibration.points,
         placement,

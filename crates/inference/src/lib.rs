@@ -18,6 +18,8 @@
 mod align;
 mod analysis;
 mod calibration_file;
+mod calibration_rate;
+mod calibration_transformation;
 mod caller;
 mod catalogue;
 mod completeness;
@@ -68,7 +70,11 @@ pub use align::AlignedFace;
 pub use analysis::{Analysis, Face, Timings};
 pub use calibration_file::{
     CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
-    CalibrationSource, GroupRate, PassMark, Rate,
+    CalibrationSource, GroupRate, PassMark,
+};
+pub use calibration_rate::Rate;
+pub use calibration_transformation::{
+    BeforeAndAfter, CalibrationCentre, CalibrationTransformation, GroupCheck, TransformationCheck,
 };
 pub use caller::Caller;
 pub use catalogue::{Catalogue, ModelFile};

@@ -229,7 +229,7 @@ impl LiveMeasurement {
 
 /// What counts of this engine can be added to.
 fn live_scale(engine: &Engine) -> LiveScale {
-    LiveScale::of_cosine(engine.contract().clone())
+    LiveScale { contract: engine.contract().clone(), score: engine.identity().score.clone() }
 }
 
 /// The comparisons of one selfie.

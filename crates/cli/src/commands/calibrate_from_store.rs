@@ -104,6 +104,7 @@ pub(crate) fn calibrate_from_store(
         let people = draw(arguments, &settings, &store, &set, list.as_ref()).await?;
         anyhow::Ok((set, in_use, people))
     })?;
+    let used = in_use.calibration()?;
     let DrawnPeople { sample, niks } = people;
     let left_out = sample.left_out();
     eprintln!(
@@ -124,7 +125,8 @@ pub(crate) fn calibrate_from_store(
     if draw.drawn == 0 {
         bail!("the store has no template of model set {}: run `padan enroll`", set.name());
     }
-    let survey = PeopleSurvey::of(Population::new(components, length, groups)?);
+    let population = Population::new(components, length, groups)?.under(used.transformation())?;
+    let survey = PeopleSurvey::of(population);
     report_same_faces(&survey, arguments.duplicates.as_deref(), &niks, &in_use)?;
     let made = made_now();
     let new = survey.calibrate(&set, &in_use, draw, made.on)?;

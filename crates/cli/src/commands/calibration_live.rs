@@ -81,14 +81,16 @@ impl Live {
             }
             let set = catalogue.set(&settings.inference.model_set)?;
             let in_use = calibration_in_use(&store, &catalogue, &set).await?;
-            let survey = read(&store, &set, from).await?;
+            let survey =
+                read(&store, LiveScale { contract: set.contract(), score: in_use.score() }, from).await?;
             Ok(Self { set, in_use, survey })
         })
     }
 }
 
-async fn read(store: &Store, set: &ModelSet, from: NaiveDate) -> Result<LiveSurvey> {
-    let counts = store.live_counts(&LiveScale::of_cosine(set.contract()), from).await?;
+/// Reads what was counted under a scale with the same transformation.
+async fn read(store: &Store, scale: LiveScale, from: NaiveDate) -> Result<LiveSurvey> {
+    let counts = store.live_counts(&scale, from).await?;
     let of = |compared: Compared| parts(&counts, compared);
     let impostors = LivePairs::new(of(Compared::ImpostorByProbe), of(Compared::ImpostorByReference));
     Ok(LiveSurvey { impostors, genuine: GenuinePairs::new(of(Compared::Genuine)), from })

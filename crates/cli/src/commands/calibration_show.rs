@@ -3,8 +3,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::Args;
 use padan_inference::{
-    CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
-    CalibrationSource, Catalogue,
+    BeforeAndAfter, CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
+    CalibrationSource, CalibrationTransformation, Catalogue, GroupCheck, TransformationCheck,
 };
 use padan_store::KeySet;
 use serde_json::{Value, json};
@@ -109,6 +109,7 @@ fn json_of(InUse { file, is_active }: &InUse) -> Value {
         "groups": file.groups.iter().map(json_of_group).collect::<Vec<_>>(),
         "sources": file.sources.iter().map(json_of_source).collect::<Vec<_>>(),
         "people": file.people.as_ref().map(json_of_people),
+        "transformation": file.transformation.as_ref().map(json_of_transformation),
     })
 }
 
@@ -167,6 +168,45 @@ fn json_of_people(people: &CalibrationPeople) -> Value {
         "expected_strangers": people.expected_strangers,
         "anchor_of_100_from": people.anchor_of_100_from,
     })
+}
+
+fn json_of_transformation(transformation: &CalibrationTransformation) -> Value {
+    let CalibrationTransformation::Centre(centre) = transformation;
+    let check = &centre.check;
+    json!({
+        "kind": "centre",
+        "persons": centre.persons,
+        "checked_on_persons": check.persons,
+        "fnmr": check.fnmr,
+        "groups": check.groups.iter().map(json_of_group_check).collect::<Vec<_>>(),
+    })
+}
+
+fn json_of_group_check(group: &GroupCheck) -> Value {
+    json!({ "name": group.name, "persons": group.persons, "fmr": group.fmr })
+}
+
+/// What a transformation changes among persons who did not make it, as lines.
+pub(crate) fn describe_check(check: &TransformationCheck) -> String {
+    let percent = |rate: f64| rate * 100.0;
+    let BeforeAndAfter { change, before, after } = &check.fnmr;
+    let missed = format!(
+        "A centre, checked on {} persons who did not make it: missed genuine pairs at the pass mark {:.2} % -> {:.2} % \
+         (change {:+.2} to {:+.2})",
+        check.persons,
+        percent(before.value),
+        percent(after.value),
+        percent(change[0]),
+        percent(change[1])
+    );
+    let groups =
+        check.groups.iter().map(|GroupCheck { name, persons, fmr: BeforeAndAfter { before, after, .. } }| {
+            format!(
+                "  {name}, {persons} persons: FMR {:.2e} ({:.2e} to {:.2e}) -> {:.2e} ({:.2e} to {:.2e})",
+                before.value, before.low, before.high, after.value, after.low, after.high
+            )
+        });
+    std::iter::once(missed).chain(groups).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a calibration as tables.
@@ -244,6 +284,10 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
             source.genuine_pairs,
             source.impostor_pairs
         )?;
+    }
+    if let Some(CalibrationTransformation::Centre(centre)) = &calibration_file.transformation {
+        writeln!(out, "\n  Cosines are those without the centre of {} persons.", centre.persons)?;
+        writeln!(out, "  {}", describe_check(&centre.check).replace('\n', "\n  "))?;
     }
     match &calibration_file.people {
         Some(people) => print_people(out, people),

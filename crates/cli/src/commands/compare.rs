@@ -75,9 +75,9 @@ fn compare(arguments: &CompareArguments) -> Result<ExitStatus> {
         (Err(problem), _) => return report_unusable(arguments.json, "A", &arguments.a, problem),
         (_, Err(problem)) => return report_unusable(arguments.json, "B", &arguments.b, problem),
     };
-    let similarity = a
-        .embedding
-        .similarity(&b.embedding)
+    let similarity = engine
+        .calibration()
+        .similarity(&a.embedding, &b.embedding)
         .context("the two embeddings differ in length, although they are from the same model")?;
     let comparison = Comparison {
         engine: &engine,

@@ -116,7 +116,8 @@ async fn least_similar(
     let mut least: Option<(f64, Bytes)> = None;
     for bytes in photos {
         let Some(analysis) = probe(engine, bytes.clone()).await else { continue };
-        let Some(similarity) = reference.similarity(&analysis.embedding) else { continue };
+        let similarity = engine.calibration().similarity(reference, &analysis.embedding);
+        let Some(similarity) = similarity else { continue };
         if least.as_ref().is_none_or(|(cosine, _)| similarity.cosine() < *cosine) {
             least = Some((similarity.cosine(), bytes));
         }
@@ -142,7 +143,8 @@ async fn reference(engine: &Engine, bytes: Bytes) -> Option<Analysis> {
 }
 
 fn passes(engine: &Engine, a: &Embedding, b: &Embedding) -> bool {
-    a.similarity(b).is_some_and(|similarity| engine.calibration().percentage(similarity).passes())
+    let calibration = engine.calibration();
+    calibration.similarity(a, b).is_some_and(|similarity| calibration.percentage(similarity).passes())
 }
 
 /// The first of two invented names that does not match the person's name under any rule.

@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod calibration;
 #[cfg(test)]
+mod centred_scale;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod connections;

@@ -46,7 +46,7 @@ fn embeddings() -> Vec<Embedding> {
 }
 
 /// The service's store, opened by the test with the same keys.
-fn store(service: &TestService) -> Store {
+pub(crate) fn store(service: &TestService) -> Store {
     let default: toml::Table =
         fs::read_to_string(project().join("config/default.toml")).unwrap().parse().unwrap();
     let own: toml::Table = service.settings().parse().unwrap();

@@ -60,7 +60,7 @@ fn people(persons: usize) -> (Labelled, Measured) {
 fn fit(persons: usize) -> Result<CalibrationFile, CalibrationError> {
     let (labelled, measured) = people(persons);
     let set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
-    calibrate(&labelled, &measured, &set, NaiveDate::from_ymd_opt(2026, 11, 26).unwrap())
+    calibrate(&labelled, &measured, None, &set, NaiveDate::from_ymd_opt(2026, 11, 26).unwrap())
 }
 
 #[test]

@@ -56,7 +56,8 @@ impl PortraitComparison {
 
     fn percentage(&mut self, bytes: Vec<u8>) -> f64 {
         let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe, in_a_minute()).unwrap();
-        self.calibration.percentage(self.portrait.similarity(&analysis.embedding).unwrap()).value()
+        let similarity = self.calibration.similarity(&self.portrait, &analysis.embedding).unwrap();
+        self.calibration.percentage(similarity).value()
     }
 
     fn percentage_of(&mut self, image: &DynamicImage) -> f64 {

@@ -82,7 +82,7 @@ fn main() -> Result<()> {
         write_measures(file, &examined)?;
     }
     println!("{} photos of {} persons\n", photos.len(), persons(&photos));
-    println!("{}", rates::table(&examined, coverings, identity.calibration.pass_cosine()));
+    println!("{}", rates::table(&examined, coverings, &identity.calibration));
     println!("{}", separation::tables(&examined, coverings));
     Ok(())
 }

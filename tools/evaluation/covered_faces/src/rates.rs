@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use padan_domain::{ReasonCode, Similarity};
+use padan_domain::{Calibration, ReasonCode, Similarity};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 pub(crate) const RESAMPLES: usize = 400;
 
 /// A table with a row for each covering. Intervals are 95 %, by drawing persons again.
-pub(crate) fn table(examined: &[Examined], coverings: &[Covering], pass_mark: f64) -> String {
+pub(crate) fn table(examined: &[Examined], coverings: &[Covering], calibration: &Calibration) -> String {
     let mut table =
         "| probe | photos | no face | refused as FACE_COVERED | by another rule | length of the embedding, median | \
                      missed against bare, % | FMR against bare, 1e-4 | FMR covered against covered, 1e-4 |\n\
@@ -29,8 +29,8 @@ pub(crate) fn table(examined: &[Examined], coverings: &[Covering], pass_mark: f6
         let found = all.iter().filter(|row| row.face.is_some());
         let rules: Vec<_> = found.filter_map(|row| row.rule).collect();
         let covered = rules.iter().filter(|rule| **rule == ReasonCode::FaceCovered.as_str()).count();
-        let to_bare = Comparison::of(&probes, &bare, pass_mark);
-        let both = Comparison::of(&probes, &probes, pass_mark);
+        let to_bare = Comparison::of(&probes, &bare, calibration);
+        let both = Comparison::of(&probes, &probes, calibration);
         let _ = writeln!(
             table,
             "| {} | {} | {} | {covered} | {} | {:.1} | {} | {} | {} |",
@@ -67,8 +67,9 @@ impl Comparison {
     fn of(
         probes: &[(&Examined, &MeasuredFace)],
         references: &[(&Examined, &MeasuredFace)],
-        pass_mark: f64,
+        calibration: &Calibration,
     ) -> Self {
+        let pass_mark = calibration.pass_cosine();
         let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
         for (row, _) in probes.iter().chain(references) {
             let next = numbers.len();
@@ -83,7 +84,8 @@ impl Comparison {
         }
         for (probe, face) in probes {
             for (reference, other) in references.iter().filter(|(row, _)| row.photo != probe.photo) {
-                let cosine = face.embedding.similarity(&other.embedding).map_or(-1.0, Similarity::cosine);
+                let similarity = calibration.similarity(&other.embedding, &face.embedding);
+                let cosine = similarity.map_or(-1.0, Similarity::cosine);
                 let (a, b) = (numbers[&probe.identity], numbers[&reference.identity]);
                 if a == b {
                     counted.persons[a][0] += 1.0;

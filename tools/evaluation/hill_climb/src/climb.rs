@@ -47,7 +47,7 @@ impl Oracle<'_> {
     pub(crate) fn ask(&mut self, photo: &RgbImage) -> Result<Option<Score>> {
         match self.pipeline.examine(&encoded(photo)?) {
             Ok((analysis, None)) => {
-                let Some(similarity) = self.portrait.similarity(&analysis.embedding) else {
+                let Some(similarity) = self.calibration.similarity(self.portrait, &analysis.embedding) else {
                     bail!("embeddings of one model differ in length");
                 };
                 let percentage: Percentage = self.calibration.percentage(similarity);
