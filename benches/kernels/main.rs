@@ -6,6 +6,7 @@
 //! the first second of the loop are not counted.
 
 mod bare_loop;
+mod parts;
 
 use std::{fs, num::NonZeroUsize, path::PathBuf, time::Duration};
 
@@ -15,7 +16,7 @@ use padan_domain::Photo;
 use padan_inference::Config;
 use padan_load::{Size, read_people, read_selfies};
 
-use crate::bare_loop::BareLoop;
+use crate::{bare_loop::BareLoop, parts::Parts};
 
 /// Analyse selfies with the face pipeline in a bare loop, and print the cost as JSON
 #[derive(Debug, Parser)]
@@ -36,6 +37,9 @@ struct Arguments {
     /// How long to measure
     #[arg(long, default_value_t = 6)]
     seconds: u32,
+    /// Print instead the processor time of each step, of this many rounds over the photos on one thread
+    #[arg(long, value_name = "ROUNDS", conflicts_with_all = ["threads", "seconds"])]
+    parts: Option<u32>,
 }
 
 /// The section of the settings that is needed here.
@@ -44,20 +48,29 @@ struct Settings {
     inference: Config,
 }
 
-#[expect(clippy::print_stdout, reason = "the figures")]
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut config = settings(&arguments)?;
     config.workers = arguments.threads.or(config.workers);
     let photos = photos(&arguments)?;
+    if let Some(rounds) = arguments.parts {
+        config.workers = Some(NonZeroUsize::MIN);
+        let (mut pipelines, _) = padan_inference::load(&config)?;
+        let pipeline = pipelines.first_mut().context("no pipeline was built")?;
+        return print(&Parts::measure(pipeline, &photos, rounds)?);
+    }
     let (pipelines, identity) = padan_inference::load(&config)?;
     let bare_loop = BareLoop {
         photos: &photos,
         warm_up: Duration::from_secs(1),
         duration: Duration::from_secs(arguments.seconds.into()),
     };
-    let figures = bare_loop.run(pipelines, &identity)?;
-    println!("{}", serde_json::to_string_pretty(&figures).context("cannot write the figures as JSON")?);
+    print(&bare_loop.run(pipelines, &identity)?)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures")]
+fn print(figures: &impl serde::Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string_pretty(figures).context("cannot write the figures as JSON")?);
     Ok(())
 }
 

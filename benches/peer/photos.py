@@ -1,4 +1,4 @@
-"""Enlarges the sample selfies to the size of a phone's photos, as padan-load --size does."""
+"""Enlarges the sample selfies to the size of a phone's photos, as padan-load --size does (colours stored as 4:2:0)."""
 
 import cv2
 import numpy as np
@@ -15,4 +15,4 @@ def enlarged(photo):
     pixels = cv2.resize(pixels[:, left : left + kept], SIZE, interpolation=cv2.INTER_CUBIC)
     grain = np.random.default_rng(1).integers(-4, 5, pixels.shape)
     pixels = np.clip(pixels + grain, 0, 255).astype(np.uint8)
-    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 84])[1].tobytes()
+    return cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 88])[1].tobytes()
