@@ -51,7 +51,7 @@ fn a_verification_by_hand_is_that_of_a_client_with_how_it_came_about() {
 #[test]
 fn a_refusal_by_hand_is_recorded_and_tells_what_a_client_would_have_got() {
     let managed = Managed::start();
-    let mut refused = |claim: Claim| {
+    let refused = |claim: Claim| {
         let (status, by_hand) = managed.send_form("operator", "/verifications", claim.form());
         assert_eq!(status, 200);
         (
