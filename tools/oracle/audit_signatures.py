@@ -69,14 +69,26 @@ def judged_row() -> str:
     )
 
 
-def operator() -> str:
+def operator(version: bytes = b"padan operator row 1", *credentials: bytes | None) -> str:
     """The row of an operator. The token is a hash."""
     utc = timezone.utc
     return sign(
-        b"padan operator row 1", b"rina", b"auditor", b"\x0a" * 32, micros_of(datetime(2026, 5, 1, tzinfo=utc)),
+        version, b"rina", b"auditor", b"\x0a" * 32, micros_of(datetime(2026, 5, 1, tzinfo=utc)),
         b"\x00", micros_of(datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=utc)),
-        micros_of(datetime(2026, 4, 4, 5, 6, 7, 1, tzinfo=utc)),
+        micros_of(datetime(2026, 4, 4, 5, 6, 7, 1, tzinfo=utc)), *credentials,
     )
+
+
+def operator_who_signs_in() -> str:
+    """The same row with a password, and a secret for one-time codes."""
+    changed_at = micros_of(datetime(2026, 4, 4, 5, 6, 7, 2, tzinfo=timezone.utc))
+    return operator(b"padan operator row 2", b"$argon2id$", b"\x0c" * 48, b"01234567", changed_at)
+
+
+def operator_session() -> str:
+    """The session of an operator."""
+    began, expires = (micros_of(datetime(2026, 3, 4, hour, tzinfo=timezone.utc)) for hour in (5, 17))
+    return sign(b"padan operator session 1", b"\x0b" * 32, b"rina", began, expires)
 
 
 def main() -> None:
@@ -90,6 +102,8 @@ def main() -> None:
     print("row of a sandbox client:", sandbox_row())
     print("row with a score:", judged_row())
     print("operator:", operator())
+    print("operator who signs in:", operator_who_signs_in())
+    print("session of an operator:", operator_session())
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ mod memory_protection;
 mod models;
 mod operator;
 mod output;
+mod password_input;
 mod private_cluster;
 mod reload;
 mod service;

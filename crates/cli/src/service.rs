@@ -1,13 +1,15 @@
 use std::{io, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
 use padan_domain::Clock;
 use padan_http_api::Application;
 use padan_inference::{Engine, PhotoReader, model_folders};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
 use padan_verification::{
-    BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Sandbox, Verifier, VerifierParts,
+    BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Sandbox, SessionTimes, Verifier,
+    VerifierParts,
 };
 
 use crate::{
@@ -114,6 +116,10 @@ fn management(settings: &Settings) -> Result<Management> {
         process: operator(),
         model_folders: model_folders(&settings.inference),
         failed_tokens: settings.clients.failed_credentials,
+        sessions: SessionTimes {
+            idle: TimeDelta::seconds(settings.http.session_idle_seconds.get().into()),
+            lifetime: TimeDelta::seconds(settings.http.session_seconds.get().into()),
+        },
         clock: Clock::System,
     };
     Management::new(parts).context("cannot prepare the management interface")

@@ -27,6 +27,10 @@ pub struct Config {
     /// Whether the operators' listener serves the management interface, `/admin/v1`, to operators with a token.
     #[serde(default)]
     pub management: bool,
+    /// How long the session of an operator in a browser may be unused. Then a new sign-in is needed.
+    pub session_idle_seconds: NonZeroU32,
+    /// How long such a session lasts at most.
+    pub session_seconds: NonZeroU32,
     /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can
     /// then read photos, identities and metrics.
     pub allow_plaintext: bool,

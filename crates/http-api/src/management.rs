@@ -5,17 +5,20 @@
 
 mod access;
 mod alerts;
+mod browser;
 mod by_hand;
 mod call;
 mod clients;
 mod export;
 mod fault;
+mod hex;
 mod models;
 mod openapi;
 mod people;
 mod prefix;
 mod requests;
 mod routes;
+mod session;
 mod state;
 mod trail;
 mod usage;

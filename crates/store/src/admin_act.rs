@@ -23,6 +23,18 @@ pub enum AdminAct {
     OperatorRotated,
     /// `padan operator remove`.
     OperatorRemoved,
+    /// `padan operator password`.
+    OperatorPasswordSet,
+    /// `padan operator code`.
+    OperatorCodeSet,
+    /// `padan operator code --remove`.
+    OperatorCodeRemoved,
+    /// A sign-in with a right password.
+    OperatorSignedIn,
+    /// A sign-in that was refused.
+    OperatorSignInFailed,
+    /// The end of a session by its operator.
+    OperatorSignedOut,
     /// `padan models activate`.
     ModelActivated,
     /// `padan calibration activate`.
@@ -72,6 +84,12 @@ impl AdminAct {
             Self::OperatorChanged => "OPERATOR_CHANGED",
             Self::OperatorRotated => "OPERATOR_ROTATED",
             Self::OperatorRemoved => "OPERATOR_REMOVED",
+            Self::OperatorPasswordSet => "OPERATOR_PASSWORD_SET",
+            Self::OperatorCodeSet => "OPERATOR_CODE_SET",
+            Self::OperatorCodeRemoved => "OPERATOR_CODE_REMOVED",
+            Self::OperatorSignedIn => "OPERATOR_SIGNED_IN",
+            Self::OperatorSignInFailed => "OPERATOR_SIGN_IN_FAILED",
+            Self::OperatorSignedOut => "OPERATOR_SIGNED_OUT",
             Self::ModelActivated => "MODEL_ACTIVATED",
             Self::CalibrationActivated => "CALIBRATION_ACTIVATED",
             Self::EnrolmentStarted => "ENROLMENT_STARTED",
@@ -105,6 +123,12 @@ impl AdminAct {
             Self::OperatorChanged => "operator set",
             Self::OperatorRotated => "operator rotate",
             Self::OperatorRemoved => "operator remove",
+            Self::OperatorPasswordSet => "operator password",
+            Self::OperatorCodeSet => "operator code",
+            Self::OperatorCodeRemoved => "operator code --remove",
+            Self::OperatorSignedIn => "session begin",
+            Self::OperatorSignInFailed => "session refuse",
+            Self::OperatorSignedOut => "session end",
             Self::ModelActivated => "models activate",
             Self::CalibrationActivated => "calibration activate",
             Self::EnrolmentStarted => "enroll",

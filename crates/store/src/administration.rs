@@ -11,6 +11,8 @@ use crate::{
     error::StoreError,
     model_activation::Activation,
     operator_change::{NewOperator, OperatorChange, OperatorSettings},
+    operator_code::CodeSecret,
+    operator_password::PasswordHashText,
 };
 
 /// Changes what operators decide. Each change leaves a row of kind `admin` in the audit trail, in the same transaction.
@@ -137,6 +139,33 @@ impl Administration {
         token: &ClientSecret,
     ) -> Result<bool, StoreError> {
         self.change(AdminChange::Operator(OperatorChange::rotate(name, token))).await
+    }
+
+    /// Sets the password of an operator, and ends its sessions. False when there is no operator of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_operator`](Self::set_operator).
+    pub async fn set_operator_password(
+        &self,
+        name: &OperatorName,
+        hash: PasswordHashText,
+    ) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::set_password(name, hash))).await
+    }
+
+    /// Sets or removes the secret of an operator's one-time codes, and ends its sessions. False when there is no operator
+    /// of that name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_operator`](Self::set_operator).
+    pub async fn set_operator_code(
+        &self,
+        name: &OperatorName,
+        secret: Option<CodeSecret>,
+    ) -> Result<bool, StoreError> {
+        self.change(AdminChange::Operator(OperatorChange::set_code(name, secret))).await
     }
 
     /// Removes an operator, whoever wrote its row. False when there is no operator of that name.

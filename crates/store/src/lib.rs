@@ -38,7 +38,9 @@
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
 //!
-//! **Architecture Invariant:** an operator's row counts only if its HMAC under an audit key is right, as a client's.
+//! **Architecture Invariant:** an operator's row counts only if its HMAC under an audit key is right, as a client's. So
+//! does the row of a session, and only while the operator's does. Passwords are hashed, the secrets of one-time codes
+//! encrypted, and of a session's token only the SHA-256 is here.
 //!
 //! **Architecture Invariant:** a commit is durable before it counts as made. The server has
 //! confirmed `synchronous_commit = on` before the first statement: when the connection began, or, through a pooler, in
@@ -77,7 +79,11 @@ mod migrations;
 mod model_activation;
 mod operator_account;
 mod operator_change;
+mod operator_code;
+mod operator_password;
 mod operator_row;
+mod operator_session;
+mod operator_sign_in;
 mod overview;
 mod person_keys;
 mod privileges;
@@ -124,6 +130,10 @@ pub use live_counts::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale};
 pub use migrations::SchemaSupport;
 pub use operator_account::OperatorAccount;
 pub use operator_change::{NewOperator, OperatorSettings};
+pub use operator_code::CodeSecret;
+pub use operator_password::{InvalidPassword, OperatorPassword, PasswordHashText};
+pub use operator_session::{NewSession, OperatorSession};
+pub use operator_sign_in::SignInAccount;
 pub use overview::Overview;
 pub use padan_postgres::PoolFigures;
 pub use person_keys::PersonKeys;

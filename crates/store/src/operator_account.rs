@@ -29,6 +29,12 @@ pub struct OperatorAccount {
     pub changed_at: DateTime<Utc>,
     /// When its token was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// Whether it has a password, without which nobody signs in.
+    pub has_password: bool,
+    /// Whether a sign-in needs a one-time code.
+    pub has_code: bool,
+    /// When password or secret of the codes were last changed. Sessions that began earlier have ended.
+    pub credentials_changed_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
@@ -82,6 +88,9 @@ impl TryFrom<OperatorRow> for OperatorAccount {
             created_at: row.created_at,
             changed_at: row.changed_at,
             last_used_at: row.last_used_at,
+            has_password: row.password_hash.is_some(),
+            has_code: row.code_secret.is_some(),
+            credentials_changed_at: row.credentials_changed_at,
         })
     }
 }

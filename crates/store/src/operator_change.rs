@@ -12,6 +12,8 @@ use crate::{
     audit::keys::AuditKeys,
     client_secret::ClientSecret,
     error::StoreError,
+    operator_code::CodeSecret,
+    operator_password::PasswordHashText,
     operator_row::{OperatorFilter, OperatorRow, lock_operator, operator_rows},
     row_state::RowState,
 };
@@ -50,9 +52,16 @@ pub(crate) struct OperatorChange {
 /// What changes. Tokens are hashed.
 #[derive(Debug)]
 enum WhatChanges {
-    Add { role: OperatorRole, token: [u8; 32], expires_at: Option<DateTime<Utc>> },
+    Add {
+        role: OperatorRole,
+        token: [u8; 32],
+        expires_at: Option<DateTime<Utc>>,
+    },
     Settings(OperatorSettings),
     Token([u8; 32]),
+    Password(PasswordHashText),
+    /// The secret of the one-time codes; `None` removes it.
+    Code(Option<CodeSecret>),
     Removal,
 }
 
@@ -69,6 +78,14 @@ impl OperatorChange {
 
     pub(crate) fn rotate(name: &OperatorName, token: &ClientSecret) -> Self {
         Self { name: name.clone(), what: WhatChanges::Token(token.sha256()) }
+    }
+
+    pub(crate) fn set_password(name: &OperatorName, hash: PasswordHashText) -> Self {
+        Self { name: name.clone(), what: WhatChanges::Password(hash) }
+    }
+
+    pub(crate) fn set_code(name: &OperatorName, secret: Option<CodeSecret>) -> Self {
+        Self { name: name.clone(), what: WhatChanges::Code(secret) }
     }
 
     pub(crate) fn remove(name: &OperatorName) -> Self {
@@ -89,6 +106,7 @@ impl OperatorChange {
             return Ok(Ok(None));
         }
         if let WhatChanges::Removal = self.what {
+            end_sessions(connection, &self.name).await?;
             let removed_at = self.remove_row(connection).await?;
             let row = RowState { changed_at: removed_at, mac: None };
             return Ok(Ok(Some(self.entry(former.as_ref(), Value::Null, row))));
@@ -98,7 +116,11 @@ impl OperatorChange {
         {
             return Ok(Err(refused));
         }
-        if self.write(connection).await? != 1 {
+        let written = match self.write(connection, keys).await? {
+            Ok(written) => written,
+            Err(error) => return Ok(Err(error)),
+        };
+        if written != 1 {
             return Ok(Ok(None));
         }
         let Some(unsigned) = read_row(connection, &self.name).await? else { return Ok(Ok(None)) };
@@ -127,20 +149,82 @@ impl OperatorChange {
             WhatChanges::Add { .. } => AdminAct::OperatorAdded,
             WhatChanges::Settings(_) => AdminAct::OperatorChanged,
             WhatChanges::Token(_) => AdminAct::OperatorRotated,
+            WhatChanges::Password(_) => AdminAct::OperatorPasswordSet,
+            WhatChanges::Code(Some(_)) => AdminAct::OperatorCodeSet,
+            WhatChanges::Code(None) => AdminAct::OperatorCodeRemoved,
             WhatChanges::Removal => AdminAct::OperatorRemoved,
         }
     }
 
     /// Writes the row without its signature, and returns how many rows were written.
-    async fn write(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        match &self.what {
+    async fn write(
+        &self,
+        connection: &mut PgConnection,
+        keys: &AuditKeys,
+    ) -> sqlx::Result<Result<u64, StoreError>> {
+        let written = match &self.what {
             WhatChanges::Add { role, token, expires_at } => {
                 self.insert(connection, *role, token, *expires_at).await
             }
             WhatChanges::Settings(settings) => self.update_settings(connection, settings).await,
             WhatChanges::Token(token) => self.update_token(connection, token).await,
+            WhatChanges::Password(hash) => self.update_password(connection, hash).await,
+            WhatChanges::Code(secret) => {
+                return self.update_code(connection, secret.as_ref(), keys).await;
+            }
             WhatChanges::Removal => Ok(0),
-        }
+        };
+        written.map(Ok)
+    }
+
+    /// Replaces the password and ends the operator's sessions.
+    async fn update_password(
+        &self,
+        connection: &mut PgConnection,
+        PasswordHashText(hash): &PasswordHashText,
+    ) -> sqlx::Result<u64> {
+        end_sessions(connection, &self.name).await?;
+        let done = sqlx::query!(
+            "UPDATE store.operator
+                SET password_hash = $2,
+                    credentials_changed_at = now(),
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str(),
+            hash
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Replaces or removes the secret of the one-time codes, and ends the operator's sessions.
+    async fn update_code(
+        &self,
+        connection: &mut PgConnection,
+        secret: Option<&CodeSecret>,
+        keys: &AuditKeys,
+    ) -> sqlx::Result<Result<u64, StoreError>> {
+        let sealed = match secret.map(|secret| secret.seal(self.name.as_str(), keys)).transpose() {
+            Ok(sealed) => sealed,
+            Err(error) => return Ok(Err(error)),
+        };
+        end_sessions(connection, &self.name).await?;
+        let done = sqlx::query!(
+            "UPDATE store.operator
+                SET code_secret = $2,
+                    code_key_id = $3,
+                    code_step = 0,
+                    credentials_changed_at = now(),
+                    changed_at = greatest(now(), changed_at + interval '1 microsecond')
+              WHERE name = $1",
+            self.name.as_str(),
+            sealed.as_ref().map(|sealed| sealed.bytes.as_slice()),
+            sealed.as_ref().map(|sealed| sealed.key_id.as_str())
+        )
+        .execute(connection)
+        .await?;
+        Ok(Ok(done.rows_affected()))
     }
 
     async fn insert(
@@ -229,6 +313,13 @@ impl OperatorChange {
         .fetch_one(connection)
         .await
     }
+}
+
+async fn end_sessions(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<()> {
+    sqlx::query!("DELETE FROM store.operator_session WHERE operator = $1", name.as_str())
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 async fn read_row(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<Option<OperatorRow>> {

@@ -1,6 +1,7 @@
 //! Rows of the table `store.operator`, and their signatures.
 //!
-//! The HMAC covers all columns but the time of the last use, the name among them, so that rows cannot be swapped.
+//! The HMAC covers all columns but the time of the last use and the last code, the name among them, so that rows cannot
+//! be swapped.
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -8,7 +9,10 @@ use padan_domain::OperatorName;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{audit::keys::AuditKeys, client_signature::ClientSignature, error::StoreError};
+use crate::{
+    audit::keys::AuditKeys, client_signature::ClientSignature, error::StoreError,
+    operator_code::SealedCodeSecret,
+};
 
 /// A whole row.
 #[derive(Clone)]
@@ -23,6 +27,10 @@ pub(crate) struct OperatorRow {
     pub(crate) key_id: Option<String>,
     pub(crate) mac: Option<Vec<u8>>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
+    pub(crate) password_hash: Option<String>,
+    pub(crate) code_secret: Option<Vec<u8>>,
+    pub(crate) code_key_id: Option<String>,
+    pub(crate) credentials_changed_at: Option<DateTime<Utc>>,
 }
 
 impl OperatorRow {
@@ -55,8 +63,11 @@ impl OperatorRow {
     /// The HMAC that the row must have; `None` when its key is not among the keys.
     fn computed_mac(&self, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
         let expires_at = self.expires_at.map(|at| at.timestamp_micros().to_be_bytes());
+        // Rows without credentials for a sign-in are signed as by releases that knew none.
+        let changed_at = self.credentials_changed_at.map(|at| at.timestamp_micros());
+        let version = if changed_at.is_none() { "padan operator row 1" } else { "padan operator row 2" };
         let signature = keys
-            .signature(key_id, "padan operator row 1")?
+            .signature(key_id, version)?
             .text(Some(&self.name))
             .text(Some(&self.role))
             .with(Some(&self.token_sha256))
@@ -64,12 +75,30 @@ impl OperatorRow {
             .with(Some(&[u8::from(self.disabled)]))
             .integer(self.created_at.timestamp_micros())
             .integer(self.changed_at.timestamp_micros());
+        let Some(changed_at) = changed_at else { return Some(signature.finish()) };
+        let signature = signature
+            .text(self.password_hash.as_deref())
+            .with(self.code_secret.as_deref())
+            .text(self.code_key_id.as_deref())
+            .integer(changed_at);
         Some(signature.finish())
     }
 
-    /// What an administrative row says about the operator, without the hash of the token.
+    /// What an administrative row says about the operator, without the hashes of its token and password.
     pub(crate) fn state(&self) -> Value {
-        json!({ "role": self.role, "expires_at": self.expires_at, "disabled": self.disabled })
+        json!({
+            "role": self.role,
+            "expires_at": self.expires_at,
+            "disabled": self.disabled,
+            "has_password": self.password_hash.is_some(),
+            "has_code": self.code_secret.is_some(),
+        })
+    }
+
+    /// The encrypted secret of the operator's one-time codes.
+    pub(crate) fn sealed_code_secret(&self) -> Option<SealedCodeSecret> {
+        let (key_id, bytes) = (self.code_key_id.clone()?, self.code_secret.clone()?);
+        Some(SealedCodeSecret { key_id, bytes })
     }
 }
 
@@ -87,7 +116,8 @@ pub(crate) fn operator_rows<'c>(
 ) -> BoxFuture<'c, sqlx::Result<Vec<OperatorRow>>> {
     sqlx::query_as!(
         OperatorRow,
-        "SELECT name, role, token_sha256, expires_at, disabled, created_at, changed_at, key_id, mac, last_used_at
+        "SELECT name, role, token_sha256, expires_at, disabled, created_at, changed_at, key_id, mac, last_used_at,
+                password_hash, code_secret, code_key_id, credentials_changed_at
            FROM store.operator
           WHERE name = coalesce($1, name)
             AND token_sha256 = coalesce($2, token_sha256)
@@ -124,6 +154,20 @@ mod tests {
             key_id: None,
             mac: None,
             last_used_at: None,
+            password_hash: None,
+            code_secret: None,
+            code_key_id: None,
+            credentials_changed_at: None,
+        }
+    }
+
+    fn row_with_credentials() -> OperatorRow {
+        OperatorRow {
+            password_hash: Some("$argon2id$".to_owned()),
+            code_secret: Some(vec![12; 48]),
+            code_key_id: Some("01234567".to_owned()),
+            credentials_changed_at: Some("2026-04-04T05:06:07.000002Z".parse().unwrap()),
+            ..row()
         }
     }
 
@@ -142,13 +186,21 @@ mod tests {
     }
 
     #[test]
-    fn every_column_but_the_last_use_is_signed() {
+    fn a_row_with_credentials_has_the_signature_that_another_program_computes() {
         let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
-        let mut signed = row();
+        let (_, mac) = row_with_credentials().sign(&keys).unwrap();
+        // Computed in Python (tools/oracle/audit_signatures.py).
+        assert_eq!(hex::encode(&mac), "3d37e62188faf477ea4d613af5a43f2447231eeed6b95597dfd5ac8616e419c3");
+    }
+
+    #[test]
+    fn every_column_but_the_last_use_and_the_last_code_is_signed() {
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let mut signed = row_with_credentials();
         let (key_id, mac) = signed.sign(&keys).unwrap();
         (signed.key_id, signed.mac) = (Some(key_id), Some(mac));
         let later = "2027-01-01T00:00:00Z".parse::<DateTime<Utc>>().unwrap();
-        let changes: [fn(&mut OperatorRow, DateTime<Utc>); 8] = [
+        let changes: [fn(&mut OperatorRow, DateTime<Utc>); 14] = [
             |row, _| row.name = "budi".to_owned(),
             |row, _| row.role = "operator".to_owned(),
             |row, _| row.token_sha256 = vec![11; 32],
@@ -157,6 +209,12 @@ mod tests {
             |row, _| row.disabled = true,
             |row, later| row.created_at = later,
             |row, later| row.changed_at = later,
+            |row, _| row.password_hash = None,
+            |row, _| row.password_hash = Some("$argon2id$v".to_owned()),
+            |row, _| row.code_secret = None,
+            |row, _| row.code_secret = Some(vec![13; 48]),
+            |row, later| row.credentials_changed_at = Some(later),
+            |row, _| row.credentials_changed_at = None,
         ];
         for (number, change) in changes.iter().enumerate() {
             let mut changed = signed.clone();

@@ -1,4 +1,5 @@
 use std::{
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -8,14 +9,17 @@ use crate::{allowance::Allowance, bounded_table::BoundedTable};
 
 /// Limits guessing: after too many wrong credentials from an address, further ones are refused for a while without a
 /// look-up.
-pub(crate) struct FailedCredentials {
+pub(crate) struct FailedCredentials(FailureLimit<Address>);
+
+/// Counts failures by a key, and says how long a key that has too many is refused.
+pub(crate) struct FailureLimit<K> {
     limit: Allowance,
-    addresses: Mutex<BoundedTable<Address, Failures>>,
+    table: Mutex<BoundedTable<K, Failures>>,
 }
 
 /// An IPv4 address, or the /64 network of an IPv6 address, because one caller has all of its 2^64 addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Address(IpAddr);
+pub(crate) struct Address(IpAddr);
 
 /// The failures of one address: the state of a generic cell rate algorithm.
 #[derive(Clone, Copy)]
@@ -31,27 +35,42 @@ const MAX_ADDRESSES: usize = 65_536;
 
 impl FailedCredentials {
     pub(crate) fn new(limit: Allowance) -> Self {
-        Self { limit, addresses: Mutex::new(BoundedTable::new(MAX_ADDRESSES)) }
+        Self(FailureLimit::new(limit))
     }
 
     /// How long wrong credentials from the address are still refused without a look-up.
     pub(crate) fn retry_after(&self, peer: IpAddr) -> Option<Duration> {
-        let addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let failures = addresses.get(&Address::of(peer))?;
-        let wait = failures.blocked_until.saturating_duration_since(Instant::now());
-        (!wait.is_zero()).then_some(wait)
+        self.0.retry_after(&Address::of(peer))
     }
 
     /// Counts wrong credentials from an address.
     pub(crate) fn record(&self, peer: IpAddr) {
+        self.0.record(&Address::of(peer));
+    }
+}
+
+impl<K: Clone + Eq + Hash> FailureLimit<K> {
+    pub(crate) fn new(limit: Allowance) -> Self {
+        Self { limit, table: Mutex::new(BoundedTable::new(MAX_ADDRESSES)) }
+    }
+
+    /// How long the key is still refused; `None` when it is not.
+    pub(crate) fn retry_after(&self, key: &K) -> Option<Duration> {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let failures = table.get(key)?;
+        let wait = failures.blocked_until.saturating_duration_since(Instant::now());
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    /// Counts a failure of the key.
+    pub(crate) fn record(&self, key: &K) {
         if self.limit.burst == 0 {
             return;
         }
         let now = Instant::now();
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let none_yet = Failures { cleared_at: now, blocked_until: now };
-        let known =
-            addresses.get_or_insert(&Address::of(peer), none_yet, |failures| failures.cleared_at <= now);
+        let known = table.get_or_insert(key, none_yet, |failures| failures.cleared_at <= now);
         if let Some(failures) = known {
             failures.record(self.limit, now);
         }
@@ -71,7 +90,7 @@ impl Failures {
 }
 
 impl Address {
-    fn of(peer: IpAddr) -> Self {
+    pub(crate) fn of(peer: IpAddr) -> Self {
         Self(match peer.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();

@@ -7,26 +7,31 @@
 
 mod accounts;
 mod models;
+mod sign_in;
 mod verifications;
 mod watch;
 
 use std::{net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use padan_domain::{ClientName, ClientRules, Clock, Endpoint, ModelContractId, NationalId, QuotaPeriod};
+use padan_domain::{
+    ClientName, ClientRules, Clock, Endpoint, ModelContractId, NationalId, OperatorName, QuotaPeriod,
+};
 use padan_inference::{Catalogue, ModelError};
 use padan_store::{
     ActiveModel, AdminAct, Administration, AnnouncedAct, AuditFilter, AuditLog, AuditQuery, AuditRow,
     AuditTrail, ClientProfile, Config, EnrolmentStatus, Forgotten, KeySet, ManagementRequest, NewClient,
-    Operator, OperatorAccount, Overview, RefusedClient, Rotation, Store, StoreError, StoredAbout, UsageRow,
+    Operator, OperatorAccount, OperatorSession, Overview, RefusedClient, Rotation, Store, StoreError,
+    StoredAbout, UsageRow,
 };
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::{accounts::Accounts, models::list_models, verifications::Verifications};
+use self::{accounts::Accounts, models::list_models, sign_in::SignIns, verifications::Verifications};
 pub use self::{
     accounts::TokenRefusal,
     models::ModelState,
+    sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
     verifications::{TrailOutcome, TrailVerification},
     watch::Watch,
 };
@@ -44,9 +49,11 @@ pub struct Management {
     process: Operator,
     model_folders: Vec<PathBuf>,
     accounts: Accounts,
+    sign_ins: SignIns,
     verifications: Verifications,
     exports: Arc<Semaphore>,
     watches: Arc<Semaphore>,
+    sessions: SessionTimes,
     clock: Clock,
 }
 
@@ -60,8 +67,19 @@ pub struct ManagementParts {
     pub model_folders: Vec<PathBuf>,
     /// How many wrong tokens an address may send.
     pub failed_tokens: Allowance,
+    /// How long sessions last.
+    pub sessions: SessionTimes,
     /// The source of the time.
     pub clock: Clock,
+}
+
+/// How long a session of an operator lasts.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionTimes {
+    /// The longest time without a request.
+    pub idle: TimeDelta,
+    /// The longest time in all.
+    pub lifetime: TimeDelta,
 }
 
 /// What one request of an operator may do.
@@ -109,12 +127,13 @@ impl Management {
     ///
     /// When the settings cannot work or a key cannot be read.
     pub fn new(parts: ManagementParts) -> Result<Self, StoreError> {
-        let ManagementParts { store: config, process, model_folders, failed_tokens, clock } = parts;
+        let ManagementParts { store: config, process, model_folders, failed_tokens, sessions, clock } = parts;
         let store = Store::open(&config, KeySet::AuditAndPerson)?;
         Ok(Self {
             overview: Overview::open(&config)?,
             trail: store.audit_trail(clock).with_timeout(ADMINISTRATION_TIMEOUT),
-            accounts: Accounts::new(store.clone(), clock, failed_tokens),
+            accounts: Accounts::new(store.clone(), clock, failed_tokens, sessions.idle),
+            sign_ins: SignIns::new(store.clone(), clock, sessions.lifetime),
             config,
             store,
             process,
@@ -122,6 +141,7 @@ impl Management {
             verifications: Verifications::default(),
             exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
             watches: Arc::new(Semaphore::new(MAX_WATCHES)),
+            sessions,
             clock,
         })
     }
@@ -135,12 +155,64 @@ impl Management {
         self.accounts.of_token(token, peer).await
     }
 
+    /// The session of a token that a browser sent from an address, with the account of its operator.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenRefusal`] when the session has ended or its account does not count, or they cannot be looked up.
+    pub async fn session(
+        &self,
+        token: &[u8],
+        peer: IpAddr,
+    ) -> Result<(OperatorSession, OperatorAccount), TokenRefusal> {
+        self.accounts.of_session(token, peer).await
+    }
+
+    /// Begins a session, if name, password and code are right. The outcome is recorded before it is returned, except that
+    /// attempts beyond the limits are only refused.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInRefusal`] when there is no new session.
+    pub async fn sign_in(
+        self: &Arc<Self>,
+        attempt: SignIn,
+        request_id: &str,
+    ) -> Result<SignedIn, SignInRefusal> {
+        let peer = attempt.peer;
+        let signed_in = self.sign_ins.sign_in(attempt).await;
+        match &signed_in {
+            Ok(SignedIn { account, .. }) => {
+                let mandate = self.on_behalf_of(account.clone(), request_id);
+                mandate.announce(AdminAct::OperatorSignedIn, json!({ "address": peer })).await?;
+            }
+            Err(SignInRefusal::Wrong(SignInFault { account, cause })) => {
+                let after = json!({
+                    "account": account.as_ref().map(OperatorName::as_str),
+                    "cause": cause,
+                    "address": peer,
+                    "request_id": request_id,
+                });
+                let refused =
+                    AnnouncedAct { act: AdminAct::OperatorSignInFailed, before: Value::Null, after };
+                Administration::by(self.process.clone(), self.trail.clone()).announce(refused).await?;
+            }
+            Err(_) => {}
+        }
+        signed_in
+    }
+
     /// What a request of this account may do.
     pub fn on_behalf_of(self: &Arc<Self>, account: OperatorAccount, request_id: &str) -> Mandate {
         let request = ManagementRequest { account: account.name.clone(), request_id: request_id.to_owned() };
         let operator = Operator { request: Some(request), ..self.process.clone() };
         let administration = Administration::by(operator, self.trail.clone());
         Mandate { management: Arc::clone(self), account, administration }
+    }
+
+    /// How long sessions last.
+    pub fn session_times(&self) -> SessionTimes {
+        self.sessions
     }
 
     /// Records the head of the trail. Must be called before the process ends.
@@ -153,6 +225,21 @@ impl Mandate {
     /// The operator's account.
     pub fn account(&self) -> &OperatorAccount {
         &self.account
+    }
+
+    /// Ends the session of the operator, which is recorded.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn sign_out(&self, session: &OperatorSession) -> Result<(), StoreError> {
+        self.management.store.end_operator_session(session).await?;
+        self.announce(AdminAct::OperatorSignedOut, Value::Null).await
+    }
+
+    /// How long sessions last.
+    pub fn session_times(&self) -> SessionTimes {
+        self.management.sessions
     }
 
     /// The current time.

@@ -9,16 +9,19 @@ mod show;
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::{Clock, OperatorName};
-use padan_store::{Administration, ClientSecret, KeySet, NewOperator, OperatorSettings, Overview};
+use padan_store::{
+    Administration, ClientSecret, CodeSecret, KeySet, NewOperator, OperatorPassword, OperatorSettings,
+    Overview,
+};
 use tokio::runtime::Runtime;
 
 pub(crate) use self::arguments::OperatorArguments;
 use self::{
-    arguments::{AddArguments, OperatorCommand, RotateArguments, SetArguments},
+    arguments::{AddArguments, CodeArguments, OperatorCommand, RotateArguments, SetArguments},
     plan::Confirmed,
 };
 use super::time_span::TimeSpan;
-use crate::{exit_status::ExitStatus, service, telemetry};
+use crate::{exit_status::ExitStatus, password_input, service, telemetry};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &OperatorArguments) -> Result<ExitStatus> {
@@ -53,6 +56,8 @@ async fn make(administration: &Administration, command: &OperatorCommand) -> Res
             report_change(was_found, &set.name, "changed")
         }
         OperatorCommand::Rotate(rotate) => rotate_token(administration, rotate).await,
+        OperatorCommand::Password { name } => set_password(administration, name).await,
+        OperatorCommand::Code(code) => set_code(administration, code).await,
         OperatorCommand::Remove { name, .. } => {
             report_change(administration.remove_operator(name).await?, name, "removed")
         }
@@ -79,6 +84,28 @@ async fn rotate_token(administration: &Administration, rotate: &RotateArguments)
         bail!("there is no operator {}", rotate.name);
     }
     show::print_token(&rotate.name, &token, rotate.output.json)
+}
+
+async fn set_password(administration: &Administration, name: &OperatorName) -> Result<()> {
+    let password: OperatorPassword = password_input::read(&format!("Password of {name}"))?.parse()?;
+    if !administration.set_operator_password(name, password.hash()?).await? {
+        bail!("there is no operator {name}");
+    }
+    eprintln!("{name} has a new password. Its sessions have ended.");
+    Ok(())
+}
+
+async fn set_code(administration: &Administration, code: &CodeArguments) -> Result<()> {
+    let secret = if code.remove { None } else { Some(CodeSecret::generate()?) };
+    let shown = secret.as_ref().map(CodeSecret::reveal);
+    if !administration.set_operator_code(&code.name, secret).await? {
+        bail!("there is no operator {}", code.name);
+    }
+    if let Some(secret) = shown {
+        return show::print_code_secret(&code.name, &secret, code.output.json);
+    }
+    eprintln!("{} signs in without a code. Its sessions have ended.", code.name);
+    Ok(())
 }
 
 impl SetArguments {

@@ -63,6 +63,8 @@ fn commands_about_operators_print_the_documented_fields() {
     let [rina] = list["operators"].as_array().unwrap().as_slice() else { panic!("{list:#}") };
     assert_eq!((&rina["name"], &rina["role"]), (&"rina".into(), &"support".into()));
     assert_eq!((rina["expires_at"].is_string(), rina["last_used_at"].is_null()), (true, true));
+    let code = documented(&service, "operator code", &["operator", "code", "rina"]);
+    assert_eq!(code["secret"].as_str().unwrap().len(), 32);
     let plan =
         documented(&service, "operator rotate --dry-run", &["operator", "rotate", "rina", "--dry-run"]);
     assert!(plan["plan"][1].as_str().unwrap().starts_with("Replaces the token."), "{plan:#}");

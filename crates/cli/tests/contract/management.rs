@@ -3,6 +3,7 @@
 mod by_hand;
 mod clients;
 mod requests;
+mod sessions;
 mod tokens;
 mod trail;
 
@@ -131,6 +132,9 @@ fn each_route_is_answered_to_its_roles_only() {
             assert_ne!(status, 401, "{method} {path} as {role}");
             assert_eq!(status != 403, is_permitted, "{method} {path} as {role}: {status} {body}");
             assert!(status < 500, "{method} {path} as {role}: {status} {body}");
+        }
+        if operation["operationId"] == "signIn" {
+            continue;
         }
         for wrong in ["", "none", &managed.tokens["operator"][1..]] {
             assert_eq!(managed.send(wrong, method, &path, &json!({})).status(), 401, "{method} {path}");

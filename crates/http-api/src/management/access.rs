@@ -19,9 +19,11 @@ use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verif
 use tokio::sync::Semaphore;
 
 use super::{
+    browser::{BrowserSession, DEVICE_COOKIE, SESSION_COOKIE, check_sign_in, cookie_of},
     call::Call,
     fault::Fault,
-    routes::{Route, operations_of},
+    routes::{Handler, OfVisitor, Route, operations_of},
+    session::Visitor,
 };
 use crate::{
     body::Body, connections::Connections, credentials::bearer_token, limits::Limits, metrics::Metrics, panic,
@@ -37,10 +39,13 @@ pub(crate) struct Management {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     in_flight: Arc<Semaphore>,
+    visitors: Arc<Semaphore>,
 }
 
 /// Requests that are answered at the same time.
 const MAX_IN_FLIGHT: usize = 32;
+/// Sign-ins that are answered at the same time.
+const MAX_VISITORS: usize = 64;
 
 impl Management {
     pub(crate) fn new(
@@ -51,7 +56,8 @@ impl Management {
     ) -> Self {
         let connections = limits.connections.clone();
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        Self { use_cases, verifier, connections, limits, metrics, in_flight }
+        let visitors = Arc::new(Semaphore::new(MAX_VISITORS));
+        Self { use_cases, verifier, connections, limits, metrics, in_flight, visitors }
     }
 }
 
@@ -103,11 +109,13 @@ async fn admit(
     id: &RequestId,
 ) -> Outcome {
     let refused = |operator, fault| Outcome { operator, result: Err(fault) };
-    let Some(token) = bearer_token(request.headers()) else { return refused(None, Fault::Unauthorized) };
-    let peer = caller(request, management);
-    let account = match management.use_cases.authenticate(token, peer).await {
-        Ok(account) => account,
-        Err(refusal) => return refused(None, refusal.into()),
+    let handler = match route.handler {
+        Handler::OfOperator(handler) => handler,
+        Handler::OfVisitor(handler) => return admit_visitor(handler, request, management, id).await,
+    };
+    let Identified { account, browser } = match identify(request, management).await {
+        Ok(identified) => identified,
+        Err(fault) => return refused(None, fault),
     };
     if !route.roles.contains(&account.role) {
         return refused(Some(account), Fault::Forbidden);
@@ -120,11 +128,11 @@ async fn admit(
         Err(fault) => return refused(Some(account), fault),
     };
     let mandate = management.use_cases.on_behalf_of(account.clone(), id.recorded());
-    let call = call_of(request, management, mandate, body, id.recorded());
+    let call = Call { browser, ..call_of(request, management, mandate, body, id.recorded()) };
     // A task of its own, so that an act is completed when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
         let _permit = permit;
-        AssertUnwindSafe((route.handler)(call)).catch_unwind().await
+        AssertUnwindSafe(handler(call)).catch_unwind().await
     });
     let result = match handled.await {
         Ok(Ok(result)) => result,
@@ -132,6 +140,61 @@ async fn admit(
         Err(error) => Err(Fault::Internal(error.to_string())),
     };
     Outcome { operator: Some(account), result }
+}
+
+/// Who sent a request.
+struct Identified {
+    account: OperatorAccount,
+    /// The session, if a browser sent it.
+    browser: Option<BrowserSession>,
+}
+
+/// Finds the operator by the token, or without one by the cookie of a session.
+async fn identify(request: &HttpRequest, management: &Management) -> Result<Identified, Fault> {
+    let peer = caller(request, management);
+    if let Some(token) = bearer_token(request.headers()) {
+        let account = management.use_cases.authenticate(token, peer).await?;
+        return Ok(Identified { account, browser: None });
+    }
+    let token = cookie_of(request.headers(), SESSION_COOKIE).ok_or(Fault::Unauthorized)?;
+    let (session, account) = management.use_cases.session(token.as_bytes(), peer).await?;
+    let browser = BrowserSession::of(session, &token);
+    browser.check_request(request)?;
+    Ok(Identified { account, browser: Some(browser) })
+}
+
+/// Serves a request of somebody who is no operator yet.
+async fn admit_visitor(
+    handler: OfVisitor,
+    request: &HttpRequest,
+    management: &web::Data<Management>,
+    id: &RequestId,
+) -> Outcome {
+    let refused = |fault| Outcome { operator: None, result: Err(fault) };
+    let Ok(permit) = Arc::clone(&management.visitors).try_acquire_owned() else {
+        return refused(Fault::Busy);
+    };
+    if let Err(fault) = check_sign_in(request.headers()) {
+        return refused(fault);
+    }
+    let body = match read_body(request).await {
+        Ok(body) => body,
+        Err(fault) => return refused(fault),
+    };
+    let visitor = Visitor {
+        use_cases: Arc::clone(&management.use_cases),
+        request_id: id.recorded().to_owned(),
+        peer: caller(request, management),
+        device: cookie_of(request.headers(), DEVICE_COOKIE),
+        body,
+        operations_of,
+    };
+    let handled = handler(visitor).await;
+    drop(permit);
+    match handled {
+        Ok((account, response)) => Outcome { operator: Some(account), result: Ok(response) },
+        Err(fault) => refused(fault),
+    }
 }
 
 fn call_of(
@@ -151,6 +214,7 @@ fn call_of(
         content_type: content_type(request),
         request_id: request_id.to_owned(),
         body,
+        browser: None,
     }
 }
 

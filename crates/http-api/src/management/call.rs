@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use padan_verification::{ClientName, Mandate, Verifier};
 use serde::de::DeserializeOwned;
 
-use super::fault::Fault;
+use super::{browser::BrowserSession, fault::Fault};
 use crate::connections::Connections;
 
 /// A request of an operator whose role permits it.
@@ -13,6 +13,8 @@ pub(crate) struct Call {
     pub(super) mandate: Mandate,
     /// The ids of the operations that the role permits.
     pub(super) operations: Vec<&'static str>,
+    /// The session, if a browser sent the request.
+    pub(super) browser: Option<BrowserSession>,
     pub(super) verifier: Arc<Verifier>,
     pub(super) connections: Connections,
     /// The last part of the path, of routes that have one.
@@ -33,11 +35,7 @@ impl Call {
 
     /// The body as JSON. The fault does not repeat any of it.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let fault = if error.is_data() { "not the object that the route takes" } else { "no valid JSON" };
-            Fault::Invalid(format!("the body is {fault}, at line {line}, column {column}"))
-        })
+        parsed_json(&self.body)
     }
 
     /// The query of the address. The fault does not repeat any of it.
@@ -46,6 +44,15 @@ impl Call {
             |_| Fault::invalid("the query has a parameter that the route does not take, or a wrong value"),
         )
     }
+}
+
+/// A body as JSON. The fault does not repeat any of it.
+pub(super) fn parsed_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let fault = if error.is_data() { "not the object that the route takes" } else { "no valid JSON" };
+        Fault::Invalid(format!("the body is {fault}, at line {line}, column {column}"))
+    })
 }
 
 /// A moment in answers.

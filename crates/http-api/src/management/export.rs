@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 use super::{
     call::{Call, parsed_moment},
     fault::Fault,
-    trail::{AuditEntry, hex, known_kind, parsed_nik},
+    hex::hex,
+    trail::{AuditEntry, known_kind, parsed_nik},
 };
 
 /// The rows to export.

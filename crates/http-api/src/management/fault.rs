@@ -7,7 +7,7 @@ use actix_web::{
         header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use padan_verification::{ActivationError, StoreError, TokenRefusal};
+use padan_verification::{ActivationError, SignInRefusal, StoreError, TokenRefusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -16,6 +16,14 @@ use utoipa::ToSchema;
 pub(crate) enum Fault {
     /// There is no valid token.
     Unauthorized,
+    /// Name, password or code is wrong.
+    WrongCredentials,
+    /// The password is right, and a one-time code is needed.
+    CodeRequired,
+    /// Too many sign-ins failed.
+    TooManyAttempts(Duration),
+    /// Another site may have made the browser send the request.
+    CrossSite,
     /// Too many wrong tokens came from the address.
     TooManyTokens(Duration),
     /// The operator's role does not permit the route.
@@ -63,9 +71,9 @@ impl Fault {
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::TooManyTokens(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized | Self::WrongCredentials | Self::CodeRequired => StatusCode::UNAUTHORIZED,
+            Self::TooManyTokens(_) | Self::TooManyAttempts(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
+            Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
@@ -80,6 +88,10 @@ impl Fault {
     fn code(&self) -> &'static str {
         match self {
             Self::Unauthorized => "UNAUTHORIZED",
+            Self::WrongCredentials => "WRONG_CREDENTIALS",
+            Self::CodeRequired => "CODE_REQUIRED",
+            Self::TooManyAttempts(_) => "TOO_MANY_ATTEMPTS",
+            Self::CrossSite => "CSRF",
             Self::TooManyTokens(_) => "TOO_MANY_WRONG_TOKENS",
             Self::Forbidden => "FORBIDDEN",
             Self::NotFound => "NOT_FOUND",
@@ -96,7 +108,15 @@ impl Fault {
 
     fn message(&self) -> String {
         match self {
-            Self::Unauthorized => "a valid token is needed: Authorization: Bearer TOKEN".to_owned(),
+            Self::Unauthorized => {
+                "a sign-in is needed, or a valid token: Authorization: Bearer TOKEN".to_owned()
+            }
+            Self::WrongCredentials => "name, password or code is wrong".to_owned(),
+            Self::CodeRequired => "a one-time code is needed".to_owned(),
+            Self::TooManyAttempts(_) => "too many sign-ins failed: try again later".to_owned(),
+            Self::CrossSite => {
+                "another site may have sent the request: X-CSRF-Token is missing or wrong".to_owned()
+            }
             Self::TooManyTokens(_) => "too many wrong tokens came from this address".to_owned(),
             Self::Forbidden => "the role of this operator does not permit the request".to_owned(),
             Self::NotFound => "there is no such route or object".to_owned(),
@@ -121,7 +141,7 @@ impl Fault {
         let mut response = HttpResponse::build(self.status());
         match self {
             Self::Unauthorized => drop(response.insert_header((WWW_AUTHENTICATE, "Bearer"))),
-            Self::TooManyTokens(wait) => {
+            Self::TooManyTokens(wait) | Self::TooManyAttempts(wait) => {
                 response.insert_header((RETRY_AFTER, wait.as_secs_f64().ceil().to_string()));
             }
             Self::Busy => drop(response.insert_header((RETRY_AFTER, "1"))),
@@ -162,6 +182,18 @@ impl From<TokenRefusal> for Fault {
             TokenRefusal::TooMany(wait) => Self::TooManyTokens(wait),
             TokenRefusal::Busy => Self::Busy,
             TokenRefusal::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInRefusal> for Fault {
+    fn from(refusal: SignInRefusal) -> Self {
+        match refusal {
+            SignInRefusal::Wrong(_) => Self::WrongCredentials,
+            SignInRefusal::CodeRequired(_) => Self::CodeRequired,
+            SignInRefusal::TooMany(wait) => Self::TooManyAttempts(wait),
+            SignInRefusal::Busy => Self::Busy,
+            SignInRefusal::Store(error) => error.into(),
         }
     }
 }

@@ -10,9 +10,10 @@ use utoipa::{PartialSchema as _, openapi::RefOr};
 
 use super::{
     access::finished,
+    browser::SESSION_COOKIE,
     fault::FaultBody,
     prefix::PREFIX,
-    routes::{ROUTES, Route},
+    routes::{Handler, ROUTES, Route},
 };
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(document);
@@ -40,15 +41,24 @@ fn document() -> Value {
             "version": env!("CARGO_PKG_VERSION"),
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
             "description": "The management interface of Padan, for operators and their programs. Each request needs the \
-                token of an operator, whose role decides what it may do (`x-roles`). Every change, search and export \
+                token of an operator or the cookie of a session, whose role decides what it may do (`x-roles`). Every change, search and export \
                 leaves a row in the audit trail before it is answered (`x-audit-row`). A NIK is sent in bodies only.",
         },
         "servers": [{ "url": "/", "description": "The operators' listener that serves this document." }],
-        "security": [{ "token": [] }],
+        "security": [{ "token": [] }, { "session": [], "csrf": [] }],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer" },
+                "session": { "type": "apiKey", "in": "cookie", "name": SESSION_COOKIE },
+                "csrf": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-CSRF-Token",
+                    "description": "`csrf_token` of the session. GET needs none.",
+                },
+            },
         },
     })
 }
@@ -64,6 +74,9 @@ fn operation(route: &Route, schemas: &mut Vec<(String, RefOr<utoipa::openapi::Sc
     });
     if let Some(fields) = photo_form(route.path) {
         operation["requestBody"] = multipart(fields);
+    }
+    if let Handler::OfVisitor(_) = route.handler {
+        operation["security"] = json!([]);
     }
     if let Some(body) = route.body {
         operation["requestBody"] = json!({ "required": true, "content": content(&body(schemas)) });
@@ -89,15 +102,15 @@ fn responses(route: &Route, schemas: &mut Vec<(String, RefOr<utoipa::openapi::Sc
     responses.insert(route.status.to_string(), done);
     let faults = [
         ("400", "The input is wrong."),
-        ("401", "There is no valid token."),
-        ("403", "The role of the operator does not permit the request."),
+        ("401", "There is no valid token or session, or the sign-in failed."),
+        ("403", "The role of the operator does not permit the request, or another site may have sent it."),
         ("404", "There is no such object."),
         ("408", "The body did not arrive whole and in time."),
         ("409", "The state does not permit it."),
         ("413", "The body is too long."),
         (
             "429",
-            "Too many wrong tokens, or too many requests in progress: `Retry-After` says when to try again.",
+            "Too many wrong tokens or sign-ins, or too many requests in progress: `Retry-After` says when to try again.",
         ),
         ("500", "A fault of the service."),
         ("503", "The store cannot answer."),
@@ -194,6 +207,7 @@ mod tests {
             "export",
             "list",
             "show",
+            "sign",
             "startVerification",
             "watch",
             "verifyByHand",

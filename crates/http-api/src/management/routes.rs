@@ -3,14 +3,20 @@
 use actix_web::{HttpResponse, http::Method};
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use padan_domain::OperatorRole::{self, Auditor, Operator, Support};
+use padan_verification::OperatorAccount;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
 };
 
 use super::{
-    by_hand, call::Call, clients, export, fault::Fault, models, people, requests, state, trail, usage,
-    verifications,
+    by_hand,
+    call::Call,
+    clients, export,
+    fault::Fault,
+    models, people, requests,
+    session::{self, Visitor},
+    state, trail, usage, verifications,
 };
 
 /// A route of the management interface.
@@ -28,8 +34,21 @@ pub(crate) struct Route {
     pub(super) body: Option<NamedSchema>,
     pub(super) status: u16,
     pub(super) answer: Option<NamedSchema>,
-    pub(super) handler: fn(Call) -> LocalBoxFuture<'static, Result<HttpResponse, Fault>>,
+    pub(super) handler: Handler,
 }
+
+/// What serves a route.
+#[derive(Clone, Copy)]
+pub(super) enum Handler {
+    /// Takes the request of an operator whose role permits it.
+    OfOperator(OfOperator),
+    /// Takes the request of somebody who is no operator yet.
+    OfVisitor(OfVisitor),
+}
+
+pub(super) type OfOperator = fn(Call) -> LocalBoxFuture<'static, Result<HttpResponse, Fault>>;
+pub(super) type OfVisitor =
+    fn(Visitor) -> LocalBoxFuture<'static, Result<(OperatorAccount, HttpResponse), Fault>>;
 
 /// The name of a schema. Adds it, and those that it refers to, to the list.
 pub(super) type NamedSchema = fn(&mut Vec<(String, RefOr<Schema>)>) -> String;
@@ -42,7 +61,7 @@ fn schema<T: ToSchema + PartialSchema>(schemas: &mut Vec<(String, RefOr<Schema>)
 
 macro_rules! handler {
     ($function:path) => {
-        |call| $function(call).boxed_local()
+        Handler::OfOperator(|call| $function(call).boxed_local())
     };
 }
 
@@ -53,7 +72,7 @@ const AUDITOR: &[OperatorRole] = &[Auditor];
 const OPERATOR_OR_AUDITOR: &[OperatorRole] = &[Operator, Auditor];
 
 /// Every route. docs/management.md has the same table; a test compares them and calls each route in each role.
-pub(super) static ROUTES: [Route; 26] = [
+pub(super) static ROUTES: [Route; 28] = [
     Route {
         method: Method::GET,
         path: "/session",
@@ -63,8 +82,33 @@ pub(super) static ROUTES: [Route; 26] = [
         act: None,
         body: None,
         status: 200,
-        answer: Some(schema::<state::Session>),
-        handler: handler!(state::session),
+        answer: Some(schema::<session::Session>),
+        handler: handler!(session::show),
+    },
+    Route {
+        method: Method::POST,
+        path: "/session",
+        id: "signIn",
+        summary: "Begins a session in a browser, by a password and, if the account has them, a one-time code. The \
+                  answer sets the cookie of the session.",
+        roles: ALL,
+        act: Some("OPERATOR_SIGNED_IN or OPERATOR_SIGN_IN_FAILED"),
+        body: Some(schema::<session::SignInForm>),
+        status: 200,
+        answer: Some(schema::<session::Session>),
+        handler: Handler::OfVisitor(|visitor| session::sign_in(visitor).boxed_local()),
+    },
+    Route {
+        method: Method::DELETE,
+        path: "/session",
+        id: "signOut",
+        summary: "Ends the session.",
+        roles: ALL,
+        act: Some("OPERATOR_SIGNED_OUT"),
+        body: None,
+        status: 204,
+        answer: None,
+        handler: handler!(session::sign_out),
     },
     Route {
         method: Method::GET,

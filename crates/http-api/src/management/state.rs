@@ -1,4 +1,4 @@
-//! Who calls, and how the service is.
+//! How the service is.
 
 use std::collections::BTreeMap;
 
@@ -8,24 +8,7 @@ use padan_verification::{PoolFigures, ScalePoint};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{
-    alerts::Alert,
-    call::{Call, moment},
-    fault::Fault,
-    models::SetInUse,
-};
-
-/// The operator who calls.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Session {
-    name: String,
-    /// `support`, `operator` or `auditor`.
-    role: &'static str,
-    /// From when on the token is refused.
-    expires_at: Option<String>,
-    /// The operations that the role permits, by their ids in the OpenAPI document.
-    operations: Vec<&'static str>,
-}
+use super::{alerts::Alert, call::Call, fault::Fault, models::SetInUse};
 
 /// The state of this process and what it depends on.
 #[derive(Debug, Serialize, ToSchema)]
@@ -114,16 +97,6 @@ pub(crate) struct Queue {
 pub(crate) struct AuditRows {
     durable: u64,
     failed: u64,
-}
-
-pub(super) async fn session(call: Call) -> Result<HttpResponse, Fault> {
-    let account = call.mandate.account();
-    Ok(HttpResponse::Ok().json(Session {
-        name: account.name.to_string(),
-        role: account.role.as_str(),
-        expires_at: account.expires_at.map(moment),
-        operations: call.operations.clone(),
-    }))
 }
 
 pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {

@@ -1,7 +1,5 @@
 //! Searches of the audit trail.
 
-use std::fmt::Write as _;
-
 use actix_web::HttpResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::NationalId;
@@ -13,6 +11,7 @@ use utoipa::ToSchema;
 use super::{
     call::{Call, moment, parsed_moment},
     fault::Fault,
+    hex::hex,
 };
 
 /// The time and the page of a search.
@@ -223,13 +222,4 @@ impl AuditEntry {
             mac: hex(&row.mac),
         }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -48,7 +48,7 @@ impl AuditKeys {
     }
 
     /// A cipher for a purpose, under a key of its own; `None` when there is no key of this id.
-    pub(super) fn cipher(&self, key_id: &str, purpose: &str) -> Option<Aes256Gcm> {
+    pub(crate) fn cipher(&self, key_id: &str, purpose: &str) -> Option<Aes256Gcm> {
         Aes256Gcm::new_from_slice(&self.signature(key_id, purpose)?.finish()).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the account of a token.
+//! Finds the account of a token or a session.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::{Clock, OperatorName};
-use padan_store::{OperatorAccount, Store, StoreError};
+use padan_store::{OperatorAccount, OperatorSession, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
@@ -19,6 +19,8 @@ use crate::{allowance::Allowance, failed_credentials::FailedCredentials};
 pub(super) struct Accounts {
     store: Store,
     clock: Clock,
+    /// How long a session may be unused.
+    idle: TimeDelta,
     failed_tokens: FailedCredentials,
     /// The hashes of tokens that were right in this process.
     proven: Mutex<HashSet<TokenHash>>,
@@ -62,10 +64,11 @@ const KNOWN_FOR: Duration = Duration::from_secs(5);
 const MAX_OTHER_LOOK_UPS: usize = 4;
 
 impl Accounts {
-    pub(super) fn new(store: Store, clock: Clock, failed_tokens: Allowance) -> Self {
+    pub(super) fn new(store: Store, clock: Clock, failed_tokens: Allowance, idle: TimeDelta) -> Self {
         Self {
             store,
             clock,
+            idle,
             failed_tokens: FailedCredentials::new(failed_tokens),
             proven: Mutex::default(),
             other_look_ups: Semaphore::new(MAX_OTHER_LOOK_UPS),
@@ -102,6 +105,55 @@ impl Accounts {
         Ok(account)
     }
 
+    /// The session of a token that a browser sent, with the account of its operator as it is now.
+    ///
+    /// Wrong tokens are counted and limited as those of [`of_token`](Self::of_token).
+    pub(super) async fn of_session(
+        &self,
+        token: &[u8],
+        peer: IpAddr,
+    ) -> Result<(OperatorSession, OperatorAccount), TokenRefusal> {
+        let hash: TokenHash = Sha256::digest(token).into();
+        let is_proven = self.proven().contains(&hash);
+        let _turn = if is_proven {
+            None
+        } else {
+            Some(self.other_look_ups.try_acquire().map_err(|_| TokenRefusal::Busy)?)
+        };
+        if let Some(found) = self.valid_session(token).await? {
+            self.proven().insert(hash);
+            return Ok(found);
+        }
+        if !self.proven().remove(&hash) {
+            self.failed_tokens.record(peer);
+        }
+        Err(TokenRefusal::Wrong)
+    }
+
+    async fn valid_session(
+        &self,
+        token: &[u8],
+    ) -> Result<Option<(OperatorSession, OperatorAccount)>, StoreError> {
+        let found = match self.store.operator_session(token).await {
+            Err(error @ StoreError::OperatorNotSigned { .. }) => {
+                tracing::error!("a session was refused: {error}");
+                return Ok(None);
+            }
+            other => other?,
+        };
+        let Some((session, account)) = found else { return Ok(None) };
+        let now = self.clock.now();
+        if session.expires_at <= now || session.last_used_at + self.idle <= now {
+            self.store.end_operator_session(&session).await?;
+            return Ok(None);
+        }
+        if !self.counts(&account) {
+            return Ok(None);
+        }
+        self.store.note_session_use(&session).await?;
+        Ok(Some((session, account)))
+    }
+
     fn proven(&self) -> MutexGuard<'_, HashSet<TokenHash>> {
         self.proven.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,12 +167,17 @@ impl Accounts {
             other => other?,
         };
         let Some(account) = account else { return Ok(None) };
-        let has_expired = account.expires_at.is_some_and(|at| at <= self.clock.now());
-        if account.disabled || has_expired || !self.is_newest(&account) {
+        if !self.counts(&account) {
             return Ok(None);
         }
         self.store.note_operator_use(&account.name).await?;
         Ok(Some(account))
+    }
+
+    /// Whether the account is enabled, has not expired, and is no older one that somebody restored.
+    fn counts(&self, account: &OperatorAccount) -> bool {
+        let has_expired = account.expires_at.is_some_and(|at| at <= self.clock.now());
+        !account.disabled && !has_expired && self.is_newest(account)
     }
 
     /// False when somebody restored an older row of the account, whose signature is right.

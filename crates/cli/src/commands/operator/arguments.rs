@@ -31,6 +31,18 @@ pub(super) enum OperatorCommand {
     Set(SetArguments),
     /// Give an operator a new token and print it; the old one is refused at once
     Rotate(RotateArguments),
+    /// Set the password with which an operator signs in to the console
+    ///
+    /// Asks for it on a terminal; otherwise the first line of standard input is the password. It has 12 to 128 characters,
+    /// and only its Argon2id hash is stored. The sessions of the operator end.
+    Password {
+        /// Name of the operator
+        name: OperatorName,
+    },
+    /// Require a one-time code of an operator who signs in, and print the secret for the app that shows the codes
+    ///
+    /// Replaces a former secret. The sessions of the operator end.
+    Code(CodeArguments),
     /// Remove an operator; the rows of what it did stay
     Remove {
         /// Name of the operator
@@ -73,6 +85,17 @@ pub(super) struct SetArguments {
     /// Enable a disabled operator
     #[arg(long, conflicts_with = "disable")]
     pub(super) enable: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CodeArguments {
+    /// Name of the operator
+    pub(super) name: OperatorName,
+    /// Require no code any more
+    #[arg(long, conflicts_with = "json")]
+    pub(super) remove: bool,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,29 @@ pub(super) fn print_token(name: &OperatorName, token: &ClientSecret, as_json: bo
     Ok(())
 }
 
+/// Prints the secret of one-time codes to stdout, and its address for apps.
+pub(super) fn print_code_secret(name: &OperatorName, secret: &str, as_json: bool) -> Result<()> {
+    // Names are visible ASCII. Of these, an address takes letters, digits and a few marks as they are.
+    let label: String = name.as_str().bytes().map(address_character).collect();
+    let address = format!("otpauth://totp/Padan:{label}?secret={secret}&issuer=Padan");
+    if as_json {
+        print_json(&json!({ "name": name.as_str(), "secret": secret, "address": address }))?;
+    } else {
+        writeln!(io::stdout().lock(), "name    {name}\nsecret  {secret}\naddress {address}")?;
+    }
+    eprintln!(
+        "The secret is shown only this once. {name} signs in with a code from now on; its sessions have ended."
+    );
+    Ok(())
+}
+
+fn address_character(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    }
+}
+
 /// Prints one line per operator, or one JSON document.
 pub(super) fn print_list(operators: &[OperatorAccount], as_json: bool) -> Result<()> {
     if as_json {
@@ -41,7 +64,12 @@ pub(super) fn in_one_line(operator: &OperatorAccount) -> String {
     let expiry = expires_at.map_or("no expiry".to_owned(), |at| format!("until {}", at.to_rfc3339()));
     let last_use =
         last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", at.to_rfc3339()));
-    format!("{}, {state}, {expiry}, {last_use}", role.as_str())
+    let sign_in = match (operator.has_password, operator.has_code) {
+        (true, true) => "signs in with password and code",
+        (true, false) => "signs in with a password",
+        (false, _) => "token only",
+    };
+    format!("{}, {state}, {expiry}, {sign_in}, {last_use}", role.as_str())
 }
 
 fn properties(operator: &OperatorAccount) -> Value {
@@ -49,6 +77,8 @@ fn properties(operator: &OperatorAccount) -> Value {
         "name": operator.name.as_str(),
         "role": operator.role.as_str(),
         "disabled": operator.disabled,
+        "has_password": operator.has_password,
+        "has_code": operator.has_code,
         "expires_at": operator.expires_at.map(|at| at.to_rfc3339()),
         "created_at": operator.created_at.to_rfc3339(),
         "changed_at": operator.changed_at.to_rfc3339(),

@@ -1,0 +1,119 @@
+//! Sign-in, sign-out and what a session shows of itself.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::{HttpResponse, http::header::SET_COOKIE, web::Bytes};
+use padan_domain::OperatorRole;
+use padan_verification::{Management as UseCases, OperatorAccount, SessionTimes, SignIn};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{
+    browser::{BrowserSession, DEVICE_COOKIE, SESSION_COOKIE},
+    call::{Call, moment, parsed_json},
+    fault::Fault,
+};
+
+/// What somebody signs in with.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignInForm {
+    /// The name of the operator.
+    name: String,
+    password: String,
+    /// The one-time code, if the account has them.
+    code: Option<String>,
+}
+
+/// The operator who calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Session {
+    name: String,
+    /// `support`, `operator` or `auditor`.
+    role: &'static str,
+    /// `session` in a browser, `token` of a program.
+    kind: &'static str,
+    /// From when on the session or the token is refused.
+    expires_at: Option<String>,
+    /// After how many seconds without a request the session ends.
+    idle_seconds: Option<i64>,
+    /// The header `X-CSRF-Token` of each request of this session that is no GET.
+    csrf_token: Option<String>,
+    /// The operations that the role permits, by their ids in the OpenAPI document.
+    operations: Vec<&'static str>,
+}
+
+/// A request to sign in.
+pub(super) struct Visitor {
+    pub(super) use_cases: Arc<UseCases>,
+    pub(super) request_id: String,
+    pub(super) peer: IpAddr,
+    /// The text by which the browser is recognised.
+    pub(super) device: Option<String>,
+    pub(super) body: Bytes,
+    /// The ids of the operations that a role permits.
+    pub(super) operations_of: fn(OperatorRole) -> Vec<&'static str>,
+}
+
+const DEVICE_SECONDS: u32 = 365 * 86_400;
+pub(super) async fn sign_in(visitor: Visitor) -> Result<(OperatorAccount, HttpResponse), Fault> {
+    let SignInForm { name, password, code } = parsed_json(&visitor.body)?;
+    let Visitor { use_cases, request_id, peer, device, operations_of, .. } = visitor;
+    let attempt = SignIn { name, password, code, device, peer };
+    let signed_in = use_cases.sign_in(attempt, &request_id).await?;
+    let token = signed_in.token.reveal();
+    let browser = BrowserSession::of(signed_in.session, token);
+    let account = &signed_in.account;
+    let shown = Session::of(account, Some(&browser), use_cases.session_times(), operations_of(account.role));
+    let response = HttpResponse::Ok()
+        .append_header((SET_COOKIE, cookie(SESSION_COOKIE, token, None)))
+        .append_header((SET_COOKIE, cookie(DEVICE_COOKIE, &signed_in.device, Some(DEVICE_SECONDS))))
+        .json(shown);
+    Ok((signed_in.account, response))
+}
+
+pub(super) async fn show(call: Call) -> Result<HttpResponse, Fault> {
+    let (account, browser) = (call.mandate.account(), call.browser.as_ref());
+    let shown = Session::of(account, browser, call.mandate.session_times(), call.operations.clone());
+    Ok(HttpResponse::Ok().json(shown))
+}
+
+pub(super) async fn sign_out(call: Call) -> Result<HttpResponse, Fault> {
+    let Some(browser) = &call.browser else {
+        return Err(Fault::Conflict("a token has no session that could be ended".to_owned()));
+    };
+    call.mandate.sign_out(&browser.session).await?;
+    let removed = cookie(SESSION_COOKIE, "", Some(0));
+    Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, removed)).finish())
+}
+
+impl Session {
+    fn of(
+        account: &OperatorAccount,
+        browser: Option<&BrowserSession>,
+        times: SessionTimes,
+        operations: Vec<&'static str>,
+    ) -> Self {
+        let ends = browser.map(|browser| browser.session.expires_at);
+        let expires_at = match (ends, account.expires_at) {
+            (Some(session), Some(account)) => Some(session.min(account)),
+            (session, account) => session.or(account),
+        };
+        Self {
+            name: account.name.to_string(),
+            role: account.role.as_str(),
+            kind: if browser.is_some() { "session" } else { "token" },
+            expires_at: expires_at.map(moment),
+            idle_seconds: browser.map(|_| times.idle.num_seconds()),
+            csrf_token: browser.map(|browser| browser.csrf_token.clone()),
+            operations,
+        }
+    }
+}
+
+/// A cookie that scripts cannot read and other sites cannot make the browser send. Its value is hexadecimal digits and
+/// dots.
+fn cookie(name: &str, value: &str, seconds: Option<u32>) -> String {
+    let time = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
+    format!("{name}={value}; Path=/{time}; Secure; HttpOnly; SameSite=Strict")
+}

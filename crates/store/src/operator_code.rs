@@ -1,0 +1,121 @@
+//! One-time codes of operators (RFC 6238). The secret is encrypted under a key that is derived from an audit key.
+
+use std::fmt;
+
+use aes_gcm::{
+    Aes256Gcm,
+    aead::{Aead as _, Generate as _, Nonce, Payload},
+};
+use chrono::{DateTime, Utc};
+use totp_rs::{Builder, Secret, Totp};
+
+use crate::{audit::keys::AuditKeys, error::StoreError};
+
+/// A new secret for one-time codes: 160 random bits. It is shown once.
+pub struct CodeSecret([u8; SECRET_BYTES]);
+
+/// An encrypted secret, as its row has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedCodeSecret {
+    pub(crate) key_id: String,
+    /// Nonce and ciphertext.
+    pub(crate) bytes: Vec<u8>,
+}
+
+const SECRET_BYTES: usize = 20;
+const NONCE_BYTES: usize = 12;
+const PURPOSE: &str = "padan operator code 1";
+
+impl CodeSecret {
+    /// Generates a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Cryptography`] when the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, StoreError> {
+        let mut bytes = [0; SECRET_BYTES];
+        getrandom::fill(&mut bytes).map_err(|_| StoreError::no_random_bytes())?;
+        Ok(Self(bytes))
+    }
+
+    /// The secret in base32, as apps for one-time codes take it.
+    pub fn reveal(&self) -> String {
+        Secret::from(self.0).to_base32()
+    }
+
+    /// The step of 30 seconds whose code this is: the present one, or one beside it. `None` for a wrong code.
+    pub(crate) fn step_of(&self, code: &str, now: DateTime<Utc>) -> Option<i64> {
+        let is_code = code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit());
+        let seconds = u64::try_from(now.timestamp()).ok().filter(|_| is_code)?;
+        self.totp()?.check(code, seconds).and_then(|step| i64::try_from(step).ok())
+    }
+
+    /// Encrypts the secret for the row of this operator.
+    pub(crate) fn seal(&self, operator: &str, keys: &AuditKeys) -> Result<SealedCodeSecret, StoreError> {
+        let key_id = keys.current_id().to_owned();
+        let cipher =
+            keys.cipher(&key_id, PURPOSE).ok_or(StoreError::Cryptography("the audit key cannot encrypt"))?;
+        let nonce = Nonce::<Aes256Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
+        let sealed = cipher
+            .encrypt(&nonce, Payload { msg: &self.0, aad: operator.as_bytes() })
+            .map_err(|_| StoreError::Cryptography("the secret of the codes cannot be encrypted"))?;
+        Ok(SealedCodeSecret { key_id, bytes: [nonce.as_slice(), &sealed].concat() })
+    }
+
+    /// Decrypts the secret in the row of this operator; `None` when it is not one that was encrypted for it.
+    pub(crate) fn open(sealed: &SealedCodeSecret, operator: &str, keys: &AuditKeys) -> Option<Self> {
+        let cipher = keys.cipher(&sealed.key_id, PURPOSE)?;
+        let (nonce, ciphertext) = sealed.bytes.split_first_chunk::<NONCE_BYTES>()?;
+        let payload = Payload { msg: ciphertext, aad: operator.as_bytes() };
+        cipher.decrypt(&(*nonce).into(), payload).ok()?.try_into().ok().map(Self)
+    }
+
+    fn totp(&self) -> Option<Totp> {
+        Builder::new().with_secret(self.0).build().ok()
+    }
+}
+
+impl fmt::Debug for CodeSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CodeSecret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> AuditKeys {
+        AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap()
+    }
+
+    #[test]
+    fn the_codes_are_those_of_the_standard() {
+        // RFC 6238, appendix B: the last six digits of the codes of eight.
+        let secret = CodeSecret(*b"12345678901234567890");
+        assert_eq!(secret.reveal(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+        for (seconds, code) in [(59, "287082"), (1_111_111_109, "081804"), (2_000_000_000, "279037")] {
+            let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
+            assert_eq!(secret.step_of(code, at(seconds)), Some(seconds / 30));
+            assert_eq!(secret.step_of(code, at(seconds + 30)), Some(seconds / 30), "one step late");
+            assert_eq!(secret.step_of(code, at(seconds + 90)), None);
+        }
+        for wrong in ["", "28708", "2870822", "28708a", " 287082", "-87082"] {
+            assert_eq!(secret.step_of(wrong, DateTime::from_timestamp(59, 0).unwrap()), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_decrypted_in_the_row_of_its_operator_alone() {
+        let secret = CodeSecret::generate().unwrap();
+        let sealed = secret.seal("rina", &keys()).unwrap();
+        assert_eq!(CodeSecret::open(&sealed, "rina", &keys()).unwrap().reveal(), secret.reveal());
+        assert!(CodeSecret::open(&sealed, "budi", &keys()).is_none());
+        let mut changed = sealed.clone();
+        changed.bytes[20] ^= 1;
+        assert!(CodeSecret::open(&changed, "rina", &keys()).is_none());
+        let short = SealedCodeSecret { bytes: vec![1; 11], ..sealed };
+        assert!(CodeSecret::open(&short, "rina", &keys()).is_none());
+        assert_eq!(format!("{secret:?}"), "CodeSecret");
+    }
+}

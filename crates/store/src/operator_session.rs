@@ -1,0 +1,271 @@
+//! Sessions of operators who signed in.
+//!
+//! The HMAC of a session covers all columns but the time of the last use.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::OperatorName;
+use sha2::{Digest as _, Sha256};
+use sqlx::{Connection as _, PgConnection};
+
+use crate::{
+    audit::keys::AuditKeys,
+    client_secret::ClientSecret,
+    error::StoreError,
+    operator_account::OperatorAccount,
+    operator_row::{OperatorFilter, OperatorRow, operator_rows},
+    store::Store,
+};
+
+/// A session that begins.
+#[derive(Debug)]
+pub struct NewSession {
+    /// The operator.
+    pub operator: OperatorName,
+    /// How long it lasts at most.
+    pub lifetime: TimeDelta,
+}
+
+/// A session of an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorSession {
+    /// When it began.
+    pub began_at: DateTime<Utc>,
+    /// When it ends at the latest.
+    pub expires_at: DateTime<Utc>,
+    /// When it was last used, to ten seconds.
+    pub last_used_at: DateTime<Utc>,
+    token_sha256: [u8; 32],
+}
+
+/// A whole row.
+struct SessionRow {
+    token_sha256: Vec<u8>,
+    operator: String,
+    began_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    last_used_at: DateTime<Utc>,
+    key_id: String,
+    mac: Vec<u8>,
+}
+
+/// What the statement of a new session needs.
+struct Beginning<'a> {
+    session: &'a NewSession,
+    token_sha256: [u8; 32],
+    keys: &'a AuditKeys,
+}
+
+/// Sessions that an operator has at the same time. A further one ends the oldest.
+const MAX_SESSIONS: i64 = 10;
+
+impl Store {
+    /// Begins a session. Returns its token, which only the operator's browser may have.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails, or the key cannot sign.
+    pub async fn begin_operator_session(
+        &self,
+        session: &NewSession,
+    ) -> Result<(ClientSecret, OperatorSession), StoreError> {
+        let token = ClientSecret::generate()?;
+        let beginning = Beginning { session, token_sha256: token.sha256(), keys: self.audit_keys() };
+        let begun = self.pool().run(begin, &beginning).await??;
+        Ok((token, begun))
+    }
+
+    /// The session whose token this is, with the account of its operator, whether they are still valid or not. `None`
+    /// when there is none, or Padan did not write its row, or its operator has got other credentials since.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OperatorNotSigned`] when Padan did not write the operator's row; otherwise when the store fails or a
+    /// row is invalid.
+    pub async fn operator_session(
+        &self,
+        token: &[u8],
+    ) -> Result<Option<(OperatorSession, OperatorAccount)>, StoreError> {
+        let token_sha256 = Sha256::digest(token).into();
+        let Some((session, operator)) = self.pool().run(find, &token_sha256).await? else { return Ok(None) };
+        if session.computed_mac(&session.key_id, self.audit_keys()).as_ref() != Some(&session.mac) {
+            tracing::error!("a session of operator {} was written by others than Padan", session.operator);
+            return Ok(None);
+        }
+        operator.require_signature(self.audit_keys())?;
+        let has_ended = operator.credentials_changed_at.is_none_or(|at| session.began_at < at)
+            || session.began_at < operator.created_at;
+        let SessionRow { began_at, expires_at, last_used_at, .. } = session;
+        let found = OperatorSession { began_at, expires_at, last_used_at, token_sha256 };
+        Ok(if has_ended { None } else { Some((found, operator.try_into()?)) })
+    }
+
+    /// Notes that a session was used, at most each ten seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn note_session_use(&self, session: &OperatorSession) -> Result<(), StoreError> {
+        Ok(self.pool().run(note_use, &session.token_sha256).await?)
+    }
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn end_operator_session(&self, session: &OperatorSession) -> Result<(), StoreError> {
+        Ok(self.pool().run(end, &session.token_sha256).await?)
+    }
+}
+
+impl SessionRow {
+    fn computed_mac(&self, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
+        let signature = keys
+            .signature(key_id, "padan operator session 1")?
+            .with(Some(&self.token_sha256))
+            .text(Some(&self.operator))
+            .integer(self.began_at.timestamp_micros())
+            .integer(self.expires_at.timestamp_micros());
+        Some(signature.finish())
+    }
+}
+
+fn begin<'c>(
+    connection: &'c mut PgConnection,
+    beginning: &'c Beginning<'_>,
+) -> BoxFuture<'c, sqlx::Result<Result<OperatorSession, StoreError>>> {
+    async move {
+        let Beginning { session, token_sha256, keys } = *beginning;
+        let mut transaction = connection.begin().await?;
+        let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *transaction).await?;
+        let mut row = SessionRow {
+            token_sha256: token_sha256.to_vec(),
+            operator: session.operator.to_string(),
+            began_at: now,
+            expires_at: now + session.lifetime,
+            last_used_at: now,
+            key_id: keys.current_id().to_owned(),
+            mac: Vec::new(),
+        };
+        let Some(mac) = row.computed_mac(&row.key_id, keys) else {
+            return Ok(Err(StoreError::Cryptography("the audit key cannot sign")));
+        };
+        row.mac = mac;
+        end_surplus(&mut transaction, &row.operator).await?;
+        insert(&mut transaction, &row).await?;
+        transaction.commit().await?;
+        let SessionRow { began_at, expires_at, last_used_at, .. } = row;
+        Ok(Ok(OperatorSession { began_at, expires_at, last_used_at, token_sha256 }))
+    }
+    .boxed()
+}
+
+/// Ends sessions whose time is over, and the oldest ones of the operator so that one more is allowed.
+async fn end_surplus(connection: &mut PgConnection, operator: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM store.operator_session
+          WHERE expires_at < now()
+             OR token_sha256 IN (SELECT token_sha256
+                                   FROM store.operator_session
+                                  WHERE operator = $1
+                                  ORDER BY began_at DESC
+                                 OFFSET $2)",
+        operator,
+        MAX_SESSIONS - 1
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn insert(connection: &mut PgConnection, row: &SessionRow) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO store.operator_session (token_sha256, operator, began_at, expires_at, last_used_at, key_id, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        row.token_sha256,
+        row.operator,
+        row.began_at,
+        row.expires_at,
+        row.last_used_at,
+        row.key_id,
+        row.mac
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+fn find<'c>(
+    connection: &'c mut PgConnection,
+    token_sha256: &'c [u8; 32],
+) -> BoxFuture<'c, sqlx::Result<Option<(SessionRow, OperatorRow)>>> {
+    async move {
+        let session = sqlx::query_as!(
+            SessionRow,
+            "SELECT token_sha256, operator, began_at, expires_at, last_used_at, key_id, mac
+               FROM store.operator_session
+              WHERE token_sha256 = $1",
+            token_sha256.as_slice()
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(session) = session else { return Ok(None) };
+        let Ok(name) = session.operator.parse() else { return Ok(None) };
+        let filter = OperatorFilter { name: Some(name), token_sha256: None };
+        let operator = operator_rows(connection, &filter).await?.pop();
+        Ok(operator.map(|operator| (session, operator)))
+    }
+    .boxed()
+}
+
+fn note_use<'c>(
+    connection: &'c mut PgConnection,
+    token_sha256: &'c [u8; 32],
+) -> BoxFuture<'c, sqlx::Result<()>> {
+    async move {
+        sqlx::query!(
+            "UPDATE store.operator_session
+                SET last_used_at = now()
+              WHERE token_sha256 = $1
+                AND last_used_at < now() - interval '10 seconds'",
+            token_sha256.as_slice()
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+    .boxed()
+}
+
+fn end<'c>(connection: &'c mut PgConnection, token_sha256: &'c [u8; 32]) -> BoxFuture<'c, sqlx::Result<()>> {
+    async move {
+        sqlx::query!("DELETE FROM store.operator_session WHERE token_sha256 = $1", token_sha256.as_slice())
+            .execute(connection)
+            .await
+            .map(drop)
+    }
+    .boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_the_signature_that_another_program_computes() {
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let row = SessionRow {
+            token_sha256: vec![11; 32],
+            operator: "rina".to_owned(),
+            began_at: "2026-03-04T05:00:00Z".parse().unwrap(),
+            expires_at: "2026-03-04T17:00:00Z".parse().unwrap(),
+            last_used_at: "2026-03-04T06:00:00Z".parse().unwrap(),
+            key_id: keys.current_id().to_owned(),
+            mac: Vec::new(),
+        };
+        // Computed in Python (tools/oracle/audit_signatures.py).
+        let expected = "a2ec3a7b1ffbac9ce8f32cb56b4818a84aef98710714f231081bfa3c9592293d";
+        assert_eq!(hex::encode(row.computed_mac(&row.key_id, &keys).unwrap()), expected);
+    }
+}
