@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients evaluate calibrate lint check-deploy reference fmt sqlx dist dist-check postgres-versions
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients console evaluate calibrate lint check-deploy reference fmt sqlx dist dist-check postgres-versions
 
 help: ## show this list of targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -86,6 +86,9 @@ snippets: deps ## run every program of docs/clients.md against a service with th
 
 clients: deps ## call a service by the Node SDK, generated clients, the Postman collection and a browser
 	@scripts/clients.sh
+
+console: ## build console/dist from console/; ARGS=--check compares instead
+	@scripts/console.sh $(ARGS)
 
 evaluate: ## measure error rates on the photos in ../shared/faces, and check them with NumPy
 	@scripts/evaluate.sh

@@ -25,6 +25,8 @@ step "the programs of docs/clients.md"
 scripts/snippets.sh
 step "clients of others: the Node SDK, generated clients, the Postman collection, a browser"
 scripts/clients.sh
+step "the console in the browser"
+scripts/console-browser.sh
 step "the demo"
 "$padan" demo --once --port 0 --admin-port 0
 step "done"

@@ -13,6 +13,8 @@ import subprocess
 import sys
 
 NAMES = re.compile(r"(licen[cs]e|copying|notice|copyright|unlicense)([-._].*)?", re.IGNORECASE)
+# The licences of the packages in the console's bundle, as its build wrote them.
+CONSOLE = pathlib.Path("console/dist/licences.txt")
 # libjpeg-turbo, whose texts lie below its crate's folder.
 FOLDERS = {"turbojpeg-sys": ["libjpeg-turbo"]}
 
@@ -57,6 +59,9 @@ def main():
         print("=" * 80)
         print("\n".join(sorted(crates)), "\n", sep="\n")
         print(text, "\n", sep="")
+    print("=" * 80)
+    print("In the console in the browser, which the program contains:\n")
+    print(CONSOLE.read_text(encoding="utf-8"))
 
 
 main()

@@ -5,6 +5,7 @@
 
 mod exchange;
 mod loading;
+mod operator;
 mod people;
 mod request_data;
 mod request_lines;
@@ -114,6 +115,7 @@ impl Demo<'_> {
         };
         let Started { mut service, data, all_as_documented } = started;
         if !self.arguments.once {
+            table::print_console(service.admin_port, operator::NAME, self.site.operator_password())?;
             table::print_usage(&data, service.port, service.admin_port, self.site.settings_file())?;
             tokio::select! {
                 _ = shutdown.first_signal() => {}
@@ -130,6 +132,7 @@ impl Demo<'_> {
         let store = service::open_store(settings, KeySet::All)?;
         let (engine, loaded) = tokio::join!(service::start_engine(settings), async {
             store.migrate().await.context("cannot migrate the store")?;
+            operator::prepare(&store, self.site.operator_password()).await?;
             loading::load(self.people, &self.site).await
         });
         let engine = engine?;

@@ -13,6 +13,7 @@ use crate::{
     admission::Admission,
     config::Config,
     connections::Connections,
+    console,
     controls::Controls,
     edge::Edge,
     limits::Limits,
@@ -83,6 +84,7 @@ impl Application {
             saturation: limits.saturation.clone(),
             connections: limits.connections.clone(),
             management,
+            has_console: config.console.enabled,
         };
         let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
         let controls = Controls { limits, certificates, metrics };
@@ -214,6 +216,7 @@ struct Observed {
     saturation: Saturation,
     connections: Connections,
     management: Option<Management>,
+    has_console: bool,
 }
 
 fn operators_server(
@@ -235,6 +238,9 @@ fn operators_server(
             .configure(|config| {
                 if let Some(management) = &observed.management {
                     config.app_data(web::Data::new(management.clone())).configure(management::endpoints);
+                }
+                if observed.has_console {
+                    config.configure(console::endpoints);
                 }
             })
     })

@@ -31,6 +31,8 @@ pub struct Config {
     pub session_idle_seconds: NonZeroU32,
     /// How long such a session lasts at most.
     pub session_seconds: NonZeroU32,
+    /// The console in the browser.
+    pub console: ConsoleConfig,
     /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can
     /// then read photos, identities and metrics.
     pub allow_plaintext: bool,
@@ -94,6 +96,14 @@ pub struct Config {
     pub shutdown_timeout_seconds: NonZeroU64,
 }
 
+/// The console in the browser, section `[http.console]` of the settings.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConsoleConfig {
+    /// Whether the operators' listener serves it, at `/console/`. It calls the management interface.
+    pub enabled: bool,
+}
+
 /// When the system finds out whether the other end of a silent connection still exists.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -122,6 +132,11 @@ pub enum ConfigError {
         /// The settings that would encrypt it.
         encrypted_by: &'static str,
     },
+    /// The console has nothing to call.
+    #[error(
+        "http.console.enabled = true needs http.management = true: the console calls the management interface"
+    )]
+    ConsoleAlone,
     /// A certificate, key or authority cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -193,6 +208,9 @@ impl Config {
             if !address.to_canonical().is_loopback() && !is_encrypted && !self.allow_plaintext {
                 return Err(ConfigError::Plaintext { key, address, encrypted_by });
             }
+        }
+        if self.console.enabled && !self.management {
+            return Err(ConfigError::ConsoleAlone);
         }
         Ok(())
     }

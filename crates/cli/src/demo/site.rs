@@ -27,6 +27,8 @@ pub(super) struct Site {
     person_key: String,
     template_key: String,
     audit_key: String,
+    management_url_file: PathBuf,
+    operator_password: String,
 }
 
 impl Site {
@@ -40,7 +42,10 @@ impl Site {
             person_key: key_for("person", cluster.secret()),
             template_key: key_for("template", cluster.secret()),
             audit_key: key_for("audit", cluster.secret()),
+            management_url_file: cluster.folder().join("management-url"),
+            operator_password: key_for("operator", cluster.secret()).chars().take(20).collect(),
         };
+        write_private(&site.management_url_file, &site.store_url)?;
         site.write_ports(port, admin_port)?;
         Ok(site)
     }
@@ -59,29 +64,41 @@ impl Site {
         &self.loaded_list_file
     }
 
+    /// The password of the operator who signs in to the console.
+    pub(super) fn operator_password(&self) -> &str {
+        &self.operator_password
+    }
+
     /// Writes the settings with the ports in use. Only the owner may read the file, because it contains passwords.
     pub(super) fn write_ports(&self, port: u16, admin_port: u16) -> Result<()> {
         let Self { registry_url, store_url, person_key, template_key, audit_key, .. } = self;
+        let management_url_file = self.management_url_file.display();
         let text = format!(
             "# The settings of the running `padan demo`. The file is removed when the demo ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
-             admin_port = {admin_port}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
+             admin_port = {admin_port}\nmanagement = true\nconsole = {{ enabled = true }}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
              [clients]\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
-             template_keys = \"{template_key}\"\naudit_keys = \"{audit_key}\"\n"
+             template_keys = \"{template_key}\"\naudit_keys = \"{audit_key}\"\n\
+             management_url_file = \"{management_url_file}\"\n"
         );
-        let write = || {
-            fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&self.file)?
-                .write_all(text.as_bytes())
-        };
-        write().with_context(|| format!("cannot write {}", self.file.display()))
+        write_private(&self.file, &text)
     }
+}
+
+/// Writes a file that only its owner can read.
+fn write_private(file: &Path, text: &str) -> Result<()> {
+    let write = || {
+        fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(file)?
+            .write_all(text.as_bytes())
+    };
+    write().with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Derives a separate key for each purpose, which stays the same as long as the cluster is kept.

@@ -87,6 +87,18 @@ pub(super) fn print_usage(data: &RequestData<'_>, port: u16, admin_port: u16, se
     Ok(())
 }
 
+/// Says where the console is and how to sign in.
+pub(super) fn print_console(admin_port: u16, name: &str, password: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "\nThe console in the browser: http://127.0.0.1:{admin_port}/console/\n\
+         Account {name}, password {password}"
+    )?;
+    out.flush()?;
+    Ok(())
+}
+
 /// Quotes a word for a shell.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))

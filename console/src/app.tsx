@@ -1,0 +1,63 @@
+// The whole console: the sign-in while nobody is signed in, else a page in its frame.
+import { useEffect, useMemo, useState } from "preact/hooks";
+
+import { call, Failure, setCsrfToken, whenSignedOut } from "./api/call";
+import { asFailure } from "./api/use_answer";
+import { Frame } from "./frame";
+import { SignIn } from "./pages/sign_in";
+import { Problem } from "./parts/states";
+import { keepLanguage, readLanguage } from "./preferences";
+import { AccessContext, accessOf, type Session } from "./session";
+import { Words, WordsContext } from "./words/words";
+
+type State =
+  | { is: "starting" }
+  | { is: "unreachable"; failure: Failure }
+  | { is: "signedOut"; hasEnded: boolean }
+  | { is: "signedIn"; session: Session };
+
+export function App() {
+  const [language, setLanguage] = useState(readLanguage);
+  const [state, setState] = useState<State>({ is: "starting" });
+  const words = useMemo(() => new Words(language, chosen => {
+    keepLanguage(chosen);
+    setLanguage(chosen);
+  }), [language]);
+
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
+  useEffect(() => {
+    whenSignedOut(() => {
+      setCsrfToken(null);
+      setState(before => before.is === "signedIn" ? { is: "signedOut", hasEnded: true } : before);
+    });
+    void start();
+  }, []);
+
+  const enter = (session: Session) => {
+    setCsrfToken(session.csrf_token ?? null);
+    setState({ is: "signedIn", session });
+  };
+  const start = () => call("showSession").then(enter, (error: unknown) => {
+    const failure = asFailure(error);
+    setState(failure.status === 401 ? { is: "signedOut", hasEnded: false } : { is: "unreachable", failure });
+  });
+  const signOut = async () => {
+    await call("signOut").catch(() => undefined);
+    setCsrfToken(null);
+    setState({ is: "signedOut", hasEnded: false });
+  };
+  return (
+    <WordsContext.Provider value={words}>
+      {state.is === "unreachable" && <main><Problem failure={state.failure} retry={() => void start()} /></main>}
+      {state.is === "signedOut" && <SignIn hasEnded={state.hasEnded} onSession={enter} />}
+      {state.is === "signedIn" && <SignedIn session={state.session} onSignOut={signOut} />}
+    </WordsContext.Provider>
+  );
+}
+
+function SignedIn({ session, onSignOut }: { session: Session; onSignOut: () => Promise<void> }) {
+  const access = useMemo(() => accessOf(session), [session]);
+  return <AccessContext.Provider value={access}><Frame onSignOut={onSignOut} /></AccessContext.Provider>;
+}

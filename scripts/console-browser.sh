@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Uses the console in a headless Chromium against a service with the sample people. Installs what is missing: Node and
+# Chromium from Debian (as root), and the packages of console/.
+#
+#     scripts/console-browser.sh              all cases
+#     scripts/console-browser.sh CASE...      some of them
+#     PADAN_SCREENSHOTS=FOLDER scripts/console-browser.sh everyPage    also writes pictures of all pages
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  scripts/deps.sh --only-browser
+  scripts/console.sh --check
+  exec "$padan" cluster -- scripts/console-browser.sh inside "$@"
+fi
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+shift
+
+# Four ports from this one are used.
+port=${PADAN_CONSOLE_PORT:-18790}
+
+# insert_person NIK STATUS : adds a person without a portrait to the registry.
+insert_person() {
+  psql --quiet "$(url_of "$PADAN_TEST_DATABASE_URL" registry)" --command "INSERT INTO civil_registry.person
+    (nik, name, date_of_birth, status) VALUES ('$1', 'Budi Santoso', '1987-03-14', '$2')"
+}
+
+# add_operator ROLE : adds an operator with a password, whose name is the role.
+add_operator() {
+  "$padan" operator add "$1" --role "$1" --config "$work/padan.toml" >/dev/null
+  printf '%s\n' "$password" | "$padan" operator password "$1" --config "$work/padan.toml"
+}
+
+make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
+insert_person 3101010101900001 deceased
+insert_person 3101010101900002 duplicate
+insert_person 3101010101900003 inactive
+insert_person 3101010101900004 active
+url_of "$PADAN_TEST_DATABASE_URL" store >"$work/management-url"
+chmod 600 "$work/management-url"
+sed -i "s|^\[store\]|[http]\nmanagement = true\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
+# Each outcome is tried with one person.
+export PADAN__VERIFICATION__FAILED_FACES__MOST=0 PADAN__VERIFICATION__FAILED_FIELDS__PERSON__MOST=0
+password=$(openssl rand -hex 16)
+for role in support operator auditor; do add_operator "$role"; done
+"$padan" client add bank-nusantara --config "$work/padan.toml" >/dev/null
+
+# A second service, whose registry cannot be reached.
+sed '/^\[registry\]/,/^\[/ s|^urls = .*|urls = ["postgres://nobody@127.0.0.1:1/nowhere"]|' "$work/padan.toml" >"$work/without-registry.toml"
+PADAN__HTTP__PORT=$((port + 2)) PADAN__HTTP__ADMIN_PORT=$((port + 3)) \
+  "$padan" serve --config "$work/without-registry.toml" 2>>"$work/without-registry.log" &
+service=$!
+pids+=("$service")
+wait_until_ready without-registry "http://127.0.0.1:$((port + 3))/healthz"
+start_service service "$port" $((port + 1))
+account() { printf '"%s": {"name": "%s", "password": "%s"}' "$1" "$1" "$password"; }
+cat >"$work/site.json" <<JSON
+{"url": "http://127.0.0.1:$((port + 1))/console/", "urlWithoutRegistry": "http://127.0.0.1:$((port + 3))/console/",
+ "clientUrl": "http://127.0.0.1:$port", "knownClient": "bank-nusantara", "log": "$work/service.log",
+ "client": {"username": "load", "password": "$PADAN_LOAD_PASSWORD", "apiKey": "$PADAN_LOAD_API_KEY"},
+ "accounts": {$(account support), $(account operator), $(account auditor)},
+ "servicePid": $service, "pictures": "${PADAN_SCREENSHOTS-}"}
+JSON
+node console/tests/browser.mjs "$work/site.json" "$(command -v chromium)" "$@"
