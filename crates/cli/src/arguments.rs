@@ -201,8 +201,12 @@ mod tests {
 
     /// The arguments that a command needs, in the order of its help.
     fn needed(command: &Command) -> Vec<String> {
-        let is_needed =
-            |argument: &&Arg| argument.is_required_set() || argument.get_long() == Some("identities");
+        // The last two are needed unless another argument is given.
+        let is_needed = |argument: &&Arg| {
+            argument.is_required_set()
+                || argument.get_long() == Some("identities")
+                || (argument.is_positional() && argument.get_id() == "calibration")
+        };
         let needed = command.get_arguments().filter(is_needed);
         needed
             .flat_map(|argument| {
