@@ -189,11 +189,18 @@ async fn admit_visitor(
         body,
         operations_of,
     };
-    let handled = handler(visitor).await;
-    drop(permit);
-    match handled {
-        Ok((account, response)) => Outcome { operator: Some(account), result: Ok(response) },
-        Err(fault) => refused(fault),
+    // A task of its own, so that an attempt is counted and recorded when its caller leaves.
+    let handled = actix_web::rt::spawn(async move {
+        let _permit = permit;
+        AssertUnwindSafe(handler(visitor)).catch_unwind().await
+    });
+    match handled.await {
+        Ok(Ok(Ok((account, response)))) => Outcome { operator: Some(account), result: Ok(response) },
+        Ok(Ok(Err(fault))) => refused(fault),
+        Ok(Err(panic)) => {
+            refused(Fault::Internal(format!("a handler panicked: {}", panic::message(&*panic))))
+        }
+        Err(error) => refused(Fault::Internal(error.to_string())),
     }
 }
 

@@ -137,8 +137,15 @@ impl SignIns {
     /// Begins a session, if name, password and code are right.
     pub(super) async fn sign_in(&self, attempt: SignIn) -> Result<SignedIn, SignInRefusal> {
         let unknown = SignInFault { account: None, cause: "there is no such account" };
-        // A text that cannot be a name is no name of an account: it is not kept, and needs no time of a password.
-        let name: OperatorName = attempt.name.parse().map_err(|_| SignInRefusal::Wrong(unknown))?;
+        let Ok(name) = attempt.name.parse::<OperatorName>() else {
+            // It is no name of an account, so no password is checked. It counts, since each failure leaves a row.
+            let from = Address::of(attempt.peer);
+            if let Some(wait) = self.of_addresses.retry_after(&from) {
+                return Err(SignInRefusal::TooMany(wait));
+            }
+            self.of_addresses.record(&from);
+            return Err(SignInRefusal::Wrong(unknown));
+        };
         let place = self.known_place(&name, &attempt);
         if let Some(wait) = self.retry_after(&name, place.as_ref(), attempt.peer) {
             return Err(SignInRefusal::TooMany(wait));

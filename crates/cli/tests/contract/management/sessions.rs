@@ -287,6 +287,10 @@ fn guesses_are_limited_and_lock_nobody_out() {
     let guesses: Vec<_> = (1..=25).map(guess).collect();
     assert_eq!(guesses[..21], [401; 21]);
     assert_eq!(guesses[21..], [429; 4], "all unknown places together are limited");
+    // Texts that cannot be names are no way around the limit, since each failure leaves a row.
+    let no_name = Attempt { address: "192.0.2.77", ..ATTEMPT };
+    let statuses: Vec<_> = (0..23).map(|_| refusal(&managed, "two words", &no_name).0).collect();
+    assert_eq!((statuses[20], statuses[22]), (401, 429), "{statuses:?}");
     // The right password is no exception there, so that guessing on gives nothing.
     let elsewhere = Attempt { address: "198.51.100.99", ..ATTEMPT };
     let answer = try_sign_in(&managed, "operator-1", &elsewhere);
