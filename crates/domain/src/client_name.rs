@@ -35,6 +35,16 @@ impl ClientName {
         Self("demo".into())
     }
 
+    /// The name under which operators verify by hand. No client may have it.
+    pub fn by_hand() -> Self {
+        Self("console".into())
+    }
+
+    /// Whether operators verify by hand under this name.
+    pub fn is_by_hand(&self) -> bool {
+        &*self.0 == "console"
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

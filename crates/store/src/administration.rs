@@ -42,12 +42,15 @@ impl Administration {
         self.change(AdminChange::Announced(act)).await.map(drop)
     }
 
-    /// Adds a client. False when its name or user name is taken.
+    /// Adds a client. False when its name or user name is taken. The name under which operators verify by hand is taken.
     ///
     /// # Errors
     ///
     /// When the store fails. The client was then not added, or was added with its row.
     pub async fn add_client(&self, client: &NewClient) -> Result<bool, StoreError> {
+        if client.name.is_by_hand() {
+            return Ok(false);
+        }
         self.change(AdminChange::Client(ClientChange::add(client))).await
     }
 

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use padan_domain::{BasicField, ClientName, ClientRules, Endpoint, InvalidClientName};
+use padan_domain::{BasicField, ClientName, ClientRules, Endpoint};
 
 use crate::{
     client::Client,
@@ -58,13 +58,9 @@ pub struct Caller {
 
 impl Caller {
     /// An operator who verifies by hand. In the audit trail its requests have the client `console`.
-    ///
-    /// # Errors
-    ///
-    /// Never, since that is a name of a client.
-    pub fn by_hand() -> Result<Self, InvalidClientName> {
-        let client = KnownClient { name: "console".parse()?, is_sandbox: false };
-        Ok(Self { client, rules: ClientRules::default() })
+    pub fn by_hand() -> Self {
+        let client = KnownClient { name: ClientName::by_hand(), is_sandbox: false };
+        Self { client, rules: ClientRules::default() }
     }
 
     /// Whether the client may have a field of basic verification compared.

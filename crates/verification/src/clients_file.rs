@@ -153,10 +153,13 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<ClientTable, ClientsErr
 
 impl Entry {
     fn check(&self) -> Result<Client, &'static str> {
-        let name = self
+        let name: ClientName = self
             .name
             .parse()
             .map_err(|_| "name must be 1 to 64 visible ASCII characters, since logs and metrics show it")?;
+        if name.is_by_hand() {
+            return Err("operators verify by hand under this name; choose another");
+        }
         self.username.parse::<Username>().map_err(|error| match error {
             InvalidUsername::Malformed => {
                 "username must be 1 to 128 visible ASCII characters without a colon"
@@ -317,6 +320,7 @@ mod tests {
     fn names_and_networks_are_checked() {
         assert!(error(&entry("", "a", A, B)).contains("name must be"));
         assert!(error(&entry("two words", "a", A, B)).contains("name must be"));
+        assert!(error(&entry("console", "a", A, B)).contains("operators verify by hand under this name"));
         assert!(error(&entry("a", "a:b", A, B)).contains("without a colon"));
         assert!(error(&entry("a", "a", A, A)).contains("generate both"));
         let network = entry("a", "a", A, B) + "allowed_networks = [\"10.0.0.0/33\"]\n";

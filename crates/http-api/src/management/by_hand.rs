@@ -180,9 +180,8 @@ struct Hand<'a> {
 impl<'a> Hand<'a> {
     async fn begin<V: Verification>(call: &'a Call) -> Result<Self, Fault> {
         let began = Instant::now();
-        let caller = Caller::by_hand().map_err(|error| Fault::Internal(error.to_string()))?;
         call.mandate.begin_by_hand(V::ENDPOINT).await?;
-        Ok(Self { call, caller, began })
+        Ok(Self { call, caller: Caller::by_hand(), began })
     }
 
     fn claims<V: Verification>(&self, findings: &mut Findings) -> Result<V::Claims, Refusal> {

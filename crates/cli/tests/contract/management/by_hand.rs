@@ -71,6 +71,8 @@ fn a_refusal_by_hand_is_recorded_and_tells_what_a_client_would_have_got() {
     assert_eq!(reasons, ["INVALID_NIK", "IMAGE_UNREADABLE", "NAME_MISMATCH"]);
     let (status, _) = managed.send_form("auditor", "/verifications", Claim::matching().form());
     assert_eq!(status, 403);
+    let (status, body) = managed.ask("operator", "POST", "/clients", &json!({ "name": "console" }));
+    assert_eq!((status, &body["code"]), (409, &json!("CONFLICT")), "its rows would be those of operators");
 }
 
 #[test]
