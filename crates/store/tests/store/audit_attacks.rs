@@ -348,8 +348,10 @@ async fn older_signatures_of_a_store_stay_valid() {
         include_str!("../../../../migrations/store/0019_client_signature.sql"),
         include_str!("../../../../migrations/store/0020_sandbox.sql"),
         include_str!("../../../../migrations/store/0021_spoof.sql"),
+        include_str!("../../../../migrations/store/0022_operator.sql"),
         include_str!("../../../../migrations/store/0023_active_calibration.sql"),
         include_str!("../../../../migrations/store/0024_live_similarity.sql"),
+        include_str!("../../../../migrations/store/0025_sign_in.sql"),
     ] {
         database.execute(migration).await;
     }
