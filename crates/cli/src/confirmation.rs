@@ -2,8 +2,9 @@ use std::io::{self, BufRead, IsTerminal as _, Write as _};
 
 use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
+use serde_json::json;
 
-use crate::{ending::StatusError, exit_status::ExitStatus};
+use crate::{ending::StatusError, exit_status::ExitStatus, output::print_json};
 
 /// The options of commands that delete or revoke something.
 #[derive(Debug, Clone, Copy, Args)]
@@ -16,7 +17,29 @@ pub(crate) struct ConfirmationArguments {
     yes: bool,
 }
 
+/// Whether a command goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmed {
+    GoesOn,
+    /// It was asked only what it would do, which was printed.
+    DryRun,
+}
+
 impl ConfirmationArguments {
+    /// Prints what would be done to the account of this name, for `--dry-run`, or asks whether to go on.
+    pub(crate) fn confirm_or_print(self, name: &str, plan: &[String], as_json: bool) -> Result<Confirmed> {
+        if !self.dry_run {
+            self.confirm(plan)?;
+            return Ok(Confirmed::GoesOn);
+        }
+        if as_json {
+            print_json(&json!({ "dry_run": true, "name": name, "plan": plan }))?;
+        } else {
+            Self::print(plan)?;
+        }
+        Ok(Confirmed::DryRun)
+    }
+
     /// Whether `--yes` was given, so that nothing needs to be shown before.
     pub(crate) fn is_given(self) -> bool {
         self.yes

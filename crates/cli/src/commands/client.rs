@@ -14,8 +14,8 @@ use padan_store::{KeySet, Overview};
 use tokio::runtime::Runtime;
 
 pub(crate) use self::arguments::ClientArguments;
-use self::{arguments::ClientCommand, plan::Confirmed};
-use crate::{exit_status::ExitStatus, service, telemetry};
+use self::arguments::ClientCommand;
+use crate::{confirmation::Confirmed, exit_status::ExitStatus, service, telemetry};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitStatus> {

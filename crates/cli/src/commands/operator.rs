@@ -16,12 +16,9 @@ use padan_store::{
 use tokio::runtime::Runtime;
 
 pub(crate) use self::arguments::OperatorArguments;
-use self::{
-    arguments::{AddArguments, CodeArguments, OperatorCommand, RotateArguments, SetArguments},
-    plan::Confirmed,
-};
+use self::arguments::{AddArguments, CodeArguments, OperatorCommand, RotateArguments, SetArguments};
 use super::time_span::TimeSpan;
-use crate::{exit_status::ExitStatus, password_input, service, telemetry};
+use crate::{confirmation::Confirmed, exit_status::ExitStatus, password_input, service, telemetry};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &OperatorArguments) -> Result<ExitStatus> {

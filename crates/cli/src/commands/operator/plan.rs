@@ -3,18 +3,9 @@
 use anyhow::{Result, bail};
 use padan_domain::OperatorName;
 use padan_store::{Overview, StoreError};
-use serde_json::json;
 
 use super::{arguments::OperatorCommand, show};
-use crate::{confirmation::ConfirmationArguments, output::print_json, settings::Settings};
-
-/// Whether a command goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Confirmed {
-    GoesOn,
-    /// It was asked only what it would do, which was printed.
-    DryRun,
-}
+use crate::{confirmation::Confirmed, settings::Settings};
 
 /// Prints what a command that revokes a token would do, and asks.
 pub(super) async fn confirm(settings: &Settings, command: &OperatorCommand) -> Result<Confirmed> {
@@ -27,14 +18,7 @@ pub(super) async fn confirm(settings: &Settings, command: &OperatorCommand) -> R
         return Ok(Confirmed::GoesOn);
     }
     let plan = plan(&Overview::open(&settings.store)?, name, consequences).await?;
-    if confirmation.dry_run && as_json {
-        print_json(&json!({ "dry_run": true, "name": name.as_str(), "plan": plan }))?;
-    } else if confirmation.dry_run {
-        ConfirmationArguments::print(&plan)?;
-    } else {
-        confirmation.confirm(&plan)?;
-    }
-    Ok(if confirmation.dry_run { Confirmed::DryRun } else { Confirmed::GoesOn })
+    confirmation.confirm_or_print(name.as_str(), &plan, as_json)
 }
 
 const REMOVAL: [&str; 2] =
