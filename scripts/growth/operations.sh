@@ -144,7 +144,7 @@ try_enrol_another_model() {
     equals "$(templates)" $((2 * $(enrolled_people))) templates
 }
 try_activate() {
-  contains "$(operator models activate mobilefacenet)" 'is active' || return
+  contains "$(operator models activate mobilefacenet --yes)" 'is active' || return
   # Services switch within seconds.
   for _ in $(seq 30); do
     if curl --silent "http://127.0.0.1:$((service_port + 1))/metrics" | grep --quiet 'model_set="mobilefacenet"'; then break; fi

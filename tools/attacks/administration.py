@@ -116,7 +116,7 @@ def a_change_without_its_row():
     commands = [
         ["client", "add", "more"], ["client", "disable", "untouched", "--yes"], ["client", "rotate", "untouched", "--yes"],
         ["client", "set", "untouched", "--no-rate"], ["client", "remove", "untouched", "--yes"], ["client", "sign", "untouched"],
-        ["models", "activate", "sface", "--force"], ["templates", "prune", "--yes"], ["keys", "rotate"], ["audit", "export"],
+        ["models", "activate", "sface", "--force", "--yes"], ["templates", "prune", "--yes"], ["keys", "rotate"], ["audit", "export"],
         ["audit", "prune", "--older-than", "24months", "--yes"], ["person", "forget", "--nik", site.BUDI["nik"], "--yes"],
     ]
     outcomes = [site.padan(*command) for command in commands]

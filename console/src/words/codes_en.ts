@@ -26,6 +26,8 @@ export const codesEn = {
   "act.PERSON_LOOKED_UP": "Person looked up",
   "act.PERSON_SEARCHED": "Person searched",
   "act.REQUEST_SEARCHED": "Request searched",
+  "act.SHADOW_MODEL_ENDED": "Shadow model ended",
+  "act.SHADOW_MODEL_SET": "Shadow model set",
   "act.STORE_MIGRATED": "Store migrated",
   "act.OPERATOR_CODE_REMOVED": "Operator's code removed",
   "act.OPERATOR_CODE_SET": "Operator's code set",

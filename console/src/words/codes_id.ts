@@ -27,6 +27,8 @@ export const codesId: Record<keyof typeof codesEn, string> = {
   "act.PERSON_LOOKED_UP": "Orang ditelusuri",
   "act.PERSON_SEARCHED": "Orang dicari",
   "act.REQUEST_SEARCHED": "Permintaan dicari",
+  "act.SHADOW_MODEL_ENDED": "Model bayangan diakhiri",
+  "act.SHADOW_MODEL_SET": "Model bayangan ditetapkan",
   "act.STORE_MIGRATED": "Basis data dimigrasi",
   "act.OPERATOR_CODE_REMOVED": "Kode operator dihapus",
   "act.OPERATOR_CODE_SET": "Kode operator dipasang",

@@ -66,6 +66,7 @@ impl FollowedCalibration {
             Ok(changed) => {
                 if let Some(changed) = changed {
                     tracing::info!(
+                        set = changed.identity().model_set,
                         calibration = changed.identity().calibration_id,
                         "serving with the active calibration"
                     );
@@ -77,7 +78,8 @@ impl FollowedCalibration {
             Err(error) => {
                 let reason = format!("{error:#}");
                 if self.failure.as_ref() != Some(&reason) {
-                    tracing::error!("cannot use the active calibration, the former one stays: {reason}");
+                    let set = &current.identity().model_set;
+                    tracing::error!(set, "cannot use the active calibration, the former one stays: {reason}");
                 }
                 self.failure = Some(reason);
                 false

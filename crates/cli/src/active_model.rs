@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use padan_domain::ModelContractId;
 use padan_inference::Engine;
 use padan_store::{ActiveModel, Store};
 use padan_verification::EngineInUse;
@@ -12,14 +13,14 @@ use crate::{
 };
 
 /// How often the service reads which model is active: a look-up of one row.
-const POLL_INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long after a failure the same model is tried again: its files may have been installed in the meantime.
-const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+pub(crate) const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A model that could not be loaded, why, and when.
-struct FailedLoad {
-    model: ActiveModel,
+pub(crate) struct FailedLoad<M> {
+    model: M,
     reason: String,
     at: Instant,
 }
@@ -31,7 +32,7 @@ struct FailedLoad {
 pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine: EngineInUse) {
     let mut polls = interval(POLL_INTERVAL);
     polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failed: Option<FailedLoad> = None;
+    let mut failed: Option<FailedLoad<ActiveModel>> = None;
     let mut calibration = FollowedCalibration::default();
     loop {
         polls.tick().await;
@@ -56,26 +57,39 @@ pub(crate) async fn follow_active_model(settings: Settings, store: Store, engine
                 tracing::info!(set = active.model_set, contract = %active.contract, "serving with the active model");
             }
             Err(error) => {
-                let reason = format!("{error:#}");
-                let is_new =
-                    failed.as_ref().is_none_or(|before| before.model != active || before.reason != reason);
+                let now = FailedLoad::now(active.clone(), &error);
+                let is_new = failed.as_ref().is_none_or(|before| !now.repeats(before));
                 if engine.set_outdated(true) || is_new {
                     tracing::error!(
                         set = active.model_set,
-                        "cannot load the active model, serving with the former one and retrying every {} s: {reason}",
-                        RETRY_INTERVAL.as_secs()
+                        "cannot load the active model, serving with the former one and retrying every {} s: {}",
+                        RETRY_INTERVAL.as_secs(),
+                        now.reason()
                     );
                 }
-                failed = Some(FailedLoad { model: active, reason, at: Instant::now() });
+                failed = Some(now);
             }
         }
     }
 }
 
-impl FailedLoad {
+impl<M: PartialEq> FailedLoad<M> {
+    pub(crate) fn now(model: M, error: &anyhow::Error) -> Self {
+        Self { model, reason: format!("{error:#}"), at: Instant::now() }
+    }
+
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Whether the same model failed before for the same reason.
+    pub(crate) fn repeats(&self, before: &Self) -> bool {
+        before.model == self.model && before.reason == self.reason
+    }
+
     /// Returns whether this model failed so recently that it is not tried again yet.
-    fn is_recent(&self, active: &ActiveModel) -> bool {
-        self.model == *active && self.at.elapsed() < RETRY_INTERVAL
+    pub(crate) fn is_recent(&self, model: &M) -> bool {
+        self.model == *model && self.at.elapsed() < RETRY_INTERVAL
     }
 }
 
@@ -83,13 +97,22 @@ async fn load(settings: &Settings, store: &Store, active: &ActiveModel) -> Resul
     let mut config = settings.inference.clone();
     config.model_set.clone_from(&active.model_set);
     let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
-    if *engine.contract() != active.contract {
+    with_contract(settings, store, &engine, &active.contract).await
+}
+
+/// The engine with the calibration that is in use for its model set, if it has this contract.
+pub(crate) async fn with_contract(
+    settings: &Settings,
+    store: &Store,
+    engine: &Engine,
+    contract: &ModelContractId,
+) -> Result<Engine> {
+    if engine.contract() != contract {
         bail!(
-            "model set {} has the contract {} on this machine, but {} was activated: install the same models",
-            active.model_set,
+            "model set {} has the contract {} on this machine, but {contract} was chosen: install the same models",
+            engine.identity().model_set,
             engine.contract(),
-            active.contract
         );
     }
-    with_calibration_in_use(settings, store, &engine).await
+    with_calibration_in_use(settings, store, engine).await
 }

@@ -142,6 +142,11 @@ pub(crate) const BY_COMMAND: &[(&str, ExitStatus, &str)] = &[
         "nothing was erased: the answer was not yes, or nobody could be asked",
     ),
     (
+        "models activate",
+        ExitStatus::NotConfirmed,
+        "nothing was changed: the answer was not yes, or nobody could be asked",
+    ),
+    (
         "models verify",
         ExitStatus::Failure,
         "a digest is wrong, a file of SET is missing, or no model set is complete",

@@ -1,4 +1,4 @@
-//! `padan models`: lists, installs, verifies and activates models.
+//! `padan models`: lists, installs, verifies, measures and activates models.
 //!
 //! Start at [`run`]. Files are identified only by SHA-256; names, folders and packages are only places to search.
 //!
@@ -13,6 +13,7 @@ mod install;
 mod list;
 mod local;
 mod package;
+mod shadow;
 mod verify;
 
 use std::{
@@ -23,12 +24,10 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use padan_inference::{Catalogue, model_folders};
-use padan_store::KeySet;
-use tokio::runtime::Runtime;
 
-use crate::{exit_status::ExitStatus, output::OutputArguments, service, settings::SettingsArguments};
+use crate::{exit_status::ExitStatus, output::OutputArguments, settings::SettingsArguments};
 
-/// List, install, verify and activate models
+/// List, install, verify, measure and activate models
 #[derive(Debug, Args)]
 pub(crate) struct ModelsArguments {
     #[command(subcommand)]
@@ -40,7 +39,8 @@ enum ModelsCommand {
     List(ListArguments),
     Install(InstallArguments),
     Verify(VerifyArguments),
-    Activate(ActivateArguments),
+    Shadow(shadow::ShadowArguments),
+    Activate(activate::ActivateArguments),
 }
 
 /// List all models with licence, origin and digests, and whether they are installed
@@ -86,22 +86,6 @@ struct VerifyArguments {
     settings: SettingsArguments,
 }
 
-/// Make all services use a model set
-///
-/// Enrol all people for it first: `padan enroll --model SET`. Running services switch to it within seconds, without a
-/// restart and without failing requests.
-#[derive(Debug, Args)]
-struct ActivateArguments {
-    /// Model set
-    #[arg(value_name = "SET")]
-    model_set: String,
-    /// Activate the set even if its enrolment is not complete
-    #[arg(long)]
-    force: bool,
-    #[command(flatten)]
-    settings: SettingsArguments,
-}
-
 /// Runs the command. Do not call it on a thread of a Tokio runtime, because downloads block.
 pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitStatus> {
     match &arguments.command {
@@ -124,18 +108,8 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitStatus> {
                 &mut io::stdout().lock(),
             )
         }
-        ModelsCommand::Activate(arguments) => {
-            let settings = arguments.settings.settings()?;
-            let catalogue = catalogue(&model_folders(&settings.inference))?;
-            Runtime::new()?.block_on(async {
-                let store = service::open_store(&settings, KeySet::Audit)?;
-                let administration = service::administration(&store);
-                let (set, force) = (&arguments.model_set, arguments.force);
-                let activated = activate::activate(&catalogue, &store, &administration, set, force).await;
-                administration.finish().await;
-                activated
-            })
-        }
+        ModelsCommand::Shadow(arguments) => shadow::run(arguments),
+        ModelsCommand::Activate(arguments) => activate::run(arguments),
     }
 }
 

@@ -14,7 +14,7 @@ use padan_verification::{
 
 use crate::{
     active_calibration::with_calibration_in_use, active_model::follow_active_model, operator::operator,
-    settings::Settings,
+    settings::Settings, shadow_model::follow_shadow_model,
 };
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
@@ -89,12 +89,14 @@ pub(crate) fn build_with_clients(
     let verifier = Arc::new(Verifier::new(VerifierParts {
         registry: Registry::new(&settings.registry)?,
         audit: store.audit_trail(clock),
-        store,
-        engine,
+        store: store.clone(),
+        engine: engine.clone(),
         config: settings.verification.clone(),
         clock,
         sandbox: Sandbox::new(&settings.verification, clock, PhotoReader::new(&settings.inference)),
     }));
+    let shadow = follow_shadow_model(settings.clone(), store, engine, verifier.shadow());
+    tasks.spawn("shadow model", shadow);
     let http = &settings.http;
     let management = if http.management { Some(Arc::new(management(settings)?)) } else { None };
     Application::build(http, verifier, clients, management, tasks).map_err(|error| match error.kind() {

@@ -35,6 +35,12 @@ impl Photo {
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
+
+    /// The same photo in memory of its own, which outlives that of the request it came with.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self { format: self.format, bytes: Bytes::copy_from_slice(&self.bytes) }
+    }
 }
 
 impl TryFrom<Bytes> for Photo {

@@ -9,7 +9,7 @@ pub(crate) const TAIL: f64 = 0.025;
 
 /// The 95 % interval of a share that was measured on so many independent units. A share that is not a whole number of
 /// units, because a unit can be partly wrong, gets the interval of both neighbours.
-pub(crate) fn interval(share: f64, units: u64) -> (f64, f64) {
+pub fn interval(share: f64, units: u64) -> (f64, f64) {
     interval_with_tail(share, units, TAIL)
 }
 

@@ -51,6 +51,7 @@ pub use evaluation::{
     Counts, Evaluated, EvaluatedModel, Evaluation, Failure, Figures, GroupFigures, Made, Mark, Milliseconds,
     NamedRate, OperatingPoint, RejectedPhoto, Score,
 };
+pub use exact_interval::interval as exact_interval;
 pub use exclusions::{Exclusion, Exclusions};
 pub use label_error::LabelError;
 pub use labelled::{CopiedPhoto, Labelled, LabelledPair, LabelledPhoto};

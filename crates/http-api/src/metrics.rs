@@ -63,6 +63,21 @@ declare::metrics! {
     impostor_reservoir: IntGauge = "padan_impostor_reservoir_people", [];
     /// False match rate that the scale in use states for a percentage: 50, 60, 75, 90.
     stated_fmr: GaugeVec = "padan_scale_false_match_rate", ["percentage"];
+    /// Requests that the shadow model set was to embed as well, by its contract and by what came of them: compared, or why
+    /// not. docs/json-output.md explains the outcomes (padan models shadow).
+    shadow_requests: IntCounterVec = "padan_shadow_requests_total", ["contract", "outcome"];
+    /// Compared requests by the intervals of five percent in which the two percentages lie: the one that decided, and the
+    /// one of the shadow model set of this contract. The labels are where the intervals begin.
+    shadow_percentages: IntCounterVec = "padan_shadow_percentages_total", ["contract", "percentage", "shadow_percentage"];
+    /// Compared requests whose name and date of birth match, by what the shadow model set would change: same, pass (they
+    /// would pass instead), fail.
+    shadow_decisions: IntCounterVec = "padan_shadow_decisions_total", ["contract", "change"];
+    /// Processor seconds that the shadow model set took.
+    shadow_cpu: CounterVec = "padan_shadow_cpu_seconds_total", ["contract"];
+    /// Share of the requests that the shadow model set embeds as well; absent without one.
+    shadow_share: GaugeVec = "padan_shadow_share", ["model_set", "contract"];
+    /// Whether the shadow model set is loaded (1) or cannot be (0); absent without one.
+    shadow_loaded: IntGaugeVec = "padan_shadow_loaded", ["model_set", "contract"];
     /// Answers to sandbox clients, by client, endpoint, HTTP status and reason code. No other family counts them.
     sandbox_requests: IntCounterVec = "padan_sandbox_requests_total", ["client", "endpoint", "status", "reason"];
     /// Scores of selfies that were judged for liveness in a face verification, 0 to 1; refused ones included.

@@ -37,6 +37,10 @@ pub enum AdminAct {
     OperatorSignedOut,
     /// `padan models activate`.
     ModelActivated,
+    /// `padan models shadow SET`.
+    ShadowModelSet,
+    /// `padan models shadow --off`.
+    ShadowModelEnded,
     /// `padan calibration activate`.
     CalibrationActivated,
     /// `padan enroll`.
@@ -91,6 +95,8 @@ impl AdminAct {
             Self::OperatorSignInFailed => "OPERATOR_SIGN_IN_FAILED",
             Self::OperatorSignedOut => "OPERATOR_SIGNED_OUT",
             Self::ModelActivated => "MODEL_ACTIVATED",
+            Self::ShadowModelSet => "SHADOW_MODEL_SET",
+            Self::ShadowModelEnded => "SHADOW_MODEL_ENDED",
             Self::CalibrationActivated => "CALIBRATION_ACTIVATED",
             Self::EnrolmentStarted => "ENROLMENT_STARTED",
             Self::TemplatesPruned => "TEMPLATES_PRUNED",
@@ -130,6 +136,8 @@ impl AdminAct {
             Self::OperatorSignInFailed => "session refuse",
             Self::OperatorSignedOut => "session end",
             Self::ModelActivated => "models activate",
+            Self::ShadowModelSet => "models shadow",
+            Self::ShadowModelEnded => "models shadow --off",
             Self::CalibrationActivated => "calibration activate",
             Self::EnrolmentStarted => "enroll",
             Self::TemplatesPruned => "templates prune",

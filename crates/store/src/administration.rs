@@ -13,6 +13,8 @@ use crate::{
     operator_change::{NewOperator, OperatorChange, OperatorSettings},
     operator_code::CodeSecret,
     operator_password::PasswordHashText,
+    shadow_change::ShadowChange,
+    shadow_row::ShadowModel,
 };
 
 /// Changes what operators decide. Each change leaves a row of kind `admin` in the audit trail, in the same transaction.
@@ -181,7 +183,7 @@ impl Administration {
     }
 
     /// Activates a model set. Services switch to it within seconds. `force` says that its enrolment need not be
-    /// complete, and is only recorded.
+    /// complete, and is only recorded. Its measurement as the shadow model set ends.
     ///
     /// # Errors
     ///
@@ -194,6 +196,24 @@ impl Administration {
     ) -> Result<(), StoreError> {
         let (model_set, contract) = (model_set.to_owned(), contract.as_str().to_owned());
         self.change(AdminChange::Model(Activation { model_set, contract, force })).await.map(drop)
+    }
+
+    /// Lets services measure a model set beside the active one, in place of any other. They begin within seconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn set_shadow_model(&self, shadow: ShadowModel) -> Result<(), StoreError> {
+        self.change(AdminChange::Shadow(ShadowChange::Set(shadow))).await.map(drop)
+    }
+
+    /// Ends the measurement of the shadow model set. False when none was measured.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn end_shadow_model(&self) -> Result<bool, StoreError> {
+        self.change(AdminChange::Shadow(ShadowChange::End)).await
     }
 
     /// Activates a calibration for its model set. Services switch to it within seconds.

@@ -32,8 +32,8 @@
 //! **Architecture Invariant:** the audit trail only grows. The role of the service cannot change a row, and
 //! verification detects rows that another role changed or deleted. No signature vouches for a row that was not verified.
 //!
-//! **Architecture Invariant:** clients, operators, the active model and the active calibration are changed only by
-//! [`Administration`], in the transaction of the change's row in the audit trail.
+//! **Architecture Invariant:** clients, operators, the active model, the active calibration and the shadow model are
+//! changed only by [`Administration`], in the transaction of the change's row in the audit trail.
 //!
 //! **Architecture Invariant:** a client's row counts only if its HMAC under an audit key is right. No change of a client
 //! signs a row that was not verified, except [`Administration::sign_client`].
@@ -94,6 +94,10 @@ mod rotation;
 mod row_state;
 mod secret;
 mod session;
+mod shadow_change;
+mod shadow_counts;
+mod shadow_model;
+mod shadow_row;
 mod store;
 mod stored_about;
 mod template;
@@ -141,6 +145,8 @@ pub use pruning::{Pruned, Pruning, UnusedTemplates};
 pub use quota::{QuotaGrant, QuotaRequest};
 pub use reservoir::{OtherPerson, Reservoir};
 pub use rotation::{Resealed, TemplatesOfKey};
+pub use shadow_counts::{ShadowCell, ShadowCount, ShadowCounts, ShadowOutcome, ShadowPair};
+pub use shadow_row::ShadowModel;
 pub use store::Store;
 pub use stored_about::{Enquiries, StoredAbout};
 pub use template::{StoredTemplate, TemplateContent};

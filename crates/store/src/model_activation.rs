@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
-use crate::{admin_act::AdminAct, admin_entry::AdminEntry};
+use crate::{admin_act::AdminAct, admin_entry::AdminEntry, shadow_change::end_shadow_of};
 
 /// The model set to activate.
 #[derive(Debug)]
@@ -30,13 +30,18 @@ impl Activation {
             model_set,
             contract
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+        // It decides from now on, so that there is nothing to compare it with.
+        let ends_shadow = end_shadow_of(connection, model_set, contract).await?;
         let before = former.map_or(
             Value::Null,
             |former| json!({ "model_set": former.model_set, "contract": former.contract_id }),
         );
-        let after = json!({ "model_set": model_set, "contract": contract, "force": force });
+        let mut after = json!({ "model_set": model_set, "contract": contract, "force": force });
+        if ends_shadow {
+            after["shadow_ended"] = true.into();
+        }
         Ok(AdminEntry {
             act: AdminAct::ModelActivated,
             client: None,

@@ -30,8 +30,8 @@ pub struct Pruned {
 }
 
 impl Store {
-    /// Deletes the enrolment of a contract, so that its templates can be pruned. False when the contract is active or a
-    /// process works on the enrolment.
+    /// Deletes the enrolment of a contract, so that its templates can be pruned. False when the contract is active, measured as
+    /// the shadow model, or a process works on the enrolment.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl Store {
     }
 
     /// Deletes the enrolments that began before the active model was activated and that no process works on. Later
-    /// enrolments are kept: they prepare the next activation.
+    /// enrolments are kept, as is that of the shadow model: they prepare the next activation.
     ///
     /// # Errors
     ///
@@ -132,7 +132,8 @@ fn delete_run<'c>(connection: &'c mut PgConnection, contract: &'c String) -> Box
         sqlx::query!(
             "DELETE FROM store.enrolment_run AS run
               WHERE contract_id = $1
-                AND contract_id NOT IN (SELECT contract_id FROM store.active_model)
+                AND contract_id NOT IN (SELECT contract_id FROM store.active_model
+                                         UNION ALL SELECT contract_id FROM store.shadow_model)
                 AND NOT EXISTS (SELECT FROM store.enrolment_range
                                  WHERE contract_id = run.contract_id AND lease_until >= now())",
             contract
@@ -162,6 +163,7 @@ fn delete_former_runs<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFu
             "DELETE FROM store.enrolment_run AS run
               USING store.active_model AS active
               WHERE run.contract_id <> active.contract_id
+                AND run.contract_id NOT IN (SELECT contract_id FROM store.shadow_model)
                 AND run.started_at < active.activated_at
                 AND NOT EXISTS (SELECT FROM store.enrolment_range
                                  WHERE contract_id = run.contract_id AND lease_until >= now())"
@@ -230,6 +232,7 @@ fn contracts_to_keep<'c>(
              FROM store.enrolment_run AS run
              LEFT JOIN store.active_model AS active ON true
             WHERE run.contract_id = active.contract_id
+               OR run.contract_id IN (SELECT contract_id FROM store.shadow_model)
                OR EXISTS (SELECT FROM store.enrolment_range AS part
                            WHERE part.contract_id = run.contract_id AND part.lease_until >= now())
                OR CASE WHEN $2::text IS NULL

@@ -47,6 +47,7 @@ mod model_activation;
 mod nik_plausibility;
 mod passive_liveness;
 mod quotas;
+mod random;
 mod rates;
 mod readiness;
 mod reference;
@@ -55,6 +56,10 @@ mod samples;
 mod sampling;
 mod sandbox;
 mod scale_point;
+mod shadow;
+mod shadow_comparison;
+mod shadow_summary;
+mod shadow_tally;
 mod similarity;
 mod stated_rate;
 mod stored_clients;
@@ -86,7 +91,7 @@ pub use management::{
     ClientUse, ErasurePreview, Management, ManagementParts, Mandate, ModelState, SessionTimes, SignIn,
     SignInFault, SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
 };
-pub use model_activation::{ActivationError, activate_model};
+pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
 pub use padan_inference::{Face, JobObserver, JobStarted, ModelError};
 pub use padan_store::{
@@ -101,6 +106,8 @@ pub use readiness::Component;
 pub use samples::Sampled;
 pub use sandbox::{Sandbox, SandboxRefusal, TEST_CASES, TestCase, TestPhoto};
 pub use scale_point::ScalePoint;
+pub use shadow::{Shadow, ShadowFigures, ShadowSet, ShadowState};
+pub use shadow_summary::ShadowSummary;
 pub use stated_rate::StatedRate;
 pub use timing::StepTimings;
 pub use trials::Trial;

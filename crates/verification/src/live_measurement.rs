@@ -8,7 +8,6 @@
 //! another NIK, the same photo, or a twin. Of strangers, 1 in 1,000,000 is left out with it.
 
 use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
     mem,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, RwLock,
@@ -21,7 +20,7 @@ use padan_domain::{Clock, Embedding, ModelContractId, NationalId, Percentage, Si
 use padan_inference::Engine;
 use padan_store::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, PersonHash, Reservoir, Store};
 
-use crate::{error::error_chain, similarity::similarity};
+use crate::{error::error_chain, random::Random, similarity::similarity};
 
 /// The number of people whose templates are held, encrypted: about 0.8 kB each.
 const RESERVOIR_PEOPLE: usize = 10_000;
@@ -61,7 +60,7 @@ pub(crate) struct LiveMeasurement {
     sample: usize,
     reservoir: RwLock<Option<Held>>,
     counts: Mutex<Option<Unsaved>>,
-    random: AtomicU64,
+    random: Random,
     told_apart: AtomicU64,
     observer: OnceLock<Observer>,
 }
@@ -89,7 +88,7 @@ impl LiveMeasurement {
             sample: sample.into(),
             reservoir: RwLock::default(),
             counts: Mutex::default(),
-            random: AtomicU64::new(random_seed()),
+            random: Random::new(),
             told_apart: AtomicU64::default(),
             observer: OnceLock::new(),
         }
@@ -123,7 +122,7 @@ impl LiveMeasurement {
         let mut counted = Counted::new(&person, SimilarityBins::index(own));
         let mut impostors = Vec::with_capacity(self.sample);
         if let Some(reservoir) = self.reservoir_of(engine.contract()) {
-            for other in reservoir.draw(self.sample, &person, || self.random()) {
+            for other in reservoir.draw(self.sample, &person, || self.random.next()) {
                 let resembles = similarity(engine, &faces.reference, &other.embedding);
                 let Some(found) = similarity(engine, &other.embedding, &faces.probe) else { continue };
                 if resembles.is_some_and(|resembles| scale.percentage(resembles).value() >= SAME_PERSON) {
@@ -147,7 +146,7 @@ impl LiveMeasurement {
         if self.sample == 0 || self.is_fresh(engine.contract()) {
             return;
         }
-        let drawn = store.draw_reservoir(engine.contract(), RESERVOIR_PEOPLE, self.random()).await;
+        let drawn = store.draw_reservoir(engine.contract(), RESERVOIR_PEOPLE, self.random.next()).await;
         match drawn {
             Ok(reservoir) => {
                 let held = Held { reservoir: Arc::new(reservoir), since: Instant::now() };
@@ -215,16 +214,6 @@ impl LiveMeasurement {
     fn counts(&self) -> std::sync::MutexGuard<'_, Option<Unsaved>> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// The next number of a sequence that is as good as random for a sample (G. L. Steele, D. Lea, C. H. Flood: Fast
-    /// splittable pseudorandom number generators, OOPSLA 2014).
-    fn random(&self) -> u64 {
-        const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
-        let state = self.random.fetch_add(GAMMA, Ordering::Relaxed).wrapping_add(GAMMA);
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
 }
 
 /// What counts of this engine can be added to.
@@ -249,27 +238,9 @@ impl Counted {
     }
 }
 
-/// A number that differs from process to process.
-fn random_seed() -> u64 {
-    RandomState::new().build_hasher().finish()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_spread_evenly_and_differ_from_process_to_process() {
-        let measurement = LiveMeasurement::new(16);
-        let mut counts = [0_u32; 100];
-        for _ in 0..100_000 {
-            counts[(measurement.random() % 100) as usize] += 1;
-        }
-        // The sum of squares of 100 counts of 1,000 each has 99 degrees of freedom; 149 is exceeded once in 1,000 times.
-        let chi_squared: f64 = counts.iter().map(|count| (f64::from(*count) - 1000.0).powi(2) / 1000.0).sum();
-        assert!(chi_squared < 200.0, "{chi_squared}");
-        assert_ne!(random_seed(), random_seed());
-    }
 
     #[test]
     fn counts_that_could_not_be_saved_are_kept_and_those_of_another_model_are_not_mixed_in() {

@@ -1,8 +1,8 @@
 use padan_domain::ModelContractId;
-use padan_inference::{Catalogue, Graph, ModelError};
+use padan_inference::{Catalogue, Graph, ModelError, ModelSet};
 use padan_store::{Administration, Store, StoreError};
 
-/// Why a model set was not activated.
+/// Why a model set was not activated or cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
     /// The set is not known, or not installed on this machine.
@@ -33,6 +33,24 @@ pub async fn activate_model(
     model_set: &str,
     force: bool,
 ) -> Result<ModelContractId, ActivationError> {
+    let set = check_exchangeable(catalogue, store, model_set, force).await?;
+    let contract = set.contract();
+    administration.activate_model(model_set, &contract, force).await?;
+    Ok(contract)
+}
+
+/// Checks that a model set is installed on this machine with a calibration and, without `force`, that all people are
+/// enrolled for it, and returns it.
+///
+/// # Errors
+///
+/// [`ActivationError`] when it is not so.
+pub async fn check_exchangeable(
+    catalogue: &Catalogue,
+    store: &Store,
+    model_set: &str,
+    force: bool,
+) -> Result<ModelSet, ActivationError> {
     let set = catalogue.set(model_set)?;
     for model in set.models() {
         catalogue.locate(&set, model, Graph::Prepared)?;
@@ -45,6 +63,5 @@ pub async fn activate_model(
     if !is_enrolled && !force {
         return Err(ActivationError::NotEnrolled { model_set: model_set.to_owned(), contract });
     }
-    administration.activate_model(model_set, &contract, force).await?;
-    Ok(contract)
+    Ok(set)
 }

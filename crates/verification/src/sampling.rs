@@ -14,12 +14,12 @@ const READINESS_INTERVAL: Duration = Duration::from_secs(5);
 const TEMPLATES_INTERVAL: Duration = Duration::from_secs(30);
 /// The interval at which the processor time of the clients is saved.
 const CPU_INTERVAL: Duration = Duration::from_secs(10);
-/// The interval at which the counts of the live measurement are saved.
+/// The interval at which the counts of the live measurement and of the shadow model set are saved.
 const LIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Verifier {
     /// Starts the tasks that sample figures, those that save the processor time of the clients and the counts of the live
-    /// measurement, and a task that ends when the writer of the audit trail does. Must be called within a Tokio runtime.
+    /// measurement and of the shadow model set, one that embeds photos by that set, and a task that ends when the writer of the audit trail does. Must be called within a Tokio runtime.
     pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
         let trail = self.parts.audit.clone();
         tasks.spawn("audit writer", async move { trail.writer_ended().await });
@@ -49,6 +49,15 @@ impl Verifier {
                 let (live, store) = (&verifier.live, &verifier.parts.store);
                 live.save(store, &verifier.parts.clock).await;
                 live.refresh(&verifier.parts.engine.current(), store).await;
+            }),
+        );
+        let verifier = self.clone();
+        tasks.spawn("shadow comparisons", async move { verifier.compare_in_shadow().await });
+        let verifier = self.clone();
+        tasks.spawn(
+            "shadow counts",
+            repeat(LIVE_INTERVAL, async move || {
+                verifier.shadow.save(&verifier.parts.store, &verifier.parts.clock).await;
             }),
         );
     }

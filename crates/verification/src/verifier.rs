@@ -29,6 +29,7 @@ use crate::{
     samples::{Sampled, Samples},
     sandbox::{Sandbox, TestCase},
     scale_point::ScalePoint,
+    shadow::{Decided, Shadow, ShadowFigures},
     similarity::similarity,
     stated_rate::{StatedRate, stated_fmr},
     timing::{StepTimings, timed},
@@ -44,6 +45,7 @@ pub struct Verifier {
     pub(crate) samples: Arc<Samples>,
     pub(crate) cpu_account: Arc<CpuAccount>,
     pub(crate) live: Arc<LiveMeasurement>,
+    pub(crate) shadow: Shadow,
 }
 
 /// The parts of a verifier.
@@ -84,6 +86,8 @@ pub struct VerifierFigures {
     pub cpu: Vec<CpuTime>,
     /// What the live measurement has in memory.
     pub live: LiveFigures,
+    /// What the shadow model set made of the requests.
+    pub shadow: ShadowFigures,
 }
 
 /// The engine's models and device, for an operator.
@@ -113,12 +117,18 @@ impl Verifier {
             unreadable_templates: Arc::default(),
             samples: Arc::default(),
             cpu_account: Arc::default(),
+            shadow: Shadow::default(),
         }
     }
 
     /// The deadline of a request that starts now.
     pub fn deadline(&self) -> Instant {
         Instant::now() + self.parts.config.budget()
+    }
+
+    /// What measures a second model set on a share of the requests.
+    pub fn shadow(&self) -> Shadow {
+        self.shadow.clone()
     }
 
     /// What answers sandbox clients.
@@ -187,8 +197,21 @@ impl Verifier {
             Some(citizen) => {
                 let date_of_birth = request.date_of_birth == citizen.date_of_birth;
                 let nik = request.nik.clone();
+                let sampled = self.shadow.sample(&request.photo);
                 let judged = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
                 (spoof, found) = (judged.spoof, judged.found);
+                if let (Some(sampled), FaceJudgement::Compared(percentage)) = (sampled, &judged.face) {
+                    self.shadow.compare(
+                        sampled,
+                        Decided {
+                            nik: nik.clone(),
+                            portrait_updated_at: citizen.portrait_updated_at,
+                            percentage: *percentage,
+                            under: compared_under(&engine),
+                            claims_match: name_match.is_some() && date_of_birth,
+                        },
+                    );
+                }
                 if let Some(faces) = judged.compared.filter(|_| name_match.is_some() && date_of_birth) {
                     self.live.measure(&engine, &self.parts.store, &nik, &faces);
                 }
@@ -249,6 +272,7 @@ impl Verifier {
             sampled: self.samples.current(),
             cpu: self.cpu_account.totals(),
             live: self.live.figures(),
+            shadow: self.shadow.figures(),
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::{runtime::Runtime, sync::watch};
 use crate::{
     commands::enroll_status,
     exit_status::ExitStatus,
+    priority::lower_priority,
     service,
     settings::{Settings, SettingsArguments},
     shutdown::Shutdown,
@@ -69,8 +70,6 @@ pub(crate) struct EnrollArguments {
     json: bool,
 }
 
-/// The increment of the process's nice value.
-const NICENESS: i32 = 10;
 /// How often a progress line is printed when stderr is not a terminal.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the lag of the replicas is measured.
@@ -86,9 +85,7 @@ pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitStatus> {
         });
     }
     // Threads inherit the priority, so it is set before the first one starts.
-    if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::warn!("cannot lower the priority: {error}");
-    }
+    lower_priority();
     Runtime::new()?.block_on(enrol(arguments, settings))
 }
 

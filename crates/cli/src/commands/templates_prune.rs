@@ -22,8 +22,8 @@ use crate::{
 
 /// Delete the face templates of models that are no longer used
 ///
-/// Keeps the templates of the active model (or of `inference.model_set` if no model was activated), and of a model
-/// whose enrolment began after the last activation. Deleted templates can be created again from the registry.
+/// Keeps the templates of the active model (or of `inference.model_set` if no model was activated), of the model that is
+/// measured beside it, and of a model whose enrolment began after the last activation. Deleted templates can be created again from the registry.
 /// The database user needs the role `padan_operator`.
 #[derive(Debug, Args)]
 pub(crate) struct TemplatesPruneArguments {
@@ -53,6 +53,10 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitStatus> {
         let in_use = store.active_model().await?.map_or_else(|| kept.clone(), |active| active.contract);
         if let Some(contract) = arguments.contract.as_ref().filter(|contract| **contract == in_use) {
             bail!("model contract {contract} is in use: activate another set first (`padan models activate SET`)")
+        }
+        let measured = store.shadow_model().await?.map(|shadow| shadow.contract);
+        if let Some(contract) = arguments.contract.as_ref().filter(|contract| measured.as_ref() == Some(contract)) {
+            bail!("model contract {contract} is measured: end that first (`padan models shadow --off`)")
         }
         let pruning = Pruning { only: arguments.contract.clone(), kept };
         if !confirmation.is_given() {

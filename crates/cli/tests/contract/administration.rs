@@ -51,7 +51,7 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 37] = [
+const RUNS: [(&str, &[&str]); 40] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
@@ -72,7 +72,10 @@ const RUNS: [(&str, &[&str]); 37] = [
     ("operator remove", &["rina", "--yes"]),
     ("enroll", &["--failures", "/dev/null"]),
     ("enroll", &["--status"]),
-    ("models activate", &["sface", "--force"]),
+    ("enroll", &["--model", "mobilefacenet", "--failures", "/dev/null"]),
+    ("models shadow", &["mobilefacenet"]),
+    ("models activate", &["sface", "--force", "--dry-run"]),
+    ("models activate", &["sface", "--force", "--yes"]),
     ("calibration activate", &["models/sface.calibration.toml"]),
     ("calibration live", &[]),
     ("templates prune", &["--dry-run"]),
@@ -211,6 +214,7 @@ fn no_command_does_anything_without_its_row() {
                      UNION ALL SELECT operator::text FROM store.operator
                      UNION ALL SELECT active_model::text FROM store.active_model
                      UNION ALL SELECT active_calibration::text FROM store.active_calibration
+                     UNION ALL SELECT shadow_model::text FROM store.shadow_model
                      UNION ALL SELECT enrolment_run::text FROM store.enrolment_run
                      UNION ALL SELECT face_template::text FROM store.face_template";
         service.runtime.block_on(service.store.texts(query))

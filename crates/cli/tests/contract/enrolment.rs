@@ -212,7 +212,7 @@ fn another_model_is_activated_under_load_without_an_error() {
         let _ends = StopOnDrop(&over);
         finished(enroll(&service, &[]));
         finished(enroll(&service, &["--model", "mobilefacenet"]));
-        let activated = service.command(&["models", "activate", "mobilefacenet"]);
+        let activated = service.command(&["models", "activate", "mobilefacenet", "--yes"]);
         assert!(activated.status.success(), "{activated:?}");
         let began = Instant::now();
         while contract_in_use() == former {
@@ -269,7 +269,7 @@ fn a_service_without_the_active_model_serves_with_the_former_until_it_is_install
     // The enrolment runs where the model is installed.
     finished(enroll(&service, &["--model", "mobilefacenet"]));
     assert!(!behind(&service));
-    let activated = service.command(&["models", "activate", "mobilefacenet"]);
+    let activated = service.command(&["models", "activate", "mobilefacenet", "--yes"]);
     assert!(activated.status.success(), "{activated:?}");
     wait_until(&|| behind(&service));
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");

@@ -55,6 +55,8 @@ mod senders;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod site;
 #[cfg(test)]
 mod status;

@@ -1,8 +1,8 @@
 use std::{sync::PoisonError, time::Duration};
 
 use padan_verification::{
-    Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, StatedRate, Verifier,
-    VerifierFigures,
+    Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, ShadowFigures, ShadowState,
+    ShadowSummary, StatedRate, Verifier, VerifierFigures,
 };
 use prometheus::{Counter, Encoder as _, IntCounter, TextEncoder};
 
@@ -42,6 +42,7 @@ impl Metrics {
             sampled,
             cpu,
             live,
+            shadow,
         } = figures;
         raise(&self.unreadable_templates, unreadable_templates);
         self.model_behind.set(model_outdated.into());
@@ -69,9 +70,39 @@ impl Metrics {
         raise(&self.audit_rows.with_label_values(&["failed"]), audit.failed);
         self.impostor_reservoir.set(whole(live.reservoir_people));
         raise(&self.impostors_told_apart, live.told_apart);
+        self.observe_shadow(&shadow);
         self.observe_samples(&sampled);
         for CpuTime { client, time } in &cpu {
             raise_seconds(&self.client_cpu.with_label_values(&[client.as_str()]), *time);
+        }
+    }
+
+    fn observe_shadow(&self, ShadowFigures { state, counts }: &ShadowFigures) {
+        self.shadow_share.reset();
+        self.shadow_loaded.reset();
+        if let Some(ShadowState { model_set, contract, share, is_loaded }) = state {
+            let labels = [model_set.as_str(), contract.as_str()];
+            self.shadow_share.with_label_values(&labels).set(share.value());
+            self.shadow_loaded.with_label_values(&labels).set((*is_loaded).into());
+        }
+        for (contract, counts) in counts {
+            let summary = ShadowSummary::of(counts);
+            for (outcome, requests) in &summary.outcomes {
+                raise(
+                    &self.shadow_requests.with_label_values(&[contract.as_str(), outcome.as_str()]),
+                    *requests,
+                );
+            }
+            let changes =
+                [("same", summary.same()), ("pass", summary.would_pass), ("fail", summary.would_fail)];
+            for (change, requests) in changes {
+                raise(&self.shadow_decisions.with_label_values(&[contract.as_str(), change]), requests);
+            }
+            for ([percentage, shadow], requests) in &summary.percentages {
+                let labels = [contract.as_str(), &percentage.to_string(), &shadow.to_string()];
+                raise(&self.shadow_percentages.with_label_values(&labels), *requests);
+            }
+            raise_seconds(&self.shadow_cpu.with_label_values(&[contract.as_str()]), summary.cpu);
         }
     }
 

@@ -21,6 +21,7 @@ use crate::{
     model_activation::Activation,
     operator_change::OperatorChange,
     row_state::RowState,
+    shadow_change::ShadowChange,
 };
 
 /// A change that is made in the transaction of its row, or an act that follows its row.
@@ -30,6 +31,7 @@ pub(crate) enum AdminChange {
     Model(Activation),
     Operator(OperatorChange),
     Calibration(CalibrationActivation),
+    Shadow(ShadowChange),
     Announced(AnnouncedAct),
 }
 
@@ -88,6 +90,7 @@ pub(super) fn administer<'c>(
             AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
             AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Calibration(activation) => activation.apply(&mut transaction, &step.keys).await?,
+            AdminChange::Shadow(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),
         };
         let entry = match applied {

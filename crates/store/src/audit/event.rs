@@ -53,7 +53,7 @@ impl RequestEnding {
 }
 
 /// The models with which two faces were compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ComparedUnder {
     /// The contract of the embeddings.
     pub contract: ModelContractId,

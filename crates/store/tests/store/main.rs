@@ -47,6 +47,8 @@ mod rotation;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod template_sample;
 #[cfg(test)]
 mod templates;
