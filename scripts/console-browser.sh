@@ -60,6 +60,6 @@ cat >"$work/site.json" <<JSON
  "clientUrl": "http://127.0.0.1:$port", "knownClient": "bank-nusantara", "log": "$work/service.log",
  "client": {"username": "load", "password": "$PADAN_LOAD_PASSWORD", "apiKey": "$PADAN_LOAD_API_KEY"},
  "accounts": {$(account support), $(account operator), $(account auditor)},
- "servicePid": $service, "pictures": "${PADAN_SCREENSHOTS-}"}
+ "program": "$padan", "settings": "$work/padan.toml", "servicePid": $service, "pictures": "${PADAN_SCREENSHOTS-}"}
 JSON
 node console/tests/browser.mjs "$work/site.json" "$(command -v chromium)" "$@"

@@ -33,7 +33,7 @@ const PAGES: readonly Page[] = [
   { name: "requests", title: "page.requests", needs: ["listRequests", "searchRequest"], show: Requests },
   { name: "clients", title: "page.clients", needs: ["listClients"], show: Clients },
   { name: "people", title: "page.people", needs: ["searchPerson"], show: People },
-  { name: "trail", title: "page.trail", needs: ["exportAudit", "listVerifications"], show: Trail },
+  { name: "trail", title: "page.trail", needs: ["listExports", "listVerifications"], show: Trail },
   { name: "enrolment", title: "page.enrolment", needs: ["listEnrolments"], show: EnrolmentPage },
   { name: "models", title: "page.models", needs: ["listModels"], show: ModelsPage },
   { name: "health", title: "page.health", needs: ["showHealth"], show: HealthPage },

@@ -3,7 +3,7 @@
 //     browser.mjs SITE CHROMIUM [CASE...]
 //
 // SITE is a JSON file: { url, urlWithoutRegistry, clientUrl, client: { username, password, apiKey }, knownClient, log,
-// servicePid, accounts: { support, operator, auditor: { name, password } }, pictures }. With `pictures`, a folder, pictures
+// program, settings, servicePid, accounts: { support, operator, auditor: { name, password } }, pictures }. With `pictures`, a folder, pictures
 // of all pages are written into it. CASE selects cases by name.
 import { chromium } from "playwright-core";
 

@@ -1,5 +1,6 @@
 // Clients, requests, people, the trail, and what each role sees.
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 import { BUDI, goTo, open, SELFIE, signIn, site } from "./site.mjs";
@@ -132,20 +133,61 @@ export async function requestsFound(browser) {
   await context.close();
 }
 
-/** An export has the rows, and nobody's identity number; the trail is intact. */
+/** An export goes on without the page, has the rows and nobody's identity number, and is removed; the trail is intact. */
 export async function exported(browser) {
   const { page, context, faults } = await open(browser);
+  for (let calls = 0; calls < 4; calls += 1) await callAsClient(site.client);
   await signIn(page, "auditor");
   await goTo(page, "Jejak audit");
+  await page.getByLabel("NIK seseorang").fill(BUDI.nik);
   await page.getByRole("button", { name: "Mulai ekspor" }).click();
+  await page.locator(".entry .tag").first().waitFor();
+  await page.reload();
   await page.getByRole("link", { name: "Unduh" }).waitFor();
+  assert.match(await page.locator(".entry").nth(1).textContent(), /auditor.*satu orang/s);
   const download = page.waitForEvent("download");
   await page.getByRole("link", { name: "Unduh" }).click();
-  const lines = readFileSync(await (await download).path(), "utf8").trim().split("\n").map(line => JSON.parse(line));
+  const file = await download;
+  assert.match(file.suggestedFilename(), /^audit-[0-9a-f-]{36}\.jsonl$/);
+  const lines = readFileSync(await file.path(), "utf8").trim().split("\n").map(line => JSON.parse(line));
   assert.ok(lines.length > 3, `${lines.length} rows`);
   assert.ok(!JSON.stringify(lines).includes(BUDI.nik));
+  await page.getByRole("button", { name: "Hapus berkas" }).click();
+  await page.getByText("Berkas sudah dihapus.").waitFor();
+  assert.equal(await page.getByRole("link", { name: "Unduh" }).count(), 0);
   await page.getByRole("button", { name: "Periksa jejak audit" }).click();
   await page.locator(".tag", { hasText: "Utuh" }).first().waitFor({ timeout: 20_000 });
+  assert.deepEqual(faults, []);
+  await context.close();
+}
+
+/** An enrolment is started and paused, both survive a reload, an auditor only sees it, and the process finishes it. */
+export async function enrolled(browser) {
+  const { page, context, faults } = await open(browser);
+  await signIn(page, "operator");
+  await goTo(page, "Pendaftaran");
+  await page.getByRole("button", { name: "Mulai pendaftaran" }).click();
+  await page.locator(".tag", { hasText: "Menunggu" }).waitFor();
+  await page.getByText("Tidak ada proses yang menunggu pendaftaran").waitFor();
+  await page.getByRole("button", { name: "Jeda" }).click();
+  await page.locator(".tag", { hasText: "Dijeda" }).waitFor();
+  await page.reload();
+  await page.locator(".tag", { hasText: "Dijeda" }).waitFor();
+  assert.equal(await page.getByRole("button", { name: "Mulai pendaftaran" }).count(), 0, "one at a time");
+  const other = await open(browser);
+  await signIn(other.page, "auditor");
+  await goTo(other.page, "Pendaftaran");
+  await other.page.locator(".tag", { hasText: "Dijeda" }).waitFor();
+  assert.equal(await other.page.locator("main").getByRole("button").count(), 0);
+  await other.context.close();
+  await page.getByRole("button", { name: "Lanjutkan" }).click();
+  const worker = spawn(site.program, ["enroll", "--wait", "--config", site.settings, "--failures", "/dev/null"], { stdio: "ignore" });
+  try {
+    await page.locator(".tag", { hasText: "Siap" }).first().waitFor({ timeout: 60_000 });
+    await page.getByText(/^\d+ (dari sekitar \d+ )?orang$/).first().waitFor();
+  } finally {
+    worker.kill();
+  }
   assert.deepEqual(faults, []);
   await context.close();
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 const source = join(import.meta.dirname ?? new URL(".", import.meta.url).pathname, "../src");
 const root = join(source, "../..");
 /** Families of keys that are made from a code of the service, or from a name within the console. */
-const FAMILIES = ["reason", "act", "endpoint", "field", "kind", "rule", "component", "step", "role"];
+const FAMILIES = ["reason", "act", "endpoint", "field", "kind", "rule", "component", "step", "role", "job"];
 
 const read = file => readFileSync(join(source, file), "utf8");
 

@@ -30,9 +30,8 @@ export class Failure extends Error {
   }
 }
 
-/** How long an answer may take. A photo on a slow line takes a while, and an export as long as there are rows. */
+/** How long an answer may take. A photo on a slow line takes a while. */
 const TIMEOUT_MS = 60_000;
-const EXPORT_TIMEOUT_MS = 3_600_000;
 
 let csrfToken: string | null = null;
 let onSignedOut: (() => void) | null = null;
@@ -69,32 +68,13 @@ export async function call<O extends Operation>(operation: O, input: Input<O> = 
   throw failure;
 }
 
-/** Loads an answer that is a file. `onBytes` is told how many bytes have come. A part is never taken for the whole. */
-export async function download<O extends Operation>(operation: O, input: Input<O>, onBytes: (bytes: number) => void): Promise<Blob> {
-  const response = await send(operation, input);
-  if (!response.ok || !response.body) throw await failureOf(response);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
-  let bytes = 0;
-  const reader = response.body.getReader();
-  try {
-    for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) {
-      if (value) parts.push(value);
-      bytes += value?.length ?? 0;
-      onBytes(bytes);
-    }
-  } catch {
-    throw new Failure(0, "UNREACHABLE", "", null);
-  }
-  return new Blob(parts);
-}
-
 async function send<O extends Operation>(operation: O, input: Input<O>): Promise<Response> {
   const body = input.body as unknown;
   const isForm = body instanceof FormData;
   const headers: Record<string, string> = { accept: "application/json" };
   if (csrfToken !== null && ROUTES[operation].method !== "GET") headers["x-csrf-token"] = csrfToken;
   if (body !== undefined && !isForm) headers["content-type"] = "application/json";
-  const deadline = AbortSignal.timeout(operation === "exportAudit" ? EXPORT_TIMEOUT_MS : TIMEOUT_MS);
+  const deadline = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await fetch(addressOf(operation, input.path as object, input.query as object), {
       method: ROUTES[operation].method,

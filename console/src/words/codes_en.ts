@@ -3,6 +3,8 @@
 export const codesEn = {
   // Acts of operators.
   "act.AUDIT_EXPORTED": "Audit trail exported",
+  "act.AUDIT_EXPORT_DOWNLOADED": "Export downloaded",
+  "act.AUDIT_EXPORT_REMOVED": "Export removed",
   "act.AUDIT_PRUNED": "Audit trail pruned",
   "act.AUDIT_SEARCHED": "Audit trail searched",
   "act.AUDIT_VERIFIED": "Audit trail verified",
@@ -15,6 +17,9 @@ export const codesEn = {
   "act.CLIENT_ROTATED": "Client's secrets renewed",
   "act.CLIENT_SIGNED": "Client signed",
   "act.ENROLMENT_STARTED": "Enrolment started",
+  "act.ENROLMENT_PAUSED": "Enrolment paused",
+  "act.ENROLMENT_CONTINUED": "Enrolment continued",
+  "act.ENROLMENT_STOPPED": "Enrolment ended",
   "act.KEYS_ROTATED": "Keys rotated",
   "act.MODEL_ACTIVATED": "Model set activated",
   "act.OPERATOR_ADDED": "Operator added",

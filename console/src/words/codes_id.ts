@@ -4,6 +4,8 @@ import type { codesEn } from "./codes_en";
 export const codesId: Record<keyof typeof codesEn, string> = {
   // Acts of operators.
   "act.AUDIT_EXPORTED": "Jejak audit diekspor",
+  "act.AUDIT_EXPORT_DOWNLOADED": "Ekspor diunduh",
+  "act.AUDIT_EXPORT_REMOVED": "Ekspor dihapus",
   "act.AUDIT_PRUNED": "Jejak audit dipangkas",
   "act.AUDIT_SEARCHED": "Jejak audit dicari",
   "act.AUDIT_VERIFIED": "Jejak audit diperiksa",
@@ -16,6 +18,9 @@ export const codesId: Record<keyof typeof codesEn, string> = {
   "act.CLIENT_ROTATED": "Rahasia klien diperbarui",
   "act.CLIENT_SIGNED": "Klien ditandatangani",
   "act.ENROLMENT_STARTED": "Pendaftaran dimulai",
+  "act.ENROLMENT_PAUSED": "Pendaftaran dijeda",
+  "act.ENROLMENT_CONTINUED": "Pendaftaran dilanjutkan",
+  "act.ENROLMENT_STOPPED": "Pendaftaran diakhiri",
   "act.KEYS_ROTATED": "Kunci diganti",
   "act.MODEL_ACTIVATED": "Set model diaktifkan",
   "act.OPERATOR_ADDED": "Operator ditambahkan",

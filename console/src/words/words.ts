@@ -28,7 +28,7 @@ export class Words {
     });
 
   /** The sentence of a key that is made from a code, or the code itself where there is none. */
-  readonly named = (family: "reason" | "act" | "endpoint" | "field" | "kind" | "rule" | "component" | "step" | "role", code: string): string => {
+  readonly named = (family: "reason" | "act" | "endpoint" | "field" | "kind" | "rule" | "component" | "step" | "role" | "job", code: string): string => {
     const key = `${family}.${code}`;
     return key in en ? this.t(key as Key) : code;
   };

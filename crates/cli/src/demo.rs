@@ -24,7 +24,11 @@ use bytes::Bytes;
 use clap::Args;
 use padan_inference::Engine;
 use padan_store::KeySet;
-use tokio::{runtime::Runtime, sync::oneshot, task::JoinHandle};
+use tokio::{
+    runtime::Runtime,
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 use self::{
     exchange::Exchange,
@@ -34,6 +38,7 @@ use self::{
     site::{DATABASES, Site},
 };
 use crate::{
+    commands::enroll::Waiting,
     exit_status::ExitStatus,
     private_cluster::{Claim, PrivateCluster, Retention, deps_folder},
     service,
@@ -117,14 +122,22 @@ impl Demo<'_> {
         if !self.arguments.once {
             table::print_console(service.admin_port, operator::NAME, self.site.operator_password())?;
             table::print_usage(&data, service.port, service.admin_port, self.site.settings_file())?;
+            let (_stopping, stop) = watch::channel(false);
             tokio::select! {
                 _ = shutdown.first_signal() => {}
                 () = service.stop.closed() => {}
+                worked = self.enrolments(settings, stop)?.run() => worked?,
             }
             eprintln!("Ending the demo.");
         }
         service.stop().await?;
         Ok(if all_as_documented || !self.arguments.once { ExitStatus::Success } else { ExitStatus::Failure })
+    }
+
+    /// Does the enrolments that are started in the console.
+    fn enrolments(&self, settings: Settings, stop: watch::Receiver<bool>) -> Result<Waiting> {
+        let store = service::open_store(&settings, KeySet::All)?;
+        Ok(Waiting { settings, store, rate: None, failures: self.site.enrolment_failures(), stop })
     }
 
     /// Starts the service, sends the eight requests and prints the table.

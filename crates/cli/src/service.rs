@@ -99,6 +99,9 @@ pub(crate) fn build_with_clients(
     tasks.spawn("shadow model", shadow);
     let http = &settings.http;
     let management = if http.management { Some(Arc::new(management(settings)?)) } else { None };
+    if let Some(management) = &management {
+        tasks.spawn("old exports", Arc::clone(management).remove_old_exports());
+    }
     Application::build(http, verifier, clients, management, tasks).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "another program uses {}:{} or {}:{}: choose other ports with http.port and http.admin_port",

@@ -43,14 +43,24 @@ pub enum AdminAct {
     ShadowModelEnded,
     /// `padan calibration activate`.
     CalibrationActivated,
-    /// `padan enroll`.
+    /// `padan enroll`, or the start of an enrolment in the management interface.
     EnrolmentStarted,
+    /// A pause of an enrolment.
+    EnrolmentPaused,
+    /// The end of a pause of an enrolment, or another try after it failed.
+    EnrolmentContinued,
+    /// The end of an enrolment before it was complete.
+    EnrolmentStopped,
     /// `padan templates prune`.
     TemplatesPruned,
     /// `padan keys rotate`.
     KeysRotated,
     /// `padan audit export`.
     AuditExported,
+    /// A download of the file of an export.
+    AuditExportDownloaded,
+    /// The removal of the file of an export, or the end of one that runs.
+    AuditExportRemoved,
     /// `padan audit prune`.
     AuditPruned,
     /// `padan person find`, and `padan person forget --dry-run`.
@@ -99,9 +109,14 @@ impl AdminAct {
             Self::ShadowModelEnded => "SHADOW_MODEL_ENDED",
             Self::CalibrationActivated => "CALIBRATION_ACTIVATED",
             Self::EnrolmentStarted => "ENROLMENT_STARTED",
+            Self::EnrolmentPaused => "ENROLMENT_PAUSED",
+            Self::EnrolmentContinued => "ENROLMENT_CONTINUED",
+            Self::EnrolmentStopped => "ENROLMENT_STOPPED",
             Self::TemplatesPruned => "TEMPLATES_PRUNED",
             Self::KeysRotated => "KEYS_ROTATED",
             Self::AuditExported => "AUDIT_EXPORTED",
+            Self::AuditExportDownloaded => "AUDIT_EXPORT_DOWNLOADED",
+            Self::AuditExportRemoved => "AUDIT_EXPORT_REMOVED",
             Self::AuditPruned => "AUDIT_PRUNED",
             Self::PersonLookedUp => "PERSON_LOOKED_UP",
             Self::PersonForgotten => "PERSON_FORGOTTEN",
@@ -140,9 +155,14 @@ impl AdminAct {
             Self::ShadowModelEnded => "models shadow --off",
             Self::CalibrationActivated => "calibration activate",
             Self::EnrolmentStarted => "enroll",
+            Self::EnrolmentPaused => "enrolment pause",
+            Self::EnrolmentContinued => "enrolment continue",
+            Self::EnrolmentStopped => "enrolment stop",
             Self::TemplatesPruned => "templates prune",
             Self::KeysRotated => "keys rotate",
             Self::AuditExported => "audit export",
+            Self::AuditExportDownloaded => "export download",
+            Self::AuditExportRemoved => "export remove",
             Self::AuditPruned => "audit prune",
             Self::PersonLookedUp => "person find",
             Self::PersonForgotten => "person forget",

@@ -31,7 +31,7 @@ mod recorded_rows;
 mod removal;
 mod retention;
 pub(crate) mod row;
-mod search;
+pub(crate) mod search;
 mod statements;
 mod steps;
 pub(crate) mod trail;

@@ -73,6 +73,8 @@ mod error;
 mod fault_point;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod job;
+mod jobs;
 mod key_set;
 mod live_counts;
 mod migrations;
@@ -92,6 +94,7 @@ mod quota;
 mod reservoir;
 mod rotation;
 mod row_state;
+mod sealing;
 mod secret;
 mod session;
 mod shadow_change;
@@ -129,6 +132,11 @@ pub use cpu_use::CpuUse;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
 pub use fault_point::fault_point;
+pub use job::{
+    JOB_LEASE, Job, JobEnd, JobKind, JobLease, JobProgress, JobState, JobWish, MAX_EXPORT_JOBS, NewJob,
+    TakenJob,
+};
+pub use jobs::{EnrolmentWorker, exports::ExportPart};
 pub use key_set::KeySet;
 pub use live_counts::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale};
 pub use migrations::SchemaSupport;

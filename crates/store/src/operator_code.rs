@@ -2,28 +2,22 @@
 
 use std::fmt;
 
-use aes_gcm::{
-    Aes256Gcm,
-    aead::{Aead as _, Generate as _, Nonce, Payload},
-};
 use chrono::{DateTime, Utc};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::{audit::keys::AuditKeys, error::StoreError};
+use crate::{
+    audit::keys::AuditKeys,
+    error::StoreError,
+    sealing::{self, SealedBytes},
+};
 
 /// A new secret for one-time codes: 160 random bits. It is shown once.
 pub struct CodeSecret([u8; SECRET_BYTES]);
 
 /// An encrypted secret, as its row has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SealedCodeSecret {
-    pub(crate) key_id: String,
-    /// Nonce and ciphertext.
-    pub(crate) bytes: Vec<u8>,
-}
+pub(crate) type SealedCodeSecret = SealedBytes;
 
 const SECRET_BYTES: usize = 20;
-const NONCE_BYTES: usize = 12;
 const PURPOSE: &str = "padan operator code 1";
 
 impl CodeSecret {
@@ -52,22 +46,12 @@ impl CodeSecret {
 
     /// Encrypts the secret for the row of this operator.
     pub(crate) fn seal(&self, operator: &str, keys: &AuditKeys) -> Result<SealedCodeSecret, StoreError> {
-        let key_id = keys.current_id().to_owned();
-        let cipher =
-            keys.cipher(&key_id, PURPOSE).ok_or(StoreError::Cryptography("the audit key cannot encrypt"))?;
-        let nonce = Nonce::<Aes256Gcm>::try_generate().map_err(|_| StoreError::no_random_bytes())?;
-        let sealed = cipher
-            .encrypt(&nonce, Payload { msg: &self.0, aad: operator.as_bytes() })
-            .map_err(|_| StoreError::Cryptography("the secret of the codes cannot be encrypted"))?;
-        Ok(SealedCodeSecret { key_id, bytes: [nonce.as_slice(), &sealed].concat() })
+        sealing::seal(keys, PURPOSE, operator.as_bytes(), &self.0)
     }
 
     /// Decrypts the secret in the row of this operator; `None` when it is not one that was encrypted for it.
     pub(crate) fn open(sealed: &SealedCodeSecret, operator: &str, keys: &AuditKeys) -> Option<Self> {
-        let cipher = keys.cipher(&sealed.key_id, PURPOSE)?;
-        let (nonce, ciphertext) = sealed.bytes.split_first_chunk::<NONCE_BYTES>()?;
-        let payload = Payload { msg: ciphertext, aad: operator.as_bytes() };
-        cipher.decrypt(&(*nonce).into(), payload).ok()?.try_into().ok().map(Self)
+        sealing::open(keys, PURPOSE, operator.as_bytes(), sealed)?.try_into().ok().map(Self)
     }
 
     fn totp(&self) -> Option<Totp> {

@@ -244,7 +244,7 @@ impl Store {
     }
 
     /// Deletes a person's templates and removes the person from the rows of the audit trail, under all person keys. The
-    /// rows remain. Further rows announce how many rows were changed and who requested it. Nothing is written when
+    /// rows remain. Files of exports are removed, whomever they are about. Further rows announce how many rows were changed and who requested it. Nothing is written when
     /// there is no data about the person.
     ///
     /// # Errors
@@ -265,6 +265,7 @@ impl Store {
             so_far.templates += step.templates;
             so_far.audit_rows += step.audit_rows;
             if step.audit_rows < STEP_ROWS {
+                self.discard_all_exports().await?;
                 so_far.rows_left = self.0.pool.run(count_rows, &forgetting.people).await?.unsigned_abs();
                 return Ok(so_far);
             }

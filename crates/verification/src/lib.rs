@@ -88,8 +88,9 @@ pub use known_name::suggest_known_name;
 pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
-    ClientUse, ErasurePreview, Management, ManagementParts, Mandate, ModelState, SessionTimes, SignIn,
-    SignInFault, SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
+    ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, Management, ManagementParts, Mandate,
+    ModelState, SessionTimes, SignIn, SignInFault, SignInRefusal, SignedIn, TokenRefusal, TrailOutcome,
+    TrailVerification, Watch,
 };
 pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
@@ -97,8 +98,8 @@ pub use padan_inference::{Face, JobObserver, JobStarted, ModelError};
 pub use padan_store::{
     AbsentPeople, ActiveModel, AuditCommit, AuditEvent, AuditFigures, AuditFilter, AuditLog, AuditPosition,
     AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, ComparedUnder, EnrolmentStatus,
-    EnrolmentTally, NewClient, OperatorAccount, OperatorSession, PoolFigures, RemovalLimit, RequestEnding,
-    Rotation, StoreError, TemplateCount, UsageRow,
+    EnrolmentTally, Job, JobState, JobWish, NewClient, OperatorAccount, OperatorSession, PoolFigures,
+    RemovalLimit, RequestEnding, Rotation, StoreError, TemplateCount, UsageRow,
 };
 pub use passive_liveness::{LivenessOutcome, LivenessRequest, LivenessResult};
 pub use quotas::{QuotaFigures, QuotaState};

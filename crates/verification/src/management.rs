@@ -6,6 +6,9 @@
 //! the operator's name before its result is returned.
 
 mod accounts;
+mod enrolments;
+mod export_jobs;
+mod exports;
 mod models;
 mod sign_in;
 mod verifications;
@@ -27,9 +30,12 @@ use padan_store::{
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::{accounts::Accounts, models::list_models, sign_in::SignIns, verifications::Verifications};
+use self::{
+    accounts::Accounts, exports::Exports, models::list_models, sign_in::SignIns, verifications::Verifications,
+};
 pub use self::{
     accounts::TokenRefusal,
+    exports::{ExportCriteria, ExportFile, ExportLine},
     models::ModelState,
     sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
     verifications::{TrailOutcome, TrailVerification},
@@ -51,7 +57,7 @@ pub struct Management {
     accounts: Accounts,
     sign_ins: SignIns,
     verifications: Verifications,
-    exports: Arc<Semaphore>,
+    jobs: Exports,
     watches: Arc<Semaphore>,
     sessions: SessionTimes,
     clock: Clock,
@@ -115,8 +121,6 @@ pub struct ErasurePreview {
 const ADMINISTRATION_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the answer to a dry run of an erasure confirms it.
 const CONFIRMATION_TIME: TimeDelta = TimeDelta::minutes(5);
-/// Exports that run at the same time. Each has a connection to the store.
-const MAX_EXPORTS: usize = 2;
 /// Operators who watch requests at the same time. Each asks the store once a second.
 const MAX_WATCHES: usize = 16;
 
@@ -139,7 +143,7 @@ impl Management {
             process,
             model_folders,
             verifications: Verifications::default(),
-            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            jobs: Exports::new(),
             watches: Arc::new(Semaphore::new(MAX_WATCHES)),
             sessions,
             clock,
@@ -215,8 +219,9 @@ impl Management {
         self.sessions
     }
 
-    /// Records the head of the trail. Must be called before the process ends.
+    /// Gives up the exports that run, and records the head of the trail. Must be called before the process ends.
     pub async fn finish(&self) {
+        self.jobs.release(&self.store).await;
         self.trail.finish().await;
     }
 }
@@ -381,7 +386,7 @@ impl Mandate {
 
     /// Permission for one more export; `None` while too many run.
     pub fn try_begin_export(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.management.exports).try_acquire_owned().ok()
+        self.management.jobs.permit()
     }
 
     /// Opens the trail for an export of these rows, which is recorded.
@@ -390,7 +395,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn open_export(&self, filter: &AuditFilter) -> Result<AuditLog, StoreError> {
-        let AuditFilter { nik, kind, client, from, to } = filter;
+        let AuditFilter { nik, kind, client, from, to, after: _ } = filter;
         let after =
             json!({ "one_person": nik.is_some(), "kind": kind, "client": client, "from": from, "to": to });
         self.announce(AdminAct::AuditExported, after).await?;

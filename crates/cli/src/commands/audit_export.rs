@@ -96,6 +96,7 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitStatus> {
         client: arguments.client.clone(),
         from: arguments.from.map(Timestamp::into_inner),
         to: arguments.to.map(Timestamp::into_inner),
+        after: None,
     };
     let mut rows = 0_u64;
     let written = Runtime::new()?.block_on(async {
@@ -126,7 +127,7 @@ pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitStatus> {
 /// Records the export in the audit trail. A person is not named, so that the row need not be changed when the person is
 /// forgotten.
 async fn announce(settings: &Settings, filter: &AuditFilter) -> Result<()> {
-    let AuditFilter { nik, kind, client, from, to } = filter;
+    let AuditFilter { nik, kind, client, from, to, after: _ } = filter;
     let keys = if nik.is_some() { KeySet::AuditAndPerson } else { KeySet::Audit };
     let store = service::open_store(settings, keys)?;
     let after =

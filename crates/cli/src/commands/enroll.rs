@@ -1,24 +1,22 @@
+mod report;
+mod waiting;
+
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal as _, Write as _},
     num::{NonZeroU32, NonZeroUsize},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use padan_domain::{NationalId, ReasonCode};
 use padan_registry::Registry;
 use padan_store::{AdminAct, AnnouncedAct, EnrolmentTally, KeySet, Overview};
-use padan_verification::{
-    AbsentPeople, Enrolled, Enrolment, EnrolmentError, EnrolmentEvent, Removal, RemovalLimit,
-};
+use padan_verification::{AbsentPeople, Enrolled, Enrolment, EnrolmentError, Removal, RemovalLimit};
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, sync::watch};
 
+use self::report::Report;
+pub(crate) use self::waiting::Waiting;
 use crate::{
     commands::enroll_status,
     exit_status::ExitStatus,
@@ -62,6 +60,11 @@ pub(crate) struct EnrollArguments {
     /// file, with the columns nik and reason
     #[arg(long, value_name = "FILE", default_value = "enrolment-failures.csv")]
     failures: PathBuf,
+    /// Do the enrolments that operators start in the management interface, until SIGTERM
+    ///
+    /// They are paused, continued and stopped there. Their model set is chosen there too.
+    #[arg(long, conflicts_with_all = ["model", "judge_again", "remove_many", "status"])]
+    wait: bool,
     /// Print the progress of all enrolments and exit; the database role `padan_auditor` is enough
     #[arg(long)]
     status: bool,
@@ -70,8 +73,6 @@ pub(crate) struct EnrollArguments {
     json: bool,
 }
 
-/// How often a progress line is printed when stderr is not a terminal.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 /// How often the lag of the replicas is measured.
 const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -99,11 +100,17 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         std::future::pending::<()>().await;
     });
     let store = service::open_store(&settings, KeySet::All)?;
+    settings.inference.workers = arguments.workers.or(settings.inference.workers);
+    if arguments.wait {
+        let waiting =
+            Waiting { settings, store, rate: arguments.rate, failures: arguments.failures.clone(), stop };
+        waiting.run().await?;
+        return Ok(ExitStatus::Success);
+    }
     match &arguments.model {
         Some(set) => settings.inference.model_set.clone_from(set),
         None => service::select_active_model(&mut settings, &store).await,
     }
-    settings.inference.workers = arguments.workers.or(settings.inference.workers);
     let registry = Registry::new(&settings.registry)?;
     refuse_without_view(&registry).await?;
     tokio::spawn(measure_lag(registry.clone()));
@@ -116,7 +123,13 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         judge_again: arguments.judge_again,
         stop,
     };
-    if !announce(&enrolment, &settings.inference.model_set, arguments).await? {
+    let after = json!({
+        "model_set": settings.inference.model_set,
+        "contract": enrolment.engine.contract().as_str(),
+        "judge_again": arguments.judge_again,
+        "remove_many": arguments.remove_many,
+    });
+    if !announce(&enrolment, after).await? {
         print_stopped();
         return Ok(ExitStatus::Failure);
     }
@@ -136,13 +149,7 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
 }
 
 /// Records in the audit trail that this process begins to enrol. Returns false if it is to stop before.
-async fn announce(enrolment: &Enrolment, model_set: &str, arguments: &EnrollArguments) -> Result<bool> {
-    let after = json!({
-        "model_set": model_set,
-        "contract": enrolment.engine.contract().as_str(),
-        "judge_again": arguments.judge_again,
-        "remove_many": arguments.remove_many,
-    });
+async fn announce(enrolment: &Enrolment, after: Value) -> Result<bool> {
     let act = AnnouncedAct { act: AdminAct::EnrolmentStarted, before: Value::Null, after };
     let administration = service::administration(&enrolment.store);
     let announced = enrolment.announce(&administration, &act).await;
@@ -230,101 +237,4 @@ fn print_summary(enrolled: &Enrolled, elapsed: Duration, listed: u64, failures: 
 
 fn print_stopped() {
     eprintln!("Stopped before the end. Run the command again to continue.");
-}
-
-/// Shows the progress, and writes the list of people without a template or with a covered face.
-struct Report {
-    bar: ProgressBar,
-    is_terminal: bool,
-    last_line: Instant,
-    first_progress: Option<FirstProgress>,
-    path: PathBuf,
-    file: Option<File>,
-    written: u64,
-    write_error: Option<io::Error>,
-}
-
-/// The first progress that was reported. An earlier run may have processed its people.
-struct FirstProgress {
-    at: Instant,
-    people: u64,
-}
-
-impl Report {
-    fn new(path: &Path, people: Option<u64>) -> Self {
-        let is_terminal = io::stderr().is_terminal();
-        let bar = people.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let pattern = "{wide_bar} {pos}/{len} people, {per_sec}, {eta} left, {msg}";
-        if people.is_some()
-            && let Ok(style) = ProgressStyle::with_template(pattern)
-        {
-            bar.set_style(style);
-        }
-        if !is_terminal {
-            bar.set_draw_target(ProgressDrawTarget::hidden());
-        }
-        Self {
-            bar,
-            is_terminal,
-            last_line: Instant::now(),
-            first_progress: None,
-            path: path.to_owned(),
-            file: None,
-            written: 0,
-            write_error: None,
-        }
-    }
-
-    /// Appends a person to the file. Only the operator may read it.
-    fn append(&mut self, nik: &NationalId, reason: &str) -> io::Result<()> {
-        if self.file.is_none() {
-            let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
-            if file.metadata()?.len() == 0 {
-                file.write_all(b"nik,reason\n")?;
-            }
-            self.file = Some(file);
-        }
-        match &mut self.file {
-            Some(file) => file.write_all(format!("{},{reason}\n", nik.as_str()).as_bytes()),
-            None => Ok(()),
-        }
-    }
-
-    fn handle_event(&mut self, event: &EnrolmentEvent<'_>) {
-        match event {
-            EnrolmentEvent::Progress { tally, embedded } => self.show_progress(*tally, *embedded),
-            EnrolmentEvent::WithoutTemplate { nik, reason } => self.list(nik, reason),
-            EnrolmentEvent::Covered { nik } => self.list(nik, ReasonCode::FaceCovered.as_str()),
-        }
-    }
-
-    fn list(&mut self, nik: &NationalId, reason: &str) {
-        match self.append(nik, reason) {
-            Ok(()) => self.written += 1,
-            Err(error) => {
-                self.write_error.get_or_insert(error);
-            }
-        }
-    }
-
-    /// Estimates the remaining time from the rate since the first progress; `None` before a rate is known. A hidden
-    /// progress bar makes no estimate of its own.
-    fn remaining_time(&self, people: u64, all: u64) -> Option<Duration> {
-        let first = self.first_progress.as_ref()?;
-        let processed = people.saturating_sub(first.people);
-        let share = (processed > 0).then(|| all.saturating_sub(people) as f64 / processed as f64)?;
-        Some(Duration::from_secs_f64((first.at.elapsed().as_secs_f64() * share).round()))
-    }
-
-    fn show_progress(&mut self, tally: EnrolmentTally, embedded: u64) {
-        self.bar.set_position(tally.people());
-        self.bar.set_message(format!("{embedded} embedded"));
-        self.first_progress.get_or_insert(FirstProgress { at: Instant::now(), people: tally.people() });
-        if !self.is_terminal && self.last_line.elapsed() >= PROGRESS_INTERVAL {
-            self.last_line = Instant::now();
-            let left = self.bar.length().and_then(|all| self.remaining_time(tally.people(), all));
-            let left = left.map_or_else(String::new, |left| format!(", about {left:.0?} left"));
-            eprintln!("{} people processed, {embedded} embedded{left}", tally.people());
-        }
-    }
 }

@@ -60,6 +60,7 @@ pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitStatus> {
         client: arguments.client.clone(),
         from: arguments.from.map(Day::start),
         to: arguments.to.map(Day::start),
+        after: None,
     };
     let counted = Runtime::new()?.block_on(async {
         let mut log = AuditLog::open(&settings.store).await?;

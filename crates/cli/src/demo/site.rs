@@ -54,6 +54,11 @@ impl Site {
         &self.file
     }
 
+    /// Where the list of people without a template is written.
+    pub(super) fn enrolment_failures(&self) -> PathBuf {
+        self.file.with_file_name("enrolment-failures.csv")
+    }
+
     /// The URL of the registry's database, for loading people.
     pub(super) fn registry_url(&self) -> &str {
         &self.registry_url

@@ -27,7 +27,7 @@ const SETTINGS: &str =
 const SITE_PEOPLE: u64 = 2;
 
 /// Adds people with Budi's portrait, in forty districts and with 28 days of birth.
-fn populate(service: &TestService, people: u64) {
+pub(crate) fn populate(service: &TestService, people: u64) {
     service.runtime.block_on(service.registry.execute(&format!(
         "INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
          SELECT (320101 + number % 40)::text || lpad((number % 28 + 1)::text, 2, '0') || '0190'

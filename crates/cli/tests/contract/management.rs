@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod clients;
+mod jobs;
 mod requests;
 mod sessions;
 mod tokens;

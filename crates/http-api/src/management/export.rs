@@ -45,15 +45,30 @@ const EXPORT_QUEUE: usize = 64;
 /// How long the reader of an export may take no row. Then the export ends, so that others can run.
 const READER_TIME: Duration = Duration::from_mins(1);
 
+impl AuditExport {
+    /// The rows that it selects.
+    pub(super) fn filter(self) -> Result<AuditFilter, Fault> {
+        let Self { nik, kind, client, from, to } = self;
+        Ok(AuditFilter {
+            nik: nik.as_deref().map(parsed_nik).transpose()?,
+            kind: known_kind(kind)?,
+            client,
+            from: from.as_deref().map(parsed_moment).transpose()?,
+            to: to.as_deref().map(parsed_moment).transpose()?,
+            after: None,
+        })
+    }
+}
+
+/// A row as a line of an export.
+pub(super) fn line_of(row: &AuditRow) -> Vec<u8> {
+    let mut line = serde_json::to_vec(&ExportedEntry::of(row)).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
 pub(super) async fn export(call: Call) -> Result<HttpResponse, Fault> {
-    let AuditExport { nik, kind, client, from, to } = call.json()?;
-    let filter = AuditFilter {
-        nik: nik.as_deref().map(parsed_nik).transpose()?,
-        kind: known_kind(kind)?,
-        client,
-        from: from.as_deref().map(parsed_moment).transpose()?,
-        to: to.as_deref().map(parsed_moment).transpose()?,
-    };
+    let filter = call.json::<AuditExport>()?.filter()?;
     let permit = call.mandate.try_begin_export().ok_or(Fault::Busy)?;
     let log = call.mandate.open_export(&filter).await?;
     let (rows, mut lines) = mpsc::channel(EXPORT_QUEUE);
@@ -77,9 +92,7 @@ async fn write_rows(
 ) -> bool {
     let exported = log
         .export_at_pace(filter, async |row| {
-            let mut line = serde_json::to_vec(&ExportedEntry::of(&row)).unwrap_or_default();
-            line.push(b'\n');
-            let sent = timeout(READER_TIME, lines.send(Ok(line.into()))).await;
+            let sent = timeout(READER_TIME, lines.send(Ok(line_of(&row).into()))).await;
             sent.map_err(drop)?.map_err(drop)
         })
         .await;

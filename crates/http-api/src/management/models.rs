@@ -1,7 +1,7 @@
-//! Models, their calibrations and enrolments.
+//! Models and their calibrations.
 
 use actix_web::HttpResponse;
-use padan_verification::{ActiveModel, EngineIdentity, EnrolmentStatus, ModelState};
+use padan_verification::{ActiveModel, EngineIdentity, ModelState};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,36 +68,6 @@ pub(crate) struct Activated {
     contract: String,
 }
 
-/// All enrolments, most recent first.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Enrolments {
-    enrolments: Vec<EnrolmentEntry>,
-}
-
-/// The enrolment under one model contract.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct EnrolmentEntry {
-    model_set: String,
-    contract: String,
-    started_at: String,
-    /// Null while it runs.
-    finished_at: Option<String>,
-    /// When a run last finished.
-    completed_at: Option<String>,
-    /// Processes that work on it.
-    processes: u64,
-    /// Ranges of people that are not finished.
-    open_ranges: u64,
-    /// People of the finished ranges who have a template.
-    templates: u64,
-    /// Those of them whose face is covered or cut off.
-    covered: u64,
-    /// People whose portrait gives no template.
-    unusable: u64,
-    /// People for whom the registry or the engine failed.
-    failed: u64,
-}
-
 pub(super) async fn list(call: Call) -> Result<HttpResponse, Fault> {
     let active = call.mandate.active_model().await?;
     let sets = call.mandate.models().await.map_err(|error| Fault::Internal(error.to_string()))?;
@@ -112,12 +82,6 @@ pub(super) async fn activate(call: Call) -> Result<HttpResponse, Fault> {
     let Activation { model_set, force } = call.json()?;
     let contract = call.mandate.activate_model(&model_set, force).await?;
     Ok(HttpResponse::Ok().json(Activated { model_set, contract: contract.to_string() }))
-}
-
-pub(super) async fn enrolments(call: Call) -> Result<HttpResponse, Fault> {
-    let enrolments = call.mandate.enrolments().await?;
-    let enrolments = enrolments.into_iter().map(EnrolmentEntry::from).collect();
-    Ok(HttpResponse::Ok().json(Enrolments { enrolments }))
 }
 
 impl From<ActiveModel> for ActiveSet {
@@ -145,24 +109,6 @@ impl From<ModelState> for KnownSet {
             calibration: state.calibration,
             pass_cosine: state.pass_cosine,
             installed: state.is_installed,
-        }
-    }
-}
-
-impl From<EnrolmentStatus> for EnrolmentEntry {
-    fn from(status: EnrolmentStatus) -> Self {
-        Self {
-            model_set: status.model_set,
-            contract: status.contract.to_string(),
-            started_at: moment(status.started_at),
-            finished_at: status.finished_at.map(moment),
-            completed_at: status.completed_at.map(moment),
-            processes: status.processes,
-            open_ranges: status.open_ranges,
-            templates: status.tally.templates,
-            covered: status.tally.covered,
-            unusable: status.tally.unusable,
-            failed: status.tally.failed,
         }
     }
 }

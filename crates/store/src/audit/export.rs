@@ -29,6 +29,38 @@ pub struct AuditLog {
     connection: Transactions,
 }
 
+/// The query of an export. The moment of the place is also a lower limit, so that an index finds the rows after it.
+macro_rules! selected_rows {
+    ($filter:expr, $people:expr, $limit:expr) => {{
+        let after = $filter.after.as_ref();
+        let from = $filter.from.max(after.map(|after| after.at));
+        sqlx::query_as!(
+            AuditRow,
+            "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key,
+                    person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof,
+                    contract_id, calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
+               FROM store.audit_event
+              WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
+                AND ($2::text IS NULL OR client = $2)
+                AND ($5::text IS NULL OR kind = $5)
+                AND at >= coalesce($3::timestamptz, '-infinity')
+                AND at < coalesce($4::timestamptz, 'infinity')
+                AND ($6::timestamptz IS NULL OR (at, writer, sequence) > ($6, $7::uuid, $8::bigint))
+              ORDER BY at, writer, sequence
+              LIMIT $9",
+            $people.as_deref(),
+            $filter.client,
+            from,
+            $filter.to,
+            $filter.kind,
+            after.map(|after| after.at),
+            after.map(|after| after.writer),
+            after.map(|after| after.sequence),
+            $limit
+        )
+    }};
+}
+
 impl AuditLog {
     /// Connects. Reading a trail may take long, so statements have no time limit.
     ///
@@ -66,38 +98,31 @@ impl AuditLog {
         filter: &AuditFilter,
         mut on_row: impl AsyncFnMut(AuditRow) -> Result<(), E>,
     ) -> Result<Result<(), E>, StoreError> {
-        let people = match &filter.nik {
-            Some(nik) => Some(self.config.read_person_keys()?.all_of(nik)?),
-            None => None,
-        };
+        let people = self.people_of(filter)?;
         let mut transaction = self.connection.begin("").await?;
-        let mut rows = pin!(
-            sqlx::query_as!(
-                AuditRow,
-                "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key,
-                        person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof, contract_id,
-                        calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
-                   FROM store.audit_event
-                  WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
-                    AND ($2::text IS NULL OR client = $2)
-                    AND ($5::text IS NULL OR kind = $5)
-                    AND at >= coalesce($3::timestamptz, '-infinity')
-                    AND at < coalesce($4::timestamptz, 'infinity')
-                  ORDER BY at, writer, sequence",
-                people.as_deref(),
-                filter.client,
-                filter.from,
-                filter.to,
-                filter.kind
-            )
-            .fetch(&mut *transaction)
-        );
+        let mut rows = pin!(selected_rows!(filter, people, None::<i64>).fetch(&mut *transaction));
         while let Some(row) = rows.try_next().await.map_err(|error| Fault::of(&error))? {
             if let Err(error) = on_row(row).await {
                 return Ok(Err(error));
             }
         }
         Ok(Ok(()))
+    }
+
+    /// The next rows of an export, ordered by time: at most this number, after the place that the filter names.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn export_page(
+        &mut self,
+        filter: &AuditFilter,
+        limit: u16,
+    ) -> Result<Vec<AuditRow>, StoreError> {
+        let people = self.people_of(filter)?;
+        let mut transaction = self.connection.begin("").await?;
+        let rows = selected_rows!(filter, people, Some(i64::from(limit))).fetch_all(&mut *transaction).await;
+        Ok(rows.map_err(|error| Fault::of(&error))?)
     }
 
     /// The ids of person keys under which rows exist and which the settings lack. Rows under them are not found by NIK.
@@ -199,6 +224,10 @@ impl AuditLog {
     pub async fn heads(&mut self) -> Result<Vec<AuditHead>, StoreError> {
         let mut transaction = self.connection.begin("").await?;
         checker::heads(&mut transaction).await
+    }
+
+    fn people_of(&self, filter: &AuditFilter) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+        filter.nik.as_ref().map(|nik| self.config.read_person_keys()?.all_of(nik)).transpose()
     }
 
     fn keys(&self) -> Result<AuditKeys, StoreError> {

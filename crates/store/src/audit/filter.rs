@@ -1,6 +1,8 @@
 use chrono::{DateTime, Utc};
 use padan_domain::NationalId;
 
+use super::search::AuditPosition;
+
 /// Selects rows by all criteria that are set.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
@@ -14,4 +16,6 @@ pub struct AuditFilter {
     pub from: Option<DateTime<Utc>>,
     /// Rows before this moment.
     pub to: Option<DateTime<Utc>>,
+    /// Rows after the one at this place, in the order of an export.
+    pub after: Option<AuditPosition>,
 }

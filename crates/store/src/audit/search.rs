@@ -39,9 +39,9 @@ pub struct AuditQuery {
 /// The place of a row in a search. It selects a place only: whoever makes one up gets no row that the query excludes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditPosition {
-    at: DateTime<Utc>,
-    writer: Uuid,
-    sequence: i64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) writer: Uuid,
+    pub(super) sequence: i64,
 }
 
 /// The text is not the place of a row.
