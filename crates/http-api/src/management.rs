@@ -34,7 +34,11 @@ use std::{
 use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 
 pub(crate) use self::{access::Management, prefix::is_management_path};
-use self::{fault::Fault, prefix::PREFIX, routes::ROUTES};
+use self::{
+    fault::Fault,
+    prefix::{PREFIX, has_photos},
+    routes::ROUTES,
+};
 use crate::{config::BodyLimits, request_id::RequestId};
 
 /// The limits of a request's body. The longest one is a client with many limits.
@@ -56,10 +60,7 @@ const PHOTO_LIMITS: BodyLimits = BodyLimits {
 
 /// The limits of the body of a request to this path.
 pub(crate) fn body_limits_of(path: &str) -> BodyLimits {
-    match path.strip_prefix(PREFIX) {
-        Some("/verifications" | "/comparisons") => PHOTO_LIMITS,
-        _ => BODY_LIMITS,
-    }
+    if path.strip_prefix(PREFIX).is_some_and(has_photos) { PHOTO_LIMITS } else { BODY_LIMITS }
 }
 
 /// Mounts the routes.

@@ -32,6 +32,11 @@ impl ClientSecret {
         Ok(Self(hex::encode(bytes).into()))
     }
 
+    /// The secret with a signature behind it, by which Padan recognises what it made itself.
+    pub(crate) fn signed(&self, signature: &str) -> Self {
+        Self(format!("{}.{signature}", self.reveal()).into())
+    }
+
     /// The secret itself, to be shown once.
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()

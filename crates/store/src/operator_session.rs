@@ -1,12 +1,14 @@
 //! Sessions of operators who signed in.
 //!
-//! The HMAC of a session covers all columns but the time of the last use.
+//! The HMAC of a session covers all columns but the time of the last use. A token ends with an HMAC over its random part, so
+//! that one that somebody made up is refused without a look-up.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::OperatorName;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
+use subtle::ConstantTimeEq as _;
 
 use crate::{
     audit::keys::AuditKeys,
@@ -69,10 +71,21 @@ impl Store {
         &self,
         session: &NewSession,
     ) -> Result<(ClientSecret, OperatorSession), StoreError> {
-        let token = ClientSecret::generate()?;
+        let token = new_token(self.audit_keys())?;
         let beginning = Beginning { session, token_sha256: token.sha256(), keys: self.audit_keys() };
         let begun = self.pool().run(begin, &beginning).await??;
         Ok((token, begun))
+    }
+
+    /// Whether Padan made this token, under one of the audit keys. Says nothing about its session.
+    pub fn is_session_token(&self, token: &[u8]) -> bool {
+        let Some((secret, signature)) = std::str::from_utf8(token).ok().and_then(|text| text.split_once('.'))
+        else {
+            return false;
+        };
+        let key_id = signature.split('.').next().unwrap_or_default();
+        let expected = token_signature(self.audit_keys(), key_id, secret);
+        expected.is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(signature.as_bytes())))
     }
 
     /// The session whose token this is, with the account of its operator, whether they are still valid or not. `None`
@@ -129,6 +142,19 @@ impl SessionRow {
             .integer(self.expires_at.timestamp_micros());
         Some(signature.finish())
     }
+}
+
+fn new_token(keys: &AuditKeys) -> Result<ClientSecret, StoreError> {
+    let secret = ClientSecret::generate()?;
+    let signature = token_signature(keys, keys.current_id(), secret.reveal());
+    let signature = signature.ok_or(StoreError::Cryptography("the audit key cannot sign"))?;
+    Ok(secret.signed(&signature))
+}
+
+/// The signature of a token's random part: the key's id, and the HMAC.
+fn token_signature(keys: &AuditKeys, key_id: &str, secret: &str) -> Option<String> {
+    let signature = keys.signature(key_id, "padan session token 1")?.text(Some(secret));
+    Some(format!("{key_id}.{}", hex::encode(signature.finish())))
 }
 
 fn begin<'c>(

@@ -190,20 +190,29 @@ impl Management {
                 let mandate = self.on_behalf_of(account.clone(), request_id);
                 mandate.announce(AdminAct::OperatorSignedIn, json!({ "address": peer })).await?;
             }
-            Err(SignInRefusal::Wrong(SignInFault { account, cause })) => {
-                let after = json!({
-                    "account": account.as_ref().map(OperatorName::as_str),
-                    "cause": cause,
-                    "address": peer,
-                    "request_id": request_id,
-                });
-                let refused =
-                    AnnouncedAct { act: AdminAct::OperatorSignInFailed, before: Value::Null, after };
-                Administration::by(self.process.clone(), self.trail.clone()).announce(refused).await?;
+            Err(refusal) => {
+                if let Some(fault) = refusal.recorded() {
+                    self.record_refused_sign_in(&fault, peer, request_id).await?;
+                }
             }
-            Err(_) => {}
         }
         signed_in
+    }
+
+    async fn record_refused_sign_in(
+        &self,
+        SignInFault { account, cause }: &SignInFault,
+        peer: IpAddr,
+        request_id: &str,
+    ) -> Result<(), StoreError> {
+        let after = json!({
+            "account": account.as_ref().map(OperatorName::as_str),
+            "cause": cause,
+            "address": peer,
+            "request_id": request_id,
+        });
+        let refused = AnnouncedAct { act: AdminAct::OperatorSignInFailed, before: Value::Null, after };
+        Administration::by(self.process.clone(), self.trail.clone()).announce(refused).await
     }
 
     /// What a request of this account may do.

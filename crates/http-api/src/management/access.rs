@@ -16,12 +16,13 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use padan_domain::ReasonCode;
 use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verifier};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     browser::{BrowserSession, DEVICE_COOKIE, SESSION_COOKIE, check_sign_in, cookie_of},
     call::Call,
     fault::Fault,
+    prefix::has_photos,
     routes::{Handler, OfVisitor, Route, operations_of},
     session::Visitor,
 };
@@ -39,11 +40,14 @@ pub(crate) struct Management {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     in_flight: Arc<Semaphore>,
+    photos: Arc<Semaphore>,
     visitors: Arc<Semaphore>,
 }
 
 /// Requests that are answered at the same time.
 const MAX_IN_FLIGHT: usize = 32;
+/// Requests with photos that are answered at the same time. They have 16 MB each at most.
+const MAX_WITH_PHOTOS: usize = 4;
 /// Sign-ins that are answered at the same time.
 const MAX_VISITORS: usize = 64;
 
@@ -56,8 +60,21 @@ impl Management {
     ) -> Self {
         let connections = limits.connections.clone();
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+        let photos = Arc::new(Semaphore::new(MAX_WITH_PHOTOS));
         let visitors = Arc::new(Semaphore::new(MAX_VISITORS));
-        Self { use_cases, verifier, connections, limits, metrics, in_flight, visitors }
+        Self { use_cases, verifier, connections, limits, metrics, in_flight, photos, visitors }
+    }
+}
+
+impl Management {
+    /// Permission for one more request of a route; `None` while too many are answered.
+    fn permits(&self, route: &Route) -> Option<Vec<OwnedSemaphorePermit>> {
+        let permit = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_owned().ok();
+        let mut permits = vec![permit(&self.in_flight)?];
+        if has_photos(route.path) {
+            permits.push(permit(&self.photos)?);
+        }
+        Some(permits)
     }
 }
 
@@ -120,9 +137,7 @@ async fn admit(
     if !route.roles.contains(&account.role) {
         return refused(Some(account), Fault::Forbidden);
     }
-    let Ok(permit) = Arc::clone(&management.in_flight).try_acquire_owned() else {
-        return refused(Some(account), Fault::Busy);
-    };
+    let Some(permits) = management.permits(route) else { return refused(Some(account), Fault::Busy) };
     let body = match read_body(request).await {
         Ok(body) => body,
         Err(fault) => return refused(Some(account), fault),
@@ -131,7 +146,7 @@ async fn admit(
     let call = Call { browser, ..call_of(request, management, mandate, body, id.recorded()) };
     // A task of its own, so that an act is completed when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
-        let _permit = permit;
+        let _permits = permits;
         AssertUnwindSafe(handler(call)).catch_unwind().await
     });
     let result = match handled.await {

@@ -5,3 +5,8 @@ pub(super) const PREFIX: &str = "/admin/v1";
 pub(crate) fn is_management_path(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('/'))
 }
+
+/// Whether the body of a request to this path, without the prefix, has photos.
+pub(super) fn has_photos(path: &str) -> bool {
+    matches!(path, "/verifications" | "/comparisons")
+}

@@ -107,12 +107,16 @@ impl Accounts {
 
     /// The session of a token that a browser sent, with the account of its operator as it is now.
     ///
-    /// Wrong tokens are counted and limited as those of [`of_token`](Self::of_token).
+    /// A token that Padan did not make is refused without a look-up, so that a flood of them delays nobody.
     pub(super) async fn of_session(
         &self,
         token: &[u8],
         peer: IpAddr,
     ) -> Result<(OperatorSession, OperatorAccount), TokenRefusal> {
+        if !self.store.is_session_token(token) {
+            self.failed_tokens.record(peer);
+            return Err(TokenRefusal::Wrong);
+        }
         let hash: TokenHash = Sha256::digest(token).into();
         let is_proven = self.proven().contains(&hash);
         let _turn = if is_proven {

@@ -82,6 +82,20 @@ pub struct SignInFault {
     pub cause: &'static str,
 }
 
+impl SignInRefusal {
+    /// What the audit trail says about it; `None` for an attempt of which no password was checked.
+    pub(super) fn recorded(&self) -> Option<SignInFault> {
+        match self {
+            Self::Wrong(fault) => Some(fault.clone()),
+            Self::CodeRequired(account) => Some(SignInFault {
+                account: Some(account.clone()),
+                cause: "the password is right, and no one-time code was sent",
+            }),
+            Self::TooMany(_) | Self::Busy | Self::Store(_) => None,
+        }
+    }
+}
+
 /// Checks sign-ins, and limits how many can be tried.
 pub(super) struct SignIns {
     store: Store,
@@ -152,7 +166,8 @@ impl SignIns {
         }
         let turn = self.turn(place.is_some()).await?;
         let checked = self.check(&name, &attempt, turn).await;
-        if let Err(SignInRefusal::Wrong(_)) = &checked {
+        // A right password without the code counts too: it leaves a row, and tells a thief that the password is right.
+        if let Err(SignInRefusal::Wrong(_) | SignInRefusal::CodeRequired(_)) = &checked {
             self.record(&name, place, attempt.peer);
         }
         let account = checked?;

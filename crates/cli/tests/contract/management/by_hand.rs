@@ -1,5 +1,12 @@
 //! Verifications and comparisons by hand.
 
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
+
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
@@ -84,4 +91,31 @@ fn two_photos_are_compared_by_hand() {
     assert_eq!((status, &by_hand["reason_code"]), (200, &json!("MATCH")));
     assert_eq!(by_hand["photos"]["captured"], by_hand["photos"]["stored"]);
     assert!(by_hand["score"]["percentage"].as_f64().unwrap() > 99.0, "{by_hand}");
+}
+
+#[test]
+fn only_some_bodies_with_photos_are_received_at_the_same_time() {
+    let managed = Managed::start();
+    let head = format!(
+        "POST /admin/v1/verifications HTTP/1.1\r\nHost: padan\r\nAuthorization: Bearer {}\r\nContent-Length: 9000000\r\n\
+         Content-Type: multipart/form-data; boundary=x\r\n\r\n",
+        managed.tokens["operator"]
+    );
+    let begun = (0..4).map(|_| {
+        let mut stream = TcpStream::connect(managed.service.admin.to_string()).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    });
+    let begun: Vec<_> = begun.collect();
+    let by_hand = || managed.send_form("support", "/verifications", Claim::matching().form());
+    thread::sleep(Duration::from_secs(1));
+    let (status, body) = by_hand();
+    assert_eq!((status, &body["code"]), (429, &json!("BUSY")));
+    assert_eq!(managed.get("support", "/session")["role"], "support", "other requests are answered");
+    drop(begun);
+    let began = Instant::now();
+    while by_hand().0 == 429 {
+        assert!(began.elapsed() < Duration::from_secs(20), "places of callers who left are not free");
+        thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -217,6 +217,37 @@ fn a_session_counts_only_while_its_account_does() {
 }
 
 #[test]
+fn cookies_that_somebody_made_up_delay_nobody() {
+    let managed = start("");
+    let browser = signed_in(&managed, "operator-1", &ATTEMPT);
+    let right = browser.session.split_once('=').unwrap().1;
+    let [secret, key, mac] = right.split('.').collect::<Vec<_>>()[..] else { panic!("{right}") };
+    let wrong = [
+        "0".repeat(64),
+        secret.to_owned(),
+        format!("{}.{key}.{mac}", "0".repeat(64)),
+        format!("{secret}.{key}.{}", "0".repeat(64)),
+        format!("{secret}.00000000.{mac}"),
+        format!("{right}.{mac}"),
+        format!("{right}0"),
+        "..".to_owned(),
+    ];
+    // While the table of sessions is locked, a look-up would wait.
+    thread::scope(|scope| {
+        let lock =
+            "BEGIN; LOCK TABLE store.operator_session IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(4); COMMIT";
+        let locked = scope.spawn(|| managed.execute(lock));
+        thread::sleep(Duration::from_secs(1));
+        for token in &wrong {
+            let session = format!("__Host-padan-session={token}");
+            assert_eq!(status_of(&managed, &Browser { session, ..browser.clone() }), 401, "{token}");
+        }
+        assert!(!locked.is_finished(), "the made-up cookies were looked up");
+    });
+    assert_eq!(status_of(&managed, &browser), 200);
+}
+
+#[test]
 fn a_session_ends_without_use_and_after_its_time() {
     let managed = start("session_idle_seconds = 2\n");
     let browser = signed_in(&managed, "operator-1", &ATTEMPT);
@@ -323,6 +354,11 @@ fn a_one_time_code_is_needed_and_counts_once() {
     let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
 
     assert_eq!(refusal(&managed, "operator-1", &ATTEMPT), (401, "CODE_REQUIRED".to_owned()));
+    let causes = managed.service.runtime.block_on(managed.service.store.texts(
+        "SELECT concat(fields::json -> 'after' ->> 'account', ': ', fields::json -> 'after' ->> 'cause')
+           FROM store.audit_event WHERE reason = 'OPERATOR_SIGN_IN_FAILED'",
+    ));
+    assert_eq!(causes, ["operator-1: the password is right, and no one-time code was sent"]);
     let guess = Attempt { password: "a wrong password", ..ATTEMPT };
     assert_eq!(refusal(&managed, "operator-1", &guess).1, "WRONG_CREDENTIALS", "the password comes first");
     let code = codes.generate(now()).to_string();
