@@ -4,7 +4,7 @@ use std::{
 };
 
 use padan_domain::{Embedding, Percentage};
-use padan_inference::{Engine, FaceError};
+use padan_inference::{Engine, FaceError, WorkerFigures};
 use padan_store::{ShadowOutcome, StoreError, StoredTemplate, TemplateContent};
 use tokio::time::sleep;
 
@@ -85,10 +85,15 @@ impl Verifier {
     }
 
     fn has_spare_capacity(&self) -> bool {
-        let workers = self.parts.engine.current().figures();
         let pool = self.parts.store.pool_figures();
-        workers.queued == 0 && workers.busy < workers.workers && pool.in_use < pool.max_connections
+        has_spare_workers(self.parts.engine.current().figures()) && pool.in_use < pool.max_connections
     }
+}
+
+/// Whether no photo waits and fewer than half of the workers are busy: two processors may share a core, so that one more
+/// would slow down the others.
+fn has_spare_workers(WorkerFigures { workers, busy, queued, .. }: WorkerFigures) -> bool {
+    queued == 0 && busy * 2 < workers
 }
 
 /// A template that cannot be read is treated as missing, as requests do.
@@ -120,6 +125,32 @@ mod tests {
     use padan_inference::PhotoFault;
 
     use super::*;
+
+    #[test]
+    fn there_is_capacity_to_spare_while_fewer_than_half_of_the_workers_are_busy() {
+        let figures = |workers, busy, queued| WorkerFigures {
+            workers,
+            busy,
+            queued,
+            queue_length: 8,
+            pixels: 0,
+            max_pixels: 1,
+            refused: 0,
+            expired: 0,
+        };
+        for (workers, busy, queued, expected) in [
+            (1, 0, 0, true),
+            (1, 1, 0, false),
+            (2, 0, 0, true),
+            (2, 1, 0, false),
+            (16, 7, 0, true),
+            (16, 8, 0, false),
+            (16, 0, 1, false),
+        ] {
+            let found = has_spare_workers(figures(workers, busy, queued));
+            assert_eq!(found, expected, "{workers} {busy} {queued}");
+        }
+    }
 
     #[test]
     fn each_failure_is_counted_as_what_it_is() {

@@ -26,8 +26,8 @@ const USUAL_SHARE: &str = "0.1";
 /// Measure a second model set on a share of the requests, before it is activated
 ///
 /// Each service embeds the selfies of this share by SET too, when it has capacity to spare, and compares them with the
-/// templates that `padan enroll --model SET` has made. Nothing is answered from SET: answers, their times and the audit
-/// trail stay as they are. What it would have decided is counted. Without SET the command prints what was counted: how many
+/// templates that `padan enroll --model SET` has made. Nothing is answered from SET, and no answer waits for it: answers and
+/// the audit trail stay as they are. What it would have decided is counted. Without SET the command prints what was counted: how many
 /// decisions would change in each direction, at which percentages, and what SET costs. Running services begin and end
 /// within seconds, without a restart.
 #[derive(Debug, Args)]
