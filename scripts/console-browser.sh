@@ -39,7 +39,7 @@ insert_person 3101010101900003 inactive
 insert_person 3101010101900004 active
 url_of "$PADAN_TEST_DATABASE_URL" store >"$work/management-url"
 chmod 600 "$work/management-url"
-sed -i "s|^\[store\]|[http]\nmanagement = true\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
+sed -i "s|^\[store\]|[http]\nmanagement = true\nshow_faces_to = [\"operator\"]\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
 # Each outcome is tried with one person.
 export PADAN__VERIFICATION__FAILED_FACES__MOST=0 PADAN__VERIFICATION__FAILED_FIELDS__PERSON__MOST=0
 password=$(openssl rand -hex 16)

@@ -130,6 +130,13 @@ export async function makePhotos(browser) {
       FACE_TOO_SMALL: draw(432, 540, context => context.drawImage(picture, 150, 150, 86, 108)),
       FACE_TOO_DARK: draw(432, 540, filtered("brightness(0.12)")),
       FACE_BLURRED: draw(432, 540, filtered("blur(7px)")),
+      FACE_TOO_BRIGHT: draw(432, 540, context => {
+        filtered("brightness(2)")(context);
+        Object.assign(context, { filter: "none", globalCompositeOperation: "lighter", fillStyle: "rgb(120 120 120)" });
+        context.fillRect(0, 0, 432, 540);
+      }),
+      // Half of the face lies beyond the edge.
+      FACE_COVERED: draw(216, 540, context => context.drawImage(picture, -216, 0)),
     };
   }, source);
   await page.close();

@@ -63,6 +63,33 @@ export async function verifiedInFull(browser) {
   await context.close();
 }
 
+/** An operator sees both faces when the role may and asks for it; support staff is not asked. */
+export async function facesShown(browser) {
+  const { page, context, faults } = await open(browser);
+  await signIn(page, "operator");
+  assert.equal(await verify(page, BUDI, SELFIE), "VERIFIED");
+  assert.equal(await page.locator(".faces").count(), 0, "no face without the choice");
+  await page.getByLabel("Tampilkan kedua wajah").check();
+  assert.equal(await verify(page, BUDI, SELFIE), "VERIFIED");
+  const sizes = await page.locator(".faces img").evaluateAll(images => images.map(image => [image.naturalWidth, image.naturalHeight]));
+  assert.deepEqual(sizes, [[112, 112], [112, 112]]);
+  assert.equal(await verify(page, { ...BUDI, name: "Siti Aminah" }, SELFIE), "NAME_MISMATCH");
+  assert.equal(await page.locator(".faces").count(), 0, "no portrait of somebody whose name is not known");
+  await goTo(page, "Bandingkan");
+  await page.getByLabel("Tampilkan kedua wajah").check();
+  const files = page.locator("input[type=file]");
+  await files.nth(0).setInputFiles(SELFIE);
+  await files.nth(1).setInputFiles(STRANGER);
+  await page.getByRole("button", { name: "Bandingkan", exact: true }).click();
+  await page.locator(".faces img").nth(1).waitFor();
+  assert.deepEqual(faults, []);
+  await context.close();
+  const other = await open(browser);
+  await signIn(other.page, "support");
+  assert.equal(await other.page.getByLabel("Tampilkan kedua wajah").count(), 0);
+  await other.context.close();
+}
+
 /** A photo is dropped onto the form, and no photo is said so. */
 export async function droppedPhoto(browser) {
   const { page, context, faults } = await open(browser);

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 
 import { call, type Answer } from "../api/call";
 import { useAction } from "../api/use_answer";
+import { FacesChoice, FacesPanel } from "../parts/faces";
 import { PageHead } from "../parts/page";
 import { PhotoInput } from "../parts/photo_input";
 import { Problem } from "../parts/states";
@@ -16,6 +17,7 @@ export function Compare() {
   const [captured, setCaptured] = useState<File>();
   const [stored, setStored] = useState<File>();
   const [isPhotoMissing, setPhotoMissing] = useState(false);
+  const [wantsFaces, setWantsFaces] = useState(false);
   const [result, setResult] = useState<Result>();
   const compare = useAction<Result>();
 
@@ -31,7 +33,7 @@ export function Compare() {
     body.set("captured_image", captured);
     body.set("stored_image", stored);
     setResult(undefined);
-    setResult(await compare.run(() => call("compareByHand", { body })));
+    setResult(await compare.run(() => call("compareByHand", { body, ...(wantsFaces ? { query: { faces: true } } : {}) })));
     return undefined;
   };
   return (
@@ -44,6 +46,7 @@ export function Compare() {
             <PhotoInput label={t("field.stored_image")} file={stored} onFile={choose(setStored)} findings={result?.photos.stored} />
           </div>
           {isPhotoMissing && <p class="message bad" role="alert">{t("compare.photoMissing")}</p>}
+          <FacesChoice isOn={wantsFaces} onChange={setWantsFaces} />
           <div class="buttons">
             <button class="main" disabled={compare.isRunning}>{t(compare.isRunning ? "compare.running" : "compare.go")}</button>
           </div>
@@ -56,6 +59,7 @@ export function Compare() {
                 <OutcomeHead result={result} />
                 {result.score && <ScorePanel score={result.score} />}
               </ResultPanel>
+              {result.faces && <FacesPanel faces={result.faces} labels={[t("field.captured_image"), t("field.stored_image")]} />}
               <Steps steps={result.steps} total={result.milliseconds} />
             </>
           ) : !compare.failure && <Nothing isRunning={compare.isRunning} text={t("compare.nothing")} />}

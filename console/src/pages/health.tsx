@@ -5,6 +5,7 @@ import { call, type Answer } from "../api/call";
 import type { components } from "../api/generated/schema";
 import { useAnswer } from "../api/use_answer";
 import { Curve } from "../parts/curve";
+import { oneIn } from "../parts/gauge";
 import { PageHead } from "../parts/page";
 import { Note, Whenever } from "../parts/states";
 import { useWords } from "../words/words";
@@ -133,7 +134,49 @@ function Scale({ health }: { health: Health }) {
   return (
     <section class="panel">
       <h2>{t("curve.title")}</h2>
-      <Curve calibration={health.calibration} />
+      <Curve calibration={health.calibration} live={health.live} />
+      <LiveRates health={health} />
     </section>
+  );
+}
+
+/** What was measured on the people who are verified, beside what the scale states. */
+function LiveRates({ health }: { health: Health }) {
+  const words = useWords();
+  const { t, number } = words;
+  const { live, calibration } = health;
+  if (!live) return <p class="small quiet">{t("measured.none")}</p>;
+  const mark = live.points.find(point => point.percentage === calibration.pass_percentage);
+  return (
+    <>
+      <h3>{t("measured.title")}</h3>
+      {mark && (
+        <p>
+          <strong class="number">{oneIn(mark.false_match_rate, words)}</strong>{" "}
+          <span class="quiet">{t("measured.atPassMark", { percentage: number(mark.percentage), low: oneIn(mark.low, words), high: oneIn(mark.high, words) })}</span>
+        </p>
+      )}
+      <p class="small quiet">{t("measured.about", { comparisons: number(live.comparisons), from: live.from })}</p>
+      <details>
+        <summary>{t("usage.asTable")}</summary>
+        <table>
+          <thead>
+            <tr>
+              <th scope="col" class="number">{t("curve.percentage")}</th><th scope="col" class="number">{t("measured.measured")}</th>
+              <th scope="col" class="number">{t("measured.interval")}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {live.points.map(point => (
+              <tr key={point.percentage}>
+                <td class="number">{number(point.percentage)} %</td>
+                <td class="number">{oneIn(point.false_match_rate, words)}</td>
+                <td class="number">{oneIn(point.low, words)} – {oneIn(point.high, words)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </details>
+    </>
   );
 }

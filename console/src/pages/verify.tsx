@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 
 import { call, type Answer } from "../api/call";
 import { useAction } from "../api/use_answer";
+import { FacesChoice, FacesPanel } from "../parts/faces";
 import { TextField } from "../parts/field";
 import { PageHead } from "../parts/page";
 import { PhotoInput } from "../parts/photo_input";
@@ -46,6 +47,7 @@ export function Verify() {
   const [claim, setClaim] = useState<Claim>({ nik: "", name: "", dateOfBirth: "" });
   const [photo, setPhoto] = useState<File>();
   const [isPhotoMissing, setPhotoMissing] = useState(false);
+  const [wantsFaces, setWantsFaces] = useState(false);
   const [result, setResult] = useState<Result>();
   const verify = useAction<Result>();
 
@@ -62,7 +64,7 @@ export function Verify() {
     event.preventDefault();
     if (!photo) return setPhotoMissing(true);
     setResult(undefined);
-    setResult(await verify.run(() => call("verifyByHand", { body: formOf(claim, photo) })));
+    setResult(await verify.run(() => call("verifyByHand", { body: formOf(claim, photo), ...(wantsFaces ? { query: { faces: true } } : {}) })));
     return undefined;
   };
   const clear = () => {
@@ -87,6 +89,7 @@ export function Verify() {
           </div>
           <PhotoInput label={t("field.face_image")} file={photo} onFile={choose} findings={result?.photo} />
           {isPhotoMissing && <p class="message bad" role="alert">{t("verify.photoMissing")}</p>}
+          <FacesChoice isOn={wantsFaces} onChange={setWantsFaces} />
           <div class="buttons">
             <button class="main" disabled={verify.isRunning}>{t(verify.isRunning ? "verify.running" : "verify.go")}</button>
             <button type="button" onClick={clear}>{t("action.clear")}</button>
@@ -109,6 +112,7 @@ function VerifyResult({ result }: { result: Result }) {
         <OutcomeHead result={result} />
         {result.score && <ScorePanel score={result.score} />}
       </ResultPanel>
+      {result.faces && <FacesPanel faces={result.faces} labels={[t("field.face_image"), t("faces.portrait")]} />}
       {result.fields.length > 0 && (
         <section class="panel">
           <h2>{t("verify.fields")}</h2>

@@ -6,14 +6,21 @@ import { useWidth } from "./use_width";
 
 const SIZE = { height: 210, left: 118, right: 20, top: 10, bottom: 26 };
 
-export function Curve({ calibration }: { calibration: components["schemas"]["Scale"] }) {
+type Live = components["schemas"]["LiveScale"];
+
+export function Curve({ calibration, live }: { calibration: components["schemas"]["Scale"]; live?: Live | null | undefined }) {
   const words = useWords();
   const { t } = words;
   const { frame, width } = useWidth<HTMLElement>(560);
   const points = calibration.points.filter(point => point.false_match_rate > 0);
   if (points.length < 2) return null;
-  const logs = points.map(point => Math.log10(Math.max(point.false_match_rate, RAREST)));
-  const [low, high] = [Math.floor(Math.min(...logs)), Math.ceil(Math.max(...logs))];
+  const log = (rate: number) => Math.log10(Math.max(rate, RAREST));
+  const logs = points.map(point => log(point.false_match_rate));
+  const measured = (live?.points ?? []).map(point => ({
+    ...point, at: log(point.false_match_rate), from: log(point.low), to: log(point.high),
+  }));
+  const all = [...logs, ...measured.flatMap(point => [point.from, point.to])];
+  const [low, high] = [Math.floor(Math.min(...all)), Math.ceil(Math.max(...all))];
   const x = (percentage: number) => SIZE.left + percentage / 100 * (width - SIZE.left - SIZE.right);
   const y = (log: number) => SIZE.top + (high - log) / Math.max(1, high - low) * (SIZE.height - SIZE.top - SIZE.bottom);
   const mark = calibration.pass_percentage;
@@ -30,6 +37,12 @@ export function Curve({ calibration }: { calibration: components["schemas"]["Sca
         ))}
         {[0, 25, 50, 75, 100].map(tick => <text key={tick} x={x(tick)} y={SIZE.height - 8} text-anchor="middle">{tick} %</text>)}
         <line class="mark" x1={x(mark)} x2={x(mark)} y1={SIZE.top} y2={SIZE.height - SIZE.bottom} />
+        {measured.map(point => (
+          <g key={point.percentage} class="measured">
+            <line x1={x(point.percentage)} x2={x(point.percentage)} y1={y(point.from)} y2={y(point.to)} />
+            {point.false_match_rate > 0 && <circle cx={x(point.percentage)} cy={y(point.at)} r={4} />}
+          </g>
+        ))}
         <polyline points={points.map((point, index) => `${x(point.percentage)},${y(logs[index] ?? 0)}`).join(" ")} />
       </svg>
       <details>

@@ -20,6 +20,7 @@ export const codesEn = {
   "act.ENROLMENT_PAUSED": "Enrolment paused",
   "act.ENROLMENT_CONTINUED": "Enrolment continued",
   "act.ENROLMENT_STOPPED": "Enrolment ended",
+  "act.FACES_SHOWN": "Faces shown",
   "act.KEYS_ROTATED": "Keys rotated",
   "act.MODEL_ACTIVATED": "Model set activated",
   "act.OPERATOR_ADDED": "Operator added",

@@ -21,6 +21,7 @@ export const codesId: Record<keyof typeof codesEn, string> = {
   "act.ENROLMENT_PAUSED": "Pendaftaran dijeda",
   "act.ENROLMENT_CONTINUED": "Pendaftaran dilanjutkan",
   "act.ENROLMENT_STOPPED": "Pendaftaran diakhiri",
+  "act.FACES_SHOWN": "Wajah ditampilkan",
   "act.KEYS_ROTATED": "Kunci diganti",
   "act.MODEL_ACTIVATED": "Set model diaktifkan",
   "act.OPERATOR_ADDED": "Operator ditambahkan",

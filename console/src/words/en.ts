@@ -164,6 +164,12 @@ export const en = {
   "export.stop": "End the export",
   "export.title": "Exports",
   "export.to": "until {time}",
+  // Faces.
+  "faces.about": "As the service compared them, 112 x 112 pixels. This look is recorded.",
+  "faces.choice": "Show both faces side by side. This is recorded.",
+  "faces.none": "No face was found.",
+  "faces.portrait": "Portrait in the registry",
+  "faces.title": "Faces",
   // Failures.
   "failure.BODY_TOO_LARGE": "The photos are too large. Take smaller ones.",
   "failure.BUSY": "The service has too much to do.",
@@ -239,6 +245,13 @@ export const en = {
   "live.pause": "Pause",
   "live.paused": "Paused",
   "live.resume": "Go on",
+  // The live measurement.
+  "measured.about": "From {comparisons} comparisons of selfies with templates of other people since {from}. The vertical lines are 95 % intervals.",
+  "measured.atPassMark": "at the pass mark of {percentage} %, 95 % interval {low} to {high}",
+  "measured.interval": "95 % interval",
+  "measured.measured": "Measured",
+  "measured.none": "Nothing was measured on the people who are verified yet (padan calibration live).",
+  "measured.title": "Measured on the people who are verified",
   "match.no": "Differs",
   "match.notJudged": "Not judged",
   "match.yes": "Matches",

@@ -165,6 +165,12 @@ export const id: Record<keyof typeof en, string> = {
   "export.stop": "Akhiri ekspor",
   "export.title": "Ekspor",
   "export.to": "sampai {time}",
+  // Faces.
+  "faces.about": "Seperti yang dibandingkan layanan, 112 x 112 piksel. Tampilan ini dicatat.",
+  "faces.choice": "Tampilkan kedua wajah berdampingan. Ini dicatat.",
+  "faces.none": "Wajah tidak ditemukan.",
+  "faces.portrait": "Foto di registri",
+  "faces.title": "Wajah",
   // Failures.
   "failure.BODY_TOO_LARGE": "Ukuran foto terlalu besar. Gunakan foto yang lebih kecil.",
   "failure.BUSY": "Layanan sedang sibuk.",
@@ -240,6 +246,13 @@ export const id: Record<keyof typeof en, string> = {
   "live.pause": "Jeda",
   "live.paused": "Dijeda",
   "live.resume": "Lanjutkan",
+  // The live measurement.
+  "measured.about": "Dari {comparisons} perbandingan swafoto dengan templat orang lain sejak {from}. Garis tegak adalah selang 95 %.",
+  "measured.atPassMark": "pada batas lulus {percentage} %, selang 95 % {low} sampai {high}",
+  "measured.interval": "Selang 95 %",
+  "measured.measured": "Terukur",
+  "measured.none": "Belum ada yang diukur pada orang yang diverifikasi (padan calibration live).",
+  "measured.title": "Terukur pada orang yang diverifikasi",
   "match.no": "Berbeda",
   "match.notJudged": "Tidak dinilai",
   "match.yes": "Cocok",

@@ -18,6 +18,7 @@ mod ending;
 mod exit_status;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod live_rates;
 mod memory_protection;
 mod models;
 mod operator;

@@ -13,8 +13,8 @@ use padan_verification::{
 };
 
 use crate::{
-    active_calibration::with_calibration_in_use, active_model::follow_active_model, operator::operator,
-    settings::Settings, shadow_model::follow_shadow_model,
+    active_calibration::with_calibration_in_use, active_model::follow_active_model, live_rates::measure_live,
+    operator::operator, settings::Settings, shadow_model::follow_shadow_model,
 };
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
@@ -125,6 +125,7 @@ fn management(settings: &Settings) -> Result<Management> {
             idle: TimeDelta::seconds(settings.http.session_idle_seconds.get().into()),
             lifetime: TimeDelta::seconds(settings.http.session_seconds.get().into()),
         },
+        measure_live,
         clock: Clock::System,
     };
     Management::new(parts).context("cannot prepare the management interface")

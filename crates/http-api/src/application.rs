@@ -72,7 +72,13 @@ impl Application {
         let (public, public_address) =
             public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let management = management.map(|use_cases| {
-            Management::new(use_cases, Arc::clone(&verifier), limits.clone(), Arc::clone(&metrics))
+            Management::new(
+                use_cases,
+                Arc::clone(&verifier),
+                limits.clone(),
+                Arc::clone(&metrics),
+                &config.show_faces_to,
+            )
         });
         let use_cases = management.as_ref().map(|management| Arc::clone(&management.use_cases));
         let observed = Observed {

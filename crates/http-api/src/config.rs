@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use padan_domain::parse_network;
+use padan_domain::{OperatorRole, parse_network};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::tls::{TlsConfig, TlsError};
@@ -31,6 +31,9 @@ pub struct Config {
     pub session_idle_seconds: NonZeroU32,
     /// How long such a session lasts at most.
     pub session_seconds: NonZeroU32,
+    /// The roles that may see the aligned faces of a verification by hand.
+    #[serde(deserialize_with = "roles_by_hand")]
+    pub show_faces_to: Vec<OperatorRole>,
     /// The console in the browser.
     pub console: ConsoleConfig,
     /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can
@@ -270,8 +273,25 @@ impl Config {
     }
 }
 
-/// A list, or a string separated by commas as an environment variable gives it.
+/// Roles that may verify by hand.
+fn roles_by_hand<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<OperatorRole>, D::Error> {
+    let role = |name: &String| match name.parse() {
+        Ok(role @ (OperatorRole::Support | OperatorRole::Operator)) => Ok(role),
+        Ok(OperatorRole::Auditor) | Err(_) => {
+            Err(D::Error::custom(format!("expected `support` or `operator`, found {name:?}")))
+        }
+    };
+    texts(deserializer)?.iter().map(role).collect()
+}
+
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let parsed =
+        |text: &String| parse_network(text).map_err(|error| D::Error::custom(format!("{text} {error}")));
+    texts(deserializer)?.iter().map(parsed).collect()
+}
+
+/// A list, or a string separated by commas as an environment variable gives it.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum OneOrMany {
@@ -282,10 +302,7 @@ fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D:
         OneOrMany::Many(texts) => texts,
         OneOrMany::One(text) => text.split(',').map(|text| text.trim().to_owned()).collect(),
     };
-    let named = texts.iter().filter(|text| !text.is_empty());
-    named
-        .map(|text| parse_network(text).map_err(|error| D::Error::custom(format!("{text} {error}"))))
-        .collect()
+    Ok(texts.into_iter().filter(|text| !text.is_empty()).collect())
 }
 
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -21,6 +21,7 @@ mod prefix;
 mod requests;
 mod routes;
 mod session;
+mod shown_faces;
 mod state;
 mod trail;
 mod usage;

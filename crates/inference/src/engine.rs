@@ -14,6 +14,7 @@ use crate::{
     detector::{Detector, DetectorNetwork},
     embedder::Embedder,
     error::{FaceError, StartError},
+    face_crop::FaceCrop,
     liveness::{Liveness, LivenessJudge, LivenessNetwork},
     liveness_set::LivenessSet,
     manifest::{EmbedderFamily, Graph, Manifest, Task},
@@ -156,6 +157,16 @@ impl Engine {
     /// As [`Engine::probe`], without the rules for quality. [`FaceError::Broken`] without a liveness set.
     pub async fn judge_liveness(&self, photo: Photo, deadline: Instant) -> Result<Liveness, FaceError> {
         self.workers.judge_liveness(self.caller, photo, deadline).await
+    }
+
+    /// The aligned crop of the face in a photo, to be shown to an operator: of its largest and most central face, whatever
+    /// its quality.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::reference`].
+    pub async fn crop(&self, photo: Photo, deadline: Instant) -> Result<FaceCrop, FaceError> {
+        self.workers.crop(self.caller, photo, deadline).await
     }
 
     /// Its models, calibration and device.

@@ -31,6 +31,7 @@ mod digest;
 mod embedder;
 mod engine;
 mod error;
+mod face_crop;
 mod faces;
 mod fair_queue;
 #[cfg(any(test, fuzzing))]
@@ -86,6 +87,7 @@ pub use decode::{DECODER_VERSION, Picture};
 pub use digest::{FileDigest, InvalidDigest};
 pub use engine::{Engine, Identity, UncalibratedModels, load, load_uncalibrated, model_folders};
 pub use error::{FaceError, PhotoFault, StartError};
+pub use face_crop::FaceCrop;
 pub use faces::Faces;
 pub use geometry::{Point, Rectangle};
 pub use liveness::{Liveness, SpoofRisk};

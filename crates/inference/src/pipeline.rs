@@ -11,6 +11,7 @@ use crate::{
     detector::Detector,
     embedder::{Embedded, Embedder},
     error::{FaceError, PhotoFault},
+    face_crop::FaceCrop,
     faces::Faces,
     geometry::Point,
     liveness::{Liveness, LivenessJudge},
@@ -101,12 +102,27 @@ impl Pipeline {
     ///
     /// As [`Pipeline::examine`].
     pub fn crop(&mut self, photo: &Photo) -> Result<AlignedFace, FaceError> {
-        let mut retries = RetryBudget::unlimited();
+        self.run_crop(photo, &mut RetryBudget::unlimited())
+    }
+
+    /// The aligned crop of the subject as a file, for display. Leaves no pixel of the photo in a buffer.
+    pub(crate) fn crop_until(&mut self, photo: &Photo, deadline: Instant) -> Result<FaceCrop, FaceError> {
+        self.decoder.set_deadline(Some(deadline));
+        let crop = self.run_crop(photo, &mut RetryBudget::within(self.retry_budget, deadline));
+        self.decoder.set_deadline(None);
+        self.detector.wipe();
+        self.reduced.wipe();
+        crop.map(|crop| FaceCrop::of(&crop))
+    }
+
+    fn run_crop(&mut self, photo: &Photo, retries: &mut RetryBudget) -> Result<AlignedFace, FaceError> {
         let mut picture = self.decode(photo)?;
-        let faces = self.detect(&mut picture, &mut retries)?;
+        let faces = self.detect(&mut picture, retries)?;
         let subject = Self::subject(&faces).ok_or(PhotoFault::NoFace)?;
-        let subject = self.refine(&mut picture, subject, &mut retries)?;
-        self.align(&picture, &subject)
+        let subject = self.refine(&mut picture, subject, retries)?;
+        let crop = self.align(&picture, &subject);
+        self.decoder.reuse_memory(picture);
+        crop
     }
 
     /// Runs all steps, and leaves no pixel of the photo in a buffer. `on_fault` is called for each rule that the photo

@@ -24,6 +24,7 @@ use crate::{
     config::BYTES_PER_PIXEL,
     decode::Declared,
     error::{FaceError, StartError},
+    face_crop::FaceCrop,
     fair_queue::{JobReceiver, JobSender, Pushed, Taken, fair_queue},
     liveness::Liveness,
     memory_budget::MemoryBudget,
@@ -137,12 +138,15 @@ enum Work {
     Analyse(Role),
     /// The face is judged for liveness.
     JudgeLiveness,
+    /// The aligned crop of the face is made for display.
+    Crop,
 }
 
 /// The result of a job.
 enum Finding {
     Face(Box<Analysis>),
     Liveness(Liveness),
+    Crop(FaceCrop),
 }
 
 impl Workers {
@@ -171,7 +175,7 @@ impl Workers {
     ) -> Result<Analysis, FaceError> {
         match self.process(caller, photo, Work::Analyse(role), deadline).await? {
             Finding::Face(analysis) => Ok(*analysis),
-            Finding::Liveness(_) => Err(FaceError::Broken("the worker did other work".into())),
+            Finding::Liveness(_) | Finding::Crop(_) => Err(other_work()),
         }
     }
 
@@ -183,7 +187,19 @@ impl Workers {
     ) -> Result<Liveness, FaceError> {
         match self.process(caller, photo, Work::JudgeLiveness, deadline).await? {
             Finding::Liveness(liveness) => Ok(liveness),
-            Finding::Face(_) => Err(FaceError::Broken("the worker did other work".into())),
+            Finding::Face(_) | Finding::Crop(_) => Err(other_work()),
+        }
+    }
+
+    pub(crate) async fn crop(
+        &self,
+        caller: Caller,
+        photo: Photo,
+        deadline: Instant,
+    ) -> Result<FaceCrop, FaceError> {
+        match self.process(caller, photo, Work::Crop, deadline).await? {
+            Finding::Crop(crop) => Ok(crop),
+            Finding::Face(_) | Finding::Liveness(_) => Err(other_work()),
         }
     }
 
@@ -285,7 +301,7 @@ impl Worker {
         let waited = job.queued_at.elapsed();
         self.counts.observe(JobEvent::Started(JobStarted {
             waited,
-            is_selfie: job.work != Work::Analyse(Role::Reference),
+            is_selfie: !matches!(job.work, Work::Analyse(Role::Reference) | Work::Crop),
             bytes: job.photo.bytes().len(),
             megapixels: declared.size.map(megapixels),
         }));
@@ -304,8 +320,13 @@ impl Worker {
             Work::JudgeLiveness => {
                 self.pipeline.judge_liveness(&job.photo, job.deadline).map(Finding::Liveness)
             }
+            Work::Crop => self.pipeline.crop_until(&job.photo, job.deadline).map(Finding::Crop),
         }
     }
+}
+
+fn other_work() -> FaceError {
+    FaceError::Broken("the worker did other work".into())
 }
 
 /// Does a part of a job, whose panic ends the job and not the worker.

@@ -81,6 +81,8 @@ pub enum AdminAct {
     AuditVerified,
     /// A verification or a comparison by hand.
     VerifiedByHand,
+    /// A look at the aligned crops of the two faces of a verification or a comparison by hand.
+    FacesShown,
 }
 
 impl AdminAct {
@@ -127,6 +129,7 @@ impl AdminAct {
             Self::PersonSearched => "PERSON_SEARCHED",
             Self::AuditVerified => "AUDIT_VERIFIED",
             Self::VerifiedByHand => "VERIFIED_BY_HAND",
+            Self::FacesShown => "FACES_SHOWN",
         }
     }
 
@@ -173,6 +176,7 @@ impl AdminAct {
             Self::PersonSearched => "people search",
             Self::AuditVerified => "audit verify",
             Self::VerifiedByHand => "verify by hand",
+            Self::FacesShown => "faces show",
         }
     }
 }

@@ -40,6 +40,7 @@ mod failed_credentials;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod known_name;
+mod live_marks;
 mod live_measurement;
 mod liveness_gate;
 mod management;
@@ -60,6 +61,7 @@ mod shadow;
 mod shadow_comparison;
 mod shadow_summary;
 mod shadow_tally;
+mod shown_faces;
 mod similarity;
 mod stated_rate;
 mod stored_clients;
@@ -85,16 +87,17 @@ pub use error::VerificationError;
 pub use face::{FaceOutcome, FaceRequest};
 pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;
+pub use live_marks::LiveMarks;
 pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
-    ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, Management, ManagementParts, Mandate,
-    ModelState, SessionTimes, SignIn, SignInFault, SignInRefusal, SignedIn, TokenRefusal, TrailOutcome,
-    TrailVerification, Watch,
+    ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, LivePoint, LiveRates, Management,
+    ManagementParts, Mandate, MeasureLive, ModelState, SessionTimes, SignIn, SignInFault, SignInRefusal,
+    SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
 };
 pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
-pub use padan_inference::{Face, JobObserver, JobStarted, ModelError};
+pub use padan_inference::{Face, FaceCrop, JobObserver, JobStarted, ModelError};
 pub use padan_store::{
     AbsentPeople, ActiveModel, AuditCommit, AuditEvent, AuditFigures, AuditFilter, AuditLog, AuditPosition,
     AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, ComparedUnder, EnrolmentStatus,
@@ -109,6 +112,7 @@ pub use sandbox::{Sandbox, SandboxRefusal, TEST_CASES, TestCase, TestPhoto};
 pub use scale_point::ScalePoint;
 pub use shadow::{Shadow, ShadowFigures, ShadowSet, ShadowState};
 pub use shadow_summary::ShadowSummary;
+pub use shown_faces::ShownFaces;
 pub use stated_rate::StatedRate;
 pub use timing::StepTimings;
 pub use trials::Trial;

@@ -217,7 +217,7 @@ impl LiveMeasurement {
 }
 
 /// What counts of this engine can be added to.
-fn live_scale(engine: &Engine) -> LiveScale {
+pub(crate) fn live_scale(engine: &Engine) -> LiveScale {
     LiveScale { contract: engine.contract().clone(), score: engine.identity().score.clone() }
 }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod enrolments;
 mod export_jobs;
 mod exports;
+mod live_rates;
 mod models;
 mod sign_in;
 mod verifications;
@@ -31,11 +32,13 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use self::{
-    accounts::Accounts, exports::Exports, models::list_models, sign_in::SignIns, verifications::Verifications,
+    accounts::Accounts, exports::Exports, live_rates::LastRates, models::list_models, sign_in::SignIns,
+    verifications::Verifications,
 };
 pub use self::{
     accounts::TokenRefusal,
     exports::{ExportCriteria, ExportFile, ExportLine},
+    live_rates::{LivePoint, LiveRates, MeasureLive},
     models::ModelState,
     sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
     verifications::{TrailOutcome, TrailVerification},
@@ -43,6 +46,7 @@ pub use self::{
 };
 use crate::{
     allowance::Allowance,
+    live_marks::LiveMarks,
     model_activation::{ActivationError, activate_model},
 };
 
@@ -60,6 +64,8 @@ pub struct Management {
     jobs: Exports,
     watches: Arc<Semaphore>,
     sessions: SessionTimes,
+    measure_live: MeasureLive,
+    last_rates: LastRates,
     clock: Clock,
 }
 
@@ -75,6 +81,8 @@ pub struct ManagementParts {
     pub failed_tokens: Allowance,
     /// How long sessions last.
     pub sessions: SessionTimes,
+    /// Computes rates from what the live measurement counted.
+    pub measure_live: MeasureLive,
     /// The source of the time.
     pub clock: Clock,
 }
@@ -131,7 +139,15 @@ impl Management {
     ///
     /// When the settings cannot work or a key cannot be read.
     pub fn new(parts: ManagementParts) -> Result<Self, StoreError> {
-        let ManagementParts { store: config, process, model_folders, failed_tokens, sessions, clock } = parts;
+        let ManagementParts {
+            store: config,
+            process,
+            model_folders,
+            failed_tokens,
+            sessions,
+            measure_live,
+            clock,
+        } = parts;
         let store = Store::open(&config, KeySet::AuditAndPerson)?;
         Ok(Self {
             overview: Overview::open(&config)?,
@@ -146,6 +162,8 @@ impl Management {
             jobs: Exports::new(),
             watches: Arc::new(Semaphore::new(MAX_WATCHES)),
             sessions,
+            measure_live,
+            last_rates: LastRates::default(),
             clock,
         })
     }
@@ -468,6 +486,16 @@ impl Mandate {
         self.management.overview.enrolments().await
     }
 
+    /// What the live measurement says of these marks; `None` when nothing was counted.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn live_rates(&self, marks: LiveMarks) -> Result<Option<LiveRates>, StoreError> {
+        let Management { last_rates, store, measure_live, clock, .. } = &*self.management;
+        last_rates.of(store, marks, *measure_live, clock.today_in_jakarta()).await
+    }
+
     /// The active model set; `None` when none was activated.
     ///
     /// # Errors
@@ -495,6 +523,15 @@ impl Mandate {
     /// When the row cannot be written: then nothing may be verified.
     pub async fn begin_by_hand(&self, endpoint: Endpoint) -> Result<(), StoreError> {
         self.announce(AdminAct::VerifiedByHand, json!({ "endpoint": endpoint.as_str() })).await
+    }
+
+    /// Records that the operator sees the aligned faces of a verification or a comparison by hand.
+    ///
+    /// # Errors
+    ///
+    /// When the row cannot be written: then no face may be shown.
+    pub async fn begin_showing_faces(&self, endpoint: Endpoint) -> Result<(), StoreError> {
+        self.announce(AdminAct::FacesShown, json!({ "endpoint": endpoint.as_str() })).await
     }
 
     /// Activates a model set for all services.

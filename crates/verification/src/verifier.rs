@@ -24,7 +24,8 @@ use crate::{
     engine_in_use::EngineInUse,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
-    live_measurement::{ComparedFaces, LiveFigures, LiveMeasurement, MeasuredSimilarities},
+    live_marks::LiveMarks,
+    live_measurement::{ComparedFaces, LiveFigures, LiveMeasurement, MeasuredSimilarities, live_scale},
     liveness_gate::LivenessGate,
     samples::{Sampled, Samples},
     sandbox::{Sandbox, TestCase},
@@ -106,6 +107,9 @@ pub struct EngineIdentity {
     /// The false match rates that the scale states for some percentages.
     pub stated_fmr: Vec<StatedRate>,
 }
+
+/// The percentages whose measured rates are shown; one is the pass mark.
+const MEASURED_PERCENTAGES: [f64; 5] = [25.0, 50.0, 60.0, 75.0, 90.0];
 
 impl Verifier {
     /// Makes a verifier of its parts.
@@ -318,6 +322,17 @@ impl Verifier {
         let engine = self.parts.engine.current();
         let points = engine.identity().points.iter();
         points.map(|point| ScalePoint { percentage: point.percentage, false_match_rate: point.fmr }).collect()
+    }
+
+    /// What the live measurement of the current engine is asked for.
+    pub fn live_marks(&self) -> LiveMarks {
+        let engine = self.parts.engine.current();
+        let cosine = |percentage: &f64| engine.calibration().cosine(Percentage::new(*percentage));
+        LiveMarks {
+            scale: live_scale(&engine),
+            percentages: MEASURED_PERCENTAGES.to_vec(),
+            cosines: MEASURED_PERCENTAGES.iter().map(cosine).collect(),
+        }
     }
 
     /// Compares the faces of an active record.

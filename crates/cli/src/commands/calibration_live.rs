@@ -6,15 +6,16 @@ use anyhow::Result;
 use chrono::{Days, NaiveDate};
 use clap::Args;
 use padan_domain::{Clock, Percentage};
-use padan_evaluation::{Counted, GenuinePairs, LivePairs, LiveSurvey};
+use padan_evaluation::{GenuinePairs, LivePairs, LiveSurvey};
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, Rate, model_folders};
-use padan_store::{Compared, KeySet, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, Store};
+use padan_store::{Compared, KeySet, LiveScale, Store};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
     active_calibration::calibration_in_use,
     exit_status::ExitStatus,
+    live_rates::counted_parts,
     output::{OutputArguments, print_json},
     service,
     settings::{Settings, SettingsArguments},
@@ -91,15 +92,9 @@ impl Live {
 /// Reads what was counted under a scale with the same transformation.
 async fn read(store: &Store, scale: LiveScale, from: NaiveDate) -> Result<LiveSurvey> {
     let counts = store.live_counts(&scale, from).await?;
-    let of = |compared: Compared| parts(&counts, compared);
+    let of = |compared: Compared| counted_parts(&counts, compared);
     let impostors = LivePairs::new(of(Compared::ImpostorByProbe), of(Compared::ImpostorByReference));
     Ok(LiveSurvey { impostors, genuine: GenuinePairs::new(of(Compared::Genuine)), from })
-}
-
-fn parts(counts: &LiveCounts, compared: Compared) -> Vec<Counted> {
-    let part = |part: u8| counts.get(&LiveCell { compared, part });
-    let whole = |counts: &Vec<i64>| counts.iter().map(|count| u64::try_from(*count).unwrap_or(0)).collect();
-    (0..LIVE_PARTS).filter_map(part).map(whole).collect()
 }
 
 /// The stated and the measured rates of a percentage.

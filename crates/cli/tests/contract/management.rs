@@ -161,7 +161,7 @@ fn the_table_of_routes_in_the_documentation_is_that_of_the_program() {
     };
     let lines = operations(&managed).into_iter().map(|(method, path, operation)| {
         let row = operation["x-audit-row"].as_str().map_or("none".to_owned(), |row| format!("`{row}`"));
-        let row = row.replace(" or ", "` or `");
+        let row = row.replace(" or ", "` or `").replace(" and ", "` and `");
         let [support, operator, auditor] = ROLES.map(|role| mark(&operation, role));
         format!("| `{method} {path}` | {support} | {operator} | {auditor} | {row} |")
     });
@@ -195,9 +195,33 @@ fn models_enrolments_usage_and_health_are_shown() {
     let usage = managed.get("auditor", "/usage");
     assert_eq!((&usage["rows"][0]["outcome"], &usage["rows"][0]["calls"]), (&json!("VERIFIED"), &json!(1)));
     let health = managed.get("support", "/health");
+    assert_eq!(health["live"], Value::Null, "nobody else's template was there to compare with");
     assert_eq!((&health["ready"], &health["replicas"][0]["in_turn"]), (&json!(true), &json!(true)));
     let series = "padan_management_requests_total{operation=\"showHealth\",status=\"200\"}";
     metrics::wait_for(&managed.service, series, |count| count >= 1.0);
+}
+
+#[test]
+fn health_has_what_was_measured_on_the_people_who_are_verified() {
+    let managed = Managed::start();
+    let in_use = managed.get("auditor", "/models")["in_use"]["contract"].as_str().unwrap().to_owned();
+    // 32,000 comparisons of strangers, all of them at a cosine of 0: none reaches the pass mark.
+    managed.execute(&format!(
+        "INSERT INTO store.live_similarity (day, contract_id, score, compared, part, counts)
+         SELECT current_date, '{in_use}', 'cosine', compared, part,
+                array_fill(0::bigint, ARRAY[100]) || 1000::bigint || array_fill(0::bigint, ARRAY[199])
+           FROM unnest(ARRAY['impostor_by_probe', 'impostor_by_reference']) AS compared, generate_series(0, 31) AS part"
+    ));
+    let live = &managed.get("support", "/health")["live"];
+    assert_eq!(live["comparisons"], 32_000, "{live}");
+    let points = live["points"].as_array().unwrap();
+    let mark = points.iter().find(|point| point["percentage"] == 75.0).unwrap();
+    assert_eq!((&mark["false_match_rate"], &mark["low"]), (&json!(0.0), &json!(0.0)));
+    // The rule of three: with no match in n comparisons, at most about 3.7 / n at 97.5 %.
+    let high = mark["high"].as_f64().unwrap();
+    assert!((3.0 / 32_000.0..8.0 / 32_000.0).contains(&high), "{high}");
+    let highs: Vec<_> = points.iter().map(|point| point["high"].as_f64().unwrap()).collect();
+    assert!(highs.is_sorted_by(|one, other| one >= other), "{highs:?}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use actix_web::{
     web,
 };
 use futures_util::FutureExt as _;
-use padan_domain::ReasonCode;
+use padan_domain::{OperatorRole, ReasonCode};
 use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verifier};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -39,6 +39,7 @@ pub(crate) struct Management {
     pub(crate) connections: Connections,
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
+    show_faces_to: Arc<[OperatorRole]>,
     in_flight: Arc<Semaphore>,
     photos: Arc<Semaphore>,
     visitors: Arc<Semaphore>,
@@ -57,12 +58,23 @@ impl Management {
         verifier: Arc<Verifier>,
         limits: Limits,
         metrics: Arc<Metrics>,
+        show_faces_to: &[OperatorRole],
     ) -> Self {
         let connections = limits.connections.clone();
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
         let photos = Arc::new(Semaphore::new(MAX_WITH_PHOTOS));
         let visitors = Arc::new(Semaphore::new(MAX_VISITORS));
-        Self { use_cases, verifier, connections, limits, metrics, in_flight, photos, visitors }
+        Self {
+            use_cases,
+            verifier,
+            connections,
+            limits,
+            metrics,
+            show_faces_to: show_faces_to.into(),
+            in_flight,
+            photos,
+            visitors,
+        }
     }
 }
 
@@ -203,6 +215,7 @@ async fn admit_visitor(
         device: cookie_of(request.headers(), DEVICE_COOKIE),
         body,
         operations_of,
+        show_faces_to: Arc::clone(&management.show_faces_to),
     };
     // A task of its own, so that an attempt is counted and recorded when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
@@ -227,6 +240,7 @@ fn call_of(
     request_id: &str,
 ) -> Call {
     Call {
+        may_see_faces: management.show_faces_to.contains(&mandate.account().role),
         operations: operations_of(mandate.account().role),
         mandate,
         verifier: Arc::clone(&management.verifier),

@@ -9,7 +9,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{call::Call, fault::Fault};
+use super::{
+    call::Call,
+    fault::Fault,
+    shown_faces::{Faces, are_wanted, wiped},
+};
 use crate::{
     face_match::FaceMatch,
     face_verification::{self, FaceVerification},
@@ -27,6 +31,8 @@ pub(crate) struct HandVerification {
     fields: Vec<FieldResult>,
     /// The face that was found in the selfie; null when it was not analysed or cannot be used.
     photo: Option<PhotoFindings>,
+    /// With `faces=true`, if the faces were compared and name and date of birth match; else null.
+    faces: Option<Faces>,
 }
 
 /// The outcome of a comparison by hand.
@@ -35,6 +41,8 @@ pub(crate) struct HandComparison {
     #[serde(flatten)]
     outcome: HandOutcome,
     photos: PhotoPair,
+    /// With `faces=true`, if the faces were compared; else null.
+    faces: Option<Faces>,
 }
 
 /// What both have.
@@ -124,12 +132,16 @@ pub(crate) struct Landmark {
 }
 
 pub(super) async fn verify(call: Call) -> Result<HttpResponse, Fault> {
+    let wants_faces = are_wanted(&call)?;
     let hand = Hand::begin::<FaceVerification>(&call).await?;
+    let deadline = call.verifier.deadline();
+    let mut shown = None;
     let mut findings = Findings::default();
     let mut face = None;
     let verified = match hand.claims::<FaceVerification>(&mut findings) {
         Ok(claims) => {
-            let outcome = call.verifier.verify_face(claims, call.verifier.deadline()).await;
+            shown = wants_faces.then(|| (claims.nik.clone(), claims.photo.clone()));
+            let outcome = call.verifier.verify_face(claims, deadline).await;
             outcome.map_err(Refusal::from).map(|outcome| {
                 face = outcome.face;
                 face_verification::verdict(outcome)
@@ -148,16 +160,30 @@ pub(super) async fn verify(call: Call) -> Result<HttpResponse, Fault> {
     });
     let fields = fields.collect();
     let photo = face.filter(|_| outcome.score.is_some()).as_ref().map(PhotoFindings::of);
-    Ok(HttpResponse::Ok().json(HandVerification { outcome, fields, photo }))
+    // Only of a person whose name and date of birth the form has, so that nobody looks at portraits by number.
+    let is_person = findings.fields.iter().all(|(_, matches)| *matches == Some(true));
+    let faces = match shown.filter(|_| outcome.score.is_some() && is_person) {
+        Some((nik, selfie)) => {
+            let client = Caller::by_hand().client.name;
+            let crops = call.verifier.faces_of_person(&client, &nik, selfie, deadline);
+            Some(Faces::show(&call, Endpoint::FaceVerification, crops).await?)
+        }
+        None => None,
+    };
+    wiped(&HandVerification { outcome, fields, photo, faces })
 }
 
 pub(super) async fn compare(call: Call) -> Result<HttpResponse, Fault> {
+    let wants_faces = are_wanted(&call)?;
     let hand = Hand::begin::<FaceMatch>(&call).await?;
+    let deadline = call.verifier.deadline();
+    let mut shown = None;
     let mut findings = Findings::default();
     let mut photos = PhotoPair { captured: None, stored: None };
     let compared = match hand.claims::<FaceMatch>(&mut findings) {
         Ok(claims) => {
-            let outcome = call.verifier.match_faces(claims, call.verifier.deadline()).await;
+            shown = wants_faces.then(|| [claims.captured.clone(), claims.stored.clone()]);
+            let outcome = call.verifier.match_faces(claims, deadline).await;
             outcome.map_err(|error| Refusal::from(error).without_look_up()).and_then(|outcome| {
                 photos.captured = outcome.captured_face.as_ref().map(PhotoFindings::of);
                 photos.stored = outcome.stored_face.as_ref().map(PhotoFindings::of);
@@ -167,7 +193,15 @@ pub(super) async fn compare(call: Call) -> Result<HttpResponse, Fault> {
         Err(refusal) => Err(refusal),
     };
     let (outcome, _) = hand.end::<FaceMatch>(compared, findings).await;
-    Ok(HttpResponse::Ok().json(HandComparison { outcome, photos }))
+    let faces = match shown.filter(|_| outcome.score.is_some()) {
+        Some(pair) => {
+            let client = Caller::by_hand().client.name;
+            let crops = call.verifier.faces_of_photos(&client, pair, deadline);
+            Some(Faces::show(&call, Endpoint::FaceMatch, crops).await?)
+        }
+        None => None,
+    };
+    wiped(&HandComparison { outcome, photos, faces })
 }
 
 /// A verification by hand, from its row of kind `admin` to its row of kind `request`.

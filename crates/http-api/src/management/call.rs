@@ -25,6 +25,8 @@ pub(crate) struct Call {
     /// The id under which the request is recorded.
     pub(super) request_id: String,
     pub(super) body: Bytes,
+    /// Whether the role may see faces.
+    pub(super) may_see_faces: bool,
 }
 
 impl Call {

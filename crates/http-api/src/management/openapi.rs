@@ -164,6 +164,10 @@ fn parameters(route: &Route) -> Vec<Value> {
     let of_query = match route.path {
         "/usage" => of_usage.into(),
         "/requests/live" => of_usage.into_iter().take(1).collect(),
+        "/verifications" | "/comparisons" => vec![json!({
+            "name": "faces", "in": "query", "schema": { "type": "boolean" },
+            "description": "Whether the answer has the aligned faces, for roles in `http.show_faces_to`.",
+        })],
         _ => Vec::new(),
     };
     of_path.chain(of_query).collect()

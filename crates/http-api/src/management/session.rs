@@ -41,6 +41,14 @@ pub(crate) struct Session {
     csrf_token: Option<String>,
     /// The operations that the role permits, by their ids in the OpenAPI document.
     operations: Vec<&'static str>,
+    /// Whether the role may see the faces of a verification by hand.
+    show_faces: bool,
+}
+
+/// What a role permits.
+struct Permitted {
+    operations: Vec<&'static str>,
+    show_faces: bool,
 }
 
 /// A request to sign in.
@@ -53,18 +61,24 @@ pub(super) struct Visitor {
     pub(super) body: Bytes,
     /// The ids of the operations that a role permits.
     pub(super) operations_of: fn(OperatorRole) -> Vec<&'static str>,
+    /// The roles that may see faces.
+    pub(super) show_faces_to: Arc<[OperatorRole]>,
 }
 
 const DEVICE_SECONDS: u32 = 365 * 86_400;
 pub(super) async fn sign_in(visitor: Visitor) -> Result<(OperatorAccount, HttpResponse), Fault> {
     let SignInForm { name, password, code } = parsed_json(&visitor.body)?;
-    let Visitor { use_cases, request_id, peer, device, operations_of, .. } = visitor;
+    let Visitor { use_cases, request_id, peer, device, operations_of, show_faces_to, .. } = visitor;
     let attempt = SignIn { name, password, code, device, peer };
     let signed_in = use_cases.sign_in(attempt, &request_id).await?;
     let token = signed_in.token.reveal();
     let browser = BrowserSession::of(signed_in.session, token);
     let account = &signed_in.account;
-    let shown = Session::of(account, Some(&browser), use_cases.session_times(), operations_of(account.role));
+    let permitted = Permitted {
+        operations: operations_of(account.role),
+        show_faces: show_faces_to.contains(&account.role),
+    };
+    let shown = Session::of(account, Some(&browser), use_cases.session_times(), permitted);
     let response = HttpResponse::Ok()
         .append_header((SET_COOKIE, cookie(SESSION_COOKIE, token, None)))
         .append_header((SET_COOKIE, cookie(DEVICE_COOKIE, &signed_in.device, Some(DEVICE_SECONDS))))
@@ -74,7 +88,8 @@ pub(super) async fn sign_in(visitor: Visitor) -> Result<(OperatorAccount, HttpRe
 
 pub(super) async fn show(call: Call) -> Result<HttpResponse, Fault> {
     let (account, browser) = (call.mandate.account(), call.browser.as_ref());
-    let shown = Session::of(account, browser, call.mandate.session_times(), call.operations.clone());
+    let permitted = Permitted { operations: call.operations.clone(), show_faces: call.may_see_faces };
+    let shown = Session::of(account, browser, call.mandate.session_times(), permitted);
     Ok(HttpResponse::Ok().json(shown))
 }
 
@@ -92,8 +107,9 @@ impl Session {
         account: &OperatorAccount,
         browser: Option<&BrowserSession>,
         times: SessionTimes,
-        operations: Vec<&'static str>,
+        permitted: Permitted,
     ) -> Self {
+        let Permitted { operations, show_faces } = permitted;
         let ends = browser.map(|browser| browser.session.expires_at);
         let expires_at = match (ends, account.expires_at) {
             (Some(session), Some(account)) => Some(session.min(account)),
@@ -107,6 +123,7 @@ impl Session {
             idle_seconds: browser.map(|_| times.idle.num_seconds()),
             csrf_token: browser.map(|browser| browser.csrf_token.clone()),
             operations,
+            show_faces,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use padan_domain::Percentage;
-use padan_verification::{PoolFigures, ScalePoint};
+use padan_verification::{LivePoint, LiveRates, PoolFigures, ScalePoint};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,6 +34,8 @@ pub(crate) struct Health {
     alerts: Vec<Alert>,
     /// What the percentages stand for.
     calibration: Scale,
+    /// What the live measurement says of the scale; null when it counted nothing, or the store does not answer.
+    live: Option<LiveScale>,
 }
 
 /// The false match rates that percentages stand for.
@@ -51,6 +53,25 @@ pub(crate) struct PointOfScale {
     percentage: f64,
     /// The share of comparisons of two people that reach the percentage.
     false_match_rate: f64,
+}
+
+/// False match rates that services measured on the people whom they verified in the last 30 days, under this scale.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LiveScale {
+    /// The first day, in Asia/Jakarta.
+    from: String,
+    /// Comparisons of selfies with templates of other people.
+    comparisons: u64,
+    points: Vec<LivePointOfScale>,
+}
+
+/// A measured point, with its 95 % interval.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LivePointOfScale {
+    percentage: f64,
+    false_match_rate: f64,
+    low: f64,
+    high: f64,
 }
 
 /// A replica of the registry.
@@ -113,6 +134,10 @@ pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {
             .map(|ScalePoint { percentage, false_match_rate }| PointOfScale { percentage, false_match_rate })
             .collect(),
     };
+    let live = call.mandate.live_rates(call.verifier.live_marks()).await.unwrap_or_else(|error| {
+        tracing::warn!("the live measurement cannot be read: {error}");
+        None
+    });
     let connections_full = call.connections.are_full().is_some();
     let alerts = Alert::of(&components, &figures, connections_full);
     let replicas = figures.registry.into_iter().map(|replica| Replica {
@@ -145,7 +170,20 @@ pub(super) async fn health(call: Call) -> Result<HttpResponse, Fault> {
         models: identity.into(),
         alerts,
         calibration,
+        live: live.map(LiveScale::from),
     }))
+}
+
+impl From<LiveRates> for LiveScale {
+    fn from(LiveRates { from, comparisons, points }: LiveRates) -> Self {
+        let points = points.into_iter().map(|LivePoint { percentage, rate, low, high }| LivePointOfScale {
+            percentage,
+            false_match_rate: rate,
+            low,
+            high,
+        });
+        Self { from: from.to_string(), comparisons, points: points.collect() }
+    }
 }
 
 impl Pool {

@@ -7,11 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use reqwest::blocking::multipart::{Form, Part};
 use serde_json::{Value, json};
 
 use super::Managed;
-use crate::service::Claim;
+use crate::{photos::Photos, service::Claim};
 
 impl Managed {
     /// Sends a form as an operator in this role.
@@ -117,5 +118,85 @@ fn only_some_bodies_with_photos_are_received_at_the_same_time() {
     while by_hand().0 == 429 {
         assert!(began.elapsed() < Duration::from_secs(20), "places of callers who left are not free");
         thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Width and height of a PNG file as a `data:` address.
+fn size_of(picture: &Value) -> (u32, u32) {
+    let encoded = picture.as_str().unwrap().strip_prefix("data:image/png;base64,").unwrap();
+    let file = STANDARD.decode(encoded).unwrap();
+    let decoded = image::load_from_memory_with_format(&file, image::ImageFormat::Png).unwrap();
+    // It shows something.
+    let luma = decoded.to_luma8();
+    let (darkest, brightest) = (luma.iter().min().unwrap(), luma.iter().max().unwrap());
+    assert!(brightest - darkest > 60, "{darkest} to {brightest}");
+    (decoded.width(), decoded.height())
+}
+
+#[test]
+fn faces_are_shown_to_the_roles_of_the_setting_alone() {
+    let managed = Managed::with("show_faces_to = [\"operator\"]\n");
+    for (role, may) in [("operator", true), ("support", false), ("auditor", false)] {
+        assert_eq!(managed.get(role, "/session")["show_faces"], may, "{role}");
+    }
+    let ask = |role: &str, claim: Claim| managed.send_form(role, "/verifications?faces=true", claim.form());
+    let (status, by_hand) = ask("operator", Claim::matching());
+    assert_eq!((status, &by_hand["reason_code"]), (200, &json!("VERIFIED")));
+    assert_eq!(size_of(&by_hand["faces"]["probe"]), (112, 112));
+    assert_eq!(size_of(&by_hand["faces"]["reference"]), (112, 112));
+    assert_ne!(by_hand["faces"]["probe"], by_hand["faces"]["reference"], "they are different photos");
+    assert_eq!(managed.acts(), ["VERIFIED_BY_HAND operator-1", "FACES_SHOWN operator-1"]);
+
+    // Another role is refused, before anything is verified.
+    assert_eq!(ask("support", Claim::matching()).0, 403);
+    assert_eq!(managed.acts().len(), 2);
+    // Nobody looks at portraits by number: name and date of birth have to be known, and the faces compared.
+    for refused in [
+        Claim { name: "Siti Aminah".to_owned(), ..Claim::matching() },
+        Claim { date_of_birth: "15-03-1987".to_owned(), ..Claim::matching() },
+        Claim { nik: "3174011403870999".to_owned(), ..Claim::matching() },
+        Claim::matching().photo(Photos::without_face()),
+    ] {
+        let (status, by_hand) = ask("operator", refused);
+        assert_eq!((status, &by_hand["faces"]), (200, &Value::Null), "{by_hand}");
+    }
+    // Without the wish there is no picture and no row.
+    let (_, by_hand) = managed.send_form("operator", "/verifications", Claim::matching().form());
+    assert_eq!((&by_hand["reason_code"], &by_hand["faces"]), (&json!("VERIFIED"), &Value::Null));
+    let shown = managed.acts().iter().filter(|act| act.starts_with("FACES_SHOWN")).count();
+    assert_eq!(shown, 1, "{:?}", managed.acts());
+
+    let photo = || Part::bytes(Claim::matching().photo.to_vec()).file_name("photo.jpg");
+    let form = Form::new().part("captured_image", photo()).part("stored_image", photo());
+    let (_, compared) = managed.send_form("operator", "/comparisons?faces=true", form);
+    assert_eq!(compared["faces"]["probe"], compared["faces"]["reference"], "one photo has one crop");
+    assert_eq!(compared["faces"]["probe"], by_hand_probe(&ask("operator", Claim::matching()).1));
+    // What is shown is neither stored nor logged.
+    assert!(!managed.service.logged().contains("data:image"));
+
+    managed.service.runtime.block_on(managed.service.registry.execute("ALTER SCHEMA padan RENAME TO hidden"));
+    let (status, by_hand) = ask("operator", Claim::matching());
+    assert_eq!((status, &by_hand["reason_code"]), (200, &json!("REGISTRY_UNAVAILABLE")));
+    assert_eq!(by_hand["faces"], Value::Null);
+}
+
+fn by_hand_probe(by_hand: &Value) -> Value {
+    by_hand["faces"]["probe"].clone()
+}
+
+#[test]
+fn no_role_sees_faces_unless_the_setting_names_it() {
+    let managed = Managed::start();
+    for role in ["operator", "support"] {
+        assert_eq!(managed.get(role, "/session")["show_faces"], false);
+        let asked = managed.send_form(role, "/verifications?faces=true", Claim::matching().form());
+        assert_eq!((asked.0, &asked.1["code"]), (403, &json!("FORBIDDEN")), "{role}");
+    }
+    assert_eq!(managed.acts(), Vec::<String>::new());
+    for wrong in ["auditor", "everybody", ""] {
+        let set = format!("[http]\nshow_faces_to = [\"{wrong}\"]\n");
+        let settings = managed.service.settings().replace("[http]\n", &set);
+        let refused = managed.service.command_with_settings(&["config", "check"], &settings);
+        assert_eq!(refused.status.success(), wrong.is_empty(), "{wrong}");
     }
 }
