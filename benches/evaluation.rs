@@ -13,7 +13,7 @@ use std::{
 };
 
 use chrono::NaiveDate;
-use padan_domain::{Anchor, Calibration, Embedding};
+use padan_domain::{Anchor, Calibration, Embedding, Side};
 use padan_evaluation::{EvaluatedModel, Exclusions, FaceFound, Labelled, Made, Measured, Outcome, evaluate};
 use padan_inference::{Quality, Timings};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
@@ -84,7 +84,7 @@ fn outcomes() -> Vec<Outcome> {
     let faces = photos.map(|own| {
         let values: Vec<_> = own.iter().zip(vector()).map(|(own, noise)| own + 0.5 * noise).collect();
         let embedding = Embedding::from_output(&values).expect("a direction");
-        Outcome::Face(Box::new(FaceFound { embedding, quality, broken_rule: None }))
+        Outcome::Face(Box::new(FaceFound { embedding, side: Side::PLAIN, quality, broken_rule: None }))
     });
     faces.collect()
 }

@@ -1,11 +1,15 @@
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, ensure};
+use padan_domain::ScoreTransformation;
 use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
 use padan_store::{ActiveCalibration, Store, StoreError};
 use padan_verification::EngineInUse;
 
-use crate::settings::Settings;
+use crate::{cohorts::open_cohort, settings::Settings};
 
 /// The calibration that services use for a model set: the active one, or else the installed one.
 ///
@@ -38,8 +42,22 @@ pub(crate) async fn with_calibration_in_use(
 ) -> Result<Engine> {
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     let set = catalogue.set(&engine.identity().model_set)?;
-    Ok(engine.with_calibration(&calibration_in_use(store, &catalogue, &set).await?)?)
+    let file = calibration_in_use(store, &catalogue, &set).await?;
+    with_calibration(store, engine, &set, &file).await
 }
+
+/// The engine with a calibration, and with the cohort that it names.
+async fn with_calibration(
+    store: &Store,
+    engine: &Engine,
+    set: &ModelSet,
+    file: &CalibrationFile,
+) -> Result<Engine> {
+    Ok(engine.with_calibration(file, open_cohort(store, set, file).await?)?)
+}
+
+/// How long a cohort is held before it is read again: so long, the face of somebody who was forgotten may still be in it.
+const COHORT_LIFETIME: Duration = Duration::from_hours(1);
 
 /// Follows the active calibration of the model set that serves.
 #[derive(Default)]
@@ -47,6 +65,8 @@ pub(crate) struct FollowedCalibration {
     /// The installed calibration of each model set that served, as it was read first: another one that is installed later
     /// takes effect at the next start.
     installed: HashMap<String, CalibrationFile>,
+    /// When a cohort was read last.
+    cohort_read: Option<Instant>,
     /// Why the active calibration cannot be used.
     failure: Option<String>,
 }
@@ -62,14 +82,21 @@ impl FollowedCalibration {
             // An outage of the store is reported by every request, and needs no report here.
             Err(_) => return self.failure.is_none(),
         };
-        match active.and_then(|active| self.wanted(settings, active, &current)) {
+        let wanted = match active {
+            Ok(active) => self.wanted(settings, store, active, &current).await,
+            Err(error) => Err(error),
+        };
+        match wanted {
             Ok(changed) => {
                 if let Some(changed) = changed {
-                    tracing::info!(
-                        set = changed.identity().model_set,
-                        calibration = changed.identity().calibration_id,
-                        "serving with the active calibration"
-                    );
+                    let (before, after) = (current.identity(), changed.identity());
+                    if before.calibration_id != after.calibration_id {
+                        tracing::info!(
+                            set = after.model_set,
+                            calibration = after.calibration_id,
+                            "serving with the active calibration"
+                        );
+                    }
                     engine.replace(changed);
                 }
                 self.failure = None;
@@ -88,14 +115,16 @@ impl FollowedCalibration {
     }
 
     /// The engine with the calibration that is in use; `None` when it has it already.
-    fn wanted(
+    async fn wanted(
         &mut self,
         settings: &Settings,
+        store: &Store,
         active: Option<ActiveCalibration>,
         current: &Engine,
     ) -> Result<Option<Engine>> {
         let serving = &current.identity().calibration_id;
-        if active.as_ref().is_some_and(|active| active.calibration_id == *serving) {
+        let is_serving = active.as_ref().is_some_and(|active| active.calibration_id == *serving);
+        if is_serving && !self.has_old_cohort(current) {
             return Ok(None);
         }
         let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
@@ -104,7 +133,18 @@ impl FollowedCalibration {
             Some(active) => parse(&active, &set)?,
             None => self.installed(&catalogue, &set)?,
         };
-        if file.id() == *serving { Ok(None) } else { Ok(Some(current.with_calibration(&file)?)) }
+        if file.id() == *serving && file.cohort().is_none() {
+            return Ok(None);
+        }
+        let changed = with_calibration(store, current, &set, &file).await?;
+        self.cohort_read = Some(Instant::now());
+        Ok(Some(changed))
+    }
+
+    /// Whether the engine has a cohort that is to be read again.
+    fn has_old_cohort(&mut self, current: &Engine) -> bool {
+        let has_cohort = matches!(current.calibration().transformation(), ScoreTransformation::Cohort(_));
+        has_cohort && self.cohort_read.get_or_insert_with(Instant::now).elapsed() >= COHORT_LIFETIME
     }
 
     fn installed(&mut self, catalogue: &Catalogue, set: &ModelSet) -> Result<CalibrationFile> {

@@ -11,6 +11,7 @@ pub(crate) mod calibration_live;
 pub(crate) mod calibration_show;
 pub(crate) mod client;
 pub(crate) mod cluster;
+pub(crate) mod cohort_of;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod config_check;

@@ -11,6 +11,7 @@
 mod active_calibration;
 mod active_model;
 mod arguments;
+mod cohorts;
 mod commands;
 mod confirmation;
 mod demo;

@@ -1,5 +1,6 @@
 use crate::{
     centre::Centre,
+    cohort::{CohortScore, Side},
     embedding::{Embedding, Similarity},
     percentage::Percentage,
 };
@@ -30,6 +31,17 @@ pub enum ScoreTransformation {
     None,
     /// The centre of a population is taken from both.
     Centre(Centre),
+    /// The cosine is seen beside those with a cohort of other people.
+    Cohort(CohortScore),
+}
+
+/// A face that is compared, with its side of the score, so that the side is computed once for many comparisons.
+#[derive(Debug, Clone, Copy)]
+pub struct ComparedFace<'a> {
+    /// The face.
+    pub embedding: &'a Embedding,
+    /// Its side.
+    pub side: Side,
 }
 
 /// A point of the map.
@@ -98,6 +110,22 @@ impl Calibration {
         self.transformation.similarity(reference, probe)
     }
 
+    /// A face that is to be compared with many; `None` when it cannot be compared under the transformation.
+    pub fn face<'a>(&self, embedding: &'a Embedding) -> Option<ComparedFace<'a>> {
+        Some(ComparedFace { embedding, side: self.transformation.side(embedding)? })
+    }
+
+    /// What [`Calibration::similarity`] is of two faces.
+    pub fn similarity_of_faces(&self, a: &ComparedFace, b: &ComparedFace) -> Option<Similarity> {
+        let cosine = match &self.transformation {
+            ScoreTransformation::Centre(centre) => centre.similarity(a.embedding, b.embedding)?,
+            ScoreTransformation::None | ScoreTransformation::Cohort(_) => {
+                a.embedding.similarity(b.embedding)?
+            }
+        };
+        Some(Similarity::from_cosine(a.side.score(b.side, cosine.cosine())))
+    }
+
     /// The percentage of a cosine. The cosine of an anchor gives exactly the anchor's percentage.
     pub fn percentage(&self, similarity: Similarity) -> Percentage {
         let cosine = similarity.cosine();
@@ -148,6 +176,15 @@ impl ScoreTransformation {
         match self {
             Self::None => a.similarity(b),
             Self::Centre(centre) => centre.similarity(a, b),
+            Self::Cohort(score) => score.similarity(a, b),
+        }
+    }
+
+    /// The side of a face; `None` when it cannot be compared.
+    fn side(&self, face: &Embedding) -> Option<Side> {
+        match self {
+            Self::None | Self::Centre(_) => Some(Side::PLAIN),
+            Self::Cohort(score) => score.side(face.as_slice()),
         }
     }
 }

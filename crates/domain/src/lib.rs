@@ -20,6 +20,7 @@ mod client_certificate;
 mod client_name;
 mod client_rules;
 mod clock;
+mod cohort;
 mod decision;
 mod embedding;
 mod field_text;
@@ -45,7 +46,7 @@ mod text_encoding;
 
 pub use basic_field::{BasicField, UnknownField};
 pub use birth_date::{BirthDate, InvalidBirthDate};
-pub use calibration::{Anchor, Calibration, InvalidCalibration, ScoreTransformation};
+pub use calibration::{Anchor, Calibration, ComparedFace, InvalidCalibration, ScoreTransformation};
 pub use centre::{Centre, InvalidCentre};
 pub use citizen::{CitizenStatus, UnknownCitizenStatus};
 pub use client_certificate::{CertificateName, ClientCertificate, InvalidCertificateName};
@@ -54,6 +55,7 @@ pub use client_rules::{
     ClientRules, Endpoint, InvalidNetwork, InvalidRequestRate, RequestRate, UnknownEndpoint, parse_network,
 };
 pub use clock::{Clock, midnight_in_jakarta};
+pub use cohort::{Cohort, CohortNumbers, CohortScore, CohortScoreKind, InvalidCohort, Side};
 pub use decision::{Decision, FaceJudgement, FieldResults, Judgement, judge};
 pub use embedding::{Embedding, InvalidEmbedding, Similarity};
 pub use field_text::{FieldText, InvalidFieldText};

@@ -4,7 +4,7 @@
 mod tests;
 
 use chrono::NaiveDate;
-use padan_domain::Embedding;
+use padan_domain::ScoreTransformation;
 use padan_inference::{
     CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationSource, CalibrationTransformation,
     GroupRate, ModelSet, Rate,
@@ -21,13 +21,14 @@ use crate::{
         CalibrationError, HighestAnchor, MARKS, MIN_PAIRS_AT_THRESHOLD, WORST_GROUP_FMR, anchors,
         check_impostor_pairs, is_large_enough, pass_mark, points, round_cosine, round_interval,
     },
-    scored_pair::{ScoredPair, score_pairs},
+    scored_pair::{Face, ScoredPair, score_pairs},
 };
 
 /// The share of genuine pairs below 100 %.
 const GENUINE_BELOW_100: f64 = 0.99;
 
-/// Makes the calibration, with the measurements behind it. Faces are compared under the transformation.
+/// Makes the calibration, with the measurements behind it. Faces are compared under the transformation, which the table
+/// describes.
 ///
 /// # Errors
 ///
@@ -35,22 +36,20 @@ const GENUINE_BELOW_100: f64 = 0.99;
 pub fn calibrate(
     labelled: &Labelled,
     measured: &Measured,
-    transformation: Option<&CalibrationTransformation>,
+    (transformation, table): (&ScoreTransformation, Option<&CalibrationTransformation>),
     set: &ModelSet,
     made_on: NaiveDate,
 ) -> Result<CalibrationFile, CalibrationError> {
     if labelled.identities_from.is_none() {
         return Err(CalibrationError::NoIdentities);
     }
-    let transformed = transformation.and_then(|table| table.transformation().ok()).unwrap_or_default();
-    let measured = &*measured.under(&transformed);
-    let embeddings: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
-    let pooled = CrossPairs::compute(labelled, &embeddings, |_| true);
-    let genuine = score_pairs(&embeddings, labelled.all_genuine_pairs());
+    let measured = &*measured.under(transformation);
+    let faces: Vec<_> = measured.outcomes.iter().map(Outcome::face).collect();
+    let pooled = CrossPairs::compute(labelled, &faces, |_| true);
+    let genuine = score_pairs(&faces, labelled.all_genuine_pairs());
     check_pair_counts(&pooled, genuine.len())?;
     let curve = FmrCurve::new(&pooled, MIN_PAIRS_AT_THRESHOLD);
-    let groups: Vec<_> =
-        (0..labelled.groups.len()).map(|group| Group::of(labelled, &embeddings, group)).collect();
+    let groups: Vec<_> = (0..labelled.groups.len()).map(|group| Group::of(labelled, &faces, group)).collect();
     let large = groups.iter().filter(|group| group.is_large_enough());
     let pass_mark = pass_mark(&curve, large.filter_map(|group| group.cross.cosine_at(WORST_GROUP_FMR)));
     let mut cosines: Vec<_> = genuine.iter().map(|pair| pair.cosine).collect();
@@ -61,7 +60,7 @@ pub fn calibrate(
     };
     let anchors = anchors(&pooled, &curve, &pass_mark, &highest)?;
     let points = points(&curve, &anchors, |cosine| Some(1.0 - share_reaching(&cosines, cosine)))?;
-    let bootstrap = Bootstrap::new(labelled, |at| embeddings[at].is_some());
+    let bootstrap = Bootstrap::new(labelled, |at| faces[at].is_some());
     let cosine_at =
         |percentage: f64| points.iter().find(|p| p.percentage >= percentage).map_or(1.0, |p| p.cosine);
     let mark = |percentage: f64| {
@@ -77,16 +76,16 @@ pub fn calibrate(
     };
     let marks: Vec<_> = MARKS.into_iter().map(mark).collect();
     Ok(CalibrationFile {
-        version: CalibrationFile::version_of(transformation),
+        version: CalibrationFile::version_of(table),
         set: set.name().to_owned(),
         embedder_sha256: set.embedder.canonical().sha256,
         made_on: made_on.to_string(),
         impostor_pairs: pooled.total(),
         groups: groups.iter().map(|group| group.describe(labelled, pass_mark.cosine)).collect(),
-        sources: sources(labelled, &embeddings, &genuine),
+        sources: sources(labelled, &faces, &genuine),
         pass_mark,
         people: None,
-        transformation: transformation.cloned(),
+        transformation: table.cloned(),
         marks,
         points,
     })
@@ -110,13 +109,13 @@ struct Group {
 }
 
 impl Group {
-    fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], number: usize) -> Self {
-        let belongs = |at: usize| labelled.photos[at].group == Some(number) && embeddings[at].is_some();
+    fn of(labelled: &Labelled, faces: &[Option<Face>], number: usize) -> Self {
+        let belongs = |at: usize| labelled.photos[at].group == Some(number) && faces[at].is_some();
         let persons: std::collections::HashSet<_> = (0..labelled.photos.len())
             .filter(|at| belongs(*at))
             .map(|at| labelled.photos[at].identity)
             .collect();
-        Self { number, cross: CrossPairs::compute(labelled, embeddings, belongs), persons: persons.len() }
+        Self { number, cross: CrossPairs::compute(labelled, faces, belongs), persons: persons.len() }
     }
 
     /// Whether it is large enough to influence the pass mark.
@@ -147,11 +146,7 @@ fn worst_group_at(groups: &[Group], labelled: &Labelled, cosine: f64) -> Option<
     Some(GroupRate { name: labelled.groups[worst.number].clone(), fmr: worst.fmr(labelled, cosine) })
 }
 
-fn sources(
-    labelled: &Labelled,
-    embeddings: &[Option<&Embedding>],
-    genuine: &[ScoredPair],
-) -> Vec<CalibrationSource> {
+fn sources(labelled: &Labelled, faces: &[Option<Face>], genuine: &[ScoredPair]) -> Vec<CalibrationSource> {
     let exclusions = labelled.described_exclusions();
     let describe = |(number, name): (usize, &String)| {
         let of_source = |at: usize| labelled.photos[at].source == number;
@@ -162,9 +157,9 @@ fn sources(
             name: name.clone(),
             photos: photos.len(),
             persons: persons.len(),
-            failures_to_acquire: photos.iter().filter(|at| embeddings[**at].is_none()).count(),
+            failures_to_acquire: photos.iter().filter(|at| faces[**at].is_none()).count(),
             genuine_pairs: genuine.iter().filter(|pair| of_source(pair.a)).count(),
-            impostor_pairs: CrossPairs::compute(labelled, embeddings, of_source).total(),
+            impostor_pairs: CrossPairs::compute(labelled, faces, of_source).total(),
             left_out: exclusions
                 .iter()
                 .filter(|exclusion| exclusion.source == number)

@@ -4,11 +4,11 @@ mod rows;
 
 use std::collections::HashSet;
 
-use padan_domain::{Embedding, SimilarityBins};
+use padan_domain::SimilarityBins;
 use rayon::prelude::*;
 
 pub(crate) use self::rows::{BlockPair, Rows};
-use crate::labelled::Labelled;
+use crate::{labelled::Labelled, scored_pair::Face};
 
 /// The cosines of all impostor pairs among some photos. Pairs share photos, so they are correlated.
 #[derive(Debug)]
@@ -39,12 +39,8 @@ const STEPS: usize = 20_001;
 const MAX_TAIL: u64 = 2_000_000;
 impl CrossPairs {
     /// Compares all photos of the same source that have an embedding and whose index satisfies `is_included`.
-    pub fn compute(
-        labelled: &Labelled,
-        embeddings: &[Option<&Embedding>],
-        is_included: impl Fn(usize) -> bool,
-    ) -> Self {
-        let rows = Rows::new(labelled, embeddings, is_included);
+    pub fn compute(labelled: &Labelled, faces: &[Option<Face>], is_included: impl Fn(usize) -> bool) -> Self {
+        let rows = Rows::new(labelled, faces, is_included);
         Self::of_rows(&rows, rows.excluded(labelled))
     }
 
@@ -260,6 +256,8 @@ impl CosineCounts {
 
 #[cfg(test)]
 mod tests {
+    use padan_domain::{Embedding, Side};
+
     use super::*;
     use crate::{
         exclusions::{Exclusion, Exclusions},
@@ -286,8 +284,9 @@ mod tests {
     }
 
     fn compute(labelled: &Labelled, embeddings: &[Embedding]) -> CrossPairs {
-        let embeddings: Vec<_> = embeddings.iter().map(Some).collect();
-        CrossPairs::compute(labelled, &embeddings, |_| true)
+        let faces: Vec<_> =
+            embeddings.iter().map(|embedding| Some(Face { embedding, side: Side::PLAIN })).collect();
+        CrossPairs::compute(labelled, &faces, |_| true)
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use padan_domain::{Calibration, Embedding, Percentage, Similarity};
+use padan_domain::{Calibration, Percentage, Similarity};
 use padan_inference::Rate;
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     labelled::{Labelled, LabelledPair},
     measured::{Measured, Outcome},
     metrics::{self, LabelledScore},
-    scored_pair::{ScoredPair, cosine, score_pairs},
+    scored_pair::{Face, ScoredPair, cosine, score_pairs},
     verdict::verdict,
 };
 
@@ -34,13 +34,13 @@ pub fn evaluate(
     with_gates: bool,
 ) -> Evaluated {
     let measured = &*measured.under(calibration.transformation());
-    let plain: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
+    let plain: Vec<_> = measured.outcomes.iter().map(Outcome::face).collect();
     let identities_known = labelled.identities_from.is_some();
     let cross = identities_known.then(|| CrossPairs::compute(labelled, &plain, |_| true));
     let genuine = score_pairs(&plain, labelled.all_genuine_pairs());
     let figures = Figures::of(labelled, &plain, cross.as_ref());
     let gated = with_gates.then(|| {
-        let gated: Vec<_> = measured.outcomes.iter().map(Outcome::gated_embedding).collect();
+        let gated: Vec<_> = measured.outcomes.iter().map(Outcome::gated_face).collect();
         let cross = identities_known.then(|| CrossPairs::compute(labelled, &gated, |_| true));
         Figures::of(labelled, &gated, cross.as_ref())
     });
@@ -98,20 +98,20 @@ pub fn evaluate(
 }
 
 impl Figures {
-    /// `cross` has the impostor pairs of the same embeddings if identities are known.
-    fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], cross: Option<&CrossPairs>) -> Self {
+    /// `cross` has the impostor pairs of the same faces if identities are known.
+    fn of(labelled: &Labelled, faces: &[Option<Face>], cross: Option<&CrossPairs>) -> Self {
         let pairs: Vec<_> = (labelled.pairs.iter())
             .map(|pair| LabelledScore {
-                cosine: cosine(embeddings, pair.a, pair.b).unwrap_or(ScoredPair::FAILED),
+                cosine: cosine(faces, pair.a, pair.b).unwrap_or(ScoredPair::FAILED),
                 same: pair.same,
                 fold: pair.fold,
             })
             .collect();
         let listed: Vec<_> =
             labelled.pairs.iter().filter(|pair| pair.same).map(|pair| (pair.a, pair.b)).collect();
-        let listed = score_pairs(embeddings, listed);
-        let all = score_pairs(embeddings, labelled.all_genuine_pairs());
-        let bootstrap = Bootstrap::new(labelled, |at| embeddings[at].is_some());
+        let listed = score_pairs(faces, listed);
+        let all = score_pairs(faces, labelled.all_genuine_pairs());
+        let bootstrap = Bootstrap::new(labelled, |at| faces[at].is_some());
         let (_, impostors) = metrics::split(&pairs);
         let point = |fmr: f64| {
             let cosine = match cross {
@@ -135,21 +135,21 @@ impl Figures {
                 Some(_) => "all cross-identity pairs of the photos",
                 None => "the listed impostor pairs",
             },
-            photos_failed: embeddings.iter().filter(|embedding| embedding.is_none()).count(),
+            photos_failed: faces.iter().filter(|face| face.is_none()).count(),
         }
     }
 }
 
 fn groups(
     labelled: &Labelled,
-    embeddings: &[Option<&Embedding>],
+    faces: &[Option<Face>],
     genuine: &[ScoredPair],
     pass_mark: f64,
 ) -> Vec<GroupFigures> {
     let figures = |(number, name): (usize, &String)| {
-        let belongs = |at: usize| labelled.photos[at].group == Some(number) && embeddings[at].is_some();
+        let belongs = |at: usize| labelled.photos[at].group == Some(number) && faces[at].is_some();
         let photos: Vec<_> = (0..labelled.photos.len()).filter(|at| belongs(*at)).collect();
-        let cross = CrossPairs::compute(labelled, embeddings, belongs);
+        let cross = CrossPairs::compute(labelled, faces, belongs);
         let bootstrap = Bootstrap::new(labelled, belongs);
         let of_group = |at: usize| labelled.photos[at].group == Some(number);
         let genuine: Vec<_> =

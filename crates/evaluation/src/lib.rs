@@ -66,6 +66,6 @@ pub use population::{InvalidPopulation, PeopleGroup, Population};
 pub use report::{Crops, PeopleScales, Plot, Report, ReportError, crops, people_report, report, worst_pairs};
 pub use same_person::SamePerson;
 pub use scale::CalibrationError;
-pub use scored_pair::ScoredPair;
+pub use scored_pair::{Face, ScoredPair};
 pub use skipped::{SkipReason, SkippedFile};
-pub use transformation::{NoTransformation, TransformationSearch, find_transformation};
+pub use transformation::{CohortSource, NoTransformation, TransformationSearch, find_transformation};

@@ -12,10 +12,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use padan_domain::{Centre, Embedding, Photo, ScoreTransformation};
+use padan_domain::{Embedding, Photo, ScoreTransformation, Side};
 use padan_inference::{FaceError, PhotoFault, Pipeline, Quality, Timings};
 
-use crate::labelled::LabelledPhoto;
+use crate::{labelled::LabelledPhoto, scored_pair::Face};
 
 /// The outcome for one photo.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub enum Outcome {
 pub struct FaceFound {
     /// Its embedding.
     pub embedding: Embedding,
+    /// Its side of each score.
+    pub side: Side,
     /// Its quality.
     pub quality: Quality,
     /// The rule by which the service would reject this photo as a selfie.
@@ -128,7 +130,8 @@ fn examine(
     let Ok(photo_bytes) = Photo::try_from(Bytes::from(bytes)) else { return failed("NEITHER_PNG_NOR_JPEG") };
     match pipeline.examine(&photo_bytes) {
         Ok((analysis, broken_rule)) => {
-            let face = FaceFound { embedding: analysis.embedding, quality: analysis.quality, broken_rule };
+            let (embedding, quality) = (analysis.embedding, analysis.quality);
+            let face = FaceFound { embedding, side: Side::PLAIN, quality, broken_rule };
             Ok((Outcome::Face(Box::new(face)), Some(analysis.timings)))
         }
         Err(FaceError::Rejected(fault)) => failed(fault.reason().as_str()),
@@ -174,21 +177,40 @@ impl TimingsTotal {
 impl Measured {
     /// The same outcomes with the embeddings as they are compared under this transformation.
     pub(crate) fn under(&self, transformation: &ScoreTransformation) -> Cow<'_, Self> {
-        let ScoreTransformation::Centre(centre) = transformation else { return Cow::Borrowed(self) };
-        let outcomes = self.outcomes.iter().map(|outcome| outcome.without(centre)).collect();
+        if *transformation == ScoreTransformation::None {
+            return Cow::Borrowed(self);
+        }
+        let outcomes = self.outcomes.iter().map(|outcome| outcome.under(transformation)).collect();
         Cow::Owned(Self { outcomes, ..*self })
     }
 }
 
 impl Outcome {
-    /// The outcome without the centre. A photo whose embedding has another length fails, as it matches nobody.
-    fn without(&self, centre: &Centre) -> Self {
+    /// The outcome as it is compared under a transformation. A photo that cannot be compared fails, as it matches nobody.
+    fn under(&self, transformation: &ScoreTransformation) -> Self {
+        let Self::Face(face) = self else { return self.clone() };
+        let changed = match transformation {
+            ScoreTransformation::None => Ok(FaceFound::clone(face)),
+            ScoreTransformation::Centre(centre) => centre
+                .remove_from(&face.embedding)
+                .map(|embedding| FaceFound { embedding, ..FaceFound::clone(face) })
+                .map_err(|error| error.to_string()),
+            ScoreTransformation::Cohort(score) => score
+                .side(face.embedding.as_slice())
+                .map(|side| FaceFound { side, ..FaceFound::clone(face) })
+                .ok_or_else(|| "the face cannot be compared with the cohort".to_owned()),
+        };
+        match changed {
+            Ok(face) => Self::Face(Box::new(face)),
+            Err(reason) => Self::Failed { reason },
+        }
+    }
+
+    /// The face as it is compared, if there is one.
+    pub fn face(&self) -> Option<Face<'_>> {
         match self {
-            Self::Face(face) => match centre.remove_from(&face.embedding) {
-                Ok(embedding) => Self::Face(Box::new(FaceFound { embedding, ..(**face).clone() })),
-                Err(error) => Self::Failed { reason: error.to_string() },
-            },
-            Self::Failed { .. } => self.clone(),
+            Self::Face(face) => Some(Face { embedding: &face.embedding, side: face.side }),
+            Self::Failed { .. } => None,
         }
     }
 
@@ -200,10 +222,10 @@ impl Outcome {
         }
     }
 
-    /// The embedding, unless the service would reject the photo as a selfie.
-    pub fn gated_embedding(&self) -> Option<&Embedding> {
+    /// The face as it is compared, unless the service would reject the photo as a selfie.
+    pub fn gated_face(&self) -> Option<Face<'_>> {
         match self {
-            Self::Face(face) if face.broken_rule.is_none() => Some(&face.embedding),
+            Self::Face(face) if face.broken_rule.is_none() => self.face(),
             Self::Face(_) | Self::Failed { .. } => None,
         }
     }

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use padan_domain::ScoreTransformation;
+use padan_domain::{ScoreTransformation, Side};
 use zeroize::Zeroizing;
 
 /// The templates of many people, one each, and the groups that the people belong to. Templates are overwritten when it is
 /// dropped.
 pub struct Population {
     components: Zeroizing<Vec<f32>>,
+    sides: Vec<Side>,
     length: usize,
     groups: Vec<PeopleGroup>,
 }
@@ -45,7 +46,7 @@ impl Population {
         if groups.iter().flat_map(|group| &group.members).any(|member| *member as usize >= people) {
             return Err(InvalidPopulation);
         }
-        Ok(Self { components, length, groups })
+        Ok(Self { components, sides: vec![Side::PLAIN; people], length, groups })
     }
 
     /// The same people, with templates as they are compared under this transformation.
@@ -54,12 +55,20 @@ impl Population {
     ///
     /// [`InvalidPopulation`] when the templates have another length than the transformation.
     pub fn under(mut self, transformation: &ScoreTransformation) -> Result<Self, InvalidPopulation> {
-        let ScoreTransformation::Centre(centre) = transformation else { return Ok(self) };
-        if centre.as_slice().len() != self.length {
-            return Err(InvalidPopulation);
-        }
-        for template in self.components.chunks_exact_mut(self.length) {
-            centre.remove_in_place(template);
+        match transformation {
+            ScoreTransformation::None => {}
+            ScoreTransformation::Centre(centre) if centre.as_slice().len() != self.length => {
+                return Err(InvalidPopulation);
+            }
+            ScoreTransformation::Centre(centre) => {
+                let templates = self.components.chunks_exact_mut(self.length);
+                templates.for_each(|template| centre.remove_in_place(template));
+            }
+            ScoreTransformation::Cohort(score) => {
+                let templates = self.components.chunks_exact(self.length);
+                let sides: Option<Vec<_>> = templates.map(|template| score.side(template)).collect();
+                self.sides = sides.ok_or(InvalidPopulation)?;
+            }
         }
         Ok(self)
     }
@@ -77,6 +86,11 @@ impl Population {
     /// The number of components of a template.
     pub(crate) fn length(&self) -> usize {
         self.length
+    }
+
+    /// The side of a person's scores.
+    pub(crate) fn side(&self, person: u32) -> Side {
+        self.sides[person as usize]
     }
 
     /// The template of a person.

@@ -1,18 +1,21 @@
-//! Finds out whether comparing faces without the centre of their population pays.
+//! Finds out whether comparing faces otherwise than by their cosine pays: without the centre of their population, or beside
+//! the cosines with a cohort.
 //!
-//! Persons are divided into halves. The centre is the mean of the one half; the other half tells what it changes. It is taken
-//! if
+//! Persons are divided into halves. The centre is the mean of the one half, the cohort has one photo of each of its persons or
+//! is of other people, and the transformation with the fewest missed genuine pairs of that half is chosen. The other half
+//! tells what it changes. It is taken if
 //!
 //! 1. fewer genuine pairs are missed in both halves, at the pass mark that the rules of the scale give with and without it,
 //! 2. and in the other half no group's false match rate at that pass mark rises: not above the interval of the rate without
 //!    it, and not so that the interval of the difference is above zero.
 
+mod candidate;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 
-use padan_domain::{Centre, Embedding};
+use padan_domain::{Embedding, ScoreTransformation};
 use padan_inference::{
     BeforeAndAfter, CalibrationCentre, CalibrationTransformation, GroupCheck, TransformationCheck,
 };
@@ -28,24 +31,33 @@ use crate::{
         MIN_GROUP_PERSONS, MIN_PAIRS_AT_THRESHOLD, POOLED_FMR, WORST_GROUP_FMR, is_large_enough, pass_mark,
         round_interval, round_rate,
     },
-    scored_pair::{ScoredPair, score_pairs},
+    scored_pair::{Face, ScoredPair, score_pairs},
+    transformation::candidate::{Candidate, candidates},
 };
+
+pub use self::candidate::CohortSource;
 
 /// What was found out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TransformationSearch {
-    /// What the centre changes among the persons who did not make it; `None` if there are too few of them to tell.
+    /// The transformations that were tried, with the share of genuine pairs that each misses in the half that chooses.
+    pub tried: Vec<(String, f64)>,
+    /// What the best of them changes among the persons of the other half; `None` if there are too few of them to tell.
     pub check: Option<TransformationCheck>,
-    /// Why there is no transformation; `None` if the centre is taken.
+    /// Why there is no transformation; `None` if it is taken.
     pub refused: Option<NoTransformation>,
-    /// The transformation, if it is taken.
+    /// The transformation, if it is taken. A cohort has no id until it is sealed.
     pub taken: Option<CalibrationTransformation>,
+    /// What `taken` does.
+    pub transformation: ScoreTransformation,
+    /// The people of the cohort of `taken`.
+    pub cohort: Vec<Embedding>,
 }
 
 /// Why faces are compared as they are.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NoTransformation {
-    /// A centre would tell too much about one person.
+    /// A centre would tell too much about one person, and fewer people are no cohort.
     #[error(
         "photos of {found} persons are too few to look for a centre: it needs {needed}, half of them to report on"
     )]
@@ -56,60 +68,88 @@ pub enum NoTransformation {
         needed: usize,
     },
     /// A half has too few pairs for a pass mark, or none of one person.
-    #[error("half of the persons have too few pairs to tell what a centre changes")]
+    #[error("half of the persons have too few pairs to tell what a transformation changes")]
     TooFewPairs,
     /// It does not lower the misses.
-    #[error("a centre was not taken: it does not lower the share of missed genuine pairs")]
+    #[error("no transformation was taken: the best one does not lower the share of missed genuine pairs")]
     MissesDoNotFall,
     /// A group has more false matches.
-    #[error("a centre was not taken: it raises the false match rate of {0}")]
+    #[error("no transformation was taken: the best one raises the false match rate of {0}")]
     RaisesGroup(String),
-    /// The mean is that of equal faces.
-    #[error("a centre was not taken: {0}")]
+    /// The mean is that of equal faces, and there is no cohort.
+    #[error("there is no centre: {0}")]
     NoCentre(String),
 }
 
+/// The false match rate from which on a person of the cohort counts as the compared one.
+const SAME_PERSON_FMR: f64 = 1e-6;
 /// The seed of the halves.
 const SEED: u64 = 1;
 
-/// Looks for a transformation among labelled photos.
-pub fn find_transformation(labelled: &Labelled, measured: &Measured) -> TransformationSearch {
-    let refused = |why| TransformationSearch { check: None, refused: Some(why), taken: None };
+/// Looks for a transformation among labelled photos: for a centre, and, with a cohort, for a score that uses it.
+pub fn find_transformation(
+    labelled: &Labelled,
+    measured: &Measured,
+    cohort: Option<&CohortSource>,
+) -> TransformationSearch {
     let embeddings: Vec<_> = measured.outcomes.iter().map(Outcome::embedding).collect();
     let halves = Halves::of(labelled, &embeddings);
     let needed = 2 * CalibrationCentre::MIN_PERSONS as usize;
     if halves.persons() < needed {
         return refused(NoTransformation::TooFewPersons { found: halves.persons(), needed });
     }
-    let components = mean(labelled, &embeddings, &halves.first);
-    let centre = match Centre::new(components.clone()) {
-        Ok(centre) => centre,
-        Err(error) => return refused(NoTransformation::NoCentre(error.to_string())),
+    let compared = |transformation: &ScoreTransformation, half: &HashSet<usize>| {
+        let measured = measured.under(transformation);
+        Compared::of(labelled, &measured.outcomes.iter().map(Outcome::face).collect::<Vec<_>>(), half)
     };
-    let centred = without_centre(&embeddings, &centre);
-    let compared = |half: &HashSet<usize>| {
-        let before = Compared::of(labelled, &embeddings, half)?;
-        let after = Compared::of(labelled, &centred.iter().map(Option::as_ref).collect::<Vec<_>>(), half)?;
-        Some((before, after))
-    };
-    let (Some((before, after)), Some((made_before, made_after))) =
-        (compared(&halves.second), compared(&halves.first))
+    let plain = ScoreTransformation::None;
+    let (Some(made_before), Some(before)) =
+        (compared(&plain, &halves.first), compared(&plain, &halves.second))
     else {
         return refused(NoTransformation::TooFewPairs);
     };
+    let (candidates, no_centre) =
+        candidates(labelled, &embeddings, &halves.first, made_before.same_person, cohort);
+    let misses = |candidate: &Candidate| {
+        compared(&candidate.transformation(), &halves.first).map_or(1.0, |compared| compared.fnmr())
+    };
+    let tried: Vec<_> =
+        candidates.iter().map(|candidate| (candidate.name.clone(), misses(candidate))).collect();
+    let best = candidates.into_iter().zip(&tried).min_by(|(_, (_, a)), (_, (_, b))| a.total_cmp(b));
+    let Some((best, (_, made_after))) = best else {
+        return refused(NoTransformation::NoCentre(no_centre.unwrap_or_default()));
+    };
+    let Some(after) = compared(&best.transformation(), &halves.second) else {
+        return refused(NoTransformation::TooFewPairs);
+    };
     let check = check(labelled, &halves.second, &embeddings, &before, &after);
-    let falls = check.fnmr.after.value < check.fnmr.before.value && made_after.fnmr() < made_before.fnmr();
+    let falls = check.fnmr.after.value < check.fnmr.before.value && *made_after < made_before.fnmr();
     let raised = check.groups.iter().find(|group| rises(&group.fmr)).map(|group| group.name.clone());
     let why = match raised {
         Some(name) => Some(NoTransformation::RaisesGroup(name)),
         None if !falls => Some(NoTransformation::MissesDoNotFall),
         None => None,
     };
-    let taken = why.is_none().then(|| {
-        let persons = halves.first.len() as u64;
-        CalibrationTransformation::Centre(CalibrationCentre { persons, components, check: check.clone() })
-    });
-    TransformationSearch { check: Some(check), refused: why, taken }
+    let search =
+        TransformationSearch { tried, check: Some(check.clone()), ..refused(NoTransformation::TooFewPairs) };
+    if why.is_some() {
+        return TransformationSearch { refused: why, ..search };
+    }
+    let taken = Some(best.table(halves.first.len() as u64, check));
+    let transformation = best.transformation();
+    TransformationSearch { refused: None, taken, transformation, cohort: best.people, ..search }
+}
+
+fn refused(why: NoTransformation) -> TransformationSearch {
+    let (transformation, cohort) = (ScoreTransformation::None, Vec::new());
+    TransformationSearch {
+        tried: Vec::new(),
+        check: None,
+        refused: Some(why),
+        taken: None,
+        transformation,
+        cohort,
+    }
 }
 
 /// The persons in two halves, each with as many persons of each source and group as the other.
@@ -140,33 +180,13 @@ impl Halves {
     }
 }
 
-/// The mean of one embedding of each person, to seven decimals: as exact as an embedding.
-fn mean(labelled: &Labelled, embeddings: &[Option<&Embedding>], persons: &HashSet<usize>) -> Vec<f64> {
-    let mut seen = HashSet::new();
-    let mut sum: Vec<f64> = Vec::new();
-    for (photo, embedding) in labelled.photos.iter().zip(embeddings) {
-        let Some(embedding) = embedding.filter(|_| persons.contains(&photo.identity)) else { continue };
-        if seen.insert(photo.identity) {
-            sum.resize(embedding.as_slice().len(), 0.0);
-            for (sum, value) in sum.iter_mut().zip(embedding.as_slice()) {
-                *sum += f64::from(*value);
-            }
-        }
-    }
-    let count = seen.len().max(1) as f64;
-    sum.into_iter().map(|sum| (sum / count * 1e7).round() / 1e7).collect()
-}
-
-/// Every embedding without the centre.
-fn without_centre(embeddings: &[Option<&Embedding>], centre: &Centre) -> Vec<Option<Embedding>> {
-    embeddings.iter().map(|embedding| embedding.and_then(|it| centre.remove_from(it).ok())).collect()
-}
-
 /// The pairs of some persons, and the pass mark that the rules of the scale give for them.
 struct Compared {
     genuine: Vec<ScoredPair>,
     groups: Vec<ComparedGroup>,
     pass_mark: f64,
+    /// The cosine that 1 in 1,000,000 impostor pairs reach.
+    same_person: f64,
 }
 
 struct ComparedGroup {
@@ -176,21 +196,21 @@ struct ComparedGroup {
 }
 
 impl Compared {
-    fn of(labelled: &Labelled, embeddings: &[Option<&Embedding>], half: &HashSet<usize>) -> Option<Self> {
+    fn of(labelled: &Labelled, faces: &[Option<Face>], half: &HashSet<usize>) -> Option<Self> {
         let in_half = |at: usize| half.contains(&labelled.photos[at].identity);
-        let pooled = CrossPairs::compute(labelled, embeddings, in_half);
+        let pooled = CrossPairs::compute(labelled, faces, in_half);
         let genuine: Vec<_> = labelled.all_genuine_pairs().into_iter().filter(|(a, _)| in_half(*a)).collect();
         if genuine.is_empty() || (pooled.total() as f64) < MIN_PAIRS_AT_THRESHOLD / POOLED_FMR {
             return None;
         }
-        let genuine = score_pairs(embeddings, genuine);
+        let genuine = score_pairs(faces, genuine);
         let group = |number: usize| {
             let belongs = |at: usize| in_half(at) && labelled.photos[at].group == Some(number);
             let persons: HashSet<_> = (0..labelled.photos.len())
-                .filter(|at| belongs(*at) && embeddings[*at].is_some())
+                .filter(|at| belongs(*at) && faces[*at].is_some())
                 .map(|at| labelled.photos[at].identity)
                 .collect();
-            let pairs = CrossPairs::compute(labelled, embeddings, belongs);
+            let pairs = CrossPairs::compute(labelled, faces, belongs);
             ComparedGroup { number, persons: persons.len(), pairs }
         };
         let groups: Vec<_> = (0..labelled.groups.len()).map(group).collect();
@@ -198,7 +218,8 @@ impl Compared {
         let large = groups.iter().filter(|group| is_large_enough(group.persons, &group.pairs));
         let pass_mark =
             pass_mark(&curve, large.filter_map(|group| group.pairs.cosine_at(WORST_GROUP_FMR))).cosine;
-        Some(Self { genuine, groups, pass_mark })
+        let same_person = curve.cosine(SAME_PERSON_FMR).clamp(0.0, 1.0);
+        Some(Self { genuine, groups, pass_mark, same_person })
     }
 
     fn fnmr(&self) -> f64 {

@@ -1,10 +1,15 @@
-use padan_domain::{Anchor, Calibration};
+use std::sync::Arc;
+
+use padan_domain::{Anchor, Calibration, Cohort};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    calibration_rate::Rate, calibration_transformation::CalibrationTransformation, digest::FileDigest,
-    model_error::ModelError, model_set::ModelSet,
+    calibration_rate::Rate,
+    calibration_transformation::{CalibrationCohort, CalibrationTransformation},
+    digest::FileDigest,
+    model_error::ModelError,
+    model_set::ModelSet,
 };
 
 #[cfg(test)]
@@ -182,15 +187,18 @@ pub struct CalibrationPoint {
 }
 
 impl CalibrationFile {
-    /// The version of a file with a transformation.
-    const WITH_TRANSFORMATION: u32 = 3;
+    /// The version of a file with a cohort.
+    const WITH_COHORT: u32 = 4;
+    /// The version of a file with a centre.
+    const WITH_CENTRE: u32 = 3;
     /// The version of a file without one, which earlier releases of the program read too.
     const WITHOUT_TRANSFORMATION: u32 = 2;
 
     /// The version of the format in which a file with or without a transformation is written.
     pub fn version_of(transformation: Option<&CalibrationTransformation>) -> u32 {
         match transformation {
-            Some(_) => Self::WITH_TRANSFORMATION,
+            Some(CalibrationTransformation::Centre(_)) => Self::WITH_CENTRE,
+            Some(_) => Self::WITH_COHORT,
             None => Self::WITHOUT_TRANSFORMATION,
         }
     }
@@ -208,16 +216,20 @@ impl CalibrationFile {
         }
         let invalid = |reason: String| ModelError::Calibration { location: location.to_owned(), reason };
         let Versioned { version } = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
-        let supported = [Self::WITHOUT_TRANSFORMATION, Self::WITH_TRANSFORMATION];
+        let supported = [Self::WITHOUT_TRANSFORMATION, Self::WITH_CENTRE, Self::WITH_COHORT];
         if !supported.contains(&version) {
-            return Err(invalid(format!("version {version} is not supported; expected 2 or 3")));
+            return Err(invalid(format!("version {version} is not supported; expected 2, 3 or 4")));
         }
         let file: Self = toml::from_str(text).map_err(|error| invalid(error.to_string()))?;
         let expected = Self::version_of(file.transformation.as_ref());
         if version != expected {
-            let with = if file.transformation.is_some() { "with" } else { "without" };
+            let with = match &file.transformation {
+                None => "without a transformation",
+                Some(CalibrationTransformation::Centre(_)) => "with a centre",
+                Some(_) => "with a cohort",
+            };
             return Err(invalid(format!(
-                "version {version} is not that of a file {with} a transformation; expected {expected}"
+                "version {version} is not that of a file {with}; expected {expected}"
             )));
         }
         if file.set != set.name() || file.embedder_sha256 != set.embedder.canonical().sha256 {
@@ -262,21 +274,47 @@ impl CalibrationFile {
         })
     }
 
-    /// The transformation of embeddings and the map from cosine to percentage.
+    /// The transformation of embeddings and the map from cosine to percentage, of a scale without a cohort.
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the points do not increase or the transformation is invalid.
+    /// [`ModelError::Calibration`] when the points do not increase, the transformation is invalid, or it needs a cohort.
     pub fn calibration(&self) -> Result<Calibration, ModelError> {
-        // A file that was built in code has not been checked by `parse`.
-        let invalid = |reason: String| ModelError::Calibration { location: self.set.clone(), reason };
-        let scale = self.scale().map_err(|error| invalid(error.to_string()))?;
+        self.calibration_with(None)
+    }
+
+    /// The transformation of embeddings and the map from cosine to percentage. The cohort is that which the file names.
+    ///
+    /// # Errors
+    ///
+    /// As [`CalibrationFile::calibration`].
+    pub fn calibration_with(&self, cohort: Option<Arc<Cohort>>) -> Result<Calibration, ModelError> {
+        let map = self.map()?;
         match &self.transformation {
-            None => Ok(scale),
+            None => Ok(map),
             Some(table) => {
-                table.transformation().map(|it| scale.with(it)).map_err(|error| invalid(error.to_string()))
+                table.transformation(cohort).map(|it| map.with(it)).map_err(|error| self.invalid(&error))
             }
         }
+    }
+
+    /// The map from cosine to percentage alone, which compares no faces.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Calibration`] when the points do not increase: a file that was built in code has not been checked by
+    /// `parse`.
+    pub fn map(&self) -> Result<Calibration, ModelError> {
+        self.scale().map_err(|error| self.invalid(&error))
+    }
+
+    /// The cohort that comparisons need, if any.
+    pub fn cohort(&self) -> Option<&CalibrationCohort> {
+        self.transformation.as_ref()?.cohort()
+    }
+
+    fn invalid(&self, error: &dyn std::error::Error) -> ModelError {
+        ModelError::Calibration { location: self.set.clone(), reason: error.to_string() }
     }
 
     /// An id of the scale: 16 hexadecimal digits of a hash over its points and its transformation.

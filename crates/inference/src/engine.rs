@@ -1,7 +1,7 @@
 use std::{env, fmt, path::PathBuf, sync::Arc, time::Instant};
 
 use fast_image_resize::Resizer;
-use padan_domain::{Calibration, ModelContractId, Photo};
+use padan_domain::{Calibration, Cohort, ModelContractId, Photo};
 
 use crate::{
     align::ARCFACE_FRAME,
@@ -109,10 +109,15 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Calibration`] when the points of the calibration do not increase, or its transformation is invalid.
-    pub fn with_calibration(&self, calibration: &CalibrationFile) -> Result<Self, ModelError> {
+    /// [`ModelError::Calibration`] when the points of the calibration do not increase, its transformation is invalid, or it
+    /// needs a cohort that is not given.
+    pub fn with_calibration(
+        &self,
+        calibration: &CalibrationFile,
+        cohort: Option<Arc<Cohort>>,
+    ) -> Result<Self, ModelError> {
         let identity = Identity {
-            calibration: calibration.calibration()?,
+            calibration: calibration.calibration_with(cohort)?,
             calibration_id: calibration.id(),
             score: calibration.score(),
             points: calibration.points.clone(),

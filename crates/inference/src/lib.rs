@@ -75,7 +75,8 @@ pub use calibration_file::{
 };
 pub use calibration_rate::Rate;
 pub use calibration_transformation::{
-    BeforeAndAfter, CalibrationCentre, CalibrationTransformation, GroupCheck, TransformationCheck,
+    BeforeAndAfter, CalibrationCentre, CalibrationCohort, CalibrationTransformation, GroupCheck,
+    InvalidTransformation, TransformationCheck,
 };
 pub use caller::Caller;
 pub use catalogue::{Catalogue, ModelFile};

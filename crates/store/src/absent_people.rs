@@ -8,7 +8,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{error::StoreError, person_keys::PersonKeys, store::Store};
+use crate::{cohort_people, error::StoreError, person_keys::PersonKeys, store::Store};
 
 /// The people who are present, by part of their keyed hashes.
 #[derive(Debug)]
@@ -196,8 +196,9 @@ fn delete<'c>(connection: &'c mut PgConnection, batch: &'c Batch) -> BoxFuture<'
             &batch.contracts,
             batch.since
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
+        cohort_people::forget(connection, &batch.people).await?;
         Ok(done.rows_affected())
     }
     .boxed()

@@ -67,7 +67,7 @@ pub enum AdminAct {
     PersonLookedUp,
     /// `padan person forget`.
     PersonForgotten,
-    /// `padan calibrate --from-store`.
+    /// `padan calibrate --from-store` and `padan calibrate --cohort`.
     PeopleCompared,
     /// `padan migrate`.
     StoreMigrated,
@@ -169,7 +169,7 @@ impl AdminAct {
             Self::AuditPruned => "audit prune",
             Self::PersonLookedUp => "person find",
             Self::PersonForgotten => "person forget",
-            Self::PeopleCompared => "calibrate --from-store",
+            Self::PeopleCompared => "calibrate",
             Self::StoreMigrated => "migrate",
             Self::RequestSearched => "requests search",
             Self::AuditSearched => "audit search",

@@ -42,8 +42,22 @@ pub struct TemplatesOfKey {
 }
 
 pub(crate) struct KeyCountRow {
-    key_id: String,
-    templates: i64,
+    pub(crate) key_id: String,
+    pub(crate) templates: i64,
+}
+
+impl KeyCountRow {
+    /// The counts of both lists, in the order of the keys.
+    pub(crate) fn merged(mut rows: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
+        for other in others {
+            match rows.iter_mut().find(|row| row.key_id == other.key_id) {
+                Some(row) => row.templates += other.templates,
+                None => rows.push(other),
+            }
+        }
+        rows.sort_by(|a, b| a.key_id.cmp(&b.key_id));
+        rows
+    }
 }
 
 impl TemplatesOfKey {

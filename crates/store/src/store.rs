@@ -13,12 +13,13 @@ use crate::{
         person_keys_in_use::other_person_keys,
         trail::AuditTrail,
     },
+    cohort_people,
     config::Config,
     error::{StoreError, missing_key},
     key_set::KeySet,
     migrations::{self, SchemaSupport},
     person_keys::PersonKeys,
-    rotation::{self, Cursor, Page, PageQuery, Resealed, TemplatesOfKey},
+    rotation::{self, Cursor, KeyCountRow, Page, PageQuery, Resealed, TemplatesOfKey},
     template::{self, StoredTemplate, TemplateId},
     template_keys::TemplateKeys,
 };
@@ -187,8 +188,8 @@ impl Store {
         self.save_templates(&[(nik.clone(), template.clone())], contract).await
     }
 
-    /// Encrypts all templates of other keys with the current key, in batches. Calls `after_each` after each batch, and
-    /// after each page without one.
+    /// Encrypts all templates, and faces of cohorts, of other keys with the current key, in batches. Calls `after_each`
+    /// after each batch, and after each page without one.
     ///
     /// Services may read and write meanwhile. It can be stopped at any moment; the next run does the rest.
     ///
@@ -216,10 +217,13 @@ impl Store {
                 after_each(so_far).await;
             }
         }
+        let (resealed, unreadable) = self.reseal_cohorts().await?;
+        so_far.resealed += resealed;
+        so_far.unreadable += unreadable;
         Ok(so_far)
     }
 
-    /// How many templates each key encrypts. Reads the whole table, and changes nothing.
+    /// How many templates, and faces of cohorts, each key encrypts. Reads the whole table, and changes nothing.
     ///
     /// # Errors
     ///
@@ -227,6 +231,8 @@ impl Store {
     pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
         let keys = self.template_keys()?;
         let rows = self.0.pool.run(rotation::counts_by_key, &()).await?;
+        let of_cohorts = self.0.pool.run(cohort_people::counts_by_key, &()).await?;
+        let rows = KeyCountRow::merged(rows, of_cohorts);
         Ok(rows.into_iter().map(|row| TemplatesOfKey::of(row, keys)).collect())
     }
 

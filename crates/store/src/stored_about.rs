@@ -5,12 +5,12 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{audit::forgetting::count_rows, error::StoreError, store::Store};
+use crate::{audit::forgetting::count_rows, cohort_people, error::StoreError, store::Store};
 
 /// The amount of data that forgetting a person would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StoredAbout {
-    /// Face templates, of all models.
+    /// Face templates, of all models, and faces in cohorts.
     pub templates: u64,
     /// Rows of the audit trail that identify the person.
     pub audit_rows: u64,
@@ -37,7 +37,8 @@ impl Store {
     /// When the store was opened without person keys, or fails.
     pub async fn stored_about(&self, nik: &NationalId) -> Result<StoredAbout, StoreError> {
         let people = self.person_keys()?.all_of(nik)?;
-        let templates = self.pool().run(count_templates, &people).await?.unsigned_abs();
+        let templates = self.pool().run(count_templates, &people).await?.unsigned_abs()
+            + self.pool().run(cohort_people::count_of_people, &people).await?.unsigned_abs();
         let audit_rows = self.pool().run(count_rows, &people).await?.unsigned_abs();
         Ok(StoredAbout { templates, audit_rows })
     }

@@ -158,7 +158,7 @@ impl TemplateRow {
     }
 }
 
-fn to_bytes(embedding: &Embedding) -> Vec<u8> {
+pub(crate) fn to_bytes(embedding: &Embedding) -> Vec<u8> {
     embedding.as_slice().iter().flat_map(|component| component.to_le_bytes()).collect()
 }
 

@@ -40,6 +40,7 @@ mod failed_credentials;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod known_name;
+mod known_sides;
 mod live_marks;
 mod live_measurement;
 mod liveness_gate;

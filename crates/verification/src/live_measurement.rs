@@ -20,7 +20,7 @@ use padan_domain::{Clock, Embedding, ModelContractId, NationalId, Percentage, Si
 use padan_inference::Engine;
 use padan_store::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, PersonHash, Reservoir, Store};
 
-use crate::{error::error_chain, random::Random, similarity::similarity};
+use crate::{error::error_chain, known_sides::KnownSides, random::Random};
 
 /// The number of people whose templates are held, encrypted: about 0.8 kB each.
 const RESERVOIR_PEOPLE: usize = 10_000;
@@ -59,6 +59,7 @@ pub(crate) struct LiveMeasurement {
     /// Comparisons with other people for each selfie; 0 turns the measurement off.
     sample: usize,
     reservoir: RwLock<Option<Held>>,
+    sides: KnownSides,
     counts: Mutex<Option<Unsaved>>,
     random: Random,
     told_apart: AtomicU64,
@@ -87,6 +88,7 @@ impl LiveMeasurement {
         Self {
             sample: sample.into(),
             reservoir: RwLock::default(),
+            sides: KnownSides::default(),
             counts: Mutex::default(),
             random: Random::new(),
             told_apart: AtomicU64::default(),
@@ -113,18 +115,22 @@ impl LiveMeasurement {
             return;
         }
         // The store was opened with person keys, and its templates have the length of this contract.
-        let (Ok(person), Some(own)) =
-            (store.person_hash(nik), similarity(engine, &faces.reference, &faces.probe))
+        let scale = engine.calibration();
+        let (Ok(person), Some(reference), Some(probe)) =
+            (store.person_hash(nik), scale.face(&faces.reference), scale.face(&faces.probe))
         else {
             return;
         };
-        let scale = engine.calibration();
+        let Some(own) = scale.similarity_of_faces(&reference, &probe) else { return };
         let mut counted = Counted::new(&person, SimilarityBins::index(own));
         let mut impostors = Vec::with_capacity(self.sample);
         if let Some(reservoir) = self.reservoir_of(engine.contract()) {
             for other in reservoir.draw(self.sample, &person, || self.random.next()) {
-                let resembles = similarity(engine, &faces.reference, &other.embedding);
-                let Some(found) = similarity(engine, &other.embedding, &faces.probe) else { continue };
+                let Some(template) = self.sides.face(engine, other.person, &other.embedding) else {
+                    continue;
+                };
+                let resembles = scale.similarity_of_faces(&reference, &template);
+                let Some(found) = scale.similarity_of_faces(&template, &probe) else { continue };
                 if resembles.is_some_and(|resembles| scale.percentage(resembles).value() >= SAME_PERSON) {
                     self.told_apart.fetch_add(1, Ordering::Relaxed);
                     continue;
@@ -150,6 +156,7 @@ impl LiveMeasurement {
         match drawn {
             Ok(reservoir) => {
                 let held = Held { reservoir: Arc::new(reservoir), since: Instant::now() };
+                self.sides.clear();
                 *self.reservoir.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
             }
             Err(error) => {

@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     active_calibration::calibration_in_use,
+    cohorts::open_cohort,
     commands::{
         enroll::refuse_without_view,
         people_groups::{GroupBy, Grouping, PeopleList},
@@ -92,7 +93,7 @@ pub(crate) fn calibrate_from_store(
         Clock::System.today_in_jakarta(),
     )?;
     let list = arguments.groups.as_deref().map(PeopleList::read).transpose()?;
-    let (set, in_use, people) = Runtime::new()?.block_on(async {
+    let (set, in_use, cohort, people) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::All)?;
         match model {
             Some(set) => set.clone_into(&mut settings.inference.model_set),
@@ -102,9 +103,10 @@ pub(crate) fn calibrate_from_store(
         announce(&store, arguments, &set).await?;
         let in_use = calibration_in_use(&store, &catalogue, &set).await?;
         let people = draw(arguments, &settings, &store, &set, list.as_ref()).await?;
-        anyhow::Ok((set, in_use, people))
+        let cohort = open_cohort(&store, &set, &in_use).await?;
+        anyhow::Ok((set, in_use, cohort, people))
     })?;
-    let used = in_use.calibration()?;
+    let used = in_use.calibration_with(cohort)?;
     let DrawnPeople { sample, niks } = people;
     let left_out = sample.left_out();
     eprintln!(
@@ -286,7 +288,7 @@ fn write_duplicates(
     niks: &[Option<NationalId>],
     in_use: &CalibrationFile,
 ) -> Result<()> {
-    let scale = in_use.calibration()?;
+    let scale = in_use.map()?;
     let name = |person: u32| niks[person as usize].as_ref().map_or("not in the registry", NationalId::as_str);
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files have mode 0600, also where a file of that name existed with another one.

@@ -10,15 +10,15 @@ use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::calibration_in_use, exit_status::ExitStatus, service, settings::SettingsArguments,
-    telemetry,
+    active_calibration::calibration_in_use, cohorts::check_cohort, exit_status::ExitStatus, service,
+    settings::SettingsArguments, telemetry,
 };
 
 /// Make all services use a calibration
 ///
 /// Running services switch to it within seconds, without a restart and without failing requests. Rows of the audit trail
 /// keep the id of the calibration that decided. The file is kept in the store, signed, so that it need not be installed on
-/// the machines of the services.
+/// the machines of the services. A calibration that names a cohort is refused unless the store has that cohort.
 #[derive(Debug, Args)]
 pub(crate) struct CalibrationActivateArguments {
     /// Calibration, as `padan calibrate` writes it
@@ -49,6 +49,7 @@ pub(crate) fn run(arguments: &CalibrationActivateArguments) -> Result<ExitStatus
     };
     Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::Audit)?;
+        check_cohort(&store, &change.calibration).await?;
         let former = calibration_in_use(&store, &catalogue, &change.set).await;
         let administration = service::administration(&store);
         let done = change.activate(&administration).await;
@@ -85,7 +86,7 @@ impl Change {
         let named: Named = toml::from_str(&text).with_context(|| format!("{location} is no calibration"))?;
         let set = catalogue.set(&named.set)?;
         let calibration = CalibrationFile::parse(&location, &text, &set)?;
-        let (stated, pass_cosine) = (calibration.pass_mark.cosine, calibration.calibration()?.pass_cosine());
+        let (stated, pass_cosine) = (calibration.pass_mark.cosine, calibration.map()?.pass_cosine());
         ensure!(
             stated == pass_cosine,
             "{location} was changed after it was made: its pass mark is cosine {stated}, and its point at 75 % has \
@@ -111,7 +112,7 @@ impl Change {
         let (name, id) = (self.set.name(), self.calibration.id());
         eprintln!("Calibration {id} of {name} is active. Services switch to it within seconds.");
         let Some(former) = former else { return Ok(()) };
-        let (old, new) = (former.calibration()?, self.calibration.calibration()?);
+        let (old, new) = (former.map()?, self.calibration.map()?);
         eprintln!(
             "The pass mark moves from cosine {:.4} to {:.4}. What was 75 % is now {:.2} %, and what is 75 % now was \
              {:.2} %. To undo it, activate calibration {} again, or use --installed.",

@@ -115,7 +115,7 @@ struct Comparison {
 
 impl Comparison {
     fn of(live: &Live) -> Result<Self> {
-        let scale = live.in_use.calibration()?;
+        let scale = live.in_use.map()?;
         let row = |percentage: f64, cosine: f64| Row {
             percentage,
             cosine,

@@ -3,8 +3,9 @@ use std::io::{self, Write};
 use anyhow::Result;
 use clap::Args;
 use padan_inference::{
-    BeforeAndAfter, CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople, CalibrationPoint,
-    CalibrationSource, CalibrationTransformation, Catalogue, GroupCheck, TransformationCheck,
+    BeforeAndAfter, CalibrationCohort, CalibrationFile, CalibrationGroup, CalibrationMark, CalibrationPeople,
+    CalibrationPoint, CalibrationSource, CalibrationTransformation, Catalogue, GroupCheck,
+    TransformationCheck,
 };
 use padan_store::KeySet;
 use serde_json::{Value, json};
@@ -12,6 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     active_calibration::calibration_in_use,
+    cohorts::check_cohort,
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     service,
@@ -43,7 +45,7 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
     let name = arguments.model_set.as_deref();
     let in_use = if arguments.installed {
         let set = catalogue.set(name.unwrap_or(&settings.inference.model_set))?;
-        InUse { file: catalogue.calibration(&set)?, is_active: None }
+        InUse { file: catalogue.calibration(&set)?, is_active: None, cohort: None }
     } else {
         look_up_in_use(&settings, &catalogue, name)?
     };
@@ -52,6 +54,9 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
     } else {
         let mut out = io::stdout().lock();
         print(&mut out, &in_use.file)?;
+        if let Some(cohort) = &in_use.cohort {
+            writeln!(out, "  Cohort: {cohort}.")?;
+        }
         match in_use.is_active {
             Some(true) => writeln!(out, "\n  Active: all services use it.")?,
             Some(false) => writeln!(out, "\n  Installed on this machine. No other one is active.")?,
@@ -66,6 +71,8 @@ struct InUse {
     file: CalibrationFile,
     /// Whether it was activated; `None` when the store was not asked.
     is_active: Option<bool>,
+    /// What there is to say of its cohort.
+    cohort: Option<String>,
 }
 
 /// Asks the store which calibration services use for this model set, or for the active one. Without settings of a store,
@@ -74,7 +81,7 @@ fn look_up_in_use(settings: &Settings, catalogue: &Catalogue, model_set: Option<
     let configured = &settings.inference.model_set;
     let installed = || {
         let set = catalogue.set(model_set.unwrap_or(configured))?;
-        anyhow::Ok(InUse { file: catalogue.calibration(&set)?, is_active: None })
+        anyhow::Ok(InUse { file: catalogue.calibration(&set)?, is_active: None, cohort: None })
     };
     if settings.store.faults(KeySet::Audit).is_empty() {
         Runtime::new()?.block_on(async {
@@ -88,14 +95,21 @@ fn look_up_in_use(settings: &Settings, catalogue: &Catalogue, model_set: Option<
             };
             let set = catalogue.set(model_set.or(active.as_deref()).unwrap_or(configured))?;
             let is_active = store.active_calibration(set.name()).await?.is_some();
-            Ok(InUse { file: calibration_in_use(&store, catalogue, &set).await?, is_active: Some(is_active) })
+            let file = calibration_in_use(&store, catalogue, &set).await?;
+            let cohort = match check_cohort(&store, &file).await {
+                Ok(state) => state.map(|state| {
+                    format!("{} of its {} people were forgotten since", state.forgotten, state.members)
+                }),
+                Err(error) => Some(format!("{error:#}")),
+            };
+            Ok(InUse { file, is_active: Some(is_active), cohort })
         })
     } else {
         installed()
     }
 }
 
-fn json_of(InUse { file, is_active }: &InUse) -> Value {
+fn json_of(InUse { file, is_active, cohort }: &InUse) -> Value {
     json!({
         "active": is_active,
         "model_set": file.set,
@@ -109,6 +123,7 @@ fn json_of(InUse { file, is_active }: &InUse) -> Value {
         "groups": file.groups.iter().map(json_of_group).collect::<Vec<_>>(),
         "sources": file.sources.iter().map(json_of_source).collect::<Vec<_>>(),
         "people": file.people.as_ref().map(json_of_people),
+        "cohort_state": cohort,
         "transformation": file.transformation.as_ref().map(json_of_transformation),
     })
 }
@@ -171,11 +186,12 @@ fn json_of_people(people: &CalibrationPeople) -> Value {
 }
 
 fn json_of_transformation(transformation: &CalibrationTransformation) -> Value {
-    let CalibrationTransformation::Centre(centre) = transformation;
-    let check = &centre.check;
+    let (check, cohort) = (transformation.what_changes(), transformation.cohort());
     json!({
-        "kind": "centre",
-        "persons": centre.persons,
+        "kind": transformation.kind(),
+        "persons": transformation.persons(),
+        "cohort": cohort.map(|cohort| &cohort.cohort),
+        "top": cohort.map(|cohort| cohort.top),
         "checked_on_persons": check.persons,
         "fnmr": check.fnmr,
         "groups": check.groups.iter().map(json_of_group_check).collect::<Vec<_>>(),
@@ -191,7 +207,7 @@ pub(crate) fn describe_check(check: &TransformationCheck) -> String {
     let percent = |rate: f64| rate * 100.0;
     let BeforeAndAfter { change, before, after } = &check.fnmr;
     let missed = format!(
-        "A centre, checked on {} persons who did not make it: missed genuine pairs at the pass mark {:.2} % -> {:.2} % \
+        "Checked on {} persons who did not make it: missed genuine pairs at the pass mark {:.2} % -> {:.2} % \
          (change {:+.2} to {:+.2})",
         check.persons,
         percent(before.value),
@@ -207,6 +223,23 @@ pub(crate) fn describe_check(check: &TransformationCheck) -> String {
             )
         });
     std::iter::once(missed).chain(groups).collect::<Vec<_>>().join("\n")
+}
+
+/// What the cosines of a scale are.
+pub(crate) fn describe_transformation(transformation: &CalibrationTransformation) -> String {
+    match transformation {
+        CalibrationTransformation::Centre(centre) => {
+            format!("Cosines are those without the centre of {} persons.", centre.persons)
+        }
+        CalibrationTransformation::TopMean(CalibrationCohort { cohort, persons, top, .. }) => format!(
+            "Cosines are scores: the mean of the {top} highest with {persons} people (cohort {cohort}) is taken from both \
+             faces."
+        ),
+        CalibrationTransformation::Symmetric(CalibrationCohort { cohort, persons, top, .. }) => format!(
+            "Cosines are scores: they are normalised for both faces by the {top} highest with {persons} people (cohort \
+             {cohort})."
+        ),
+    }
 }
 
 /// Prints a calibration as tables.
@@ -285,9 +318,9 @@ pub(crate) fn print(out: &mut impl Write, calibration_file: &CalibrationFile) ->
             source.impostor_pairs
         )?;
     }
-    if let Some(CalibrationTransformation::Centre(centre)) = &calibration_file.transformation {
-        writeln!(out, "\n  Cosines are those without the centre of {} persons.", centre.persons)?;
-        writeln!(out, "  {}", describe_check(&centre.check).replace('\n', "\n  "))?;
+    if let Some(transformation) = &calibration_file.transformation {
+        writeln!(out, "\n  {}", describe_transformation(transformation))?;
+        writeln!(out, "  {}", describe_check(transformation.what_changes()).replace('\n', "\n  "))?;
     }
     match &calibration_file.people {
         Some(people) => print_people(out, people),

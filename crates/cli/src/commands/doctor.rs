@@ -16,6 +16,7 @@ use tokio::runtime::Runtime;
 use self::report::{CheckPassed, Report};
 use crate::{
     active_calibration::calibration_in_use,
+    cohorts::open_cohort,
     exit_status::ExitStatus,
     output::OutputArguments,
     service,
@@ -247,7 +248,10 @@ async fn active_calibration(settings: &Settings, store: &Store) -> Result<String
         let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
         let set = catalogue.set(&name)?;
         let file = calibration_in_use(store, &catalogue, &set).await?;
-        anyhow::Ok(store.active_calibration(&name).await?.map(|_| file.id()))
+        let cohort = open_cohort(store, &set, &file)
+            .await?
+            .map_or_else(String::new, |cohort| format!(" with a cohort of {} people", cohort.people()));
+        anyhow::Ok(store.active_calibration(&name).await?.map(|_| file.id() + &cohort))
     };
     match in_use.await {
         Ok(Some(id)) => Ok(format!(", calibration {id} of {name} is active")),

@@ -61,7 +61,7 @@ pub(crate) struct LabelledPhotos {
     pub(crate) measured: Measured,
     pub(crate) set: ModelSet,
     placement: Placement,
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl LabelledPhotosArguments {

@@ -74,7 +74,7 @@ impl Listing {
                 contract: set.contract().to_string(),
                 detector: set.detector.name.clone(),
                 embedder: set.embedder.name.clone(),
-                pass_cosine: catalogue.calibration(&set)?.calibration()?.pass_cosine(),
+                pass_cosine: catalogue.calibration(&set)?.map()?.pass_cosine(),
                 installed: set.models().into_iter().all(is_installed),
             });
         }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A service of enrolled people: two others than Budi, and one who has Budi's photo under another NIK.
-fn enrolled(settings: &str) -> TestService {
+pub(crate) fn enrolled(settings: &str) -> TestService {
     let service = TestService::with(settings);
     let portraits = ["118_id.jpg", "142_id.jpg", "101_id.jpg"];
     for (nik, portrait) in ["3174011403870001", "3174011403870002", "3174011403870003"].iter().zip(portraits)
@@ -36,7 +36,7 @@ fn counted(service: &TestService, compared: &str) -> i64 {
     service.runtime.block_on(service.store.texts(&query))[0].parse().unwrap()
 }
 
-fn wait_for_genuine(service: &TestService, count: i64) {
+pub(crate) fn wait_for_genuine(service: &TestService, count: i64) {
     let began = Instant::now();
     while counted(service, "genuine") != count {
         assert!(

@@ -13,6 +13,8 @@ mod centred_scale;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod cohort_scale;
+#[cfg(test)]
 mod connections;
 #[cfg(test)]
 mod enrolment;
@@ -62,6 +64,8 @@ mod site;
 mod status;
 #[cfg(test)]
 mod template_keys;
+#[cfg(test)]
+mod template_remains;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

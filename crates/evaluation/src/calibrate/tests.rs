@@ -1,4 +1,4 @@
-use padan_domain::Calibration;
+use padan_domain::{Calibration, Embedding, Side};
 use padan_inference::{Catalogue, PassMark};
 
 use super::*;
@@ -34,7 +34,12 @@ fn people(persons: usize) -> (Labelled, Measured) {
                 pitch: 0.57,
                 roll: 0.0,
             };
-            outcomes.push(Outcome::Face(Box::new(FaceFound { embedding, quality, broken_rule: None })));
+            outcomes.push(Outcome::Face(Box::new(FaceFound {
+                embedding,
+                side: Side::PLAIN,
+                quality,
+                broken_rule: None,
+            })));
             let name = format!("{person}/{photo}");
             photos.push(LabelledPhoto {
                 file: "".into(),
@@ -60,7 +65,8 @@ fn people(persons: usize) -> (Labelled, Measured) {
 fn fit(persons: usize) -> Result<CalibrationFile, CalibrationError> {
     let (labelled, measured) = people(persons);
     let set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
-    calibrate(&labelled, &measured, None, &set, NaiveDate::from_ymd_opt(2026, 11, 26).unwrap())
+    let plain = (&ScoreTransformation::None, None);
+    calibrate(&labelled, &measured, plain, &set, NaiveDate::from_ymd_opt(2026, 11, 26).unwrap())
 }
 
 #[test]

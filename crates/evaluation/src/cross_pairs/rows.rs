@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use ndarray::{Array2, ArrayView2, Axis, Slice};
-use padan_domain::Embedding;
+use padan_domain::Side;
 use zeroize::Zeroize as _;
 
-use crate::{labelled::Labelled, population::Population};
+use crate::{labelled::Labelled, population::Population, scored_pair::Face};
 
 /// Photos in a block. Two blocks and their cosines fit into the cache of a processor.
 const BLOCK: usize = 512;
@@ -15,6 +15,7 @@ const BLOCK: usize = 512;
 pub(crate) struct Rows {
     pub(super) photos: Vec<u32>,
     labels: Vec<Label>,
+    sides: Vec<Side>,
     vectors: Array2<f32>,
 }
 
@@ -42,23 +43,24 @@ pub(crate) struct BlockPair {
 impl Rows {
     pub(super) fn new(
         labelled: &Labelled,
-        embeddings: &[Option<&Embedding>],
+        faces: &[Option<Face>],
         is_included: impl Fn(usize) -> bool,
     ) -> Self {
-        let included = (embeddings.iter().enumerate()).filter_map(|(at, embedding)| {
-            embedding.filter(|_| is_included(at)).map(|embedding| (at, embedding))
-        });
-        let (mut photos, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let included = (faces.iter().enumerate())
+            .filter_map(|(at, face)| face.filter(|_| is_included(at)).map(|face| (at, face)));
+        let (mut photos, mut labels, mut sides) = (Vec::new(), Vec::new(), Vec::new());
+        let mut values = Vec::new();
         let mut length = 0;
-        for (at, embedding) in included {
+        for (at, Face { embedding, side }) in included {
             let photo = &labelled.photos[at];
             photos.push(at as u32);
             labels.push(Label { identity: photo.identity, source: photo.source });
+            sides.push(side);
             length = embedding.as_slice().len();
             values.extend_from_slice(embedding.as_slice());
         }
         let vectors = Array2::from_shape_vec((photos.len(), length), values).unwrap_or_default();
-        Self { photos, labels, vectors }
+        Self { photos, labels, sides, vectors }
     }
 
     /// The templates of some people, of whom each two are an impostor pair.
@@ -71,6 +73,7 @@ impl Rows {
         Self {
             photos: members.to_vec(),
             labels: members.iter().map(|member| Label { identity: *member as usize, source: 0 }).collect(),
+            sides: members.iter().map(|member| population.side(*member)).collect(),
             vectors: vectors.unwrap_or_default(),
         }
     }
@@ -92,11 +95,11 @@ impl Rows {
         let cosines = rows(blocks.first).dot(&rows(blocks.second).t());
         for (i, line) in cosines.outer_iter().enumerate() {
             let a = blocks.first + i;
-            let label = self.labels[a];
+            let (label, side) = (self.labels[a], self.sides[a]);
             for (j, cosine) in line.iter().enumerate() {
                 let b = blocks.second + j;
                 if b > a && label.is_impostor_of(self.labels[b]) {
-                    visitor(a, b, *cosine);
+                    visitor(a, b, score(side, self.sides[b], *cosine));
                 }
             }
         }
@@ -116,8 +119,13 @@ impl Rows {
     }
 
     pub(super) fn cosine(&self, a: usize, b: usize) -> f32 {
-        self.vectors.row(a).dot(&self.vectors.row(b))
+        score(self.sides[a], self.sides[b], self.vectors.row(a).dot(&self.vectors.row(b)))
     }
+}
+
+/// The score of two faces with this cosine.
+fn score(a: Side, b: Side, cosine: f32) -> f32 {
+    a.score(b, cosine.into()).clamp(-1.0, 1.0) as f32
 }
 
 impl Drop for Rows {

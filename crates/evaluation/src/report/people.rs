@@ -69,8 +69,8 @@ pub fn people_report(
         ReportError::of("the calibration was not made from the people of a site".to_owned())
     })?;
     let failed = |error: &dyn std::fmt::Display| ReportError::of(error.to_string());
-    let used = in_use.calibration().map_err(|error| failed(&error))?;
-    let made_scale = new.calibration().map_err(|error| failed(&error))?;
+    let used = in_use.map().map_err(|error| failed(&error))?;
+    let made_scale = new.map().map_err(|error| failed(&error))?;
     let marks = PERCENTAGES.map(|percentage| used.cosine(Percentage::new(percentage)));
     let (at_marks, curve) = survey.curve(&marks, CURVE_STEP);
     let rows: Vec<_> = (PERCENTAGES.iter().zip(at_marks))

@@ -1,3 +1,4 @@
+use padan_domain::Side;
 use padan_inference::{Quality, Rate, Timings};
 
 use super::*;
@@ -56,7 +57,7 @@ fn found(values: &[f32]) -> Outcome {
         roll: 0.0,
     };
     let embedding = Embedding::from_output(values).unwrap();
-    Outcome::Face(Box::new(FaceFound { embedding, quality, broken_rule: None }))
+    Outcome::Face(Box::new(FaceFound { embedding, side: Side::PLAIN, quality, broken_rule: None }))
 }
 
 /// The missed genuine pairs of persons, computed pair by pair in double precision, at the cosine that 1 in 10,000 of their
@@ -87,7 +88,7 @@ fn missed(labelled: &Labelled, measured: &Measured, persons: &HashSet<usize>, ce
 #[test]
 fn a_centre_is_taken_where_it_pays_and_its_figures_are_those_of_a_plain_computation() {
     let (labelled, measured) = people(2000, [0.9, 0.9]);
-    let search = find_transformation(&labelled, &measured);
+    let search = find_transformation(&labelled, &measured, None);
     assert_eq!(search.refused, None, "{:?}", search.check);
     let Some(CalibrationTransformation::Centre(centre)) = search.taken else { panic!("no centre") };
     assert_eq!((centre.persons, centre.check.persons), (1000, 1000));
@@ -117,7 +118,7 @@ fn a_centre_is_taken_where_it_pays_and_its_figures_are_those_of_a_plain_computat
 #[test]
 fn a_centre_that_helps_many_and_raises_the_false_matches_of_a_group_is_not_taken() {
     let (labelled, measured) = people(2000, [0.9, -0.1]);
-    let search = find_transformation(&labelled, &measured);
+    let search = find_transformation(&labelled, &measured, None);
     let check = search.check.unwrap();
     assert!(check.fnmr.after.value < check.fnmr.before.value, "pooled, it would pay: {check:?}");
     assert_eq!(search.refused, Some(NoTransformation::RaisesGroup("few".to_owned())));
@@ -127,7 +128,7 @@ fn a_centre_that_helps_many_and_raises_the_false_matches_of_a_group_is_not_taken
 #[test]
 fn a_centre_that_does_not_lower_the_misses_is_not_taken() {
     let (labelled, measured) = people(2000, [0.0, 0.0]);
-    let search = find_transformation(&labelled, &measured);
+    let search = find_transformation(&labelled, &measured, None);
     assert_eq!(search.taken, None);
     assert!(search.refused.is_some());
 }
@@ -135,7 +136,7 @@ fn a_centre_that_does_not_lower_the_misses_is_not_taken() {
 #[test]
 fn the_centre_of_too_few_persons_is_not_looked_for() {
     let (labelled, measured) = people(1999, [0.9, 0.9]);
-    let search = find_transformation(&labelled, &measured);
+    let search = find_transformation(&labelled, &measured, None);
     assert_eq!(search.refused, Some(NoTransformation::TooFewPersons { found: 1999, needed: 2000 }));
     assert_eq!((search.check, search.taken), (None, None));
 }
@@ -152,4 +153,41 @@ fn a_rate_rises_above_its_interval_or_by_a_difference_above_zero() {
     assert!(rises(&fmr(4e-3, [-1e-3, 7e-3])), "above the interval");
     assert!(rises(&fmr(2e-3, [2e-4, 3e-3])), "surely higher than before");
     assert!(!rises(&fmr(0.0, [-2e-3, 0.0])));
+}
+
+#[test]
+fn a_score_with_a_cohort_is_taken_where_it_pays_best() {
+    // Faces that have a direction in common to different degrees: a centre takes only its mean away.
+    let (labelled, measured) = people(2000, [1.3, 1.3]);
+    let search = find_transformation(&labelled, &measured, Some(&CohortSource::Photos));
+    assert_eq!(search.tried.len(), 4, "{:?}", search.tried);
+    assert_eq!(search.refused, None, "{search:?}");
+    let best = search.tried.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap();
+    let taken = search.taken.unwrap();
+    match taken.cohort() {
+        None => assert_eq!((best.0.as_str(), search.cohort.len()), ("centre", 0)),
+        Some(table) => {
+            assert!(best.0.ends_with("of a cohort"), "{best:?}");
+            assert_eq!((table.persons, search.cohort.len()), (1000, 1000));
+            assert_eq!(table.cohort, "", "it has no id before it is sealed");
+            assert!(table.same_person > 0.0 && table.same_person <= 1.0);
+        }
+    }
+    let check = taken.what_changes();
+    assert!(check.fnmr.after.value < check.fnmr.before.value, "{check:?}");
+    assert_eq!(check.persons, 1000);
+}
+
+#[test]
+fn a_cohort_of_other_people_may_be_given() {
+    let (labelled, measured) = people(2000, [0.9, 0.9]);
+    let (_, others) = people(2400, [0.9, 0.9]);
+    let others: Vec<_> =
+        others.outcomes[4400..].iter().map(|outcome| outcome.embedding().unwrap().clone()).collect();
+    let source = CohortSource::People(others.clone());
+    let search = find_transformation(&labelled, &measured, Some(&source));
+    assert_eq!(search.tried.len(), 4);
+    if search.taken.as_ref().is_some_and(|taken| taken.cohort().is_some()) {
+        assert_eq!(search.cohort, others);
+    }
 }

@@ -44,7 +44,7 @@ fn an_unknown_key_and_another_version_are_refused() {
     let unknown = BUILT_IN.replacen("version = 2", "version = 2\nmark_up = 3", 1);
     assert!(refusal(&unknown, &set("sface")).contains("unknown field `mark_up`"));
     let earlier = BUILT_IN.replacen("version = 2", "version = 1", 1);
-    assert_eq!(refusal(&earlier, &set("sface")), "here: version 1 is not supported; expected 2 or 3");
+    assert_eq!(refusal(&earlier, &set("sface")), "here: version 1 is not supported; expected 2, 3 or 4");
 }
 
 /// The built-in scale with a centre of this many persons, whose first component is `first`, the others 0.02.
@@ -117,7 +117,7 @@ fn a_centre_of_too_few_persons_of_another_length_or_of_one_face_is_refused() {
     }
     let mut file = centred(2000, 0.3, 128);
     file.version = 2;
-    assert_eq!(refusal(&file), "here: version 2 is not that of a file with a transformation; expected 3");
+    assert_eq!(refusal(&file), "here: version 2 is not that of a file with a centre; expected 3");
     let later = BUILT_IN.replacen("version = 2", "version = 3", 1);
     assert_eq!(
         CalibrationFile::parse("here", &later, &set("sface")).unwrap_err().to_string(),
@@ -126,4 +126,61 @@ fn a_centre_of_too_few_persons_of_another_length_or_of_one_face_is_refused() {
     let unknown =
         centred(2000, 0.3, 128).to_toml().unwrap().replacen("kind = \"centre\"", "kind = \"cohort\"", 1);
     assert!(CalibrationFile::parse("here", &unknown, &set("sface")).is_err());
+}
+
+/// The built-in scale with a cohort of 1,500 persons.
+fn with_cohort() -> CalibrationFile {
+    let mut file = CalibrationFile::parse("here", BUILT_IN, &set("sface")).unwrap();
+    let rate = Rate { value: 0.01, low: 0.0, high: 0.02 };
+    let fnmr = BeforeAndAfter { change: [-0.02, 0.01], before: rate, after: rate };
+    file.transformation = Some(CalibrationTransformation::Symmetric(CalibrationCohort {
+        cohort: "0123456789abcdef".repeat(2),
+        persons: 1500,
+        top: 200,
+        same_person: 0.51,
+        level: 0.25,
+        spread: 0.05,
+        check: TransformationCheck { persons: 1500, fnmr, groups: Vec::new() },
+    }));
+    file.version = CalibrationFile::version_of(file.transformation.as_ref());
+    file
+}
+
+#[test]
+fn a_scale_with_a_cohort_is_read_and_needs_the_cohort() {
+    let file = with_cohort();
+    assert_eq!(file.version, 4);
+    let read = CalibrationFile::parse("here", &file.to_toml().unwrap(), &set("sface")).unwrap();
+    assert_eq!(read, file);
+    assert!(read.score().starts_with("symmetric "));
+    assert_ne!(read.id(), CalibrationFile::parse("here", BUILT_IN, &set("sface")).unwrap().id());
+    let error = read.calibration().unwrap_err().to_string();
+    assert!(error.contains("needs the cohort 0123456789abcdef0123456789abcdef"), "{error}");
+    let people = [[1.0, 0.0], [0.0, 1.0]].map(|it| padan_domain::Embedding::from_output(&it).unwrap());
+    let cohort = Arc::new(Cohort::new(&people).unwrap());
+    let scale = read.calibration_with(Some(cohort)).unwrap();
+    assert_eq!(scale.anchors(), read.map().unwrap().anchors());
+    assert!(matches!(scale.transformation(), padan_domain::ScoreTransformation::Cohort(_)));
+}
+
+#[test]
+fn a_cohort_whose_numbers_are_out_of_range_is_refused() {
+    type Change = fn(&mut CalibrationCohort);
+    let changes: [(Change, &str); 7] = [
+        (|table| table.persons = 999, "the cohort has 999 persons; expected 1000 to 2000"),
+        (|table| table.persons = 2001, "the cohort has 2001 persons"),
+        (|table| table.cohort = "../x".to_owned(), "the number cohort of the cohort is out of range"),
+        (|table| table.top = 1, "the number top of"),
+        (|table| table.same_person = 1.5, "the number same_person of"),
+        (|table| table.level = -2.0, "the number level of"),
+        (|table| table.spread = 0.0, "the number spread of"),
+    ];
+    for (change, expected) in changes {
+        let mut file = with_cohort();
+        if let Some(CalibrationTransformation::Symmetric(table)) = &mut file.transformation {
+            change(table);
+        }
+        let error = CalibrationFile::parse("here", &file.to_toml().unwrap(), &set("sface")).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
 }

@@ -22,12 +22,12 @@ use super::{
     row::{AuditRow, RowFormat, RowPosition},
     statements::{Rows, append},
 };
-use crate::error::StoreError;
+use crate::{cohort_people, error::StoreError};
 
 /// The amount of data that was removed for a forgotten person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Face templates that were deleted, of all models.
+    /// Face templates that were deleted, of all models, and faces that were taken out of cohorts.
     pub templates: u64,
     /// Rows of the audit trail from which the person was removed.
     pub audit_rows: u64,
@@ -78,7 +78,9 @@ pub(super) fn forget<'c>(
         .execute(&mut *transaction)
         .await?
         .rows_affected();
+        let in_cohorts = cohort_people::forget(&mut transaction, &step.forgetting.people).await?;
         let rows = rows_of_person(&mut transaction, step).await?;
+        let templates = templates + in_cohorts;
         let forgotten = Forgotten { templates, audit_rows: rows.len() as u64, rows_left: 0 };
         if forgotten == Forgotten::default() {
             return Ok(Ok(StepResult { forgotten, head: step.head.clone() }));

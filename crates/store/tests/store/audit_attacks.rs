@@ -353,6 +353,7 @@ async fn older_signatures_of_a_store_stay_valid() {
         include_str!("../../../../migrations/store/0024_live_similarity.sql"),
         include_str!("../../../../migrations/store/0025_sign_in.sql"),
         include_str!("../../../../migrations/store/0026_shadow_model.sql"),
+        include_str!("../../../../migrations/store/0028_cohort.sql"),
     ] {
         database.execute(migration).await;
     }

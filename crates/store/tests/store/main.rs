@@ -19,6 +19,8 @@ mod citus;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod cohort;
+#[cfg(test)]
 mod cpu_use;
 #[cfg(test)]
 mod enrolment;

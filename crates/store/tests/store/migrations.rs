@@ -101,7 +101,7 @@ async fn store_and_registry_share_a_database_and_use_their_own_schemas() {
     assert_eq!(
         tables.get::<String, _>(0),
         "civil_registry.person store._sqlx_migrations store.active_calibration store.active_model store.audit_anchor store.audit_chain \
-         store.audit_end store.audit_event store.audit_head store.client store.cpu_use store.enrolment_range \
+         store.audit_end store.audit_event store.audit_head store.client store.cohort_member store.cpu_use store.enrolment_range \
          store.enrolment_run store.enrolment_worker store.export_part store.face_template store.job store.live_similarity \
          store.operator store.operator_session store.quota_use store.shadow_count store.shadow_model store.usage_day"
     );

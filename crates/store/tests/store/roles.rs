@@ -96,6 +96,8 @@ async fn the_services_role_suffices_and_has_no_more_privileges() {
             "DELETE FROM store.active_calibration",
             "UPDATE store.shadow_model SET share_millionths = 1",
             "DELETE FROM store.shadow_model",
+            "DELETE FROM store.cohort_member",
+            "UPDATE store.cohort_member SET sealed = NULL",
             "DELETE FROM store.shadow_count",
             "SELECT reached FROM store.enrolment_run",
             "UPDATE store.enrolment_run SET templates = 0",

@@ -28,7 +28,7 @@ pub(super) fn list_models(folders: &[PathBuf]) -> Result<Vec<ModelState>, ModelE
             model_set: set.name().to_owned(),
             contract: set.contract(),
             calibration: calibration.id(),
-            pass_cosine: calibration.calibration()?.pass_cosine(),
+            pass_cosine: calibration.map()?.pass_cosine(),
             is_installed: set.models().into_iter().all(is_located),
         })
     });
