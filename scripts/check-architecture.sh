@@ -14,12 +14,13 @@ allowed_for() {
   case $1 in
     padan-domain | padan-postgres | padan-testing | padan-fuzz-round | padan-load) ;;
     padan-inference) echo padan-domain ;;
+    padan-openid-connect) echo padan-domain ;;
     padan-registry | padan-store) echo padan-domain padan-postgres ;;
     padan-covered-faces) echo padan-domain padan-evaluation padan-inference ;;
     padan-hill-climb) echo padan-domain padan-inference ;;
     padan-kernels) echo padan-domain padan-inference padan-load ;;
     padan-evaluation) echo padan-domain padan-inference ;;
-    padan-verification) echo padan-domain padan-inference padan-registry padan-store ;;
+    padan-verification) echo padan-domain padan-inference padan-openid-connect padan-registry padan-store ;;
     padan-http-api) echo padan-domain padan-verification ;;
     padan) echo padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store \
       padan-verification ;;
@@ -58,6 +59,7 @@ only_in() {
   done
 }
 only_in ort inference
+only_in ring openid-connect testing
 only_in sqlx postgres registry store testing
 only_in 'actix-[a-z-]+' http-api
 only_in anyhow cli

@@ -17,7 +17,7 @@ fi
 . scripts/site.sh
 shift
 
-# Four ports from this one are used.
+# Five ports from this one are used.
 port=${PADAN_CONSOLE_PORT:-18790}
 
 # insert_person NIK STATUS : adds a person without a portrait to the registry.
@@ -39,6 +39,20 @@ insert_person 3101010101900003 inactive
 insert_person 3101010101900004 active
 url_of "$PADAN_TEST_DATABASE_URL" store >"$work/management-url"
 chmod 600 "$work/management-url"
+console="http://127.0.0.1:$((port + 1))/console/"
+provider=http://localhost:$((port + 4))
+openssl rand -hex 32 >"$work/provider-secret"
+cat >>"$work/padan.toml" <<TOML
+
+[openid_connect]
+enabled = true
+issuer = "$provider"
+client_id = "padan"
+client_secret_file = "$work/provider-secret"
+public_address = "http://127.0.0.1:$((port + 1))"
+roles = ["support:padan-supports", "operator:padan-operators", "auditor:padan-auditors"]
+label = "Bank"
+TOML
 sed -i "s|^\[store\]|[http]\nmanagement = true\nshow_faces_to = [\"operator\"]\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
 # Each outcome is tried with one person.
 export PADAN__VERIFICATION__FAILED_FACES__MOST=0 PADAN__VERIFICATION__FAILED_FIELDS__PERSON__MOST=0
@@ -54,9 +68,11 @@ service=$!
 pids+=("$service")
 wait_until_ready without-registry "http://127.0.0.1:$((port + 3))/healthz"
 start_service service "$port" $((port + 1))
+node console/tests/provider.mjs $((port + 4)) "$console" "$(cat "$work/provider-secret")" >"$work/provider.log" 2>&1 &
+pids+=($!)
 account() { printf '"%s": {"name": "%s", "password": "%s"}' "$1" "$1" "$password"; }
 cat >"$work/site.json" <<JSON
-{"url": "http://127.0.0.1:$((port + 1))/console/", "urlWithoutRegistry": "http://127.0.0.1:$((port + 3))/console/",
+{"url": "$console", "provider": "$provider", "urlWithoutRegistry": "http://127.0.0.1:$((port + 3))/console/",
  "clientUrl": "http://127.0.0.1:$port", "knownClient": "bank-nusantara", "log": "$work/service.log",
  "client": {"username": "load", "password": "$PADAN_LOAD_PASSWORD", "apiKey": "$PADAN_LOAD_API_KEY"},
  "accounts": {$(account support), $(account operator), $(account auditor)},

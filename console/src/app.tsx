@@ -7,13 +7,14 @@ import { Frame } from "./frame";
 import { SignIn } from "./pages/sign_in";
 import { Problem } from "./parts/states";
 import { keepLanguage, readLanguage } from "./preferences";
+import { takeProviderAnswer } from "./provider_sign_in";
 import { AccessContext, accessOf, type Session } from "./session";
 import { Words, WordsContext } from "./words/words";
 
 type State =
   | { is: "starting" }
   | { is: "unreachable"; failure: Failure }
-  | { is: "signedOut"; hasEnded: boolean }
+  | { is: "signedOut"; hasEnded: boolean; failure?: Failure }
   | { is: "signedIn"; session: Session };
 
 export function App() {
@@ -32,7 +33,7 @@ export function App() {
       setCsrfToken(null);
       setState(before => before.is === "signedIn" ? { is: "signedOut", hasEnded: true } : before);
     });
-    void start();
+    void begin();
   }, []);
 
   const enter = (session: Session) => {
@@ -43,6 +44,17 @@ export function App() {
     const failure = asFailure(error);
     setState(failure.status === 401 ? { is: "signedOut", hasEnded: false } : { is: "unreachable", failure });
   });
+  // A session that goes on is kept, whatever came in the address.
+  const begin = async () => {
+    const brought = takeProviderAnswer();
+    if (!brought) return start();
+    try {
+      enter(await call("signInFromProvider", { body: brought }));
+    } catch (error) {
+      const failure = asFailure(error);
+      await call("showSession").then(enter, () => setState({ is: "signedOut", hasEnded: false, failure }));
+    }
+  };
   const signOut = async () => {
     await call("signOut").catch(() => undefined);
     setCsrfToken(null);
@@ -51,7 +63,7 @@ export function App() {
   return (
     <WordsContext.Provider value={words}>
       {state.is === "unreachable" && <main><Problem failure={state.failure} retry={() => void start()} /></main>}
-      {state.is === "signedOut" && <SignIn hasEnded={state.hasEnded} onSession={enter} />}
+      {state.is === "signedOut" && <SignIn hasEnded={state.hasEnded} failure={state.failure} onSession={enter} />}
       {state.is === "signedIn" && <SignedIn session={state.session} onSignOut={signOut} />}
     </WordsContext.Provider>
   );

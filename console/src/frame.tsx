@@ -89,7 +89,7 @@ function Who({ onSignOut }: { onSignOut: () => Promise<void> }) {
   const { session } = useAccess();
   return (
     <div class="who">
-      <p><strong>{session.name}</strong>{named("role", session.role)}</p>
+      <p><strong title={session.name}>{session.claimed_name ?? session.name}</strong>{named("role", session.role)}</p>
       <button type="button" onClick={() => void onSignOut()}>{t("frame.signOut")}</button>
     </div>
   );

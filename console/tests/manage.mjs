@@ -247,7 +247,7 @@ export async function sessions(browser) {
   const { page, context, faults } = await open(browser);
   await page.getByLabel("Akun").fill(site.accounts.operator.name);
   await page.getByLabel("Kata sandi").fill("not the password");
-  await page.getByRole("button", { name: "Masuk" }).click();
+  await page.getByRole("button", { name: "Masuk", exact: true }).click();
   assert.match(await page.getByRole("alert").textContent(), /Nama, kata sandi, atau kode salah/);
   await signIn(page, "operator");
   const cookies = await context.cookies();

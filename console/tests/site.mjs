@@ -50,7 +50,7 @@ export async function signIn(page, role, url = site.url) {
   if (page.url() !== url) await page.goto(url);
   await page.getByLabel("Akun").fill(name);
   await page.getByLabel("Kata sandi").fill(password);
-  await page.getByRole("button", { name: "Masuk" }).click();
+  await page.getByRole("button", { name: "Masuk", exact: true }).click();
   await page.locator("nav a[aria-current=page]").waitFor({ state: "attached" });
 }
 

@@ -91,6 +91,13 @@ def operator_session() -> str:
     return sign(b"padan operator session 1", b"\x0b" * 32, b"rina", began, expires)
 
 
+def operator_session_through_provider() -> str:
+    """The session of somebody whom a provider knows."""
+    began, expires = (micros_of(datetime(2026, 3, 4, hour, tzinfo=timezone.utc)) for hour in (5, 17))
+    said = (b"https://id.bank.example", b"f47ac10b", b"Rina", b"auditor")
+    return sign(b"padan operator session 2", b"\x0b" * 32, b"oidc:f47ac10b", began, expires, *said)
+
+
 def main() -> None:
     head = (WRITER, number(7), MAC)
     pruned_at = datetime(2026, 3, 4, 5, 6, 7, 1, tzinfo=timezone.utc)
@@ -104,6 +111,7 @@ def main() -> None:
     print("operator:", operator())
     print("operator who signs in:", operator_who_signs_in())
     print("session of an operator:", operator_session())
+    print("session through a provider:", operator_session_through_provider())
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ async function send<O extends Operation>(operation: O, input: Input<O>): Promise
   const isForm = body instanceof FormData;
   const headers: Record<string, string> = { accept: "application/json" };
   if (csrfToken !== null && ROUTES[operation].method !== "GET") headers["x-csrf-token"] = csrfToken;
-  if (body !== undefined && !isForm) headers["content-type"] = "application/json";
+  // Without a body too: a form of another site cannot send this type.
+  if (!isForm && ROUTES[operation].method !== "GET") headers["content-type"] = "application/json";
   const deadline = AbortSignal.timeout(TIMEOUT_MS);
   try {
     return await fetch(addressOf(operation, input.path as object, input.query as object), {

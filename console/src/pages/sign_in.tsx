@@ -1,7 +1,7 @@
-// The sign-in with name and password, and a code where the account has one.
+// The sign-in with name and password, and a code where the account has one; or through a provider, where one is set.
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { call } from "../api/call";
+import { call, type Answer, type Failure } from "../api/call";
 import { useAction } from "../api/use_answer";
 import { TextField } from "../parts/field";
 import { Preferences } from "../parts/preferences";
@@ -9,13 +9,20 @@ import { Note, Problem } from "../parts/states";
 import type { Session } from "../session";
 import { useWords } from "../words/words";
 
-export function SignIn({ hasEnded, onSession }: { hasEnded: boolean; onSession: (session: Session) => void }) {
+export function SignIn({ hasEnded, failure, onSession }: {
+  hasEnded: boolean;
+  /** Why the browser came back from the provider without a session. */
+  failure: Failure | undefined;
+  onSession: (session: Session) => void;
+}) {
   const { t } = useWords();
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
   const [code, setCode] = useState("");
   const [needsCode, setNeedsCode] = useState(false);
   const signIn = useAction<Session>();
+  const leave = useAction<Answer<"beginProviderSignIn">>();
+  const [provider, setProvider] = useState<string | null>(null);
   const form = useRef<HTMLFormElement>(null);
 
   useEffect(() => {
@@ -24,6 +31,10 @@ export function SignIn({ hasEnded, onSession }: { hasEnded: boolean; onSession: 
   useEffect(() => {
     form.current?.querySelector<HTMLInputElement>(needsCode ? "[name=code]" : "[name=name]")?.focus();
   }, [needsCode]);
+  useEffect(() => {
+    // Without an answer, the sign-in with a password is still there.
+    call("showSignIn").then(ways => setProvider(ways.provider ?? null), () => undefined);
+  }, []);
   const isCodeMissing = signIn.failure?.code === "CODE_REQUIRED";
   useEffect(() => {
     if (isCodeMissing) setNeedsCode(true);
@@ -35,12 +46,16 @@ export function SignIn({ hasEnded, onSession }: { hasEnded: boolean; onSession: 
     const session = await signIn.run(() => call("signIn", { body }));
     if (session) onSession(session);
   };
+  const leaveForProvider = async () => {
+    const departure = await leave.run(() => call("beginProviderSignIn"));
+    if (departure) location.assign(departure.address);
+  };
   return (
     <main class="gate">
       <div>
         <p class="name"><img src="./icon.svg" alt="" />Padan</p>
-        {hasEnded && !signIn.failure && <Note tone="warn">{t("signIn.ended")}</Note>}
-        {isCodeMissing ? <Note tone="warn">{t("failure.CODE_REQUIRED")}</Note> : <Problem failure={signIn.failure} />}
+        {hasEnded && !signIn.failure && !leave.failure && <Note tone="warn">{t("signIn.ended")}</Note>}
+        {isCodeMissing ? <Note tone="warn">{t("failure.CODE_REQUIRED")}</Note> : <Problem failure={signIn.failure ?? leave.failure ?? failure} />}
         <div class="panel">
           <form ref={form} onSubmit={event => void submit(event)}>
             <h1>{t("signIn.title")}</h1>
@@ -53,6 +68,11 @@ export function SignIn({ hasEnded, onSession }: { hasEnded: boolean; onSession: 
             )}
             <button class="main" disabled={signIn.isRunning}>{t(signIn.isRunning ? "signIn.running" : "signIn.go")}</button>
           </form>
+          {provider !== null && (
+            <button type="button" class="provider" disabled={leave.isRunning} onClick={() => void leaveForProvider()}>
+              {t("signIn.provider", { name: provider })}
+            </button>
+          )}
         </div>
         <div class="bar"><Preferences /></div>
       </div>

@@ -13,6 +13,10 @@ const SENTENCES: Record<string, Key> = {
   FORBIDDEN: "failure.FORBIDDEN",
   CSRF: "failure.UNAUTHORIZED",
   NOT_FOUND: "failure.NOT_FOUND",
+  NO_ROLE: "failure.NO_ROLE",
+  PROVIDER_REFUSED: "failure.PROVIDER_REFUSED",
+  PROVIDER_UNAVAILABLE: "failure.PROVIDER_UNAVAILABLE",
+  SIGN_IN_NOT_BEGUN: "failure.SIGN_IN_NOT_BEGUN",
   INVALID: "failure.INVALID",
   BODY_TOO_LARGE: "failure.BODY_TOO_LARGE",
   BODY_INCOMPLETE: "failure.UNREACHABLE",
@@ -30,7 +34,7 @@ export function sentenceOf(failure: Failure, words: Words): string {
 }
 
 /** The service's own sentences, which are in English, where they say more than the code. */
-const DETAILED = new Set(["INVALID", "CONFLICT", "BUSY", "NOT_FOUND", "UNAVAILABLE"]);
+const DETAILED = new Set(["INVALID", "CONFLICT", "BUSY", "NOT_FOUND", "UNAVAILABLE", "PROVIDER_REFUSED"]);
 
 /** A failed call. It is read out at once. */
 export function Problem({ failure, retry }: { failure: Failure | undefined; retry?: () => void }) {

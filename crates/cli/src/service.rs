@@ -8,13 +8,13 @@ use padan_inference::{Engine, PhotoReader, model_folders};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
 use padan_verification::{
-    BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Sandbox, SessionTimes, Verifier,
-    VerifierParts,
+    BackgroundTasks, Clients, EngineInUse, Management, ManagementParts, Provider, Sandbox, SessionTimes,
+    Verifier, VerifierParts,
 };
 
 use crate::{
     active_calibration::with_calibration_in_use, active_model::follow_active_model, live_rates::measure_live,
-    operator::operator, settings::Settings, shadow_model::follow_shadow_model,
+    operator::operator, settings::Settings, shadow_model::follow_shadow_model, tls::install_crypto_provider,
 };
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
@@ -121,6 +121,7 @@ fn management(settings: &Settings) -> Result<Management> {
         process: operator(),
         model_folders: model_folders(&settings.inference),
         failed_tokens: settings.clients.failed_credentials,
+        provider: provider(settings)?,
         sessions: SessionTimes {
             idle: TimeDelta::seconds(settings.http.session_idle_seconds.get().into()),
             lifetime: TimeDelta::seconds(settings.http.session_seconds.get().into()),
@@ -129,6 +130,26 @@ fn management(settings: &Settings) -> Result<Management> {
         clock: Clock::System,
     };
     Management::new(parts).context("cannot prepare the management interface")
+}
+
+/// The provider through which operators may sign in, if one is set. Nothing is connected to.
+fn provider(settings: &Settings) -> Result<Option<Provider>> {
+    if !settings.openid_connect.enabled {
+        return Ok(None);
+    }
+    install_crypto_provider();
+    Ok(Some(Provider::new(&settings.openid_connect)?))
+}
+
+/// Refuses a sign-in through a provider that cannot work.
+pub(crate) fn check_openid_connect(settings: &Settings) -> Result<()> {
+    let config = &settings.openid_connect;
+    ensure!(
+        !config.enabled || settings.http.console.enabled,
+        "openid_connect.enabled = true needs http.console.enabled = true: browsers come back to the console"
+    );
+    install_crypto_provider();
+    Ok(config.validate()?)
 }
 
 /// Opens the store with these keys. Its settings are checked, but nothing is connected to.

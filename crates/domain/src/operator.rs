@@ -26,6 +26,15 @@ pub enum OperatorRole {
 pub struct UnknownOperatorRole;
 
 impl OperatorName {
+    /// How the names of people begin whom a provider knows. No operator in the store may be added under such a name.
+    pub const PROVIDER_PREFIX: &str = "oidc:";
+
+    /// Whether the name is one of a person whom a provider knows, or could be taken for one.
+    pub fn is_of_provider(&self) -> bool {
+        let length = Self::PROVIDER_PREFIX.len();
+        self.0.get(..length).is_some_and(|start| start.eq_ignore_ascii_case(Self::PROVIDER_PREFIX))
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -4,7 +4,7 @@ use padan_domain::OperatorName;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{admin_act::AdminAct, row_state::RowState};
+use crate::{admin_act::AdminAct, provider_identity::ProviderIdentity, row_state::RowState};
 
 /// Who acts: the process, as the operating system says, and the request of an operator's account that it serves, if any.
 #[derive(Debug, Clone)]
@@ -22,11 +22,14 @@ pub struct Operator {
 /// A request to the management interface.
 #[derive(Debug, Clone, Serialize)]
 pub struct ManagementRequest {
-    /// The operator whose token the request has.
+    /// The operator whose token or session the request has.
     #[serde(serialize_with = "name")]
     pub account: OperatorName,
     /// The request's id.
     pub request_id: String,
+    /// What a provider said about the operator, if the operator signed in through one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<ProviderIdentity>,
 }
 
 /// An act that begins once its row is durable, since it is not one transaction.

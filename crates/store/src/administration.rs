@@ -110,12 +110,15 @@ impl Administration {
         self.change_client(name, WhatChanges::Signature).await
     }
 
-    /// Adds an operator. False when its name is taken.
+    /// Adds an operator. False when its name is taken. Names of people whom a provider knows are taken.
     ///
     /// # Errors
     ///
     /// When the store fails. The operator was then not added, or was added with its row.
     pub async fn add_operator(&self, operator: &NewOperator) -> Result<bool, StoreError> {
+        if operator.name.is_of_provider() {
+            return Ok(false);
+        }
         self.change(AdminChange::Operator(OperatorChange::add(operator))).await
     }
 

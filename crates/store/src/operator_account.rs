@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use crate::{
     error::StoreError,
     operator_row::{OperatorFilter, OperatorRow, operator_rows},
+    provider_identity::ProviderIdentity,
     store::Store,
 };
 
@@ -35,6 +36,27 @@ pub struct OperatorAccount {
     pub has_code: bool,
     /// When password or secret of the codes were last changed. Sessions that began earlier have ended.
     pub credentials_changed_at: Option<DateTime<Utc>>,
+    /// What a provider said about the operator, who then has no row in the store; `None` for an operator of the store.
+    pub provider: Option<ProviderIdentity>,
+}
+
+impl OperatorAccount {
+    /// The account of somebody who signed in through a provider at a moment. It counts as long as the session.
+    pub fn of_provider(name: OperatorName, provider: ProviderIdentity, since: DateTime<Utc>) -> Self {
+        Self {
+            name,
+            role: provider.role,
+            expires_at: None,
+            disabled: false,
+            created_at: since,
+            changed_at: since,
+            last_used_at: None,
+            has_password: false,
+            has_code: false,
+            credentials_changed_at: None,
+            provider: Some(provider),
+        }
+    }
 }
 
 impl Store {
@@ -91,6 +113,7 @@ impl TryFrom<OperatorRow> for OperatorAccount {
             has_password: row.password_hash.is_some(),
             has_code: row.code_secret.is_some(),
             credentials_changed_at: row.credentials_changed_at,
+            provider: None,
         })
     }
 }

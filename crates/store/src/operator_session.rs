@@ -1,7 +1,8 @@
 //! Sessions of operators who signed in.
 //!
 //! The HMAC of a session covers all columns but the time of the last use. A token ends with an HMAC over its random part, so
-//! that one that somebody made up is refused without a look-up.
+//! that one that somebody made up is refused without a look-up. A session through a provider has what the provider said
+//! about the operator, who then has no row in `store.operator`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
@@ -16,6 +17,7 @@ use crate::{
     error::StoreError,
     operator_account::OperatorAccount,
     operator_row::{OperatorFilter, OperatorRow, operator_rows},
+    provider_identity::ProviderIdentity,
     store::Store,
 };
 
@@ -26,6 +28,8 @@ pub struct NewSession {
     pub operator: OperatorName,
     /// How long it lasts at most.
     pub lifetime: TimeDelta,
+    /// What a provider said about the operator; `None` for an operator of the store.
+    pub provider: Option<ProviderIdentity>,
 }
 
 /// A session of an operator.
@@ -47,9 +51,16 @@ struct SessionRow {
     began_at: DateTime<Utc>,
     expires_at: DateTime<Utc>,
     last_used_at: DateTime<Utc>,
+    issuer: Option<String>,
+    subject: Option<String>,
+    claimed_name: Option<String>,
+    role: Option<String>,
     key_id: String,
     mac: Vec<u8>,
 }
+
+/// A session with its operator, if that is one of the store.
+type FoundSession = (SessionRow, Option<OperatorRow>);
 
 /// What the statement of a new session needs.
 struct Beginning<'a> {
@@ -105,6 +116,7 @@ impl Store {
             tracing::error!("a session of operator {} was written by others than Padan", session.operator);
             return Ok(None);
         }
+        let Some(operator) = operator else { return session.of_provider(token_sha256).map(Some) };
         operator.require_signature(self.audit_keys())?;
         let has_ended = operator.credentials_changed_at.is_none_or(|at| session.began_at < at)
             || session.began_at < operator.created_at;
@@ -134,13 +146,40 @@ impl Store {
 
 impl SessionRow {
     fn computed_mac(&self, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
+        // Sessions of operators of the store are signed as by releases that knew no others.
+        let version =
+            if self.issuer.is_none() { "padan operator session 1" } else { "padan operator session 2" };
         let signature = keys
-            .signature(key_id, "padan operator session 1")?
+            .signature(key_id, version)?
             .with(Some(&self.token_sha256))
             .text(Some(&self.operator))
             .integer(self.began_at.timestamp_micros())
             .integer(self.expires_at.timestamp_micros());
+        if self.issuer.is_none() {
+            return Some(signature.finish());
+        }
+        let signature = signature
+            .text(self.issuer.as_deref())
+            .text(self.subject.as_deref())
+            .text(self.claimed_name.as_deref())
+            .text(self.role.as_deref());
         Some(signature.finish())
+    }
+
+    /// The session of somebody whom a provider knows, with the account that this gives.
+    fn of_provider(self, token_sha256: [u8; 32]) -> Result<(OperatorSession, OperatorAccount), StoreError> {
+        let inconsistent = |column| StoreError::Inconsistent { table: "store.operator_session", column };
+        let role = self.role.and_then(|role| role.parse().ok()).ok_or(inconsistent("role"))?;
+        let provider = ProviderIdentity {
+            issuer: self.issuer.ok_or(inconsistent("issuer"))?,
+            subject: self.subject.ok_or(inconsistent("subject"))?,
+            claimed_name: self.claimed_name.ok_or(inconsistent("claimed_name"))?,
+            role,
+        };
+        let name = self.operator.parse().map_err(|_| inconsistent("operator"))?;
+        let (began_at, expires_at, last_used_at) = (self.began_at, self.expires_at, self.last_used_at);
+        let session = OperatorSession { began_at, expires_at, last_used_at, token_sha256 };
+        Ok((session, OperatorAccount::of_provider(name, provider, began_at)))
     }
 }
 
@@ -171,6 +210,10 @@ fn begin<'c>(
             began_at: now,
             expires_at: now + session.lifetime,
             last_used_at: now,
+            issuer: session.provider.as_ref().map(|provider| provider.issuer.clone()),
+            subject: session.provider.as_ref().map(|provider| provider.subject.clone()),
+            claimed_name: session.provider.as_ref().map(|provider| provider.claimed_name.clone()),
+            role: session.provider.as_ref().map(|provider| provider.role.as_str().to_owned()),
             key_id: keys.current_id().to_owned(),
             mac: Vec::new(),
         };
@@ -207,13 +250,18 @@ async fn end_surplus(connection: &mut PgConnection, operator: &str) -> sqlx::Res
 
 async fn insert(connection: &mut PgConnection, row: &SessionRow) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO store.operator_session (token_sha256, operator, began_at, expires_at, last_used_at, key_id, mac)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO store.operator_session (token_sha256, operator, began_at, expires_at, last_used_at, issuer, subject,
+                                             claimed_name, role, key_id, mac)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         row.token_sha256,
         row.operator,
         row.began_at,
         row.expires_at,
         row.last_used_at,
+        row.issuer,
+        row.subject,
+        row.claimed_name,
+        row.role,
         row.key_id,
         row.mac
     )
@@ -225,11 +273,12 @@ async fn insert(connection: &mut PgConnection, row: &SessionRow) -> sqlx::Result
 fn find<'c>(
     connection: &'c mut PgConnection,
     token_sha256: &'c [u8; 32],
-) -> BoxFuture<'c, sqlx::Result<Option<(SessionRow, OperatorRow)>>> {
+) -> BoxFuture<'c, sqlx::Result<Option<FoundSession>>> {
     async move {
         let session = sqlx::query_as!(
             SessionRow,
-            "SELECT token_sha256, operator, began_at, expires_at, last_used_at, key_id, mac
+            "SELECT token_sha256, operator, began_at, expires_at, last_used_at, issuer, subject, claimed_name, role,
+                    key_id, mac
                FROM store.operator_session
               WHERE token_sha256 = $1",
             token_sha256.as_slice()
@@ -237,10 +286,13 @@ fn find<'c>(
         .fetch_optional(&mut *connection)
         .await?;
         let Some(session) = session else { return Ok(None) };
+        if session.issuer.is_some() {
+            return Ok(Some((session, None)));
+        }
         let Ok(name) = session.operator.parse() else { return Ok(None) };
         let filter = OperatorFilter { name: Some(name), token_sha256: None };
         let operator = operator_rows(connection, &filter).await?.pop();
-        Ok(operator.map(|operator| (session, operator)))
+        Ok(operator.map(|operator| (session, Some(operator))))
     }
     .boxed()
 }
@@ -281,17 +333,54 @@ mod tests {
     #[test]
     fn a_row_has_the_signature_that_another_program_computes() {
         let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
-        let row = SessionRow {
+        let row = row(&keys);
+        // Computed in Python (tools/oracle/audit_signatures.py).
+        let expected = "a2ec3a7b1ffbac9ce8f32cb56b4818a84aef98710714f231081bfa3c9592293d";
+        assert_eq!(hex::encode(row.computed_mac(&row.key_id, &keys).unwrap()), expected);
+    }
+
+    fn row(keys: &AuditKeys) -> SessionRow {
+        SessionRow {
             token_sha256: vec![11; 32],
             operator: "rina".to_owned(),
             began_at: "2026-03-04T05:00:00Z".parse().unwrap(),
             expires_at: "2026-03-04T17:00:00Z".parse().unwrap(),
             last_used_at: "2026-03-04T06:00:00Z".parse().unwrap(),
+            issuer: None,
+            subject: None,
+            claimed_name: None,
+            role: None,
             key_id: keys.current_id().to_owned(),
             mac: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_session_through_a_provider_has_all_that_the_provider_said_in_its_signature() {
+        let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
+        let of_provider = || SessionRow {
+            operator: "oidc:f47ac10b".to_owned(),
+            issuer: Some("https://id.bank.example".to_owned()),
+            subject: Some("f47ac10b".to_owned()),
+            claimed_name: Some("Rina".to_owned()),
+            role: Some("auditor".to_owned()),
+            ..row(&keys)
         };
+        let mac = |row: &SessionRow| hex::encode(row.computed_mac(&row.key_id, &keys).unwrap());
         // Computed in Python (tools/oracle/audit_signatures.py).
-        let expected = "a2ec3a7b1ffbac9ce8f32cb56b4818a84aef98710714f231081bfa3c9592293d";
-        assert_eq!(hex::encode(row.computed_mac(&row.key_id, &keys).unwrap()), expected);
+        assert_eq!(mac(&of_provider()), "b18e69e23e87da047f6a360be719c2dbda41cd270a60972c40e345fdfe06e06a");
+        let changes: [fn(&mut SessionRow); 6] = [
+            |row| row.issuer = None,
+            |row| row.issuer = Some("https://evil.example".to_owned()),
+            |row| row.subject = Some("other".to_owned()),
+            |row| row.claimed_name = Some("Budi".to_owned()),
+            |row| row.role = Some("operator".to_owned()),
+            |row| row.operator = "oidc:other".to_owned(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut changed = of_provider();
+            change(&mut changed);
+            assert_ne!(mac(&changed), mac(&of_provider()), "{number}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Fixtures for the tests of several crates: a database for each test, a standby, and networks that fail.
+//! Fixtures for the tests of several crates: a database for each test, a standby, a provider of sign-ins, and networks that fail.
 //!
 //! Start at [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
 //!
@@ -8,6 +8,7 @@
 mod balancer;
 mod documented_json;
 mod network;
+mod open_id_provider;
 mod pooler;
 mod proxy;
 mod standby;
@@ -17,6 +18,7 @@ mod test_database;
 pub use balancer::Balancer;
 pub use documented_json::assert_documented;
 pub use network::{refused_address, silent_address};
+pub use open_id_provider::OpenIdProvider;
 pub use pooler::SharingPooler;
 pub use proxy::Proxy;
 pub use standby::Standby;

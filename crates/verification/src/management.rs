@@ -11,6 +11,7 @@ mod export_jobs;
 mod exports;
 mod live_rates;
 mod models;
+mod provider_sign_ins;
 mod sign_in;
 mod verifications;
 mod watch;
@@ -22,6 +23,7 @@ use padan_domain::{
     ClientName, ClientRules, Clock, Endpoint, ModelContractId, NationalId, OperatorName, QuotaPeriod,
 };
 use padan_inference::{Catalogue, ModelError};
+use padan_openid_connect::{Identity, Provider};
 use padan_store::{
     ActiveModel, AdminAct, Administration, AnnouncedAct, AuditFilter, AuditLog, AuditQuery, AuditRow,
     AuditTrail, ClientProfile, Config, EnrolmentStatus, Forgotten, KeySet, ManagementRequest, NewClient,
@@ -31,18 +33,24 @@ use padan_store::{
 use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use self::{
-    accounts::Accounts, exports::Exports, live_rates::LastRates, models::list_models, sign_in::SignIns,
-    verifications::Verifications,
-};
 pub use self::{
     accounts::TokenRefusal,
     exports::{ExportCriteria, ExportFile, ExportLine},
     live_rates::{LivePoint, LiveRates, MeasureLive},
     models::ModelState,
+    provider_sign_ins::{ProviderDeparture, ProviderSignIn},
     sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
     verifications::{TrailOutcome, TrailVerification},
     watch::Watch,
+};
+use self::{
+    accounts::{Accounts, IsGranted},
+    exports::Exports,
+    live_rates::LastRates,
+    models::list_models,
+    provider_sign_ins::ProviderSignIns,
+    sign_in::SignIns,
+    verifications::Verifications,
 };
 use crate::{
     allowance::Allowance,
@@ -60,6 +68,7 @@ pub struct Management {
     model_folders: Vec<PathBuf>,
     accounts: Accounts,
     sign_ins: SignIns,
+    provider_sign_ins: Option<Arc<ProviderSignIns>>,
     verifications: Verifications,
     jobs: Exports,
     watches: Arc<Semaphore>,
@@ -83,6 +92,8 @@ pub struct ManagementParts {
     pub sessions: SessionTimes,
     /// Computes rates from what the live measurement counted.
     pub measure_live: MeasureLive,
+    /// The provider through which operators may sign in, if there is one.
+    pub provider: Option<Provider>,
     /// The source of the time.
     pub clock: Clock,
 }
@@ -146,14 +157,23 @@ impl Management {
             failed_tokens,
             sessions,
             measure_live,
+            provider,
             clock,
         } = parts;
         let store = Store::open(&config, KeySet::AuditAndPerson)?;
+        let provider_sign_ins = provider
+            .map(|provider| ProviderSignIns::new(provider, store.clone(), clock, sessions.lifetime))
+            .map(Arc::new);
+        let for_accounts = provider_sign_ins.clone();
+        let is_granted: IsGranted = Box::new(move |issuer, role| {
+            for_accounts.as_ref().is_some_and(|sign_ins| sign_ins.provider().grants(issuer, role))
+        });
         Ok(Self {
             overview: Overview::open(&config)?,
             trail: store.audit_trail(clock).with_timeout(ADMINISTRATION_TIMEOUT),
-            accounts: Accounts::new(store.clone(), clock, failed_tokens, sessions.idle),
+            accounts: Accounts::new(store.clone(), clock, failed_tokens, sessions.idle, is_granted),
             sign_ins: SignIns::new(store.clone(), clock, sessions.lifetime),
+            provider_sign_ins,
             config,
             store,
             process,
@@ -203,39 +223,89 @@ impl Management {
     ) -> Result<SignedIn, SignInRefusal> {
         let peer = attempt.peer;
         let signed_in = self.sign_ins.sign_in(attempt).await;
-        match &signed_in {
-            Ok(SignedIn { account, .. }) => {
-                let mandate = self.on_behalf_of(account.clone(), request_id);
-                mandate.announce(AdminAct::OperatorSignedIn, json!({ "address": peer })).await?;
-            }
-            Err(refusal) => {
-                if let Some(fault) = refusal.recorded() {
-                    self.record_refused_sign_in(&fault, peer, request_id).await?;
-                }
-            }
-        }
+        self.record_sign_in(&signed_in, peer, request_id).await?;
         signed_in
     }
 
-    async fn record_refused_sign_in(
-        &self,
-        SignInFault { account, cause }: &SignInFault,
+    /// The name of the provider through which operators may sign in, if there is one.
+    pub fn provider_label(&self) -> Option<&str> {
+        self.provider_sign_ins.as_deref().map(|sign_ins| sign_ins.provider().label())
+    }
+
+    /// Begins a sign-in through the provider: says where the browser goes. `None` without a provider.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInRefusal`] when the provider cannot be used.
+    pub async fn depart_to_provider(&self) -> Result<Option<ProviderDeparture>, SignInRefusal> {
+        let Some(sign_ins) = &self.provider_sign_ins else { return Ok(None) };
+        sign_ins.depart().await.map(Some)
+    }
+
+    /// Begins a session for somebody who comes back from the provider, recorded as [`sign_in`](Self::sign_in). `None`
+    /// without a provider.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInRefusal`] when there is no new session.
+    pub async fn sign_in_from_provider(
+        self: &Arc<Self>,
+        attempt: ProviderSignIn,
+        request_id: &str,
+    ) -> Result<Option<SignedIn>, SignInRefusal> {
+        let Some(sign_ins) = &self.provider_sign_ins else { return Ok(None) };
+        let peer = attempt.peer;
+        let signed_in = sign_ins.sign_in(attempt).await;
+        self.record_sign_in(&signed_in, peer, request_id).await?;
+        signed_in.map(Some)
+    }
+
+    async fn record_sign_in(
+        self: &Arc<Self>,
+        signed_in: &Result<SignedIn, SignInRefusal>,
         peer: IpAddr,
         request_id: &str,
     ) -> Result<(), StoreError> {
-        let after = json!({
-            "account": account.as_ref().map(OperatorName::as_str),
-            "cause": cause,
-            "address": peer,
-            "request_id": request_id,
-        });
+        let after = match signed_in {
+            Ok(SignedIn { account, .. }) => {
+                let mandate = self.on_behalf_of(account.clone(), request_id);
+                let mut after = json!({ "address": peer });
+                if account.provider.is_some() {
+                    after["role"] = account.role.as_str().into();
+                }
+                return mandate.announce(AdminAct::OperatorSignedIn, after).await;
+            }
+            Err(SignInRefusal::NoRole(identity)) => {
+                let Identity { issuer, subject, claimed_name, account, .. } = &**identity;
+                json!({
+                    "account": account.as_str(),
+                    "cause": "no group of the person has a role",
+                    "provider": { "issuer": issuer, "subject": subject, "claimed_name": claimed_name },
+                    "address": peer,
+                    "request_id": request_id,
+                })
+            }
+            Err(refusal) => {
+                let Some(SignInFault { account, cause }) = refusal.recorded() else { return Ok(()) };
+                json!({
+                    "account": account.as_ref().map(OperatorName::as_str),
+                    "cause": cause,
+                    "address": peer,
+                    "request_id": request_id,
+                })
+            }
+        };
         let refused = AnnouncedAct { act: AdminAct::OperatorSignInFailed, before: Value::Null, after };
         Administration::by(self.process.clone(), self.trail.clone()).announce(refused).await
     }
 
     /// What a request of this account may do.
     pub fn on_behalf_of(self: &Arc<Self>, account: OperatorAccount, request_id: &str) -> Mandate {
-        let request = ManagementRequest { account: account.name.clone(), request_id: request_id.to_owned() };
+        let request = ManagementRequest {
+            account: account.name.clone(),
+            request_id: request_id.to_owned(),
+            provider: account.provider.clone(),
+        };
         let operator = Operator { request: Some(request), ..self.process.clone() };
         let administration = Administration::by(operator, self.trail.clone());
         Mandate { management: Arc::clone(self), account, administration }

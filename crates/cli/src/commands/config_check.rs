@@ -77,6 +77,7 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
         settings.http.validate().map_err(|error| error.to_string()),
         service::refuse_demo_client(settings).map_err(|error| error.to_string()),
         service::check_management(settings).map_err(|error| error.to_string()),
+        service::check_openid_connect(settings).map_err(|error| error.to_string()),
         Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),
         Registry::new(&settings.registry).map(drop).map_err(|error| error.to_string()),
         model_set(),

@@ -10,7 +10,7 @@ use clap::Args;
 use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{LookupRights, Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::{KeySet, PoolFigures, Store, StoredClients};
-use padan_verification::Clients;
+use padan_verification::{Clients, Provider};
 use tokio::runtime::Runtime;
 
 use self::report::{CheckPassed, Report};
@@ -27,7 +27,7 @@ use crate::{
 /// Check everything that the service needs, and print how to fix each failure
 ///
 /// Prints a line each for settings, telemetry, clients, ONNX Runtime, models, device, secrets, open files, memory,
-/// listeners, registry and store. A check that prints `warn` passed, but needs attention.
+/// listeners, registry, store and sign-in provider. A check that prints `warn` passed, but needs attention.
 #[derive(Debug, Args)]
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
@@ -74,8 +74,23 @@ fn check_all(settings: &Settings, report: &mut Report) -> Result<()> {
     report.line("operators", Ok::<_, String>(machine::operators_listener(settings)))?;
     Runtime::new()?.block_on(async {
         report.line("registry", registry(settings).await)?;
-        report.line("store", store(settings).await)
+        report.line("store", store(settings).await)?;
+        report.line("provider", provider(settings).await)
     })
+}
+
+/// Reads the document and the keys of the provider through which operators sign in.
+async fn provider(settings: &Settings) -> Result<String, String> {
+    service::check_openid_connect(settings).map_err(|error| error.to_string())?;
+    let config = &settings.openid_connect;
+    if !config.enabled {
+        return Ok("operators sign in by passwords alone".to_owned());
+    }
+    let provider = Provider::new(config).map_err(|error| error.to_string())?;
+    let keys = provider.check().await.map_err(|fault| {
+        format!("{fault}; check openid_connect.issuer, its certificate, and that this machine reaches it")
+    })?;
+    Ok(format!("{} answers, with {keys} keys", config.issuer))
 }
 
 fn runtime(settings: &Settings) -> Result<CheckPassed, String> {

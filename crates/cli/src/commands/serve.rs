@@ -52,6 +52,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitStatus> {
     padan_http_api::report_panics_without_data();
     service::refuse_demo_client(&settings)?;
     service::check_management(&settings)?;
+    service::check_openid_connect(&settings)?;
     let runtime = Runtime::new()?;
     let ended = runtime.block_on(serve(arguments, &settings, effective, log));
     // After a second signal, photos that are still being processed are not waited for.

@@ -20,6 +20,8 @@ const PATHS: &[(&str, &str)] = &[
     ("http.tls", "private_key_file"),
     ("inference", "model_folder"),
     ("inference", "runtime_library"),
+    ("openid_connect", "ca_file"),
+    ("openid_connect", "client_secret_file"),
     ("registry", "urls_file"),
     ("store", "audit_keys_file"),
     ("store", "management_url_file"),

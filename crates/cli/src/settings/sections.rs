@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) traces: telemetry::TracesConfig,
     /// The two listeners.
     pub(crate) http: padan_http_api::Config,
+    /// The sign-in of operators through a provider.
+    pub(crate) openid_connect: padan_verification::OpenIdConnectConfig,
     /// The clients that may call.
     pub(crate) clients: padan_verification::ClientsConfig,
     /// The rules of a verification.

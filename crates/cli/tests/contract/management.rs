@@ -3,6 +3,7 @@
 mod by_hand;
 mod clients;
 mod jobs;
+mod provider;
 mod requests;
 mod sessions;
 mod tokens;
@@ -134,7 +135,8 @@ fn each_route_is_answered_to_its_roles_only() {
             assert_eq!(status != 403, is_permitted, "{method} {path} as {role}: {status} {body}");
             assert!(status < 500, "{method} {path} as {role}: {status} {body}");
         }
-        if operation["operationId"] == "signIn" {
+        // Routes for those who are no operators yet.
+        if operation["security"] == json!([]) {
             continue;
         }
         for wrong in ["", "none", &managed.tokens["operator"][1..]] {

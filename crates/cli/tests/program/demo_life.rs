@@ -21,7 +21,7 @@ fn a_demo_serves_and_ends_with_sigterm() {
     assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
     let doctor = checkout.run(&["doctor", "--config", ".deps/demo/padan.toml"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));
-    assert_eq!(stdout(&doctor).lines().count(), 13, "{}", stdout(&doctor));
+    assert_eq!(stdout(&doctor).lines().count(), 14, "{}", stdout(&doctor));
     let check = checkout.run(&["config", "check", "--config", ".deps/demo/padan.toml"]);
     assert!(
         !check.status.success() && stderr(&check).contains("clients.demo is only for `padan demo`"),

@@ -19,7 +19,10 @@ use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verif
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    browser::{BrowserSession, DEVICE_COOKIE, SESSION_COOKIE, check_sign_in, cookie_of},
+    browser::{
+        BrowserSession, DEVICE_COOKIE, FLOW_COOKIE, PROVIDER_DEVICE_COOKIE, SESSION_COOKIE, check_sign_in,
+        check_site, cookie_of,
+    },
     call::Call,
     fault::Fault,
     prefix::has_photos,
@@ -201,7 +204,9 @@ async fn admit_visitor(
     let Ok(permit) = Arc::clone(&management.visitors).try_acquire_owned() else {
         return refused(Fault::Busy);
     };
-    if let Err(fault) = check_sign_in(request.headers()) {
+    let is_safe = request.method().is_safe();
+    let checked = if is_safe { check_site(request.headers()) } else { check_sign_in(request.headers()) };
+    if let Err(fault) = checked {
         return refused(fault);
     }
     let body = match read_body(request).await {
@@ -213,6 +218,8 @@ async fn admit_visitor(
         request_id: id.recorded().to_owned(),
         peer: caller(request, management),
         device: cookie_of(request.headers(), DEVICE_COOKIE),
+        provider_device: cookie_of(request.headers(), PROVIDER_DEVICE_COOKIE),
+        flow: cookie_of(request.headers(), FLOW_COOKIE),
         body,
         operations_of,
         show_faces_to: Arc::clone(&management.show_faces_to),
@@ -223,7 +230,7 @@ async fn admit_visitor(
         AssertUnwindSafe(handler(visitor)).catch_unwind().await
     });
     match handled.await {
-        Ok(Ok(Ok((account, response)))) => Outcome { operator: Some(account), result: Ok(response) },
+        Ok(Ok(Ok((operator, response)))) => Outcome { operator, result: Ok(response) },
         Ok(Ok(Err(fault))) => refused(fault),
         Ok(Err(panic)) => {
             refused(Fault::Internal(format!("a handler panicked: {}", panic::message(&*panic))))

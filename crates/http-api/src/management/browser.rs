@@ -22,6 +22,10 @@ pub(super) struct BrowserSession {
 /// With this prefix, browsers take the cookie only from this host, over TLS, for the whole host.
 pub(super) const SESSION_COOKIE: &str = "__Host-padan-session";
 pub(super) const DEVICE_COOKIE: &str = "__Host-padan-device";
+/// The browser in which somebody signed in through the provider.
+pub(super) const PROVIDER_DEVICE_COOKIE: &str = "__Host-padan-provider-device";
+/// The sign-in for which the browser left for the provider.
+pub(super) const FLOW_COOKIE: &str = "__Host-padan-sign-in";
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 

@@ -20,6 +20,14 @@ pub(crate) enum Fault {
     WrongCredentials,
     /// The password is right, and a one-time code is needed.
     CodeRequired,
+    /// What came back from the provider does not count.
+    ProviderRefused(&'static str),
+    /// The browser did not leave for the provider, or took too long.
+    NoProviderFlow,
+    /// The provider knows the person, and no group of the person has a role.
+    NoRole,
+    /// The provider cannot be used. The text is only logged.
+    ProviderUnavailable(String),
     /// Too many sign-ins failed.
     TooManyAttempts(Duration),
     /// Another site may have made the browser send the request.
@@ -71,16 +79,20 @@ impl Fault {
 
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Unauthorized | Self::WrongCredentials | Self::CodeRequired => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized
+            | Self::WrongCredentials
+            | Self::CodeRequired
+            | Self::ProviderRefused(_)
+            | Self::NoProviderFlow => StatusCode::UNAUTHORIZED,
             Self::TooManyTokens(_) | Self::TooManyAttempts(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Forbidden | Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::CrossSite | Self::NoRole => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyIncomplete => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::ProviderUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -90,6 +102,10 @@ impl Fault {
             Self::Unauthorized => "UNAUTHORIZED",
             Self::WrongCredentials => "WRONG_CREDENTIALS",
             Self::CodeRequired => "CODE_REQUIRED",
+            Self::ProviderRefused(_) => "PROVIDER_REFUSED",
+            Self::NoProviderFlow => "SIGN_IN_NOT_BEGUN",
+            Self::NoRole => "NO_ROLE",
+            Self::ProviderUnavailable(_) => "PROVIDER_UNAVAILABLE",
             Self::TooManyAttempts(_) => "TOO_MANY_ATTEMPTS",
             Self::CrossSite => "CSRF",
             Self::TooManyTokens(_) => "TOO_MANY_WRONG_TOKENS",
@@ -113,6 +129,14 @@ impl Fault {
             }
             Self::WrongCredentials => "name, password or code is wrong".to_owned(),
             Self::CodeRequired => "a one-time code is needed".to_owned(),
+            Self::ProviderRefused(cause) => (*cause).to_owned(),
+            Self::NoProviderFlow => {
+                "the sign-in did not begin in this browser, or took longer than ten minutes".to_owned()
+            }
+            Self::NoRole => "none of your groups has a role here".to_owned(),
+            Self::ProviderUnavailable(_) => {
+                "the provider cannot sign anybody in now; the service's log has the cause".to_owned()
+            }
             Self::TooManyAttempts(_) => "too many sign-ins failed: try again later".to_owned(),
             Self::CrossSite => {
                 "another site may have sent the request: X-CSRF-Token is missing or wrong".to_owned()
@@ -132,7 +156,9 @@ impl Fault {
     /// What only the log may have.
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
-            Self::Internal(cause) | Self::Unavailable(cause) => Some(cause),
+            Self::Internal(cause) | Self::Unavailable(cause) | Self::ProviderUnavailable(cause) => {
+                Some(cause)
+            }
             _ => None,
         }
     }
@@ -191,6 +217,10 @@ impl From<SignInRefusal> for Fault {
         match refusal {
             SignInRefusal::Wrong(_) => Self::WrongCredentials,
             SignInRefusal::CodeRequired(_) => Self::CodeRequired,
+            SignInRefusal::Provider(fault) => Self::ProviderRefused(fault.cause),
+            SignInRefusal::NoFlow => Self::NoProviderFlow,
+            SignInRefusal::NoRole(_) => Self::NoRole,
+            SignInRefusal::ProviderUnavailable(cause) => Self::ProviderUnavailable(cause),
             SignInRefusal::TooMany(wait) => Self::TooManyAttempts(wait),
             SignInRefusal::Busy => Self::Busy,
             SignInRefusal::Store(error) => error.into(),

@@ -212,6 +212,7 @@ mod tests {
             "list",
             "show",
             "sign",
+            "beginProviderSignIn",
             "startVerification",
             "startExport",
             "continueExport",

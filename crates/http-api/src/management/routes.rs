@@ -1,9 +1,10 @@
 //! The routes of the management interface, with the roles that may call each of them.
 
+use std::future::ready;
+
 use actix_web::{HttpResponse, http::Method};
 use futures_util::{FutureExt as _, future::LocalBoxFuture};
 use padan_domain::OperatorRole::{self, Auditor, Operator, Support};
-use padan_verification::OperatorAccount;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{RefOr, Schema},
@@ -15,7 +16,7 @@ use super::{
     clients, enrolments, export, export_jobs,
     fault::Fault,
     models, people, requests,
-    session::{self, Visitor},
+    session::{self, Visited, Visitor},
     state, trail, usage, verifications,
 };
 
@@ -47,8 +48,7 @@ pub(super) enum Handler {
 }
 
 pub(super) type OfOperator = fn(Call) -> LocalBoxFuture<'static, Result<HttpResponse, Fault>>;
-pub(super) type OfVisitor =
-    fn(Visitor) -> LocalBoxFuture<'static, Result<(OperatorAccount, HttpResponse), Fault>>;
+pub(super) type OfVisitor = fn(Visitor) -> LocalBoxFuture<'static, Visited>;
 
 /// The name of a schema. Adds it, and those that it refers to, to the list.
 pub(super) type NamedSchema = fn(&mut Vec<(String, RefOr<Schema>)>) -> String;
@@ -72,7 +72,7 @@ const AUDITOR: &[OperatorRole] = &[Auditor];
 const OPERATOR_OR_AUDITOR: &[OperatorRole] = &[Operator, Auditor];
 
 /// Every route. docs/management.md has the same table; a test compares them and calls each route in each role.
-pub(super) static ROUTES: [Route; 36] = [
+pub(super) static ROUTES: [Route; 39] = [
     Route {
         method: Method::GET,
         path: "/session",
@@ -97,6 +97,43 @@ pub(super) static ROUTES: [Route; 36] = [
         status: 200,
         answer: Some(schema::<session::Session>),
         handler: Handler::OfVisitor(|visitor| session::sign_in(visitor).boxed_local()),
+    },
+    Route {
+        method: Method::GET,
+        path: "/sign-in",
+        id: "showSignIn",
+        summary: "Shows the ways of signing in. It needs no session.",
+        roles: ALL,
+        act: None,
+        body: None,
+        status: 200,
+        answer: Some(schema::<session::SignInWays>),
+        handler: Handler::OfVisitor(|visitor| ready(Ok((None, session::show_ways(&visitor)))).boxed_local()),
+    },
+    Route {
+        method: Method::POST,
+        path: "/sign-in/provider",
+        id: "beginProviderSignIn",
+        summary: "Begins a sign-in through the OpenID Connect provider: says where the browser goes, and sets a cookie \
+                  that ties what follows to it. 404 without a provider.",
+        roles: ALL,
+        act: None,
+        body: None,
+        status: 200,
+        answer: Some(schema::<session::Departure>),
+        handler: Handler::OfVisitor(|visitor| session::depart(visitor).boxed_local()),
+    },
+    Route {
+        method: Method::POST,
+        path: "/session/provider",
+        id: "signInFromProvider",
+        summary: "Begins a session for somebody who comes back from the provider. 404 without a provider.",
+        roles: ALL,
+        act: Some("OPERATOR_SIGNED_IN or OPERATOR_SIGN_IN_FAILED"),
+        body: Some(schema::<session::ProviderAnswer>),
+        status: 200,
+        answer: Some(schema::<session::Session>),
+        handler: Handler::OfVisitor(|visitor| session::sign_in_from_provider(visitor).boxed_local()),
     },
     Route {
         method: Method::DELETE,

@@ -2,14 +2,20 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use actix_web::{HttpResponse, http::header::SET_COOKIE, web::Bytes};
+use actix_web::{
+    HttpResponse,
+    http::header::{HeaderValue, SET_COOKIE},
+    web::Bytes,
+};
 use padan_domain::OperatorRole;
-use padan_verification::{Management as UseCases, OperatorAccount, SessionTimes, SignIn};
+use padan_verification::{
+    Management as UseCases, OperatorAccount, ProviderSignIn, SessionTimes, SignIn, SignedIn,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    browser::{BrowserSession, DEVICE_COOKIE, SESSION_COOKIE},
+    browser::{BrowserSession, DEVICE_COOKIE, FLOW_COOKIE, PROVIDER_DEVICE_COOKIE, SESSION_COOKIE},
     call::{Call, moment, parsed_json},
     fault::Fault,
 };
@@ -25,10 +31,38 @@ pub(crate) struct SignInForm {
     code: Option<String>,
 }
 
+/// The ways of signing in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignInWays {
+    /// The name of the provider through which operators can sign in; null without one.
+    provider: Option<String>,
+}
+
+/// Where a browser goes to sign in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Departure {
+    /// The address at the provider.
+    address: String,
+}
+
+/// What the provider added to the address of the console.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProviderAnswer {
+    state: String,
+    code: Option<String>,
+    /// Why there is no code.
+    error: Option<String>,
+    /// The issuer, if the provider added it.
+    iss: Option<String>,
+}
+
 /// The operator who calls.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session {
     name: String,
+    /// What the provider says the operator is called, who signed in through it. `name` is then of the provider's subject.
+    claimed_name: Option<String>,
     /// `support`, `operator` or `auditor`.
     role: &'static str,
     /// `session` in a browser, `token` of a program.
@@ -58,6 +92,10 @@ pub(super) struct Visitor {
     pub(super) peer: IpAddr,
     /// The text by which the browser is recognised.
     pub(super) device: Option<String>,
+    /// The text by which the browser is recognised at a sign-in through the provider.
+    pub(super) provider_device: Option<String>,
+    /// The sign-in for which the browser left for the provider.
+    pub(super) flow: Option<String>,
     pub(super) body: Bytes,
     /// The ids of the operations that a role permits.
     pub(super) operations_of: fn(OperatorRole) -> Vec<&'static str>,
@@ -65,25 +103,74 @@ pub(super) struct Visitor {
     pub(super) show_faces_to: Arc<[OperatorRole]>,
 }
 
+/// The operator who signed in, if somebody did, and the answer.
+pub(super) type Visited = Result<(Option<OperatorAccount>, HttpResponse), Fault>;
+
 const DEVICE_SECONDS: u32 = 365 * 86_400;
-pub(super) async fn sign_in(visitor: Visitor) -> Result<(OperatorAccount, HttpResponse), Fault> {
+
+pub(super) fn show_ways(visitor: &Visitor) -> HttpResponse {
+    let provider = visitor.use_cases.provider_label().map(str::to_owned);
+    HttpResponse::Ok().json(SignInWays { provider })
+}
+
+pub(super) async fn depart(visitor: Visitor) -> Visited {
+    let departure = visitor.use_cases.depart_to_provider().await?.ok_or(Fault::NotFound)?;
+    let kept = cookie(FLOW_COOKIE, &departure.flow, Some(departure.seconds));
+    let response =
+        HttpResponse::Ok().insert_header((SET_COOKIE, kept)).json(Departure { address: departure.address });
+    Ok((None, response))
+}
+
+/// Ends the sign-in through the provider. The text that the browser kept counts once, whatever becomes of it.
+pub(super) async fn sign_in_from_provider(visitor: Visitor) -> Visited {
+    let ProviderAnswer { state, code, error, iss } = parsed_json(&visitor.body)?;
+    let answer = code.ok_or_else(|| error.unwrap_or_default());
+    let Visitor {
+        use_cases,
+        request_id,
+        peer,
+        provider_device: device,
+        flow,
+        operations_of,
+        show_faces_to,
+        ..
+    } = visitor;
+    let attempt = ProviderSignIn { flow, state, answer, issuer: iss, device, peer };
+    let signed_in = use_cases.sign_in_from_provider(attempt, &request_id).await;
+    let signed_in = signed_in?.ok_or(Fault::NotFound)?;
+    let permitted = Permitted::to(signed_in.account.role, operations_of, &show_faces_to);
+    let (account, mut response) = begun(signed_in, &use_cases, PROVIDER_DEVICE_COOKIE, permitted);
+    let removed = HeaderValue::from_str(&cookie(FLOW_COOKIE, "", Some(0)));
+    response.headers_mut().append(SET_COOKIE, removed.map_err(|error| Fault::Internal(error.to_string()))?);
+    Ok((Some(account), response))
+}
+
+pub(super) async fn sign_in(visitor: Visitor) -> Visited {
     let SignInForm { name, password, code } = parsed_json(&visitor.body)?;
     let Visitor { use_cases, request_id, peer, device, operations_of, show_faces_to, .. } = visitor;
     let attempt = SignIn { name, password, code, device, peer };
     let signed_in = use_cases.sign_in(attempt, &request_id).await?;
+    let permitted = Permitted::to(signed_in.account.role, operations_of, &show_faces_to);
+    let (account, response) = begun(signed_in, &use_cases, DEVICE_COOKIE, permitted);
+    Ok((Some(account), response))
+}
+
+/// The answer to a sign-in: the session, in the body and in cookies.
+fn begun(
+    signed_in: SignedIn,
+    use_cases: &UseCases,
+    device_cookie: &str,
+    permitted: Permitted,
+) -> (OperatorAccount, HttpResponse) {
     let token = signed_in.token.reveal();
     let browser = BrowserSession::of(signed_in.session, token);
     let account = &signed_in.account;
-    let permitted = Permitted {
-        operations: operations_of(account.role),
-        show_faces: show_faces_to.contains(&account.role),
-    };
     let shown = Session::of(account, Some(&browser), use_cases.session_times(), permitted);
     let response = HttpResponse::Ok()
         .append_header((SET_COOKIE, cookie(SESSION_COOKIE, token, None)))
-        .append_header((SET_COOKIE, cookie(DEVICE_COOKIE, &signed_in.device, Some(DEVICE_SECONDS))))
+        .append_header((SET_COOKIE, cookie(device_cookie, &signed_in.device, Some(DEVICE_SECONDS))))
         .json(shown);
-    Ok((signed_in.account, response))
+    (signed_in.account, response)
 }
 
 pub(super) async fn show(call: Call) -> Result<HttpResponse, Fault> {
@@ -102,6 +189,16 @@ pub(super) async fn sign_out(call: Call) -> Result<HttpResponse, Fault> {
     Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, removed)).finish())
 }
 
+impl Permitted {
+    fn to(
+        role: OperatorRole,
+        operations_of: fn(OperatorRole) -> Vec<&'static str>,
+        show_faces_to: &[OperatorRole],
+    ) -> Self {
+        Self { operations: operations_of(role), show_faces: show_faces_to.contains(&role) }
+    }
+}
+
 impl Session {
     fn of(
         account: &OperatorAccount,
@@ -117,6 +214,7 @@ impl Session {
         };
         Self {
             name: account.name.to_string(),
+            claimed_name: account.provider.as_ref().map(|provider| provider.claimed_name.clone()),
             role: account.role.as_str(),
             kind: if browser.is_some() { "session" } else { "token" },
             expires_at: expires_at.map(moment),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use padan_domain::{Clock, OperatorName};
+use padan_domain::{Clock, OperatorName, OperatorRole};
 use padan_store::{OperatorAccount, OperatorSession, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -22,6 +22,8 @@ pub(super) struct Accounts {
     /// How long a session may be unused.
     idle: TimeDelta,
     failed_tokens: FailedCredentials,
+    /// Whether the settings still give somebody of an issuer a role.
+    is_granted: IsGranted,
     /// The hashes of tokens that were right in this process.
     proven: Mutex<HashSet<TokenHash>>,
     /// Look-ups of other tokens, so that a flood of them leaves connections to operators who work.
@@ -32,6 +34,8 @@ pub(super) struct Accounts {
 }
 
 type TokenHash = [u8; 32];
+/// Says whether somebody of this issuer may have this role by the settings.
+pub(super) type IsGranted = Box<dyn Fn(&str, OperatorRole) -> bool + Send + Sync>;
 
 /// The hashes of all tokens, as they were read a moment ago. They decide only whether an address that sent many wrong
 /// tokens may have another one looked up.
@@ -64,12 +68,19 @@ const KNOWN_FOR: Duration = Duration::from_secs(5);
 const MAX_OTHER_LOOK_UPS: usize = 4;
 
 impl Accounts {
-    pub(super) fn new(store: Store, clock: Clock, failed_tokens: Allowance, idle: TimeDelta) -> Self {
+    pub(super) fn new(
+        store: Store,
+        clock: Clock,
+        failed_tokens: Allowance,
+        idle: TimeDelta,
+        is_granted: IsGranted,
+    ) -> Self {
         Self {
             store,
             clock,
             idle,
             failed_tokens: FailedCredentials::new(failed_tokens),
+            is_granted,
             proven: Mutex::default(),
             other_look_ups: Semaphore::new(MAX_OTHER_LOOK_UPS),
             known: AsyncMutex::default(),
@@ -178,8 +189,12 @@ impl Accounts {
         Ok(Some(account))
     }
 
-    /// Whether the account is enabled, has not expired, and is no older one that somebody restored.
+    /// Whether the account is enabled, has not expired, and is no older one that somebody restored; of somebody whom a
+    /// provider knows, whether the settings still name the provider and a group with the role.
     fn counts(&self, account: &OperatorAccount) -> bool {
+        if let Some(provider) = &account.provider {
+            return (self.is_granted)(&provider.issuer, provider.role);
+        }
         let has_expired = account.expires_at.is_some_and(|at| at <= self.clock.now());
         !account.disabled && !has_expired && self.is_newest(account)
     }

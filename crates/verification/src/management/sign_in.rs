@@ -12,6 +12,7 @@ use std::{
 
 use chrono::TimeDelta;
 use padan_domain::{Clock, OperatorName};
+use padan_openid_connect::Identity;
 use padan_store::{
     ClientSecret, NewSession, OperatorAccount, OperatorPassword, OperatorSession, PasswordHashText,
     SignInAccount, Store, StoreError,
@@ -62,6 +63,18 @@ pub enum SignInRefusal {
     /// The password is right, and a one-time code is needed.
     #[error("a one-time code is needed")]
     CodeRequired(OperatorName),
+    /// What came back from the provider does not count.
+    #[error("{}", .0.cause)]
+    Provider(SignInFault),
+    /// The provider knows the person, and no group of the person has a role.
+    #[error("no group of the person has a role")]
+    NoRole(Box<Identity>),
+    /// The browser did not leave for the provider, or took too long.
+    #[error("the sign-in did not begin in this browser, or took too long")]
+    NoFlow,
+    /// The provider cannot be used.
+    #[error("{0}")]
+    ProviderUnavailable(String),
     /// Too many attempts failed.
     #[error("too many attempts failed")]
     TooMany(Duration),
@@ -86,12 +99,17 @@ impl SignInRefusal {
     /// What the audit trail says about it; `None` for an attempt of which no password was checked.
     pub(super) fn recorded(&self) -> Option<SignInFault> {
         match self {
-            Self::Wrong(fault) => Some(fault.clone()),
+            Self::Wrong(fault) | Self::Provider(fault) => Some(fault.clone()),
             Self::CodeRequired(account) => Some(SignInFault {
                 account: Some(account.clone()),
                 cause: "the password is right, and no one-time code was sent",
             }),
-            Self::TooMany(_) | Self::Busy | Self::Store(_) => None,
+            Self::NoRole(_)
+            | Self::NoFlow
+            | Self::ProviderUnavailable(_)
+            | Self::TooMany(_)
+            | Self::Busy
+            | Self::Store(_) => None,
         }
     }
 }
@@ -118,9 +136,9 @@ enum Place {
 }
 
 /// Failures from a known place.
-const OF_KNOWN_PLACE: Allowance = Allowance { burst: 10, seconds_apart: 60 };
+pub(super) const OF_KNOWN_PLACE: Allowance = Allowance { burst: 10, seconds_apart: 60 };
 /// Failures from an address that is not known for the account.
-const OF_ADDRESS: Allowance = Allowance { burst: 20, seconds_apart: 30 };
+pub(super) const OF_ADDRESS: Allowance = Allowance { burst: 20, seconds_apart: 30 };
 /// Failures from all unknown places together. At this rate, a year is enough for half a million guesses.
 const OF_ACCOUNT: Allowance = Allowance { burst: 20, seconds_apart: 60 };
 const MAX_KNOWN_ADDRESSES: usize = 16_384;
@@ -171,7 +189,7 @@ impl SignIns {
             self.record(&name, place, attempt.peer);
         }
         let account = checked?;
-        let new = NewSession { operator: name.clone(), lifetime: self.lifetime };
+        let new = NewSession { operator: name.clone(), lifetime: self.lifetime, provider: None };
         let (token, session) = self.store.begin_operator_session(&new).await?;
         self.remember(&name, attempt.peer);
         Ok(SignedIn { device: self.store.new_device(&name)?, account, session, token })
