@@ -21,6 +21,8 @@ pub struct Plot {
 }
 
 const SIZE: (u32, u32) = (720, 440);
+/// Text in a plot. The report shows plots at about three quarters of their size.
+const LABEL: (&str, u32) = ("sans-serif", 18);
 const GENUINE: RGBColor = RGBColor(0, 107, 164);
 const IMPOSTOR: RGBColor = RGBColor(200, 82, 0);
 const INTERVAL: RGBColor = RGBColor(240, 190, 150);
@@ -130,7 +132,8 @@ fn roc(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> 
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
     let label = decimals(1.0 - from);
     let y = Axis { range: from..1.0 + (1.0 - from) * 0.02, name: "true match rate", label: &label };
-    let mark = Mark::Point(rates.position(fmr), 1.0 - fnmr);
+    // The text stands below a curve that rises.
+    let mark = Mark::Point((rates.position(fmr), 1.0 - fnmr), (9, 8));
     draw(x, y, vec![(line, GENUINE)], &[mark])
 }
 
@@ -143,7 +146,9 @@ fn det(rates: &Rates<'_>, (fmr, fnmr): (f64, f64)) -> Result<String, DrawError> 
     let from = 10_f64.powf((lowest.log10() - 1e-9).floor());
     let x = Axis { range: (rates.floor()..1.0).log_scale(), name: "false match rate", label: &rate };
     let y = Axis { range: (from..1.0).log_scale(), name: "false non-match rate", label: &rate };
-    draw(x, y, vec![(line, GENUINE)], &[Mark::Point(rates.position(fmr), fnmr.max(from))])
+    // The text stands above a curve that falls.
+    let mark = Mark::Point((rates.position(fmr), fnmr.max(from)), (9, -24));
+    draw(x, y, vec![(line, GENUINE)], &[mark])
 }
 
 /// The density of the cosines of genuine and impostor pairs.
@@ -206,8 +211,8 @@ struct Axis<'a, R> {
 enum Mark {
     /// A vertical dashed line on an axis of cosines.
     Threshold { cosine: f64, span: Range<f64>, colour: RGBColor },
-    /// A point of a curve of two rates.
-    Point(f64, f64),
+    /// A point of a curve of two rates, and where its text begins from there.
+    Point((f64, f64), (i32, i32)),
 }
 
 impl Mark {
@@ -222,7 +227,7 @@ fn notice(text: &str) -> Result<String, DrawError> {
     {
         let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
         root.fill(&WHITE)?;
-        let style = ("sans-serif", 15).into_font().color(&MARK_COLOUR);
+        let style = LABEL.into_font().color(&MARK_COLOUR);
         let (width, height) = root.estimate_text_size(text, &style)?;
         let middle =
             |whole: u32, part: u32| i32::try_from(whole.saturating_sub(part) / 2).unwrap_or_default();
@@ -247,8 +252,8 @@ where
         root.fill(&WHITE)?;
         let mut chart = ChartBuilder::on(&root)
             .margin(16)
-            .x_label_area_size(46)
-            .y_label_area_size(72)
+            .x_label_area_size(58)
+            .y_label_area_size(88)
             .build_cartesian_2d(x.range, y.range)?;
         chart
             .configure_mesh()
@@ -256,8 +261,8 @@ where
             .y_desc(y.name)
             .x_label_formatter(&x.label)
             .y_label_formatter(&y.label)
-            .label_style(("sans-serif", 13))
-            .axis_desc_style(("sans-serif", 15))
+            .label_style(LABEL)
+            .axis_desc_style(LABEL)
             .light_line_style(TRANSPARENT)
             .bold_line_style(RGBColor(225, 225, 225))
             .draw()?;
@@ -270,11 +275,11 @@ where
                     let line = [(*cosine, span.start), (*cosine, span.end)];
                     chart.draw_series(DashedLineSeries::new(line, 6, 4, colour.stroke_width(1)))?;
                 }
-                Mark::Point(x, y) => {
-                    let style = ("sans-serif", 13).into_font().color(&MARK_COLOUR);
-                    let point = EmptyElement::at((*x, *y))
+                Mark::Point(position, text) => {
+                    let style = LABEL.into_font().color(&MARK_COLOUR);
+                    let point = EmptyElement::at(*position)
                         + Circle::new((0, 0), 5, MARK_COLOUR.filled())
-                        + Text::new("pass mark", (9, 6), style);
+                        + Text::new("pass mark", *text, style);
                     chart.draw_series([point])?;
                 }
             }
