@@ -1,33 +1,27 @@
 use std::{env, fmt, path::PathBuf, sync::Arc, time::Instant};
 
-use fast_image_resize::Resizer;
 use padan_domain::{Calibration, Cohort, ModelContractId, Photo};
 
 use crate::{
-    align::ARCFACE_FRAME,
     analysis::Analysis,
     calibration_file::{CalibrationFile, CalibrationPoint},
     caller::Caller,
     catalogue::Catalogue,
     config::Config,
-    decode::{Bounds, Decoder},
-    detector::{Detector, DetectorNetwork},
-    embedder::Embedder,
     error::{FaceError, StartError},
     face_crop::FaceCrop,
-    liveness::{Liveness, LivenessJudge, LivenessNetwork},
+    liveness::Liveness,
     liveness_set::LivenessSet,
-    manifest::{EmbedderFamily, Graph, Manifest, Task},
+    manifest::{Graph, Manifest},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
     model_error::ModelError,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
+    pipelines::{LocatedModel, LocatedModels, build_pipelines},
     placement::{self, Machine, Placement},
-    preparation_step::PreparationStep,
-    prepare::{graph_part, prepare},
-    raster::Raster,
-    runtime::{Model, Runtime},
+    prepare::take_weights_out_of_inputs,
+    runtime::Runtime,
     runtime_library,
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
 };
@@ -285,21 +279,18 @@ impl Selection {
                 let bytes = loadable(catalogue.locate(&set, manifest, graph)?.bytes, graph)?;
                 Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
             };
-        let models =
-            [locate(set.name(), &set.detector, detector)?, locate(set.name(), &set.embedder, embedder)?];
-        // Its networks are as small as the detector.
-        let judged =
-            liveness.iter().flat_map(|liveness| liveness.models.iter().map(move |model| (liveness, model)));
-        let judges = judged.map(|(liveness, model)| locate(liveness.name(), model, detector));
-        let judges = judges.collect::<Result<Vec<_>, _>>()?;
-        let runtime = Runtime::load(runtime_library)?;
-        let mut pipelines = build(&runtime, config, &models)?;
-        if let Some(liveness) = liveness {
-            for pipeline in &mut pipelines {
-                pipeline.liveness = Some(judge(&runtime, config, liveness, &judges)?);
-            }
-        }
-        for LocatedModel { manifest, placement, .. } in models.into_iter().chain(judges) {
+        // The networks of liveness sets are as small as the detector.
+        let judges = |liveness: &LivenessSet| -> Result<Vec<_>, StartError> {
+            liveness.models.iter().map(|model| locate(liveness.name(), model, detector)).collect()
+        };
+        let liveness = liveness.as_ref().map(|set| judges(set).map(|models| (set, models))).transpose()?;
+        let models = LocatedModels {
+            detector: locate(set.name(), &set.detector, detector)?,
+            embedder: locate(set.name(), &set.embedder, embedder)?,
+            liveness,
+        };
+        let pipelines = build_pipelines(&Runtime::load(runtime_library)?, config, &models)?;
+        for LocatedModel { manifest, placement, .. } in models.iter() {
             tracing::info!(
                 model = %manifest.name,
                 licence = %manifest.licence,
@@ -319,29 +310,8 @@ pub(crate) fn loadable(bytes: Vec<u8>, graph: Graph) -> Result<Vec<u8>, ModelErr
         Graph::Prepared => Ok(bytes),
         // Weights that are inputs could change in each run. ONNX Runtime would keep them in each session, beside
         // OpenVINO's.
-        Graph::Original => prepare(&bytes, &[PreparationStep::WeightsOutOfInputs]),
+        Graph::Original => take_weights_out_of_inputs(bytes),
     }
-}
-
-/// The networks of a liveness set for one worker, warm.
-fn judge(
-    runtime: &Runtime,
-    config: &Config,
-    set: &LivenessSet,
-    models: &[LocatedModel],
-) -> Result<LivenessJudge, StartError> {
-    let refused = |reason: String| StartError::Session { model: set.name().to_owned(), reason };
-    let networks = models.iter().map(|LocatedModel { manifest, placement, bytes }| {
-        let Task::Liveness(spec) = &manifest.task else {
-            return Err(refused("expected liveness models".into()));
-        };
-        let network =
-            runtime.network(&Model::new(&manifest.name, bytes, *placement, config.threads.get()))?;
-        Ok(LivenessNetwork::new(network, &manifest.input, spec))
-    });
-    let mut judge = LivenessJudge::new(networks.collect::<Result<_, _>>()?, set.bounds.clone());
-    judge.warm().map_err(|error| refused(error.to_string()))?;
-    Ok(judge)
 }
 
 /// The folders that are searched for model files, in order: the configured folder, `$PADAN_MODELS`, and `./.deps/models`
@@ -350,70 +320,4 @@ pub fn model_folders(config: &Config) -> Vec<PathBuf> {
     let environment = env::var_os("PADAN_MODELS").filter(|value| !value.is_empty()).map(PathBuf::from);
     let in_checkout = config.current_folder.part("models");
     config.model_folder.clone().into_iter().chain(environment).chain(in_checkout).collect()
-}
-
-/// A model, its placement, and the content of its file.
-struct LocatedModel {
-    manifest: Manifest,
-    placement: Placement,
-    bytes: Vec<u8>,
-}
-
-fn build(
-    runtime: &Runtime,
-    config: &Config,
-    [detector, embedder]: &[LocatedModel; 2],
-) -> Result<Vec<Pipeline>, StartError> {
-    let session = |model: &LocatedModel, reason: String| StartError::Session {
-        model: model.manifest.name.clone(),
-        reason,
-    };
-    let (Task::Detector(detection), Task::Embedder(embedding)) =
-        (&detector.manifest.task, &embedder.manifest.task)
-    else {
-        return Err(session(embedder, "expected a detector and an embedder".into()));
-    };
-    let frame = match embedding.family {
-        EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
-    };
-    let [detector_model, embedder_model] = [detector, embedder]
-        .map(|model| Model::new(&model.manifest.name, &model.bytes, model.placement, config.threads.get()));
-    let window_spec = detection.for_window();
-    let window_bytes = window_spec.as_ref().map(|spec| graph_part(&detector.bytes, &spec.output_names()));
-    let window_bytes = window_bytes.transpose()?;
-    let window_model = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
-        (spec, Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()))
-    });
-    let bounds = Bounds::of(config);
-    (0..config.worker_count())
-        .map(|_| {
-            let whole =
-                DetectorNetwork { network: runtime.network(&detector_model)?, outputs: detection.clone() };
-            let window = window_model.as_ref().map(|(spec, model)| {
-                runtime.network(model).map(|network| DetectorNetwork { network, outputs: spec.clone() })
-            });
-            let input = &detector.manifest.input;
-            let mut warm_detector =
-                Detector::new(whole, window.transpose()?, input, config.detection, embedding.landmarks);
-            warm_detector.warm().map_err(|error| session(detector, error.to_string()))?;
-            let network = runtime.network(&embedder_model)?;
-            let input = &embedder.manifest.input;
-            let mut warm_embedder = Embedder::new(network, input, embedding.output.clone(), embedding.length);
-            warm_embedder.warm().map_err(|error| session(embedder, error.to_string()))?;
-            Ok(Pipeline {
-                decoder: Decoder::new(bounds),
-                detector: warm_detector,
-                embedder: warm_embedder,
-                liveness: None,
-                judges_liveness: false,
-                frame,
-                subject: config.subject,
-                quality: config.quality,
-                retry_budget: config.detection.retry_budget(),
-                decoded_side: config.detection.decoded_side,
-                resizer: Resizer::new(),
-                reduced: Raster::default(),
-            })
-        })
-        .collect()
 }

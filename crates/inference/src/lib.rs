@@ -50,6 +50,7 @@ mod onnx;
 mod orientation;
 mod photo_reader;
 mod pipeline;
+mod pipelines;
 mod placement;
 mod preparation_step;
 mod prepare;

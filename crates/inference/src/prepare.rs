@@ -8,12 +8,13 @@ mod eight_bits;
 mod graph;
 mod part;
 mod prelu;
+mod weights_out;
 
 use std::collections::HashSet;
 
-use prost::Message as _;
+use prost::{DecodeError, Message as _};
 
-pub(crate) use self::part::graph_part;
+pub(crate) use self::{part::graph_part, weights_out::take_weights_out_of_inputs};
 use crate::{
     model_error::ModelError,
     onnx::{self, GraphProto, ModelProto},
@@ -23,6 +24,8 @@ use crate::{
 
 /// Earlier versions of the format require every weight to be an input.
 const FIRST_WITHOUT_WEIGHTS_AS_INPUTS: i64 = 4;
+
+const WEIGHTS_IN_SECOND_FILE: &str = "the weights are in a second file; save the model as one file first";
 
 /// Applies the steps, in order, to the bytes of an ONNX file.
 ///
@@ -41,8 +44,11 @@ pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, Model
 }
 
 fn decode(bytes: &[u8]) -> Result<ModelProto, ModelError> {
-    ModelProto::decode(bytes)
-        .map_err(|error| ModelError::Graph(format!("the file is not an ONNX file ({error})")))
+    ModelProto::decode(bytes).map_err(|error| not_an_onnx_file(&error))
+}
+
+fn not_an_onnx_file(error: &DecodeError) -> ModelError {
+    ModelError::Graph(format!("the file is not an ONNX file ({error})"))
 }
 
 fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelError> {
@@ -50,13 +56,11 @@ fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelErro
         return Err(ModelError::Graph("the file has no graph".to_owned()));
     };
     if graph.initializer.iter().any(|tensor| tensor.data_location == Some(onnx::EXTERNAL)) {
-        return Err(ModelError::Graph(
-            "the weights are in a second file; save the model as one file first".to_owned(),
-        ));
+        return Err(ModelError::Graph(WEIGHTS_IN_SECOND_FILE.to_owned()));
     }
     match step {
         PreparationStep::WeightsOutOfInputs => {
-            take_weights_out_of_inputs(graph);
+            remove_weights_from_inputs(graph);
             model.ir_version = model.ir_version.max(Some(FIRST_WITHOUT_WEIGHTS_AS_INPUTS));
             Ok(())
         }
@@ -67,7 +71,7 @@ fn apply(step: &PreparationStep, model: &mut ModelProto) -> Result<(), ModelErro
     }
 }
 
-fn take_weights_out_of_inputs(graph: &mut GraphProto) {
+fn remove_weights_from_inputs(graph: &mut GraphProto) {
     let weights: HashSet<_> = graph.initializer.iter().map(|tensor| tensor.name().to_owned()).collect();
     graph.input.retain(|input| !weights.contains(input.name()));
 }

@@ -97,6 +97,15 @@ fn weights_are_removed_from_the_inputs() {
 }
 
 #[test]
+fn weights_that_stay_encoded_are_removed_from_the_inputs_as_well() {
+    for file in [small_model(&[0.5, 0.25]).encode_to_vec(), published("sface"), published("yunet")] {
+        let decoded = prepare(&file, &[PreparationStep::WeightsOutOfInputs]).unwrap();
+        let encoded = take_weights_out_of_inputs(file).unwrap();
+        assert!(encoded == decoded, "{} bytes instead of {}, or others", encoded.len(), decoded.len());
+    }
+}
+
+#[test]
 fn a_rewritten_prelu_computes_the_same() {
     for slopes in [[0.25, -0.5, 1.0], [0.25, 1.5, 0.0]] {
         let steps = [PreparationStep::WeightsOutOfInputs, PreparationStep::PreluByConvolutions];
@@ -259,6 +268,7 @@ fn without_steps_the_bytes_are_returned_unread() {
 fn a_file_without_a_graph_is_refused() {
     for bytes in [&b"\xff\xff\xff"[..], b"<html>not found</html>", b""] {
         assert!(matches!(prepare(bytes, &[PreparationStep::WeightsOutOfInputs]), Err(ModelError::Graph(_))));
+        assert!(matches!(take_weights_out_of_inputs(bytes.to_vec()), Err(ModelError::Graph(_))));
     }
 }
 
@@ -266,8 +276,12 @@ fn a_file_without_a_graph_is_refused() {
 fn weights_in_a_second_file_are_refused() {
     let mut model = small_model(&[0.5, 0.5]);
     model.graph.as_mut().unwrap().initializer[0].data_location = Some(onnx::EXTERNAL);
-    let error = prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap_err();
-    assert!(error.to_string().ends_with("save the model as one file first"));
+    for error in [
+        prepared(&model, &[PreparationStep::PreluByConvolutions]).unwrap_err(),
+        take_weights_out_of_inputs(model.encode_to_vec()).unwrap_err(),
+    ] {
+        assert!(error.to_string().ends_with("save the model as one file first"));
+    }
 }
 
 /// A published file, which `make deps` keeps beside the prepared one.

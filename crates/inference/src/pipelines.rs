@@ -1,0 +1,174 @@
+//! Builds the pipelines of an engine's workers: their sessions, warm.
+
+use std::{num::NonZeroUsize, panic, thread};
+
+use fast_image_resize::Resizer;
+
+use crate::{
+    align::ARCFACE_FRAME,
+    config::Config,
+    decode::{Bounds, Decoder},
+    detector::{Detector, DetectorNetwork},
+    embedder::Embedder,
+    error::StartError,
+    liveness::{LivenessJudge, LivenessNetwork},
+    liveness_set::LivenessSet,
+    manifest::{DetectionSpec, EmbedderFamily, EmbeddingSpec, Manifest, Task},
+    pipeline::Pipeline,
+    placement::Placement,
+    prepare::graph_part,
+    raster::Raster,
+    runtime::{Model, Runtime},
+};
+
+/// Pipelines that are built at the same time. Each needs 100 MB more meanwhile than afterwards.
+const BUILT_AT_ONCE: usize = 4;
+
+/// A model, its placement, and the content of its file.
+pub(crate) struct LocatedModel {
+    pub(crate) manifest: Manifest,
+    pub(crate) placement: Placement,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl LocatedModel {
+    fn refused(&self, reason: &dyn ToString) -> StartError {
+        StartError::Session { model: self.manifest.name.clone(), reason: reason.to_string() }
+    }
+}
+
+/// The models of an engine.
+pub(crate) struct LocatedModels<'a> {
+    pub(crate) detector: LocatedModel,
+    pub(crate) embedder: LocatedModel,
+    /// A liveness set with its models.
+    pub(crate) liveness: Option<(&'a LivenessSet, Vec<LocatedModel>)>,
+}
+
+impl LocatedModels<'_> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LocatedModel> {
+        let judges = self.liveness.iter().flat_map(|(_, models)| models);
+        [&self.detector, &self.embedder].into_iter().chain(judges)
+    }
+}
+
+/// One pipeline for each worker.
+pub(crate) fn build_pipelines(
+    runtime: &Runtime,
+    config: &Config,
+    models: &LocatedModels<'_>,
+) -> Result<Vec<Pipeline>, StartError> {
+    let LocatedModels { detector, embedder, liveness } = models;
+    let (Task::Detector(detection), Task::Embedder(embedding)) =
+        (&detector.manifest.task, &embedder.manifest.task)
+    else {
+        return Err(embedder.refused(&"expected a detector and an embedder"));
+    };
+    let model = |located| model(config, located);
+    let window_spec = detection.for_window();
+    let window_bytes = window_spec.as_ref().map(|spec| graph_part(&detector.bytes, &spec.output_names()));
+    let window_bytes = window_bytes.transpose()?;
+    let window = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
+        (spec, Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()))
+    });
+    let builder = PipelineBuilder {
+        runtime,
+        config,
+        detector: (model(detector), detection),
+        window,
+        embedder: (model(embedder), embedding),
+        models,
+        judges: liveness.iter().flat_map(|(_, models)| models).map(model).collect(),
+    };
+    builder.build_all(config.worker_count())
+}
+
+fn model<'a>(config: &Config, located: &'a LocatedModel) -> Model<'a> {
+    Model::new(&located.manifest.name, &located.bytes, located.placement, config.threads.get())
+}
+
+struct PipelineBuilder<'a> {
+    runtime: &'a Runtime,
+    config: &'a Config,
+    detector: (Model<'a>, &'a DetectionSpec),
+    /// The part of the detector that is enough in the window around the subject.
+    window: Option<(DetectionSpec, Model<'a>)>,
+    embedder: (Model<'a>, &'a EmbeddingSpec),
+    judges: Vec<Model<'a>>,
+    models: &'a LocatedModels<'a>,
+}
+
+impl PipelineBuilder<'_> {
+    /// Builds on several cores: a session is built on one, and sessions take most of a start.
+    fn build_all(&self, workers: usize) -> Result<Vec<Pipeline>, StartError> {
+        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(BUILT_AT_ONCE);
+        let mut pipelines = Vec::with_capacity(workers);
+        while pipelines.len() < workers {
+            let count = cores.min(workers - pipelines.len());
+            let built: Result<Vec<_>, _> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| self.build())).collect();
+                let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+                results.map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
+            });
+            pipelines.extend(built?);
+        }
+        Ok(pipelines)
+    }
+
+    fn build(&self) -> Result<Pipeline, StartError> {
+        let Self { config, models, .. } = self;
+        let (_, embedding) = self.embedder;
+        Ok(Pipeline {
+            decoder: Decoder::new(Bounds::of(config)),
+            detector: self.detector()?,
+            embedder: self.embedder()?,
+            liveness: models.liveness.as_ref().map(|(set, models)| self.judge(set, models)).transpose()?,
+            judges_liveness: false,
+            frame: match embedding.family {
+                EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
+            },
+            subject: config.subject,
+            quality: config.quality,
+            retry_budget: config.detection.retry_budget(),
+            decoded_side: config.detection.decoded_side,
+            resizer: Resizer::new(),
+            reduced: Raster::default(),
+        })
+    }
+
+    fn detector(&self) -> Result<Detector, StartError> {
+        let network = |model: &Model<'_>, outputs: &DetectionSpec| -> Result<_, StartError> {
+            Ok(DetectorNetwork { network: self.runtime.network(model)?, outputs: outputs.clone() })
+        };
+        let (model, outputs) = &self.detector;
+        let window = self.window.as_ref().map(|(outputs, model)| network(model, outputs)).transpose()?;
+        let input = &self.models.detector.manifest.input;
+        let landmarks = self.embedder.1.landmarks;
+        let mut detector =
+            Detector::new(network(model, outputs)?, window, input, self.config.detection, landmarks);
+        detector.warm().map_err(|error| self.models.detector.refused(&error))?;
+        Ok(detector)
+    }
+
+    fn embedder(&self) -> Result<Embedder, StartError> {
+        let (model, spec) = &self.embedder;
+        let input = &self.models.embedder.manifest.input;
+        let mut embedder =
+            Embedder::new(self.runtime.network(model)?, input, spec.output.clone(), spec.length);
+        embedder.warm().map_err(|error| self.models.embedder.refused(&error))?;
+        Ok(embedder)
+    }
+
+    fn judge(&self, set: &LivenessSet, models: &[LocatedModel]) -> Result<LivenessJudge, StartError> {
+        let refused = |reason: String| StartError::Session { model: set.name().to_owned(), reason };
+        let networks = models.iter().zip(&self.judges).map(|(located, model)| {
+            let Task::Liveness(spec) = &located.manifest.task else {
+                return Err(refused("expected liveness models".into()));
+            };
+            Ok(LivenessNetwork::new(self.runtime.network(model)?, &located.manifest.input, spec))
+        });
+        let mut judge = LivenessJudge::new(networks.collect::<Result<_, _>>()?, set.bounds.clone());
+        judge.warm().map_err(|error| refused(error.to_string()))?;
+        Ok(judge)
+    }
+}
