@@ -200,7 +200,7 @@ build() {
     cargo build "${options[@]}"
     return
   fi
-  say "building ${*}; the first time takes about eight minutes on two cores"
+  say "building ${*}; the first time takes about six minutes on two cores"
   cargo build --quiet "${options[@]}"
   say "built in $((SECONDS - began)) s"
 }

@@ -5,12 +5,12 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
-    filter::{FilterFn, filter_fn},
+    Layer, Registry,
+    filter::{FilterFn, Targets, filter_fn},
     fmt::{self, MakeWriter},
     layer::SubscriberExt as _,
     reload,
@@ -37,7 +37,7 @@ enum Format {
 }
 
 /// The filter of the running log, which can be replaced.
-pub(crate) struct LogFilter(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct LogFilter(reload::Handle<Targets, Registry>);
 
 impl LogFilter {
     /// Replaces the filter.
@@ -74,10 +74,12 @@ pub(crate) fn check(config: &Config) -> Result<()> {
     filter(config).map(drop)
 }
 
-fn filter(Config { filter, .. }: &Config) -> Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| {
-        format!("log.filter: expected levels such as `info,padan_store=debug`, found `{filter}`")
-    })
+fn filter(Config { filter, .. }: &Config) -> Result<Targets> {
+    let refused =
+        || format!("log.filter: expected levels such as `info,padan_store=debug`, found `{filter}`");
+    // Directives for spans and fields would be read as names of modules.
+    ensure!(!filter.contains('['), refused());
+    filter.parse().with_context(refused)
 }
 
 /// Limits what libraries may log, whatever levels the configured filter enables.
@@ -102,19 +104,22 @@ fn is_free_of_secrets(metadata: &Metadata<'_>) -> bool {
 
 /// Starts a log of warnings and errors only, for commands whose output is read by a person.
 pub(crate) fn start_quietly() {
-    let filter = EnvFilter::new("warn,actix_http=off");
-    let events = fmt::fmt().with_env_filter(filter).with_writer(Muteable).without_time();
     // If a log was started before, it serves as well.
-    let _ = events.with_ansi(io::stderr().is_terminal()).finish().with(library_limits()).try_init();
+    let _ = Registry::default().with(quiet_lines()).with(library_limits()).try_init();
 }
 
 /// Starts that log, and beside it a layer that gets each event.
 pub(crate) fn start_for_demo<L: Layer<Registry> + Send + Sync>(requests: L) {
-    let filter = EnvFilter::new("warn,actix_http=off");
-    let events = fmt::layer().with_writer(Muteable).without_time().with_ansi(io::stderr().is_terminal());
-    let events = events.with_filter(filter).and_then(requests);
     // If a log was started before, it serves as well.
-    let _ = Registry::default().with(events).with(library_limits()).try_init();
+    let _ = Registry::default().with(quiet_lines().and_then(requests)).with(library_limits()).try_init();
+}
+
+/// Lines of warnings and errors, on stderr.
+fn quiet_lines() -> impl Layer<Registry> {
+    let lines = fmt::layer().with_writer(Muteable).without_time().with_ansi(io::stderr().is_terminal());
+    lines.with_filter(
+        Targets::new().with_default(LevelFilter::WARN).with_target("actix_http", LevelFilter::OFF),
+    )
 }
 
 /// While this value lives, the log of [`start_quietly`] and [`start_for_demo`] writes nothing. Used while errors are provoked on purpose.
@@ -158,10 +163,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_filter_has_levels_by_module_and_nothing_else() {
+        let check = |filter: &str| check(&Config { filter: filter.to_owned(), format: Format::Text });
+        for filter in ["info,actix_http=off", "debug", "info,padan_registry=debug,padan::commands=trace"] {
+            check(filter).unwrap();
+        }
+        for filter in ["loud", "info,padan_store=loud", "info,[request]=trace", "padan_store[{nik}]=trace"] {
+            assert!(check(filter).unwrap_err().to_string().starts_with("log.filter: "), "{filter}");
+        }
+    }
+
+    #[test]
     fn no_filter_makes_a_library_log_more_than_warnings_or_the_database_driver_anything() {
-        let filter = EnvFilter::new("trace,sqlx=trace,sqlx::query=trace,actix_http=trace,[request]=trace");
-        let events = fmt::fmt().with_env_filter(filter).with_writer(io::sink).finish().with(library_limits());
-        with_default(events, || {
+        let filter: Targets = "trace,sqlx=trace,sqlx::query=trace,actix_http=trace".parse().unwrap();
+        let lines = fmt::layer().with_writer(io::sink).with_filter(filter);
+        with_default(Registry::default().with(lines).with(library_limits()), || {
             let request = tracing::info_span!(target: "padan_http_api::edge", "request");
             let _within = request.enter();
             assert!(enabled!(target: "padan_registry::replica", Level::TRACE));
