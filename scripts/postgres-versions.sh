@@ -43,7 +43,8 @@ PY
 }
 
 # The packages have no pg_basebackup and no pg_dump, so tests that read a standby or write a dump are left to `make test`.
-left_out='binary(registry) and test(/^standby::|^lag::a_standby|^lag::behind_one_name/) or test(a_dump_contains_no_nik)'
+left_out='binary(registry) and test(/^standby::|^lag::a_standby|^lag::behind_one_name/) or
+  binary(store) and test(/^hosts::(the_primary_among|a_standby_alone)/) or test(a_dump_contains_no_nik)'
 selected=" ${*:-13 14 16 17 18} "
 while read -r major version sha256 <&3; do
   case "$selected" in *" $major "*) ;; *) continue ;; esac
