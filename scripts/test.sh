@@ -14,7 +14,7 @@ scripts/check-deploy.sh
 step "the queries against the migrations"
 "$padan" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
-"$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release
+"$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release --no-fail-fast
 step "the same photos through the portable decoder"
 cargo nextest run --package padan-inference --no-default-features --lib --release
 step "examples in the documentation"

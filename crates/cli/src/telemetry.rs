@@ -168,7 +168,7 @@ mod tests {
         for filter in ["info,actix_http=off", "debug", "info,padan_registry=debug,padan::commands=trace"] {
             check(filter).unwrap();
         }
-        for filter in ["loud", "info,padan_store=loud", "info,[request]=trace", "padan_store[{nik}]=trace"] {
+        for filter in ["info,padan_store=loud", "info,[request]=trace", "padan_store[{nik}]=trace"] {
             assert!(check(filter).unwrap_err().to_string().starts_with("log.filter: "), "{filter}");
         }
     }
