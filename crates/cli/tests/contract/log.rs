@@ -260,7 +260,7 @@ struct Logged {
 }
 
 fn everything_logged(format: &str) -> Logged {
-    let trace = "trace,sqlx=trace,sqlx::query=trace,actix_http=trace,[request]=trace";
+    let trace = "trace,sqlx=trace,sqlx::query=trace,actix_http=trace";
     let mut service = TestService::with(&format!("[log]\nformat = \"{format}\"\nfilter = \"{trace}\"\n"));
     service.runtime.block_on(async {
         put_the_person(&service).await;
