@@ -194,28 +194,30 @@ pub(super) fn take<'c>(
     .boxed()
 }
 
+/// False when the job is no longer this process's. What it reached before it was paused is noted all the same.
 pub(super) fn renew<'c>(
     connection: &'c mut PgConnection,
     renewal: &'c Renewal<'_>,
 ) -> BoxFuture<'c, sqlx::Result<bool>> {
     async move {
-        let done = sqlx::query!(
-            "UPDATE store.job
-                SET lease_until = now() + make_interval(secs => $3),
-                    done = greatest(done, $4),
-                    total = coalesce($5, total)
-              WHERE id = $1
-                AND process = $2
-                AND state = 'open'",
+        let is_mine = sqlx::query_scalar!(
+            r#"UPDATE store.job
+                  SET lease_until = CASE WHEN state = 'open' THEN now() + make_interval(secs => $3) END,
+                      done = greatest(done, $4),
+                      total = coalesce($5, total)
+                WHERE id = $1
+                  AND (process = $2 AND state = 'open'
+                       OR process IS NULL AND state = 'paused')
+            RETURNING state = 'open' AS "is_mine!""#,
             renewal.lease.job,
             renewal.lease.process,
             renewal.seconds,
             renewal.done,
             renewal.total
         )
-        .execute(connection)
+        .fetch_optional(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(is_mine.unwrap_or(false))
     }
     .boxed()
 }
