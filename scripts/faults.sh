@@ -51,6 +51,10 @@ psql --quiet "$store_server" --command "ALTER DATABASE store SET deadlock_timeou
 PADAN__STORE__URL=$(url_of "$store_server" store)
 export PADAN__STORE__URL
 "$padan" migrate --config "$work/padan.toml" >/dev/null
+# The management interface has a task of its own.
+printf '%s\n' "$PADAN__STORE__URL" >"$work/management-url"
+chmod 600 "$work/management-url"
+sed -i "s|^\[store\]|[http]\nmanagement = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
 # Clients with limits, which a jump of the clock must not open.
 echo 'daily_quota = 1000000' >>"$work/clients.toml"
 for client in guesser daily rated; do add_client "$client" "$PADAN_LOAD_PASSWORD" "$PADAN_LOAD_API_KEY-$client"; done

@@ -2,7 +2,7 @@
 
 A test is a name in backticks with at least three underscores that is no setting. It has to be a function of the code. An
 attack or a fault is a name in backticks such as `remains: a core file of the service`, as `make attacks` and `make faults`
-print it.
+print it. Each task that a service runs beside its requests must panic in `make faults`.
 """
 
 import pathlib
@@ -28,6 +28,14 @@ def attacks():
     return named | {f"panic: {task}" for task in re.findall(r'"([a-z ]+)"', panics)}
 
 
+def tasks():
+    """The names of the tasks that a service runs beside its requests."""
+    files = [file for file in ROOT.glob("crates/*/src/**/*.rs") if file.name != "background_tasks.rs"]
+    # Without the tests, which are at the end of a file.
+    text = "\n".join(file.read_text(encoding="utf-8").split("#[cfg(test)]")[0] for file in files)
+    return set(re.findall(r'\.spawn\(\s*"([a-z ]+)"', text))
+
+
 def main():
     quoted = set(re.findall(r"`([^`\n]+)`", PAGE.read_text(encoding="utf-8")))
     settings = set(re.findall(r"^#? ?(\w+) =", (ROOT / "config/default.toml").read_text(encoding="utf-8"), re.MULTILINE))
@@ -36,11 +44,14 @@ def main():
     missing = sorted((tests - functions()) | (tried - attacks()))
     for name in missing:
         print(f"docs/security.md names `{name}`, which no code has", file=sys.stderr)
+    unbroken = sorted({f"panic: {task}" for task in tasks()} - attacks())
+    for name in unbroken:
+        print(f"tools/faults/panics.py lacks `{name}`", file=sys.stderr)
     if len(tests) < 50 or len(tried) < 15:
         print(f"docs/security.md names only {len(tests)} tests and {len(tried)} attacks: its claims need them", file=sys.stderr)
         return 1
     print(f"docs/security.md: {len(tests)} tests, and {len(tried)} attacks and faults, exist")
-    return 1 if missing else 0
+    return 1 if missing or unbroken else 0
 
 
 if __name__ == "__main__":

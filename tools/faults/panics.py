@@ -10,8 +10,9 @@ from site_under_test import CONFIG, STORE, WITH_FAULT_POINTS, WORK, logged, sql
 FOLDER = WORK / "fault-points"
 # The service ends with an error and is started again.
 ENDING = [
-    "clients of the store", "active model", "audit writer", "replica lag", "readiness", "template count",
-    "processor time", "live measurement", "shadow model", "shadow comparisons", "shadow counts", "reload of the settings", "audit writer before a commit", "audit writer after a commit",
+    "clients of the store", "active model", "audit writer", "replica lag", "readiness", "template count", "processor time",
+    "live measurement", "shadow model", "shadow comparisons", "shadow counts", "old exports", "reload of the settings",
+    "audit writer before a commit", "audit writer after a commit",
 ]
 # The task's caller gets an error, and the next task does the work.
 CONTAINED = ["worker of the engine", "grant of a quota"]
