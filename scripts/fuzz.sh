@@ -35,7 +35,7 @@ longest_input() {
   case $1 in
     jpeg | png | onnx | manifest | settings) echo 16384 ;;
     form) echo 8192 ;;
-    network_outputs | client_file) echo 4096 ;;
+    network_outputs | client_file | id_token) echo 4096 ;;
     *) echo 1024 ;;
   esac
 }

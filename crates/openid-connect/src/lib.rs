@@ -15,6 +15,8 @@
 mod claims;
 mod config;
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod id_token;
 mod identity;
 mod keys;
