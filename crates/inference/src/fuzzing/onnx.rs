@@ -1,4 +1,10 @@
-use crate::{preparation_step::PreparationStep, prepare};
+use prost::Message as _;
+
+use crate::{
+    onnx::ModelProto,
+    preparation_step::PreparationStep,
+    prepare::{prepare, take_weights_out_of_inputs},
+};
 
 /// Rewrites a model file by the step that the first byte chooses.
 ///
@@ -8,12 +14,24 @@ use crate::{preparation_step::PreparationStep, prepare};
 pub fn onnx(data: &[u8]) {
     let Some((choice, file)) = data.split_first() else { return };
     let steps = steps(*choice);
+    weights_that_stay_encoded(file);
     let Ok(prepared) = prepare(file, &steps) else { return };
     // A scale for every 32 weights, two convolutions for each slope, and their names.
     assert!(prepared.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), prepared.len());
     let again = prepare(&prepared, &steps);
     let again = again.inspect_err(|error| panic!("a prepared file is refused: {error}"));
     assert!(again.is_ok_and(|again| again == prepared), "preparing a prepared file changes it");
+}
+
+/// Weights are removed from the inputs in the same way, whether they are decoded or not.
+fn weights_that_stay_encoded(file: &[u8]) {
+    let encoded = take_weights_out_of_inputs(file.to_vec());
+    let Ok(decoded) = prepare(file, &[PreparationStep::WeightsOutOfInputs]) else { return };
+    let encoded =
+        encoded.unwrap_or_else(|error| panic!("a file is refused while its weights are encoded: {error}"));
+    // As bytes, since numbers that are not a number are never equal.
+    let encoded = ModelProto::decode(encoded.as_slice()).map(|model| model.encode_to_vec());
+    assert_eq!(encoded, Ok(decoded), "weights that stay encoded give another graph");
 }
 
 fn steps(choice: u8) -> Vec<PreparationStep> {
