@@ -20,6 +20,10 @@ export PADAN_OTHER_PASSWORD PADAN_OTHER_API_KEY
 add_client other "$PADAN_OTHER_PASSWORD" "$PADAN_OTHER_API_KEY"
 # The limits of guesses are those of a real site.
 sed -i '/^\[verification/,/^\[registry/{/^\[registry/!d}' "$work/padan.toml"
+# The operators' listener has the management interface.
+url_of "$PADAN_TEST_DATABASE_URL" store >"$work/management-url"
+chmod 600 "$work/management-url"
+sed -i "s|^\[store\]|[http]\nmanagement = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
 psql --quiet --set ON_ERROR_STOP=1 "$registry" --command \
   "UPDATE civil_registry.person SET mother_maiden_name = 'Siti Ma''rufah' WHERE nik = '3174011403870000'"
 # Few, so that an attacker can take them all with the files that a process may open.

@@ -12,6 +12,7 @@ import administration
 import connections
 import forms
 import guesses
+import operators
 import program
 import remains
 import sandbox
@@ -19,7 +20,7 @@ import trail
 
 ATTACKS = [
     *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *program.ATTACKS,
-    *administration.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
+    *administration.ATTACKS, *operators.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
 ]
 
 

@@ -11,7 +11,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/security.md"
-GROUPS = r"(?:connections|guesses|program|remains|trail|registry|store|service|clock|panic|memory)"
+GROUPS = r"(?:connections|guesses|operators|program|remains|trail|registry|store|service|clock|panic|memory)"
 
 
 def functions():
