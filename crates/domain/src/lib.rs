@@ -43,6 +43,7 @@ mod redacted;
 mod request_share;
 mod similarity_bins;
 mod text_encoding;
+mod text_list;
 
 pub use basic_field::{BasicField, UnknownField};
 pub use birth_date::{BirthDate, InvalidBirthDate};
@@ -74,3 +75,4 @@ pub use reason_code::ReasonCode;
 pub use request_share::{InvalidRequestShare, RequestShare};
 pub use similarity_bins::SimilarityBins;
 pub use text_encoding::{UndecodableText, decode_text};
+pub use text_list::deserialize_text_list;

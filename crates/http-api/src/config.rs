@@ -6,7 +6,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use padan_domain::{OperatorRole, parse_network};
+use padan_domain::{OperatorRole, deserialize_text_list, parse_network};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::tls::{TlsConfig, TlsError};
@@ -281,28 +281,13 @@ fn roles_by_hand<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Opera
             Err(D::Error::custom(format!("expected `support` or `operator`, found {name:?}")))
         }
     };
-    texts(deserializer)?.iter().map(role).collect()
+    deserialize_text_list(deserializer)?.iter().map(role).collect()
 }
 
 fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
     let parsed =
         |text: &String| parse_network(text).map_err(|error| D::Error::custom(format!("{text} {error}")));
-    texts(deserializer)?.iter().map(parsed).collect()
-}
-
-/// A list, or a string separated by commas as an environment variable gives it.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    let texts = match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(texts) => texts,
-        OneOrMany::One(text) => text.split(',').map(|text| text.trim().to_owned()).collect(),
-    };
-    Ok(texts.into_iter().filter(|text| !text.is_empty()).collect())
+    deserialize_text_list(deserializer)?.iter().map(parsed).collect()
 }
 
 fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use padan_domain::OperatorRole;
+use padan_domain::{OperatorRole, deserialize_text_list};
 use reqwest::Url;
 use secrecy::SecretString;
 use serde::{Deserialize, Deserializer, de::Error as _};
@@ -27,7 +27,7 @@ pub struct Config {
     /// Where browsers reach the operators' listener.
     pub public_address: String,
     /// What is asked for beside `openid`.
-    #[serde(deserialize_with = "texts")]
+    #[serde(deserialize_with = "deserialize_text_list")]
     pub scopes: Vec<String>,
     /// The claim with the groups: a name, or a JSON pointer.
     pub groups_claim: String,
@@ -210,21 +210,6 @@ fn read_text(path: &Path, most_bytes: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// A list, or a string separated by commas as an environment variable gives it.
-fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    let texts = match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::Many(texts) => texts,
-        OneOrMany::One(text) => text.split(',').map(|text| text.trim().to_owned()).collect(),
-    };
-    Ok(texts.into_iter().filter(|text| !text.is_empty()).collect())
-}
-
 fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RoleOfGroup>, D::Error> {
     let parsed = |text: String| {
         let refused =
@@ -234,5 +219,5 @@ fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<RoleOfGroup>,
         let group = group.trim();
         if group.is_empty() { Err(refused()) } else { Ok(RoleOfGroup { role, group: group.to_owned() }) }
     };
-    texts(deserializer)?.into_iter().map(parsed).collect()
+    deserialize_text_list(deserializer)?.into_iter().map(parsed).collect()
 }
