@@ -9,6 +9,7 @@ mod examination;
 mod measures;
 mod rates;
 mod separation;
+mod statistics;
 
 use std::{
     collections::BTreeMap,

@@ -8,11 +8,8 @@ use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use crate::{
     covering::Covering,
     examination::{Examined, MeasuredFace},
-    separation::{median, percentiles},
+    statistics::{RESAMPLES, median, percentiles},
 };
-
-/// Resamples for an interval.
-pub(crate) const RESAMPLES: usize = 400;
 
 /// A table with a row for each covering. Intervals are 95 %, by drawing persons again.
 pub(crate) fn table(examined: &[Examined], coverings: &[Covering], calibration: &Calibration) -> String {

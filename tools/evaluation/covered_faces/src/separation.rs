@@ -5,7 +5,12 @@ use std::fmt::Write as _;
 use padan_domain::ReasonCode;
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
-use crate::{covering::Covering, examination::Examined, measures::Measures, rates::RESAMPLES};
+use crate::{
+    covering::Covering,
+    examination::Examined,
+    measures::Measures,
+    statistics::{RESAMPLES, median, percentiles},
+};
 
 /// Shares of the bare faces that a threshold may catch.
 const FALSE_ALARMS: [f64; 2] = [0.002, 0.01];
@@ -84,19 +89,6 @@ fn area_interval(bare: &[f64], covered: &[f64]) -> (f64, f64) {
         area(&bare, &draw(covered))
     });
     percentiles(areas.collect())
-}
-
-/// The middle 95 % of some values.
-pub(crate) fn percentiles(mut values: Vec<f64>) -> (f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values.get((share * values.len() as f64) as usize).copied().unwrap_or(f64::NAN);
-    (at(0.025), at(0.975))
-}
-
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
