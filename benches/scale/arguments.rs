@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use padan_domain::ModelContractId;
 
 /// Fill registries and stores with generated people, and measure look-ups in them
 #[derive(Debug, Parser)]
@@ -24,6 +25,9 @@ pub(crate) enum Task {
         /// Numbers of people
         #[arg(required = true)]
         sizes: Vec<usize>,
+        /// The model contract of the templates, where a program is to use them
+        #[arg(long, value_name = "ID")]
+        contract: Option<ModelContractId>,
     },
     /// Measure several sites alternately; ratios refer to the first one
     Measure {

@@ -3,7 +3,7 @@
 use std::{fs, time::Instant};
 
 use anyhow::{Context as _, Result};
-use padan_domain::Embedding;
+use padan_domain::{Embedding, ModelContractId};
 use padan_store::{Store, StoredTemplate, TemplateContent, TemplateCopy};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::{
     niks::Nik,
     people,
     server::Server,
-    site::{SEED, contract, store},
+    site::{SEED, store},
 };
 
 /// The number of people in one message.
@@ -57,7 +57,7 @@ impl Filled {
 }
 
 /// Creates and fills the databases of one size, which must not exist.
-pub(crate) async fn fill(server: &Server, people: usize) -> Result<Filled> {
+pub(crate) async fn fill(server: &Server, people: usize, contract: &ModelContractId) -> Result<Filled> {
     let began = Instant::now();
     let mut administrator = server.administer().await?;
     for kind in ["registry", "store"] {
@@ -68,10 +68,10 @@ pub(crate) async fn fill(server: &Server, people: usize) -> Result<Filled> {
     let target = store(server, &people.to_string())?;
     target.migrate().await?;
     let templates = server.connect(&format!("store_{people}")).await?;
-    let for_store = niks.clone();
+    let (for_store, contract) = (niks.clone(), contract.clone());
     let (registry, store) = tokio::join!(
         tokio::spawn(async move { fill_registry(registry, &niks).await }),
-        tokio::spawn(async move { fill_store(templates, &target, &for_store).await })
+        tokio::spawn(async move { fill_store(templates, &target, &for_store, &contract).await })
     );
     Ok(Filled { people, registry: registry??, store: store??, seconds: began.elapsed().as_secs_f64() })
 }
@@ -117,13 +117,18 @@ async fn insert_portraits(connection: &mut PgConnection) -> Result<u64> {
     Ok(files.len() as u64)
 }
 
-async fn fill_store(mut connection: PgConnection, store: &Store, niks: &[Nik]) -> Result<Seconds> {
+async fn fill_store(
+    mut connection: PgConnection,
+    store: &Store,
+    niks: &[Nik],
+    contract: &ModelContractId,
+) -> Result<Seconds> {
     begin(&mut connection).await?;
     connection.execute("ALTER TABLE store.face_template DROP CONSTRAINT face_template_pkey").await?;
     connection.execute("TRUNCATE store.face_template").await?;
     let began = Instant::now();
     let mut random = StdRng::seed_from_u64(SEED);
-    let mut rows = TemplateCopy::new(store, &contract());
+    let mut rows = TemplateCopy::new(store, contract);
     let mut copy = connection.copy_in_raw(TemplateCopy::STATEMENT).await?;
     for chunk in niks.chunks(CHUNK) {
         for nik in chunk {

@@ -18,6 +18,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
+use padan_domain::ModelContractId;
 
 use crate::{
     arguments::{Arguments, Task},
@@ -31,7 +32,10 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match &arguments.task {
         // Several threads, since two databases are filled at the same time.
-        Task::Fill { sizes } => tokio::runtime::Runtime::new()?.block_on(fill(&arguments, sizes)),
+        Task::Fill { sizes, contract } => {
+            let contract = contract.clone().unwrap_or_else(site::contract);
+            tokio::runtime::Runtime::new()?.block_on(fill(&arguments, sizes, &contract))
+        }
         // One thread, so that its processor time is that of the look-ups.
         Task::Measure { file, sites } => tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -41,11 +45,11 @@ fn main() -> Result<()> {
 }
 
 #[expect(clippy::print_stdout, reason = "the figures")]
-async fn fill(arguments: &Arguments, sizes: &[usize]) -> Result<()> {
+async fn fill(arguments: &Arguments, sizes: &[usize], contract: &ModelContractId) -> Result<()> {
     let server = Server::new(&arguments.server);
     let mut filled = Vec::new();
     for size in sizes {
-        let figures = fill::fill(&server, *size).await?;
+        let figures = fill::fill(&server, *size, contract).await?;
         println!("{}", figures.line());
         filled.push(figures);
     }

@@ -1,9 +1,12 @@
-//! A simulated site of real faces, whose photos are not part of the project. `make test-shared` runs this test where the
+//! Simulated sites of real faces, whose photos are not part of the project. `make test-shared` runs these tests where the
 //! photos lie in `../shared` beside the checkout.
 #![expect(
     clippy::unwrap_used,
     reason = "a test that cannot be set up has failed, and the panic names the line"
 )]
+
+mod live;
+mod transformations;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,8 +14,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use padan_domain::Embedding;
-use padan_evaluation::{LabelledPhoto, Outcome, PeopleSurvey, Population, measure};
+use padan_domain::{Embedding, Side};
+use padan_evaluation::{
+    CrossPairs, Face, Labelled, LabelledPhoto, Measured, Outcome, PeopleSurvey, Population, measure,
+};
 use padan_inference::{Config, DeviceChoice, load_uncalibrated};
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use zeroize::Zeroizing;
@@ -50,6 +55,32 @@ fn names_in(folder: &Path) -> Vec<String> {
     names
 }
 
+fn photo(file: PathBuf, name: String, identity: usize) -> LabelledPhoto {
+    LabelledPhoto { file, name: name.into(), source: 0, identity, group: None }
+}
+
+fn measured(photos: &[LabelledPhoto]) -> Measured {
+    let loaded = load_uncalibrated(&config());
+    let pipelines = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`.")).pipelines;
+    measure(photos, pipelines, &|_| ()).unwrap()
+}
+
+/// Writes embeddings, and how many of their pairs reach each threshold, for `tools/oracle/people_curve.py`, which counts by
+/// itself.
+fn write_curve(embeddings: &[Embedding]) {
+    let photos = (0..embeddings.len()).map(|at| photo(PathBuf::new(), at.to_string(), at)).collect();
+    let mut labelled = Labelled::default();
+    (labelled.photos, labelled.sources) = (photos, vec!["faces".to_owned()]);
+    let face = |embedding| Some(Face { embedding, side: Side::PLAIN });
+    let cross = CrossPairs::compute(&labelled, &embeddings.iter().map(face).collect::<Vec<_>>(), |_| true);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let bytes = embeddings.iter().flat_map(|it| it.as_slice()).flat_map(|value| value.to_le_bytes());
+    fs::write(folder.join("people.f32"), bytes.collect::<Vec<u8>>()).unwrap();
+    let counts = (0..=60).map(|step| f64::from(step) / 100.0);
+    let lines = counts.map(|threshold| format!("{threshold} {}\n", cross.reaching(threshold)));
+    fs::write(folder.join("people.curve"), lines.collect::<String>()).unwrap();
+}
+
 impl Faces {
     fn read() -> Self {
         let folder = project().join("../shared/faces/utk");
@@ -57,14 +88,10 @@ impl Faces {
         for group in names_in(&folder).into_iter().filter(|name| folder.join(name).is_dir()) {
             for file in names_in(&folder.join(&group)) {
                 let name = format!("{group}/{file}");
-                let (file, identity) = (folder.join(&name), photos.len());
-                photos.push(LabelledPhoto { file, name: name.into(), source: 0, identity, group: None });
+                photos.push(photo(folder.join(&name), name, photos.len()));
             }
         }
-        let loaded = load_uncalibrated(&config());
-        let pipelines =
-            loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`.")).pipelines;
-        let measured = measure(&photos, pipelines, &|_| ()).unwrap();
+        let measured = measured(&photos);
         let (mut embeddings, mut numbers) = (Vec::new(), HashMap::new());
         for (photo, outcome) in photos.iter().zip(measured.outcomes) {
             if let Outcome::Face(face) = outcome {
@@ -109,6 +136,7 @@ fn the_rate_by_labels_lies_within_the_interval_of_templates_alone() {
     let faces = Faces::read();
     let everybody: Vec<_> = (0..faces.embeddings.len() as u32).collect();
     assert!(everybody.len() > 1500, "only {} faces", everybody.len());
+    write_curve(&faces.embeddings);
     let found = PeopleSurvey::of(faces.population(&everybody));
     let pairs: BTreeSet<_> =
         found.same_person().pairs.iter().map(|pair| (pair.a.min(pair.b), pair.a.max(pair.b))).collect();

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Measures what the live measurement costs: processor time of a verification, and memory of a service, with and without it.
+#
+#     scripts/load-live.sh [ROUNDS]
+#
+# Two services with one worker each run side by side, and only one of them gets requests at a time, in turn, so that the
+# speed of the machine changes for both. Each round is 6 seconds of each. Nothing else should run on the machine. The
+# people of the registry are 600, who have the portraits of the sample people.
+# shellcheck source=scripts/paths.sh
+. "$(dirname -- "$0")/paths.sh"
+
+if [ "${1-}" != inside ]; then
+  exec "$padan" cluster -- scripts/load-live.sh inside "$@"
+fi
+rounds=${2-20}
+port=${PADAN_LOAD_PORT-18080}
+[[ $rounds =~ ^[1-9][0-9]*$ ]] || fail "expected a number of rounds, found $rounds"
+# shellcheck source=scripts/site.sh
+. scripts/site.sh
+
+export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 PADAN__HTTP__CONNECTIONS_PER_ADDRESS=0 PADAN__INFERENCE__WORKERS=1
+make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
+psql --quiet --set ON_ERROR_STOP=1 "$(url_of "$PADAN_TEST_DATABASE_URL" registry)" --command "
+  INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
+  SELECT '317401140387' || lpad((5000 + number)::text, 4, '0'), 'Somebody Else', '1987-03-14', 'active', portrait, now()
+    FROM generate_series(1, 600) AS number
+    JOIN LATERAL (SELECT portrait FROM civil_registry.person WHERE portrait IS NOT NULL AND number >= 0
+                   ORDER BY md5(nik || number) LIMIT 1) AS one ON true"
+"$padan" enroll --config "$work/padan.toml" --failures /dev/null 2>/dev/null || true
+
+declare -A process
+start_one() {
+  PADAN__VERIFICATION__IMPOSTOR_SAMPLE=$2 start_service "$1" "$3" "$(($3 + 1))"
+  process[$1]=$service
+}
+start_one with 16 "$port"
+start_one without 0 "$((port + 2))"
+url_of_service() { [ "$1" = with ] && echo "http://127.0.0.1:$port" || echo "http://127.0.0.1:$((port + 2))"; }
+figures=$work/figures.csv
+# measure NAME: sends requests to a service, and adds its processor time and its answers to the figures.
+measure() {
+  local before after answers
+  before=$(ticks "${process[$1]}")
+  "$load" --url "$(url_of_service "$1")" --user load --connections 2 --seconds 6 >"$work/$1.json"
+  after=$(ticks "${process[$1]}")
+  answers=$(sed -n 's/^ *"requests": \([0-9]*\),$/\1/p' "$work/$1.json" | head -n 1)
+  echo "$1,$((after - before)),$answers" >>"$figures"
+}
+# ticks PROCESS: the processor time of a process so far, in hundredths of a second.
+ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+
+for service in with without; do measure "$service"; done
+: >"$figures"
+for round in $(seq "$rounds"); do
+  # The order changes, since each is warmer when it is the second.
+  if ((round % 2)); then order=(with without); else order=(without with); fi
+  for service in "${order[@]}"; do measure "$service"; done
+done
+python3 - "$figures" <<'PROGRAM'
+import csv, random, statistics, sys
+rows = list(csv.reader(open(sys.argv[1], encoding="ascii")))
+cost = {name: [10 * int(ticks) / int(count) for kind, ticks, count in rows if kind == name] for name in ("with", "without")}
+ratios = [a / b for a, b in zip(cost["with"], cost["without"])]
+random.seed(1)
+resampled = sorted(statistics.median(random.choices(ratios, k=len(ratios))) for _ in range(2000))
+print(
+    f"{len(ratios)} rounds: {statistics.median(cost['with']):.2f} ms of processor time a verification with the live "
+    f"measurement, {statistics.median(cost['without']):.2f} without; ratio {statistics.median(ratios):.4f} "
+    f"(95 % {resampled[50]:.4f} to {resampled[1949]:.4f})"
+)
+PROGRAM
+for service in with without; do
+  sed -n "s/^VmHWM:[[:space:]]*/$service: at most /p" "/proc/${process[$service]}/status"
+done
+curl --silent "http://127.0.0.1:$((port + 1))/metrics" | grep -E '^padan_impostor_reservoir_people|^padan_impostor_similarity_count' || true
