@@ -53,15 +53,19 @@ public_address = "http://127.0.0.1:$((port + 1))"
 roles = ["support:padan-supports", "operator:padan-operators", "auditor:padan-auditors"]
 label = "Bank"
 TOML
-sed -i "s|^\[store\]|[http]\nmanagement = true\nshow_faces_to = [\"operator\"]\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
+sed -i "s|^\[store\]|[http]\nmanagement = true\nmanage_operators = true\nshow_faces_to = [\"operator\"]\n[http.console]\nenabled = true\n[store]\nmanagement_url_file = \"$work/management-url\"|" "$work/padan.toml"
 # Each outcome is tried with one person.
 export PADAN__VERIFICATION__FAILED_FACES__MOST=0 PADAN__VERIFICATION__FAILED_FIELDS__PERSON__MOST=0
 password=$(openssl rand -hex 16)
 for role in support operator auditor; do add_operator "$role"; done
+"$padan" operator add with-code --role support --config "$work/padan.toml" >/dev/null
+printf '%s\n' "$password" | "$padan" operator password with-code --config "$work/padan.toml"
+code_secret=$("$padan" operator code with-code --json --config "$work/padan.toml" | python3 -c 'import json, sys; print(json.load(sys.stdin)["secret"])')
 "$padan" client add bank-nusantara --config "$work/padan.toml" >/dev/null
 
-# A second service, whose registry cannot be reached.
-sed '/^\[registry\]/,/^\[/ s|^urls = .*|urls = ["postgres://nobody@127.0.0.1:1/nowhere"]|' "$work/padan.toml" >"$work/without-registry.toml"
+# A second service, whose registry cannot be reached, and where operators do not give rights to others.
+sed '/^\[registry\]/,/^\[/ s|^urls = .*|urls = ["postgres://nobody@127.0.0.1:1/nowhere"]|' "$work/padan.toml" |
+  sed '/^manage_operators/d' >"$work/without-registry.toml"
 PADAN__HTTP__PORT=$((port + 2)) PADAN__HTTP__ADMIN_PORT=$((port + 3)) \
   "$padan" serve --config "$work/without-registry.toml" 2>>"$work/without-registry.log" &
 service=$!
@@ -75,7 +79,7 @@ cat >"$work/site.json" <<JSON
 {"url": "$console", "provider": "$provider", "urlWithoutRegistry": "http://127.0.0.1:$((port + 3))/console/",
  "clientUrl": "http://127.0.0.1:$port", "knownClient": "bank-nusantara", "log": "$work/service.log",
  "client": {"username": "load", "password": "$PADAN_LOAD_PASSWORD", "apiKey": "$PADAN_LOAD_API_KEY"},
- "accounts": {$(account support), $(account operator), $(account auditor)},
+ "accounts": {$(account support), $(account operator), $(account auditor), "withCode": {"name": "with-code", "secret": "$code_secret"}},
  "program": "$padan", "settings": "$work/padan.toml", "servicePid": $service, "pictures": "${PADAN_SCREENSHOTS-}"}
 JSON
 node console/tests/browser.mjs "$work/site.json" "$(command -v chromium)" "$@"

@@ -8,6 +8,7 @@ import { Compare } from "./pages/compare";
 import { EnrolmentPage } from "./pages/enrolment";
 import { HealthPage } from "./pages/health";
 import { ModelsPage } from "./pages/models";
+import { Operators } from "./pages/operators";
 import { People } from "./pages/people";
 import { Requests } from "./pages/requests";
 import { Trail } from "./pages/trail";
@@ -36,6 +37,7 @@ const PAGES: readonly Page[] = [
   { name: "trail", title: "page.trail", needs: ["listExports", "listVerifications"], show: Trail },
   { name: "enrolment", title: "page.enrolment", needs: ["listEnrolments"], show: EnrolmentPage },
   { name: "models", title: "page.models", needs: ["listModels"], show: ModelsPage },
+  { name: "operators", title: "page.operators", needs: ["listOperators"], show: Operators },
   { name: "health", title: "page.health", needs: ["showHealth"], show: HealthPage },
 ];
 

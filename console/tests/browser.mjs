@@ -3,18 +3,19 @@
 //     browser.mjs SITE CHROMIUM [CASE...]
 //
 // SITE is a JSON file: { url, urlWithoutRegistry, clientUrl, client: { username, password, apiKey }, knownClient, log,
-// program, settings, servicePid, provider, accounts: { support, operator, auditor: { name, password } }, pictures }. With
+// program, settings, servicePid, provider, accounts: { support, operator, auditor: { name, password }, withCode: { name, secret } }, pictures }. With
 // `pictures`, a folder, pictures of all pages are written into it. CASE selects cases by name.
 import { chromium } from "playwright-core";
 
 import * as look from "./look.mjs";
 import * as manage from "./manage.mjs";
+import * as operators from "./operators.mjs";
 import * as providerSignIn from "./provider_sign_in.mjs";
 import * as verify from "./verify.mjs";
 
 const [, , , executablePath, ...chosen] = process.argv;
 const CASES = {
-  ...manage, ...verify, ...providerSignIn, ...look,
+  ...manage, ...operators, ...verify, ...providerSignIn, ...look,
   // At last, since it reads what the others have left.
   nothingPersonalLeft: look.nothingPersonalLeft,
 };

@@ -11,7 +11,7 @@ const LOOKS = [["light", 1440], ["light", 768], ["light", 360], ["dark", 1440], 
 /** The pages of an operator, and the name of their picture. */
 const PAGES = [
   ["Bandingkan", "compare"], ["Permintaan", "requests"], ["Klien", "clients"], ["Orang", "people"], ["Jejak audit", "trail"],
-  ["Pendaftaran", "enrolment"], ["Model", "models"], ["Kesehatan", "health"],
+  ["Pendaftaran", "enrolment"], ["Model", "models"], ["Operator", "operators"], ["Kesehatan", "health"],
 ];
 
 async function fillIn(page) {
@@ -53,6 +53,15 @@ async function lookAtAll(browser, colorScheme, width, found) {
       await look(page, "request", colorScheme, width, found);
       await page.keyboard.press("Escape");
     }
+    if (name === "operators") {
+      await page.getByRole("button", { name: "Tambah operator" }).click();
+      await look(page, "operator-add", colorScheme, width, found);
+      await page.keyboard.press("Escape");
+      await page.locator(".row-link").first().click();
+      await page.locator("dialog .acts").waitFor();
+      await look(page, "operator", colorScheme, width, found);
+      await page.keyboard.press("Escape");
+    }
     if (name === "clients") {
       await page.getByRole("button", { name: "Tambah klien" }).click();
       await look(page, "client-add", colorScheme, width, found);
@@ -87,7 +96,7 @@ export async function switches(browser) {
   await page.reload();
   await page.getByRole("heading", { level: 1, name: "Verify" }).waitFor();
   assert.notEqual(await ground(), light);
-  for (const title of ["Compare", "Requests", "Clients", "People", "Audit trail", "Enrolment", "Models", "Health"]) await goTo(page, title);
+  for (const title of ["Compare", "Requests", "Clients", "People", "Audit trail", "Enrolment", "Models", "Operators", "Health"]) await goTo(page, title);
   const words = await page.locator("body").textContent();
   assert.ok(!/Kesehatan|Permintaan|Basis data/.test(words));
   await page.getByRole("button", { name: "ID Bahasa Indonesia" }).click();

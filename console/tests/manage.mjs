@@ -216,7 +216,7 @@ export async function forgotten(browser) {
 /** The pages of each role. */
 const PAGES = {
   support: ["Verifikasi", "Bandingkan", "Permintaan", "Kesehatan"],
-  operator: ["Verifikasi", "Bandingkan", "Permintaan", "Klien", "Orang", "Jejak audit", "Pendaftaran", "Model", "Kesehatan"],
+  operator: ["Verifikasi", "Bandingkan", "Permintaan", "Klien", "Orang", "Jejak audit", "Pendaftaran", "Model", "Operator", "Kesehatan"],
   auditor: ["Permintaan", "Klien", "Orang", "Jejak audit", "Pendaftaran", "Model", "Kesehatan"],
 };
 
@@ -279,7 +279,7 @@ export async function markupShownAsText(browser) {
   const { page, context, faults } = await open(browser);
   // What the service would refuse is put into its answers on their way.
   let requestId = "";
-  await page.route(/\/admin\/v1\/(clients|health|requests\/list|requests\/search|people\/search|models|enrolments|usage)/, async route => {
+  await page.route(/\/admin\/v1\/(clients|operators|health|requests\/list|requests\/search|people\/search|models|enrolments|usage)/, async route => {
     // The page asks for the id that it was given.
     const isOneRequest = route.request().url().endsWith("/requests/search");
     const response = await route.fetch(isOneRequest ? { postData: JSON.stringify({ request_id: requestId }) } : {});

@@ -6,7 +6,7 @@ import { useAction, useAnswer } from "../api/use_answer";
 import { Dialog } from "../parts/dialog";
 import { Check, TextField } from "../parts/field";
 import { PageHead } from "../parts/page";
-import { Secret } from "../parts/secret";
+import { SecretsShown } from "../parts/secret";
 import { Note, Problem, Whenever } from "../parts/states";
 import { to, type Route } from "../router";
 import { useAccess } from "../session";
@@ -141,18 +141,9 @@ function AddDialog({ onClose }: { onClose: (hasAdded: boolean) => void }) {
   );
 }
 
-/** The secrets of a client. They are gone once the dialog is closed, so neither Escape nor a click beside closes it. */
+/** The secrets of a client. They are gone once the dialog is closed. */
 export function SecretsDialog({ secrets, title, onClose }: { secrets: Secrets; title: string; onClose: () => void }) {
   const { t } = useWords();
-  const [isKept, setKept] = useState(false);
-  return (
-    <Dialog title={title} isLocked onClose={onClose}>
-      <Note tone="warn">{t("secrets.once")}</Note>
-      {secrets.username && <Secret label={t("client.username")} value={secrets.username} />}
-      {secrets.password && <Secret label={t("client.password")} value={secrets.password} />}
-      {secrets.api_key && <Secret label="x-api-key" value={secrets.api_key} />}
-      <Check label={t("secrets.kept")} checked={isKept} onValue={setKept} />
-      <div class="buttons"><button type="button" class="main" disabled={!isKept} onClick={onClose}>{t("action.done")}</button></div>
-    </Dialog>
-  );
+  const shown = [[t("client.username"), secrets.username], [t("client.password"), secrets.password], ["x-api-key", secrets.api_key]] as const;
+  return <SecretsShown title={title} about={t("secrets.once")} secrets={shown} onClose={onClose} />;
 }

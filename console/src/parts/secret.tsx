@@ -2,9 +2,31 @@
 import { useState } from "preact/hooks";
 
 import { useWords } from "../words/words";
+import { Dialog } from "./dialog";
+import { Check } from "./field";
 import { Icon } from "./icons";
+import { Note } from "./states";
 
-export function Secret({ label, value }: { label: string; value: string }) {
+/** Secrets that are gone once the dialog is closed, so neither Escape nor a click beside closes it. */
+export function SecretsShown({ title, about, secrets, onClose }: {
+  title: string;
+  about: string;
+  secrets: readonly (readonly [label: string, value: string | null | undefined])[];
+  onClose: () => void;
+}) {
+  const { t } = useWords();
+  const [isKept, setKept] = useState(false);
+  return (
+    <Dialog title={title} isLocked onClose={onClose}>
+      <Note tone="warn">{about}</Note>
+      {secrets.map(([label, value]) => value && <Secret key={label} label={label} value={value} />)}
+      <Check label={t("secrets.kept")} checked={isKept} onValue={setKept} />
+      <div class="buttons"><button type="button" class="main" disabled={!isKept} onClick={onClose}>{t("action.done")}</button></div>
+    </Dialog>
+  );
+}
+
+function Secret({ label, value }: { label: string; value: string }) {
   return (
     <div class="secret">
       <span class="label">{label}</span>

@@ -13,6 +13,7 @@ const SENTENCES: Record<string, Key> = {
   FORBIDDEN: "failure.FORBIDDEN",
   CSRF: "failure.UNAUTHORIZED",
   NOT_FOUND: "failure.NOT_FOUND",
+  OPERATORS_BY_COMMAND: "operators.byCommand",
   NO_ROLE: "failure.NO_ROLE",
   PROVIDER_REFUSED: "failure.PROVIDER_REFUSED",
   PROVIDER_UNAVAILABLE: "failure.PROVIDER_UNAVAILABLE",

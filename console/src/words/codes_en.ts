@@ -38,6 +38,7 @@ export const codesEn = {
   "act.OPERATOR_CODE_REMOVED": "Operator's code removed",
   "act.OPERATOR_CODE_SET": "Operator's code set",
   "act.OPERATOR_PASSWORD_SET": "Operator's password set",
+  "act.OPERATOR_SESSIONS_ENDED": "Operator's sessions ended",
   "act.OPERATOR_SIGNED_IN": "Operator signed in",
   "act.OPERATOR_SIGNED_OUT": "Operator signed out",
   "act.OPERATOR_SIGN_IN_FAILED": "Sign-in refused",

@@ -39,6 +39,7 @@ export const codesId: Record<keyof typeof codesEn, string> = {
   "act.OPERATOR_CODE_REMOVED": "Kode operator dihapus",
   "act.OPERATOR_CODE_SET": "Kode operator dipasang",
   "act.OPERATOR_PASSWORD_SET": "Kata sandi operator dipasang",
+  "act.OPERATOR_SESSIONS_ENDED": "Sesi operator diakhiri",
   "act.OPERATOR_SIGNED_IN": "Operator masuk",
   "act.OPERATOR_SIGNED_OUT": "Operator keluar",
   "act.OPERATOR_SIGN_IN_FAILED": "Gagal masuk",

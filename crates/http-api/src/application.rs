@@ -72,13 +72,7 @@ impl Application {
         let (public, public_address) =
             public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let management = management.map(|use_cases| {
-            Management::new(
-                use_cases,
-                Arc::clone(&verifier),
-                limits.clone(),
-                Arc::clone(&metrics),
-                &config.show_faces_to,
-            )
+            Management::new(use_cases, Arc::clone(&verifier), limits.clone(), Arc::clone(&metrics), config)
         });
         let use_cases = management.as_ref().map(|management| Arc::clone(&management.use_cases));
         let observed = Observed {

@@ -14,6 +14,7 @@ use crate::tls::{TlsConfig, TlsError};
 /// Section `[http]` of the settings.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Config {
     /// The address of the public listener.
     pub address: IpAddr,
@@ -34,6 +35,10 @@ pub struct Config {
     /// The roles that may see the aligned faces of a verification by hand.
     #[serde(deserialize_with = "roles_by_hand")]
     pub show_faces_to: Vec<OperatorRole>,
+    /// Whether operators may add others and give them roles and secrets through the management interface. If not, only
+    /// the command does.
+    #[serde(default)]
+    pub manage_operators: bool,
     /// The console in the browser.
     pub console: ConsoleConfig,
     /// Whether a listener on an address other than the loopback may use plain HTTP. Anyone on the network path can

@@ -16,6 +16,7 @@ mod fault;
 mod hex;
 mod models;
 mod openapi;
+mod operators;
 mod people;
 mod prefix;
 mod requests;

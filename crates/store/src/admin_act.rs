@@ -35,6 +35,8 @@ pub enum AdminAct {
     OperatorSignInFailed,
     /// The end of a session by its operator.
     OperatorSignedOut,
+    /// `padan operator end-sessions`.
+    OperatorSessionsEnded,
     /// `padan models activate`.
     ModelActivated,
     /// `padan models shadow SET`.
@@ -106,6 +108,7 @@ impl AdminAct {
             Self::OperatorSignedIn => "OPERATOR_SIGNED_IN",
             Self::OperatorSignInFailed => "OPERATOR_SIGN_IN_FAILED",
             Self::OperatorSignedOut => "OPERATOR_SIGNED_OUT",
+            Self::OperatorSessionsEnded => "OPERATOR_SESSIONS_ENDED",
             Self::ModelActivated => "MODEL_ACTIVATED",
             Self::ShadowModelSet => "SHADOW_MODEL_SET",
             Self::ShadowModelEnded => "SHADOW_MODEL_ENDED",
@@ -153,6 +156,7 @@ impl AdminAct {
             Self::OperatorSignedIn => "session begin",
             Self::OperatorSignInFailed => "session refuse",
             Self::OperatorSignedOut => "session end",
+            Self::OperatorSessionsEnded => "operator end-sessions",
             Self::ModelActivated => "models activate",
             Self::ShadowModelSet => "models shadow",
             Self::ShadowModelEnded => "models shadow --off",

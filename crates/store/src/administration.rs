@@ -13,6 +13,7 @@ use crate::{
     operator_change::{NewOperator, OperatorChange, OperatorSettings},
     operator_code::CodeSecret,
     operator_password::PasswordHashText,
+    sessions_end::SessionsEnd,
     shadow_change::ShadowChange,
     shadow_row::ShadowModel,
 };
@@ -134,6 +135,29 @@ impl Administration {
         settings: &OperatorSettings,
     ) -> Result<bool, StoreError> {
         self.change(AdminChange::Operator(OperatorChange::set(name, settings))).await
+    }
+
+    /// As [`set_operator`](Self::set_operator), but nothing is changed if no enabled account in the role operator is left.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LastOperator`] when none would be left; otherwise as [`set_operator`](Self::set_operator).
+    pub async fn set_operator_leaving_one(
+        &self,
+        name: &OperatorName,
+        settings: &OperatorSettings,
+    ) -> Result<bool, StoreError> {
+        let change = OperatorChange::set(name, settings).leaving_an_operator();
+        self.change(AdminChange::Operator(change)).await
+    }
+
+    /// Ends all sessions of an account, also of one that a provider knows. False when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn end_sessions(&self, account: &OperatorName) -> Result<bool, StoreError> {
+        self.change(AdminChange::Sessions(SessionsEnd { account: account.clone() })).await
     }
 
     /// Replaces an operator's token; the old one is refused at once. False when there is no operator of that name.

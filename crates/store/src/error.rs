@@ -58,6 +58,11 @@ pub enum StoreError {
         /// What is wrong.
         fault: ClientSignature,
     },
+    /// The change would leave no enabled account in the role operator, so nothing was changed.
+    #[error(
+        "{0} is the last enabled account in the role operator, so nothing was changed: add another one first"
+    )]
+    LastOperator(String),
     /// A migration failed, or differs from that of this program; the text names it.
     #[error("{0}")]
     Migration(String),

@@ -30,6 +30,8 @@ pub struct OperatorAccount {
     pub changed_at: DateTime<Utc>,
     /// When its token was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// When it last signed in, where that is known.
+    pub last_signed_in_at: Option<DateTime<Utc>>,
     /// Whether it has a password, without which nobody signs in.
     pub has_password: bool,
     /// Whether a sign-in needs a one-time code.
@@ -51,6 +53,7 @@ impl OperatorAccount {
             created_at: since,
             changed_at: since,
             last_used_at: None,
+            last_signed_in_at: Some(since),
             has_password: false,
             has_code: false,
             credentials_changed_at: None,
@@ -110,6 +113,7 @@ impl TryFrom<OperatorRow> for OperatorAccount {
             created_at: row.created_at,
             changed_at: row.changed_at,
             last_used_at: row.last_used_at,
+            last_signed_in_at: row.last_signed_in_at,
             has_password: row.password_hash.is_some(),
             has_code: row.code_secret.is_some(),
             credentials_changed_at: row.credentials_changed_at,
@@ -132,4 +136,12 @@ fn note_use<'c>(connection: &'c mut PgConnection, name: &'c OperatorName) -> Box
         .map(drop)
     }
     .boxed()
+}
+
+/// Notes that an operator of the store signs in.
+pub(crate) async fn note_sign_in(connection: &mut PgConnection, operator: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE store.operator SET last_signed_in_at = now() WHERE name = $1", operator)
+        .execute(connection)
+        .await
+        .map(drop)
 }

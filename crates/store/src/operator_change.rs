@@ -11,6 +11,7 @@ use crate::{
     admin_entry::{AdminEntry, ChangedOperator},
     audit::keys::AuditKeys,
     client_secret::ClientSecret,
+    client_signature::ClientSignature,
     error::StoreError,
     operator_code::CodeSecret,
     operator_password::PasswordHashText,
@@ -47,6 +48,8 @@ pub struct OperatorSettings {
 pub(crate) struct OperatorChange {
     name: OperatorName,
     what: WhatChanges,
+    /// Whether the change is refused if no operator is left afterwards who could undo it.
+    leaves_an_operator: bool,
 }
 
 /// What changes. Tokens are hashed.
@@ -57,6 +60,7 @@ enum WhatChanges {
         token: [u8; 32],
         expires_at: Option<DateTime<Utc>>,
     },
+    /// Other settings. An operator who is disabled has no session afterwards.
     Settings(OperatorSettings),
     Token([u8; 32]),
     Password(PasswordHashText),
@@ -68,28 +72,36 @@ enum WhatChanges {
 impl OperatorChange {
     pub(crate) fn add(operator: &NewOperator) -> Self {
         let NewOperator { name, role, token, expires_at } = operator;
-        let what = WhatChanges::Add { role: *role, token: token.sha256(), expires_at: *expires_at };
-        Self { name: name.clone(), what }
+        Self::of(name, WhatChanges::Add { role: *role, token: token.sha256(), expires_at: *expires_at })
     }
 
     pub(crate) fn set(name: &OperatorName, settings: &OperatorSettings) -> Self {
-        Self { name: name.clone(), what: WhatChanges::Settings(settings.clone()) }
+        Self::of(name, WhatChanges::Settings(settings.clone()))
     }
 
     pub(crate) fn rotate(name: &OperatorName, token: &ClientSecret) -> Self {
-        Self { name: name.clone(), what: WhatChanges::Token(token.sha256()) }
+        Self::of(name, WhatChanges::Token(token.sha256()))
     }
 
     pub(crate) fn set_password(name: &OperatorName, hash: PasswordHashText) -> Self {
-        Self { name: name.clone(), what: WhatChanges::Password(hash) }
+        Self::of(name, WhatChanges::Password(hash))
     }
 
     pub(crate) fn set_code(name: &OperatorName, secret: Option<CodeSecret>) -> Self {
-        Self { name: name.clone(), what: WhatChanges::Code(secret) }
+        Self::of(name, WhatChanges::Code(secret))
     }
 
     pub(crate) fn remove(name: &OperatorName) -> Self {
-        Self { name: name.clone(), what: WhatChanges::Removal }
+        Self::of(name, WhatChanges::Removal)
+    }
+
+    /// The same change, refused if no operator is left afterwards who could undo it.
+    pub(crate) fn leaving_an_operator(self) -> Self {
+        Self { leaves_an_operator: true, ..self }
+    }
+
+    fn of(name: &OperatorName, what: WhatChanges) -> Self {
+        Self { name: name.clone(), what, leaves_an_operator: false }
     }
 
     /// Makes the change and signs the row. Returns what was done, or `None` when there is no such operator, or one with
@@ -99,6 +111,9 @@ impl OperatorChange {
         connection: &mut PgConnection,
         keys: &AuditKeys,
     ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+        if self.leaves_an_operator {
+            lock_operators(connection).await?;
+        }
         lock_operator(connection, &self.name).await?;
         let former = read_row(connection, &self.name).await?;
         let is_new = matches!(self.what, WhatChanges::Add { .. });
@@ -129,6 +144,9 @@ impl OperatorChange {
             Err(error) => return Ok(Err(error)),
         };
         self.save_signature(connection, &key_id, &mac).await?;
+        if self.leaves_an_operator && !is_an_operator_left(connection, keys).await? {
+            return Ok(Err(StoreError::LastOperator(self.name.to_string())));
+        }
         let row = RowState { changed_at: unsigned.changed_at, mac: Some(hex::encode(mac)) };
         Ok(Ok(Some(self.entry(former.as_ref(), unsigned.state(), row))))
     }
@@ -253,6 +271,9 @@ impl OperatorChange {
         connection: &mut PgConnection,
         settings: &OperatorSettings,
     ) -> sqlx::Result<u64> {
+        if settings.disabled == Some(true) {
+            end_sessions(connection, &self.name).await?;
+        }
         let done = sqlx::query!(
             "UPDATE store.operator
                 SET role = coalesce($2, role),
@@ -315,11 +336,30 @@ impl OperatorChange {
     }
 }
 
-async fn end_sessions(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<()> {
+/// Ends all sessions of an account. Returns how many there were.
+pub(crate) async fn end_sessions(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<u64> {
     sqlx::query!("DELETE FROM store.operator_session WHERE operator = $1", name.as_str())
         .execute(connection)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected())
+}
+
+/// Locks the rows of all operators, so that two of them do not disable each other at the same time. Always in the same
+/// order, so that nobody waits for each other.
+async fn lock_operators(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("SELECT FROM store.operator ORDER BY name FOR UPDATE").execute(connection).await.map(drop)
+}
+
+/// Whether an enabled account in the role operator is left, whose row Padan wrote.
+async fn is_an_operator_left(connection: &mut PgConnection, keys: &AuditKeys) -> sqlx::Result<bool> {
+    let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *connection).await?;
+    let rows = operator_rows(connection, &OperatorFilter::default()).await?;
+    Ok(rows.iter().any(|row| {
+        row.role == OperatorRole::Operator.as_str()
+            && !row.disabled
+            && row.expires_at.is_none_or(|at| at > now)
+            && row.signature(keys) == ClientSignature::Right
+    }))
 }
 
 async fn read_row(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<Option<OperatorRow>> {

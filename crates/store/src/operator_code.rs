@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use padan_domain::OperatorName;
 use totp_rs::{Builder, Secret, Totp};
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
 };
 
 /// A new secret for one-time codes: 160 random bits. It is shown once.
+#[derive(Clone)]
 pub struct CodeSecret([u8; SECRET_BYTES]);
 
 /// An encrypted secret, as its row has it.
@@ -35,6 +37,13 @@ impl CodeSecret {
     /// The secret in base32, as apps for one-time codes take it.
     pub fn reveal(&self) -> String {
         Secret::from(self.0).to_base32()
+    }
+
+    /// The secret as an address that apps for one-time codes read, such as from a square code.
+    pub fn address(&self, operator: &OperatorName) -> String {
+        // Names are visible ASCII. Of these, an address takes letters, digits and a few marks as they are.
+        let label: String = operator.as_str().bytes().map(address_character).collect();
+        format!("otpauth://totp/Padan:{label}?secret={}&issuer=Padan", self.reveal())
     }
 
     /// The step of 30 seconds whose code this is: the present one, or one beside it. `None` for a wrong code.
@@ -62,6 +71,13 @@ impl CodeSecret {
 impl fmt::Debug for CodeSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CodeSecret")
+    }
+}
+
+fn address_character(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
     }
 }
 

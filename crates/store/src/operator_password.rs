@@ -28,8 +28,28 @@ const MAX_CHARS: usize = 128;
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const SALT_BYTES: usize = 16;
+const GENERATED_CHARS: usize = 24;
+/// 32 characters that nobody confuses with each other: there is neither 0 nor o, neither 1 nor l.
+const CHARACTERS: &[u8; 32] = b"23456789abcdefghijkmnpqrstuvwxyz";
 
 impl OperatorPassword {
+    /// A new password of 120 random bits, which is to be shown once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Cryptography`] when the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, StoreError> {
+        let mut bytes = [0; GENERATED_CHARS];
+        getrandom::fill(&mut bytes).map_err(|_| StoreError::no_random_bytes())?;
+        let text: String = bytes.iter().map(|byte| char::from(CHARACTERS[usize::from(byte % 32)])).collect();
+        Ok(Self(text.into()))
+    }
+
+    /// The password itself, to be shown once.
+    pub fn reveal(&self) -> &str {
+        self.0.expose_secret()
+    }
+
     /// Hashes the password with a new salt. This takes tens of milliseconds of a processor.
     ///
     /// # Errors
@@ -87,6 +107,24 @@ fn argon2() -> Result<Argon2<'static>, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_generated_password_is_long_and_new_each_time() {
+        let texts: Vec<_> = (0..3)
+            .map(|_| {
+                let password = OperatorPassword::generate().unwrap();
+                assert!(password.hash().unwrap().is_of(password.reveal()));
+                password.reveal().to_owned()
+            })
+            .collect();
+        assert!(
+            texts.iter().all(|text| text.len() == 24 && text.bytes().all(|byte| CHARACTERS.contains(&byte)))
+        );
+        assert!(texts[0] != texts[1] && texts[1] != texts[2] && texts[0] != texts[2]);
+        let mut distinct = CHARACTERS.to_vec();
+        distinct.dedup();
+        assert_eq!(distinct.len(), 32);
+    }
 
     #[test]
     fn a_hash_is_that_of_its_password_alone_and_no_two_are_equal() {

@@ -1,6 +1,6 @@
 //! Rows of the table `store.operator`, and their signatures.
 //!
-//! The HMAC covers all columns but the time of the last use and the last code, the name among them, so that rows cannot
+//! The HMAC covers all columns but the times of the last use and the last sign-in and the last code, the name among them, so that rows cannot
 //! be swapped.
 
 use chrono::{DateTime, Utc};
@@ -27,6 +27,7 @@ pub(crate) struct OperatorRow {
     pub(crate) key_id: Option<String>,
     pub(crate) mac: Option<Vec<u8>>,
     pub(crate) last_used_at: Option<DateTime<Utc>>,
+    pub(crate) last_signed_in_at: Option<DateTime<Utc>>,
     pub(crate) password_hash: Option<String>,
     pub(crate) code_secret: Option<Vec<u8>>,
     pub(crate) code_key_id: Option<String>,
@@ -117,7 +118,7 @@ pub(crate) fn operator_rows<'c>(
     sqlx::query_as!(
         OperatorRow,
         "SELECT name, role, token_sha256, expires_at, disabled, created_at, changed_at, key_id, mac, last_used_at,
-                password_hash, code_secret, code_key_id, credentials_changed_at
+                last_signed_in_at, password_hash, code_secret, code_key_id, credentials_changed_at
            FROM store.operator
           WHERE name = coalesce($1, name)
             AND token_sha256 = coalesce($2, token_sha256)
@@ -154,6 +155,7 @@ mod tests {
             key_id: None,
             mac: None,
             last_used_at: None,
+            last_signed_in_at: None,
             password_hash: None,
             code_secret: None,
             code_key_id: None,
@@ -194,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn every_column_but_the_last_use_and_the_last_code_is_signed() {
+    fn every_column_but_the_last_use_sign_in_and_code_is_signed() {
         let keys = AuditKeys::from_hex(&"0123456789abcdef".repeat(4).into()).unwrap();
         let mut signed = row_with_credentials();
         let (key_id, mac) = signed.sign(&keys).unwrap();
@@ -222,6 +224,7 @@ mod tests {
             assert_eq!(changed.signature(&keys), ClientSignature::Wrong, "{number}");
         }
         signed.last_used_at = Some(later);
+        signed.last_signed_in_at = Some(later);
         assert_eq!(signed.signature(&keys), ClientSignature::Right);
     }
 }

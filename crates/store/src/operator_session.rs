@@ -15,7 +15,7 @@ use crate::{
     audit::keys::AuditKeys,
     client_secret::ClientSecret,
     error::StoreError,
-    operator_account::OperatorAccount,
+    operator_account::{OperatorAccount, note_sign_in},
     operator_row::{OperatorFilter, OperatorRow, operator_rows},
     provider_identity::ProviderIdentity,
     store::Store,
@@ -45,18 +45,18 @@ pub struct OperatorSession {
 }
 
 /// A whole row.
-struct SessionRow {
-    token_sha256: Vec<u8>,
-    operator: String,
-    began_at: DateTime<Utc>,
-    expires_at: DateTime<Utc>,
-    last_used_at: DateTime<Utc>,
-    issuer: Option<String>,
-    subject: Option<String>,
-    claimed_name: Option<String>,
-    role: Option<String>,
-    key_id: String,
-    mac: Vec<u8>,
+pub(crate) struct SessionRow {
+    pub(crate) token_sha256: Vec<u8>,
+    pub(crate) operator: String,
+    pub(crate) began_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
+    pub(crate) last_used_at: DateTime<Utc>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) subject: Option<String>,
+    pub(crate) claimed_name: Option<String>,
+    pub(crate) role: Option<String>,
+    pub(crate) key_id: String,
+    pub(crate) mac: Vec<u8>,
 }
 
 /// A session with its operator, if that is one of the store.
@@ -112,7 +112,7 @@ impl Store {
     ) -> Result<Option<(OperatorSession, OperatorAccount)>, StoreError> {
         let token_sha256 = Sha256::digest(token).into();
         let Some((session, operator)) = self.pool().run(find, &token_sha256).await? else { return Ok(None) };
-        if session.computed_mac(&session.key_id, self.audit_keys()).as_ref() != Some(&session.mac) {
+        if !session.is_signed(self.audit_keys()) {
             tracing::error!("a session of operator {} was written by others than Padan", session.operator);
             return Ok(None);
         }
@@ -145,6 +145,11 @@ impl Store {
 }
 
 impl SessionRow {
+    /// Whether Padan wrote the row.
+    pub(crate) fn is_signed(&self, keys: &AuditKeys) -> bool {
+        self.computed_mac(&self.key_id, keys).as_ref() == Some(&self.mac)
+    }
+
     fn computed_mac(&self, key_id: &str, keys: &AuditKeys) -> Option<Vec<u8>> {
         // Sessions of operators of the store are signed as by releases that knew no others.
         let version =
@@ -168,6 +173,13 @@ impl SessionRow {
 
     /// The session of somebody whom a provider knows, with the account that this gives.
     fn of_provider(self, token_sha256: [u8; 32]) -> Result<(OperatorSession, OperatorAccount), StoreError> {
+        let (began_at, expires_at, last_used_at) = (self.began_at, self.expires_at, self.last_used_at);
+        let session = OperatorSession { began_at, expires_at, last_used_at, token_sha256 };
+        Ok((session, self.account_of_provider()?))
+    }
+
+    /// The account of somebody whom a provider knows.
+    pub(crate) fn account_of_provider(self) -> Result<OperatorAccount, StoreError> {
         let inconsistent = |column| StoreError::Inconsistent { table: "store.operator_session", column };
         let role = self.role.and_then(|role| role.parse().ok()).ok_or(inconsistent("role"))?;
         let provider = ProviderIdentity {
@@ -177,9 +189,7 @@ impl SessionRow {
             role,
         };
         let name = self.operator.parse().map_err(|_| inconsistent("operator"))?;
-        let (began_at, expires_at, last_used_at) = (self.began_at, self.expires_at, self.last_used_at);
-        let session = OperatorSession { began_at, expires_at, last_used_at, token_sha256 };
-        Ok((session, OperatorAccount::of_provider(name, provider, began_at)))
+        Ok(OperatorAccount::of_provider(name, provider, self.began_at))
     }
 }
 
@@ -221,6 +231,10 @@ fn begin<'c>(
             return Ok(Err(StoreError::Cryptography("the audit key cannot sign")));
         };
         row.mac = mac;
+        // First, as changes of operators lock the rows in this order.
+        if row.issuer.is_none() {
+            note_sign_in(&mut transaction, &row.operator).await?;
+        }
         end_surplus(&mut transaction, &row.operator).await?;
         insert(&mut transaction, &row).await?;
         transaction.commit().await?;

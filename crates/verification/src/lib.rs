@@ -93,8 +93,9 @@ pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
     ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, LivePoint, LiveRates, Management,
-    ManagementParts, Mandate, MeasureLive, ModelState, ProviderDeparture, ProviderSignIn, SessionTimes,
-    SignIn, SignInFault, SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
+    ManagementParts, Mandate, MeasureLive, ModelState, NewSecrets, OperatorAddition, OperatorRefusal,
+    ProviderDeparture, ProviderSignIn, SessionTimes, ShownSecrets, SignIn, SignInFault, SignInRefusal,
+    SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
 };
 pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
@@ -102,9 +103,10 @@ pub use padan_inference::{Face, FaceCrop, JobObserver, JobStarted, ModelError};
 pub use padan_openid_connect::{Config as OpenIdConnectConfig, Provider};
 pub use padan_store::{
     AbsentPeople, ActiveModel, AuditCommit, AuditEvent, AuditFigures, AuditFilter, AuditLog, AuditPosition,
-    AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, ComparedUnder, EnrolmentStatus,
-    EnrolmentTally, Job, JobState, JobWish, NewClient, OperatorAccount, OperatorSession, PoolFigures,
-    RemovalLimit, RequestEnding, Rotation, StoreError, TemplateCount, UsageRow,
+    AuditQuery, AuditReport, AuditRow, ClientProfile, ClientSecret, CodeSecret, ComparedUnder,
+    EnrolmentStatus, EnrolmentTally, Job, JobState, JobWish, ListedAccount, NewClient, OperatorAccount,
+    OperatorList, OperatorSession, OperatorSettings, PoolFigures, RemovalLimit, RequestEnding, Rotation,
+    StoreError, TemplateCount, UsageRow,
 };
 pub use passive_liveness::{LivenessOutcome, LivenessRequest, LivenessResult};
 pub use quotas::{QuotaFigures, QuotaState};

@@ -11,6 +11,7 @@ mod export_jobs;
 mod exports;
 mod live_rates;
 mod models;
+mod operators;
 mod provider_sign_ins;
 mod sign_in;
 mod verifications;
@@ -38,6 +39,7 @@ pub use self::{
     exports::{ExportCriteria, ExportFile, ExportLine},
     live_rates::{LivePoint, LiveRates, MeasureLive},
     models::ModelState,
+    operators::{NewSecrets, OperatorAddition, OperatorRefusal, ShownSecrets},
     provider_sign_ins::{ProviderDeparture, ProviderSignIn},
     sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
     verifications::{TrailOutcome, TrailVerification},

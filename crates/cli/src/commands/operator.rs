@@ -55,6 +55,13 @@ async fn make(administration: &Administration, command: &OperatorCommand) -> Res
         OperatorCommand::Rotate(rotate) => rotate_token(administration, rotate).await,
         OperatorCommand::Password { name } => set_password(administration, name).await,
         OperatorCommand::Code(code) => set_code(administration, code).await,
+        OperatorCommand::EndSessions { name, .. } => {
+            if !administration.end_sessions(name).await? {
+                bail!("{name} has no session");
+            }
+            eprintln!("The sessions of {name} have ended.");
+            Ok(())
+        }
         OperatorCommand::Remove { name, .. } => {
             report_change(administration.remove_operator(name).await?, name, "removed")
         }
@@ -94,12 +101,12 @@ async fn set_password(administration: &Administration, name: &OperatorName) -> R
 
 async fn set_code(administration: &Administration, code: &CodeArguments) -> Result<()> {
     let secret = if code.remove { None } else { Some(CodeSecret::generate()?) };
-    let shown = secret.as_ref().map(CodeSecret::reveal);
+    let shown = secret.as_ref().map(|secret| (secret.reveal(), secret.address(&code.name)));
     if !administration.set_operator_code(&code.name, secret).await? {
         bail!("there is no operator {}", code.name);
     }
-    if let Some(secret) = shown {
-        return show::print_code_secret(&code.name, &secret, code.output.json);
+    if let Some((secret, address)) = shown {
+        return show::print_code_secret(&code.name, &secret, &address, code.output.json);
     }
     eprintln!("{} signs in without a code. Its sessions have ended.", code.name);
     Ok(())

@@ -51,7 +51,7 @@ fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
 }
 
 /// The commands that use the store, in an order in which each can do its work, with their arguments.
-const RUNS: [(&str, &[&str]); 40] = [
+const RUNS: [(&str, &[&str]); 41] = [
     ("doctor", &[]),
     ("client add", &["telco"]),
     ("client set", &["telco", "--no-rate"]),
@@ -67,6 +67,7 @@ const RUNS: [(&str, &[&str]); 40] = [
     ("operator set", &["rina", "--role", "auditor", "--valid-for", "30d"]),
     ("operator rotate", &["rina", "--dry-run"]),
     ("operator rotate", &["rina", "--yes"]),
+    ("operator end-sessions", &["rina", "--dry-run"]),
     ("operator list", &[]),
     ("operator remove", &["rina", "--dry-run"]),
     ("operator remove", &["rina", "--yes"]),

@@ -3,6 +3,7 @@
 mod by_hand;
 mod clients;
 mod jobs;
+mod operators;
 mod provider;
 mod requests;
 mod sessions;
@@ -123,7 +124,9 @@ fn operations(managed: &Managed) -> Vec<(String, String, Value)> {
 
 #[test]
 fn each_route_is_answered_to_its_roles_only() {
-    let managed = Managed::with("[clients]\nfailed_credentials = { burst = 0, seconds_apart = 1 }\n");
+    let managed = Managed::with(
+        "manage_operators = true\n[clients]\nfailed_credentials = { burst = 0, seconds_apart = 1 }\n",
+    );
     let operations = operations(&managed);
     assert!(operations.len() >= 20, "{}", operations.len());
     for (method, path, operation) in &operations {

@@ -30,8 +30,8 @@ use super::{
     session::Visitor,
 };
 use crate::{
-    body::Body, connections::Connections, credentials::bearer_token, limits::Limits, metrics::Metrics, panic,
-    request_id::RequestId,
+    body::Body, config::Config, connections::Connections, credentials::bearer_token, limits::Limits,
+    metrics::Metrics, panic, request_id::RequestId,
 };
 
 /// What the routes need. Cheap to clone.
@@ -43,6 +43,7 @@ pub(crate) struct Management {
     pub(crate) limits: Limits,
     pub(crate) metrics: Arc<Metrics>,
     show_faces_to: Arc<[OperatorRole]>,
+    manage_operators: bool,
     in_flight: Arc<Semaphore>,
     photos: Arc<Semaphore>,
     visitors: Arc<Semaphore>,
@@ -61,7 +62,7 @@ impl Management {
         verifier: Arc<Verifier>,
         limits: Limits,
         metrics: Arc<Metrics>,
-        show_faces_to: &[OperatorRole],
+        config: &Config,
     ) -> Self {
         let connections = limits.connections.clone();
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
@@ -73,7 +74,8 @@ impl Management {
             connections,
             limits,
             metrics,
-            show_faces_to: show_faces_to.into(),
+            show_faces_to: config.show_faces_to.clone().into(),
+            manage_operators: config.manage_operators,
             in_flight,
             photos,
             visitors,
@@ -223,6 +225,7 @@ async fn admit_visitor(
         body,
         operations_of,
         show_faces_to: Arc::clone(&management.show_faces_to),
+        manage_operators: management.manage_operators,
     };
     // A task of its own, so that an attempt is counted and recorded when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
@@ -247,6 +250,7 @@ fn call_of(
     request_id: &str,
 ) -> Call {
     Call {
+        may_manage_operators: management.manage_operators,
         may_see_faces: management.show_faces_to.contains(&mandate.account().role),
         operations: operations_of(mandate.account().role),
         mandate,

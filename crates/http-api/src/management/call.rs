@@ -27,6 +27,8 @@ pub(crate) struct Call {
     pub(super) body: Bytes,
     /// Whether the role may see faces.
     pub(super) may_see_faces: bool,
+    /// Whether the settings let operators give rights to others here.
+    pub(super) may_manage_operators: bool,
 }
 
 impl Call {

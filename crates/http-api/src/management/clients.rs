@@ -21,7 +21,7 @@ pub(crate) struct ClientList {
     refused: Vec<Refused>,
 }
 
-/// A client whose row others than Padan wrote.
+/// A client or an operator whose row others than Padan wrote.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Refused {
     name: String,
@@ -179,8 +179,7 @@ const MAX_LIST: usize = 100;
 pub(super) async fn list(call: Call) -> Result<HttpResponse, Fault> {
     let clients = call.mandate.list_clients().await?;
     let refused = call.mandate.refused_clients().await?;
-    let refused =
-        refused.into_iter().map(|client| Refused { name: client.name, fault: client.signature.to_string() });
+    let refused = refused.into_iter().map(|client| Refused::of(client.name, client.signature.to_string()));
     Ok(HttpResponse::Ok().json(ClientList {
         clients: clients.iter().map(ClientEntry::of).collect(),
         refused: refused.collect(),
@@ -306,6 +305,12 @@ impl ClientEntry {
     }
 }
 
+impl Refused {
+    pub(super) fn of(name: String, fault: String) -> Self {
+        Self { name, fault }
+    }
+}
+
 impl Rules {
     fn of(rules: &ClientRules) -> Self {
         let rate =
@@ -365,7 +370,9 @@ fn parse_list<T, E: std::fmt::Display>(
 }
 
 /// Distinguishes a null, which lifts a limit, from a field that is not there.
-fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 

@@ -7,7 +7,7 @@ use actix_web::{
         header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use padan_verification::{ActivationError, SignInRefusal, StoreError, TokenRefusal};
+use padan_verification::{ActivationError, OperatorRefusal, SignInRefusal, StoreError, TokenRefusal};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     TooManyTokens(Duration),
     /// The operator's role does not permit the route.
     Forbidden,
+    /// The settings permit this to the command alone.
+    OperatorsByCommand,
     /// There is no such route or object.
     NotFound,
     /// The route exists for other methods.
@@ -85,7 +87,9 @@ impl Fault {
             | Self::ProviderRefused(_)
             | Self::NoProviderFlow => StatusCode::UNAUTHORIZED,
             Self::TooManyTokens(_) | Self::TooManyAttempts(_) | Self::Busy => StatusCode::TOO_MANY_REQUESTS,
-            Self::Forbidden | Self::CrossSite | Self::NoRole => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::OperatorsByCommand | Self::CrossSite | Self::NoRole => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
@@ -110,6 +114,7 @@ impl Fault {
             Self::CrossSite => "CSRF",
             Self::TooManyTokens(_) => "TOO_MANY_WRONG_TOKENS",
             Self::Forbidden => "FORBIDDEN",
+            Self::OperatorsByCommand => "OPERATORS_BY_COMMAND",
             Self::NotFound => "NOT_FOUND",
             Self::MethodNotAllowed(_) => "METHOD_NOT_ALLOWED",
             Self::Invalid(_) => "INVALID",
@@ -143,6 +148,10 @@ impl Fault {
             }
             Self::TooManyTokens(_) => "too many wrong tokens came from this address".to_owned(),
             Self::Forbidden => "the role of this operator does not permit the request".to_owned(),
+            Self::OperatorsByCommand => {
+                "rights are given to operators by the command padan operator alone, unless http.manage_operators is set"
+                    .to_owned()
+            }
             Self::NotFound => "there is no such route or object".to_owned(),
             Self::MethodNotAllowed(allowed) => format!("the route takes {allowed}"),
             Self::BodyTooLarge => "the body is too long".to_owned(),
@@ -184,6 +193,7 @@ impl From<StoreError> for Fault {
             StoreError::ClientNotSigned { .. }
             | StoreError::ClientChangedMeanwhile(_)
             | StoreError::OperatorNotSigned { .. }
+            | StoreError::LastOperator(_)
             | StoreError::Tampered(_) => Self::Conflict(error.to_string()),
             StoreError::Timeout(_) => Self::Unavailable(
                 "the store did not answer in time: name a shorter time, or try again".to_owned(),
@@ -197,6 +207,16 @@ impl From<StoreError> for Fault {
             | StoreError::Migration(_)
             | StoreError::Config(_)
             | StoreError::Cryptography(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<OperatorRefusal> for Fault {
+    fn from(refusal: OperatorRefusal) -> Self {
+        match refusal {
+            OperatorRefusal::OwnAccount | OperatorRefusal::NameTaken => Self::Conflict(refusal.to_string()),
+            OperatorRefusal::NotFound => Self::NotFound,
+            OperatorRefusal::Store(error) => error.into(),
         }
     }
 }

@@ -77,12 +77,15 @@ pub(crate) struct Session {
     operations: Vec<&'static str>,
     /// Whether the role may see the faces of a verification by hand.
     show_faces: bool,
+    /// Whether operators may give rights to others here. If not, they may only take them away.
+    manage_operators: bool,
 }
 
 /// What a role permits.
 struct Permitted {
     operations: Vec<&'static str>,
     show_faces: bool,
+    manage_operators: bool,
 }
 
 /// A request to sign in.
@@ -101,6 +104,8 @@ pub(super) struct Visitor {
     pub(super) operations_of: fn(OperatorRole) -> Vec<&'static str>,
     /// The roles that may see faces.
     pub(super) show_faces_to: Arc<[OperatorRole]>,
+    /// Whether operators may give rights to others here.
+    pub(super) manage_operators: bool,
 }
 
 /// The operator who signed in, if somebody did, and the answer.
@@ -125,20 +130,12 @@ pub(super) async fn depart(visitor: Visitor) -> Visited {
 pub(super) async fn sign_in_from_provider(visitor: Visitor) -> Visited {
     let ProviderAnswer { state, code, error, iss } = parsed_json(&visitor.body)?;
     let answer = code.ok_or_else(|| error.unwrap_or_default());
-    let Visitor {
-        use_cases,
-        request_id,
-        peer,
-        provider_device: device,
-        flow,
-        operations_of,
-        show_faces_to,
-        ..
-    } = visitor;
+    let permitted_to = visitor.permitted_to();
+    let Visitor { use_cases, request_id, peer, provider_device: device, flow, .. } = visitor;
     let attempt = ProviderSignIn { flow, state, answer, issuer: iss, device, peer };
     let signed_in = use_cases.sign_in_from_provider(attempt, &request_id).await;
     let signed_in = signed_in?.ok_or(Fault::NotFound)?;
-    let permitted = Permitted::to(signed_in.account.role, operations_of, &show_faces_to);
+    let permitted = permitted_to(signed_in.account.role);
     let (account, mut response) = begun(signed_in, &use_cases, PROVIDER_DEVICE_COOKIE, permitted);
     let removed = HeaderValue::from_str(&cookie(FLOW_COOKIE, "", Some(0)));
     response.headers_mut().append(SET_COOKIE, removed.map_err(|error| Fault::Internal(error.to_string()))?);
@@ -147,10 +144,11 @@ pub(super) async fn sign_in_from_provider(visitor: Visitor) -> Visited {
 
 pub(super) async fn sign_in(visitor: Visitor) -> Visited {
     let SignInForm { name, password, code } = parsed_json(&visitor.body)?;
-    let Visitor { use_cases, request_id, peer, device, operations_of, show_faces_to, .. } = visitor;
+    let permitted_to = visitor.permitted_to();
+    let Visitor { use_cases, request_id, peer, device, .. } = visitor;
     let attempt = SignIn { name, password, code, device, peer };
     let signed_in = use_cases.sign_in(attempt, &request_id).await?;
-    let permitted = Permitted::to(signed_in.account.role, operations_of, &show_faces_to);
+    let permitted = permitted_to(signed_in.account.role);
     let (account, response) = begun(signed_in, &use_cases, DEVICE_COOKIE, permitted);
     Ok((Some(account), response))
 }
@@ -175,7 +173,11 @@ fn begun(
 
 pub(super) async fn show(call: Call) -> Result<HttpResponse, Fault> {
     let (account, browser) = (call.mandate.account(), call.browser.as_ref());
-    let permitted = Permitted { operations: call.operations.clone(), show_faces: call.may_see_faces };
+    let permitted = Permitted {
+        operations: call.operations.clone(),
+        show_faces: call.may_see_faces,
+        manage_operators: call.may_manage_operators,
+    };
     let shown = Session::of(account, browser, call.mandate.session_times(), permitted);
     Ok(HttpResponse::Ok().json(shown))
 }
@@ -189,13 +191,16 @@ pub(super) async fn sign_out(call: Call) -> Result<HttpResponse, Fault> {
     Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, removed)).finish())
 }
 
-impl Permitted {
-    fn to(
-        role: OperatorRole,
-        operations_of: fn(OperatorRole) -> Vec<&'static str>,
-        show_faces_to: &[OperatorRole],
-    ) -> Self {
-        Self { operations: operations_of(role), show_faces: show_faces_to.contains(&role) }
+impl Visitor {
+    /// What a role permits whoever signs in.
+    fn permitted_to(&self) -> impl Fn(OperatorRole) -> Permitted + use<> {
+        let (operations_of, manage_operators) = (self.operations_of, self.manage_operators);
+        let show_faces_to = Arc::clone(&self.show_faces_to);
+        move |role| Permitted {
+            operations: operations_of(role),
+            show_faces: show_faces_to.contains(&role),
+            manage_operators,
+        }
     }
 }
 
@@ -206,7 +211,7 @@ impl Session {
         times: SessionTimes,
         permitted: Permitted,
     ) -> Self {
-        let Permitted { operations, show_faces } = permitted;
+        let Permitted { operations, show_faces, manage_operators } = permitted;
         let ends = browser.map(|browser| browser.session.expires_at);
         let expires_at = match (ends, account.expires_at) {
             (Some(session), Some(account)) => Some(session.min(account)),
@@ -222,6 +227,7 @@ impl Session {
             csrf_token: browser.map(|browser| browser.csrf_token.clone()),
             operations,
             show_faces,
+            manage_operators,
         }
     }
 }

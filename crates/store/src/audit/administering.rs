@@ -21,6 +21,7 @@ use crate::{
     model_activation::Activation,
     operator_change::OperatorChange,
     row_state::RowState,
+    sessions_end::SessionsEnd,
     shadow_change::ShadowChange,
 };
 
@@ -30,6 +31,7 @@ pub(crate) enum AdminChange {
     Client(ClientChange),
     Model(Activation),
     Operator(OperatorChange),
+    Sessions(SessionsEnd),
     Calibration(CalibrationActivation),
     Shadow(ShadowChange),
     Announced(AnnouncedAct),
@@ -89,6 +91,7 @@ pub(super) fn administer<'c>(
             AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
             AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
+            AdminChange::Sessions(end) => end.apply(&mut transaction).await?,
             AdminChange::Calibration(activation) => activation.apply(&mut transaction, &step.keys).await?,
             AdminChange::Shadow(change) => change.apply(&mut transaction, &step.keys).await?,
             AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),

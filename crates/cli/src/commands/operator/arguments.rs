@@ -43,6 +43,17 @@ pub(super) enum OperatorCommand {
     ///
     /// Replaces a former secret. The sessions of the operator end.
     Code(CodeArguments),
+    /// End all sessions of an account in browsers, at once
+    ///
+    /// Also those of somebody who signed in through the provider: `oidc:SUBJECT`, as the audit trail and the console name the
+    /// account. A token stays valid, and a new sign-in is possible: disable the operator, or take away the group at the
+    /// provider, to prevent it.
+    EndSessions {
+        /// Name of the account
+        name: OperatorName,
+        #[command(flatten)]
+        confirmation: ConfirmationArguments,
+    },
     /// Remove an operator; the rows of what it did stay
     Remove {
         /// Name of the operator
@@ -79,7 +90,7 @@ pub(super) struct SetArguments {
     /// Let the token be valid until it is replaced
     #[arg(long, conflicts_with = "valid_for")]
     pub(super) no_expiry: bool,
-    /// Refuse the token until the operator is enabled again
+    /// Refuse the token until the operator is enabled again, and end the sessions
     #[arg(long)]
     pub(super) disable: bool,
     /// Enable a disabled operator

@@ -11,6 +11,13 @@ use crate::{confirmation::Confirmed, settings::Settings};
 pub(super) async fn confirm(settings: &Settings, command: &OperatorCommand) -> Result<Confirmed> {
     let (name, confirmation, as_json, consequences) = match command {
         OperatorCommand::Remove { name, confirmation } => (name, *confirmation, false, REMOVAL),
+        OperatorCommand::EndSessions { name, confirmation } => {
+            if confirmation.is_given() {
+                return Ok(Confirmed::GoesOn);
+            }
+            let plan = SESSIONS_END.map(str::to_owned);
+            return confirmation.confirm_or_print(name.as_str(), &plan, false);
+        }
         OperatorCommand::Rotate(rotate) => (&rotate.name, rotate.confirmation, rotate.output.json, ROTATION),
         _ => return Ok(Confirmed::GoesOn),
     };
@@ -27,6 +34,11 @@ const REMOVAL: [&str; 2] =
 const ROTATION: [&str; 2] = [
     "Replaces the token. The next request with the old one is answered 401.",
     "Keeps its role, its expiry and the rows of what it did.",
+];
+
+const SESSIONS_END: [&str; 2] = [
+    "Ends all sessions of the account in browsers. Their next requests are answered 401.",
+    "Keeps its token, its role and the rows of what it did.",
 ];
 
 async fn plan(store: &Overview, name: &OperatorName, consequences: [&str; 2]) -> Result<Vec<String>> {

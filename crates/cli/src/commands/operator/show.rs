@@ -19,10 +19,12 @@ pub(super) fn print_token(name: &OperatorName, token: &ClientSecret, as_json: bo
 }
 
 /// Prints the secret of one-time codes to stdout, and its address for apps.
-pub(super) fn print_code_secret(name: &OperatorName, secret: &str, as_json: bool) -> Result<()> {
-    // Names are visible ASCII. Of these, an address takes letters, digits and a few marks as they are.
-    let label: String = name.as_str().bytes().map(address_character).collect();
-    let address = format!("otpauth://totp/Padan:{label}?secret={secret}&issuer=Padan");
+pub(super) fn print_code_secret(
+    name: &OperatorName,
+    secret: &str,
+    address: &str,
+    as_json: bool,
+) -> Result<()> {
     if as_json {
         print_json(&json!({ "name": name.as_str(), "secret": secret, "address": address }))?;
     } else {
@@ -32,13 +34,6 @@ pub(super) fn print_code_secret(name: &OperatorName, secret: &str, as_json: bool
         "The secret is shown only this once. {name} signs in with a code from now on; its sessions have ended."
     );
     Ok(())
-}
-
-fn address_character(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    }
 }
 
 /// Prints one line per operator, or one JSON document.
@@ -64,12 +59,15 @@ pub(super) fn in_one_line(operator: &OperatorAccount) -> String {
     let expiry = expires_at.map_or("no expiry".to_owned(), |at| format!("until {}", at.to_rfc3339()));
     let last_use =
         last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", at.to_rfc3339()));
+    let last_sign_in = operator
+        .last_signed_in_at
+        .map_or(String::new(), |at| format!(", last signed in {}", at.to_rfc3339()));
     let sign_in = match (operator.has_password, operator.has_code) {
         (true, true) => "signs in with password and code",
         (true, false) => "signs in with a password",
         (false, _) => "token only",
     };
-    format!("{}, {state}, {expiry}, {sign_in}, {last_use}", role.as_str())
+    format!("{}, {state}, {expiry}, {sign_in}, {last_use}{last_sign_in}", role.as_str())
 }
 
 fn properties(operator: &OperatorAccount) -> Value {
@@ -83,5 +81,6 @@ fn properties(operator: &OperatorAccount) -> Value {
         "created_at": operator.created_at.to_rfc3339(),
         "changed_at": operator.changed_at.to_rfc3339(),
         "last_used_at": operator.last_used_at.map(|at| at.to_rfc3339()),
+        "last_signed_in_at": operator.last_signed_in_at.map(|at| at.to_rfc3339()),
     })
 }

@@ -8,7 +8,7 @@ use totp_rs::{Builder, Secret};
 
 use super::{Managed, add};
 
-const PASSWORD: &str = "correct horse battery";
+pub(super) const PASSWORD: &str = "correct horse battery";
 
 /// A browser of an operator.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ struct Attempt<'a> {
 
 const ATTEMPT: Attempt<'_> = Attempt { password: PASSWORD, code: None, address: "203.0.113.5", device: "" };
 
-fn set_password(managed: &Managed, name: &str, password: &str) {
+pub(super) fn set_password(managed: &Managed, name: &str, password: &str) {
     let done = managed.service.command_with_input(&["operator", "password", name], &format!("{password}\n"));
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
@@ -90,6 +90,23 @@ fn ask(managed: &Managed, browser: &Browser, line: (&str, &str), headers: &[(&st
 
 fn status_of(managed: &Managed, browser: &Browser) -> u16 {
     ask(managed, browser, ("GET", "/session"), &[]).0
+}
+
+/// The cookie of a session that begins.
+pub(super) fn session_of(managed: &Managed, name: &str, password: &str, code: Option<&str>) -> String {
+    signed_in(managed, name, &Attempt { password, code, ..ATTEMPT }).session
+}
+
+/// The one-time code of now.
+pub(super) fn code_of(secret: &str) -> String {
+    let codes = Builder::new().with_secret(Secret::try_from_base32(secret).unwrap()).build().unwrap();
+    codes.generate(std::time::UNIX_EPOCH.elapsed().unwrap().as_secs()).to_string()
+}
+
+/// The status of an answer to the cookie of a session.
+pub(super) fn session_status(managed: &Managed, session: &str) -> u16 {
+    let url = format!("http://{}/admin/v1/session", managed.service.admin);
+    managed.service.client.get(url).header("cookie", session).send().unwrap().status().as_u16()
 }
 
 fn start(settings: &str) -> Managed {
