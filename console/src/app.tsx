@@ -56,9 +56,11 @@ export function App() {
     }
   };
   const signOut = async () => {
-    await call("signOut").catch(() => undefined);
+    const signedOut = await call("signOut").catch(() => undefined);
     setCsrfToken(null);
     setState({ is: "signedOut", hasEnded: false });
+    // The provider leads back to the sign-in.
+    if (signedOut?.provider_address) location.assign(signedOut.provider_address);
   };
   return (
     <WordsContext.Provider value={words}>

@@ -10,7 +10,7 @@ const [, , port, redirectAddress, secret] = process.argv;
 const ROLES = ["support", "operator", "auditor"];
 
 const provider = new Provider(`http://localhost:${port}`, {
-  clients: [{ client_id: "padan", client_secret: secret, redirect_uris: [redirectAddress] }],
+  clients: [{ client_id: "padan", client_secret: secret, redirect_uris: [redirectAddress], post_logout_redirect_uris: [redirectAddress] }],
   claims: { openid: ["sub"], profile: ["preferred_username", "groups"] },
   pkce: { required: () => true },
   cookies: { keys: [randomBytes(32).toString("hex")] },

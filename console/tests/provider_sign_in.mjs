@@ -15,6 +15,15 @@ async function signInAtProvider(page, name) {
   await page.waitForURL(url => url.href.startsWith(site.url));
 }
 
+/** Signs out here, then at the provider, which asks for a confirmation and leads back. */
+async function signOutAtProvider(page) {
+  await page.getByRole("button", { name: "Keluar" }).click();
+  await page.waitForURL(url => url.href.startsWith(`${site.provider}/session/end`));
+  await page.getByRole("button", { name: "Yes, sign me out" }).click();
+  await page.waitForURL(url => url.href.startsWith(site.url));
+  await page.getByRole("heading", { name: "Masuk" }).waitFor();
+}
+
 /** What the provider's own pages ask for elsewhere. It is not let through. */
 const FONTS = "https://fonts.googleapis.com/";
 
@@ -41,10 +50,13 @@ export async function providerSignIn(browser) {
   }
   await page.reload();
   await page.getByText("auditor-rina of the bank").waitFor();
-  await page.getByRole("button", { name: "Keluar" }).click();
-  await page.getByRole("heading", { name: "Masuk" }).waitFor();
+  await signOutAtProvider(page);
   await page.reload();
   await page.getByRole("heading", { name: "Masuk" }).waitFor();
+  assert.ok(!(await context.cookies(site.url)).some(cookie => cookie.name === "__Host-padan-session"));
+  // The provider does not know the person any more: it asks for a name again.
+  await signInAtProvider(page, "support-budi");
+  await page.getByText("support-budi of the bank").waitFor();
   assert.deepEqual(ownFaults(faults), []);
   await context.close();
 }

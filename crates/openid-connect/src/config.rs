@@ -38,6 +38,8 @@ pub struct Config {
     pub roles: Vec<RoleOfGroup>,
     /// The name of the provider on the button.
     pub label: String,
+    /// Whether the sign-out leads to the provider's, if it has one.
+    pub sign_out_at_provider: bool,
     /// How long a session lasts at most.
     pub session_seconds: NonZeroU32,
     /// Whether a session also ends with the ID token.

@@ -101,6 +101,7 @@ fn config() -> Config {
         name_claim: "name".to_owned(),
         roles: vec![role(OperatorRole::Auditor, "audit"), role(OperatorRole::Operator, "ops")],
         label: "Bank".to_owned(),
+        sign_out_at_provider: false,
         session_seconds: std::num::NonZeroU32::MIN,
         end_with_id_token: true,
         clock_skew_seconds: SKEW_SECONDS,

@@ -2,6 +2,7 @@
 
 use reqwest::{Client, Url};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::Value;
 
 use crate::{
     config::{Config, is_protected},
@@ -21,6 +22,9 @@ pub(crate) struct Metadata {
     pub(crate) jwks_uri: Url,
     #[serde(default, deserialize_with = "optional_address")]
     pub(crate) userinfo_endpoint: Option<Url>,
+    /// Where a browser goes to sign out, as the document has it: it may be no address that can be used.
+    #[serde(default)]
+    end_session_endpoint: Option<Value>,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
     /// Whether the issuer is among the parameters with which browsers come back.
@@ -41,9 +45,8 @@ impl Metadata {
             )));
         }
         let endpoints = [&found.authorization_endpoint, &found.token_endpoint, &found.jwks_uri];
-        let may_be_plain = issuer.scheme() == "http";
         for endpoint in endpoints.into_iter().chain(&found.userinfo_endpoint) {
-            if !is_protected(endpoint) || endpoint.scheme() != "https" && !may_be_plain {
+            if !is_protected_beside(&issuer, endpoint) {
                 return Err(Fault::Unavailable(
                     "the provider's document has an address that is not protected by TLS".to_owned(),
                 ));
@@ -52,12 +55,25 @@ impl Metadata {
         Ok(found)
     }
 
+    /// Where a browser goes to sign out, if the provider has such a page whose address is protected. Without one, people
+    /// still sign in.
+    pub(crate) fn end_session_endpoint(&self) -> Option<Url> {
+        let address: Url = self.end_session_endpoint.as_ref()?.as_str()?.parse().ok()?;
+        let issuer: Url = self.issuer.parse().ok()?;
+        is_protected_beside(&issuer, &address).then_some(address)
+    }
+
     /// Whether the service's secret is sent in the body, since the provider takes it no other way.
     pub(crate) fn takes_secret_in_body(&self) -> bool {
         let methods = &self.token_endpoint_auth_methods_supported;
         let takes = |method: &str| methods.iter().any(|known| known == method);
         takes("client_secret_post") && !takes("client_secret_basic")
     }
+}
+
+/// Whether requests to an address are encrypted, or stay on this machine as those to the issuer do.
+fn is_protected_beside(issuer: &Url, address: &Url) -> bool {
+    is_protected(address) && (address.scheme() == "https" || issuer.scheme() == "http")
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> {

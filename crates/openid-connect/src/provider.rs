@@ -138,6 +138,26 @@ impl Provider {
         Ok(address.into())
     }
 
+    /// The address at the provider where a browser goes to sign out there too, and from where it comes back. `None` when
+    /// the provider has none, or the settings say that the session there goes on.
+    ///
+    /// The service keeps no ID token, so it names itself instead: many providers then ask the person to confirm.
+    ///
+    /// # Errors
+    ///
+    /// When the provider's document cannot be read.
+    pub async fn sign_out(&self) -> Result<Option<String>, Fault> {
+        if !self.config.sign_out_at_provider {
+            return Ok(None);
+        }
+        let Some(mut address) = self.metadata().await?.end_session_endpoint() else { return Ok(None) };
+        address
+            .query_pairs_mut()
+            .append_pair("client_id", &self.config.client_id)
+            .append_pair("post_logout_redirect_uri", self.return_address()?.as_str());
+        Ok(Some(address.into()))
+    }
+
     /// Exchanges the code that a browser brought back for the identity of its user. `issuer` is that of the same answer, if
     /// it had one.
     ///

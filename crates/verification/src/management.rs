@@ -331,14 +331,19 @@ impl Mandate {
         &self.account
     }
 
-    /// Ends the session of the operator, which is recorded.
+    /// Ends the session of the operator, which is recorded. Returns where the browser signs out at the provider too, if the
+    /// operator signed in through one that offers it.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn sign_out(&self, session: &OperatorSession) -> Result<(), StoreError> {
+    pub async fn sign_out(&self, session: &OperatorSession) -> Result<Option<String>, StoreError> {
         self.management.store.end_operator_session(session).await?;
-        self.announce(AdminAct::OperatorSignedOut, Value::Null).await
+        self.announce(AdminAct::OperatorSignedOut, Value::Null).await?;
+        match &self.management.provider_sign_ins {
+            Some(sign_ins) if self.account.provider.is_some() => Ok(sign_ins.sign_out().await),
+            _ => Ok(None),
+        }
     }
 
     /// How long sessions last.

@@ -57,6 +57,13 @@ pub(crate) struct ProviderAnswer {
     iss: Option<String>,
 }
 
+/// The session has ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SignedOut {
+    /// Where the browser goes to sign out at the provider too; null without a provider that offers it.
+    provider_address: Option<String>,
+}
+
 /// The operator who calls.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session {
@@ -186,9 +193,9 @@ pub(super) async fn sign_out(call: Call) -> Result<HttpResponse, Fault> {
     let Some(browser) = &call.browser else {
         return Err(Fault::Conflict("a token has no session that could be ended".to_owned()));
     };
-    call.mandate.sign_out(&browser.session).await?;
+    let provider_address = call.mandate.sign_out(&browser.session).await?;
     let removed = cookie(SESSION_COOKIE, "", Some(0));
-    Ok(HttpResponse::NoContent().insert_header((SET_COOKIE, removed)).finish())
+    Ok(HttpResponse::Ok().insert_header((SET_COOKIE, removed)).json(SignedOut { provider_address }))
 }
 
 impl Visitor {

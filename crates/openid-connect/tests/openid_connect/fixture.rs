@@ -18,6 +18,7 @@ pub(crate) fn config(issuer: &str) -> Config {
         name_claim: "preferred_username".to_owned(),
         roles: ["auditor:audit", "operator:ops"].map(role_of_group).to_vec(),
         label: "Bank".to_owned(),
+        sign_out_at_provider: true,
         session_seconds: 3600.try_into().unwrap(),
         end_with_id_token: false,
         clock_skew_seconds: 60,

@@ -32,6 +32,35 @@ async fn a_group_gives_its_role_and_the_subject_the_account() {
 }
 
 #[tokio::test]
+async fn the_sign_out_leads_to_the_provider_only_where_that_is_offered() {
+    let (other, provider) = start();
+    assert_eq!(provider.sign_out().await.unwrap(), None, "the document has no such address");
+    let back = "client_id=padan&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A9090%2Fconsole%2F";
+    let sign_out = async |endpoint: Value, config: &Config| {
+        other.state().document = json!({ "end_session_endpoint": endpoint });
+        let provider = Provider::new(config).unwrap();
+        assert!(provider.authorization(&flow()).await.is_ok(), "people still sign in");
+        provider.sign_out().await.unwrap()
+    };
+    let right = config(other.issuer());
+    let endpoint = format!("{}/end", other.issuer());
+    assert_eq!(sign_out(json!(endpoint), &right).await, Some(format!("{endpoint}?{back}")));
+    let with_query = sign_out(json!(format!("{endpoint}?realm=a")), &right).await;
+    assert_eq!(with_query, Some(format!("{endpoint}?realm=a&{back}")));
+    for wrong in [
+        json!("http://id.bank.example/end"),
+        json!("/end"),
+        json!("javascript:alert(1)"),
+        json!(7),
+        Value::Null,
+    ] {
+        assert_eq!(sign_out(wrong.clone(), &right).await, None, "{wrong}");
+    }
+    let local = Config { sign_out_at_provider: false, ..config(other.issuer()) };
+    assert_eq!(sign_out(json!(endpoint), &local).await, None);
+}
+
+#[tokio::test]
 async fn the_first_role_of_the_settings_counts_and_groups_are_compared_as_a_whole() {
     let (other, provider) = start();
     for (groups, role) in [

@@ -99,6 +99,18 @@ impl ProviderSignIns {
         Ok(ProviderDeparture { address, flow: flow.text, seconds: FLOW_SECONDS })
     }
 
+    /// Where a browser signs out at the provider too. `None` when that is not possible: the session here has ended all the
+    /// same.
+    pub(super) async fn sign_out(&self) -> Option<String> {
+        let turn = self.turn().await.ok()?;
+        let address = self.provider.sign_out().await;
+        drop(turn);
+        address.unwrap_or_else(|fault| {
+            tracing::warn!("nobody can sign out at the provider: {fault}");
+            None
+        })
+    }
+
     /// Begins a session for whom the provider vouches.
     pub(super) async fn sign_in(&self, attempt: ProviderSignIn) -> Result<SignedIn, SignInRefusal> {
         let any_person: OperatorName =

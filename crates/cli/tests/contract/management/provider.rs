@@ -120,7 +120,7 @@ fn somebody_with_a_group_gets_its_role_under_a_name_of_no_other_operator() {
         (&json!("oidc:248289761001"), &who)
     );
     assert_eq!(rows(&managed, "OPERATOR_SIGNED_IN")[0]["after"]["role"], "auditor");
-    assert_eq!(ask("DELETE", "/session"), 204);
+    assert_eq!(ask("DELETE", "/session"), 200);
     assert_eq!(status_of(&managed, &session), 401);
     assert_eq!(rows(&managed, "OPERATOR_SIGNED_OUT").len(), 1);
 
@@ -141,6 +141,39 @@ fn somebody_with_a_group_gets_its_role_under_a_name_of_no_other_operator() {
     let logged = managed.service.logged();
     let token = session.split_once('=').unwrap().1;
     assert!(!logged.contains(token) && !logged.contains("code-0"));
+}
+
+#[test]
+fn the_sign_out_says_where_the_provider_signs_out_and_works_without_it() {
+    let (managed, provider) = start("");
+    let endpoint = format!("{}/end", provider.issuer());
+    provider.state().document = json!({ "end_session_endpoint": endpoint });
+    let sign_out = || {
+        let (session, shown) = signed_in(&managed, &provider);
+        let url = format!("http://{}/admin/v1/session", managed.service.admin);
+        let request = managed.service.client.delete(url).header("cookie", &session);
+        let answer = request.header("x-csrf-token", shown["csrf_token"].as_str().unwrap()).send().unwrap();
+        assert_eq!((answer.status().as_u16(), status_of(&managed, &session)), (200, 401));
+        answer.json::<Value>().unwrap()["provider_address"].clone()
+    };
+    let back = "client_id=padan&post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A9090%2Fconsole%2F";
+    assert_eq!(sign_out(), json!(format!("{endpoint}?{back}")));
+
+    // Somebody of the provider is signed out by the command.
+    let (session, _) = signed_in(&managed, &provider);
+    managed.run(&["operator", "end-sessions", "oidc:248289761001", "--yes"]);
+    assert_eq!(status_of(&managed, &session), 401);
+    let (session, _) = signed_in(&managed, &provider);
+    let list = managed.get("operator", "/operators");
+    let person =
+        list["operators"].as_array().unwrap().iter().find(|one| one["origin"] == "provider").unwrap();
+    assert_eq!(
+        (&person["name"], &person["claimed_name"], &person["role"], &person["sessions"]),
+        (&json!("oidc:248289761001"), &json!("operator-1"), &json!("auditor"), &json!(1))
+    );
+    let path = "/operators/oidc:248289761001/sessions";
+    assert_eq!(managed.ask("operator", "DELETE", path, &Value::Null).0, 204);
+    assert_eq!(status_of(&managed, &session), 401);
 }
 
 #[test]
