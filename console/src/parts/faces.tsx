@@ -24,10 +24,13 @@ export function FacesPanel({ faces, labels: [probe, reference] }: { faces: Faces
   return (
     <section class="panel">
       <h2>{t("faces.title")}</h2>
-      {faces.fault
-        ? <Note tone="warn">{named("reason", faces.fault)}</Note>
-        : <div class="faces"><Face address={faces.probe} label={probe} /><Face address={faces.reference} label={reference} /></div>}
-      <p class="small quiet">{t("faces.about")}</p>
+      {faces.fault && <Note tone="warn">{t("faces.failed", { cause: named("reason", faces.fault) })}</Note>}
+      {!faces.fault && (
+        <>
+          <div class="faces"><Face address={faces.probe} label={probe} /><Face address={faces.reference} label={reference} /></div>
+          <p class="small quiet">{t("faces.about")}</p>
+        </>
+      )}
     </section>
   );
 }

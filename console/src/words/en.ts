@@ -167,6 +167,7 @@ export const en = {
   // Faces.
   "faces.about": "As the service compared them, 112 x 112 pixels. This look is recorded.",
   "faces.choice": "Show both faces side by side. This is recorded.",
+  "faces.failed": "The faces cannot be shown now: {cause}. The result above stays.",
   "faces.none": "No face was found.",
   "faces.portrait": "Portrait in the registry",
   "faces.title": "Faces",

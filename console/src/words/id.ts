@@ -168,6 +168,7 @@ export const id: Record<keyof typeof en, string> = {
   // Faces.
   "faces.about": "Seperti yang dibandingkan layanan, 112 x 112 piksel. Tampilan ini dicatat.",
   "faces.choice": "Tampilkan kedua wajah berdampingan. Ini dicatat.",
+  "faces.failed": "Kedua wajah tidak dapat ditampilkan sekarang: {cause}. Hasil di atas tetap berlaku.",
   "faces.none": "Wajah tidak ditemukan.",
   "faces.portrait": "Foto di registri",
   "faces.title": "Wajah",

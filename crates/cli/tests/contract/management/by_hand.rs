@@ -184,6 +184,57 @@ fn by_hand_probe(by_hand: &Value) -> Value {
     by_hand["faces"]["probe"].clone()
 }
 
+/// The registry answers the verification and is gone when the portrait is to be shown: between both, the row of the look
+/// is written, which a trigger delays here.
+#[test]
+fn a_registry_that_fails_before_the_portrait_is_shown_changes_no_result_and_leaves_nothing() {
+    let mut managed = Managed::with("show_faces_to = [\"operator\"]\n");
+    managed.service.change_settings("[store]\n", "[store]\nstatement_timeout_ms = 20000\n");
+    managed.service.kill();
+    managed.service.restart();
+    managed.execute(
+        "CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.reason = 'FACES_SHOWN' THEN PERFORM pg_sleep(2); END IF; RETURN NEW; END $$;
+         CREATE TRIGGER delay BEFORE INSERT ON store.audit_event FOR EACH ROW EXECUTE FUNCTION delay()",
+    );
+    let (service, runtime) = (&managed.service, &managed.service.runtime);
+    let on_registry = |statement: &str| runtime.block_on(service.registry.execute(statement));
+    let sleeping =
+        "SELECT 'yes' FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    let ask = || managed.send_form("operator", "/verifications?faces=true", Claim::matching().form());
+    // More often than requests with photos are answered at the same time: none of them keeps its place.
+    for _ in 0..5 {
+        let (status, by_hand) = thread::scope(|scope| {
+            let asked = scope.spawn(ask);
+            let began = Instant::now();
+            while runtime.block_on(service.store.texts(sleeping)).is_empty() {
+                assert!(began.elapsed() < Duration::from_secs(20), "no look is recorded");
+                thread::sleep(Duration::from_millis(20));
+            }
+            on_registry("ALTER SCHEMA padan RENAME TO hidden");
+            asked.join().unwrap()
+        });
+        assert_eq!(
+            (status, &by_hand["reason_code"], &by_hand["status"]),
+            (200, &json!("VERIFIED"), &json!(200))
+        );
+        assert_eq!(by_hand["score"]["passes"], true, "{by_hand}");
+        let nothing = json!({ "probe": null, "reference": null, "fault": "REGISTRY_UNAVAILABLE" });
+        assert_eq!(by_hand["faces"], nothing);
+        on_registry("ALTER SCHEMA hidden RENAME TO padan");
+    }
+    let (_, by_hand) = ask();
+    assert_eq!(size_of(&by_hand["faces"]["reference"]), (112, 112), "{}", by_hand["faces"]);
+    let reasons = "SELECT reason FROM store.audit_event WHERE client = 'console' GROUP BY reason";
+    assert_eq!(runtime.block_on(service.store.texts(reasons)), ["VERIFIED"]);
+    let templates = "SELECT count(*)::text FROM store.face_template";
+    assert_eq!(runtime.block_on(service.store.texts(templates)), ["1"]);
+    let logged = service.logged();
+    assert!(logged.contains("the faces of a verification by hand cannot be shown"));
+    assert!(!logged.contains("data:image") && !logged.contains(&Claim::matching().nik));
+    managed.run(&["audit", "verify"]);
+}
+
 #[test]
 fn no_role_sees_faces_unless_the_setting_names_it() {
     let managed = Managed::start();
