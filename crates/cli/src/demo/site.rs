@@ -81,7 +81,7 @@ impl Site {
         let text = format!(
             "# The settings of the running `padan demo`. The file is removed when the demo ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
-             admin_port = {admin_port}\nmanagement = true\nconsole = {{ enabled = true }}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
+             admin_port = {admin_port}\nmanagement = true\nmanage_operators = true\nconsole = {{ enabled = true }}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
              [clients]\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
