@@ -137,11 +137,11 @@ impl Administration {
         self.change(AdminChange::Operator(OperatorChange::set(name, settings))).await
     }
 
-    /// As [`set_operator`](Self::set_operator), but nothing is changed if no enabled account in the role operator is left.
+    /// As [`set_operator`](Self::set_operator), but the last enabled account in the role operator stays one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::LastOperator`] when none would be left; otherwise as [`set_operator`](Self::set_operator).
+    /// [`StoreError::LastOperator`] when it is the last one; otherwise as [`set_operator`](Self::set_operator).
     pub async fn set_operator_leaving_one(
         &self,
         name: &OperatorName,

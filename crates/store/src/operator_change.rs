@@ -48,7 +48,7 @@ pub struct OperatorSettings {
 pub(crate) struct OperatorChange {
     name: OperatorName,
     what: WhatChanges,
-    /// Whether the change is refused if no operator is left afterwards who could undo it.
+    /// Whether the change is refused if it takes the last operator away who could undo it.
     leaves_an_operator: bool,
 }
 
@@ -95,7 +95,7 @@ impl OperatorChange {
         Self::of(name, WhatChanges::Removal)
     }
 
-    /// The same change, refused if no operator is left afterwards who could undo it.
+    /// The same change, refused if it takes the last operator away who could undo it.
     pub(crate) fn leaving_an_operator(self) -> Self {
         Self { leaves_an_operator: true, ..self }
     }
@@ -144,7 +144,7 @@ impl OperatorChange {
             Err(error) => return Ok(Err(error)),
         };
         self.save_signature(connection, &key_id, &mac).await?;
-        if self.leaves_an_operator && !is_an_operator_left(connection, keys).await? {
+        if self.leaves_an_operator && takes_the_last_operator(connection, former.as_ref(), keys).await? {
             return Ok(Err(StoreError::LastOperator(self.name.to_string())));
         }
         let row = RowState { changed_at: unsigned.changed_at, mac: Some(hex::encode(mac)) };
@@ -350,16 +350,24 @@ async fn lock_operators(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("SELECT FROM store.operator ORDER BY name FOR UPDATE").execute(connection).await.map(drop)
 }
 
-/// Whether an enabled account in the role operator is left, whose row Padan wrote.
-async fn is_an_operator_left(connection: &mut PgConnection, keys: &AuditKeys) -> sqlx::Result<bool> {
+/// Whether the operator was an enabled account in the role operator, and none is left after the change. A store may have
+/// none: people of a provider are operators too.
+async fn takes_the_last_operator(
+    connection: &mut PgConnection,
+    former: Option<&OperatorRow>,
+    keys: &AuditKeys,
+) -> sqlx::Result<bool> {
     let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(&mut *connection).await?;
-    let rows = operator_rows(connection, &OperatorFilter::default()).await?;
-    Ok(rows.iter().any(|row| {
+    let counts = |row: &OperatorRow| {
         row.role == OperatorRole::Operator.as_str()
             && !row.disabled
             && row.expires_at.is_none_or(|at| at > now)
             && row.signature(keys) == ClientSignature::Right
-    }))
+    };
+    if !former.is_some_and(counts) {
+        return Ok(false);
+    }
+    Ok(!operator_rows(connection, &OperatorFilter::default()).await?.iter().any(counts))
 }
 
 async fn read_row(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<Option<OperatorRow>> {

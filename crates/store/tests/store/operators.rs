@@ -95,6 +95,34 @@ async fn each_change_leaves_one_row_and_takes_effect() {
     assert_eq!(faults(&database).await, []);
 }
 
+/// Where operators sign in through a provider, the store may have none: its other accounts are changed all the same.
+#[tokio::test]
+async fn only_the_last_operator_of_the_store_is_kept() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    add(&store, "rina", OperatorRole::Support).await;
+    let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
+    assert!(administration.set_operator_leaving_one(&rina(), &disabled).await.unwrap());
+    add(&store, "budi", OperatorRole::Operator).await;
+    add(&store, "dewi", OperatorRole::Operator).await;
+    let [budi, dewi]: [OperatorName; 2] = ["budi", "dewi"].map(|name| name.parse().unwrap());
+    assert!(administration.set_operator_leaving_one(&dewi, &disabled).await.unwrap());
+    let changes = [
+        disabled,
+        OperatorSettings { role: Some(OperatorRole::Auditor), ..OperatorSettings::default() },
+        OperatorSettings { expires_at: Some(Some(chrono::Utc::now())), ..OperatorSettings::default() },
+    ];
+    for change in changes {
+        let refused = administration.set_operator_leaving_one(&budi, &change).await.unwrap_err();
+        assert_eq!(refused, StoreError::LastOperator("budi".to_owned()), "{change:?}");
+    }
+    let later = Some(Some("2100-01-01T00:00:00Z".parse().unwrap()));
+    let later = OperatorSettings { expires_at: later, ..OperatorSettings::default() };
+    assert!(administration.set_operator_leaving_one(&budi, &later).await.unwrap());
+    assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 6);
+    assert_eq!(faults(&database).await, []);
+}
+
 #[tokio::test]
 async fn nothing_is_recorded_when_there_is_nothing_to_change() {
     let (database, store) = migrated().await;
