@@ -28,6 +28,7 @@ mod progress;
 mod recorded_calibrations;
 mod recorded_model;
 mod recorded_rows;
+mod recorded_shadow;
 mod removal;
 mod retention;
 pub(crate) mod row;

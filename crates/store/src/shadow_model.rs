@@ -5,7 +5,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::RequestShare;
 use sqlx::PgConnection;
 
-use crate::{error::StoreError, shadow_row::ShadowModel, store::Store};
+use crate::{audit::keys::AuditKeys, error::StoreError, shadow_row::ShadowModel, store::Store};
 
 impl Store {
     /// The shadow model set; `None` when none is measured.
@@ -15,23 +15,32 @@ impl Store {
     /// [`StoreError::Inconsistent`] when Padan did not write the row or its key is not among the audit keys; otherwise when
     /// the store fails.
     pub async fn shadow_model(&self) -> Result<Option<ShadowModel>, StoreError> {
-        let Some(row) = self.pool().run(read, &()).await? else { return Ok(None) };
-        let (key_id, mac) = (row.key_id.clone(), row.mac.clone());
-        let shadow = ShadowModel::try_from(row)?;
-        if shadow.mac(&key_id, self.audit_keys()) != Some(mac) {
-            return Err(inconsistent("mac"));
-        }
-        Ok(Some(shadow))
+        let row = self.pool().run(read_shadow, &()).await?;
+        row.map(|row| row.verified(self.audit_keys())).transpose()
     }
 }
 
-struct ShadowRow {
-    model_set: String,
-    contract_id: String,
-    share_millionths: i32,
+/// The row, as the database has it.
+#[derive(Clone)]
+pub(crate) struct ShadowRow {
+    pub(crate) model_set: String,
+    pub(crate) contract_id: String,
+    pub(crate) share_millionths: i32,
     began_at: DateTime<Utc>,
     key_id: String,
     mac: Vec<u8>,
+}
+
+impl ShadowRow {
+    /// What the row says, if Padan wrote it.
+    pub(crate) fn verified(self, keys: &AuditKeys) -> Result<ShadowModel, StoreError> {
+        let (key_id, mac) = (self.key_id.clone(), self.mac.clone());
+        let shadow = ShadowModel::try_from(self)?;
+        if shadow.mac(&key_id, keys) != Some(mac) {
+            return Err(inconsistent("mac"));
+        }
+        Ok(shadow)
+    }
 }
 
 impl TryFrom<ShadowRow> for ShadowModel {
@@ -52,7 +61,11 @@ fn inconsistent(column: &'static str) -> StoreError {
     StoreError::Inconsistent { table: "store.shadow_model", column }
 }
 
-fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<ShadowRow>>> {
+/// Reads the row.
+pub(crate) fn read_shadow<'c>(
+    connection: &'c mut PgConnection,
+    (): &'c (),
+) -> BoxFuture<'c, sqlx::Result<Option<ShadowRow>>> {
     sqlx::query_as!(
         ShadowRow,
         "SELECT model_set, contract_id, share_millionths, began_at, key_id, mac FROM store.shadow_model"

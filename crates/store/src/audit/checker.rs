@@ -1,3 +1,5 @@
+mod tables;
+
 use std::{
     collections::{HashMap, HashSet},
     pin::pin,
@@ -19,18 +21,14 @@ use super::{
     keys::AuditKeys,
     month::Month,
     recorded_calibrations::RecordedCalibrations,
-    recorded_model::{ModelState, RecordedModel},
-    recorded_rows::{RecordedRows, SignedRow},
+    recorded_model::RecordedModel,
+    recorded_rows::RecordedRows,
+    recorded_shadow::RecordedShadow,
     removal::Removal,
     row::{AuditRow, ChainRow, WrongSignature},
     steps::Steps,
 };
-use crate::{
-    calibration_activation::digest,
-    client_row::client_columns,
-    error::StoreError,
-    operator_row::{OperatorFilter, operator_rows},
-};
+use crate::error::StoreError;
 
 /// The result of verifying the audit trail.
 #[derive(Debug, Default)]
@@ -94,6 +92,7 @@ struct Checker<'k> {
     clients: RecordedRows,
     operators: RecordedRows,
     model: RecordedModel,
+    shadow: RecordedShadow,
     calibrations: RecordedCalibrations,
     report: AuditReport,
 }
@@ -113,10 +112,7 @@ pub(super) async fn verify(
         checked.fetch_add(1, Relaxed);
     };
     checker.check_rows(snapshot, None, count).await?;
-    checker.check_clients(snapshot).await?;
-    checker.check_operators(snapshot).await?;
-    checker.check_model(snapshot).await?;
-    checker.check_calibrations(snapshot).await?;
+    checker.compare_tables(snapshot).await?;
     Ok(checker.conclude())
 }
 
@@ -167,6 +163,7 @@ impl<'k> Checker<'k> {
             clients: RecordedRows::default(),
             operators: RecordedRows::default(),
             model: RecordedModel::default(),
+            shadow: RecordedShadow::default(),
             calibrations: RecordedCalibrations::default(),
             report: AuditReport::default(),
         };
@@ -265,67 +262,6 @@ impl<'k> Checker<'k> {
         Ok(())
     }
 
-    /// Compares the table of clients with what the rows record of it.
-    async fn check_clients(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let clients = client_columns(snapshot, &()).await.map_err(|error| Fault::of(&error))?;
-        let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
-        let recorded = std::mem::take(&mut self.clients);
-        let rows = clients.into_iter().map(|client| SignedRow {
-            signature: client.signature(self.keys),
-            name: client.name,
-            changed_at: client.changed_at,
-            mac: client.mac,
-        });
-        for (name, fault) in recorded.faults(rows, pruned_until) {
-            self.report_fault(AuditFault::of_client(name, fault));
-        }
-        Ok(())
-    }
-
-    /// Compares the table of operators with what the rows record of it.
-    async fn check_operators(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let operators =
-            operator_rows(snapshot, &OperatorFilter::default()).await.map_err(|error| Fault::of(&error))?;
-        let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
-        let recorded = std::mem::take(&mut self.operators);
-        let rows = operators.into_iter().map(|operator| SignedRow {
-            signature: operator.signature(self.keys),
-            name: operator.name,
-            changed_at: operator.changed_at,
-            mac: operator.mac,
-        });
-        for (name, fault) in recorded.faults(rows, pruned_until) {
-            self.report_fault(AuditFault::Operator { name, fault });
-        }
-        Ok(())
-    }
-
-    /// Compares the active model set with the one that the rows record last.
-    async fn check_model(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let row = sqlx::query!("SELECT model_set, contract_id, activated_at FROM store.active_model")
-            .fetch_optional(snapshot)
-            .await
-            .map_err(|error| Fault::of(&error))?;
-        let active = row.map(|row| ModelState { model_set: row.model_set, contract: row.contract_id });
-        if let Some(fault) = std::mem::take(&mut self.model).fault(active) {
-            self.report_fault(fault);
-        }
-        Ok(())
-    }
-
-    /// Compares the active calibrations with those that the rows record last.
-    async fn check_calibrations(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let rows = sqlx::query!("SELECT model_set, file FROM store.active_calibration")
-            .fetch_all(snapshot)
-            .await
-            .map_err(|error| Fault::of(&error))?;
-        let active = rows.into_iter().map(|row| (row.model_set, digest(&row.file))).collect();
-        for fault in std::mem::take(&mut self.calibrations).faults(&active) {
-            self.report_fault(fault);
-        }
-        Ok(())
-    }
-
     fn check_row(&mut self, row: &AuditRow) {
         self.report.rows += 1;
         let removal_is_reported = row.is_forgotten() && !self.check_removal(row);
@@ -347,6 +283,7 @@ impl<'k> Checker<'k> {
                     None => {}
                 }
                 self.model.record(row);
+                self.shadow.record(row);
                 self.calibrations.record(row);
             }
         }

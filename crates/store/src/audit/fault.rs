@@ -104,6 +104,15 @@ pub enum AuditFault {
         /// The active set; `None` when there is none.
         active: Option<String>,
     },
+    /// The row of the shadow model set is not one that Padan wrote, or its key is unknown.
+    ShadowChanged,
+    /// The shadow model set is not the one that the trail records last, or its share of the requests is another one.
+    ShadowUnrecorded {
+        /// The set that the trail records; `None` when it records the end of a measurement.
+        recorded: Option<String>,
+        /// The set in the store; `None` when there is none.
+        stored: Option<String>,
+    },
     /// The active calibration of a model set is not the one that the trail records last.
     CalibrationUnrecorded {
         /// The model set.
@@ -219,6 +228,16 @@ impl fmt::Display for AuditFault {
                 "the active model set is {}, and the trail records last that {recorded} was activated, or the same set \
                  with another contract",
                 active.as_deref().unwrap_or("none")
+            ),
+            Self::ShadowChanged => {
+                write!(f, "the row in store.shadow_model is not one that Padan wrote, or its key is unknown")
+            }
+            Self::ShadowUnrecorded { recorded, stored } => write!(
+                f,
+                "the shadow model set in the store is {}, and the trail records last {}, or the same set with another \
+                 contract or share",
+                stored.as_deref().unwrap_or("none"),
+                recorded.as_deref().unwrap_or("none")
             ),
             Self::CalibrationUnrecorded { model_set } => {
                 write!(f, "the active calibration of {model_set} is not the one that the trail records last")

@@ -3,11 +3,20 @@
 use chrono::{NaiveDate, SubsecRound as _, Utc};
 use padan_domain::{ModelContractId, RequestShare};
 use padan_store::{
-    ComparedUnder, Pruning, ShadowCell, ShadowCount, ShadowCounts, ShadowModel, ShadowOutcome, ShadowPair,
-    Store, StoreError,
+    AuditFault, ComparedUnder, Pruning, ShadowCell, ShadowCount, ShadowCounts, ShadowModel, ShadowOutcome,
+    ShadowPair, Store, StoreError,
 };
 
-use crate::fixture::{MAY, administration, config, contract, migrated, nik, usable};
+use padan_testing::TestDatabase;
+
+use crate::{
+    audit::verified,
+    fixture::{MAY, administration, config, contract, migrated, nik, usable},
+};
+
+async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
+    verified(database, Vec::new()).await.faults
+}
 
 fn shadow(model_set: &str, millionths: u32) -> ShadowModel {
     ShadowModel {
@@ -75,6 +84,53 @@ async fn a_change_of_any_column_by_sql_is_refused() {
     // It can be ended and replaced all the same.
     administration.set_shadow_model(shadow("a", 100_000)).await.unwrap();
     assert!(store.shadow_model().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_shadow_model_that_sql_changed_or_restored_shows_in_the_trail() {
+    let (database, store) = migrated().await;
+    let administration = administration(&store);
+    // Without a row in the trail, which may have been pruned, nothing is known.
+    assert_eq!(faults(&database).await, []);
+    administration.set_shadow_model(shadow("a", 100_000)).await.unwrap();
+    let restore = |columns: &str| {
+        format!(
+        "SELECT format('DELETE FROM store.shadow_model; INSERT INTO store.shadow_model ({columns})
+                        SELECT {columns} FROM jsonb_populate_record(NULL::store.shadow_model, %L)', to_jsonb(kept))
+           FROM store.shadow_model AS kept"
+    )
+    };
+    let of_first = restore("model_set, contract_id, share_millionths, began_at, key_id, mac");
+    let restore_first = database.texts(&of_first).await.remove(0);
+    for millionths in [123_457, 999_999, 1, 1_000_000] {
+        administration.set_shadow_model(shadow("a", millionths)).await.unwrap();
+        assert_eq!(faults(&database).await, [], "{millionths}");
+    }
+    let unrecorded = |recorded: Option<&str>, stored: Option<&str>| AuditFault::ShadowUnrecorded {
+        recorded: recorded.map(str::to_owned),
+        stored: stored.map(str::to_owned),
+    };
+    // A row that is signed, with another share.
+    database.execute(&restore_first).await;
+    assert!(store.shadow_model().await.is_ok());
+    assert_eq!(faults(&database).await, [unrecorded(Some("a"), Some("a"))]);
+    database.execute("UPDATE store.shadow_model SET began_at = began_at + interval '1 second'").await;
+    assert_eq!(faults(&database).await, [AuditFault::ShadowChanged]);
+    database.execute("DELETE FROM store.shadow_model").await;
+    assert_eq!(faults(&database).await, [unrecorded(Some("a"), None)]);
+    // Two ends of a measurement: by the command, and by the activation of the set.
+    administration.set_shadow_model(shadow("b", 5)).await.unwrap();
+    assert!(administration.end_shadow_model().await.unwrap());
+    assert_eq!(faults(&database).await, []);
+    database.execute(&restore_first).await;
+    assert_eq!(faults(&database).await, [unrecorded(None, Some("a"))]);
+    administration.set_shadow_model(shadow("b", 5)).await.unwrap();
+    administration.activate_model("c", &contract(), true).await.unwrap();
+    assert_eq!(faults(&database).await, []);
+    administration.activate_model("b", &contract(), true).await.unwrap();
+    assert_eq!(faults(&database).await, []);
+    database.execute(&restore_first).await;
+    assert_eq!(faults(&database).await, [unrecorded(None, Some("a"))]);
 }
 
 fn pair(shadow: u8, calibration: &str) -> ShadowPair {
