@@ -3,7 +3,8 @@
     python3 tools/oracle/transformations.py FOLDER
 
 Reads transformations.labels (part, person, group and whether there is a face), transformations.f32 (the faces) and
-transformations.csv (the program's figures), and fails where a figure differs by more than one pair or 1e-9.
+transformations.csv (the program's figures), and fails where a figure differs by more than one pair or 1e-9. Then it prints
+what each score changes in the percentages of all pairs of DevTest, if the scale is made again from these pairs.
 """
 
 import csv
@@ -63,6 +64,34 @@ def scores(name, faces, cohorts):
     return np.clip(level + spread * (standard(0) + standard(1)) / 2, -1, 1)
 
 
+def percentages(score, same):
+    """By the rules of the scale: linear in the logarithm of the false match rate between its points."""
+    impostors = np.sort(score[~same])[::-1]
+    decades = np.arange(2, 5.01, 0.25)
+    cosines = [(impostors[int(len(impostors) * 10**-d) - 1] + impostors[int(len(impostors) * 10**-d)]) / 2 for d in decades]
+    points = [50 + 12.5 * (d - 2) if d <= 4 else 75 + 7.5 * (d - 4) for d in decades]
+    return np.interp(score, [impostors.mean(), *cosines], [0, *points])
+
+
+def print_changes(computed):
+    score, same, _ = computed["plain", "test"]
+    known = ~np.isnan(score)
+    before, same = percentages(score[known], same[known]), same[known]
+    print(f"Percentages of {len(before)} pairs of DevTest, beside those without a transformation:")
+    for (name, part), (score, _, _) in computed.items():
+        if part != "test" or name == "plain":
+            continue
+        after = percentages(score[known], same)
+        change, high = np.abs(after - before), (after >= 50) | (before >= 50)
+        passes, passed = after >= 75, before >= 75
+        changed = [int(np.sum(of & now & ~then)) for of in (same, ~same) for now, then in ((passes, passed), (passed, passes))]
+        print(
+            f"{name}: mean change {change.mean():.2f}; from 50 % on {change[high].mean():.2f}, 95th percentile "
+            f"{np.quantile(change[high], 0.95):.2f}; genuine pairs that pass instead {changed[0]}, no longer {changed[1]}; "
+            f"impostors {changed[2]}, {changed[3]}"
+        )
+
+
 def main(folder):
     parts = read(folder)
     cohorts = {"train": one_of_each(*parts["train"][::2]), "utk": one_of_each(*parts["made_of"][::2])}
@@ -91,6 +120,7 @@ def main(folder):
         if abs(expected - float(found)) > 1.01 / pairs:
             wrong.append(f"{name}, {what} {where}: {found}, by NumPy {expected}")
     print(f"{len(figures)} figures of transformations: {len(wrong)} differ from NumPy")
+    print_changes(computed)
     sys.exit("\n".join(wrong) if wrong else 0)
 
 
