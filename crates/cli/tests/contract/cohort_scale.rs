@@ -16,9 +16,11 @@ use crate::{
     site::BUDI,
 };
 
-const PEOPLE: usize = 1000;
-const TOP: usize = 50;
-const SAME_PERSON: f64 = 0.6;
+pub(crate) const PEOPLE: usize = 1000;
+pub(crate) const TOP: usize = 50;
+pub(crate) const SAME_PERSON: f64 = 0.6;
+pub(crate) const LEVEL: f64 = 0.2;
+pub(crate) const SPREAD: f64 = 0.02;
 
 fn built_in() -> CalibrationFile {
     let catalogue = Catalogue::load(&[]).unwrap();
@@ -42,7 +44,8 @@ fn cohort(near: &Embedding) -> Vec<Embedding> {
     (0..PEOPLE).map(one).collect()
 }
 
-fn scale(id: &str) -> CalibrationFile {
+/// A scale by symmetric normalisation with a cohort in the store.
+pub(crate) fn scale(id: &str) -> CalibrationFile {
     let rate = Rate { value: 0.01, low: 0.0, high: 0.02 };
     let fnmr = BeforeAndAfter { change: [-0.02, 0.01], before: rate, after: rate };
     let mut file = built_in();
@@ -51,8 +54,8 @@ fn scale(id: &str) -> CalibrationFile {
         persons: PEOPLE as u64,
         top: TOP,
         same_person: SAME_PERSON,
-        level: 0.2,
-        spread: 0.02,
+        level: LEVEL,
+        spread: SPREAD,
         check: TransformationCheck { persons: 1000, fnmr, groups: Vec::new() },
     }));
     file.version = CalibrationFile::version_of(file.transformation.as_ref());
@@ -94,7 +97,7 @@ fn normalised(a: &Embedding, b: &Embedding, cohort: &[Embedding]) -> f64 {
             with[..TOP].iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / TOP as f64;
         (cosine(a, b) - mean) / variance.sqrt()
     };
-    0.2 + 0.02 * f64::midpoint(standard(a), standard(b))
+    LEVEL + SPREAD * f64::midpoint(standard(a), standard(b))
 }
 
 /// The percentage of a cosine by linear interpolation between the points of the file.
@@ -109,7 +112,7 @@ fn text(output: &[u8]) -> String {
     String::from_utf8(output.to_vec()).unwrap()
 }
 
-fn activate(service: &TestService, file: &CalibrationFile) -> std::process::Output {
+pub(crate) fn activate(service: &TestService, file: &CalibrationFile) -> std::process::Output {
     let path = service.folder().join("cohort.calibration.toml");
     fs::write(&path, file.to_toml().unwrap()).unwrap();
     service.command(&["calibration", "activate", path.to_str().unwrap()])

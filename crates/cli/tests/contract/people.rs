@@ -7,9 +7,10 @@ use bytes::Bytes;
 use padan_domain::{CitizenStatus, Embedding, NationalId};
 use padan_inference::{CalibrationFile, Catalogue};
 use padan_registry::{SamplePerson, SampleRegistry};
-use padan_store::{Store, StoredTemplate, TemplateContent};
+use padan_store::{CohortMember, Store, StoredTemplate, TemplateContent};
 
 use crate::{
+    cohort_scale::{LEVEL, PEOPLE as COHORT_PEOPLE, SAME_PERSON, SPREAD, TOP, activate, scale},
     service::{TestService, project},
     site::{PORTRAIT_CHANGED, person},
 };
@@ -204,4 +205,74 @@ fn nothing_is_drawn_for_too_few_people_without_the_row_or_with_photos() {
     let output = calibrate(&service, &[]);
     assert!(stderr(&output).contains("nothing was done"), "{}", stderr(&output));
     assert!(!service.folder().join("own.toml").exists());
+}
+
+/// Made-up people of a cohort, none of whom is in the store.
+fn cohort() -> Vec<Embedding> {
+    let mut random = numbers();
+    let mut vector = || (0..COMPONENTS).map(|_| random() - random() + random()).collect::<Vec<f32>>();
+    (0..COHORT_PEOPLE).map(|_| Embedding::from_output(&vector()).unwrap()).collect()
+}
+
+/// The score that 1 in 100 pairs of strangers reach by symmetric normalisation, in double precision. Copies are left out, as
+/// the program leaves one of each two people with the same face out.
+fn score_of_one_in_a_hundred(cohort: &[Embedding]) -> f64 {
+    let cosine = |a: &Embedding, b: &Embedding| -> f64 {
+        a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+    };
+    let people = embeddings();
+    let people = &people[..PEOPLE - COPIES];
+    let sides: Vec<_> = (people.iter())
+        .map(|face| {
+            let mut with: Vec<_> = cohort.iter().map(|other| cosine(face, other)).collect();
+            with.retain(|cosine| *cosine < SAME_PERSON);
+            with.sort_by(|a, b| b.total_cmp(a));
+            let top = &with[..TOP];
+            let mean = top.iter().sum::<f64>() / TOP as f64;
+            let variance = top.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / TOP as f64;
+            (mean, variance.sqrt())
+        })
+        .collect();
+    let mut scores = Vec::new();
+    for (at, (mean, deviation)) in sides.iter().enumerate() {
+        for (other, (other_mean, other_deviation)) in sides.iter().enumerate().take(at) {
+            let cosine = cosine(&people[at], &people[other]);
+            let standard =
+                f64::midpoint((cosine - mean) / deviation, (cosine - other_mean) / other_deviation);
+            scores.push(LEVEL + SPREAD * standard);
+        }
+    }
+    scores.sort_by(|a, b| b.total_cmp(a));
+    scores[scores.len() / 100]
+}
+
+#[test]
+fn people_are_compared_beside_the_cohort_of_the_scale_in_use() {
+    let service = service_with_people();
+    let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
+    let cohort = cohort();
+    let members: Vec<_> = (cohort.iter())
+        .map(|embedding| CohortMember { person: None, embedding: embedding.clone() })
+        .collect();
+    let save = async { store(&service).save_cohort(&contract, &members).await.unwrap() };
+    let id = service.runtime.block_on(save);
+    let in_use = scale(&id);
+    let activated = activate(&service, &in_use);
+    assert!(activated.status.success(), "{activated:?}");
+    let output = calibrate(&service, &[]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let (file, _) = written(&service);
+    assert_eq!(file.transformation, in_use.transformation);
+    assert_eq!(file.version, in_use.version);
+    let half = file.points.iter().find(|point| point.percentage == 50.0).unwrap();
+    let expected = score_of_one_in_a_hundred(&cohort);
+    assert!((half.cosine - expected).abs() < 0.001, "{} {expected}", half.cosine);
+    // It can be activated in turn, as it names the same cohort.
+    let activated = activate(&service, &file);
+    assert!(activated.status.success(), "{activated:?}");
+    // Without its cohort nothing is computed.
+    service.runtime.block_on(service.store.execute("DELETE FROM store.cohort_member WHERE position = 999"));
+    let output = calibrate(&service, &[]);
+    assert!(!output.status.success());
+    assert!(stderr(&output).contains(&format!("the cohort {id}")), "{}", stderr(&output));
 }
