@@ -11,6 +11,7 @@ import { useAccess } from "../session";
 import { useWords } from "../words/words";
 
 type Models = Answer<"listModels">;
+type Preview = Answer<"previewActivation">;
 
 export function ModelsPage() {
   const { t } = useWords();
@@ -104,6 +105,7 @@ function Sets({ models, onActivate }: { models: Models; onActivate?: (set: strin
 function ActivateDialog({ set, onClose, onDone }: { set: string; onClose: () => void; onDone: () => void }) {
   const { t } = useWords();
   const [force, setForce] = useState(false);
+  const preview = useAnswer(() => call("previewActivation", { body: { model_set: set } }), [set]);
   const activate = useAction<Answer<"activateModel">>();
   const confirm = async () => {
     if (await activate.run(() => call("activateModel", { body: { model_set: set, force } }))) onDone();
@@ -112,11 +114,74 @@ function ActivateDialog({ set, onClose, onDone }: { set: string; onClose: () => 
     <Dialog title={t("models.activateTitle", { set })} onClose={onClose}>
       <Problem failure={activate.failure} />
       <p>{t("models.activateAbout")}</p>
+      <Whenever loaded={preview}>{answer => <Exchange preview={answer} />}</Whenever>
       <Check label={t("models.force")} checked={force} onValue={setForce} />
       <div class="buttons">
-        <button type="button" class="main" disabled={activate.isRunning} onClick={() => void confirm()}>{t("model.activate")}</button>
+        <button type="button" class="main" disabled={activate.isRunning || preview.isLoading} onClick={() => void confirm()}>{t("model.activate")}</button>
         <button type="button" onClick={onClose}>{t("action.cancel")}</button>
       </div>
     </Dialog>
+  );
+}
+
+/** What was counted of the set beside the one that decides. */
+function Exchange({ preview }: { preview: Preview }) {
+  const { t, number, day } = useWords();
+  const { active_model_set: active, model_set: other } = preview;
+  const share = (count: number) =>
+    preview.decisions > 0 ? `${number(count)} (${number((100 * count) / preview.decisions, 2)} %)` : number(count);
+  return (
+    <>
+      {!preview.enrolled && <Note tone="warn">{t("models.notEnrolled", { set: other })}</Note>}
+      {preview.requests === 0
+        ? <Note tone="warn">{t("models.notMeasured", { set: other, active })}</Note>
+        : (
+          <>
+            <p>{t("models.measured", { requests: number(preview.requests), compared: number(preview.compared), set: other, active, day: day(preview.from) })}</p>
+            <dl class="facts">
+              <dt>{t("models.decisions")}</dt><dd>{number(preview.decisions)}</dd>
+              <dt>{t("models.wouldPass", { set: other })}</dt><dd>{share(preview.would_pass)}</dd>
+              <dt>{t("models.wouldFail", { set: other })}</dt><dd>{share(preview.would_fail)}</dd>
+            </dl>
+            <Changes preview={preview} />
+          </>
+        )}
+    </>
+  );
+}
+
+const PASS_MARK = 75;
+/** The width of an interval of percentages. */
+const WIDTH = 5;
+
+/** The decisions that would change, by both percentages. */
+function Changes({ preview }: { preview: Preview }) {
+  const { t, number } = useWords();
+  const changed = preview.percentages.filter(
+    ({ percentage, shadow_percentage: shadow, decisions }) => decisions > 0 && percentage >= PASS_MARK !== shadow >= PASS_MARK);
+  if (changed.length === 0) return null;
+  const interval = (start: number) => t("models.interval", { from: number(start), to: number(start + WIDTH) });
+  return (
+    <div class="scroll" tabIndex={0} role="region" aria-label={t("models.changes")}>
+      <table>
+        <caption>{t("models.changes")}</caption>
+        <thead>
+          <tr>
+            <th scope="col" class="number">{preview.active_model_set}</th>
+            <th scope="col" class="number">{preview.model_set}</th>
+            <th scope="col" class="number">{t("models.requests")}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {changed.map(({ percentage, shadow_percentage: shadow, decisions }) => (
+            <tr key={`${percentage} ${shadow}`}>
+              <td class="number">{interval(percentage)}</td>
+              <td class="number">{interval(shadow)}</td>
+              <td class="number">{number(decisions)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }

@@ -3,36 +3,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use padan_domain::ScoreTransformation;
 use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
 use padan_store::{ActiveCalibration, Store, StoreError};
-use padan_verification::EngineInUse;
+use padan_verification::{EngineInUse, calibration_in_use, parse_active_calibration};
 
 use crate::{cohorts::open_cohort, settings::Settings};
-
-/// The calibration that services use for a model set: the active one, or else the installed one.
-///
-/// # Errors
-///
-/// When the store fails, or the active one is not signed or was not made for this model set.
-pub(crate) async fn calibration_in_use(
-    store: &Store,
-    catalogue: &Catalogue,
-    set: &ModelSet,
-) -> Result<CalibrationFile> {
-    match store.active_calibration(set.name()).await? {
-        Some(active) => parse(&active, set),
-        None => Ok(catalogue.calibration(set)?),
-    }
-}
-
-fn parse(active: &ActiveCalibration, set: &ModelSet) -> Result<CalibrationFile> {
-    let file = CalibrationFile::parse("the active calibration", &active.file, set)
-        .context("the active calibration cannot be used with the installed models")?;
-    ensure!(file.id() == active.calibration_id, "the active calibration has another id than its file");
-    Ok(file)
-}
 
 /// The engine with the calibration that is in use for its model set.
 pub(crate) async fn with_calibration_in_use(
@@ -130,7 +107,7 @@ impl FollowedCalibration {
         let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
         let set = catalogue.set(&current.identity().model_set)?;
         let file = match active {
-            Some(active) => parse(&active, &set)?,
+            Some(active) => parse_active_calibration(&active, &set)?,
             None => self.installed(&catalogue, &set)?,
         };
         if file.id() == *serving && file.cohort().is_none() {

@@ -31,6 +31,11 @@ impl RequestShare {
         f64::from(self.0) / f64::from(Self::WHOLE)
     }
 
+    /// The share in percent, to print it: 7, where the number above would give 7.000000000000001.
+    pub fn percent(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
     /// Whether a request belongs to the share, by a number that is random and evenly distributed.
     pub fn takes(self, random: u64) -> bool {
         let place = (u128::from(random) * u128::from(Self::WHOLE)) >> 64;
@@ -53,6 +58,12 @@ impl FromStr for RequestShare {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_have_no_more_digits_than_the_share() {
+        let percent = |text: &str| text.parse::<RequestShare>().unwrap().percent().to_string();
+        assert_eq!(["0.07", "0.1", "1", "0.29", "0.000001"].map(percent), ["7", "10", "100", "29", "0.0001"]);
+    }
 
     #[test]
     fn shares_above_0_and_up_to_1_are_read() {

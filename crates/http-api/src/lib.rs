@@ -83,7 +83,8 @@ pub use metrics::Load;
 pub use panic::report_panics_without_data;
 pub use refusal::Refusal;
 pub use status_report::{
-    AuditStatus, CertificateStatus, DatabaseStatus, ModelStatus, QueueStatus, ReplicaStatus, StatusReport,
+    AuditStatus, CertificateStatus, DatabaseStatus, ModelStatus, QueueStatus, ReplicaStatus, ShadowStatus,
+    StatusReport,
 };
 pub use tls::{TlsConfig, TlsError};
 pub use verification::{Verdict, Verification};

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use padan_verification::{EngineIdentity, PoolFigures, Verifier, VerifierFigures};
+use padan_verification::{
+    EngineIdentity, PoolFigures, ShadowFigures, ShadowState, ShadowSummary, Verifier, VerifierFigures,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -25,6 +27,8 @@ pub struct StatusReport {
     pub components: BTreeMap<String, String>,
     /// The models in use.
     pub model: ModelStatus,
+    /// The model set that is measured beside them; `None` without one.
+    pub shadow: Option<ShadowStatus>,
     /// `None`: there is none, so passive liveness is not offered.
     pub liveness_set: Option<String>,
     /// The answers of the last minute.
@@ -58,6 +62,23 @@ pub struct ModelStatus {
     pub precision: String,
     /// Whether another model is active, which this process could not load.
     pub is_behind: bool,
+}
+
+/// The model set that is measured on a share of the requests, and answers none.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+pub struct ShadowStatus {
+    /// Its name.
+    pub model_set: String,
+    /// The id of its model contract.
+    pub contract: String,
+    /// The share of the requests, in percent.
+    pub percent: f64,
+    /// Whether this process could load it.
+    pub is_loaded: bool,
+    /// Requests that it was compared on since the start.
+    pub compared: u64,
+    /// Requests that were drawn and not compared since the start, for whatever reason.
+    pub not_compared: u64,
 }
 
 /// The queue of photos and its workers.
@@ -134,7 +155,8 @@ impl StatusReport {
         metrics: &Metrics,
         activity: &Activity,
     ) -> Self {
-        let VerifierFigures { engine, registry, store, audit, model_outdated, .. } = verifier.figures();
+        let VerifierFigures { engine, registry, store, audit, model_outdated, shadow, .. } =
+            verifier.figures();
         let commit = activity.last_commit();
         Self {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -147,6 +169,7 @@ impl StatusReport {
                 .map(|(name, state)| (name.to_owned(), state))
                 .collect(),
             model: ModelStatus::of(verifier.engine_identity(), model_outdated),
+            shadow: ShadowStatus::of(shadow),
             liveness_set: verifier.liveness_set(),
             last_minute: activity.last_minute(),
             load: metrics.load(),
@@ -189,6 +212,21 @@ impl ModelStatus {
         let EngineIdentity { model_set, contract, calibration, device, precision, .. } = identity;
         let (device, precision) = (device.to_owned(), precision.to_owned());
         Self { model_set, contract, calibration, device, precision, is_behind }
+    }
+}
+
+impl ShadowStatus {
+    fn of(ShadowFigures { state, counts }: ShadowFigures) -> Option<Self> {
+        let ShadowState { model_set, contract, share, is_loaded } = state?;
+        let of_this = counts.into_iter().filter(|(counted, _)| *counted == contract);
+        let (mut compared, mut requests) = (0, 0);
+        for (_, counts) in of_this {
+            let summary = ShadowSummary::of(&counts);
+            compared += summary.compared();
+            requests += summary.requests();
+        }
+        let (contract, percent) = (contract.to_string(), share.percent());
+        Some(Self { model_set, contract, percent, is_loaded, compared, not_compared: requests - compared })
     }
 }
 

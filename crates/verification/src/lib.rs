@@ -21,6 +21,7 @@ mod audit;
 mod background_tasks;
 mod basic;
 mod bounded_table;
+mod calibration_in_use;
 mod client;
 mod client_failures;
 mod client_versions;
@@ -60,6 +61,7 @@ mod sandbox;
 mod scale_point;
 mod shadow;
 mod shadow_comparison;
+mod shadow_findings;
 mod shadow_summary;
 mod shadow_tally;
 mod shown_faces;
@@ -77,6 +79,7 @@ pub use admission::{AdmissionError, Caller, KnownClient};
 pub use allowance::Allowance;
 pub use background_tasks::{BackgroundTaskEnded, BackgroundTasks, TaskEnd};
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
+pub use calibration_in_use::{CalibrationInUseError, calibration_in_use, parse_active_calibration};
 pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;
 pub use config::{ClientsConfig, Config, FailedFields, TrialLimit};
@@ -92,10 +95,10 @@ pub use live_marks::LiveMarks;
 pub use live_measurement::{LiveFigures, MeasuredSimilarities};
 pub use liveness_gate::{InvalidGate, LivenessGate, NoLivenessSet};
 pub use management::{
-    ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, LivePoint, LiveRates, Management,
-    ManagementParts, Mandate, MeasureLive, ModelState, NewSecrets, OperatorAddition, OperatorRefusal,
-    ProviderDeparture, ProviderSignIn, SessionTimes, ShownSecrets, SignIn, SignInFault, SignInRefusal,
-    SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
+    ActivationPreview, ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, LivePoint,
+    LiveRates, Management, ManagementParts, Mandate, MeasureLive, ModelState, NewSecrets, OperatorAddition,
+    OperatorRefusal, ProviderDeparture, ProviderSignIn, SessionTimes, ShownSecrets, SignIn, SignInFault,
+    SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
 };
 pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};
@@ -115,6 +118,7 @@ pub use samples::Sampled;
 pub use sandbox::{Sandbox, SandboxRefusal, TEST_CASES, TestCase, TestPhoto};
 pub use scale_point::ScalePoint;
 pub use shadow::{Shadow, ShadowFigures, ShadowSet, ShadowState};
+pub use shadow_findings::{Exchange, ShadowFindings, set_in_use};
 pub use shadow_summary::ShadowSummary;
 pub use shown_faces::ShownFaces;
 pub use stated_rate::StatedRate;

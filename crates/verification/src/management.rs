@@ -38,7 +38,7 @@ pub use self::{
     accounts::TokenRefusal,
     exports::{ExportCriteria, ExportFile, ExportLine},
     live_rates::{LivePoint, LiveRates, MeasureLive},
-    models::ModelState,
+    models::{ActivationPreview, ModelState},
     operators::{NewSecrets, OperatorAddition, OperatorRefusal, ShownSecrets},
     provider_sign_ins::{ProviderDeparture, ProviderSignIn},
     sign_in::{SignIn, SignInFault, SignInRefusal, SignedIn},
@@ -49,7 +49,7 @@ use self::{
     accounts::{Accounts, IsGranted},
     exports::Exports,
     live_rates::LastRates,
-    models::list_models,
+    models::{list_models, preview_activation},
     provider_sign_ins::ProviderSignIns,
     sign_in::SignIns,
     verifications::Verifications,
@@ -623,6 +623,20 @@ impl Mandate {
     ) -> Result<ModelContractId, ActivationError> {
         let catalogue = Catalogue::load(&self.management.model_folders)?;
         activate_model(&catalogue, &self.management.store, &self.administration, model_set, force).await
+    }
+
+    /// Tells what the activation of a model set would change. `of_settings` is the set that decides when none was activated.
+    ///
+    /// # Errors
+    ///
+    /// [`ActivationError`] when the set or a calibration is not known, or the store fails.
+    pub async fn preview_activation(
+        &self,
+        model_set: &str,
+        of_settings: &str,
+    ) -> Result<ActivationPreview, ActivationError> {
+        let Management { model_folders, store, clock, .. } = &*self.management;
+        preview_activation(model_folders, store, clock, model_set, of_settings).await
     }
 
     async fn announce(&self, act: AdminAct, after: Value) -> Result<(), StoreError> {

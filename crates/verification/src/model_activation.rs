@@ -2,6 +2,8 @@ use padan_domain::ModelContractId;
 use padan_inference::{Catalogue, Graph, ModelError, ModelSet};
 use padan_store::{Administration, Store, StoreError};
 
+use crate::calibration_in_use::CalibrationInUseError;
+
 /// Why a model set was not activated or cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum ActivationError {
@@ -16,6 +18,9 @@ pub enum ActivationError {
         /// Its contract.
         contract: ModelContractId,
     },
+    /// A calibration is not known, so that what was counted under it is not either.
+    #[error(transparent)]
+    Calibration(#[from] CalibrationInUseError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,11 +62,18 @@ pub async fn check_exchangeable(
     }
     catalogue.calibration(&set)?;
     let contract = set.contract();
-    let enrolments = store.enrolments().await?;
-    let is_enrolled =
-        enrolments.iter().any(|enrolment| enrolment.contract == contract && enrolment.completed_at.is_some());
-    if !is_enrolled && !force {
+    if !force && !is_enrolled(store, &contract).await? {
         return Err(ActivationError::NotEnrolled { model_set: model_set.to_owned(), contract });
     }
     Ok(set)
+}
+
+/// Whether all people are enrolled for a contract.
+///
+/// # Errors
+///
+/// When the store fails.
+pub(crate) async fn is_enrolled(store: &Store, contract: &ModelContractId) -> Result<bool, StoreError> {
+    let enrolments = store.enrolments().await?;
+    Ok(enrolments.iter().any(|enrolment| enrolment.contract == *contract && enrolment.completed_at.is_some()))
 }

@@ -16,13 +16,13 @@ use padan_evaluation::{
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, model_folders};
 use padan_registry::Registry;
 use padan_store::{AdminAct, AnnouncedAct, KeySet, PersonHash, Store, TemplateSample};
+use padan_verification::calibration_in_use;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::calibration_in_use,
     cohorts::open_cohort,
     commands::{
         enroll::refuse_without_view,

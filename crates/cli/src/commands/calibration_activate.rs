@@ -6,12 +6,12 @@ use clap::Args;
 use padan_domain::{Percentage, Similarity};
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, model_folders};
 use padan_store::{ActiveCalibration, Administration, KeySet};
+use padan_verification::calibration_in_use;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::calibration_in_use, cohorts::check_cohort, exit_status::ExitStatus, service,
-    settings::SettingsArguments, telemetry,
+    cohorts::check_cohort, exit_status::ExitStatus, service, settings::SettingsArguments, telemetry,
 };
 
 /// Make all services use a calibration

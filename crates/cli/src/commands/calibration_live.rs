@@ -9,11 +9,11 @@ use padan_domain::{Clock, Percentage};
 use padan_evaluation::{GenuinePairs, LivePairs, LiveSurvey};
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, Rate, model_folders};
 use padan_store::{Compared, KeySet, LiveScale, Store};
+use padan_verification::calibration_in_use;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::calibration_in_use,
     exit_status::ExitStatus,
     live_rates::counted_parts,
     output::{OutputArguments, print_json},

@@ -8,11 +8,11 @@ use padan_inference::{
     TransformationCheck,
 };
 use padan_store::KeySet;
+use padan_verification::calibration_in_use;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
-    active_calibration::calibration_in_use,
     cohorts::check_cohort,
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},

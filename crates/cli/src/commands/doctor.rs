@@ -1,6 +1,7 @@
 mod listener;
 mod machine;
 mod report;
+mod shadow;
 
 use std::num::NonZeroUsize;
 
@@ -10,12 +11,14 @@ use clap::Args;
 use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{LookupRights, Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::{KeySet, PoolFigures, Store, StoredClients};
-use padan_verification::{Clients, Provider};
+use padan_verification::{Clients, Provider, calibration_in_use};
 use tokio::runtime::Runtime;
 
-use self::report::{CheckPassed, Report};
+use self::{
+    report::{CheckPassed, Report},
+    shadow::shadow_model,
+};
 use crate::{
-    active_calibration::calibration_in_use,
     cohorts::open_cohort,
     exit_status::ExitStatus,
     output::OutputArguments,
@@ -242,7 +245,8 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
             client.name, client.signature
         )
     });
-    let warnings = unsigned.chain(store_warnings(&store).await?).collect::<Vec<_>>();
+    let shadow = shadow_model(&model_folders(&as_for_service(settings)), &store).await?;
+    let warnings = unsigned.chain(store_warnings(&store).await?).chain(shadow.warning).collect::<Vec<_>>();
     if clients == 0 && settings.clients.file.is_none() && !settings.clients.demo {
         let no_clients =
             "there are no clients, neither in the store nor in clients.file: add one with `padan client add NAME`"
@@ -251,7 +255,8 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
     }
     let by_pooler = by_pooler(store.pool_figures().is_pooled);
     let calibration = active_calibration(settings, &store).await?;
-    let passed = format!("writable, schema up to date, {clients} clients{calibration}{by_pooler}");
+    let shadow = shadow.passed;
+    let passed = format!("writable, schema up to date, {clients} clients{calibration}{shadow}{by_pooler}");
     Ok(CheckPassed::from(passed).with_warnings(warnings))
 }
 

@@ -2,10 +2,10 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use padan_inference::{Catalogue, model_folders};
 use padan_store::{Administration, KeySet, Store};
-use padan_verification::{ActivationError, activate_model, check_exchangeable};
+use padan_verification::{ActivationError, Exchange, activate_model, check_exchangeable, set_in_use};
 use tokio::runtime::Runtime;
 
-use super::shadow::{Exchange, Findings, active_set};
+use super::shadow::Findings;
 use crate::{
     confirmation::ConfirmationArguments,
     exit_status::ExitStatus,
@@ -55,7 +55,7 @@ async fn activate(
     let (name, force, confirmation) = (&arguments.model_set, arguments.force, arguments.confirmation);
     let checked = check_exchangeable(catalogue, store, name, force).await;
     let set = checked.map_err(|error| explained(error, name))?;
-    let active = active_set(settings, store, catalogue).await?;
+    let active = set_in_use(store, catalogue, &settings.inference.model_set).await?;
     let plan = plan(store, catalogue, Exchange { active: &active, other: &set }).await?;
     if confirmation.dry_run {
         ConfirmationArguments::print(&plan)?;

@@ -8,10 +8,10 @@ use clap::Args;
 use padan_domain::RequestShare;
 use padan_inference::{Catalogue, ModelSet, model_folders};
 use padan_store::{Administration, KeySet, ShadowModel, Store};
-use padan_verification::{ActivationError, check_exchangeable};
+use padan_verification::{ActivationError, Exchange, check_exchangeable, set_in_use};
 use tokio::runtime::Runtime;
 
-pub(super) use self::findings::{Exchange, Findings};
+pub(super) use self::findings::Findings;
 use crate::{
     exit_status::ExitStatus,
     output::OutputArguments,
@@ -86,21 +86,10 @@ async fn measured(
     days: u32,
 ) -> Result<Option<Findings>> {
     let Some(shadow) = store.shadow_model().await? else { return Ok(None) };
-    let active = active_set(settings, store, catalogue).await?;
+    let active = set_in_use(store, catalogue, &settings.inference.model_set).await?;
     let set = catalogue.set(&shadow.model_set)?;
     let exchange = Exchange { active: &active, other: &set };
     Ok(Some(Findings::read(store, catalogue, exchange, days).await?.with_shadow(shadow)))
-}
-
-/// The set that services use: the active one, or else that of the settings.
-pub(super) async fn active_set(
-    settings: &Settings,
-    store: &Store,
-    catalogue: &Catalogue,
-) -> Result<ModelSet> {
-    let active = store.active_model().await?;
-    let name = active.as_ref().map_or(settings.inference.model_set.as_str(), |active| &active.model_set);
-    Ok(catalogue.set(name)?)
 }
 
 async fn begin(
@@ -112,7 +101,7 @@ async fn begin(
 ) -> Result<()> {
     let name = set.name();
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
-    let active = active_set(settings, store, &catalogue).await?;
+    let active = set_in_use(store, &catalogue, &settings.inference.model_set).await?;
     ensure!(active.name() != name, "{name} is the set that services use: measure another one beside it");
     match check_exchangeable(&catalogue, store, name, false).await {
         Ok(_) => {}
@@ -133,7 +122,7 @@ async fn begin(
     eprintln!(
         "{name} (contract {contract}) is measured on {} % of the requests beside {}. Services on which it is installed load \
          it within seconds, into memory of its own. `padan models shadow` prints what comes of it.",
-        share.value() * 100.0,
+        share.percent(),
         active.name()
     );
     Ok(())

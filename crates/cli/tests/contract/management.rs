@@ -182,6 +182,58 @@ fn the_table_of_routes_in_the_documentation_is_that_of_the_program() {
 }
 
 #[test]
+fn what_an_activation_would_change_is_shown_before_it() {
+    let managed = Managed::start();
+    let preview =
+        || managed.post("auditor", "/models/activation/preview", &json!({ "model_set": "mobilefacenet" }));
+    let before = preview();
+    assert_eq!(
+        (&before["active_model_set"], &before["model_set"]),
+        (&json!("sface"), &json!("mobilefacenet"))
+    );
+    assert_eq!((&before["requests"], &before["enrolled"]), (&json!(0), &json!(false)));
+    assert_eq!((&before["percentages"], &before["cpu_seconds_per_selfie"]), (&json!([]), &Value::Null));
+    let text = |field: &str| before[field].as_str().unwrap().to_owned();
+    let [active, of_active, other, of_other] =
+        ["active_contract", "active_calibration", "contract", "calibration"].map(text);
+    let count = |days: u32, of_other: &str, outcome: &str, claims: bool, cell: [u8; 2], requests: u32| {
+        let [percentage, shadow] = cell;
+        managed.execute(&format!(
+            "INSERT INTO store.shadow_count (day, contract_id, calibration_id, shadow_contract_id, shadow_calibration_id,
+                                             outcome, claims_match, percentage, shadow_percentage, requests, cpu_microseconds)
+             VALUES ((now() AT TIME ZONE 'Asia/Jakarta')::date - {days}, '{active}', '{of_active}', '{other}', '{of_other}',
+                     '{outcome}', {claims}, {percentage}, {shadow}, {requests}, {requests} * 20000)"
+        ));
+    };
+    count(0, &of_other, "compared", true, [75, 70], 3);
+    count(29, &of_other, "compared", true, [70, 75], 5);
+    count(0, &of_other, "compared", false, [70, 75], 7);
+    count(0, &of_other, "compared", true, [95, 90], 11);
+    count(0, &of_other, "busy", true, [95, 0], 13);
+    // Counts of another month, or under another calibration, say nothing about this exchange.
+    count(30, &of_other, "compared", true, [95, 0], 1000);
+    count(0, "0000000000000000", "compared", true, [95, 0], 1000);
+    let shown = preview();
+    let figures = ["requests", "compared", "decisions", "would_pass", "would_fail"].map(|name| &shown[name]);
+    assert_eq!(figures, [39, 26, 19, 5, 3].map(|count| json!(count)).each_ref());
+    assert_eq!(
+        shown["percentages"],
+        json!([
+            { "percentage": 70, "shadow_percentage": 75, "requests": 12, "decisions": 5 },
+            { "percentage": 75, "shadow_percentage": 70, "requests": 3, "decisions": 3 },
+            { "percentage": 95, "shadow_percentage": 90, "requests": 11, "decisions": 11 },
+        ])
+    );
+    let outcomes = json!([{ "outcome": "compared", "requests": 26 }, { "outcome": "busy", "requests": 13 }]);
+    assert_eq!(shown["outcomes"], outcomes);
+    // 39 requests took 20 ms each, and 26 were embedded.
+    assert_eq!(shown["cpu_seconds_per_selfie"], json!(0.03));
+    let unknown = json!({ "model_set": "none" });
+    assert_eq!(managed.ask("operator", "POST", "/models/activation/preview", &unknown).0, 409);
+    assert_eq!(managed.acts(), Vec::<String>::new(), "looking changes nothing");
+}
+
+#[test]
 fn models_enrolments_usage_and_health_are_shown() {
     let managed = Managed::start();
     managed.service.verify(&Claim::matching());

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    fs,
+    process::{Command, Output},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -85,6 +87,27 @@ fn wait_for_count(service: &TestService, outcome: &str, count: i64) {
 fn shown(service: &TestService) -> Value {
     let shown = service.command(&["models", "shadow", "--json"]);
     serde_json::from_slice(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"))
+}
+
+/// What `padan doctor` says about the store.
+#[derive(Debug)]
+struct DoctorStore {
+    message: String,
+    warnings: String,
+}
+
+fn doctor_store(service: &TestService) -> DoctorStore {
+    store_check(&service.command(&["doctor", "--json"]))
+}
+
+fn store_check(report: &Output) -> DoctorStore {
+    let report: Value =
+        serde_json::from_slice(&report.stdout).unwrap_or_else(|error| panic!("{error}: {report:?}"));
+    assert_documented("doctor", &report);
+    let mut checks = report["checks"].as_array().unwrap().iter();
+    let store = checks.find(|check| check["check"] == "store").unwrap();
+    let message = store["message"].as_str().unwrap().to_owned();
+    DoctorStore { message, warnings: store["warnings"].to_string() }
 }
 
 /// Where the interval of five percent begins in which a photo lies under a set, by another command.
@@ -191,6 +214,18 @@ fn a_shadow_set_changes_no_answer_and_its_counts_are_right() {
         .sum();
     assert_eq!(requests, 4.0);
 
+    let admin = format!("http://{}", service.admin);
+    let status = service.command(&["status", "--json", "--url", &admin]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_documented("status", &status);
+    let expected = serde_json::json!({
+        "model_set": OTHER, "contract": contract, "percent": 100.0, "is_loaded": true, "compared": 4, "not_compared": 0,
+    });
+    assert_eq!(status["shadow"], expected);
+    let doctor = doctor_store(&service);
+    assert!(doctor.message.contains("mobilefacenet is measured on 100 % of the requests"), "{doctor:?}");
+    assert!(!doctor.warnings.contains("measure"), "{doctor:?}");
+
     let off = done(&service, &["models", "shadow", "--off"]);
     assert!(off.contains("unload it within seconds"), "{off}");
     wait_until_unloaded(&service);
@@ -201,6 +236,9 @@ fn a_shadow_set_changes_no_answer_and_its_counts_are_right() {
     assert_eq!(texts(&service, acts), ["SHADOW_MODEL_SET", "SHADOW_MODEL_ENDED"]);
     assert!(done(&service, &["audit", "verify"]).contains("intact"));
     assert_eq!(self::shown(&service), serde_json::json!({ "measured": false }));
+    let status = service.command(&["status", "--json", "--url", &admin]);
+    assert!(serde_json::from_slice::<Value>(&status.stdout).unwrap()["shadow"].is_null(), "{status:?}");
+    assert!(!doctor_store(&service).message.contains("measured"));
     assert!(done(&service, &["models", "shadow", "--off"]).contains("No model set was measured"));
 }
 
@@ -320,6 +358,10 @@ fn missing_templates_and_a_set_that_others_wrote_are_counted_and_disturb_nobody(
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let (success, text) = output(&service, &["models", "shadow"]);
     assert!(!success && text.contains("store.shadow_model.mac"), "{text}");
+    let doctor = doctor_store(&service);
+    assert!(doctor.warnings.contains("no shadow model is measured: set it again"), "{doctor:?}");
+    let (success, text) = output(&service, &["audit", "verify"]);
+    assert!(!success && text.contains("the row in store.shadow_model is not one that Padan wrote"), "{text}");
     // Setting it again signs it again.
     measure(&service, "0.5");
 }
@@ -339,6 +381,14 @@ fn a_service_that_cannot_load_the_set_counts_and_serves_on() {
     done(&service, &["models", "shadow", OTHER, "--share", "1"]);
     wait_until_loaded(&service, 0.0);
     service.wait_for_log("cannot load the shadow model");
+    let status = service.command(&["status", "--url", &format!("http://{}", service.admin)]);
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("shadow       mobilefacenet, NOT LOADED (see its log)"), "{status}");
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_padan"));
+    doctor.args(["doctor", "--json", "--config"]).arg(service.folder().join("padan.toml"));
+    doctor.env("PADAN_MODELS", own.join("models")).current_dir(home.path());
+    let doctor = store_check(&doctor.output().unwrap());
+    assert!(doctor.warnings.contains("so no service on this machine measures it: install it"), "{doctor:?}");
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     wait_for_count(&service, "not_loaded", 1);
     // A damaged file is not used either.

@@ -7,7 +7,9 @@ use actix_web::{
         header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE},
     },
 };
-use padan_verification::{ActivationError, OperatorRefusal, SignInRefusal, StoreError, TokenRefusal};
+use padan_verification::{
+    ActivationError, CalibrationInUseError, OperatorRefusal, SignInRefusal, StoreError, TokenRefusal,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -253,7 +255,9 @@ impl From<ActivationError> for Fault {
         match error {
             ActivationError::Model(error) => Self::Conflict(error.to_string()),
             ActivationError::NotEnrolled { .. } => Self::Conflict(error.to_string()),
-            ActivationError::Store(error) => error.into(),
+            ActivationError::Calibration(CalibrationInUseError::Store(error))
+            | ActivationError::Store(error) => error.into(),
+            ActivationError::Calibration(error) => Self::Conflict(error.to_string()),
         }
     }
 }

@@ -72,7 +72,7 @@ const AUDITOR: &[OperatorRole] = &[Auditor];
 const OPERATOR_OR_AUDITOR: &[OperatorRole] = &[Operator, Auditor];
 
 /// Every route. docs/management.md has the same table; a test compares them and calls each route in each role.
-pub(super) static ROUTES: [Route; 45] = [
+pub(super) static ROUTES: [Route; 46] = [
     Route {
         method: Method::GET,
         path: "/session",
@@ -569,6 +569,18 @@ pub(super) static ROUTES: [Route; 45] = [
         status: 200,
         answer: Some(schema::<models::Models>),
         handler: handler!(models::list),
+    },
+    Route {
+        method: Method::POST,
+        path: "/models/activation/preview",
+        id: "previewActivation",
+        summary: "Shows which decisions a model set would change, as counted while it was measured beside the active one.",
+        roles: OPERATOR_OR_AUDITOR,
+        act: None,
+        body: Some(schema::<models::Candidate>),
+        status: 200,
+        answer: Some(schema::<models::ActivationPreview>),
+        handler: handler!(models::preview),
     },
     Route {
         method: Method::POST,

@@ -1,5 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
-use padan_http_api::{CertificateStatus, DatabaseStatus, LastMinute, ReplicaStatus, StatusReport};
+use padan_http_api::{
+    CertificateStatus, DatabaseStatus, LastMinute, ReplicaStatus, ShadowStatus, StatusReport,
+};
 
 /// The lines about a process, each a name and what is to say about it.
 pub(super) fn lines(report: &StatusReport, now: DateTime<Utc>) -> Vec<String> {
@@ -11,6 +13,7 @@ pub(super) fn lines(report: &StatusReport, now: DateTime<Utc>) -> Vec<String> {
     if report.model.is_behind {
         lines.push(line("", "another model is active, which this process could not load (see its log)"));
     }
+    lines.extend(report.shadow.iter().map(|shadow| line("shadow", &of_shadow(shadow))));
     lines.push(line("liveness", report.liveness_set.as_deref().unwrap_or("off, there is no liveness set")));
     lines.extend(of_last_minute(&report.last_minute));
     let load = &report.load;
@@ -53,6 +56,14 @@ fn first_line(report: &StatusReport) -> String {
 fn model(report: &StatusReport) -> String {
     let model = &report.model;
     format!("{} on {} in {}, contract {}", model.model_set, model.device, model.precision, model.contract)
+}
+
+fn of_shadow(shadow: &ShadowStatus) -> String {
+    let ShadowStatus { model_set, percent, is_loaded, compared, not_compared, .. } = shadow;
+    if !is_loaded {
+        return format!("{model_set}, NOT LOADED (see its log)");
+    }
+    format!("{model_set} on {percent} % of requests, {compared} compared, {not_compared} not")
 }
 
 fn of_last_minute(minute: &LastMinute) -> [String; 2] {
@@ -181,6 +192,28 @@ mod tests {
         assert!(lines.len() <= 20, "{lines:#?}");
         assert!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
         insta::assert_snapshot!(lines.join("\n"));
+    }
+
+    #[test]
+    fn a_model_set_that_is_measured_is_said() {
+        let mut report = report();
+        let said = |report: &StatusReport| {
+            let lines = lines(report, now());
+            lines.into_iter().find(|line| line.starts_with("shadow")).unwrap_or_default()
+        };
+        assert_eq!(said(&report), "");
+        let shadow = |is_loaded| ShadowStatus {
+            model_set: "mobilefacenet".to_owned(),
+            contract: "abc".to_owned(),
+            percent: 7.0,
+            is_loaded,
+            compared: 120,
+            not_compared: 3,
+        };
+        report.shadow = Some(shadow(true));
+        assert_eq!(said(&report), "shadow       mobilefacenet on 7 % of requests, 120 compared, 3 not");
+        report.shadow = Some(shadow(false));
+        assert_eq!(said(&report), "shadow       mobilefacenet, NOT LOADED (see its log)");
     }
 
     #[test]

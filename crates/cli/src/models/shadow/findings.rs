@@ -4,31 +4,19 @@ use std::{
 };
 
 use anyhow::Result;
-use chrono::{Days, NaiveDate};
 use padan_domain::{Clock, PercentageBins};
 use padan_evaluation::exact_interval;
-use padan_inference::{Catalogue, ModelSet};
-use padan_store::{ComparedUnder, ShadowModel, ShadowOutcome, ShadowPair, Store};
-use padan_verification::ShadowSummary;
+use padan_inference::Catalogue;
+use padan_store::{ShadowModel, ShadowOutcome, Store};
+use padan_verification::{Exchange, ShadowFindings};
 use serde_json::{Value, json};
 
-use crate::{active_calibration::calibration_in_use, output::print_json};
+use crate::output::print_json;
 
-/// The set that decides, and the one that may replace it.
-#[derive(Clone, Copy)]
-pub(crate) struct Exchange<'a> {
-    pub(crate) active: &'a ModelSet,
-    pub(crate) other: &'a ModelSet,
-}
-
-/// What was counted of a model set beside the one that decides, each with the calibration that it has now.
+/// What was counted, and what is measured now.
 pub(crate) struct Findings {
-    active: String,
-    other: String,
-    pair: ShadowPair,
-    from: NaiveDate,
-    summary: ShadowSummary,
-    /// What services measure now; `None` when the measurement has ended.
+    found: ShadowFindings,
+    /// `None` when the measurement has ended.
     shadow: Option<ShadowModel>,
 }
 
@@ -37,22 +25,11 @@ impl Findings {
     pub(crate) async fn read(
         store: &Store,
         catalogue: &Catalogue,
-        Exchange { active, other }: Exchange<'_>,
+        exchange: Exchange<'_>,
         days: u32,
     ) -> Result<Self> {
-        let pair = ShadowPair {
-            active: ComparedUnder {
-                contract: active.contract(),
-                calibration: calibration_in_use(store, catalogue, active).await?.id(),
-            },
-            shadow: other.contract(),
-            shadow_calibration: calibration_in_use(store, catalogue, other).await?.id(),
-        };
-        let today = Clock::System.today_in_jakarta();
-        let from = today.checked_sub_days(Days::new(u64::from(days) - 1)).unwrap_or(today);
-        let summary = ShadowSummary::of(&store.shadow_counts(&pair, from).await?);
-        let (active, other) = (active.name().to_owned(), other.name().to_owned());
-        Ok(Self { active, other, pair, from, summary, shadow: None })
+        let found = ShadowFindings::read(store, catalogue, exchange, days, &Clock::System).await?;
+        Ok(Self { found, shadow: None })
     }
 
     pub(crate) fn with_shadow(self, shadow: ShadowModel) -> Self {
@@ -61,7 +38,7 @@ impl Findings {
 
     /// What was counted, in lines for a person.
     pub(crate) fn lines(&self) -> Vec<String> {
-        let Self { active, other, from, summary, .. } = self;
+        let ShadowFindings { active, other, from, summary, .. } = &self.found;
         if summary.requests() == 0 {
             return vec![format!(
                 "No request was measured with {other} beside {active} under their present calibrations, from {from} on."
@@ -83,13 +60,13 @@ impl Findings {
     /// Why requests were not compared.
     fn uncompared(&self) -> Vec<String> {
         let outcomes =
-            self.summary.outcomes.iter().filter(|(outcome, _)| **outcome != ShadowOutcome::Compared);
+            self.found.summary.outcomes.iter().filter(|(outcome, _)| **outcome != ShadowOutcome::Compared);
         outcomes.map(|(outcome, requests)| format!("  {requests} not: {}", explanation(*outcome))).collect()
     }
 
     /// How decisions would change.
     fn changes(&self) -> Vec<String> {
-        let Self { active, other, summary, .. } = self;
+        let ShadowFindings { active, other, summary, .. } = &self.found;
         let decisions = summary.decisions();
         if decisions == 0 {
             return vec![
@@ -125,7 +102,7 @@ impl Findings {
     }
 
     fn json(&self) -> Value {
-        let Self { active, other, pair, from, summary, shadow } = self;
+        let Self { found: ShadowFindings { active, other, pair, from, summary }, shadow } = self;
         let outcomes: serde_json::Map<_, _> = ShadowOutcome::ALL
             .into_iter()
             .map(|outcome| {
@@ -181,16 +158,18 @@ pub(super) fn print_state(findings: Option<&Findings>, as_json: bool) -> Result<
         writeln!(
             text,
             "{} (contract {}, calibration {}) is measured on {} % of the requests since {}.",
-            findings.other,
-            findings.pair.shadow,
-            findings.pair.shadow_calibration,
-            shadow.share.value() * 100.0,
+            findings.found.other,
+            findings.found.pair.shadow,
+            findings.found.pair.shadow_calibration,
+            shadow.share.percent(),
             shadow.began_at.format("%Y-%m-%d %H:%M UTC")
         )?;
         writeln!(
             text,
             "{} (contract {}, calibration {}) decides.\n",
-            findings.active, findings.pair.active.contract, findings.pair.active.calibration
+            findings.found.active,
+            findings.found.pair.active.contract,
+            findings.found.pair.active.calibration
         )?;
     }
     for line in findings.lines() {
