@@ -2,6 +2,7 @@
 
 mod people;
 mod plots;
+mod score;
 
 use std::{collections::BTreeMap, fs};
 
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use padan_domain::{Calibration, Percentage, Photo, Similarity};
 use padan_inference::Pipeline;
 
+use self::score::describe_score;
 pub use self::{
     people::{PeopleScales, people_report},
     plots::Plot,
@@ -55,6 +57,8 @@ const MAX_LISTED: usize = 200;
 #[template(path = "report.html")]
 struct Page<'a> {
     title: &'a str,
+    /// How faces are compared, where it is not by the cosine alone.
+    score: String,
     evaluation: &'a Evaluation,
     figures: Vec<(&'static str, &'a Figures)>,
     /// The name of each plot, its picture, and what the point on it is.
@@ -160,6 +164,7 @@ pub fn report(
     let point = at_pass_mark(evaluation);
     let page = Page {
         title,
+        score: describe_score(calibration.transformation()),
         evaluation,
         figures: [("all photos with a face", &evaluation.figures)].into_iter().chain(gated).collect(),
         plots: plots

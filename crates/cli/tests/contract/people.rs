@@ -259,8 +259,11 @@ fn people_are_compared_beside_the_cohort_of_the_scale_in_use() {
     let in_use = scale(&id);
     let activated = activate(&service, &in_use);
     assert!(activated.status.success(), "{activated:?}");
-    let output = calibrate(&service, &[]);
+    let report = service.folder().join("report");
+    let output = calibrate(&service, &["--out", report.to_str().unwrap()]);
     assert!(output.status.success(), "{}", stderr(&output));
+    let page = fs::read_to_string(report.join("report.html")).unwrap();
+    assert!(page.contains("compared with a cohort of 1000 people as well"), "{page}");
     let (file, _) = written(&service);
     assert_eq!(file.transformation, in_use.transformation);
     assert_eq!(file.version, in_use.version);

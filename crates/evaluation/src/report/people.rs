@@ -4,7 +4,7 @@ use askama::Template;
 use padan_domain::Percentage;
 use padan_inference::{CalibrationFile, CalibrationPeople, CalibrationPoint, Rate};
 
-use super::{Report, ReportError, embedded, filters, plots};
+use super::{Report, ReportError, embedded, filters, plots, score::describe_score_of_file};
 use crate::{
     calibrate_people::{MeasuredPoint, PeopleSurvey},
     evaluation::Made,
@@ -28,6 +28,8 @@ pub struct PeopleScales<'a> {
 #[template(path = "people.html")]
 struct Page<'a> {
     verdict: String,
+    /// How faces are compared, where it is not by the cosine alone.
+    score: String,
     made: &'a Made,
     new: &'a CalibrationFile,
     in_use: &'a CalibrationFile,
@@ -92,6 +94,7 @@ pub fn people_report(
     let source = new.sources.first();
     let page = Page {
         verdict,
+        score: describe_score_of_file(in_use.transformation.as_ref()),
         made,
         new,
         in_use,
