@@ -113,6 +113,17 @@ impl Change {
         eprintln!("Calibration {id} of {name} is active. Services switch to it within seconds.");
         let Some(former) = former else { return Ok(()) };
         let (old, new) = (former.map()?, self.calibration.map()?);
+        if former.score() != self.calibration.score() {
+            eprintln!(
+                "Faces are compared by another score now, so cosines before and after are not comparable: the pass mark was at \
+                 {:.4} and is at {:.4} of the new score. What changes, `padan evaluate` shows on photos. To undo it, activate \
+                 calibration {} again, or use --installed.",
+                old.pass_cosine(),
+                new.pass_cosine(),
+                former.id()
+            );
+            return Ok(());
+        }
         eprintln!(
             "The pass mark moves from cosine {:.4} to {:.4}. What was 75 % is now {:.2} %, and what is 75 % now was \
              {:.2} %. To undo it, activate calibration {} again, or use --installed.",

@@ -62,6 +62,17 @@ pub(crate) fn scale(id: &str) -> CalibrationFile {
     file
 }
 
+/// A scale of the same score with another id.
+fn stricter(scale: &CalibrationFile) -> CalibrationFile {
+    let mut file = scale.clone();
+    for point in &mut file.points {
+        if point.percentage > 0.0 && point.percentage < 75.0 {
+            point.cosine += 0.000_1;
+        }
+    }
+    file
+}
+
 /// The embedding of a photo of the test people, by the pipeline alone.
 fn embedded(name: &str) -> Embedding {
     #[derive(serde::Deserialize)]
@@ -156,6 +167,15 @@ fn a_decision_follows_the_cohort_and_no_scale_is_used_without_it() {
     let scale = scale(&id);
     let activated = activate(&service, &scale);
     assert!(activated.status.success(), "{activated:?}");
+    // A cosine is nothing on the scale of another score.
+    let told = text(&activated.stderr);
+    assert!(
+        told.contains("Faces are compared by another score now") && !told.contains("What was 75 %"),
+        "{told}"
+    );
+    let again = activate(&service, &stricter(&scale));
+    assert!(text(&again.stderr).contains("The pass mark moves from cosine"), "{again:?}");
+    assert!(activate(&service, &scale).status.success());
     wait_for_calibration(&service, &scale.id());
     let expected = interpolated(&scale, normalised(&portrait, &embedded("101_s1.jpg"), &people));
     let answer = service.verify(&Claim::matching());
