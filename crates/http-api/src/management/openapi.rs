@@ -219,6 +219,7 @@ mod tests {
             "downloadExport",
             "removeExport",
             "watch",
+            "previewActivation",
             "verifyByHand",
             "compareByHand",
         ];
