@@ -11,7 +11,7 @@ deps: ## install what is missing (PostgreSQL, ONNX Runtime, the models) and buil
 	@scripts/deps.sh
 
 demo: deps ## run the service with sample people; ARGS=--once exits after the eight documented requests
-	@scripts/padan.sh demo $(ARGS)
+	@scripts/padan-demo.sh run $(ARGS)
 
 test: ## run every check that needs nothing but this checkout
 	@scripts/test.sh
@@ -23,7 +23,7 @@ bench: deps ## run the benchmarks; ARGS=NAME selects those whose name contains N
 	@scripts/bench.sh $(ARGS)
 
 bench-audit: deps ## measure the time of a durable audit row and of a complete request, with fsync on
-	@scripts/padan.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
+	@scripts/padan-demo.sh cluster --durable -- cargo bench --quiet --package padan-benches --bench audit
 
 load: ## measure a service under load against the bare face pipeline; ARGS=--soak measures its memory instead
 	@scripts/deps.sh --for-kernels
@@ -110,7 +110,7 @@ fmt: ## format the code
 	cargo fmt --all
 
 sqlx: ## update .sqlx after a change of a query or a migration, with the program that was built last
-	@scripts/padan.sh cluster -- scripts/sqlx-prepare.sh
+	@scripts/padan-demo.sh cluster -- scripts/sqlx-prepare.sh
 
 postgres-versions: deps ## run migrations, queries and tests of the store on PostgreSQL 14 to 18; ARGS=VERSIONS for some
 	@scripts/postgres-versions.sh $(ARGS)

@@ -1,6 +1,6 @@
 //! The cost of the audit trail: the time until a row is durable, compared with the time until an answer.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench audit`. The number of tasks that record rows
+//! `padan-demo cluster --durable -- cargo bench -p padan-benches --bench audit`. The number of tasks that record rows
 //! equals the number of callers that send requests. Rounds of rows and of requests alternate in one process, which is
 //! also the client, over keep-alive connections.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]

@@ -1,4 +1,4 @@
-//! The cost of look-ups in small databases, which fit into the server's buffers: `padan cluster -- cargo bench -p
+//! The cost of look-ups in small databases, which fit into the server's buffers: `padan-demo cluster -- cargo bench -p
 //! padan-benches --bench lookup`. `make scale` measures how the cost grows with the number of people.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 

@@ -1,6 +1,6 @@
 //! A complete request over a keep-alive connection, through the service and its databases.
 //!
-//! `padan cluster --durable -- cargo bench -p padan-benches --bench request`. The person already has a template.
+//! `padan-demo cluster --durable -- cargo bench -p padan-benches --bench request`. The person already has a template.
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up panics with a message")]
 
 mod service;

@@ -23,7 +23,7 @@ if [ "${1-}" != inside ]; then
 exec qemu-aarch64-static -L /usr/aarch64-linux-gnu $program "\$@"
 SCRIPT
   chmod +x "$deps/bin/padan-aarch64"
-  exec "$padan" cluster -- scripts/aarch64.sh inside
+  exec "$demo" cluster -- scripts/aarch64.sh inside
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

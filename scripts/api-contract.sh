@@ -9,7 +9,7 @@
 if [ "${1-}" != inside ]; then
   scripts/python-venv.sh api-contract
   scripts/python-venv.sh clients
-  exec "$padan" cluster -- scripts/api-contract.sh inside "${1-100}"
+  exec "$demo" cluster -- scripts/api-contract.sh inside "${1-100}"
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

@@ -7,7 +7,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/attacks.sh inside "$@"
+  exec "$demo" cluster -- scripts/attacks.sh inside "$@"
 fi
 shift
 # shellcheck source=scripts/site.sh

@@ -5,5 +5,5 @@
 . "$(dirname -- "$0")/paths.sh"
 
 # `audit` is not a criterion harness: `make bench-audit` runs it.
-"$padan" cluster --durable -- cargo bench --quiet --package padan-benches \
+"$demo" cluster --durable -- cargo bench --quiet --package padan-benches \
   --bench decision --bench evaluation --bench lookup --bench pipeline --bench request -- "$@"

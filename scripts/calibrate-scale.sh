@@ -9,7 +9,7 @@
 
 if [ "${1-}" != inside ]; then
   [ $# -gt 0 ] || set -- 20000 100000
-  exec "$padan" cluster -- scripts/calibrate-scale.sh inside "$@"
+  exec "$demo" cluster -- scripts/calibrate-scale.sh inside "$@"
 fi
 shift
 scale=${padan%/*}/padan-scale

@@ -11,7 +11,7 @@ if [ "${1-}" != inside ]; then
   if [ ! -f "$cases/README.md" ]; then
     fail "there are no cases in $cases: they are not part of this repository"
   fi
-  exec "$padan" cluster -- scripts/cases.sh inside "$cases"
+  exec "$demo" cluster -- scripts/cases.sh inside "$cases"
 fi
 cases=$2
 # shellcheck source=scripts/site.sh

@@ -24,6 +24,7 @@ allowed_for() {
     padan-http-api) echo padan-domain padan-verification ;;
     padan) echo padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store \
       padan-verification ;;
+    padan-demo) echo padan padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store ;;
     padan-scale) echo padan-domain padan-registry padan-store ;;
     padan-benches) echo padan-domain padan-evaluation padan-inference padan-registry padan-store padan-verification \
       padan-http-api ;;
@@ -62,7 +63,7 @@ only_in ort inference
 only_in ring openid-connect testing
 only_in sqlx postgres registry store testing
 only_in 'actix-[a-z-]+' http-api
-only_in anyhow cli
+only_in anyhow cli demo
 
 named=$(grep -rlE '\bort::' crates --include='*.rs' || true)
 if [ "$named" != crates/inference/src/runtime.rs ]; then

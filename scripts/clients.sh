@@ -12,7 +12,7 @@ if [ "${1-}" != inside ]; then
   scripts/deps.sh --only-browser
   scripts/python-venv.sh clients
   scripts/node-modules.sh clients
-  exec "$padan" cluster -- scripts/clients.sh inside "${1---check}"
+  exec "$demo" cluster -- scripts/clients.sh inside "${1---check}"
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

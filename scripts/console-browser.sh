@@ -11,7 +11,7 @@
 if [ "${1-}" != inside ]; then
   scripts/deps.sh --only-browser
   scripts/console.sh --check
-  exec "$padan" cluster -- scripts/console-browser.sh inside "$@"
+  exec "$demo" cluster -- scripts/console-browser.sh inside "$@"
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

@@ -393,7 +393,7 @@ check_by_hand
 need_build_tools
 need_postgres
 need_runtime
-programs=(padan)
+programs=(padan padan-demo)
 case "${1:-}" in
   --for-load | --for-balancer) programs+=(padan-load) ;;
   --for-kernels) programs+=(padan-load padan-kernels) ;;

@@ -58,4 +58,4 @@ echo '# A new line of the next release.' >>"$check/next/etc/padan/padan.toml"
 dpkg-deb --root-owner-group -Zgzip --build "$check/next" "$root/next.deb" >/dev/null
 bundle=$(echo "$dist"/padan-*-offline.tar.gz)
 scripts/dist-check/package.sh "$root" "$bundle"
-scripts/dist-check/bundle.sh "$checkout" "$bundle"
+scripts/dist-check/bundle.sh "$checkout" "$bundle" "$demo"

@@ -7,7 +7,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/enroll-check.sh inside "${1-20000}"
+  exec "$demo" cluster -- scripts/enroll-check.sh inside "${1-20000}"
 fi
 people=$2
 work=$(mktemp -d)

@@ -8,7 +8,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster --standbys 2 -- scripts/failover.sh inside "$@"
+  exec "$demo" cluster --standbys 2 -- scripts/failover.sh inside "$@"
 fi
 shift
 [ $# -gt 0 ] || set -- --rate 20 --ask both

@@ -15,7 +15,7 @@ case "${1-}" in
   inside)
     registry_server=$PADAN_TEST_DATABASE_URL
     export registry_server
-    exec "$padan" cluster -- scripts/faults.sh within "${@:2}"
+    exec "$demo" cluster -- scripts/faults.sh within "${@:2}"
     ;;
   within) shift ;;
   *)
@@ -25,7 +25,7 @@ case "${1-}" in
     if ! ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
       apt-get install --yes --quiet libfaketime >&2 || say "libfaketime cannot be installed"
     fi
-    exec "$padan" cluster --standbys 1 -- scripts/faults.sh inside "$@"
+    exec "$demo" cluster --standbys 1 -- scripts/faults.sh inside "$@"
     ;;
 esac
 # shellcheck source=scripts/site.sh

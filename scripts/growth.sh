@@ -25,7 +25,7 @@ if [ "${1-}" != inside ]; then
     esac
   done
   if [ ${#forms[@]} -gt 0 ]; then
-    "$padan" cluster -- scripts/growth.sh inside "${forms[@]}" || status=1
+    "$demo" cluster -- scripts/growth.sh inside "${forms[@]}" || status=1
   fi
   exit "$status"
 fi

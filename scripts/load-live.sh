@@ -14,7 +14,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/load-live.sh inside "$@"
+  exec "$demo" cluster -- scripts/load-live.sh inside "$@"
 fi
 rounds=${2-20}
 port=${PADAN_LOAD_PORT-18080}

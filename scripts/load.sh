@@ -9,7 +9,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster --durable -- scripts/load.sh inside "$@"
+  exec "$demo" cluster --durable -- scripts/load.sh inside "$@"
 fi
 shift
 soak=0

@@ -9,7 +9,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/peer.sh inside "${1-2}" "${2-20}" "${3-8}"
+  exec "$demo" cluster -- scripts/peer.sh inside "${1-2}" "${2-20}" "${3-8}"
 fi
 rounds=$2 seconds=$3 connections=$4 warm_up=5
 if [ "$(nproc)" -lt 2 ] || [ "$connections" -lt 2 ]; then fail "two processes need two cores and two connections"; fi

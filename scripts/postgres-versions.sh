@@ -49,7 +49,7 @@ selected=" ${*:-13 14 16 17 18} "
 while read -r major version sha256 <&3; do
   case "$selected" in *" $major "*) ;; *) continue ;; esac
   unpack "$major" "$version" "$sha256"
-  on_version=(env "PATH=$deps/postgresql/$major/bin:$PATH" "$padan" cluster --)
+  on_version=(env "PATH=$deps/postgresql/$major/bin:$PATH" "$demo" cluster --)
   if [ "$major" -lt 14 ]; then
     "${on_version[@]}" scripts/postgres-versions/refused.sh
     continue

@@ -10,7 +10,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/rolling-restart.sh inside "${@-3}"
+  exec "$demo" cluster -- scripts/rolling-restart.sh inside "${@-3}"
 fi
 shift
 rounds=$1

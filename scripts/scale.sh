@@ -15,7 +15,7 @@ if [ "${1-}" != inside ]; then
   [ $# -gt 0 ] || set -- 10000 1000000 10000000
   buffers=$(awk '/^MemTotal:/ { print int($2 * 0.6 / 1024) }' /proc/meminfo)
   # No checkpoint may happen during a measurement.
-  exec "$padan" cluster --setting "shared_buffers=${buffers}MB" --setting shared_preload_libraries=pg_stat_statements \
+  exec "$demo" cluster --setting "shared_buffers=${buffers}MB" --setting shared_preload_libraries=pg_stat_statements \
     --setting max_wal_size=4GB --setting checkpoint_timeout=1h -- scripts/scale.sh inside "$@"
 fi
 shift

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034,SC2154
-# Sourced, within `padan cluster`, by scripts that need a complete site: a registry with the sample people, a store, a
+# Sourced, within `padan-demo cluster`, by scripts that need a complete site: a registry with the sample people, a store, a
 # client, and services. Everything is stopped and removed when the script ends.
 
 work=$(mktemp -d)

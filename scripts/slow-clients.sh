@@ -12,12 +12,12 @@ max_mib=1024
 
 # All clients have one address.
 export PADAN__HTTP__CONNECTIONS_PER_ADDRESS=0
-"$padan" demo --port "$port" --admin-port "$admin_port" >/dev/null 2>&1 &
+"$demo" run --port "$port" --admin-port "$admin_port" >/dev/null 2>&1 &
 service=$!
 trap 'kill "$service" 2>/dev/null; wait "$service" 2>/dev/null || true' EXIT
 for _ in $(seq 300); do
   if curl --silent --fail "http://127.0.0.1:$admin_port/readyz" >/dev/null; then break; fi
-  kill -0 "$service" 2>/dev/null || fail "the service does not start: run \`$padan demo\` to see why"
+  kill -0 "$service" 2>/dev/null || fail "the service does not start: run \`$demo run\` to see why"
   sleep 0.2
 done
 peak() { awk '/^VmHWM:/ { printf "%d\n", $2 / 1024 }' "/proc/$service/status"; }

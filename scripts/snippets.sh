@@ -22,7 +22,7 @@ if [ "${1-}" != inside ]; then
   scripts/python-venv.sh snippets
   scripts/node-modules.sh snippets
   ln -sfn "$deps/snippets-venv" "$deps/snippets/venv"
-  exec "$padan" cluster -- scripts/snippets.sh inside
+  exec "$demo" cluster -- scripts/snippets.sh inside
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

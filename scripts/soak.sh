@@ -8,7 +8,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/soak.sh inside "$@"
+  exec "$demo" cluster -- scripts/soak.sh inside "$@"
 fi
 shift
 # shellcheck source=scripts/site.sh

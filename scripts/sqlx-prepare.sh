@@ -3,7 +3,7 @@
 # checks that .sqlx is up to date.
 #
 # Needs PADAN_TEST_DATABASE_URL, a superuser's URL, and psql:
-#     padan cluster -- scripts/sqlx-prepare.sh [--check]
+#     padan-demo cluster -- scripts/sqlx-prepare.sh [--check]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ case "${1-}" in
     *) echo "usage: scripts/sqlx-prepare.sh [--check]" >&2; exit 2 ;;
 esac
 if [ -z "${PADAN_TEST_DATABASE_URL-}" ]; then
-    echo "PADAN_TEST_DATABASE_URL is not set: run \`padan cluster -- scripts/sqlx-prepare.sh\`" >&2
+    echo "PADAN_TEST_DATABASE_URL is not set: run \`padan-demo cluster -- scripts/sqlx-prepare.sh\`" >&2
     exit 1
 fi
 

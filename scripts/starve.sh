@@ -8,7 +8,7 @@
 . "$(dirname -- "$0")/paths.sh"
 
 if [ "${1-}" != inside ]; then
-  exec "$padan" cluster -- scripts/starve.sh inside "$@"
+  exec "$demo" cluster -- scripts/starve.sh inside "$@"
 fi
 shift
 [ $# -gt 0 ] || set -- "$padan"

@@ -12,9 +12,9 @@ scripts/lint.sh
 step "deploy/ and docs/"
 scripts/check-deploy.sh
 step "the queries against the migrations"
-"$padan" cluster -- scripts/sqlx-prepare.sh --check
+"$demo" cluster -- scripts/sqlx-prepare.sh --check
 step "tests"
-"$padan" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release --no-fail-fast
+"$demo" cluster --standbys 1 -- cargo nextest run --workspace --exclude padan-benches --release --no-fail-fast
 step "the same photos through the portable decoder"
 cargo nextest run --package padan-inference --no-default-features --lib --release
 step "examples in the documentation"
@@ -28,5 +28,5 @@ scripts/clients.sh
 step "the console in the browser"
 scripts/console-browser.sh
 step "the demo"
-"$padan" demo --once --port 0 --admin-port 0
+"$demo" run --once --port 0 --admin-port 0
 step "done"

@@ -13,7 +13,7 @@ pub(crate) struct Arguments {
     /// Which requests are sent
     #[arg(long, value_enum, default_value_t = RequestKind::Faces)]
     pub(crate) ask: RequestKind,
-    /// Folder with `people.csv` and `selfies.csv`, as for `padan demo`; only people with an active record are used
+    /// Folder with `people.csv` and `selfies.csv`, as for `padan-demo run`; only people with an active record are used
     #[arg(long, value_name = "DIR", default_value = "people")]
     pub(crate) people: PathBuf,
     /// Enlarge the selfies to this width and height, such as 1080x1440; may be repeated, then the sizes are sent in

@@ -7,7 +7,7 @@ use padan_domain::ModelContractId;
 #[derive(Debug, Parser)]
 #[command(name = "padan-scale")]
 pub(crate) struct Arguments {
-    /// A superuser's URL of a database on the server, as `padan cluster` gives it
+    /// A superuser's URL of a database on the server, as `padan-demo cluster` gives it
     #[arg(long, env = "PADAN_TEST_DATABASE_URL", hide_env_values = true)]
     pub(crate) server: String,
     /// The folder for the figures, as JSON

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs the offline bundle where there is no network, and verifies a person: bundle.sh CHECKOUT BUNDLE. Of the
-# checkout it uses only the sample people; of the system PostgreSQL, curl and what every Debian has.
+# Installs the offline bundle where there is no network, and verifies a person: bundle.sh CHECKOUT BUNDLE DEMO. Of the
+# checkout it uses only the sample people, and the program DEMO for a PostgreSQL; of the system PostgreSQL, curl and what
+# every Debian has.
 set -euo pipefail
 say() { printf 'dist-check: %s\n' "$*" >&2; }
 fail() {
@@ -13,7 +14,7 @@ if [ "${1-}" != inside ]; then
   work=$(mktemp -d)
   trap 'rm -rf -- "$work"' EXIT
   chmod 755 "$work"
-  cp -r "$checkout/people" "$checkout/migrations/registry" "$0" "$work/"
+  cp -r "$checkout/people" "$checkout/migrations/registry" "$0" "$3" "$work/"
   tar --extract --gzip --file "$bundle" --directory "$work"
   # The checkout, its target folder and everything below /root cannot be reached from inside.
   mkdir "$work/empty"
@@ -34,7 +35,7 @@ if [ -z "${3-}" ]; then
   cp -r padan-*-offline damaged
   printf x >>damaged/models/face_detection_yunet_2023mar.onnx
   if damaged/install.sh --prefix "$work/other" >"$work/log" 2>&1; then fail "a damaged bundle is installed"; fi
-  exec installed/bin/padan cluster -- bash "$0" inside "$work" in-cluster
+  exec ./padan-demo cluster -- bash "$0" inside "$work" in-cluster
 fi
 
 # The steps of docs/operations.md.

@@ -8,9 +8,9 @@
 
 if [ "${1-}" != inside ]; then
   # The registry is on a server of its own.
-  [ "${1-}" = registry ] || exec "$padan" cluster -- scripts/growth/hosts.sh registry
+  [ "${1-}" = registry ] || exec "$demo" cluster -- scripts/growth/hosts.sh registry
   export PADAN_HOSTS_REGISTRY=$PADAN_TEST_DATABASE_URL
-  exec "$padan" cluster --standbys 1 -- scripts/growth/hosts.sh inside
+  exec "$demo" cluster --standbys 1 -- scripts/growth/hosts.sh inside
 fi
 # shellcheck source=scripts/site.sh
 . scripts/site.sh

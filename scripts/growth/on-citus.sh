@@ -12,7 +12,7 @@
 
 # server COMMAND...: runs a command with one more private server that has Citus.
 server() {
-  exec "$padan" cluster --setting shared_preload_libraries=citus --setting wal_level=logical \
+  exec "$demo" cluster --setting shared_preload_libraries=citus --setting wal_level=logical \
     --setting max_wal_senders=20 --setting max_replication_slots=20 --setting max_prepared_transactions=200 \
     --setting citus.node_conninfo=sslmode=prefer --setting citus.local_hostname=127.0.0.1 -- "$@"
 }

@@ -49,7 +49,7 @@ if [ "${1-}" != inside ]; then
       DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
     )
   fi
-  exec "$padan" cluster -- scripts/growth/patroni.sh inside "$@"
+  exec "$demo" cluster -- scripts/growth/patroni.sh inside "$@"
 fi
 shift
 # shellcheck source=scripts/site.sh

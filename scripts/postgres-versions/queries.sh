@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares, within `padan cluster`, every query of .sqlx after all migrations, as the driver does before it runs one.
+# Prepares, within `padan-demo cluster`, every query of .sqlx after all migrations, as the driver does before it runs one.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/../paths.sh"
 

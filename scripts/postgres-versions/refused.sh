@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Shows, within `padan cluster` of a version that is too old, that migrate, doctor and serve refuse it and say why.
+# Shows, within `padan-demo cluster` of a version that is too old, that migrate, doctor and serve refuse it and say why.
 # shellcheck source=scripts/paths.sh
 . "$(dirname -- "$0")/../paths.sh"
 # shellcheck source=scripts/site.sh

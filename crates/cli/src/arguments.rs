@@ -6,11 +6,10 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _, Parser
 use crate::{
     commands::{
         audit_export, audit_heads, audit_prune, audit_verify, calibrate, calibration_activate,
-        calibration_live, calibration_show, client, cluster, compare, completions, config_check, config_show,
-        doctor, enroll, evaluate, keys_rotate, man, migrate, name, operator, person_find, person_forget,
-        serve, status, templates_prune, usage,
+        calibration_live, calibration_show, client, compare, completions, config_check, config_show, doctor,
+        enroll, evaluate, keys_rotate, man, migrate, name, operator, person_find, person_forget, serve,
+        status, templates_prune, usage,
     },
-    demo,
     ending::exit_code,
     exit_status::{self, ExitStatus},
     models,
@@ -28,7 +27,6 @@ pub(crate) struct Arguments {
 enum ProgramCommand {
     Serve(serve::ServeArguments),
     Migrate(migrate::MigrateArguments),
-    Demo(demo::DemoArguments),
     Compare(compare::CompareArguments),
     Name(name::NameArguments),
     /// Check and print the settings
@@ -58,7 +56,6 @@ enum ProgramCommand {
     /// Show or change how similarity is converted to percentages
     #[command(subcommand)]
     Calibration(CalibrationCommand),
-    Cluster(cluster::ClusterArguments),
     Completions(completions::CompletionsArguments),
     #[command(hide = true)]
     Man(man::ManArguments),
@@ -144,7 +141,6 @@ impl Arguments {
         match self.command {
             ProgramCommand::Serve(arguments) => serve::run(&arguments),
             ProgramCommand::Migrate(arguments) => migrate::run(&arguments),
-            ProgramCommand::Demo(arguments) => demo::run(&arguments),
             ProgramCommand::Compare(arguments) => compare::run(&arguments),
             ProgramCommand::Name(arguments) => name::run(&arguments),
             ProgramCommand::Config(ConfigCommand::Check(arguments)) => config_check::run(&arguments),
@@ -175,7 +171,6 @@ impl Arguments {
             ProgramCommand::Calibration(CalibrationCommand::Live(arguments)) => {
                 calibration_live::run(&arguments)
             }
-            ProgramCommand::Cluster(arguments) => cluster::run(&arguments),
             ProgramCommand::Completions(arguments) => completions::run(&arguments, command()),
             ProgramCommand::Man(arguments) => man::run(&arguments, command()),
         }

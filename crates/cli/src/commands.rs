@@ -1,4 +1,4 @@
-//! One module for each command. `padan demo` and `padan models` have modules of their own beside this one.
+//! One module for each command. `padan models` has a module of its own beside this one.
 
 pub(crate) mod audit_export;
 pub(crate) mod audit_heads;
@@ -10,7 +10,6 @@ pub(crate) mod calibration_activate;
 pub(crate) mod calibration_live;
 pub(crate) mod calibration_show;
 pub(crate) mod client;
-pub(crate) mod cluster;
 pub(crate) mod cohort_of;
 pub(crate) mod compare;
 pub(crate) mod completions;

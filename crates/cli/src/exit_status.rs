@@ -25,7 +25,7 @@ pub(crate) enum ExitStatus {
     NoService,
     /// Nobody read the output any more.
     BrokenPipe,
-    /// The code of the command that `padan cluster` ran, or 128 plus the number of the signal that ended a command.
+    /// 128 plus the number of the signal that ended a command.
     Other(u8),
 }
 
@@ -75,7 +75,6 @@ impl From<ExitStatus> for ExitCode {
 /// What a status stands for in a command, where it says more than the status itself.
 pub(crate) const BY_COMMAND: &[(&str, ExitStatus, &str)] = &[
     ("serve", ExitStatus::Success, "the service was stopped and has answered all requests in flight"),
-    ("demo", ExitStatus::Failure, "with --once: an answer is not the documented one; or an error"),
     ("compare", ExitStatus::Success, "the faces match"),
     ("compare", ExitStatus::Failure, "the faces do not match"),
     ("compare", ExitStatus::UnusablePhoto, "a photo cannot be used, or its path is empty"),
@@ -154,7 +153,6 @@ pub(crate) const BY_COMMAND: &[(&str, ExitStatus, &str)] = &[
     ("status", ExitStatus::Success, "the service is ready"),
     ("status", ExitStatus::NotReady, "the service answers, and is not ready for requests"),
     ("status", ExitStatus::NoService, "no service answers at this address"),
-    ("cluster", ExitStatus::Success, "the command has ended with 0; every other code of it is passed on"),
 ];
 
 /// The exit codes of a command, such as `audit verify`, as a part of its help.

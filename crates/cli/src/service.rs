@@ -67,13 +67,6 @@ pub(crate) async fn select_active_model(settings: &mut Settings, store: &Store) 
     }
 }
 
-/// Builds the service and binds its two ports.
-pub(crate) fn build(settings: &Settings, engine: Engine, store: Store) -> Result<Application> {
-    let mut tasks = BackgroundTasks::default();
-    let clients = Clients::load_with_store(&settings.clients, &store, &mut tasks)?;
-    build_with_clients(settings, engine, store, Arc::new(clients), tasks)
-}
-
 /// Builds the service for clients that have been loaded before, with the tasks that were started for them, and binds
 /// its two ports.
 pub(crate) fn build_with_clients(
@@ -182,11 +175,11 @@ pub(crate) fn check_management(settings: &Settings) -> Result<()> {
     Ok(())
 }
 
-/// Refuses the client of the demo, which a service must never admit.
-pub(crate) fn refuse_demo_client(settings: &Settings) -> Result<()> {
+/// Refuses the published credentials of the demo, which a service must never admit.
+pub(crate) fn refuse_published_credentials(settings: &Settings) -> Result<()> {
     ensure!(
         !settings.clients.demo,
-        "clients.demo is only for `padan demo`, because it accepts publicly known credentials: set it to false and add \
+        "clients.demo is only for `padan-demo`, because it admits publicly known credentials: set it to false and add \
          clients with `padan client add`"
     );
     Ok(())
@@ -197,7 +190,7 @@ mod tests {
     use std::{future::pending, path::Path};
 
     use super::*;
-    use crate::settings::SettingsArguments;
+    use crate::{in_process, settings::SettingsArguments};
 
     /// Settings of a service on free ports that is ready for no request: no server listens at the databases' addresses.
     fn settings(folder: &Path) -> Settings {
@@ -224,7 +217,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path());
         let engine = start_engine(&settings).await.unwrap();
-        let mut application = build(&settings, engine, open_store(&settings, KeySet::All).unwrap()).unwrap();
+        let mut application = in_process::build(&settings, engine).unwrap();
         application.background_tasks().spawn("doomed", async { panic!("on purpose") });
         let served = application.run_until_stopped(pending());
         let error = tokio::time::timeout(Duration::from_secs(30), served).await.unwrap().unwrap_err();

@@ -11,4 +11,5 @@ pub(crate) mod layers;
 mod redaction;
 mod sections;
 
-pub(crate) use self::{arguments::SettingsArguments, effective::EffectiveSettings, sections::Settings};
+pub use self::sections::Settings;
+pub(crate) use self::{arguments::SettingsArguments, effective::EffectiveSettings};

@@ -7,11 +7,16 @@ use tokio::{
 
 /// The first two shutdown signals that the process has received.
 #[derive(Clone)]
-pub(crate) struct Shutdown(watch::Receiver<Vec<SignalKind>>);
+pub struct Shutdown(watch::Receiver<Vec<SignalKind>>);
 
 impl Shutdown {
-    /// Listens for the signals that end a command started at a terminal: SIGTERM, Ctrl-C, and the terminal closing.
-    pub(crate) fn at_terminal() -> io::Result<Self> {
+    /// Listens for the signals that end a command started at a terminal: SIGTERM, Ctrl-C, and the terminal closing. Call it
+    /// within a Tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// When the signals cannot be handled.
+    pub fn at_terminal() -> io::Result<Self> {
         Self::listen(&[SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()])
     }
 
@@ -35,7 +40,7 @@ impl Shutdown {
     }
 
     /// Waits for the first signal and returns it; returns at once when it was received before.
-    pub(crate) async fn first_signal(&mut self) -> SignalKind {
+    pub async fn first_signal(&mut self) -> SignalKind {
         self.nth(0).await
     }
 

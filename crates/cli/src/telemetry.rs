@@ -1,9 +1,6 @@
 mod traces;
 
-use std::{
-    io::{self, IsTerminal, Write},
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::io::{self, IsTerminal as _};
 
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
@@ -11,7 +8,7 @@ use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
     Layer, Registry,
     filter::{FilterFn, Targets, filter_fn},
-    fmt::{self, MakeWriter},
+    fmt,
     layer::SubscriberExt as _,
     reload,
     util::SubscriberInitExt as _,
@@ -108,52 +105,12 @@ pub(crate) fn start_quietly() {
     let _ = Registry::default().with(quiet_lines()).with(library_limits()).try_init();
 }
 
-/// Starts that log, and beside it a layer that gets each event.
-pub(crate) fn start_for_demo<L: Layer<Registry> + Send + Sync>(requests: L) {
-    // If a log was started before, it serves as well.
-    let _ = Registry::default().with(quiet_lines().and_then(requests)).with(library_limits()).try_init();
-}
-
 /// Lines of warnings and errors, on stderr.
 fn quiet_lines() -> impl Layer<Registry> {
-    let lines = fmt::layer().with_writer(Muteable).without_time().with_ansi(io::stderr().is_terminal());
+    let lines = fmt::layer().with_writer(io::stderr).without_time().with_ansi(io::stderr().is_terminal());
     lines.with_filter(
         Targets::new().with_default(LevelFilter::WARN).with_target("actix_http", LevelFilter::OFF),
     )
-}
-
-/// While this value lives, the log of [`start_quietly`] and [`start_for_demo`] writes nothing. Used while errors are provoked on purpose.
-pub(crate) struct Muted(());
-
-static IS_MUTED: AtomicBool = AtomicBool::new(false);
-
-impl Muted {
-    pub(crate) fn begin() -> Self {
-        IS_MUTED.store(true, Ordering::Relaxed);
-        Self(())
-    }
-}
-
-/// Returns whether a [`Muted`] lives.
-pub(crate) fn is_muted() -> bool {
-    IS_MUTED.load(Ordering::Relaxed)
-}
-
-impl Drop for Muted {
-    fn drop(&mut self) {
-        IS_MUTED.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Writes to stderr, but discards everything while a [`Muted`] lives.
-struct Muteable;
-
-impl MakeWriter<'_> for Muteable {
-    type Writer = Box<dyn Write>;
-
-    fn make_writer(&self) -> Self::Writer {
-        if is_muted() { Box::new(io::sink()) } else { Box::new(io::stderr()) }
-    }
 }
 
 #[cfg(test)]

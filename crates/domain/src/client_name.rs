@@ -30,11 +30,6 @@ pub const WELL_KNOWN_CREDENTIALS: [&str; 4] =
     ["default-username", "default-password", "default-api-key", "demo"];
 
 impl ClientName {
-    /// The name of the only client of `padan demo`.
-    pub fn demo() -> Self {
-        Self("demo".into())
-    }
-
     /// The name under which operators verify by hand. No client may have it.
     pub fn by_hand() -> Self {
         Self("console".into())

@@ -1,4 +1,5 @@
-//! Fixtures for the tests of several crates: a database for each test, a standby, a provider of sign-ins, and networks that fail.
+//! Fixtures for the tests of several crates: a database for each test, a standby, a provider of sign-ins, networks that
+//! fail, and a folder like a checkout.
 //!
 //! Start at [`TestDatabase::create`]. A test that lacks the server fails and says what to run.
 //!
@@ -6,6 +7,7 @@
 //! workspace: the tests decide what a database contains.
 
 mod balancer;
+mod checkout;
 mod documented_json;
 mod network;
 mod open_id_provider;
@@ -16,6 +18,7 @@ mod startup;
 mod test_database;
 
 pub use balancer::Balancer;
+pub use checkout::{Checkout, stderr, stdout};
 pub use documented_json::assert_documented;
 pub use network::{refused_address, silent_address};
 pub use open_id_provider::OpenIdProvider;

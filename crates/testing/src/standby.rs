@@ -38,7 +38,7 @@ impl TestDatabase {
         let Some(url) = urls.split(',').find(|url| !url.is_empty()) else {
             panic!(
                 "this test needs a streaming standby in PADAN_TEST_STANDBY_URLS: run `make test`, or \
-                 `padan cluster --standbys 1 -- cargo nextest run --release`"
+                 `padan-demo cluster --standbys 1 -- cargo nextest run --release`"
             );
         };
         let server = PgConnectOptions::from_str(url)

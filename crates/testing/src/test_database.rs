@@ -23,7 +23,7 @@ impl TestDatabase {
         let Ok(url) = env::var("PADAN_TEST_DATABASE_URL") else {
             panic!(
                 "this test needs a PostgreSQL server in PADAN_TEST_DATABASE_URL: run `make test`, or \
-                 `padan cluster --standbys 1 -- cargo nextest run --release`"
+                 `padan-demo cluster --standbys 1 -- cargo nextest run --release`"
             );
         };
         let server = PgConnectOptions::from_str(&url)

@@ -389,11 +389,21 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_client_exists_in_the_demo_only() {
-        let demo = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() }).unwrap();
+    fn published_credentials_are_admitted_in_the_demo_only() {
+        // Computed with `printf demo | sha256sum`.
+        let hash = "2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea";
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clients.toml");
+        let entry = format!(
+            "[[client]]\nname = \"demo\"\nusername = \"demo\"\npassword_sha256 = \"{hash}\"\napi_key_sha256 = \"{hash}\"\n"
+        );
+        std::fs::write(&file, entry).unwrap();
+        let config = ClientsConfig { file: Some(file), ..ClientsConfig::default() };
+        assert!(Clients::load(&config).unwrap_err().to_string().contains("published default"));
+        let demo = Clients::load(&ClientsConfig { demo: true, ..config }).unwrap();
         assert_eq!(ask(&demo, "demo", "demo", "demo", "127.0.0.1").unwrap(), "demo");
-        let no_clients = Clients::load(&ClientsConfig::default()).unwrap();
-        assert_eq!(ask(&no_clients, "demo", "demo", "demo", "127.0.0.1"), Err(AdmissionError::Unauthorized));
+        let no_file = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() }).unwrap();
+        assert_eq!(ask(&no_file, "demo", "demo", "demo", "127.0.0.1"), Err(AdmissionError::Unauthorized));
     }
 
     #[test]

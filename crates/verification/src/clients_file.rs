@@ -81,20 +81,24 @@ struct Entry {
     monthly_quota: Option<NonZeroU32>,
 }
 
-/// Reads the configured file, and adds the demo's client if the settings require it.
+/// Whether a file may have credentials that are published, such as those of the demo.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PublishedCredentials {
+    Refused,
+    Admitted,
+}
+
+/// Reads the configured file; without one there are no clients.
 ///
 /// # Errors
 ///
 /// [`ClientsError`] when the file cannot be read or a client in it is invalid.
 pub(crate) fn read(config: &ClientsConfig) -> Result<ClientTable, ClientsError> {
-    let mut table = match &config.file {
-        Some(file) => read_file(file)?,
-        None => ClientTable::new(),
-    };
-    if config.demo {
-        table.insert((*b"demo").into(), demo_client());
-    }
-    Ok(table)
+    let Some(file) = &config.file else { return Ok(ClientTable::new()) };
+    let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
+    let bytes = fs::read(file).map_err(unreadable)?;
+    let published = if config.demo { PublishedCredentials::Admitted } else { PublishedCredentials::Refused };
+    parse(file, &bytes, published)
 }
 
 /// The parser's message without the value that it quotes, which may be a misplaced secret.
@@ -114,13 +118,12 @@ fn without_values(message: &str) -> String {
     without_value().unwrap_or_else(|| suggest_known_name(message))
 }
 
-fn read_file(file: &Path) -> Result<ClientTable, ClientsError> {
-    let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
-    parse(file, &fs::read(file).map_err(unreadable)?)
-}
-
 /// Parses the bytes of a file, whose name is for errors.
-pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<ClientTable, ClientsError> {
+pub(crate) fn parse(
+    file: &Path,
+    bytes: &[u8],
+    published: PublishedCredentials,
+) -> Result<ClientTable, ClientsError> {
     let unreadable = |source| ClientsError::Unreadable { file: file.to_owned(), source };
     // Editors on Windows save in UTF-16, or with a byte order mark.
     let text =
@@ -137,7 +140,7 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<ClientTable, ClientsErr
     for entry in parsed.client {
         let refused =
             |problem| ClientsError::Refused { file: file.to_owned(), client: entry.name.clone(), problem };
-        let client = entry.check().map_err(refused)?;
+        let client = entry.check(published).map_err(refused)?;
         if !names.insert(entry.name.clone()) {
             return Err(refused("another client has the same name"));
         }
@@ -152,7 +155,7 @@ pub(crate) fn parse(file: &Path, bytes: &[u8]) -> Result<ClientTable, ClientsErr
 }
 
 impl Entry {
-    fn check(&self) -> Result<Client, &'static str> {
+    fn check(&self, published: PublishedCredentials) -> Result<Client, &'static str> {
         let name: ClientName = self
             .name
             .parse()
@@ -160,17 +163,21 @@ impl Entry {
         if name.is_by_hand() {
             return Err("operators verify by hand under this name; choose another");
         }
-        self.username.parse::<Username>().map_err(|error| match error {
-            InvalidUsername::Malformed => {
-                "username must be 1 to 128 visible ASCII characters without a colon"
+        let is_refused = published == PublishedCredentials::Refused;
+        match self.username.parse::<Username>() {
+            Err(InvalidUsername::Malformed) => {
+                return Err("username must be 1 to 128 visible ASCII characters without a colon");
             }
-            InvalidUsername::WellKnown => "username is a published default; choose another",
-        })?;
+            Err(InvalidUsername::WellKnown) if is_refused => {
+                return Err("username is a published default; choose another");
+            }
+            Ok(_) | Err(InvalidUsername::WellKnown) => {}
+        }
         let password = secret(&self.password_sha256)
             .ok_or("password_sha256 must be the SHA-256 of the password as 64 hexadecimal digits")?;
         let api_key = secret(&self.api_key_sha256)
             .ok_or("api_key_sha256 must be the SHA-256 of the key as 64 hexadecimal digits")?;
-        if is_well_known(&password) || is_well_known(&api_key) {
+        if is_refused && (is_well_known(&password) || is_well_known(&api_key)) {
             return Err("a secret is empty or a published default; generate another");
         }
         if self.sandbox && (self.daily_quota.is_some() || self.monthly_quota.is_some()) {
@@ -178,7 +185,7 @@ impl Entry {
                 "a sandbox client has no quota, since its requests are not counted; remove daily_quota and monthly_quota",
             );
         }
-        if password == api_key {
+        if is_refused && password == api_key {
             return Err("password and API key are the same; generate both");
         }
         Ok(Client {
@@ -222,19 +229,6 @@ impl Entry {
             daily_quota: self.daily_quota,
             monthly_quota: self.monthly_quota,
         })
-    }
-}
-
-fn demo_client() -> Client {
-    let secret = SecretHashes::new(digest(b"demo"));
-    Client {
-        username: (*b"demo").into(),
-        name: ClientName::demo(),
-        password: secret.clone(),
-        api_key: secret,
-        disabled: false,
-        is_sandbox: false,
-        rules: ClientRules { fields: GrantedFields::all(), ..ClientRules::default() },
     }
 }
 

@@ -127,8 +127,7 @@ pub struct ClientsConfig {
     /// a disabled client to fill the audit trail.
     #[serde(default)]
     pub refusals: Allowance,
-    /// Admits a client `demo` with password `demo` and key `demo`. Only `padan demo` sets it, because
-    /// these credentials are public.
+    /// Admits published credentials in the file, such as demo/demo/demo. Only `padan-demo` sets it, for invented people.
     #[serde(default)]
     pub demo: bool,
 }

@@ -4,7 +4,7 @@ use std::{collections::HashSet, path::Path};
 
 use padan_domain::{Username, decode_text};
 
-use crate::clients_file;
+use crate::clients_file::{self, PublishedCredentials};
 
 /// A value that stands for a secret in the seeds.
 const SECRET: &str = "hunter2";
@@ -15,7 +15,7 @@ const SECRET: &str = "hunter2";
 ///
 /// When a property does not hold.
 pub fn client_file(data: &[u8]) {
-    match clients_file::parse(Path::new("clients.toml"), data) {
+    match clients_file::parse(Path::new("clients.toml"), data, PublishedCredentials::Refused) {
         Ok(table) => {
             let names: HashSet<_> = table.values().map(|client| client.name.as_str()).collect();
             assert_eq!(names.len(), table.len(), "two clients have the same name");

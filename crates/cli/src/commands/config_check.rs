@@ -75,7 +75,7 @@ fn faults(settings: &Settings) -> Result<Vec<String>> {
         telemetry::check(&settings.log).map_err(|error| format!("{error:#}")),
         Traces::check(&settings.traces).map_err(|error| format!("{error:#}")),
         settings.http.validate().map_err(|error| error.to_string()),
-        service::refuse_demo_client(settings).map_err(|error| error.to_string()),
+        service::refuse_published_credentials(settings).map_err(|error| error.to_string()),
         service::check_management(settings).map_err(|error| error.to_string()),
         service::check_openid_connect(settings).map_err(|error| error.to_string()),
         Clients::load(&settings.clients).map(drop).map_err(|error| error.to_string()),

@@ -247,7 +247,7 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
     });
     let shadow = shadow_model(&model_folders(&as_for_service(settings)), &store).await?;
     let warnings = unsigned.chain(store_warnings(&store).await?).chain(shadow.warning).collect::<Vec<_>>();
-    if clients == 0 && settings.clients.file.is_none() && !settings.clients.demo {
+    if clients == 0 && settings.clients.file.is_none() {
         let no_clients =
             "there are no clients, neither in the store nor in clients.file: add one with `padan client add NAME`"
                 .to_owned();

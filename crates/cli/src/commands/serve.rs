@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<ExitStatus> {
     let log = telemetry::start_with_traces(&settings.log, traces.as_ref())?;
     unprotected.log();
     padan_http_api::report_panics_without_data();
-    service::refuse_demo_client(&settings)?;
+    service::refuse_published_credentials(&settings)?;
     service::check_management(&settings)?;
     service::check_openid_connect(&settings)?;
     let runtime = Runtime::new()?;

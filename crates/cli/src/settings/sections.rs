@@ -2,10 +2,10 @@ use serde::Deserialize;
 
 use crate::telemetry;
 
-/// Every section. A key that no section knows is refused.
+/// The settings of the program, by section. A key that no section knows is refused.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// The log on stderr.
     pub(crate) log: telemetry::Config,
     /// The export of traces.

@@ -4,15 +4,16 @@ use std::{
     fs,
     io::Write as _,
     os::{fd::OwnedFd, unix::net::UnixStream},
-    path::Path,
 };
 
-use crate::checkout::{Checkout, server_runs_on, stderr, stdout};
+use padan_testing::{stderr, stdout};
+
+use crate::checkout::checkout;
 use serde_json::Value;
 
 #[test]
 fn compare_distinguishes_matches_mismatches_and_unusable_images() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let portrait = "people/images/101_id.jpg";
     let output = checkout.run(&["compare", portrait, "people/images/101_s1.jpg"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -41,7 +42,7 @@ fn compare_distinguishes_matches_mismatches_and_unusable_images() {
 
 #[test]
 fn compare_reads_pipes_and_standard_input() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let portrait = "people/images/101_id.jpg";
     let selfie = checkout.path("people/images/101_s1.jpg");
     let pipe = checkout.path("pipe");
@@ -87,7 +88,7 @@ fn compare_reads_pipes_and_standard_input() {
 
 #[test]
 fn name_shows_what_two_names_are_reduced_to_and_by_which_rules() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["name", "dr. Moh. Rizal, Sp.A(K)", "MUHAMMAD RIZAL"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(
@@ -107,7 +108,7 @@ fn name_shows_what_two_names_are_reduced_to_and_by_which_rules() {
 
 #[test]
 fn the_former_form_of_the_setting_for_names_is_explained() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::write(checkout.path("site.toml"), "[verification]\nnames = \"exact\"\n").unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     assert_eq!(output.status.code(), Some(1));
@@ -119,7 +120,7 @@ fn the_former_form_of_the_setting_for_names_is_explained() {
 
 #[test]
 fn without_models_compare_says_how_to_install_them() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::remove_file(checkout.path(".deps/models")).unwrap();
     let portrait = "people/images/101_id.jpg";
     let output = checkout.run(&["compare", portrait, portrait]);
@@ -129,7 +130,7 @@ fn without_models_compare_says_how_to_install_them() {
 
 #[test]
 fn config_check_names_the_unknown_key() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::write(checkout.path("site.toml"), "[http]\nprot = 1\n").unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     assert_eq!(output.status.code(), Some(1));
@@ -143,7 +144,7 @@ fn config_check_names_the_unknown_key() {
 /// The driver reads the host and the mode of TLS from the environment if the URL has none.
 #[test]
 fn the_environment_does_not_get_around_tls_to_databases() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let check = |registry: &str, variables: &[(&str, &str)]| {
         let key = |name: &str, digits: &str| format!("{name} = '{}'\n", digits.repeat(4));
         let keys = key("person_key", "0123456789abcdef")
@@ -173,7 +174,7 @@ fn the_environment_does_not_get_around_tls_to_databases() {
 
 #[test]
 fn config_check_reports_the_errors_that_a_start_would_report() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::write(
         checkout.path("site.toml"),
         "[log]\nfilter = '=;!!'\n[inference]\nmodel_set = 'arcface'\n[store]\nurl = 'postgres://s@localhost/d'\nperson_key = 'abc'\n",
@@ -188,7 +189,7 @@ fn config_check_reports_the_errors_that_a_start_would_report() {
 
 #[test]
 fn config_show_names_the_layer_of_each_key() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::write(checkout.path("site.toml"), "[http]\nport = 1\n[store]\nurl = 'postgres://s:hidden@h/d'\n")
         .unwrap();
     let words = ["config", "show", "--config", "site.toml", "--set", "inference.queue_length=7"];
@@ -215,7 +216,7 @@ fn config_show_names_the_layer_of_each_key() {
 
 #[test]
 fn compare_refuses_devices_folders_and_files_that_are_too_large() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let portrait = "people/images/101_id.jpg";
     for endless in ["/dev/zero", "people"] {
         let output = checkout.run(&["compare", portrait, endless]);
@@ -230,7 +231,7 @@ fn compare_refuses_devices_folders_and_files_that_are_too_large() {
 
 #[test]
 fn the_doctor_fails_and_reports_what_is_missing() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["doctor"]);
     assert_eq!(output.status.code(), Some(1));
     let report = stdout(&output);
@@ -251,68 +252,10 @@ fn the_doctor_fails_and_reports_what_is_missing() {
 
 #[test]
 fn serve_refuses_the_credentials_of_the_demo() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.command(&["serve"]).env("PADAN__CLIENTS__DEMO", "true").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("clients.demo"), "{}", stderr(&output));
-}
-
-#[test]
-fn cluster_returns_the_exit_code_of_its_command() {
-    let checkout = Checkout::new();
-    let output = checkout.run(&["cluster", "--", "sh", "-c", "echo $PADAN_TEST_DATABASE_URL; exit 7"]);
-    assert_eq!(output.status.code(), Some(7), "{}", stderr(&output));
-    assert!(stdout(&output).starts_with("postgres://cluster_owner:"));
-    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
-}
-
-/// A shell script that prints the standbys, kills the first one and starts it again.
-const STANDBYS: &str = r#"
-    echo $PADAN_TEST_STANDBY_URLS
-    echo $PADAN_TEST_STANDBY_FOLDERS
-    first=${PADAN_TEST_STANDBY_FOLDERS%%,*}
-    pid_file=$first/postmaster.pid
-    killed=$(head -n 1 "$pid_file")
-    kill -KILL "$killed"
-    start() { cd "$first" && exec "$@"; }
-    switch=
-    [ "$(id -u)" = 0 ] && switch="setpriv --reuid=$(stat -c %u "$first") --regid=$(stat -c %g "$first") --clear-groups"
-    # The pid file of the killed server says ready as well.
-    is_back() { [ "$(head -n 1 "$pid_file")" != "$killed" ] && [ "$(sed -n 8p "$pid_file" | tr -d ' ')" = ready ]; }
-    started=$killed
-    until is_back; do
-        # While the killed server's processes exist, a new server ends at once.
-        kill -0 "$started" || { eval "start $switch $(cat "$first/postmaster.opts")" >/dev/null & started=$!; }
-        sleep 0.1
-    done 2>/dev/null
-    [ -z "$1" ] || kill -KILL $PPID
-"#;
-
-#[test]
-fn standbys_end_with_their_cluster_even_if_they_were_restarted() {
-    let checkout = Checkout::new();
-    let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS]);
-    assert!(output.status.success(), "{}", stderr(&output));
-    let printed = stdout(&output);
-    let [urls, folders] = printed.lines().collect::<Vec<_>>().try_into().unwrap();
-    assert_eq!(urls.matches("postgres://cluster_owner:").count(), 2, "{urls}");
-    let folders: Vec<_> = folders.split(',').map(Path::new).collect();
-    assert_eq!(folders.len(), 2);
-    assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));
-    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
-}
-
-#[test]
-fn standbys_of_a_killed_cluster_are_removed_by_the_next_one() {
-    let checkout = Checkout::new();
-    let output = checkout.run(&["cluster", "--standbys", "2", "--", "sh", "-c", STANDBYS, "sh", "kill"]);
-    assert_eq!(output.status.code(), None, "{}", stderr(&output));
-    let printed = stdout(&output);
-    let folders: Vec<_> = printed.lines().nth(1).unwrap().split(',').map(Path::new).collect();
-    let next = checkout.run(&["cluster", "--", "true"]);
-    assert!(next.status.success(), "{}", stderr(&next));
-    assert!(folders.iter().all(|folder| !server_runs_on(folder) && !folder.exists()));
-    assert_eq!(fs::read_dir(checkout.path(".deps/clusters")).unwrap().count(), 0);
 }
 
 /// `make faults` has another program for this, with the feature `fault-points`.

@@ -5,11 +5,13 @@ use std::{collections::BTreeSet, fs};
 use padan_testing::assert_documented;
 use serde_json::Value;
 
-use crate::checkout::{Checkout, stderr, stdout};
+use padan_testing::{Checkout, stderr, stdout};
+
+use crate::checkout::checkout;
 
 #[test]
 fn commands_without_a_database_print_the_documented_fields() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for (heading, code) in [
         ("models list", 0),
         ("models verify", 0),
@@ -28,7 +30,7 @@ fn commands_without_a_database_print_the_documented_fields() {
 
 #[test]
 fn a_setting_that_cannot_be_read_is_a_fault_in_the_document() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["config", "check", "--json", "--set", "http.prot=1"]);
     let document: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!((&document["valid"], output.status.code()), (&false.into(), Some(1)));
@@ -37,7 +39,7 @@ fn a_setting_that_cannot_be_read_is_a_fault_in_the_document() {
 
 #[test]
 fn an_error_is_text_or_json() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["audit", "heads"]);
     assert!(stderr(&output).starts_with("padan: store.url is not set"), "{}", stderr(&output));
     let output = checkout.run(&["audit", "heads", "--json"]);
@@ -66,7 +68,7 @@ fn commands(checkout: &Checkout, parent: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn each_command_has_a_manual_page_with_its_exit_codes() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["man", "pages"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let all = commands(&checkout, &[]);
@@ -85,7 +87,7 @@ fn each_command_has_a_manual_page_with_its_exit_codes() {
 
 #[test]
 fn shells_complete_every_command() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&checkout.run(&["completions", shell]));
         for word in ["person", "forget", "older-than", "dry-run", "status"] {

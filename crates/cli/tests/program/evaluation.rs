@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use serde_json::Value;
 
-use crate::checkout::{Checkout, stderr, stdout};
+use padan_testing::{Checkout, stderr, stdout};
+
+use crate::checkout::checkout;
 
 /// Writes list.csv, in which the person on a photo is the number that its file name begins with. Returns the number of
 /// photos and of genuine pairs.
@@ -28,7 +30,7 @@ fn list_of_people(checkout: &Checkout) -> (usize, usize) {
 
 #[test]
 fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let (photos, pairs_of_one) = list_of_people(&checkout);
     let arguments =
         ["evaluate", "--identities", "list.csv", "--gates", "--out", "out", "--json", "figures.json"];
@@ -101,7 +103,7 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
 
 #[test]
 fn folders_from_other_computers_give_right_persons_and_list_what_is_skipped() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for (photo, target) in [
         ("101_s1", "budi.santoso/IMG_1.JPG"),
         ("101_s2", "budi.santoso/IMG_2.jfif"),
@@ -142,7 +144,7 @@ fn folders_from_other_computers_give_right_persons_and_list_what_is_skipped() {
 
 #[test]
 fn photos_without_a_face_are_listed_and_count_as_non_matches() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let pairs = "path_a,path_b,same\npeople/images/101_id.jpg,no-photo.jpg,1\n\
                  people/images/101_id.jpg,people/images/101_s1.jpg,1\npeople/images/101_id.jpg,empty.jpg,0\n";
     fs::write(checkout.path("pairs.csv"), pairs).unwrap();
@@ -162,7 +164,7 @@ fn photos_without_a_face_are_listed_and_count_as_non_matches() {
 
 #[test]
 fn a_file_that_cannot_be_read_ends_the_run_and_does_not_count_as_a_photo_without_a_face() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     // This file of Linux can be opened, but reading its first byte is an error.
     for (unreadable, expected) in [
         ("nowhere.jpg", "list.csv: line 3: nowhere.jpg does not exist"),
@@ -178,7 +180,7 @@ fn a_file_that_cannot_be_read_ends_the_run_and_does_not_count_as_a_photo_without
 
 #[test]
 fn doubtful_labels_are_listed_and_counted() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for (photo, target) in [
         ("101_s1", "budi/1.jpg"),
         ("101_s2", "budi/2.jpg"),
@@ -217,7 +219,7 @@ fn doubtful_labels_are_listed_and_counted() {
 
 #[test]
 fn a_folder_without_persons_lists_what_was_skipped_with_the_error() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::create_dir(checkout.path("flat")).unwrap();
     fs::copy(checkout.path("people/images/101_s1.jpg"), checkout.path("flat/1.jpg")).unwrap();
     let output = checkout.run(&["evaluate", "--identities", "flat"]);
@@ -229,7 +231,7 @@ fn a_folder_without_persons_lists_what_was_skipped_with_the_error() {
 
 #[test]
 fn unusable_labels_are_reported_before_any_photo_is_read() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for (arguments, expected) in [
         (&["evaluate"][..], "--identities"),
         (&["evaluate", "--pairs", "pairs.csv"], "--root"),
@@ -244,7 +246,7 @@ fn unusable_labels_are_reported_before_any_photo_is_read() {
 
 #[test]
 fn a_calibration_from_too_few_people_is_refused_and_the_built_in_one_is_shown() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     list_of_people(&checkout);
     let output = checkout.run(&["calibrate", "--identities", "list.csv", "--write", "new.toml"]);
     assert_eq!(output.status.code(), Some(1));

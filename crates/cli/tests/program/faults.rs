@@ -2,21 +2,23 @@
 
 use std::{fs, os::fd::OwnedFd, process::Stdio};
 
-use crate::checkout::{Checkout, stderr, stdout};
+use padan_testing::{stderr, stdout};
+
+use crate::checkout::checkout;
 
 const KEYS: &str =
     "person_key_file = 'person'\ntemplate_keys_file = 'templates'\naudit_keys_file = 'audit'\n";
 
 #[test]
 fn config_check_names_every_missing_file_and_the_client_of_the_demo() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let text =
         format!("[clients]\ndemo = true\n[registry]\nurls_file = 'urls'\n[store]\nurl_file = 'url'\n{KEYS}");
     fs::write(checkout.path("site.toml"), text).unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     assert_eq!(output.status.code(), Some(1));
     for fault in [
-        "clients.demo is only for `padan demo`",
+        "clients.demo is only for `padan-demo`",
         "registry.urls_file, urls: No such file",
         "store.url_file, url: No such file",
         "store.person_key_file, person: No such file",
@@ -35,7 +37,7 @@ fn config_check_names_every_missing_file_and_the_client_of_the_demo() {
 
 #[test]
 fn a_key_with_a_wrong_digit_is_named_with_its_file() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let key = "0123456789abcdef".repeat(4);
     fs::write(checkout.path("person"), &key).unwrap();
     fs::write(checkout.path("templates"), key.replacen('0', "O", 1)).unwrap();
@@ -57,7 +59,7 @@ fn a_key_with_a_wrong_digit_is_named_with_its_file() {
 
 #[test]
 fn config_check_names_every_wrong_key_of_a_file() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     fs::write(checkout.path("site.toml"), "[http]\nprot = 1\nbacklog = 0\n[store]\nurll = 'x'\n").unwrap();
     let output = checkout.run(&["config", "check", "--config", "site.toml"]);
     for key in ["`prot`", "http.backlog", "`urll`"] {
@@ -67,7 +69,7 @@ fn config_check_names_every_wrong_key_of_a_file() {
 
 #[test]
 fn nothing_is_said_when_nobody_reads_it() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for (arguments, both) in [
         (&["doctor"][..], false),
         (&["doctor"], true),
@@ -96,7 +98,7 @@ fn nothing_is_said_when_nobody_reads_it() {
 
 #[test]
 fn an_error_does_not_repeat_its_cause() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     for arguments in [
         &["evaluate", "--identities", "nowhere"][..],
         &["evaluate", "--pairs", "nowhere.csv", "--root", "."],
@@ -110,7 +112,7 @@ fn an_error_does_not_repeat_its_cause() {
 
 #[test]
 fn usage_takes_days_and_says_so() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let output = checkout.run(&["usage", "--from", "x"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("expected a day such as 2026-11-24"), "{}", stderr(&output));
@@ -119,7 +121,7 @@ fn usage_takes_days_and_says_so() {
 
 #[test]
 fn a_damaged_model_in_the_named_folder_is_not_replaced_by_another_one() {
-    let checkout = Checkout::new();
+    let checkout = checkout();
     let folder = checkout.path("models-of-the-site");
     fs::create_dir(&folder).unwrap();
     // The device decides which of the two is used.

@@ -6,8 +6,6 @@
 
 mod checkout;
 mod commands;
-mod demo_life;
-mod demo_once;
 mod documented;
 mod evaluation;
 mod faults;

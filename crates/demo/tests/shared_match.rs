@@ -21,11 +21,12 @@ use reqwest::blocking::{Client, multipart::Form};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+const DEMO: &str = env!("CARGO_BIN_EXE_padan-demo");
 const PAIRS: usize = 200;
 /// One in ten of the 3,200 listed pairs of LFW is compared.
 const LFW_STEP: usize = 10;
 
-/// `padan demo`, which ends when this is dropped.
+/// `padan-demo run`, which ends when this is dropped.
 struct Demo {
     process: Child,
     port: u16,
@@ -35,8 +36,8 @@ impl Demo {
     fn start(client: &Client) -> Self {
         let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (port, admin) = (port(), port());
-        let process = Command::new(env!("CARGO_BIN_EXE_padan"))
-            .args(["demo", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
+        let process = Command::new(DEMO)
+            .args(["run", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
             .current_dir(project())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -61,6 +62,13 @@ impl Drop for Demo {
         let _ = kill_process(Pid::from_child(&self.process), Signal::TERM);
         let _ = self.process.wait();
     }
+}
+
+/// The program `padan`, which lies beside the demo's.
+fn padan() -> PathBuf {
+    let program = Path::new(DEMO).with_file_name("padan");
+    assert!(program.is_file(), "the program is missing: run `cargo build --release --package padan`");
+    program
 }
 
 fn client() -> Client {
@@ -153,7 +161,7 @@ fn evaluation(folder: &Path, pairs: &[String]) -> Value {
     let work = tempfile::tempdir().unwrap();
     let (list, found) = (work.path().join("pairs.csv"), work.path().join("found.json"));
     fs::write(&list, format!("path_a,path_b,same\n{}\n", pairs.join("\n"))).unwrap();
-    let status = Command::new(env!("CARGO_BIN_EXE_padan"))
+    let status = Command::new(padan())
         .args(["evaluate", "--gates", "--pairs"])
         .arg(&list)
         .arg("--root")
@@ -225,7 +233,7 @@ fn the_decisions_on_real_photos_are_those_of_the_evaluation() {
 }
 
 fn by_program(captured: &Path, stored: &Path) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_padan"))
+    let output = Command::new(padan())
         .args(["compare", "--json"])
         .args([stored, captured])
         .env("PADAN__INFERENCE__WORKERS", "1")

@@ -8,7 +8,8 @@ use std::{
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::{private_cluster::PrivateCluster, settings::Settings};
+use super::exchange::CREDENTIAL;
+use crate::private_cluster::PrivateCluster;
 
 const REGISTRY: &str = "registry";
 const STORE: &str = "store";
@@ -28,6 +29,7 @@ pub(super) struct Site {
     template_key: String,
     audit_key: String,
     management_url_file: PathBuf,
+    clients_file: PathBuf,
     operator_password: String,
 }
 
@@ -43,9 +45,11 @@ impl Site {
             template_key: key_for("template", cluster.secret()),
             audit_key: key_for("audit", cluster.secret()),
             management_url_file: cluster.folder().join("management-url"),
+            clients_file: cluster.claimed_folder().join("clients.toml"),
             operator_password: key_for("operator", cluster.secret()).chars().take(20).collect(),
         };
         write_private(&site.management_url_file, &site.store_url)?;
+        write_private(&site.clients_file, &client())?;
         site.write_ports(port, admin_port)?;
         Ok(site)
     }
@@ -76,20 +80,42 @@ impl Site {
 
     /// Writes the settings with the ports in use. Only the owner may read the file, because it contains passwords.
     pub(super) fn write_ports(&self, port: u16, admin_port: u16) -> Result<()> {
-        let Self { registry_url, store_url, person_key, template_key, audit_key, .. } = self;
-        let management_url_file = self.management_url_file.display();
-        let text = format!(
-            "# The settings of the running `padan demo`. The file is removed when the demo ends.\n\n\
+        write_private(&self.file, &self.settings(port, admin_port, &self.registry_url))
+    }
+
+    /// Writes the settings of an instance on free ports that cannot reach its registry.
+    pub(super) fn write_without_registry(&self) -> Result<PathBuf> {
+        let file = self.file.with_file_name("without-registry.toml");
+        // Nothing listens on port 1: its service, tcpmux, is obsolete.
+        write_private(&file, &self.settings(0, 0, "postgres://nobody@127.0.0.1:1/nowhere"))?;
+        Ok(file)
+    }
+
+    fn settings(&self, port: u16, admin_port: u16, registry_url: &str) -> String {
+        let Self { store_url, person_key, template_key, audit_key, .. } = self;
+        let (management_url_file, clients_file) =
+            (self.management_url_file.display(), self.clients_file.display());
+        format!(
+            "# The settings of the running `padan-demo`. The file is removed when the demo ends.\n\n\
              [http]\naddress = \"127.0.0.1\"\nport = {port}\nadmin_address = \"127.0.0.1\"\n\
-             admin_port = {admin_port}\nmanagement = true\nmanage_operators = true\nconsole = {{ enabled = true }}\nshutdown_delay_seconds = 0\nshutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
-             [clients]\ndemo = true\n\n\
+             admin_port = {admin_port}\nmanagement = true\nmanage_operators = true\nconsole = {{ enabled = true }}\nshutdown_delay_seconds = 0\n\
+             shutdown_timeout_seconds = {SHUTDOWN_SECONDS}\n\n\
+             [clients]\nfile = \"{clients_file}\"\ndemo = true\n\n\
              [registry]\nurls = [\"{registry_url}\"]\n\n\
              [store]\nurl = \"{store_url}\"\nperson_key = \"{person_key}\"\n\
              template_keys = \"{template_key}\"\naudit_keys = \"{audit_key}\"\n\
              management_url_file = \"{management_url_file}\"\n"
-        );
-        write_private(&self.file, &text)
+        )
     }
+}
+
+/// The only client, which may send every field.
+fn client() -> String {
+    let hash = hex::encode(Sha256::digest(CREDENTIAL));
+    format!(
+        "[[client]]\nname = \"{CREDENTIAL}\"\nusername = \"{CREDENTIAL}\"\npassword_sha256 = \"{hash}\"\n\
+         api_key_sha256 = \"{hash}\"\nfields = [\"default\", \"no_kk\", \"mother_maiden_name\"]\n"
+    )
 }
 
 /// Writes a file that only its owner can read.
@@ -109,14 +135,4 @@ fn write_private(file: &Path, text: &str) -> Result<()> {
 /// Derives a separate key for each purpose, which stays the same as long as the cluster is kept.
 fn key_for(purpose: &str, secret: &str) -> String {
     hex::encode(Sha256::new().chain_update(purpose).chain_update(secret).finalize())
-}
-
-/// The settings of an instance on free ports that cannot reach its registry.
-pub(super) fn without_registry(settings: &Settings) -> Settings {
-    let mut settings = settings.clone();
-    settings.http.port = 0;
-    settings.http.admin_port = 0;
-    // Nothing listens on port 1: its service, tcpmux, is obsolete.
-    settings.registry.urls = vec!["postgres://nobody@127.0.0.1:1/nowhere".into()];
-    settings
 }

@@ -1,17 +1,16 @@
 //! The operator who signs in to the demo's console.
 
 use anyhow::{Context, Result};
+use padan::in_process;
 use padan_domain::{OperatorName, OperatorRole};
 use padan_store::{ClientSecret, NewOperator, OperatorPassword, Store};
-
-use crate::service;
 
 /// The name of the operator.
 pub(super) const NAME: &str = "demo";
 
 /// Adds the operator, unless a kept store has it already, and gives it the password.
 pub(super) async fn prepare(store: &Store, password: &str) -> Result<()> {
-    let administration = service::administration(store);
+    let administration = in_process::administration(store);
     let name: OperatorName = NAME.parse()?;
     let operator = NewOperator {
         name: name.clone(),

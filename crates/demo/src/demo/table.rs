@@ -2,7 +2,7 @@ use std::{
     env,
     fmt::Write as _,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Result;
@@ -62,7 +62,9 @@ fn summary(body: &str) -> String {
 /// Prints the service's URLs and credentials, and a command line that sends a request.
 pub(super) fn print_usage(data: &RequestData<'_>, port: u16, admin_port: u16, settings: &Path) -> Result<()> {
     let person = data.person;
-    let program = env::args().next().unwrap_or_else(|| "padan".to_owned());
+    // The program lies beside this one.
+    let program = PathBuf::from(env::args_os().next().unwrap_or_default()).with_file_name("padan");
+    let program = program.display();
     let text = format!(
         "\nPadan serves at http://127.0.0.1:{port}, for operators at http://127.0.0.1:{admin_port}/readyz.\n\
          User name {CREDENTIAL}, password {CREDENTIAL}, x-api-key {CREDENTIAL}. Documentation: \

@@ -1,12 +1,13 @@
 use std::{
     ffi::{OsStr, OsString},
     path::Path,
-    process,
+    process::{self, ExitCode},
     time::Duration,
 };
 
 use anyhow::{Context, Result};
 use clap::Args;
+use padan::in_process::Shutdown;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     process::Command,
@@ -15,11 +16,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    exit_status::ExitStatus,
-    private_cluster::{Claim, PrivateCluster, deps_folder},
-    shutdown::Shutdown,
-};
+use crate::private_cluster::{Claim, PrivateCluster, deps_folder};
 
 /// How long the command may take to end after SIGTERM.
 const COMMAND_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
@@ -27,7 +24,7 @@ const COMMAND_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(8);
 /// Each standby takes a replication slot of the primary, and two WAL senders while it is copied.
 const MAX_STANDBYS: i64 = 9;
 
-/// Run a command with a private, temporary PostgreSQL (for developers)
+/// Run a command with a private, temporary PostgreSQL
 ///
 /// The command finds a superuser's URL in the variable `PADAN_TEST_DATABASE_URL`. The exit code is that of the command.
 /// The PostgreSQL and its standbys are stopped and removed at the end.
@@ -51,7 +48,7 @@ pub(crate) struct ClusterArguments {
 }
 
 /// Runs the command and returns its exit code, or 128 plus the number of the signal that ended it.
-pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitStatus> {
+pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let _entered = runtime.enter();
     let mut shutdown = Shutdown::at_terminal()?;
@@ -59,7 +56,7 @@ pub(crate) fn run(arguments: &ClusterArguments) -> Result<ExitStatus> {
     let mut cluster =
         PrivateCluster::start(claim, &[], usize::from(arguments.standbys), &arguments.settings)?;
     let status = runtime.block_on(run_command(&mut cluster, &arguments.command, &mut shutdown))?;
-    Ok(exit_status(status))
+    Ok(exit_code(status))
 }
 
 async fn run_command(
@@ -115,12 +112,8 @@ fn standby_variables(cluster: &PrivateCluster) -> Vec<(&'static str, OsString)> 
     ]
 }
 
-fn exit_status(status: process::ExitStatus) -> ExitStatus {
+fn exit_code(status: process::ExitStatus) -> ExitCode {
     use std::os::unix::process::ExitStatusExt;
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
-    match u8::try_from(code) {
-        Ok(0) => ExitStatus::Success,
-        Ok(code) => ExitStatus::Other(code),
-        Err(_) => ExitStatus::Failure,
-    }
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }

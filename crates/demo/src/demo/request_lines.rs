@@ -10,7 +10,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context};
 
-use crate::telemetry::is_muted;
+use crate::log::is_muted;
 
 /// Writes one line to stderr for each request that the service answered, for a person who watches the demo.
 ///

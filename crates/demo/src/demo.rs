@@ -1,4 +1,4 @@
-//! `padan demo`: the service on a private PostgreSQL with sample people, and the eight documented answers.
+//! `padan-demo run`: the service on a private PostgreSQL with sample people, and the eight documented answers.
 //!
 //! Start at [`run`]. It starts the cluster, loads people, starts the service, sends the eight requests as a client
 //! would, and serves until a signal ends it.
@@ -16,14 +16,15 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::PathBuf,
+    process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
+use padan::in_process::{self, Settings, Shutdown};
 use padan_inference::Engine;
-use padan_store::KeySet;
 use tokio::{
     runtime::Runtime,
     sync::{oneshot, watch},
@@ -38,14 +39,8 @@ use self::{
     site::{DATABASES, Site},
 };
 use crate::{
-    commands::enroll::Waiting,
-    exit_status::ExitStatus,
+    log::{self, Muted},
     private_cluster::{Claim, PrivateCluster, Retention, deps_folder},
-    service,
-    settings::{Settings, SettingsArguments},
-    shutdown::Shutdown,
-    telemetry::{self, Muted},
-    tls,
 };
 
 /// How long the process waits at its end for computations that are still running.
@@ -79,8 +74,8 @@ pub(crate) struct DemoArguments {
 }
 
 /// Runs the demo to its end.
-pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitStatus> {
-    telemetry::start_for_demo(RequestLines);
+pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitCode> {
+    log::start(RequestLines);
     padan_http_api::report_panics_without_data();
     let people = People::read(&arguments.people)?;
     let runtime = Runtime::new()?;
@@ -88,7 +83,7 @@ pub(crate) fn run(arguments: &DemoArguments) -> Result<ExitStatus> {
     let mut shutdown = Shutdown::at_terminal()?;
     let retention = if arguments.keep { Retention::Kept } else { Retention::Temporary };
     let Some(claim) = Claim::demo(&deps_folder()?, retention)? else {
-        bail!("another `padan demo` runs in this checkout: end it first, or use the one that runs");
+        bail!("another `padan-demo run` runs in this checkout: end it first, or use the one that runs");
     };
     for port in [arguments.port, arguments.admin_port] {
         check_port_is_free(port)?;
@@ -110,10 +105,10 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitStatus> {
+    async fn run(&self, shutdown: &mut Shutdown) -> Result<ExitCode> {
         let mut early = shutdown.clone();
         // The environment is ignored: in a shell that is set up for a real site, the demo would write to its databases.
-        let settings = SettingsArguments::of_file_alone(self.site.settings_file())?;
+        let settings = in_process::settings_of_file(self.site.settings_file())?;
         let started = tokio::select! {
             started = self.start(&settings) => started?,
             _ = early.first_signal() => bail!("interrupted before the demo had started"),
@@ -126,24 +121,18 @@ impl Demo<'_> {
             tokio::select! {
                 _ = shutdown.first_signal() => {}
                 () = service.stop.closed() => {}
-                worked = self.enrolments(settings, stop)?.run() => worked?,
+                worked = in_process::do_enrolments(settings, self.site.enrolment_failures(), stop) => worked?,
             }
             eprintln!("Ending the demo.");
         }
         service.stop().await?;
-        Ok(if all_as_documented || !self.arguments.once { ExitStatus::Success } else { ExitStatus::Failure })
-    }
-
-    /// Does the enrolments that are started in the console.
-    fn enrolments(&self, settings: Settings, stop: watch::Receiver<bool>) -> Result<Waiting> {
-        let store = service::open_store(&settings, KeySet::All)?;
-        Ok(Waiting { settings, store, rate: None, failures: self.site.enrolment_failures(), stop })
+        Ok(if all_as_documented || !self.arguments.once { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
     /// Starts the service, sends the eight requests and prints the table.
     async fn start(&self, settings: &Settings) -> Result<Started<'_>> {
-        let store = service::open_store(settings, KeySet::All)?;
-        let (engine, loaded) = tokio::join!(service::start_engine(settings), async {
+        let store = in_process::open_store(settings)?;
+        let (engine, loaded) = tokio::join!(in_process::start_engine(settings), async {
             store.migrate().await.context("cannot migrate the store")?;
             operator::prepare(&store, self.site.operator_password()).await?;
             loading::load(self.people, &self.site).await
@@ -153,7 +142,7 @@ impl Demo<'_> {
         let service = RunningService::start(settings, &engine)?;
         self.site.write_ports(service.port, service.admin_port)?;
         let data = RequestData::choose(self.people, &engine).await?;
-        let all_as_documented = self.send_requests(&service, settings, &engine, &data).await?;
+        let all_as_documented = self.send_requests(&service, &engine, &data).await?;
         Ok(Started { service, data, all_as_documented })
     }
 
@@ -162,16 +151,16 @@ impl Demo<'_> {
     async fn send_requests(
         &self,
         service: &RunningService,
-        settings: &Settings,
         engine: &Engine,
         data: &RequestData<'_>,
     ) -> Result<bool> {
         // Otherwise the outage that is provoked here would be logged.
         let _muted = Muted::begin();
-        let without_registry = RunningService::start(&site::without_registry(settings), engine)?;
+        let settings = in_process::settings_of_file(&self.site.write_without_registry()?)?;
+        let without_registry = RunningService::start(&settings, engine)?;
         let selfie: Bytes =
             fs::read(&data.selfie).with_context(|| format!("cannot read {}", data.selfie.display()))?.into();
-        tls::install_crypto_provider();
+        in_process::install_crypto_provider();
         // Requests to this machine must not go through a proxy that the environment names.
         let client = reqwest::Client::builder().no_proxy().build()?;
         let mut rows = Vec::new();
@@ -202,8 +191,7 @@ struct RunningService {
 
 impl RunningService {
     fn start(settings: &Settings, engine: &Engine) -> Result<Self> {
-        let store = service::open_store(settings, KeySet::All)?;
-        let application = service::build(settings, engine.clone(), store)?;
+        let application = in_process::build(settings, engine.clone())?;
         let (port, admin_port) = (application.port(), application.admin_port());
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(application.run_until_stopped(async move {

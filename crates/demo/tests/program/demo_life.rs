@@ -7,36 +7,48 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::checkout::{Checkout, Demo, TIME_TO_END, read_location, server_runs_in, stderr, stdout};
+use padan_testing::{Checkout, stderr, stdout};
 use rustix::process::Signal;
+
+use crate::fixture::{
+    Demo, PROGRAM, TIME_TO_END, checkout, demo_once, padan, read_location, server_runs_in, start_demo,
+};
 
 #[test]
 fn a_demo_serves_and_ends_with_sigterm() {
-    let checkout = Checkout::new();
-    let mut demo = checkout.demo(&[]);
+    let checkout = checkout();
+    let mut demo = start_demo(&checkout, &[]);
     let (status, body) = demo.get_from_operators("/readyz");
     assert_eq!(status, 200, "{body}");
 
     let settings = checkout.path(".deps/demo/padan.toml");
     assert_eq!(fs::metadata(&settings).unwrap().permissions().mode() & 0o777, 0o600);
-    let doctor = checkout.run(&["doctor", "--config", ".deps/demo/padan.toml"]);
+    let run = |words: &[&str]| {
+        let words = [words, &["--config", ".deps/demo/padan.toml"]].concat();
+        checkout.command_of(&padan(), &words).output().unwrap()
+    };
+    let doctor = run(&["doctor"]);
     assert!(doctor.status.success(), "{}", stdout(&doctor));
     assert_eq!(stdout(&doctor).lines().count(), 14, "{}", stdout(&doctor));
-    let check = checkout.run(&["config", "check", "--config", ".deps/demo/padan.toml"]);
+    let check = run(&["config", "check"]);
     assert!(
-        !check.status.success() && stderr(&check).contains("clients.demo is only for `padan demo`"),
+        !check.status.success() && stderr(&check).contains("clients.demo is only for `padan-demo`"),
         "{check:?}"
     );
-    let shown = checkout.run(&["config", "show", "--config", ".deps/demo/padan.toml"]);
+    let shown = run(&["config", "show"]);
     assert!(stdout(&shown).contains("cluster_owner:(hidden)@"), "{}", stdout(&shown));
     let text = fs::read_to_string(&settings).unwrap();
     let password = text.split("cluster_owner:").nth(1).unwrap().split('@').next().unwrap();
     assert!(!stdout(&shown).contains(password));
 
     let port = demo.port.to_string();
-    let second = checkout.run(&["demo", "--once", "--port", &port, "--admin-port", "0"]);
+    let second = checkout.run(&["run", "--once", "--port", &port, "--admin-port", "0"]);
     assert_eq!(second.status.code(), Some(1));
-    assert!(stderr(&second).contains("another `padan demo` runs in this checkout"), "{}", stderr(&second));
+    assert!(
+        stderr(&second).contains("another `padan-demo run` runs in this checkout"),
+        "{}",
+        stderr(&second)
+    );
     assert_eq!(demo.get_from_operators("/readyz").0, 200, "the first keeps running");
 
     let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
@@ -50,8 +62,8 @@ fn a_demo_serves_and_ends_with_sigterm() {
 
 #[test]
 fn ctrl_c_ends_a_demo_in_time_although_a_request_is_in_flight() {
-    let checkout = Checkout::new();
-    let mut demo = checkout.demo(&[]);
+    let checkout = checkout();
+    let mut demo = start_demo(&checkout, &[]);
     // A client that has announced a body and never sends it.
     let mut idle = TcpStream::connect(("127.0.0.1", demo.port)).unwrap();
     std::io::Write::write_all(
@@ -65,8 +77,8 @@ fn ctrl_c_ends_a_demo_in_time_although_a_request_is_in_flight() {
 
 #[test]
 fn a_signal_during_the_start_ends_a_demo() {
-    let checkout = Checkout::new();
-    let mut process = checkout.command(&["demo", "--port", "0", "--admin-port", "0"]).spawn().unwrap();
+    let checkout = checkout();
+    let mut process = checkout.command(&["run", "--port", "0", "--admin-port", "0"]).spawn().unwrap();
     let location_file = checkout.path(".deps/demo/cluster.where");
     let began = Instant::now();
     while !location_file.exists() {
@@ -82,12 +94,12 @@ fn a_signal_during_the_start_ends_a_demo() {
 
 #[test]
 fn a_killed_demo_is_removed_by_the_next_one() {
-    let checkout = Checkout::new();
-    let mut demo = checkout.demo(&[]);
+    let checkout = checkout();
+    let mut demo = start_demo(&checkout, &[]);
     let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
     demo.signal(Signal::KILL);
     assert_eq!(demo.end(), None);
-    let next = checkout.demo_once(&[]);
+    let next = demo_once(&checkout, &[]);
     assert!(next.status.success(), "{}{}", stdout(&next), stderr(&next));
     assert!(!server_runs_in(&cluster) && !cluster.exists());
     assert!(!checkout.path(".deps/demo").exists());
@@ -97,10 +109,11 @@ fn a_killed_demo_is_removed_by_the_next_one() {
 fn a_cluster_lies_in_var_tmp_when_the_checkout_is_private_or_too_deep() {
     let is_root = rustix::process::geteuid().is_root();
     let deep = "deep".repeat(25);
-    for (checkout, is_elsewhere) in
-        [(Checkout::in_private_folder(), is_root), (Checkout::with_mode(&deep, 0o755), true)]
-    {
-        let mut demo = checkout.demo(&[]);
+    for (checkout, is_elsewhere) in [
+        (Checkout::with_mode(PROGRAM, "checkout", 0o700), is_root),
+        (Checkout::with_mode(PROGRAM, &deep, 0o755), true),
+    ] {
+        let mut demo = start_demo(&checkout, &[]);
         let cluster = read_location(&checkout.path(".deps/demo/cluster.where"));
         assert_eq!(cluster.starts_with("/var/tmp"), is_elsewhere, "{}", cluster.display());
         assert_eq!(fs::metadata(&cluster).unwrap().permissions().mode() & 0o777, 0o700);

@@ -1,5 +1,0 @@
-#!/usr/bin/env bash
-# Runs the program that was built last, with the given arguments.
-# shellcheck source=scripts/paths.sh
-. "$(dirname -- "$0")/paths.sh"
-exec "$padan" "$@"
