@@ -72,6 +72,8 @@ pub enum PrecisionChoice {
     Fp32,
     /// [`Precision::Bf16`], with `OpenVINO` on processors with `avx512_bf16`.
     Bf16,
+    /// [`Precision::Int8`], with `OpenVINO` on processors with `avx512_bf16` and `avx512_vnni`.
+    Int8,
 }
 
 /// Where a model runs.
@@ -113,6 +115,7 @@ impl PrecisionChoice {
             Self::Auto => None,
             Self::Fp32 => Some(Precision::Fp32),
             Self::Bf16 => Some(Precision::Bf16),
+            Self::Int8 => Some(Precision::Int8),
         }
     }
 }

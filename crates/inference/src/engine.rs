@@ -12,7 +12,7 @@ use crate::{
     face_crop::FaceCrop,
     liveness::Liveness,
     liveness_set::LivenessSet,
-    manifest::{Graph, Manifest},
+    manifest::{Graph, Manifest, Precision},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
     model_error::ModelError,
@@ -20,7 +20,7 @@ use crate::{
     pipeline::{Pipeline, Role},
     pipelines::{LocatedModel, LocatedModels, build_pipelines},
     placement::{self, Machine, Placement},
-    prepare::take_weights_out_of_inputs,
+    prepare::{take_weights_out_of_inputs, with_eight_bit_layers},
     runtime::Runtime,
     runtime_library,
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
@@ -276,7 +276,7 @@ impl Selection {
         let locate =
             |set: &str, manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
                 let graph = placement::graph_for(manifest, placement);
-                let bytes = loadable(catalogue.locate(&set, manifest, graph)?.bytes, graph)?;
+                let bytes = loadable(catalogue.locate(&set, manifest, graph)?.bytes, manifest, placement)?;
                 Ok(LocatedModel { manifest: manifest.clone(), placement, bytes })
             };
         // The networks of liveness sets are as small as the detector.
@@ -304,9 +304,16 @@ impl Selection {
     }
 }
 
-/// The content of a model's file as the runtime gets it.
-pub(crate) fn loadable(bytes: Vec<u8>, graph: Graph) -> Result<Vec<u8>, ModelError> {
-    match graph {
+/// The content of a model's file as the runtime gets it with a placement.
+pub(crate) fn loadable(
+    bytes: Vec<u8>,
+    manifest: &Manifest,
+    placement: Placement,
+) -> Result<Vec<u8>, ModelError> {
+    if let (Precision::Int8, Some(openvino)) = (placement.precision, &manifest.openvino) {
+        return with_eight_bit_layers(&bytes, &openvino.int8);
+    }
+    match placement::graph_for(manifest, placement) {
         Graph::Prepared => Ok(bytes),
         // Weights that are inputs could change in each run. ONNX Runtime would keep them in each session, beside
         // OpenVINO's.

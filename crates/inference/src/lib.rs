@@ -95,9 +95,9 @@ pub use geometry::{Point, Rectangle};
 pub use liveness::{Liveness, SpoofRisk};
 pub use liveness_set::LivenessSet;
 pub use manifest::{
-    ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EmbedderFamily, EmbeddingSpec, Export, Graph,
-    InputSize, InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSetSpec, LivenessSpec, Manifest,
-    OpenVino, Package, Precision, Source, Task,
+    ColourOrder, DetectionSpec, DetectorFamily, Ecosystem, EightBitLayer, EmbedderFamily, EmbeddingSpec,
+    Export, Graph, InputSize, InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSetSpec,
+    LivenessSpec, Manifest, OpenVino, Package, Precision, Source, Task,
 };
 pub use memory_limit::memory_limit;
 pub use model_error::ModelError;

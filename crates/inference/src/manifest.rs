@@ -249,7 +249,7 @@ pub struct LivenessSetSpec {
 }
 
 /// How a model runs under `OpenVINO`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct OpenVino {
     /// Which of the two installed files is used.
@@ -257,6 +257,21 @@ pub struct OpenVino {
     /// The precisions that were measured to be as accurate as the plain kernels and worth their memory, fastest first.
     /// `auto` chooses the first that the processor supports.
     pub precisions: Vec<Precision>,
+    /// The layers that compute with 8 bits in [`Precision::Int8`]; without any, that precision is not available.
+    #[serde(default)]
+    pub int8: Vec<EightBitLayer>,
+}
+
+/// A layer that can compute with integers of 8 bits.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EightBitLayer {
+    /// The name of a `Conv` or `Gemm` in the file.
+    pub layer: String,
+    /// The lowest value of its input that is kept; lower ones become this one.
+    pub from: f32,
+    /// The highest value of its input that is kept. `-from` lets the runtime use signed integers.
+    pub to: f32,
 }
 
 /// One of an installed model's two files.
@@ -277,6 +292,8 @@ pub enum Precision {
     Fp32,
     /// bfloat16: 16 bits with the exponent of float32.
     Bf16,
+    /// Integers of 8 bits in the layers that the manifest names, bfloat16 in the others.
+    Int8,
 }
 
 impl Precision {
@@ -285,6 +302,7 @@ impl Precision {
         match self {
             Self::Fp32 => "fp32",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 }

@@ -1,13 +1,15 @@
 //! The file format of manifests, and the checks that turn a file into a [`Manifest`].
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::{
     digest::FileDigest,
     manifest::{
-        ColourOrder, DetectionSpec, DetectorFamily, EmbedderFamily, EmbeddingSpec, Export, InputSize,
-        InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSpec, Manifest, OpenVino, Package, Source,
-        Task,
+        ColourOrder, DetectionSpec, DetectorFamily, EightBitLayer, EmbedderFamily, EmbeddingSpec, Export,
+        InputSize, InputSpec, LandmarkWindow, Level, LivenessFamily, LivenessSpec, Manifest, OpenVino,
+        Package, Precision, Source, Task,
     },
     model_error::ModelError,
     preparation_step::PreparationStep,
@@ -70,7 +72,7 @@ fn parse(text: &str) -> Result<Manifest, String> {
         exports: file.exports.into_iter().map(RawExport::check).collect::<Result<_, _>>()?,
         input,
         task,
-        openvino: file.openvino,
+        openvino: file.openvino.map(check_openvino).transpose()?,
     })
 }
 
@@ -102,6 +104,23 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
         ));
     }
     Ok(embedding)
+}
+
+fn check_openvino(openvino: OpenVino) -> Result<OpenVino, String> {
+    if openvino.precisions.contains(&Precision::Int8) && openvino.int8.is_empty() {
+        return Err("[openvino]: precision int8 needs a list int8 of layers".to_owned());
+    }
+    let mut names = HashSet::new();
+    for EightBitLayer { layer, from, to } in &openvino.int8 {
+        if !names.insert(layer) {
+            return Err(format!("[openvino]: layer {layer:?} is listed twice"));
+        }
+        let is_range = from.is_finite() && to.is_finite() && *from <= 0.0 && *to > 0.0;
+        if !is_range {
+            return Err(format!("[openvino]: layer {layer:?}: expected a range with from <= 0 < to"));
+        }
+    }
+    Ok(openvino)
 }
 
 fn check_liveness(liveness: LivenessSpec) -> Result<LivenessSpec, String> {

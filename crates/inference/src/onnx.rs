@@ -12,6 +12,8 @@ use crate::model_error::ModelError;
 pub(crate) const FLOAT: i32 = 1;
 /// Element type `uint8` of a [`TensorProto`].
 pub(crate) const UINT8: i32 = 2;
+/// Element type `int8` of a [`TensorProto`].
+pub(crate) const INT8: i32 = 3;
 /// Attribute type `INT`.
 pub(crate) const INT: i32 = 2;
 /// Attribute type `INTS`.

@@ -4,6 +4,7 @@
 //! result is deterministic: a manifest pins it by its SHA-256.
 
 mod dynamic_size;
+mod eight_bit_layers;
 mod eight_bits;
 mod graph;
 mod part;
@@ -14,7 +15,9 @@ use std::collections::HashSet;
 
 use prost::{DecodeError, Message as _};
 
-pub(crate) use self::{part::graph_part, weights_out::take_weights_out_of_inputs};
+pub(crate) use self::{
+    eight_bit_layers::with_eight_bit_layers, part::graph_part, weights_out::take_weights_out_of_inputs,
+};
 use crate::{
     model_error::ModelError,
     onnx::{self, GraphProto, ModelProto},

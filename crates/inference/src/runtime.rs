@@ -135,7 +135,8 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
             // off because it would make all workers' sessions compute on the same core.
             let precision = match placement.precision {
                 Precision::Fp32 => "f32",
-                Precision::Bf16 => "bf16",
+                // The layers of 8 bits are in the graph. This is about the others.
+                Precision::Bf16 | Precision::Int8 => "bf16",
             };
             let settings = format!(
                 r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"{threads}","ENABLE_CPU_PINNING":"NO"}}}}"#

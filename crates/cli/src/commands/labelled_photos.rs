@@ -45,7 +45,7 @@ pub(crate) struct LabelledPhotosArguments {
     /// Device that runs the models: auto, cpu, openvino, cuda or tensorrt [default: `inference.device`]
     #[arg(long, value_name = "DEVICE", value_parser = parse_choice::<DeviceChoice>)]
     device: Option<DeviceChoice>,
-    /// Number format that the embedder computes in: auto, fp32 or bf16 [default: `inference.precision`]
+    /// Number format that the embedder computes in: auto, fp32, bf16 or int8 [default: `inference.precision`]
     #[arg(long, value_name = "PRECISION", value_parser = parse_choice::<PrecisionChoice>)]
     precision: Option<PrecisionChoice>,
     /// Number of worker threads [default: `inference.workers`]

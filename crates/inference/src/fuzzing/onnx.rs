@@ -1,9 +1,10 @@
 use prost::Message as _;
 
 use crate::{
+    manifest::EightBitLayer,
     onnx::ModelProto,
     preparation_step::PreparationStep,
-    prepare::{prepare, take_weights_out_of_inputs},
+    prepare::{prepare, take_weights_out_of_inputs, with_eight_bit_layers},
 };
 
 /// Rewrites a model file by the step that the first byte chooses.
@@ -15,6 +16,7 @@ pub fn onnx(data: &[u8]) {
     let Some((choice, file)) = data.split_first() else { return };
     let steps = steps(*choice);
     weights_that_stay_encoded(file);
+    layers_of_8_bits(file);
     let Ok(prepared) = prepare(file, &steps) else { return };
     // A scale for every 32 weights, two convolutions for each slope, and their names.
     assert!(prepared.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), prepared.len());
@@ -32,6 +34,17 @@ fn weights_that_stay_encoded(file: &[u8]) {
     // As bytes, since numbers that are not a number are never equal.
     let encoded = ModelProto::decode(encoded.as_slice()).map(|model| model.encode_to_vec());
     assert_eq!(encoded, Ok(decoded), "weights that stay encoded give another graph");
+}
+
+/// The first layer computes with 8 bits, or the file is refused.
+fn layers_of_8_bits(file: &[u8]) {
+    let Ok(model) = ModelProto::decode(file) else { return };
+    let mut nodes = model.graph.iter().flat_map(|graph| &graph.node);
+    let Some(first) = nodes.find(|node| matches!(node.op_type(), "Conv" | "Gemm")) else { return };
+    let layer = EightBitLayer { layer: first.name().to_owned(), from: -1.0, to: 3.0 };
+    let Ok(rewritten) = with_eight_bit_layers(file, &[layer]) else { return };
+    // A name five times, and a scale for each row.
+    assert!(rewritten.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), rewritten.len());
 }
 
 fn steps(choice: u8) -> Vec<PreparationStep> {

@@ -39,6 +39,26 @@ fn the_window_of_a_detector_has_the_levels_from_a_stride_on() {
     assert!(refused.contains("window_stride: expected the stride"), "{refused}");
 }
 
+#[test]
+fn layers_of_8_bits_have_a_range_and_are_listed_once() {
+    let layers = parse(SFACE).unwrap().openvino.unwrap().int8;
+    assert_eq!(layers.len(), 12);
+    let first = "{ layer = \"conv_4_conv2d\", ";
+    let at = SFACE.find(first).unwrap() + first.len();
+    let end = at + SFACE[at..].find('}').unwrap();
+    for range in
+        ["from = 0.5, to = 1.0 ", "from = -1.0, to = 0.0 ", "from = -inf, to = 1.0 ", "from = 0, to = nan "]
+    {
+        let refused = refusal(&format!("{}{range}{}", &SFACE[..at], &SFACE[end..]));
+        assert!(refused.contains("layer \"conv_4_conv2d\": expected a range"), "{range}: {refused}");
+    }
+    let refused = refusal(&SFACE.replace("conv_5_conv2d", "conv_4_conv2d"));
+    assert!(refused.contains("is listed twice"), "{refused}");
+    let (before, rest) = SFACE.split_once("int8 = [").unwrap();
+    let without = format!("{before}{}", rest.split_once("\n]\n").unwrap().1);
+    assert!(refusal(&without).contains("precision int8 needs a list int8 of layers"));
+}
+
 /// The model contract lists names with blanks in between, and each on a line: with a blank in a name, two manifests that
 /// read an output differently would have the same contract.
 #[test]

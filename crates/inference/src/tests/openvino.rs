@@ -23,24 +23,28 @@ fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> R
     let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
     let placement = place(&set.embedder, device, precision, machine)?;
     let graph = graph_for(&set.embedder, placement);
-    let bytes = loadable(catalogue.locate(&set, &set.embedder, graph).unwrap().bytes, graph).unwrap();
+    let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
+    let bytes = loadable(bytes, &set.embedder, placement).unwrap();
     let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
     Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
 }
 
-/// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 if the processor has it.
+/// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 and int8 if the processor has
+/// them.
 #[test]
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();
     let mut plain = sface(&config, DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
     let crops =
         ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(Bounds::of(&config), file));
-    for (precision, min_cosine) in [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998)] {
+    let precisions =
+        [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998), (PrecisionChoice::Int8, 0.995)];
+    for (precision, min_cosine) in precisions {
         let mut openvino = match sface(&config, DeviceChoice::OpenVino, precision) {
             Ok(openvino) => openvino,
             Err(error) => {
                 assert!(
-                    precision == PrecisionChoice::Bf16 && error.to_string().contains("avx512_bf16"),
+                    precision != PrecisionChoice::Fp32 && error.to_string().contains("avx512_bf16"),
                     "{error}"
                 );
                 continue;
