@@ -2,15 +2,16 @@
 
     python tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv [--spread 100]
 
-Runs `padan compare A B --json --no-gates` for each pair and compares twice. "whole pipeline": each side detects its own
-landmarks. The scales of the two detections differ, so the cosines agree to a few hundredths. "same landmarks": the
-plain pipeline aligns by the landmarks that Padan prints and averages over the area of each pixel of the crop. Only
-decoding, the filter of the crop and the embedder can then differ. Exits with 1 when a median or largest difference
-exceeds its tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
+Runs `padan compare A B --json --no-gates` on the plain kernels for each pair and compares twice. "whole pipeline": each
+side detects its own landmarks. The scales of the two detections differ, so the cosines agree to a few hundredths. "same
+landmarks": the plain pipeline aligns by the landmarks that Padan prints and averages over the area of each pixel of the
+crop. Only decoding, the filter of the crop and the embedder can then differ. Exits with 1 when a median or largest
+difference exceeds its tolerance, when more than --refused pairs have a cosine from one side only, or when Padan fails.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -29,7 +30,9 @@ UNUSABLE = 3
 def run_padan(program, a, b):
     """Returns Padan's result for two files, or None when it refuses one of them."""
     command = [program, "compare", str(a), str(b), "--json", "--no-gates"]
-    answer = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    # The plain pipeline computes in fp32. Other devices and precisions are compared with this one by other means.
+    environment = os.environ | {"PADAN__INFERENCE__DEVICE": "cpu", "PADAN__INFERENCE__PRECISION": "fp32"}
+    answer = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=environment, check=False)
     if answer.returncode == UNUSABLE:
         print(f"refused: {answer.stderr.strip()}")
         return None
