@@ -5,8 +5,8 @@ use std::{fs, thread, time::Duration};
 use padan_domain::Embedding;
 use padan_evaluation::{LabelledPhoto, Outcome, measure};
 use padan_inference::{
-    BeforeAndAfter, CalibrationCohort, CalibrationFile, CalibrationTransformation, Catalogue, Config, Rate,
-    TransformationCheck, load_uncalibrated,
+    BeforeAndAfter, CalibrationCohort, CalibrationFile, CalibrationTransformation, Catalogue, Config,
+    DeviceChoice, Rate, TransformationCheck, load_uncalibrated,
 };
 use padan_store::{CohortMember, TemplateContent};
 
@@ -81,6 +81,8 @@ fn embedded(name: &str) -> Embedding {
     }
     let shipped = fs::read_to_string(project().join("config/default.toml")).unwrap();
     let mut config = toml::from_str::<Shipped>(&shipped).unwrap().inference;
+    // As the service: its settings are in service.rs.
+    config.device = DeviceChoice::Cpu;
     config.model_folder = Some(project().join(".deps/models"));
     config.runtime_library = Some(project().join(".deps/onnxruntime/libonnxruntime.so"));
     let file = project().join("people/images").join(name);
