@@ -7,9 +7,9 @@ use anyhow::Result;
 use padan_domain::ScoreTransformation;
 use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
 use padan_store::{ActiveCalibration, Store, StoreError};
-use padan_verification::{EngineInUse, calibration_in_use, parse_active_calibration};
+use padan_verification::{EngineInUse, calibration_in_use, open_cohort, parse_active_calibration};
 
-use crate::{cohorts::open_cohort, settings::Settings};
+use crate::settings::Settings;
 
 /// The engine with the calibration that is in use for its model set.
 pub(crate) async fn with_calibration_in_use(

@@ -11,7 +11,6 @@
 mod active_calibration;
 mod active_model;
 mod arguments;
-mod cohorts;
 mod commands;
 mod confirmation;
 mod ending;

@@ -21,12 +21,14 @@ mod audit;
 mod background_tasks;
 mod basic;
 mod bounded_table;
+mod calibration_activation;
 mod calibration_in_use;
 mod client;
 mod client_failures;
 mod client_versions;
 mod clients;
 mod clients_file;
+mod cohorts;
 mod config;
 mod cpu_account;
 mod deadline;
@@ -79,9 +81,14 @@ pub use admission::{AdmissionError, Caller, KnownClient};
 pub use allowance::Allowance;
 pub use background_tasks::{BackgroundTaskEnded, BackgroundTasks, TaskEnd};
 pub use basic::{BasicOutcome, BasicRequest, FieldValue};
+pub use calibration_activation::{
+    CalibrationActivation, CalibrationActivationError, MovedPassMark, Scale, ScaleChange,
+    check_calibration_size,
+};
 pub use calibration_in_use::{CalibrationInUseError, calibration_in_use, parse_active_calibration};
 pub use clients::{Clients, Credentials, Presented};
 pub use clients_file::ClientsError;
+pub use cohorts::{CohortError, check_cohort, open_cohort};
 pub use config::{ClientsConfig, Config, FailedFields, TrialLimit};
 pub use cpu_account::CpuTime;
 pub use engine_in_use::EngineInUse;

@@ -16,14 +16,13 @@ use padan_evaluation::{
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, model_folders};
 use padan_registry::Registry;
 use padan_store::{AdminAct, AnnouncedAct, KeySet, PersonHash, Store, TemplateSample};
-use padan_verification::calibration_in_use;
+use padan_verification::{calibration_in_use, open_cohort};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 use tokio::runtime::Runtime;
 
 use crate::{
-    cohorts::open_cohort,
     commands::{
         enroll::refuse_without_view,
         people_groups::{GroupBy, Grouping, PeopleList},

@@ -8,12 +8,11 @@ use padan_inference::{
     TransformationCheck,
 };
 use padan_store::KeySet;
-use padan_verification::calibration_in_use;
+use padan_verification::{calibration_in_use, check_cohort};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
-    cohorts::check_cohort,
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     service,
@@ -100,7 +99,7 @@ fn look_up_in_use(settings: &Settings, catalogue: &Catalogue, model_set: Option<
                 Ok(state) => state.map(|state| {
                     format!("{} of its {} people were forgotten since", state.forgotten, state.members)
                 }),
-                Err(error) => Some(format!("{error:#}")),
+                Err(error) => Some(format!("{:#}", anyhow::Error::from(error))),
             };
             Ok(InUse { file, is_active: Some(is_active), cohort })
         })

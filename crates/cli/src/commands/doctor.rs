@@ -11,7 +11,7 @@ use clap::Args;
 use padan_inference::{Catalogue, Config, CurrentFolder, Engine, Graph, find_runtime_library, model_folders};
 use padan_registry::{LookupRights, Registry, ReplicaFigures, ReplicaStatus};
 use padan_store::{KeySet, PoolFigures, Store, StoredClients};
-use padan_verification::{Clients, Provider, calibration_in_use};
+use padan_verification::{Clients, Provider, calibration_in_use, open_cohort};
 use tokio::runtime::Runtime;
 
 use self::{
@@ -19,7 +19,6 @@ use self::{
     shadow::shadow_model,
 };
 use crate::{
-    cohorts::open_cohort,
     exit_status::ExitStatus,
     output::OutputArguments,
     service,
