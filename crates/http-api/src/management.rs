@@ -7,6 +7,7 @@ mod access;
 mod alerts;
 mod browser;
 mod by_hand;
+mod calibration;
 mod call;
 mod clients;
 mod enrolments;
@@ -38,7 +39,7 @@ use actix_web::{HttpRequest, HttpResponse, Resource, guard, web};
 pub(crate) use self::{access::Management, prefix::is_management_path};
 use self::{
     fault::Fault,
-    prefix::{PREFIX, has_photos},
+    prefix::{LongBody, PREFIX, long_body},
     routes::ROUTES,
 };
 use crate::{config::BodyLimits, request_id::RequestId};
@@ -60,9 +61,17 @@ const PHOTO_LIMITS: BodyLimits = BodyLimits {
     ..BODY_LIMITS
 };
 
+/// The limits of a body with a calibration file of 1 MB at most: JSON may write each byte as three.
+const CALIBRATION_LIMITS: BodyLimits =
+    BodyLimits { body_bytes: 3_000_000 + BODY_LIMITS.body_bytes, ..PHOTO_LIMITS };
+
 /// The limits of the body of a request to this path.
 pub(crate) fn body_limits_of(path: &str) -> BodyLimits {
-    if path.strip_prefix(PREFIX).is_some_and(has_photos) { PHOTO_LIMITS } else { BODY_LIMITS }
+    match path.strip_prefix(PREFIX).and_then(long_body) {
+        Some(LongBody::Photos) => PHOTO_LIMITS,
+        Some(LongBody::Calibration) => CALIBRATION_LIMITS,
+        None => BODY_LIMITS,
+    }
 }
 
 /// Mounts the routes.

@@ -105,7 +105,7 @@ pub use management::{
     ActivationPreview, ClientUse, ErasurePreview, ExportCriteria, ExportFile, ExportLine, LivePoint,
     LiveRates, Management, ManagementParts, Mandate, MeasureLive, ModelState, NewSecrets, OperatorAddition,
     OperatorRefusal, ProviderDeparture, ProviderSignIn, SessionTimes, ShownSecrets, SignIn, SignInFault,
-    SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, Watch,
+    SignInRefusal, SignedIn, TokenRefusal, TrailOutcome, TrailVerification, WantedCalibration, Watch,
 };
 pub use model_activation::{ActivationError, activate_model, check_exchangeable};
 pub use padan_domain::{BasicField, ClientCertificate, ClientName, FieldText, InvalidFieldText};

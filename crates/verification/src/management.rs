@@ -6,6 +6,7 @@
 //! the operator's name before its result is returned.
 
 mod accounts;
+mod calibrations;
 mod enrolments;
 mod export_jobs;
 mod exports;
@@ -36,6 +37,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use self::{
     accounts::TokenRefusal,
+    calibrations::WantedCalibration,
     exports::{ExportCriteria, ExportFile, ExportLine},
     live_rates::{LivePoint, LiveRates, MeasureLive},
     models::{ActivationPreview, ModelState},

@@ -1,6 +1,7 @@
 //! The management interface: who may call what, what it records, and what an attacker gets from it.
 
 mod by_hand;
+mod calibrations;
 mod clients;
 mod jobs;
 mod operators;

@@ -25,7 +25,7 @@ use super::{
     },
     call::Call,
     fault::Fault,
-    prefix::has_photos,
+    prefix::long_body,
     routes::{Handler, OfVisitor, Route, operations_of},
     session::Visitor,
 };
@@ -45,14 +45,14 @@ pub(crate) struct Management {
     show_faces_to: Arc<[OperatorRole]>,
     manage_operators: bool,
     in_flight: Arc<Semaphore>,
-    photos: Arc<Semaphore>,
+    long_bodies: Arc<Semaphore>,
     visitors: Arc<Semaphore>,
 }
 
 /// Requests that are answered at the same time.
 const MAX_IN_FLIGHT: usize = 32;
-/// Requests with photos that are answered at the same time. They have 16 MB each at most.
-const MAX_WITH_PHOTOS: usize = 4;
+/// Requests with photos or a calibration that are answered at the same time. They have 16 MB each at most.
+const MAX_WITH_LONG_BODIES: usize = 4;
 /// Sign-ins that are answered at the same time.
 const MAX_VISITORS: usize = 64;
 
@@ -66,7 +66,7 @@ impl Management {
     ) -> Self {
         let connections = limits.connections.clone();
         let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-        let photos = Arc::new(Semaphore::new(MAX_WITH_PHOTOS));
+        let long_bodies = Arc::new(Semaphore::new(MAX_WITH_LONG_BODIES));
         let visitors = Arc::new(Semaphore::new(MAX_VISITORS));
         Self {
             use_cases,
@@ -77,7 +77,7 @@ impl Management {
             show_faces_to: config.show_faces_to.clone().into(),
             manage_operators: config.manage_operators,
             in_flight,
-            photos,
+            long_bodies,
             visitors,
         }
     }
@@ -88,8 +88,8 @@ impl Management {
     fn permits(&self, route: &Route) -> Option<Vec<OwnedSemaphorePermit>> {
         let permit = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_owned().ok();
         let mut permits = vec![permit(&self.in_flight)?];
-        if has_photos(route.path) {
-            permits.push(permit(&self.photos)?);
+        if long_body(route.path).is_some() {
+            permits.push(permit(&self.long_bodies)?);
         }
         Some(permits)
     }

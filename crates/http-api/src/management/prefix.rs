@@ -6,7 +6,20 @@ pub(crate) fn is_management_path(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether the body of a request to this path, without the prefix, has photos.
-pub(super) fn has_photos(path: &str) -> bool {
-    matches!(path, "/verifications" | "/comparisons")
+/// What makes the body of a request longer than others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LongBody {
+    /// Photos.
+    Photos,
+    /// A calibration file.
+    Calibration,
+}
+
+/// What makes the body of a request to this path, without the prefix, longer than others; `None` of most.
+pub(super) fn long_body(path: &str) -> Option<LongBody> {
+    match path {
+        "/verifications" | "/comparisons" => Some(LongBody::Photos),
+        "/calibration/preview" | "/calibration/activation" => Some(LongBody::Calibration),
+        _ => None,
+    }
 }

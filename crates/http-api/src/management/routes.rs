@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 use super::{
-    by_hand,
+    by_hand, calibration,
     call::Call,
     clients, enrolments, export, export_jobs,
     fault::Fault,
@@ -72,7 +72,7 @@ const AUDITOR: &[OperatorRole] = &[Auditor];
 const OPERATOR_OR_AUDITOR: &[OperatorRole] = &[Operator, Auditor];
 
 /// Every route. docs/management.md has the same table; a test compares them and calls each route in each role.
-pub(super) static ROUTES: [Route; 46] = [
+pub(super) static ROUTES: [Route; 48] = [
     Route {
         method: Method::GET,
         path: "/session",
@@ -593,6 +593,30 @@ pub(super) static ROUTES: [Route; 46] = [
         status: 200,
         answer: Some(schema::<models::Activated>),
         handler: handler!(models::activate),
+    },
+    Route {
+        method: Method::POST,
+        path: "/calibration/preview",
+        id: "previewCalibration",
+        summary: "Shows how the pass mark would move with a calibration, without activating it.",
+        roles: OPERATOR,
+        act: None,
+        body: Some(schema::<calibration::WantedCalibration>),
+        status: 200,
+        answer: Some(schema::<calibration::CalibrationChange>),
+        handler: handler!(calibration::preview),
+    },
+    Route {
+        method: Method::POST,
+        path: "/calibration/activation",
+        id: "activateCalibration",
+        summary: "Activates a calibration of a model set for all services, and shows how the pass mark moved.",
+        roles: OPERATOR,
+        act: Some("CALIBRATION_ACTIVATED"),
+        body: Some(schema::<calibration::WantedCalibration>),
+        status: 200,
+        answer: Some(schema::<calibration::CalibrationChange>),
+        handler: handler!(calibration::activate),
     },
     Route {
         method: Method::GET,
