@@ -72,16 +72,28 @@ fn an_evaluation_prints_its_figures_and_writes_them_as_json_and_html() {
         assert!((mark["fnmr"]["high"].as_f64().unwrap() - 0.264_648_469_397).abs() < 1e-9, "{mark}");
     }
     assert!(!stdout(&output).contains("(0.000 to 0.000)"), "{}", stdout(&output));
-    let verdict = "At 75 %, 34 % of the impostor pairs pass (95 %: 19 % to 52 %), and none of 72 genuine pairs is missed \
-                   (95 %: at most 26.5 %).";
-    assert!(stdout(&output).starts_with(verdict), "{}", stdout(&output));
+    // The precision that the processor is best at changes the rate a little.
+    let mark = figures["marks"].as_array().unwrap().iter().find(|mark| mark["percentage"] == 75.0).unwrap();
+    let cosine = mark["cosine"].as_f64().unwrap();
+    let passing = impostors.iter().filter(|other| **other >= cosine).count() as f64 / impostors.len() as f64;
+    let [rate, low, high] = ["value", "low", "high"].map(|part| mark["fmr"][part].as_f64().unwrap());
+    assert!((passing - rate).abs() < 1e-12 && low < rate && rate < high, "{passing} {mark}");
+    assert!((0.2..0.5).contains(&rate), "{rate}");
+    let verdict = format!(
+        "At 75 %, {:.0} % of the impostor pairs pass (95 %: {:.0} % to {:.0} %), and none of 72 genuine pairs is missed \
+         (95 %: at most 26.5 %).",
+        rate * 100.0,
+        low * 100.0,
+        high * 100.0
+    );
+    assert!(stdout(&output).starts_with(&verdict), "{}", stdout(&output));
     assert_eq!(figures["verdict"], verdict);
 
     let page = fs::read_to_string(checkout.path("out/report.html")).unwrap();
     assert!(page.contains("20 impostor pairs with the highest cosines"));
     let version = format!("by padan {}, from list.", env!("CARGO_PKG_VERSION"));
     let precision = format!("in {}.", figures["engine"]["precision"].as_str().unwrap());
-    for part in [verdict, &version, "Made on 20", &precision, "The point is the pass mark."] {
+    for part in [&verdict, &version, "Made on 20", &precision, "The point is the pass mark."] {
         assert!(page.contains(part), "no {part} in {page}");
     }
     assert_eq!(page.matches("<table").count(), page.matches("<div class=\"wide\"><table").count());
