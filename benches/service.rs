@@ -19,9 +19,21 @@ use reqwest::{
     Client,
     multipart::{Form, Part},
 };
+use tempfile::NamedTempFile;
 use tokio::sync::oneshot;
 
 pub(crate) const NIK: &str = "3174011403870000";
+const USERNAME: &str = "bench";
+const PASSWORD: &str = "bench password";
+const API_KEY: &str = "bench key";
+/// The only client. Its digests are those of `printf 'bench password' | sha256sum` and the same with the key.
+const CLIENTS: &str = r#"
+[[client]]
+name = "bench"
+username = "bench"
+password_sha256 = "bc2fcca475c6eabf6af10ecaca8ae19656566a83700766704a847f83516cbc06"
+api_key_sha256 = "ef2898e1a0b0a310bb385135236bb6e9ad196377165bdcc8730b149135fe7101"
+"#;
 
 /// The settings, databases and models that the services of a benchmark share.
 pub(crate) struct Site {
@@ -76,12 +88,10 @@ impl Site {
             config: verification,
             clock,
         });
-        let clients = Clients::load(&ClientsConfig { demo: true, ..ClientsConfig::default() })
-            .expect("the demo's client");
         let application = Application::build(
             &self.settings.http,
             Arc::new(verifier),
-            Arc::new(clients),
+            Arc::new(clients()),
             None,
             BackgroundTasks::default(),
         )
@@ -105,13 +115,21 @@ impl Service {
             form = form.part("face_image", Part::stream(selfie.clone()).file_name("blob"));
         }
         let url = format!("http://127.0.0.1:{}/identity/v1/{endpoint}", self.port);
-        let request = client.post(url).basic_auth("demo", Some("demo")).header("x-api-key", "demo");
+        let request = client.post(url).basic_auth(USERNAME, Some(PASSWORD)).header("x-api-key", API_KEY);
         let answer = request.multipart(form).send().await.expect("the service answers");
         let status = answer.status();
         // The body is read to its end, so that the connection is reused.
         let text = answer.text().await;
         assert_eq!(status, 200, "{text:?}");
     }
+}
+
+/// The clients of the service.
+fn clients() -> Clients {
+    let file = NamedTempFile::new().expect("a temporary file");
+    fs::write(file.path(), CLIENTS).expect("the temporary file is written");
+    let config = ClientsConfig { file: Some(file.path().to_owned()), ..ClientsConfig::default() };
+    Clients::load(&config).expect("the client")
 }
 
 /// A client that keeps its connections open.
