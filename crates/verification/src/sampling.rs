@@ -19,7 +19,8 @@ const LIVE_INTERVAL: Duration = Duration::from_secs(10);
 
 impl Verifier {
     /// Starts the tasks that sample figures, those that save the processor time of the clients and the counts of the live
-    /// measurement and of the shadow model set, one that embeds photos by that set, and a task that ends when the writer of the audit trail does. Must be called within a Tokio runtime.
+    /// measurement and of the shadow model set, one that embeds photos by that set, and a task that ends when the writer of
+    /// the audit trail does. Must be called within a Tokio runtime.
     pub fn start_background_tasks(&self, tasks: &mut BackgroundTasks) {
         let trail = self.parts.audit.clone();
         tasks.spawn("audit writer", async move { trail.writer_ended().await });
