@@ -37,8 +37,6 @@ pub struct Pool {
 const GRACE: Duration = Duration::from_millis(200);
 /// How long a caller waits for a connection before the listener is probed; each further wait is twice as long.
 const FIRST_PROBE_AFTER: Duration = PROBE_VALIDITY;
-/// A server that refuses every connection's statements does not cause more new connections than these.
-const MIN_REPLACEMENT_INTERVAL: Duration = Duration::from_millis(100);
 
 impl Pool {
     /// Prepares a pool; no connection is opened before the first statement. Must be called within a Tokio runtime,
@@ -152,10 +150,7 @@ impl Pool {
     ) -> Result<T, Fault> {
         let outcome = self.run_once(statement, argument, &is_kept, false).await;
         match outcome.as_ref().map_err(|fault| fault.kind) {
-            Err(FaultKind::Stale) => {
-                self.replace_connections();
-                self.run_once(statement, argument, &is_kept, true).await
-            }
+            Err(FaultKind::Stale) => self.run_once(statement, argument, &is_kept, true).await,
             Err(FaultKind::Undone) => self.run_once(statement, argument, &is_kept, false).await,
             _ => outcome,
         }
@@ -169,6 +164,7 @@ impl Pool {
         after_stale: bool,
     ) -> Result<T, Fault> {
         let mut lease = self.lease().await?;
+        let leased = Instant::now();
         let Some(connection) = lease.connection() else {
             return Err(Fault::new(FaultKind::Lost, "no connection"));
         };
@@ -192,6 +188,9 @@ impl Pool {
         };
         if may_return {
             lease.finish();
+        }
+        if matches!(&outcome, Err(fault) if fault.kind == FaultKind::Stale) {
+            self.replace_connections_of(leased);
         }
         outcome
     }
@@ -224,8 +223,14 @@ impl Pool {
 
     /// Closes all connections that are open at present, each before it would be used again.
     fn replace_connections(&self) {
+        *self.replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Replaces the connections because one that was leased at this time is stale. When they were replaced since, that
+    /// one was still from before, and those opened meanwhile stay.
+    fn replace_connections_of(&self, leased: Instant) {
         let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
-        if replaced.is_none_or(|replaced| replaced.elapsed() > MIN_REPLACEMENT_INTERVAL) {
+        if replaced.is_none_or(|replaced| replaced < leased) {
             *replaced = Some(Instant::now());
         }
     }
