@@ -19,3 +19,4 @@ scripts/python-venv.sh oracle
 "$deps/oracle-venv/bin/python" -B tools/oracle/compare_with_padan.py ../shared/faces/lfw-dev/pairsDevTest.csv
 "$deps/oracle-venv/bin/python" -B tools/oracle/people_curve.py target/tmp
 "$deps/oracle-venv/bin/python" -B tools/oracle/transformations.py target/tmp
+"$deps/oracle-venv/bin/python" -B tools/oracle/splits.py target/tmp

@@ -6,6 +6,7 @@
 )]
 
 mod live;
+mod splits;
 mod transformations;
 
 use std::{

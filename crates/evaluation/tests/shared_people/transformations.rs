@@ -2,7 +2,7 @@
 //! the same figures is written for `tools/oracle/transformations.py`.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt::Write as _,
     fs,
     path::Path,
@@ -18,15 +18,15 @@ use padan_evaluation::{
 };
 use padan_inference::Rate;
 
-use super::{measured, names_in, project};
+use super::{measured, names_in, photo, project, splits::compare_in_splits};
 
 /// The cosine that 1 in 1,000,000 impostor pairs reach, by the built-in scale.
 const SAME_PERSON: f64 = 0.509;
 
 /// Photos with their faces.
-struct Collection {
-    labelled: Labelled,
-    measured: Measured,
+pub(super) struct Collection {
+    pub(super) labelled: Labelled,
+    pub(super) measured: Measured,
 }
 
 impl Collection {
@@ -66,6 +66,25 @@ impl Collection {
         let mut labelled = Labelled::default();
         (labelled.photos, labelled.sources) = (photos, sources);
         (labelled.groups, labelled.identities_from) = (groups, identities_from);
+        Self { labelled, measured }
+    }
+
+    /// The London set: people with two photos of one sitting.
+    fn of_london() -> Self {
+        let folder = project().join("../shared/faces/london");
+        let mut photos = Vec::new();
+        let mut numbers = HashMap::new();
+        for kind in ["neutral", "smiling"] {
+            for name in names_in(&folder.join(kind)).into_iter().filter(|name| name.ends_with(".jpg")) {
+                let person = name.split('_').next().unwrap().to_owned();
+                let people = numbers.len();
+                let identity = *numbers.entry(person).or_insert(people);
+                photos.push(photo(folder.join(kind).join(&name), format!("{kind}/{name}"), identity));
+            }
+        }
+        let measured = measured(&photos);
+        let mut labelled = Labelled::default();
+        (labelled.photos, labelled.sources) = (photos, vec!["London".to_owned()]);
         Self { labelled, measured }
     }
 
@@ -111,7 +130,7 @@ impl Collection {
     }
 }
 
-fn centre(people: &[Embedding]) -> ScoreTransformation {
+pub(super) fn centre(people: &[Embedding]) -> ScoreTransformation {
     let mut sum = vec![0.0; people[0].as_slice().len()];
     for face in people {
         sum.iter_mut().zip(face.as_slice()).for_each(|(sum, value)| *sum += f64::from(*value));
@@ -120,7 +139,7 @@ fn centre(people: &[Embedding]) -> ScoreTransformation {
     ScoreTransformation::Centre(Centre::new(mean).unwrap())
 }
 
-fn score(people: &[Embedding], kind: CohortScoreKind, top: usize) -> ScoreTransformation {
+pub(super) fn score(people: &[Embedding], kind: CohortScoreKind, top: usize) -> ScoreTransformation {
     let cohort = Arc::new(Cohort::new(&people[..people.len().min(Cohort::MAX_PEOPLE)]).unwrap());
     ScoreTransformation::Cohort(CohortScore::fitted(cohort, kind, top, SAME_PERSON))
 }
@@ -175,6 +194,11 @@ fn what_transformations_change_on_other_people() {
     {
         collection.write(part, &mut labels, &mut components);
     }
+    let london = Collection::of_london();
+    let london_row = labels.lines().count();
+    london.write("london", &mut labels, &mut components);
+    let utk: Vec<_> = utk.into_iter().chain(told_of.people()).collect();
+    compare_in_splits([&test, &train], &utk, (&london, london_row), folder);
     fs::write(folder.join("transformations.labels"), labels).unwrap();
     fs::write(folder.join("transformations.f32"), components).unwrap();
     fs::write(folder.join("transformations.csv"), figures).unwrap();
