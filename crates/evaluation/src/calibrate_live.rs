@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use padan_inference::{CalibrationFile, CalibrationMark, CalibrationSource, ModelSet, Rate};
 
 use crate::{
+    calibrate_people::{MIN_CURVE_PAIRS, MeasuredPoint},
     fmr_curve::FmrCurve,
     live_pairs::{GenuinePairs, LivePairs},
     scale::{
@@ -76,6 +77,16 @@ impl LiveSurvey {
             sources: vec![self.source()],
             points,
         })
+    }
+
+    /// The measured false match rates from the mean of the comparisons on in steps of this width, as far as at least
+    /// [`MIN_CURVE_PAIRS`] of them reach it.
+    pub(crate) fn curve(&self, step: f64) -> Vec<MeasuredPoint> {
+        let pairs = self.impostors.cross();
+        let first = (pairs.mean() / step).ceil() as i64;
+        let grid = (first..).map(|number| number as f64 * step);
+        let grid = grid.take_while(|cosine| *cosine < 1.0 && pairs.reaching(*cosine) >= MIN_CURVE_PAIRS);
+        grid.map(|cosine| MeasuredPoint { cosine, fmr: self.impostors.fmr(cosine) }).collect()
     }
 
     /// The 99th percentile of genuine comparisons if there are enough of them.

@@ -46,7 +46,7 @@ pub(crate) struct MeasuredPoint {
 }
 
 /// The least number of pairs that make a point of the curve.
-const MIN_CURVE_PAIRS: u64 = 3;
+pub(crate) const MIN_CURVE_PAIRS: u64 = 3;
 /// The largest share of people who may have the face of another one.
 const MAX_SURPLUS: f64 = 0.1;
 

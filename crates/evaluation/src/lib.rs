@@ -63,7 +63,9 @@ pub use liveness::{
 pub use measured::{FaceFound, Measured, MeasurementFailed, Outcome, measure};
 pub use metrics::Accuracy;
 pub use population::{InvalidPopulation, PeopleGroup, Population};
-pub use report::{Crops, PeopleScales, Plot, Report, ReportError, crops, people_report, report, worst_pairs};
+pub use report::{
+    Crops, PeopleScales, Plot, Report, ReportError, crops, live_plot, people_report, report, worst_pairs,
+};
 pub use same_person::SamePerson;
 pub use scale::CalibrationError;
 pub use scored_pair::{Face, ScoredPair};

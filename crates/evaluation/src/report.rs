@@ -14,7 +14,7 @@ use padan_inference::Pipeline;
 
 use self::score::describe_score;
 pub use self::{
-    people::{PeopleScales, people_report},
+    people::{PeopleScales, live_plot, people_report},
     plots::Plot,
 };
 use crate::{

@@ -1,12 +1,16 @@
 //! `padan calibration live`: what the scale in use does on the people who were verified.
 
-use std::io::{self, Write};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{Days, NaiveDate};
 use clap::Args;
 use padan_domain::{Clock, Percentage};
-use padan_evaluation::{GenuinePairs, LivePairs, LiveSurvey};
+use padan_evaluation::{GenuinePairs, LivePairs, LiveSurvey, live_plot};
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, Rate, model_folders};
 use padan_store::{Compared, KeySet, LiveScale, Store};
 use padan_verification::calibration_in_use;
@@ -36,6 +40,9 @@ pub(crate) struct CalibrationLiveArguments {
     /// Count the last so many days, today included
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
+    /// Write the plot of the measured curve beside the stated one to this file, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
     #[command(flatten)]
     settings: SettingsArguments,
     #[command(flatten)]
@@ -60,6 +67,10 @@ pub(crate) fn run(arguments: &CalibrationLiveArguments) -> Result<ExitStatus> {
     telemetry::start(&settings.log)?;
     let live = Live::read(&mut settings, arguments.model_set.as_deref(), arguments.days)?;
     let comparison = Comparison::of(&live)?;
+    if let Some(file) = &arguments.plot {
+        let plot = live_plot(&live.survey, &live.in_use)?;
+        fs::write(file, plot.svg).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     if arguments.output.json {
         print_json(&comparison.json(&live))?;
     } else {

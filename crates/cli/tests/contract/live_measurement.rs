@@ -149,8 +149,15 @@ fn a_scale_of_live_counts_is_made_and_activated() {
     assert!((fmr / 4.67e-6 - 1.0).abs() < 0.1, "{fmr}");
     let new = shown["new_pass_mark"]["cosine"].as_f64().unwrap();
     assert!((new - 0.32).abs() < 0.003, "{new}");
-    let text = String::from_utf8(service.command(&["calibration", "live"]).stdout).unwrap();
+    let plot = service.folder().join("live.svg");
+    let drawn = service.command(&["calibration", "live", "--plot", plot.to_str().unwrap()]);
+    let text = String::from_utf8(drawn.stdout).unwrap();
     assert!(text.contains("0.00 % more would pass") || text.contains("0.00 % fewer would pass"), "{text}");
+    // Two ends of the interval, the two curves and the dashes of two pass marks.
+    let plot = std::fs::read_to_string(plot).unwrap();
+    assert!(plot.starts_with("<svg") && plot.contains("false match rate"), "{plot}");
+    let colours = ["#F0BE96", "#006BA4", "#C85200"].map(|colour| plot.matches(colour).count());
+    assert!(colours[0] == 2 && colours[1] > 2 && colours[2] > 2, "{colours:?} {plot}");
     let file = service.folder().join("own.toml");
     let file = file.to_str().unwrap();
     let made = service.command(&["calibrate", "--from-live", "--days", "7", "--write", file]);

@@ -4,10 +4,12 @@ use askama::Template;
 use padan_domain::Percentage;
 use padan_inference::{CalibrationFile, CalibrationPeople, CalibrationPoint, Rate};
 
-use super::{Report, ReportError, embedded, filters, plots, score::describe_score_of_file};
+use super::{Plot, Report, ReportError, embedded, filters, plots, score::describe_score_of_file};
 use crate::{
+    calibrate_live::LiveSurvey,
     calibrate_people::{MeasuredPoint, PeopleSurvey},
     evaluation::Made,
+    scale::POOLED_FMR,
     verdict::people_verdict,
 };
 
@@ -89,7 +91,7 @@ pub fn people_report(
         people_verdict(row.measured, row.stated, new.impostor_pairs, [row.cosine_in_use, row.cosine_in_new])
     });
     let stated: Vec<_> = in_use.points.iter().map(|point| (point.cosine, point.fmr)).collect();
-    let plot = plots::people(&curve, &stated, [used.pass_cosine(), made_scale.pass_cosine()])
+    let plot = plots::people(&curve, &stated, used.pass_cosine(), Some(made_scale.pass_cosine()))
         .map_err(|error| failed(&error))?;
     let source = new.sources.first();
     let page = Page {
@@ -108,6 +110,21 @@ pub fn people_report(
     };
     let html = page.render().map_err(|error| failed(&error))?;
     Ok(Report { html, plots: vec![plot] })
+}
+
+/// Makes the plot of what was counted while serving: the false match rate of selfies with templates of other people against
+/// what the scale in use says.
+///
+/// # Errors
+///
+/// [`ReportError`] when the scale is invalid, or the plot cannot be made.
+pub fn live_plot(survey: &LiveSurvey, in_use: &CalibrationFile) -> Result<Plot, ReportError> {
+    let failed = |error: &dyn std::fmt::Display| ReportError::of(error.to_string());
+    let used = in_use.map().map_err(|error| failed(&error))?;
+    let stated: Vec<_> = in_use.points.iter().map(|point| (point.cosine, point.fmr)).collect();
+    let new_pass_mark = survey.impostors.cosine_at(POOLED_FMR);
+    plots::people(&survey.curve(CURVE_STEP), &stated, used.pass_cosine(), new_pass_mark)
+        .map_err(|error| failed(&error))
 }
 
 /// The false match rate that a scale states for a cosine: between its points linear in the logarithm.

@@ -55,12 +55,13 @@ pub(super) fn all(
     ])
 }
 
-/// The plot on a site's people: their false match rates against those that the scale in use states.
-/// `pass_marks` has the one in use and the new one.
+/// The plot on a site's people: their false match rates against those that the scale in use states. There is no new pass mark
+/// with too few comparisons.
 pub(super) fn people(
     curve: &[MeasuredPoint],
     stated: &[(f64, f64)],
-    pass_marks: [f64; 2],
+    pass_mark: f64,
+    new_pass_mark: Option<f64>,
 ) -> Result<Plot, DrawError> {
     let lowest = curve.iter().map(|point| point.fmr.value).fold(1.0, f64::min).min(1e-6);
     let floor = 10_f64.powf((lowest.log10() - 1e-9).floor());
@@ -73,10 +74,14 @@ pub(super) fn people(
         (stated.iter().copied().filter(|(_, rate)| *rate >= floor).collect(), GENUINE),
         (line(|point| point.fmr.value), IMPOSTOR),
     ];
-    let ends = || lines.iter().flat_map(|(line, _)| line).map(|(cosine, _)| *cosine).chain(pass_marks);
+    let ends = || {
+        let cosines = lines.iter().flat_map(|(line, _)| line).map(|(cosine, _)| *cosine);
+        cosines.chain([pass_mark]).chain(new_pass_mark)
+    };
     let (from, to) = (ends().fold(1.0, f64::min), ends().fold(-1.0, f64::max));
     let mark = |cosine, colour| Mark::Threshold { cosine, span: floor..1.0, colour };
-    let marks = [mark(pass_marks[0], GENUINE), mark(pass_marks[1], IMPOSTOR)];
+    let new_mark = new_pass_mark.map(|cosine| mark(cosine, IMPOSTOR));
+    let marks: Vec<_> = [mark(pass_mark, GENUINE)].into_iter().chain(new_mark).collect();
     let label = decimals(to - from);
     let x = Axis { range: from - 0.02..to + 0.02, name: "cosine", label: &label };
     let y = Axis { range: (floor..1.0).log_scale(), name: "false match rate", label: &rate };
