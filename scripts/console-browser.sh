@@ -63,6 +63,16 @@ printf '%s\n' "$password" | "$padan" operator password with-code --config "$work
 code_secret=$("$padan" operator code with-code --json --config "$work/padan.toml" | python3 -c 'import json, sys; print(json.load(sys.stdin)["secret"])')
 "$padan" client add bank-nusantara --config "$work/padan.toml" >/dev/null
 
+# What services would have counted on the people whom they verify, so that the health page has rates to show.
+contract=$("$padan" models list --json | python3 -c 'import json, sys
+print(next(it["contract"] for it in json.load(sys.stdin)["sets"] if it["set"] == "sface"))')
+psql --quiet "$(url_of "$PADAN_TEST_DATABASE_URL" store)" --command "
+  INSERT INTO store.live_similarity (day, contract_id, score, compared, part, counts)
+  SELECT current_date, '$contract', 'cosine', compared, part,
+         ARRAY(SELECT round(3000 * (10 ^ -(greatest(bin - 100, 0) / 20.0) - 10 ^ -(greatest(bin - 99, 0) / 20.0)))::bigint
+                 FROM generate_series(0, 299) AS bin ORDER BY bin)
+    FROM unnest(ARRAY['impostor_by_probe', 'impostor_by_reference']) AS compared, generate_series(0, 31) AS part"
+
 # A second service, whose registry cannot be reached, and where operators do not give rights to others.
 sed '/^\[registry\]/,/^\[/ s|^urls = .*|urls = ["postgres://nobody@127.0.0.1:1/nowhere"]|' "$work/padan.toml" |
   sed '/^manage_operators/d' >"$work/without-registry.toml"

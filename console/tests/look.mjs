@@ -46,7 +46,18 @@ async function lookAtAll(browser, colorScheme, width, found) {
     } else {
       await page.waitForLoadState("networkidle");
     }
+    if (name === "health") {
+      // What was measured on the people is in a table that is closed at first.
+      await page.locator("main details").nth(1).waitFor();
+      for (const summary of await page.locator("main summary").all()) await summary.click();
+    }
     await look(page, name, colorScheme, width, found);
+    if (name === "models") {
+      await page.getByRole("button", { name: "Aktifkan", exact: true }).first().click();
+      await page.locator("dialog .message").first().waitFor();
+      await look(page, "model-activate", colorScheme, width, found);
+      await page.keyboard.press("Escape");
+    }
     if (name === "requests") {
       await page.locator(".row-link").first().click();
       await page.locator("dialog article").first().waitFor();

@@ -143,9 +143,10 @@ function Scale({ health }: { health: Health }) {
 /** What was measured on the people who are verified, beside what the scale states. */
 function LiveRates({ health }: { health: Health }) {
   const words = useWords();
-  const { t, number } = words;
+  const { t, number, day } = words;
   const { live, calibration } = health;
   if (!live) return <p class="small quiet">{t("measured.none")}</p>;
+  const labels = { percentage: t("curve.percentage"), measured: t("measured.measured"), interval: t("measured.interval") };
   const mark = live.points.find(point => point.percentage === calibration.pass_percentage);
   return (
     <>
@@ -156,26 +157,28 @@ function LiveRates({ health }: { health: Health }) {
           <span class="quiet">{t("measured.atPassMark", { percentage: number(mark.percentage), low: oneIn(mark.low, words), high: oneIn(mark.high, words) })}</span>
         </p>
       )}
-      <p class="small quiet">{t("measured.about", { comparisons: number(live.comparisons), from: live.from })}</p>
+      <p class="small quiet">{t("measured.about", { comparisons: number(live.comparisons), from: day(live.from) })}</p>
       <details>
         <summary>{t("usage.asTable")}</summary>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col" class="number">{t("curve.percentage")}</th><th scope="col" class="number">{t("measured.measured")}</th>
-              <th scope="col" class="number">{t("measured.interval")}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {live.points.map(point => (
-              <tr key={point.percentage}>
-                <td class="number">{number(point.percentage)} %</td>
-                <td class="number">{oneIn(point.false_match_rate, words)}</td>
-                <td class="number">{oneIn(point.low, words)} – {oneIn(point.high, words)}</td>
+        <div class="scroll" tabIndex={0} role="region" aria-label={t("measured.title")}>
+          <table class="cards">
+            <thead>
+              <tr>
+                <th scope="col" class="number">{labels.percentage}</th><th scope="col" class="number">{labels.measured}</th>
+                <th scope="col" class="number">{labels.interval}</th>
               </tr>
-            ))}
-          </tbody>
-        </table>
+            </thead>
+            <tbody>
+              {live.points.map(point => (
+                <tr key={point.percentage}>
+                  <td data-label={labels.percentage} class="number">{number(point.percentage)} %</td>
+                  <td data-label={labels.measured} class="number">{oneIn(point.false_match_rate, words)}</td>
+                  <td data-label={labels.interval} class="number">{oneIn(point.low, words)} – {oneIn(point.high, words)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </details>
     </>
   );

@@ -47,17 +47,19 @@ export function Curve({ calibration, live }: { calibration: components["schemas"
       </svg>
       <details>
         <summary>{t("usage.asTable")}</summary>
-        <table>
-          <thead><tr><th scope="col" class="number">{t("curve.percentage")}</th><th scope="col" class="number">{t("curve.rate")}</th></tr></thead>
-          <tbody>
-            {points.map(point => (
-              <tr key={point.percentage}>
-                <td class="number">{words.number(point.percentage, 2)} %</td>
-                <td class="number">{oneIn(point.false_match_rate, words)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
+        <div class="scroll" tabIndex={0} role="region" aria-label={t("curve.title")}>
+          <table>
+            <thead><tr><th scope="col" class="number">{t("curve.percentage")}</th><th scope="col" class="number">{t("curve.rate")}</th></tr></thead>
+            <tbody>
+              {points.map(point => (
+                <tr key={point.percentage}>
+                  <td class="number">{words.number(point.percentage, 2)} %</td>
+                  <td class="number">{oneIn(point.false_match_rate, words)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
       </details>
     </figure>
   );
