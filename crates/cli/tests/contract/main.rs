@@ -39,6 +39,8 @@ mod metrics;
 #[cfg(test)]
 mod names;
 #[cfg(test)]
+mod networks;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod passive_liveness;
@@ -66,6 +68,8 @@ mod status;
 mod template_keys;
 #[cfg(test)]
 mod template_remains;
+#[cfg(test)]
+mod tinted_people;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod by_hand;
 mod calibrations;
 mod clients;
+mod cohorts;
 mod jobs;
 mod operators;
 mod provider;

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     json::send_json,
+    networks::{field, model, node, tensor, value},
     photos::Photos,
     service::{Answer, TestService, file},
     site::CREDENTIALS,
@@ -28,42 +29,6 @@ fn assert_result(answer: &Answer, spoof: &str, status: &str, code: &str) {
     answer.assert(200, code, &body);
 }
 
-/// A field of a protobuf message that has a length: a message, a text or packed numbers.
-fn field(number: u8, data: impl AsRef<[u8]>) -> Vec<u8> {
-    let data = data.as_ref();
-    let mut encoded = vec![number << 3 | 2];
-    let mut length = data.len();
-    while length >= 0x80 {
-        encoded.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    encoded.push(length as u8);
-    encoded.extend_from_slice(data);
-    encoded
-}
-
-/// A field with a small number.
-fn number(field: u8, value: u8) -> Vec<u8> {
-    vec![field << 3, value]
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
-    let inputs: Vec<u8> = inputs.iter().flat_map(|name| field(1, name)).collect();
-    field(1, [inputs, field(2, output), field(4, operator)].concat())
-}
-
-fn tensor(name: &str, sizes: &[u8], values: &[f32]) -> Vec<u8> {
-    let sizes: Vec<u8> = sizes.iter().flat_map(|size| number(1, *size)).collect();
-    let values: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    field(5, [sizes, number(2, 1), field(8, name), field(9, values)].concat())
-}
-
-fn value(place: u8, name: &str, sizes: &[u8]) -> Vec<u8> {
-    let sizes: Vec<u8> = sizes.iter().flat_map(|size| field(1, number(1, *size))).collect();
-    let kind = field(1, [number(1, 1), field(2, sizes)].concat());
-    field(place, [field(1, name), field(2, kind)].concat())
-}
-
 /// A network whose logits are `weight` times the mean of the blue channel plus `offsets`. The weight counts for the class
 /// of living persons.
 fn network(weight: f32, offsets: [f32; 3]) -> Vec<u8> {
@@ -77,7 +42,7 @@ fn network(weight: f32, offsets: [f32; 3]) -> Vec<u8> {
         value(11, "input", &[1, 3, 80, 80]),
         value(12, "logits", &[1, 3]),
     ];
-    [number(1, 7), field(7, graph.concat()), field(8, number(2, 13))].concat()
+    model(&graph.concat())
 }
 
 fn put(folder: &Path, name: &str, model: &[u8], set: &str) {

@@ -50,7 +50,7 @@ fn close(value: &Value, expected: f64) -> bool {
 }
 
 impl Managed {
-    fn wait_for_calibration(&self, id: &str) {
+    pub(super) fn wait_for_calibration(&self, id: &str) {
         for _ in 0..60 {
             if self.get("operator", "/models")["in_use"]["calibration"] == id {
                 return;
@@ -74,7 +74,7 @@ impl Managed {
     }
 
     /// The calibration ids of verifications, oldest first.
-    fn recorded_calibrations(&self) -> Vec<String> {
+    pub(super) fn recorded_calibrations(&self) -> Vec<String> {
         let query = "SELECT calibration_id FROM store.audit_event WHERE calibration_id IS NOT NULL ORDER BY at, sequence";
         self.service.runtime.block_on(self.service.store.texts(query))
     }
