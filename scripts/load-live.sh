@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Measures what the live measurement costs: processor time of a verification, and memory of a service, with and without it.
 #
-#     scripts/load-live.sh [ROUNDS]
+#     scripts/load-live.sh [ROUNDS [PEOPLE]]
 #
 # Two services with one worker each run side by side, and only one of them gets requests at a time, in turn, so that the
-# speed of the machine changes for both. Each round is 6 seconds of each. The people of the registry are 600, who have the
-# portraits of the sample people.
+# speed of the machine changes for both. Each round is 6 seconds of each. The people of the registry are 600, or as many as are
+# given, who have the portraits of the sample people. A process holds the templates of at most 10,000 of them.
 #
 # Two processes of the same program differ by some percent in the time that the same photo takes, since their memory lies
 # elsewhere. The live measurement does not run on the threads that embed faces (face-0). So its cost is the difference of
@@ -18,7 +18,9 @@ if [ "${1-}" != inside ]; then
 fi
 rounds=${2-20}
 port=${PADAN_LOAD_PORT-18080}
+people=${3-600}
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || fail "expected a number of rounds, found $rounds"
+[[ $people =~ ^[1-9][0-9]*$ ]] || fail "expected a number of people, found $people"
 # shellcheck source=scripts/site.sh
 . scripts/site.sh
 
@@ -26,8 +28,8 @@ export PADAN__HTTP__SHUTDOWN_DELAY_SECONDS=0 PADAN__HTTP__CONNECTIONS_PER_ADDRES
 make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 psql --quiet --set ON_ERROR_STOP=1 "$(url_of "$PADAN_TEST_DATABASE_URL" registry)" --command "
   INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
-  SELECT '317401140387' || lpad((5000 + number)::text, 4, '0'), 'Somebody Else', '1987-03-14', 'active', portrait, now()
-    FROM generate_series(1, 600) AS number
+  SELECT '3174011403' || 40 + number / 4000 || 5000 + number % 4000, 'Somebody Else', '1987-03-14', 'active', portrait, now()
+    FROM generate_series(1, $people) AS number
     JOIN LATERAL (SELECT portrait FROM civil_registry.person WHERE portrait IS NOT NULL AND number >= 0
                    ORDER BY md5(nik || number) LIMIT 1) AS one ON true"
 "$padan" enroll --config "$work/padan.toml" --failures /dev/null 2>/dev/null || true
@@ -39,6 +41,11 @@ start_one() {
 }
 start_one with 16 "$port"
 start_one without 0 "$((port + 2))"
+# held: how many people's templates the service with the live measurement holds.
+held() { curl --silent "http://127.0.0.1:$((port + 1))/metrics" | sed -n 's/^padan_impostor_reservoir_people //p'; }
+least=$((people < 10000 ? people : 10000))
+for _ in $(seq 600); do (($(held) < least)) || break; sleep 0.2; done
+(($(held) >= least)) || fail "the service holds templates of $(held) people instead of $least"
 url_of_service() { [ "$1" = with ] && echo "http://127.0.0.1:$port" || echo "http://127.0.0.1:$((port + 2))"; }
 figures=$work/figures.csv
 # measure NAME: sends requests to a service, and adds its processor times and its answers to the figures.
@@ -91,7 +98,10 @@ print(
     f"two processes differ by {interval(ratios)} in all."
 )
 PROGRAM
+# memory NAME: the memory of a service in kB, of which shared pages count by their share.
+memory() { sed -n 's/^Pss:[[:space:]]*\([0-9]*\) kB$/\1/p' "/proc/${process[$1]}/smaps_rollup"; }
 for service in with without; do
-  sed -n "s/^VmHWM:[[:space:]]*/$service: at most /p" "/proc/${process[$service]}/status"
+  most=$(sed -n 's/^VmHWM:[[:space:]]*//p' "/proc/${process[$service]}/status")
+  echo "$service: $(memory "$service") kB (proportional set size), at most $most resident"
 done
-curl --silent "http://127.0.0.1:$((port + 1))/metrics" | grep -E '^padan_impostor_reservoir_people|^padan_impostor_similarity_count' || true
+echo "With the live measurement, and templates of $(held) people: $(($(memory with) - $(memory without))) kB more."
