@@ -8,7 +8,10 @@ use tracing::{Instrument as _, info_span};
 use crate::{
     error::VerificationError,
     timing::{StepTimings, timed},
-    verifier::{Verifier, compared_under, percentage, probe},
+    verifier::{
+        Verifier,
+        faces::{compared_under, percentage, probe},
+    },
 };
 
 /// Two photos that a client wants compared.

@@ -1,38 +1,37 @@
+//! The verification of a person by a registry, a portrait and a selfie.
+
+pub(crate) mod faces;
+mod figures;
+
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
 
 use padan_domain::{
-    BirthDate, CitizenStatus, Clock, Embedding, FaceJudgement, InvalidBirthDate, InvalidNationalId,
-    Judgement, NationalId, Percentage, Photo, judge,
+    BirthDate, CitizenStatus, Clock, FaceJudgement, InvalidBirthDate, InvalidNationalId, Judgement,
+    NationalId, judge,
 };
-use padan_inference::{Analysis, Engine, Face, Identity, JobEnded, JobEvent, JobStarted, WorkerFigures};
+use padan_inference::Engine;
 use padan_registry::{Citizen, Registry};
-use padan_store::{AuditCommit, AuditFigures, AuditTrail, ComparedUnder, PoolFigures, Store, fault_point};
-use tracing::{Instrument as _, info_span};
+use padan_store::{AuditTrail, Store};
+use tracing::info_span;
 
+use self::faces::{JudgedFace, compared_under};
+pub use self::figures::{EngineIdentity, VerifierFigures};
 use crate::{
     admission::Caller,
     basic::{self, BasicOutcome, BasicRequest},
     config::Config,
-    cpu_account::{CpuAccount, CpuTime},
-    deadline::{engine_error, within},
+    cpu_account::CpuAccount,
+    deadline::within,
     engine_in_use::EngineInUse,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
-    live_marks::LiveMarks,
-    live_measurement::{ComparedFaces, LiveFigures, LiveMeasurement, MeasuredSimilarities, live_scale},
-    liveness_gate::LivenessGate,
-    samples::{Sampled, Samples},
+    live_measurement::LiveMeasurement,
+    samples::Samples,
     sandbox::{Sandbox, TestCase},
-    scale_point::ScalePoint,
-    shadow::{Decided, Shadow, ShadowFigures},
-    similarity::similarity,
-    stated_rate::{StatedRate, stated_fmr},
+    shadow::{Decided, Shadow},
     timing::{StepTimings, timed},
     trials::{Trial, TrialKind, Trials},
 };
@@ -66,50 +65,6 @@ pub struct VerifierParts {
     /// What answers sandbox clients.
     pub sandbox: Sandbox,
 }
-
-/// Current figures for an operator.
-pub struct VerifierFigures {
-    /// The inference queue and its workers.
-    pub engine: WorkerFigures,
-    /// The registry's replicas, one for each URL.
-    pub registry: Vec<padan_registry::ReplicaFigures>,
-    /// The pool to the store.
-    pub store: PoolFigures,
-    /// The audit trail.
-    pub audit: AuditFigures,
-    /// Templates that could not be read and were therefore made again, since the start.
-    pub unreadable_templates: u64,
-    /// Whether another model than the active one is used, because the active one cannot be.
-    pub model_outdated: bool,
-    /// The figures that were sampled last.
-    pub sampled: Sampled,
-    /// The processor time of each client's photos.
-    pub cpu: Vec<CpuTime>,
-    /// What the live measurement has in memory.
-    pub live: LiveFigures,
-    /// What the shadow model set made of the requests.
-    pub shadow: ShadowFigures,
-}
-
-/// The engine's models and device, for an operator.
-#[derive(Debug, Clone)]
-pub struct EngineIdentity {
-    /// The model set's name.
-    pub model_set: String,
-    /// The contract under which embeddings are compared.
-    pub contract: String,
-    /// The id of the calibration, which gives percentages their meaning.
-    pub calibration: String,
-    /// The device.
-    pub device: &'static str,
-    /// The embedder's numeric precision on the device.
-    pub precision: &'static str,
-    /// The false match rates that the scale states for some percentages.
-    pub stated_fmr: Vec<StatedRate>,
-}
-
-/// The percentages whose measured rates are shown; one is the pass mark.
-const MEASURED_PERCENTAGES: [f64; 5] = [25.0, 50.0, 60.0, 75.0, 90.0];
 
 impl Verifier {
     /// Makes a verifier of its parts.
@@ -264,77 +219,6 @@ impl Verifier {
         Ok(BasicOutcome { timings, trial, ..judged })
     }
 
-    /// Current figures for an operator.
-    pub fn figures(&self) -> VerifierFigures {
-        VerifierFigures {
-            engine: self.parts.engine.current().figures(),
-            registry: self.parts.registry.figures(),
-            store: self.parts.store.pool_figures(),
-            audit: self.parts.audit.figures(),
-            unreadable_templates: self.unreadable_templates.load(Ordering::Relaxed),
-            model_outdated: self.parts.engine.is_outdated(),
-            sampled: self.samples.current(),
-            cpu: self.cpu_account.totals(),
-            live: self.live.figures(),
-            shadow: self.shadow.figures(),
-        }
-    }
-
-    /// Sets the observers that are called when a worker starts on a photo and when the audit trail commits. They must
-    /// not block. From then on, clients are charged with the processor time of their photos.
-    pub fn observe(
-        &self,
-        on_started: impl Fn(JobStarted) + Send + Sync + 'static,
-        commits: impl Fn(AuditCommit) + Send + Sync + 'static,
-    ) {
-        let account = Arc::clone(&self.cpu_account);
-        self.parts.engine.observe_jobs(Arc::new(move |event| match event {
-            JobEvent::Started(job) => {
-                fault_point("worker of the engine");
-                on_started(job);
-            }
-            JobEvent::Ended(JobEnded { caller, cpu }) => account.charge(caller, cpu),
-        }));
-        self.parts.audit.observe_commits(commits);
-    }
-
-    /// Sets the observer that is called with the similarities of each selfie that is measured. It must not block.
-    pub fn observe_similarities(&self, observer: impl Fn(&MeasuredSimilarities) + Send + Sync + 'static) {
-        self.live.observe(Box::new(observer));
-    }
-
-    /// The models and the device of the current engine.
-    pub fn engine_identity(&self) -> EngineIdentity {
-        let engine = self.parts.engine.current();
-        let Identity { model_set, contract, calibration_id, points, placement, .. } = engine.identity();
-        EngineIdentity {
-            model_set: model_set.clone(),
-            contract: contract.as_str().to_owned(),
-            calibration: calibration_id.clone(),
-            device: placement.device.name(),
-            precision: placement.precision.name(),
-            stated_fmr: stated_fmr(points),
-        }
-    }
-
-    /// The false match rates that the percentages of the current engine stand for.
-    pub fn scale(&self) -> Vec<ScalePoint> {
-        let engine = self.parts.engine.current();
-        let points = engine.identity().points.iter();
-        points.map(|point| ScalePoint { percentage: point.percentage, false_match_rate: point.fmr }).collect()
-    }
-
-    /// What the live measurement of the current engine is asked for.
-    pub fn live_marks(&self) -> LiveMarks {
-        let engine = self.parts.engine.current();
-        let cosine = |percentage: &f64| engine.calibration().cosine(Percentage::new(*percentage));
-        LiveMarks {
-            scale: live_scale(&engine),
-            percentages: MEASURED_PERCENTAGES.to_vec(),
-            cosines: MEASURED_PERCENTAGES.iter().map(cosine).collect(),
-        }
-    }
-
     /// Compares the faces of an active record.
     async fn judge_face(
         &self,
@@ -349,138 +233,5 @@ impl Verifier {
         } else {
             Ok(JudgedFace { face: FaceJudgement::NoReference, found: None, spoof: None, compared: None })
         }
-    }
-
-    async fn compare_faces(
-        &self,
-        engine: &Engine,
-        citizen: &Citizen,
-        request: FaceRequest,
-        deadline: Instant,
-        timings: &mut StepTimings,
-    ) -> Result<JudgedFace, VerificationError> {
-        let gate = self.parts.config.liveness;
-        let mut enrolment = StepTimings::default();
-        let (reference, probe) = tokio::join!(
-            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
-            probe_under(gate, engine, request.photo, deadline).instrument(info_span!("probe")),
-        );
-        let (reference, probe) = both(reference, probe)?;
-        *timings = StepTimings {
-            registry: timings.registry,
-            turn: timings.turn,
-            probe: Some(probe.timings),
-            ..enrolment
-        };
-        if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
-            return Err(VerificationError::SpoofSuspected(spoof));
-        }
-        let found = Some(probe.face);
-        let Some(reference) = reference else {
-            return Ok(JudgedFace {
-                face: FaceJudgement::NoReference,
-                found,
-                spoof: probe.spoof,
-                compared: None,
-            });
-        };
-        let face = FaceJudgement::Compared(percentage(engine, &reference, &probe.embedding)?);
-        let compared = Some(ComparedFaces { reference, probe: probe.embedding });
-        Ok(JudgedFace { face, found, spoof: probe.spoof, compared })
-    }
-}
-
-/// How a selfie compares with the portrait, and how it was judged.
-struct JudgedFace {
-    face: FaceJudgement,
-    /// The face that was found in the selfie; `None` when it was not analysed.
-    found: Option<Face>,
-    spoof: Option<f64>,
-    /// The two faces; `None` when they were not compared.
-    compared: Option<ComparedFaces>,
-}
-
-/// Embeds a selfie until the deadline, and judges it for liveness if the gate is on.
-async fn probe_under(
-    gate: LivenessGate,
-    engine: &Engine,
-    photo: Photo,
-    deadline: Instant,
-) -> Result<Analysis, VerificationError> {
-    if gate.is_on() {
-        within(deadline, engine.judged_probe(photo, deadline)).await.map_err(engine_error)
-    } else {
-        probe(engine, photo, deadline).await
-    }
-}
-
-/// Embeds a selfie until the deadline.
-pub(crate) async fn probe(
-    engine: &Engine,
-    photo: Photo,
-    deadline: Instant,
-) -> Result<Analysis, VerificationError> {
-    within(deadline, engine.probe(photo, deadline)).await.map_err(engine_error)
-}
-
-/// The models by which an engine compares.
-pub(crate) fn compared_under(engine: &Engine) -> ComparedUnder {
-    let Identity { contract, calibration_id, .. } = engine.identity();
-    ComparedUnder { contract: contract.clone(), calibration: calibration_id.clone() }
-}
-
-/// The similarity of two faces.
-pub(crate) fn percentage(
-    engine: &Engine,
-    reference: &Embedding,
-    probe: &Embedding,
-) -> Result<Percentage, VerificationError> {
-    let similarity = similarity(engine, reference, probe).ok_or_else(|| {
-        VerificationError::Internal("embeddings of one model contract differ in length".into())
-    })?;
-    Ok(engine.calibration().percentage(similarity))
-}
-
-/// Both values, or the error of the lower rank.
-fn both<A, B>(
-    first: Result<A, VerificationError>,
-    second: Result<B, VerificationError>,
-) -> Result<(A, B), VerificationError> {
-    match (first, second) {
-        (Ok(first), Ok(second)) => Ok((first, second)),
-        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
-        (Err(first), Err(second)) if first.rank() <= second.rank() => Err(first),
-        (Err(_), Err(second)) => Err(second),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use padan_domain::ReasonCode;
-    use padan_inference::PhotoFault;
-
-    use super::*;
-
-    fn registry() -> VerificationError {
-        VerificationError::RegistryUnavailable("down".into())
-    }
-
-    fn store() -> VerificationError {
-        VerificationError::StoreUnavailable("down".into())
-    }
-
-    fn photo() -> VerificationError {
-        VerificationError::Photo(PhotoFault::NoFace)
-    }
-
-    #[test]
-    fn an_outage_is_reported_before_a_bad_photo_and_a_bad_photo_before_a_full_service() {
-        let reported =
-            |a: VerificationError, b: VerificationError| both::<(), ()>(Err(a), Err(b)).unwrap_err().reason();
-        assert_eq!(reported(store(), photo()), ReasonCode::StoreUnavailable);
-        assert_eq!(reported(registry(), photo()), ReasonCode::RegistryUnavailable);
-        assert_eq!(reported(photo(), registry()), ReasonCode::RegistryUnavailable);
-        assert_eq!(reported(VerificationError::Busy, photo()), ReasonCode::NoFace);
-        assert_eq!(both::<_, ()>(Ok(1), Err(photo())).unwrap_err().reason(), ReasonCode::NoFace);
     }
 }

@@ -1,6 +1,6 @@
 use padan_inference::{Catalogue, ModelError};
 
-use super::Mandate;
+use super::mandate::Mandate;
 use crate::calibration_activation::{CalibrationActivation, CalibrationActivationError, ScaleChange};
 
 /// The calibration that an operator wants.

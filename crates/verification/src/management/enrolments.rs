@@ -4,7 +4,7 @@ use padan_store::{AdminAct, Job, JobKind, JobWish, NewJob, StoreError};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Mandate;
+use super::mandate::Mandate;
 
 impl Mandate {
     /// Starts the enrolment of all people under a model set, which is recorded. `None` while another one is open.

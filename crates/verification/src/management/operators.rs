@@ -6,7 +6,7 @@ use padan_store::{
     ClientSecret, CodeSecret, NewOperator, OperatorList, OperatorPassword, OperatorSettings, StoreError,
 };
 
-use super::Mandate;
+use super::mandate::Mandate;
 
 /// An account to be added.
 #[derive(Debug)]
