@@ -1,6 +1,6 @@
 //! The management interface on the operators' listener, below `/admin/v1`.
 //!
-//! Start at [`endpoints`]. `routes.rs` has the table of routes and roles. Each request passes [`access::serve`], which
+//! Start at [`endpoints`]. `routes.rs` has the tables of routes and roles. Each request passes [`access::serve`], which
 //! finds the operator, checks the role, and logs and counts the request.
 
 mod access;
@@ -21,6 +21,7 @@ mod operators;
 mod people;
 mod prefix;
 mod requests;
+mod route;
 mod routes;
 mod session;
 mod shown_faces;
@@ -40,7 +41,7 @@ pub(crate) use self::{access::Management, prefix::is_management_path};
 use self::{
     fault::Fault,
     prefix::{LongBody, PREFIX, long_body},
-    routes::ROUTES,
+    routes::routes,
 };
 use crate::{config::BodyLimits, request_id::RequestId};
 
@@ -77,7 +78,7 @@ pub(crate) fn body_limits_of(path: &str) -> BodyLimits {
 /// Mounts the routes.
 pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
     let mut resources: BTreeMap<&str, Resource> = BTreeMap::new();
-    for route in &ROUTES {
+    for route in routes() {
         let resource =
             resources.remove(route.path).unwrap_or_else(|| web::resource(format!("{PREFIX}{}", route.path)));
         let serve = move |request: HttpRequest, management| access::serve(route, request, management);
@@ -87,7 +88,7 @@ pub(crate) fn endpoints(config: &mut web::ServiceConfig) {
     }
     for (path, resource) in resources {
         let allowed: Vec<_> =
-            ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
+            routes().filter(|route| route.path == path).map(|route| route.method.as_str()).collect();
         let allowed = allowed.join(", ");
         config.service(resource.default_service(web::to(move |request: HttpRequest| {
             refuse(&request, &Fault::MethodNotAllowed(allowed.clone()))

@@ -26,7 +26,8 @@ use super::{
     call::Call,
     fault::Fault,
     prefix::long_body,
-    routes::{Handler, OfVisitor, Route, operations_of},
+    route::{Handler, OfVisitor, Route},
+    routes::operations_of,
     session::Visitor,
 };
 use crate::{
