@@ -1,11 +1,12 @@
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::watch,
     task::JoinSet,
@@ -118,7 +119,7 @@ impl Shared {
     }
 
     fn tally(&self) -> MutexGuard<'_, Tally> {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tally.lock()
     }
 
     /// Sends the next request and counts it. Its latency counts from the time when it was due.
@@ -134,14 +135,14 @@ impl Shared {
         let request = request.map_err(|_| Failure::NoHttp)?;
         let mut connection = self.connection().await?;
         let status = connection.send(request).await?;
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        self.idle.lock().push(connection);
         Ok(status)
     }
 
     /// The open connection that was used last, or a new one.
     async fn connection(&self) -> Result<Connection, Failure> {
         loop {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let idle = self.idle.lock().pop();
             match idle {
                 None => return Connection::open(&self.address).await,
                 Some(mut connection) => {

@@ -7,16 +7,14 @@ mod report;
 use std::{
     collections::BTreeMap,
     fs,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
 };
 
 use bytes::Bytes;
 use padan_domain::Photo;
 use padan_inference::{FaceError, Pipeline};
+use parking_lot::Mutex;
 
 pub use self::{
     photos::{LivenessPhoto, LivenessPhotos, Presentation},
@@ -58,7 +56,7 @@ pub fn judge_liveness(
                             // Stops the other threads.
                             next.store(photos.len(), Relaxed);
                         })?;
-                        responses.lock().unwrap_or_else(PoisonError::into_inner).insert(at, response);
+                        responses.lock().insert(at, response);
                         on_progress(finished.fetch_add(1, Relaxed) + 1);
                     }
                 })
@@ -69,7 +67,7 @@ pub fn judge_liveness(
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
-    Ok(responses.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect())
+    Ok(responses.into_inner().into_values().collect())
 }
 
 fn judge(pipeline: &mut Pipeline, photo: &LivenessPhoto) -> Result<Response, MeasurementFailed> {

@@ -3,10 +3,7 @@
 use std::{
     borrow::Cow,
     fs,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -14,6 +11,7 @@ use std::{
 use bytes::Bytes;
 use padan_domain::{Embedding, Photo, ScoreTransformation, Side};
 use padan_inference::{FaceError, PhotoFault, Pipeline, Quality, Timings};
+use parking_lot::Mutex;
 
 use crate::{labelled::LabelledPhoto, scored_pair::Face};
 
@@ -96,9 +94,9 @@ pub fn measure(
                             next.store(photos.len(), Relaxed);
                         })?;
                         if let Some(timings) = timings {
-                            total.lock().unwrap_or_else(PoisonError::into_inner).add(timings);
+                            total.lock().add(timings);
                         }
-                        outcomes.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(outcome);
+                        outcomes.lock()[at] = Some(outcome);
                         on_progress(finished.fetch_add(1, Relaxed) + 1);
                     }
                 })
@@ -109,8 +107,8 @@ pub fn measure(
             Err(panic) => std::panic::resume_unwind(panic),
         })
     })?;
-    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let total = total.into_inner();
+    let outcomes = outcomes.into_inner();
     Ok(Measured {
         outcomes: outcomes.into_iter().flatten().collect(),
         wall: began.elapsed(),

@@ -1,11 +1,12 @@
 use std::{
     array,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, Utc};
 use padan_domain::Clock;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 /// When the process began, what it has answered lately, and when its last rows became durable: for `/status`.
@@ -93,11 +94,11 @@ impl Activity {
     /// Records a commit of the audit trail.
     pub(crate) fn committed(&self, took: Duration) {
         let commit = LastCommit { at: Clock::System.now(), milliseconds: took.as_secs_f64() * 1e3 };
-        *self.0.last_commit.lock().unwrap_or_else(PoisonError::into_inner) = Some(commit);
+        *self.0.last_commit.lock() = Some(commit);
     }
 
     pub(crate) fn last_commit(&self) -> Option<LastCommit> {
-        *self.0.last_commit.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.last_commit.lock()
     }
 
     pub(crate) fn last_minute(&self) -> LastMinute {
@@ -106,7 +107,7 @@ impl Activity {
 
     fn answered_at(&self, status: u16, took: Duration, at: Duration) {
         let second = at.as_secs();
-        let mut seconds = self.0.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds = self.0.seconds.lock();
         let place = usize::try_from(second % KEPT).unwrap_or_default();
         let Some(kept) = seconds.get_mut(place) else { return };
         if kept.number != second {
@@ -117,7 +118,7 @@ impl Activity {
 
     fn last_minute_at(&self, now: Duration) -> LastMinute {
         let mut sum = Second::starting(0);
-        for second in self.0.seconds.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for second in self.0.seconds.lock().iter() {
             if second.number <= now.as_secs() && now.as_secs() - second.number < KEPT {
                 sum.add(second);
             }

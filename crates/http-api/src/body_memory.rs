@@ -1,10 +1,8 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use actix_web::web::Bytes;
 use padan_domain::ClientName;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus::IntGauge;
 
 use crate::in_flight::LimitReached;
@@ -70,7 +68,7 @@ impl BodyMemory {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.budget.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.budget.counts.lock()
     }
 
     fn take(&self, more: usize) -> Result<(), LimitReached> {

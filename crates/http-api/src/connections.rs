@@ -1,11 +1,12 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
 
@@ -137,7 +138,7 @@ impl Connections {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
-        work(&mut self.0.counts.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.counts.lock())
     }
 }
 

@@ -1,9 +1,7 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use padan_domain::ClientName;
+use parking_lot::Mutex;
 use prometheus::IntGauge;
 
 /// Limits the requests in flight, in total and per client, so that one client with slow bodies leaves room for others.
@@ -65,7 +63,7 @@ impl InFlight {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Counts) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 }
 

@@ -1,7 +1,6 @@
-use std::{
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
+
+use parking_lot::RwLock;
 
 use crate::{
     body_memory::BodyMemory,
@@ -62,14 +61,14 @@ impl Limits {
         self.in_flight.set_limits(most, config.max_in_flight_per_client());
         self.memory.set_limits(bytes, config.max_body_memory_per_client());
         self.saturation.set_threshold(config.saturated_seconds.get());
-        *self.per_request.write().unwrap_or_else(PoisonError::into_inner) = RequestLimits::of(config);
+        *self.per_request.write() = RequestLimits::of(config);
         self.metrics.set_in_flight_limit(most);
         self.metrics.set_body_bytes_limit(bytes);
     }
 
     /// The limits of a request that begins now.
     pub(crate) fn for_request(&self) -> RequestLimits {
-        self.per_request.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.per_request.read().clone()
     }
 }
 
@@ -97,7 +96,7 @@ impl Limits {
 
     /// Trusts proxies.
     pub(crate) fn trust(&self, proxies: TrustedProxies) {
-        self.per_request.write().unwrap_or_else(PoisonError::into_inner).proxies = proxies;
+        self.per_request.write().proxies = proxies;
     }
 }
 

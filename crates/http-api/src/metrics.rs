@@ -3,13 +3,11 @@ mod observe;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use padan_domain::{Percentage, ReasonCode};
 use padan_verification::{AuditCommit, ClientName, JobStarted, KnownClient, MeasuredSimilarities, Verifier};
+use parking_lot::Mutex;
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Registry, process_collector::ProcessCollector,

@@ -1,10 +1,12 @@
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// Whether the service has been full for some seconds, so that a balancer should send requests elsewhere.
 ///
@@ -51,14 +53,14 @@ impl Saturation {
     }
 
     fn record_at(&self, was_refused: bool, at: Duration) {
-        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.0.count.lock();
         count.turn_to(at.as_secs());
         let counted = if was_refused { &mut count.refused } else { &mut count.served };
         *counted = counted.saturating_add(1);
     }
 
     fn is_saturated_at(&self, at: Duration) -> bool {
-        let mut count = self.0.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut count = self.0.count.lock();
         count.turn_to(at.as_secs());
         count.full >= self.0.threshold_seconds.load(Ordering::Relaxed)
     }

@@ -7,9 +7,10 @@ mod verifier;
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
 };
 
+use parking_lot::RwLock;
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
@@ -150,7 +151,7 @@ impl Certificates {
             (None, None) => {}
             _ => return Err(TlsError::NEEDS_RESTART),
         }
-        *self.0.certified.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        *self.0.certified.write() = certified;
         Ok(())
     }
 
@@ -183,7 +184,7 @@ impl Certificates {
 
 impl InUse {
     fn current(&self) -> Arc<CertifiedKey> {
-        Arc::clone(&self.certified.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.certified.read())
     }
 }
 

@@ -7,9 +7,11 @@
 mod schedule;
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use self::schedule::{Begun, SLOW, Schedule, Terms};
 use crate::caller::Caller;
@@ -107,7 +109,7 @@ impl<J> JobReceiver<J> {
             if !state.has_senders && state.schedule.queued() == 0 {
                 return None;
             }
-            state = queue.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            queue.changed.wait(&mut state);
         }
     }
 }
@@ -134,7 +136,7 @@ impl<J> Charge<J> {
 
 impl<J> Queue<J> {
     fn state(&self) -> MutexGuard<'_, State<J>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,7 +1,6 @@
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::caller::Caller;
 
@@ -57,7 +56,7 @@ impl MemoryBudget {
 
 impl Budget {
     fn reserved(&self) -> MutexGuard<'_, HashMap<Caller, u64>> {
-        self.reserved.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reserved.lock()
     }
 }
 

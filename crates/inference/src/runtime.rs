@@ -1,9 +1,6 @@
 //! A small interface to ONNX Runtime. The only file that names `ort`.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::Path, sync::Arc};
 
 use ort::{
     environment::Environment,
@@ -14,6 +11,7 @@ use ort::{
     },
     value::TensorRef,
 };
+use parking_lot::Mutex;
 
 use crate::{
     config::Device,
@@ -55,7 +53,7 @@ impl Runtime {
     /// Loads the library, or returns the one already loaded. The environment lives as long as the process.
     pub(crate) fn load(library: &Path) -> Result<Self, StartError> {
         let unusable = |reason: String| StartError::RuntimeUnusable { library: library.into(), reason };
-        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = LOADED.lock();
         if let Some(loaded) = &*loaded {
             if *loaded.library != *library {
                 let other = loaded.library.display();

@@ -1,9 +1,10 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use sqlx::{Connection as _, PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
@@ -66,7 +67,7 @@ impl Pool {
                 Box::pin(async move { acceptor.accept(connection, confirmation.as_ref()).await })
             })
             .before_acquire(move |connection, of| {
-                let replaced = *replacing.lock().unwrap_or_else(PoisonError::into_inner);
+                let replaced = *replacing.lock();
                 let is_fresh = replaced.is_none_or(|replaced| of.age < replaced.elapsed());
                 // Through a pooler, the beginning of a transaction shows whether the connection works.
                 let is_asked = is_fresh && routing.route() == Route::Own;
@@ -223,13 +224,13 @@ impl Pool {
 
     /// Closes all connections that are open at present, each before it would be used again.
     fn replace_connections(&self) {
-        *self.replaced.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.replaced.lock() = Some(Instant::now());
     }
 
     /// Replaces the connections because one that was leased at this time is stale. When they were replaced since, that
     /// one was still from before, and those opened meanwhile stay.
     fn replace_connections_of(&self, leased: Instant) {
-        let mut replaced = self.replaced.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut replaced = self.replaced.lock();
         if replaced.is_none_or(|replaced| replaced < leased) {
             *replaced = Some(Instant::now());
         }

@@ -1,11 +1,9 @@
 //! What is between a pool and its server: nothing that matters, or a pooler, which gives a connection of its own to
 //! whoever needs it.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Postgres, Transaction,
     postgres::PgConnectOptions,
@@ -68,16 +66,16 @@ impl Router {
     }
 
     pub(crate) fn route(&self) -> Route {
-        *self.route.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.route.lock()
     }
 
     fn set(&self, route: Route) {
-        *self.route.lock().unwrap_or_else(PoisonError::into_inner) = route;
+        *self.route.lock() = route;
     }
 
     /// From now on, connections are opened with the options for a pooler.
     pub(crate) fn assume_pooler(&self) {
-        let mut route = self.route.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut route = self.route.lock();
         if *route == Route::Own {
             *route = Route::Pooler;
         }

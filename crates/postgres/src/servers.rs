@@ -1,9 +1,7 @@
-use std::{
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
+use parking_lot::Mutex;
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 
 use crate::{
@@ -124,7 +122,7 @@ impl Choice {
     }
 
     pub(crate) fn current(&self) -> usize {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.current.lock()
     }
 
     pub(crate) fn options(&self) -> PgConnectOptions {
@@ -142,7 +140,7 @@ impl Choice {
     /// Goes on from a server that failed to the next one, unless another caller has. `and` runs before anybody else can
     /// go on.
     pub(crate) fn leave(&self, failed: usize, and: impl FnOnce(&PgConnectOptions)) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock();
         if *current != failed {
             return;
         }

@@ -1,10 +1,10 @@
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use futures_util::{FutureExt as _, future::BoxFuture};
+use parking_lot::Mutex;
 use sqlx::PgConnection;
 
 /// How far the servers behind one URL are behind the registry's primary, as of their last readings.
@@ -80,7 +80,7 @@ impl Lags {
     /// A server that had caught up a second ago lags by at most a second, however old the last replayed change is.
     pub(crate) fn record(&self, reading: Reading) -> Standing {
         let Reading { server, seconds: reported, is_age, asked_at } = reading;
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         state.is_silent = false;
         let before = state.servers.get(&server);
         let caught_up =
@@ -96,19 +96,19 @@ impl Lags {
 
     /// Records that no server answered.
     pub(crate) fn record_silence(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).is_silent = true;
+        self.state.lock().is_silent = true;
     }
 
     /// The standing of the server that is least behind. Silence does not change it: whether a replica answers is known
     /// from the look-ups.
     pub(crate) fn standing(&self) -> Standing {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         state.servers.values().map(|server| server.standing).min().unwrap_or(Standing::Current)
     }
 
     /// The lag of the server that is furthest behind; `None` when none answered or none knows its lag.
     pub(crate) fn seconds(&self) -> Option<f64> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.lock();
         if state.is_silent {
             return None;
         }

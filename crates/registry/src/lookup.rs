@@ -1,10 +1,8 @@
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_postgres::Statement;
+use parking_lot::Mutex;
 use sqlx::PgConnection;
 
 /// A look-up by NIK, in two forms.
@@ -48,17 +46,17 @@ const ASK_AGAIN: Duration = Duration::from_mins(1);
 
 impl KnownFunction {
     fn get(&self) -> Option<bool> {
-        let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = *self.0.lock();
         known.filter(|(exists, asked)| *exists || asked.elapsed() < ASK_AGAIN).map(|(exists, _)| exists)
     }
 
     fn set(&self, exists: bool) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((exists, Instant::now()));
+        *self.0.lock() = Some((exists, Instant::now()));
     }
 
     /// Forgets it, because a look-up by the function failed.
     pub(crate) fn forget(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.0.lock() = None;
     }
 }
 

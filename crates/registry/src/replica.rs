@@ -1,5 +1,5 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use padan_postgres::{
     Confirmation, Fault, FaultKind, Limits, Pool, PoolFigures, Session, Statement, connect_options,
 };
+use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgConnection;
 
@@ -167,7 +168,7 @@ impl Replica {
 
     /// The lag in seconds if look-ups are answered by the replica.
     pub(crate) fn lag_if_usable(&self) -> Option<f64> {
-        let has_failed = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let has_failed = self.failed_until.lock().is_some();
         self.lags.seconds().filter(|_| !has_failed && self.standing() == Standing::Current)
     }
 
@@ -193,7 +194,7 @@ impl Replica {
     /// Whether the caller should try the replica in its turn, and not last. When the retry time after a failure is
     /// over, only the first caller retries it; the others try it last until that retry has succeeded.
     pub(crate) fn claim_turn(&self) -> bool {
-        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed_until = self.failed_until.lock();
         match *failed_until {
             None => true,
             Some(until) => {
@@ -208,21 +209,21 @@ impl Replica {
     }
 
     fn mark_failed(&self, fault: &Fault) {
-        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed_until = self.failed_until.lock();
         if failed_until.replace(Instant::now() + self.retry_after).is_none() {
             tracing::warn!(replica = self.name(), fault = fault.text, "registry replica fails");
         }
     }
 
     fn mark_working(&self) {
-        let mut failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed_until = self.failed_until.lock();
         if failed_until.take().is_some() {
             tracing::info!(replica = self.name(), "registry replica answers again");
         }
     }
 
     pub(crate) fn figures(&self) -> ReplicaFigures {
-        let failed_until = self.failed_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed_until = self.failed_until.lock();
         ReplicaFigures {
             pool: self.pool.figures(),
             in_turn: failed_until.is_none(),

@@ -1,9 +1,6 @@
-use std::{
-    collections::VecDeque,
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, io, sync::Arc};
 
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -141,9 +138,9 @@ fn refusal(parameter: &str) -> Vec<u8> {
 }
 
 fn take(idle: &Idle) -> Option<Connection> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    idle.lock().pop_front()
 }
 
 fn put(idle: &Idle, connection: Connection) {
-    idle.lock().unwrap_or_else(PoisonError::into_inner).push_back(connection);
+    idle.lock().push_back(connection);
 }

@@ -1,11 +1,12 @@
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use padan_domain::{ClientName, Clock};
 use padan_store::Store;
+use parking_lot::Mutex;
 
 use crate::{
     config::TrialLimit,
@@ -62,7 +63,7 @@ impl ClientFailures {
         let lookup = self.store.client_failures(client, self.limits.map(|limit| limit.events(now)));
         let failures = within(deadline, lookup).await.map_err(VerificationError::StoreUnavailable)?;
         let count = LastCount { at, failures: failures.map(|failures| failures.count), begun: others + 1 };
-        self.last_counts.lock().unwrap_or_else(PoisonError::into_inner).insert(client.clone(), count);
+        self.last_counts.lock().insert(client.clone(), count);
         let counted = [0, 1].map(|at| {
             let (limit, failures) = (self.limits[at], failures[at]);
             let (scope, refused, count) = (Scope::Client, Refused::Fields, failures.count);
@@ -74,7 +75,7 @@ impl ClientFailures {
 
     /// Whether the last count is recent, and the limit is not reached even if all trials since then have failed.
     fn is_far_from_limit(&self, client: &ClientName) -> bool {
-        let mut last_counts = self.last_counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last_counts = self.last_counts.lock();
         let Some(last) = last_counts.get_mut(client).filter(|last| last.at.elapsed() < COUNT_AGE) else {
             return false;
         };

@@ -1,13 +1,9 @@
-use std::{
-    fmt,
-    net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use padan_domain::{ClientCertificate, Clock};
 use padan_store::{SecretHashes, Store};
+use parking_lot::RwLock;
 use subtle::{Choice, ConstantTimeEq as _};
 
 use crate::{
@@ -113,7 +109,7 @@ impl Clients {
     pub fn reload(&self) -> Result<usize, ClientsError> {
         let table = clients_file::read(&self.config)?;
         let count = table.len();
-        *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+        *self.table.write() = Arc::new(table);
         Ok(count)
     }
 
@@ -167,7 +163,7 @@ impl Clients {
     }
 
     fn file_clients(&self) -> Arc<ClientTable> {
-        Arc::clone(&self.table.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.table.read())
     }
 }
 

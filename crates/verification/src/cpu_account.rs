@@ -1,12 +1,9 @@
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use padan_domain::{ClientName, Clock};
 use padan_inference::Caller;
 use padan_store::Store;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::error::error_chain;
 
@@ -98,7 +95,7 @@ impl CpuAccount {
     }
 
     fn clients(&self) -> MutexGuard<'_, Clients> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

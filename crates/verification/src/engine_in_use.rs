@@ -1,9 +1,10 @@
 use std::sync::{
-    Arc, OnceLock, PoisonError, RwLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
 
 use padan_inference::{Engine, JobObserver};
+use parking_lot::RwLock;
 
 /// The engine that serves new requests. It can be replaced while requests are in flight: each request uses one engine
 /// until it ends, and a replaced engine is dropped with its last request.
@@ -26,7 +27,7 @@ impl EngineInUse {
 
     /// The engine for a new request. The request uses it until it ends.
     pub fn current(&self) -> Engine {
-        self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.engine.read().clone()
     }
 
     /// Sets whether another model is active that this process cannot use. Returns whether the value has changed.
@@ -51,7 +52,7 @@ impl EngineInUse {
         if let Some(observer) = self.job_observer.get() {
             engine.observe_jobs(Arc::clone(observer));
         }
-        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = engine;
+        *self.engine.write() = engine;
     }
 }
 

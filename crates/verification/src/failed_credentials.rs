@@ -1,9 +1,10 @@
 use std::{
     hash::Hash,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::{allowance::Allowance, bounded_table::BoundedTable};
 
@@ -56,7 +57,7 @@ impl<K: Clone + Eq + Hash> FailureLimit<K> {
 
     /// How long the key is still refused; `None` when it is not.
     pub(crate) fn retry_after(&self, key: &K) -> Option<Duration> {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.lock();
         let failures = table.get(key)?;
         let wait = failures.blocked_until.saturating_duration_since(Instant::now());
         (!wait.is_zero()).then_some(wait)
@@ -68,7 +69,7 @@ impl<K: Clone + Eq + Hash> FailureLimit<K> {
             return;
         }
         let now = Instant::now();
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock();
         let none_yet = Failures { cleared_at: now, blocked_until: now };
         let known = table.get_or_insert(key, none_yet, |failures| failures.cleared_at <= now);
         if let Some(failures) = known {

@@ -1,11 +1,9 @@
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::HashMap;
 
 use padan_domain::{ComparedFace, Embedding, ScoreTransformation, Side};
 use padan_inference::Engine;
 use padan_store::PersonHash;
+use parking_lot::Mutex;
 
 /// The sides of people's templates under the scale in use, so that a cohort is compared with each template once.
 #[derive(Default)]
@@ -43,16 +41,16 @@ impl KnownSides {
 
     /// Forgets all people, when others are drawn.
     pub(crate) fn clear(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Known::default();
+        *self.0.lock() = Known::default();
     }
 
     fn known(&self, calibration: &str, person: PersonHash) -> Option<Side> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.0.lock();
         (known.calibration == calibration).then(|| known.sides.get(&person).copied())?
     }
 
     fn add(&self, calibration: &str, person: PersonHash, side: Side) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if known.calibration != calibration {
             *known = Known { calibration: calibration.to_owned(), sides: HashMap::new() };
         }

@@ -10,7 +10,7 @@
 use std::{
     mem,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError, RwLock,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use std::{
 use padan_domain::{Clock, Embedding, ModelContractId, NationalId, Percentage, SimilarityBins};
 use padan_inference::Engine;
 use padan_store::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, PersonHash, Reservoir, Store};
+use parking_lot::{Mutex, RwLock};
 
 use crate::{error::error_chain, known_sides::KnownSides, random::Random};
 
@@ -102,7 +103,7 @@ impl LiveMeasurement {
     }
 
     pub(crate) fn figures(&self) -> LiveFigures {
-        let held = self.reservoir.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.reservoir.read();
         LiveFigures {
             reservoir_people: held.as_ref().map_or(0, |held| held.reservoir.people()),
             told_apart: self.told_apart.load(Ordering::Relaxed),
@@ -157,7 +158,7 @@ impl LiveMeasurement {
             Ok(reservoir) => {
                 let held = Held { reservoir: Arc::new(reservoir), since: Instant::now() };
                 self.sides.clear();
-                *self.reservoir.write().unwrap_or_else(PoisonError::into_inner) = Some(held);
+                *self.reservoir.write() = Some(held);
             }
             Err(error) => {
                 tracing::warn!("no people could be drawn for the live measurement: {}", error_chain(&error));
@@ -176,7 +177,7 @@ impl LiveMeasurement {
     }
 
     fn is_fresh(&self, contract: &ModelContractId) -> bool {
-        let held = self.reservoir.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.reservoir.read();
         held.as_ref().is_some_and(|held| {
             let few = held.reservoir.people() < FEW_PEOPLE;
             let lifetime = if few { LIFETIME_OF_FEW } else { RESERVOIR_LIFETIME };
@@ -185,7 +186,7 @@ impl LiveMeasurement {
     }
 
     fn reservoir_of(&self, contract: &ModelContractId) -> Option<Arc<Reservoir>> {
-        let held = self.reservoir.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.reservoir.read();
         let reservoir = &held.as_ref()?.reservoir;
         (reservoir.contract() == contract).then(|| Arc::clone(reservoir))
     }
@@ -218,8 +219,8 @@ impl LiveMeasurement {
         }
     }
 
-    fn counts(&self) -> std::sync::MutexGuard<'_, Option<Unsaved>> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn counts(&self) -> parking_lot::MutexGuard<'_, Option<Unsaved>> {
+        self.counts.lock()
     }
 }
 

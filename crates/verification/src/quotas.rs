@@ -1,12 +1,13 @@
 use std::{
     collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, QuotaSpan};
 use padan_store::{QuotaGrant, QuotaRequest, Store, StoreError, fault_point};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, OwnedMutexGuard},
@@ -110,7 +111,7 @@ impl Quotas {
 
     /// The used share of each quota that was used since the process started, in the current period.
     pub(crate) fn figures(&self) -> Vec<QuotaFigures> {
-        let allotments = self.allotments.lock().unwrap_or_else(PoisonError::into_inner);
+        let allotments = self.allotments.lock();
         let figures = allotments.iter().filter_map(|((client, period), allotment)| {
             let state = allotment.state();
             let quota = f64::from(state.quota?.get());
@@ -127,8 +128,7 @@ impl Quotas {
 
     /// Returns unused requests to the store. Call it when no request is served any more.
     pub(crate) async fn finish(&self) {
-        let allotments: Vec<_> =
-            self.allotments.lock().unwrap_or_else(PoisonError::into_inner).drain().collect();
+        let allotments: Vec<_> = self.allotments.lock().drain().collect();
         for ((client, _), allotment) in allotments {
             // A call to the store may still be running for a caller that has disconnected.
             let _store_call = allotment.store_call.lock().await;
@@ -187,7 +187,7 @@ impl Quotas {
     }
 
     fn allotment(&self, client: &ClientName, period: QuotaPeriod) -> Arc<Allotment> {
-        let mut allotments = self.allotments.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allotments = self.allotments.lock();
         Arc::clone(allotments.entry((client.clone(), period)).or_default())
     }
 }
@@ -230,7 +230,7 @@ impl Allotment {
     }
 
     fn state(&self) -> MutexGuard<'_, AllotmentState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,10 +1,4 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    num::NonZeroU32,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, num::NonZeroU32, time::Duration};
 
 use governor::{
     DefaultDirectRateLimiter, NotUntil, Quota, RateLimiter,
@@ -12,6 +6,7 @@ use governor::{
     state::keyed::HashMapStateStore,
 };
 use padan_domain::RequestRate;
+use parking_lot::Mutex;
 
 use crate::allowance::Allowance;
 
@@ -33,7 +28,7 @@ impl Rates {
 
     /// Counts a call. Returns how long the client must wait; `None` when it may call now.
     pub(crate) fn count_call(&self, username: &[u8], rate: RequestRate) -> Option<Duration> {
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock();
         let fresh = || (rate, RateLimiter::direct(quota(rate)));
         let (known, limiter) = calls.entry(username.into()).or_insert_with(fresh);
         if *known != rate {

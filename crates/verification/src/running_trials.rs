@@ -1,11 +1,7 @@
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use padan_domain::{ClientName, NationalId};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// The number of trials in this process that have not ended, by scope.
@@ -67,7 +63,7 @@ pub(crate) fn subjects(client: &ClientName, nik: &NationalId) -> [Subject; 3] {
 impl RunningTrials {
     pub(crate) fn add(&self, client: &ClientName, nik: &NationalId) -> AddedTrial {
         let subjects = subjects(client, nik);
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.0.lock();
         let others = subjects.each_ref().map(|subject| {
             let sender = running.entry(subject.clone()).or_insert_with(|| watch::Sender::new(0));
             let number = *sender.borrow();
@@ -121,7 +117,7 @@ impl Trial {
 
 impl Drop for Trial {
     fn drop(&mut self) {
-        let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = self.running.0.lock();
         for subject in &self.subjects {
             if let Some(sender) = running.get(subject) {
                 let left = sender.borrow().saturating_sub(1);
@@ -163,7 +159,7 @@ mod tests {
         let second = second.begin(true, None);
         assert_eq!((format!("{second:?}").as_str(), second.is_repeated()), ("Trial", true));
         drop(second);
-        assert!(running.0.lock().unwrap().is_empty(), "no ended trial is kept");
+        assert!(running.0.lock().is_empty(), "no ended trial is kept");
     }
 
     #[tokio::test]
@@ -176,6 +172,6 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(first);
         waiting.await.unwrap();
-        assert!(running.0.lock().unwrap().is_empty());
+        assert!(running.0.lock().is_empty());
     }
 }

@@ -1,9 +1,7 @@
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::BTreeMap;
 
 use padan_store::{EnrolmentTally, TemplateCount};
+use parking_lot::Mutex;
 
 /// The figures that were sampled last.
 #[derive(Debug, Clone, Default)]
@@ -22,10 +20,10 @@ pub(crate) struct Samples(Mutex<Sampled>);
 
 impl Samples {
     pub(crate) fn current(&self) -> Sampled {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     pub(crate) fn update(&self, change: impl FnOnce(&mut Sampled)) {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut self.0.lock());
     }
 }

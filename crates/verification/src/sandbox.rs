@@ -8,15 +8,13 @@ mod photo;
 mod record;
 mod test_case;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use padan_domain::{
     CitizenStatus, Clock, Endpoint, FaceJudgement, Judgement, Percentage, Photo, ReasonCode, judge,
 };
 use padan_inference::PhotoReader;
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub use self::test_case::{TEST_CASES, TestCase};

@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use padan_inference::{Engine, JobEvent};
 use padan_store::{
     ComparedUnder, ShadowCell, ShadowCount, ShadowCounts, ShadowModel, ShadowOutcome, ShadowPair, Store,
 };
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{
     OwnedSemaphorePermit, Semaphore,
     mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -131,7 +132,7 @@ impl Default for Shadow {
 impl Shadow {
     /// The model set that is measured.
     pub fn set(&self) -> Option<ShadowSet> {
-        self.0.set.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.set.read().clone()
     }
 
     /// Measures another model set, or none. The former one is unloaded when its last selfie has been embedded.
@@ -144,13 +145,13 @@ impl Shadow {
                 }
             }));
         }
-        *self.0.set.write().unwrap_or_else(PoisonError::into_inner) = set;
+        *self.0.set.write() = set;
     }
 
     /// Draws requests, and copies the selfie of one that is drawn. Its memory does not count as that of a request's body.
     pub(crate) fn sample(&self, photo: &Photo) -> Option<Sampled> {
         let (contract, is_loaded) = {
-            let set = self.0.set.read().unwrap_or_else(PoisonError::into_inner);
+            let set = self.0.set.read();
             let set = set.as_ref().filter(|set| set.model.share.takes(self.0.random.next()))?;
             (set.model.contract.clone(), set.engine.is_some())
         };
@@ -190,7 +191,7 @@ impl Shadow {
 
     /// The selfies that wait; `None` when a task has them already.
     pub(crate) fn take_waiting(&self) -> Option<UnboundedReceiver<QueuedSelfie>> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.waiting.lock().take()
     }
 
     /// The engine of this contract, if its set is still measured.
@@ -234,7 +235,7 @@ impl Shadow {
     }
 
     fn tally(&self) -> MutexGuard<'_, ShadowTally> {
-        self.0.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.tally.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use padan_store::{Store, StoreError, StoredClient, StoredClients as StoredRows};
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::Mutex as AsyncMutex,
     time::{MissedTickBehavior, interval},
@@ -67,7 +68,7 @@ impl StoredClients {
 
     /// The last snapshot of the clients; `None` when it is too old.
     pub(crate) fn current(&self) -> Option<Arc<ClientTable>> {
-        let last = self.last.read().unwrap_or_else(PoisonError::into_inner);
+        let last = self.last.read();
         let recent = last.as_ref().filter(|snapshot| snapshot.read_at.elapsed() < self.max_age);
         recent.map(|snapshot| Arc::clone(&snapshot.clients))
     }
@@ -92,18 +93,18 @@ impl StoredClients {
         let clients = self.trusted(self.store.clients().await?);
         let table = clients.into_iter().map(Client::from).map(|client| (client.username.clone(), client));
         let snapshot = Snapshot { clients: Arc::new(table.collect()), read_at: Instant::now() };
-        *self.last.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+        *self.last.write() = Some(snapshot);
         Ok(())
     }
 
     /// The number of clients in the store that are refused, because Padan did not write their rows so.
     pub(crate) fn refused(&self) -> usize {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner).refused.len()
+        self.watched.lock().refused.len()
     }
 
     /// The clients whose rows Padan wrote last. Reports the others when they change.
     fn trusted(&self, StoredRows { trusted, refused }: StoredRows) -> Vec<StoredClient> {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut watched = self.watched.lock();
         let (trusted, older) = watched.versions.split(trusted);
         let unsigned =
             refused.iter().map(|client| format!("the row of client {} {}", client.name, client.signature));

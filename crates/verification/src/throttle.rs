@@ -1,5 +1,6 @@
-use std::{num::NonZeroU32, sync::Mutex, sync::PoisonError, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until};
 
 /// Limits the rate of work: each piece of work waits for its slot.
@@ -21,7 +22,7 @@ impl Throttle {
             return;
         }
         let slot = {
-            let mut next_slot = self.next_slot.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut next_slot = self.next_slot.lock();
             let slot = (*next_slot).max(Instant::now());
             *next_slot = slot + self.interval;
             slot

@@ -1,9 +1,10 @@
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use padan_domain::{ClientName, NationalId};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::{
@@ -46,7 +47,7 @@ impl TrialQueues {
         nik: &NationalId,
         limits: &'static [(Scope, Refused)],
     ) -> Arrival {
-        let mut queues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.0.lock();
         queues.arrivals += 1;
         let number = queues.arrivals;
         Arrival { queues: self.clone(), number, subjects: subjects(client, nik), limits, place: None }
@@ -56,7 +57,7 @@ impl TrialQueues {
 impl Arrival {
     /// Whether no trial that came earlier waits for a limit that concerns this one.
     pub(crate) fn is_first(&self) -> bool {
-        self.blocking(&self.queues.0.lock().unwrap_or_else(PoisonError::into_inner)).is_none()
+        self.blocking(&self.queues.0.lock()).is_none()
     }
 
     /// Waits until this trial is the first.
@@ -69,7 +70,7 @@ impl Arrival {
     /// Waits in the queue of a limit from now on, until it is dropped.
     pub(crate) fn line_up(&mut self, scope: Scope, refused: Refused) {
         let queue = Queue { subject: self.subjects[scope as usize].clone(), refused };
-        let mut queues = self.queues.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues.0.lock();
         Self::enter(&mut queues, self.number, &mut self.place, queue);
     }
 
@@ -77,7 +78,7 @@ impl Arrival {
     /// be, too, and need not wait for each other.
     pub(crate) fn dismiss(&self) {
         let Some((queue, _)) = &self.place else { return };
-        let mut queues = self.queues.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues.0.lock();
         for notify in queues.waiting.remove(queue).iter().flat_map(BTreeMap::values) {
             notify.notify_one();
         }
@@ -85,7 +86,7 @@ impl Arrival {
 
     /// Enters the queue in which an earlier trial waits. The notification comes when this one is the first there.
     fn line_up_if_blocked(&mut self) -> Option<Arc<Notify>> {
-        let mut queues = self.queues.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queues = self.queues.0.lock();
         let queue = self.blocking(&queues)?;
         Self::enter(&mut queues, self.number, &mut self.place, queue);
         self.place.as_ref().map(|(_, notify)| Arc::clone(notify))
@@ -132,7 +133,7 @@ impl Queues {
 impl Drop for Arrival {
     fn drop(&mut self) {
         if let Some((queue, _)) = self.place.take() {
-            self.queues.0.lock().unwrap_or_else(PoisonError::into_inner).leave(&queue, self.number);
+            self.queues.0.lock().leave(&queue, self.number);
         }
     }
 }
@@ -173,7 +174,7 @@ mod tests {
         drop(first);
         assert_eq!(order.recv().await, Some("second"));
         assert_eq!(order.recv().await, Some("third"));
-        assert!(queues.0.lock().unwrap().waiting.is_empty(), "no queue is kept");
+        assert!(queues.0.lock().waiting.is_empty(), "no queue is kept");
     }
 
     #[tokio::test]
@@ -207,7 +208,7 @@ mod tests {
         second.line_up(Scope::Person, Refused::Faces);
         assert!(!third.is_first(), "whoever waits again keeps its place");
         drop((first, second, third));
-        assert!(queues.0.lock().unwrap().waiting.is_empty());
+        assert!(queues.0.lock().waiting.is_empty());
     }
 
     #[test]

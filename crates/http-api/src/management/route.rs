@@ -56,7 +56,9 @@ pub(super) fn schema<T: ToSchema + PartialSchema>(schemas: &mut Vec<(String, Ref
 /// What serves a route, by its function.
 macro_rules! handler {
     ($function:path) => {
-        Handler::OfOperator(|call| futures_util::FutureExt::boxed_local($function(call)))
+        $crate::management::route::Handler::OfOperator(|call| {
+            futures_util::FutureExt::boxed_local($function(call))
+        })
     };
 }
 pub(super) use handler;

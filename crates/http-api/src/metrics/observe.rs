@@ -1,4 +1,4 @@
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use padan_verification::{
     Clients, CpuTime, EngineIdentity, PoolFigures, QuotaFigures, Sampled, ShadowFigures, ShadowState,
@@ -17,7 +17,7 @@ impl Metrics {
         service_states: [(&str, bool); 3],
     ) -> Result<Vec<u8>, prometheus::Error> {
         // Counters are raised to the totals that the figures have. Two scrapes at once would raise them twice.
-        let one_at_a_time = self.observing.lock().unwrap_or_else(PoisonError::into_inner);
+        let one_at_a_time = self.observing.lock();
         self.observe(verifier.figures());
         self.observe_identity(&verifier.engine_identity());
         self.observe_quotas(&clients.quota_figures());

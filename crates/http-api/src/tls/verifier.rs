@@ -1,5 +1,6 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, SignatureScheme,
     client::danger::HandshakeSignatureValid,
@@ -17,11 +18,11 @@ impl Replaceable {
     }
 
     pub(super) fn replace(&self, verifier: Arc<dyn ClientCertVerifier>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = verifier;
+        *self.0.write() = verifier;
     }
 
     fn current(&self) -> Arc<dyn ClientCertVerifier> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.read())
     }
 }
 

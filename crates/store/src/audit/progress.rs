@@ -1,10 +1,9 @@
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// Notices that the writer's task hangs: rows wait, and no batch of them is finished.
 ///
@@ -31,7 +30,7 @@ impl Progress {
 
     /// For how long rows have waited without any progress, as far as earlier calls have seen.
     pub(super) fn stalled_for(&self, are_rows_queued: bool, now: Instant) -> Duration {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting.lock();
         if !are_rows_queued && !self.is_writing.load(Relaxed) {
             *waiting = None;
             return Duration::ZERO;

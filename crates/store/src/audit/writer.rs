@@ -1,11 +1,9 @@
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use chrono::{DateTime, DurationRound as _, Months, TimeDelta, Utc};
 use padan_domain::Clock;
 use padan_postgres::Pool;
+use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use super::{
@@ -139,7 +137,7 @@ impl Writer {
             fault_point("partition of the next month");
             match pool.run(ensure_month, &next).await {
                 Ok(()) => {
-                    months.lock().unwrap_or_else(PoisonError::into_inner).insert(Month::of(next));
+                    months.lock().insert(Month::of(next));
                 }
                 Err(fault) => {
                     let reason = fault.text;
@@ -265,7 +263,7 @@ impl Writer {
     }
 
     fn known_months(&self) -> MutexGuard<'_, HashSet<Month>> {
-        self.months.lock().unwrap_or_else(PoisonError::into_inner)
+        self.months.lock()
     }
 
     /// The present time in microseconds, PostgreSQL's resolution.

@@ -3,13 +3,13 @@
 use std::{
     collections::{HashMap, HashSet},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::{Clock, OperatorName, OperatorRole};
 use padan_store::{OperatorAccount, OperatorSession, Store, StoreError};
+use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
@@ -170,7 +170,7 @@ impl Accounts {
     }
 
     fn proven(&self) -> MutexGuard<'_, HashSet<TokenHash>> {
-        self.proven.lock().unwrap_or_else(PoisonError::into_inner)
+        self.proven.lock()
     }
 
     async fn look_up(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
@@ -201,7 +201,7 @@ impl Accounts {
 
     /// False when somebody restored an older row of the account, whose signature is right.
     fn is_newest(&self, account: &OperatorAccount) -> bool {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut newest = self.newest.lock();
         let seen = newest.entry(account.name.clone()).or_insert(account.changed_at);
         if account.changed_at < *seen {
             tracing::error!("a token was refused: an older row of operator {} was restored", account.name);

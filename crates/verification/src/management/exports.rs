@@ -2,16 +2,14 @@
 //!
 //! Rows are encrypted in parts as they are read. An export that was interrupted goes on after its last part.
 
-use std::{
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{pin::pin, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_store::{
     AuditFilter, AuditLog, AuditPosition, AuditRow, Config, ExportPart, JOB_LEASE, Job, JobEnd, JobKind,
     JobLease, JobProgress, Store, StoreError, TakenJob,
 };
+use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -156,7 +154,7 @@ impl Exports {
     }
 
     fn leases(&self) -> MutexGuard<'_, Vec<JobLease>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }
 

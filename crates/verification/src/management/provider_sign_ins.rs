@@ -6,7 +6,6 @@
 
 use std::{
     net::IpAddr,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +13,7 @@ use chrono::TimeDelta;
 use padan_domain::{Clock, OperatorName};
 use padan_openid_connect::{Fault, FlowSecrets, Identity, Provider};
 use padan_store::{NewSession, OperatorAccount, ProviderFlow, ProviderIdentity, Store};
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq as _;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -171,7 +171,7 @@ impl ProviderSignIns {
 
     /// False when the flow was used before.
     fn use_up(&self, flow: &ProviderFlow) -> bool {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.used.lock();
         let is_new = used.get(&flow.state).is_none();
         let time = Duration::from_secs(FLOW_SECONDS.into());
         let is_kept = used.get_or_insert(&flow.state, Instant::now(), |at| at.elapsed() > time).is_some();

@@ -6,7 +6,7 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, LazyLock, Mutex, PoisonError},
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use padan_store::{
     ClientSecret, NewSession, OperatorAccount, OperatorPassword, OperatorSession, PasswordHashText,
     SignInAccount, Store, StoreError,
 };
+use parking_lot::Mutex;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -246,13 +247,13 @@ impl SignIns {
             return Some(Place::Device(device.to_owned()));
         }
         let key = (name.clone(), Address::of(attempt.peer));
-        let known = self.known_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known_addresses.lock();
         let is_known = known.get(&key).is_some_and(|at| at.elapsed() < KNOWN_FOR);
         is_known.then_some(Place::Address(key.1))
     }
 
     fn remember(&self, name: &OperatorName, peer: IpAddr) {
-        let mut known = self.known_addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known_addresses.lock();
         let now = Instant::now();
         let key = (name.clone(), Address::of(peer));
         if let Some(at) = known.get_or_insert(&key, now, |at| at.elapsed() >= KNOWN_FOR) {

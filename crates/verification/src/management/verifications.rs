@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -11,6 +11,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use padan_domain::Clock;
 use padan_store::{AuditLog, AuditReport, Config};
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 /// A verification of the audit trail.
@@ -59,7 +60,7 @@ impl Verifications {
             outcome: Mutex::default(),
         });
         {
-            let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut kept = self.0.lock();
             if kept.iter().any(|other| other.state().outcome.is_none()) {
                 return None;
             }
@@ -70,14 +71,14 @@ impl Verifications {
         tokio::spawn(async move {
             let result = running.verify(&config).await;
             let outcome = TrailOutcome { ended_at: clock.now(), result };
-            *running.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+            *running.outcome.lock() = Some(outcome);
         });
         Some(started)
     }
 
     /// The verifications, newest first.
     pub(super) fn list(&self) -> Vec<TrailVerification> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.lock();
         kept.iter().map(|running| running.state()).collect()
     }
 }
@@ -94,7 +95,7 @@ impl Running {
             id: self.id,
             started_at: self.started_at,
             checked_rows: self.checked_rows.load(Relaxed),
-            outcome: self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            outcome: self.outcome.lock().clone(),
         }
     }
 }

@@ -1,10 +1,8 @@
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use padan_domain::Photo;
 use padan_inference::PhotoReader;
+use parking_lot::Mutex;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
 
 use crate::{deadline::engine_error, error::VerificationError};
@@ -23,7 +21,7 @@ pub(super) async fn read(
     let read = spawn_blocking(move || {
         // Held until the photo is decoded, also when its client has left.
         let _turn = turn;
-        reader.lock().unwrap_or_else(PoisonError::into_inner).read(&photo, deadline)
+        reader.lock().read(&photo, deadline)
     });
     match read.await {
         Ok(Ok(size)) => Ok(size),

@@ -1,14 +1,10 @@
-use std::{
-    num::NonZeroU32,
-    path::PathBuf,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
 use padan_registry::Registry;
 use padan_store::{EnrolmentWorker, JobEnd, JobKind, JobProgress, Store, TakenJob};
 use padan_verification::{AbsentPeople, Enrolment, EnrolmentEvent, Removal, RemovalLimit};
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::{
     sync::watch,
@@ -77,7 +73,7 @@ impl Waiting {
                 ended = &mut work => break ended,
                 () = sleep(RENEWAL_INTERVAL) => {}
             }
-            let reached = *progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let reached = *progress.lock();
             match self.store.renew_job(&lease, reached).await {
                 Ok(renewed) => is_mine &= renewed,
                 Err(error) => tracing::warn!("the progress of an enrolment could not be noted: {error}"),
@@ -88,7 +84,7 @@ impl Waiting {
             }
         };
         drop(work);
-        let reached = *progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = *progress.lock();
         self.store.renew_job(&lease, reached).await?;
         match ended {
             Ok(true) => drop(self.store.end_job(&lease, JobEnd::Done(None)).await?),
@@ -136,7 +132,7 @@ impl Waiting {
         let mut on_event = |event: EnrolmentEvent<'_>| {
             if let EnrolmentEvent::Progress { tally, .. } = &event {
                 let reached = JobProgress { done: before + tally.people(), total };
-                *progress.lock().unwrap_or_else(PoisonError::into_inner) = reached;
+                *progress.lock() = reached;
             }
             report.handle_event(&event);
         };
