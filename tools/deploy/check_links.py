@@ -1,4 +1,4 @@
-"""Checks the links between the Markdown files of this checkout, including those to headings."""
+"""Checks the links between the Markdown files of this checkout, including those to headings, and the sources they name."""
 
 import pathlib
 import re
@@ -6,6 +6,8 @@ import subprocess
 import sys
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# `store/src/quota.rs` stands for the file in crates/; NAME for any name.
+SOURCE = re.compile(r"`(?:crates/)?([a-z-]+/(?:src|tests)/[\w/.-]+\.rs)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -23,6 +25,10 @@ files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.md"],
 wrong, count = [], 0
 for name in files.stdout.split():
     file = pathlib.Path(name)
+    for source in SOURCE.findall(file.read_text()):
+        count += 1
+        if "NAME" not in source and not pathlib.Path("crates", source).exists():
+            wrong.append(f"{name}: {source}: no such source")
     for target in LINK.findall(FENCE.sub("", file.read_text())):
         if "://" in target or target.startswith("mailto:"):
             continue
@@ -35,5 +41,5 @@ for name in files.stdout.split():
             wrong.append(f"{name}: {target}: no such heading")
 for fault in wrong:
     print(fault, file=sys.stderr)
-print(f"{count} links between documents")
+print(f"{count} links between documents and to sources")
 sys.exit(bool(wrong))

@@ -1,21 +1,29 @@
+//! Changes that operators decide, and their rows in the audit trail.
+
+pub(crate) mod act;
+pub(crate) mod entry;
+
 use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, ModelContractId, OperatorName};
 
 use crate::{
-    admin_entry::{AnnouncedAct, Operator},
+    administration::entry::{AnnouncedAct, Operator},
     audit::{administering::AdminChange, trail::AuditTrail},
-    calibration_activation::CalibrationActivation,
-    calibration_row::ActiveCalibration,
-    client_change::{ClientChange, NewClient, Rotation, WhatChanges},
-    client_secret::ClientSecret,
+    clients::{
+        change::{ClientChange, NewClient, Rotation, WhatChanges},
+        secret::ClientSecret,
+    },
     error::StoreError,
-    model_activation::Activation,
-    operator_change::{NewOperator, OperatorChange, OperatorSettings},
-    operator_code::CodeSecret,
-    operator_password::PasswordHashText,
-    sessions_end::SessionsEnd,
-    shadow_change::ShadowChange,
-    shadow_row::ShadowModel,
+    models::{
+        activation::Activation, calibration_activation::CalibrationActivation,
+        calibration_row::ActiveCalibration, shadow_change::ShadowChange, shadow_row::ShadowModel,
+    },
+    operators::{
+        change::{NewOperator, OperatorChange, OperatorSettings},
+        code::CodeSecret,
+        password::PasswordHashText,
+        sessions_end::SessionsEnd,
+    },
 };
 
 /// Changes what operators decide. Each change leaves a row of kind `admin` in the audit trail, in the same transaction.

@@ -5,8 +5,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
 use crate::{
-    audit::keys::AuditKeys, error::StoreError, key_set::KeySet, person_keys::PersonKeys, secret,
-    template_keys::TemplateKeys,
+    audit::keys::AuditKeys,
+    error::StoreError,
+    keys::{key_set::KeySet, person_keys::PersonKeys, secret},
+    templates::keys::TemplateKeys,
 };
 
 /// Settings of section `[store]`.

@@ -1,6 +1,6 @@
 use padan_postgres::{Fault, FaultKind};
 
-use crate::client_signature::ClientSignature;
+use crate::clients::signature::ClientSignature;
 
 /// Why an operation on the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

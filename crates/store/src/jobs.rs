@@ -1,5 +1,7 @@
 //! Statements about [jobs](crate::Job).
 
+pub(crate) mod job;
+
 use uuid::Uuid;
 
 pub(crate) mod exports;
@@ -8,7 +10,9 @@ mod statements;
 use self::statements::{Beginning, Ending, Renewal, Selection, Taking};
 use crate::{
     error::StoreError,
-    job::{Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, NewJob, TakenJob, lease_seconds, seconds},
+    jobs::job::{
+        Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, NewJob, TakenJob, lease_seconds, seconds,
+    },
     store::Store,
 };
 

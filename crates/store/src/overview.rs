@@ -4,13 +4,15 @@ use padan_domain::{ClientName, OperatorName, QuotaSpan};
 use padan_postgres::{Pool, Session};
 
 use crate::{
-    active_model::{self, ActiveModel},
-    client_profile::{self, ClientProfile, ProfileFilter},
+    clients::profile::{self, ClientProfile, ProfileFilter},
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
-    operator_account::OperatorAccount,
-    operator_row::{OperatorFilter, operator_rows},
+    models::active::{self, ActiveModel},
+    operators::{
+        account::OperatorAccount,
+        row::{OperatorFilter, operator_rows},
+    },
     quota,
 };
 
@@ -35,7 +37,7 @@ impl Overview {
     ///
     /// When the store fails or a row is invalid.
     pub async fn clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
-        let rows = self.0.run(client_profile::profiles, &ProfileFilter(None)).await?;
+        let rows = self.0.run(profile::profiles, &ProfileFilter(None)).await?;
         rows.into_iter().map(ClientProfile::try_from).collect()
     }
 
@@ -45,7 +47,7 @@ impl Overview {
     ///
     /// When the store fails or the row is invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<ClientProfile>, StoreError> {
-        let mut rows = self.0.run(client_profile::profiles, &ProfileFilter(Some(name.clone()))).await?;
+        let mut rows = self.0.run(profile::profiles, &ProfileFilter(Some(name.clone()))).await?;
         rows.pop().map(ClientProfile::try_from).transpose()
     }
 
@@ -64,7 +66,7 @@ impl Overview {
     ///
     /// When the store fails or the row is invalid.
     pub async fn active_model(&self) -> Result<Option<ActiveModel>, StoreError> {
-        active_model::read_active_model(&self.0).await
+        active::read_active_model(&self.0).await
     }
 
     /// All operators, ordered by name. Their signatures are not checked, since this needs a key.

@@ -13,15 +13,15 @@ use crate::{
         person_keys_in_use::other_person_keys,
         trail::AuditTrail,
     },
-    cohort_people,
     config::Config,
     error::{StoreError, missing_key},
-    key_set::KeySet,
+    keys::{key_set::KeySet, person_keys::PersonKeys},
     migrations::{self, SchemaSupport},
-    person_keys::PersonKeys,
-    rotation::{self, Cursor, KeyCountRow, Page, PageQuery, Resealed, TemplatesOfKey},
-    template::{self, StoredTemplate, TemplateId},
-    template_keys::TemplateKeys,
+    templates::{
+        self, StoredTemplate, TemplateId, cohort_people,
+        keys::TemplateKeys,
+        rotation::{self, Cursor, KeyCountRow, Page, PageQuery, Resealed, TemplatesOfKey},
+    },
 };
 
 /// The service's own database. Cheap to clone.
@@ -170,7 +170,7 @@ impl Store {
         contract: &ModelContractId,
     ) -> Result<Option<StoredTemplate>, StoreError> {
         let id = self.template_id(nik, contract)?;
-        let row = self.0.pool.run(template::read, &id).await?;
+        let row = self.0.pool.run(templates::read, &id).await?;
         row.map_or(Ok(None), |row| row.open(&id, self.template_keys()?))
     }
 

@@ -5,7 +5,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{audit::forgetting::count_rows, cohort_people, error::StoreError, store::Store};
+use crate::{audit::forgetting::count_rows, error::StoreError, store::Store, templates::cohort_people};
 
 /// The amount of data that forgetting a person would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -15,9 +15,9 @@ use padan_domain::{
 use padan_inference::Engine;
 use padan_registry::{Citizen, Registry};
 use padan_store::{AuditTrail, Store};
-use tracing::info_span;
+use tracing::{Instrument as _, info_span};
 
-use self::faces::{JudgedFace, compared_under};
+use self::faces::{JudgedFace, both, compared_under, percentage, probe_under};
 pub use self::figures::{EngineIdentity, VerifierFigures};
 use crate::{
     admission::Caller,
@@ -28,7 +28,7 @@ use crate::{
     engine_in_use::EngineInUse,
     error::VerificationError,
     face::{FaceOutcome, FaceRequest},
-    live_measurement::LiveMeasurement,
+    live_measurement::{ComparedFaces, LiveMeasurement},
     samples::Samples,
     sandbox::{Sandbox, TestCase},
     shadow::{Decided, Shadow},
@@ -233,5 +233,43 @@ impl Verifier {
         } else {
             Ok(JudgedFace { face: FaceJudgement::NoReference, found: None, spoof: None, compared: None })
         }
+    }
+
+    async fn compare_faces(
+        &self,
+        engine: &Engine,
+        citizen: &Citizen,
+        request: FaceRequest,
+        deadline: Instant,
+        timings: &mut StepTimings,
+    ) -> Result<JudgedFace, VerificationError> {
+        let gate = self.parts.config.liveness;
+        let mut enrolment = StepTimings::default();
+        let (reference, probe) = tokio::join!(
+            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
+            probe_under(gate, engine, request.photo, deadline).instrument(info_span!("probe")),
+        );
+        let (reference, probe) = both(reference, probe)?;
+        *timings = StepTimings {
+            registry: timings.registry,
+            turn: timings.turn,
+            probe: Some(probe.timings),
+            ..enrolment
+        };
+        if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
+            return Err(VerificationError::SpoofSuspected(spoof));
+        }
+        let found = Some(probe.face);
+        let Some(reference) = reference else {
+            return Ok(JudgedFace {
+                face: FaceJudgement::NoReference,
+                found,
+                spoof: probe.spoof,
+                compared: None,
+            });
+        };
+        let face = FaceJudgement::Compared(percentage(engine, &reference, &probe.embedding)?);
+        let compared = Some(ComparedFaces { reference, probe: probe.embedding });
+        Ok(JudgedFace { face, found, spoof: probe.spoof, compared })
     }
 }

@@ -14,15 +14,14 @@ use super::{
     statements::{Rows, append},
 };
 use crate::{
-    admin_entry::{AdminEntry, AnnouncedAct, ChangedOperator, ManagementRequest, Operator},
-    calibration_activation::CalibrationActivation,
-    client_change::ClientChange,
+    administration::entry::{AdminEntry, AnnouncedAct, ChangedOperator, ManagementRequest, Operator},
+    clients::change::ClientChange,
     error::StoreError,
-    model_activation::Activation,
-    operator_change::OperatorChange,
+    models::{
+        activation::Activation, calibration_activation::CalibrationActivation, shadow_change::ShadowChange,
+    },
+    operators::{change::OperatorChange, sessions_end::SessionsEnd},
     row_state::RowState,
-    sessions_end::SessionsEnd,
-    shadow_change::ShadowChange,
 };
 
 /// A change that is made in the transaction of its row, or an act that follows its row.

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::{recorded_rows::RowFault, row::AuditRow};
-use crate::client_signature::ClientSignature;
+use crate::clients::signature::ClientSignature;
 
 /// Evidence that the trail, or the table of clients or of operators, was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]

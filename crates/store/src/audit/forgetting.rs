@@ -22,7 +22,7 @@ use super::{
     row::{AuditRow, RowFormat, RowPosition},
     statements::{Rows, append},
 };
-use crate::{cohort_people, error::StoreError};
+use crate::{error::StoreError, templates::cohort_people};
 
 /// The amount of data that was removed for a forgotten person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::head::AuditHead;
 use crate::{
     error::StoreError,
-    secret::{self, NamedKey},
+    keys::secret::{self, NamedKey},
 };
 
 /// The keys that sign the audit trail. The first one signs, all verify. To rotate, put the new key first and keep the

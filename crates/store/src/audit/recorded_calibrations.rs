@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{fault::AuditFault, row::AuditRow};
-use crate::admin_act::AdminAct;
+use crate::administration::act::AdminAct;
 
 /// The calibration that the last row about each model set activates. It is compared with the active ones, which somebody
 /// may have changed in the database.

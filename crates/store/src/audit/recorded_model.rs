@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use super::{fault::AuditFault, row::AuditRow};
-use crate::admin_act::AdminAct;
+use crate::administration::act::AdminAct;
 
 /// The model set that the last row about one activates. It is compared with the active one, which somebody may have
 /// changed in the database.

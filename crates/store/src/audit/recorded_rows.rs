@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use crate::{client_signature::ClientSignature, row_state::RowState};
+use crate::{clients::signature::ClientSignature, row_state::RowState};
 
 /// The last state of each client, or of each operator, that the trail records. It is compared with the table, where
 /// somebody may have restored an older row, whose signature is right.

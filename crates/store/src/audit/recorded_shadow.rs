@@ -1,7 +1,7 @@
 use serde::Deserialize;
 
 use super::{fault::AuditFault, row::AuditRow};
-use crate::admin_act::AdminAct;
+use crate::administration::act::AdminAct;
 
 /// The shadow model set that the last row about one leaves. It is compared with the one in the store, which somebody may
 /// have changed, restored or removed in the database.

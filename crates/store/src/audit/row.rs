@@ -5,7 +5,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{event::AuditEvent, head::AuditHead, keys::AuditKeys};
-use crate::{error::StoreError, person_keys::PersonKeys};
+use crate::{error::StoreError, keys::person_keys::PersonKeys};
 
 /// A row of the table `store.audit_event`.
 #[derive(Debug, Clone, PartialEq)]

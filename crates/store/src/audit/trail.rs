@@ -22,7 +22,7 @@ use super::{
     progress::Progress,
     writer::Writer,
 };
-use crate::{admin_entry::Operator, error::StoreError, fault_point, person_keys::PersonKeys};
+use crate::{administration::entry::Operator, error::StoreError, fault_point, keys::person_keys::PersonKeys};
 
 /// Writes the audit trail. Clones write to the same chain.
 ///

@@ -19,10 +19,10 @@ use super::{
     statements::{EndedChain, NewChain, Rows, append, begin_chain, ensure_month, insert_head},
 };
 use crate::{
-    admin_entry::Operator,
+    administration::entry::Operator,
     error::{StoreError, missing_key},
     fault_point,
-    person_keys::PersonKeys,
+    keys::person_keys::PersonKeys,
 };
 
 /// Writes rows in chains. A writer has at most one open chain.

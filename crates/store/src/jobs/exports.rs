@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::{
     audit::{keys::AuditKeys, search::AuditPosition},
     error::StoreError,
-    job::{JobLease, lease_seconds},
-    sealing::{self, SealedBytes},
+    jobs::job::{JobLease, lease_seconds},
+    keys::sealing::{self, SealedBytes},
     store::Store,
 };
 

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use crate::{
     error::StoreError,
-    job::{Job, JobKind, JobLease, JobProgress, JobState, JobWish, MAX_EXPORT_JOBS, NewJob},
-    sealing::SealedBytes,
+    jobs::job::{Job, JobKind, JobLease, JobProgress, JobState, JobWish, MAX_EXPORT_JOBS, NewJob},
+    keys::sealing::SealedBytes,
 };
 
 /// A job to begin.

@@ -4,19 +4,14 @@ use std::time::Instant;
 
 use padan_domain::{Embedding, FaceJudgement, Percentage, Photo};
 use padan_inference::{Analysis, Engine, Face, Identity};
-use padan_registry::Citizen;
 use padan_store::ComparedUnder;
-use tracing::{Instrument as _, info_span};
 
-use super::Verifier;
 use crate::{
     deadline::{engine_error, within},
     error::VerificationError,
-    face::FaceRequest,
     live_measurement::ComparedFaces,
     liveness_gate::LivenessGate,
     similarity::similarity,
-    timing::StepTimings,
 };
 
 /// How a selfie compares with the portrait, and how it was judged.
@@ -29,48 +24,8 @@ pub(super) struct JudgedFace {
     pub(super) compared: Option<ComparedFaces>,
 }
 
-impl Verifier {
-    pub(super) async fn compare_faces(
-        &self,
-        engine: &Engine,
-        citizen: &Citizen,
-        request: FaceRequest,
-        deadline: Instant,
-        timings: &mut StepTimings,
-    ) -> Result<JudgedFace, VerificationError> {
-        let gate = self.parts.config.liveness;
-        let mut enrolment = StepTimings::default();
-        let (reference, probe) = tokio::join!(
-            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
-            probe_under(gate, engine, request.photo, deadline).instrument(info_span!("probe")),
-        );
-        let (reference, probe) = both(reference, probe)?;
-        *timings = StepTimings {
-            registry: timings.registry,
-            turn: timings.turn,
-            probe: Some(probe.timings),
-            ..enrolment
-        };
-        if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
-            return Err(VerificationError::SpoofSuspected(spoof));
-        }
-        let found = Some(probe.face);
-        let Some(reference) = reference else {
-            return Ok(JudgedFace {
-                face: FaceJudgement::NoReference,
-                found,
-                spoof: probe.spoof,
-                compared: None,
-            });
-        };
-        let face = FaceJudgement::Compared(percentage(engine, &reference, &probe.embedding)?);
-        let compared = Some(ComparedFaces { reference, probe: probe.embedding });
-        Ok(JudgedFace { face, found, spoof: probe.spoof, compared })
-    }
-}
-
 /// Embeds a selfie until the deadline, and judges it for liveness if the gate is on.
-async fn probe_under(
+pub(super) async fn probe_under(
     gate: LivenessGate,
     engine: &Engine,
     photo: Photo,
@@ -111,7 +66,7 @@ pub(crate) fn percentage(
 }
 
 /// Both values, or the error of the lower rank.
-fn both<A, B>(
+pub(super) fn both<A, B>(
     first: Result<A, VerificationError>,
     second: Result<B, VerificationError>,
 ) -> Result<(A, B), VerificationError> {

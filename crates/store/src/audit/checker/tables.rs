@@ -6,11 +6,10 @@ use crate::{
     audit::{
         fault::AuditFault, recorded_model::ModelState, recorded_rows::SignedRow, recorded_shadow::ShadowState,
     },
-    calibration_activation::digest,
-    client_row::client_columns,
+    clients::row::client_columns,
     error::StoreError,
-    operator_row::{OperatorFilter, operator_rows},
-    shadow_model::read_shadow,
+    models::{calibration_activation::digest, shadow::read_shadow},
+    operators::row::{OperatorFilter, operator_rows},
 };
 
 impl Checker<'_> {

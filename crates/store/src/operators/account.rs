@@ -1,0 +1,149 @@
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::{OperatorName, OperatorRole};
+use sha2::{Digest as _, Sha256};
+use sqlx::PgConnection;
+
+use crate::{
+    error::StoreError,
+    operators::{
+        provider_identity::ProviderIdentity,
+        row::{OperatorFilter, OperatorRow, operator_rows},
+    },
+    store::Store,
+};
+
+/// The account of an operator, without the hash of its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorAccount {
+    /// Its name.
+    pub name: OperatorName,
+    /// What it may do.
+    pub role: OperatorRole,
+    /// From when on its token is refused; `None` for never.
+    pub expires_at: Option<DateTime<Utc>>,
+    /// Whether its token is refused.
+    pub disabled: bool,
+    /// When it was added.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub changed_at: DateTime<Utc>,
+    /// When its token was last used, to the minute.
+    pub last_used_at: Option<DateTime<Utc>>,
+    /// When it last signed in, where that is known.
+    pub last_signed_in_at: Option<DateTime<Utc>>,
+    /// Whether it has a password, without which nobody signs in.
+    pub has_password: bool,
+    /// Whether a sign-in needs a one-time code.
+    pub has_code: bool,
+    /// When password or secret of the codes were last changed. Sessions that began earlier have ended.
+    pub credentials_changed_at: Option<DateTime<Utc>>,
+    /// What a provider said about the operator, who then has no row in the store; `None` for an operator of the store.
+    pub provider: Option<ProviderIdentity>,
+}
+
+impl OperatorAccount {
+    /// The account of somebody who signed in through a provider at a moment. It counts as long as the session.
+    pub fn of_provider(name: OperatorName, provider: ProviderIdentity, since: DateTime<Utc>) -> Self {
+        Self {
+            name,
+            role: provider.role,
+            expires_at: None,
+            disabled: false,
+            created_at: since,
+            changed_at: since,
+            last_used_at: None,
+            last_signed_in_at: Some(since),
+            has_password: false,
+            has_code: false,
+            credentials_changed_at: None,
+            provider: Some(provider),
+        }
+    }
+}
+
+impl Store {
+    /// The account whose token this is, whether it is still valid or not.
+    ///
+    /// The hash of the token selects the row. A token has 256 random bits, so the time of the look-up reveals nothing
+    /// that helps to guess one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
+    /// invalid.
+    pub async fn operator_of_token(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
+        let filter = OperatorFilter { name: None, token_sha256: Some(Sha256::digest(token).into()) };
+        let mut rows = self.pool().run(operator_rows, &filter).await?;
+        let Some(row) = rows.pop() else { return Ok(None) };
+        row.require_signature(self.audit_keys())?;
+        row.try_into().map(Some)
+    }
+
+    /// The SHA-256 of each operator's token, whoever wrote its row.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn operator_token_hashes(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
+        let rows = self.pool().run(operator_rows, &OperatorFilter::default()).await?;
+        Ok(rows.iter().filter_map(|row| row.token_sha256.as_slice().try_into().ok()).collect())
+    }
+
+    /// Notes that an operator's token was used, at most once a minute.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn note_operator_use(&self, name: &OperatorName) -> Result<(), StoreError> {
+        Ok(self.pool().run(note_use, name).await?)
+    }
+}
+
+impl TryFrom<OperatorRow> for OperatorAccount {
+    type Error = StoreError;
+
+    fn try_from(row: OperatorRow) -> Result<Self, StoreError> {
+        let inconsistent = |column| StoreError::Inconsistent { table: "store.operator", column };
+        Ok(Self {
+            name: row.name.parse().map_err(|_| inconsistent("name"))?,
+            role: row.role.parse().map_err(|_| inconsistent("role"))?,
+            expires_at: row.expires_at,
+            disabled: row.disabled,
+            created_at: row.created_at,
+            changed_at: row.changed_at,
+            last_used_at: row.last_used_at,
+            last_signed_in_at: row.last_signed_in_at,
+            has_password: row.password_hash.is_some(),
+            has_code: row.code_secret.is_some(),
+            credentials_changed_at: row.credentials_changed_at,
+            provider: None,
+        })
+    }
+}
+
+fn note_use<'c>(connection: &'c mut PgConnection, name: &'c OperatorName) -> BoxFuture<'c, sqlx::Result<()>> {
+    async move {
+        sqlx::query!(
+            "UPDATE store.operator
+                SET last_used_at = date_trunc('minute', now())
+              WHERE name = $1
+                AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', now()))",
+            name.as_str()
+        )
+        .execute(connection)
+        .await
+        .map(drop)
+    }
+    .boxed()
+}
+
+/// Notes that an operator of the store signs in.
+pub(crate) async fn note_sign_in(connection: &mut PgConnection, operator: &str) -> sqlx::Result<()> {
+    sqlx::query!("UPDATE store.operator SET last_signed_in_at = now() WHERE name = $1", operator)
+        .execute(connection)
+        .await
+        .map(drop)
+}

@@ -1,0 +1,205 @@
+//! Removes the templates of people whom the registry no longer has, or no longer with a portrait.
+//!
+//! Rows do not name people, so the caller enumerates those who are present. Eight bytes of each keyed hash are kept,
+//! which takes 8 MB for a million people: that somebody absent has the same ones is as likely as guessing them.
+
+use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_domain::NationalId;
+use sqlx::PgConnection;
+
+use crate::{error::StoreError, keys::person_keys::PersonKeys, store::Store, templates::cohort_people};
+
+/// The people who are present, by part of their keyed hashes.
+#[derive(Debug)]
+pub struct PresentPeople {
+    keys: PersonKeys,
+    /// In the order of their values once [`Store::remove_absent_people`] has them.
+    marks: Vec<u64>,
+    since: DateTime<Utc>,
+}
+
+/// What [`Store::remove_absent_people`] found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbsentPeople {
+    /// Templates that were compared with the people who are present.
+    pub seen: u64,
+    /// Templates of people who are absent.
+    pub absent: u64,
+    /// How many of these were removed; `None` when they were too many. Another process may have removed some.
+    pub removed: Option<u64>,
+}
+
+/// How many templates may be removed without being asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalLimit {
+    /// A tenth of all, and a hundred in any case. More are a sign that the registry was not read completely.
+    Tenth,
+    /// All.
+    None,
+}
+
+/// The number of rows that one statement reads.
+const PAGE: i64 = 10_000;
+/// The most rows that one statement deletes.
+const BATCH: usize = 500;
+/// A tenth of a small store is soon reached.
+const ALWAYS_ALLOWED: u64 = 100;
+
+impl PresentPeople {
+    /// Adds a person.
+    ///
+    /// # Errors
+    ///
+    /// When the hash cannot be computed.
+    pub fn add(&mut self, nik: &NationalId) -> Result<(), StoreError> {
+        // Under all keys, since this is not about the keys.
+        let hashes = self.keys.all_of(nik)?;
+        self.marks.extend(hashes.iter().filter_map(|hash| mark(hash)));
+        Ok(())
+    }
+
+    fn has(&self, person_key: &[u8]) -> bool {
+        mark(person_key).is_none_or(|mark| self.marks.binary_search(&mark).is_ok())
+    }
+}
+
+fn mark(hash: &[u8]) -> Option<u64> {
+    hash.first_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+impl RemovalLimit {
+    fn allows(self, absent: u64, seen: u64) -> bool {
+        match self {
+            Self::Tenth => absent <= (seen / 10).max(ALWAYS_ALLOWED),
+            Self::None => true,
+        }
+    }
+}
+
+impl Store {
+    /// Whether the role may delete templates, which the service's role may not.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn may_delete_templates(&self) -> Result<bool, StoreError> {
+        Ok(self.pool().run(may_delete, &()).await?)
+    }
+
+    /// An empty list of the people who are present from now on. Templates that are written later are not removed.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn present_people(&self) -> Result<PresentPeople, StoreError> {
+        let since = self.pool().run(now, &()).await?;
+        Ok(PresentPeople { keys: self.person_keys()?.clone(), marks: Vec::new(), since })
+    }
+
+    /// Removes the templates of all models of people who are not among the present ones. It can be stopped at any moment,
+    /// and repeated. Whoever comes back gets a new template.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn remove_absent_people(
+        &self,
+        mut present: PresentPeople,
+        limit: RemovalLimit,
+    ) -> Result<AbsentPeople, StoreError> {
+        present.marks.sort_unstable();
+        let (mut seen, mut absent) = (0, Vec::new());
+        let mut after = Position { person_key: Vec::new(), contract_id: String::new(), since: present.since };
+        loop {
+            let page = self.pool().run(page, &after).await?;
+            let Some(last) = page.last() else { break };
+            (after.person_key, after.contract_id) = (last.person_key.clone(), last.contract_id.clone());
+            seen += page.len() as u64;
+            absent.extend(page.into_iter().filter(|row| !present.has(&row.person_key)));
+        }
+        let found = AbsentPeople { seen, absent: absent.len() as u64, removed: None };
+        if !limit.allows(found.absent, seen) {
+            return Ok(found);
+        }
+        let mut removed = 0;
+        for batch in absent.chunks(BATCH) {
+            let batch = Batch {
+                people: batch.iter().map(|row| row.person_key.clone()).collect(),
+                contracts: batch.iter().map(|row| row.contract_id.clone()).collect(),
+                since: present.since,
+            };
+            removed += self.pool().run(delete, &batch).await?;
+        }
+        Ok(AbsentPeople { removed: Some(removed), ..found })
+    }
+}
+
+/// The last row of the previous page, and the time from which rows are left alone.
+struct Position {
+    person_key: Vec<u8>,
+    contract_id: String,
+    since: DateTime<Utc>,
+}
+
+struct TemplateKeyRow {
+    person_key: Vec<u8>,
+    contract_id: String,
+}
+
+struct Batch {
+    people: Vec<Vec<u8>>,
+    contracts: Vec<String>,
+    since: DateTime<Utc>,
+}
+
+fn may_delete<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {
+    sqlx::query_scalar!(r#"SELECT has_table_privilege('store.face_template', 'DELETE') AS "may!""#)
+        .fetch_one(connection)
+        .boxed()
+}
+
+fn now<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<DateTime<Utc>>> {
+    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(connection).boxed()
+}
+
+fn page<'c>(
+    connection: &'c mut PgConnection,
+    after: &'c Position,
+) -> BoxFuture<'c, sqlx::Result<Vec<TemplateKeyRow>>> {
+    sqlx::query_as!(
+        TemplateKeyRow,
+        "SELECT person_key, contract_id
+           FROM store.face_template
+          WHERE (person_key, contract_id) > ($1, $2)
+            AND created_at < $3
+          ORDER BY person_key, contract_id
+          LIMIT $4",
+        after.person_key.as_slice(),
+        after.contract_id,
+        after.since,
+        PAGE
+    )
+    .fetch_all(connection)
+    .boxed()
+}
+
+fn delete<'c>(connection: &'c mut PgConnection, batch: &'c Batch) -> BoxFuture<'c, sqlx::Result<u64>> {
+    async move {
+        let done = sqlx::query!(
+            "DELETE FROM store.face_template AS kept
+              USING unnest($1::bytea[], $2::text[]) AS gone (person_key, contract_id)
+              WHERE kept.person_key = gone.person_key
+                AND kept.contract_id = gone.contract_id
+                AND kept.created_at < $3",
+            &batch.people,
+            &batch.contracts,
+            batch.since
+        )
+        .execute(&mut *connection)
+        .await?;
+        cohort_people::forget(connection, &batch.people).await?;
+        Ok(done.rows_affected())
+    }
+    .boxed()
+}
