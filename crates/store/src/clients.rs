@@ -72,8 +72,8 @@ impl Store {
     /// When the store fails or a row that Padan wrote is invalid.
     pub async fn clients(&self) -> Result<StoredClients, StoreError> {
         let mut clients = StoredClients::default();
-        for row in self.pool().run(client_rows, &ClientFilter(None)).await? {
-            match row.signature(self.audit_keys()) {
+        for row in self.0.pool().run(client_rows, &ClientFilter(None)).await? {
+            match row.signature(self.0.audit_keys()) {
                 ClientSignature::Right => clients.trusted.push(row.try_into()?),
                 signature => clients.refused.push(RefusedClient { name: row.columns.name, signature }),
             }
@@ -88,15 +88,15 @@ impl Store {
     /// [`StoreError::ClientNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
-        let mut rows = self.pool().run(client_rows, &ClientFilter(Some(name.clone()))).await?;
+        let mut rows = self.0.pool().run(client_rows, &ClientFilter(Some(name.clone()))).await?;
         let Some(row) = rows.pop() else { return Ok(None) };
-        row.require_signature(self.audit_keys())?;
+        row.require_signature(self.0.audit_keys())?;
         row.try_into().map(Some)
     }
 
     /// Whether the role may read clients, and read and write the use of quotas.
     pub(crate) async fn may_read_clients(&self) -> Result<bool, StoreError> {
-        Ok(self.pool().run(permitted, &()).await?)
+        Ok(self.0.pool().run(permitted, &()).await?)
     }
 }
 

@@ -40,7 +40,7 @@ impl Store {
                 .map(|(_, time)| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
                 .collect(),
         };
-        Ok(self.pool().run(add, &addition).await?)
+        Ok(self.0.pool().run(add, &addition).await?)
     }
 }
 

@@ -19,8 +19,8 @@ impl Store {
         operator: &OperatorName,
         until: DateTime<Utc>,
     ) -> Result<String, StoreError> {
-        let keys = self.audit_keys();
-        let person = self.person_keys()?.of(nik)?;
+        let keys = self.0.audit_keys();
+        let person = self.0.person_keys()?.of(nik)?;
         let signature = keys
             .signature(keys.current_id(), "padan erasure confirmation 1")
             .ok_or(StoreError::Cryptography("the audit key cannot sign"))?

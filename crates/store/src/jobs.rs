@@ -1,38 +1,40 @@
-//! Statements about [jobs](crate::Job).
-
-pub(crate) mod job;
-
-use uuid::Uuid;
+//! Exports and enrolments that operators start.
 
 pub(crate) mod exports;
+pub(crate) mod handle;
+pub(crate) mod job;
 mod statements;
+
+use uuid::Uuid;
 
 use self::statements::{Beginning, Ending, Renewal, Selection, Taking};
 use crate::{
     error::StoreError,
-    jobs::job::{
-        Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, NewJob, TakenJob, lease_seconds, seconds,
+    jobs::{
+        handle::Jobs,
+        job::{
+            Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, NewJob, TakenJob, lease_seconds, seconds,
+        },
     },
-    store::Store,
 };
 
 /// A process that waits for enrolments to be started.
 #[derive(Debug)]
 pub struct EnrolmentWorker {
-    store: Store,
+    jobs: Jobs,
     process: Uuid,
 }
 
-impl Store {
+impl Jobs {
     /// Begins a job. False while another enrolment is open, or while there are too many exports.
     ///
     /// # Errors
     ///
     /// When the store fails, or the NIK cannot be encrypted.
-    pub async fn begin_job(&self, new: &NewJob) -> Result<bool, StoreError> {
-        let keys = self.audit_keys();
+    pub async fn begin(&self, new: &NewJob) -> Result<bool, StoreError> {
+        let keys = self.0.audit_keys();
         let sealed = new.nik.as_ref().map(|nik| exports::seal_nik(new.id, nik, keys)).transpose()?;
-        Ok(self.pool().run(statements::begin, &Beginning { new, sealed }).await?)
+        Ok(self.0.pool().run(statements::begin, &Beginning { new, sealed }).await?)
     }
 
     /// The last jobs of a kind, newest first.
@@ -40,8 +42,9 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails or a row is invalid.
-    pub async fn jobs(&self, kind: JobKind) -> Result<Vec<Job>, StoreError> {
-        let rows = self.pool().run(statements::select, &Selection { kind: kind.as_str(), id: None }).await?;
+    pub async fn list(&self, kind: JobKind) -> Result<Vec<Job>, StoreError> {
+        let rows =
+            self.0.pool().run(statements::select, &Selection { kind: kind.as_str(), id: None }).await?;
         rows.into_iter().map(Job::try_from).collect()
     }
 
@@ -50,9 +53,9 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails or the row is invalid.
-    pub async fn job(&self, kind: JobKind, id: Uuid) -> Result<Option<Job>, StoreError> {
+    pub async fn get(&self, kind: JobKind, id: Uuid) -> Result<Option<Job>, StoreError> {
         let selection = Selection { kind: kind.as_str(), id: Some(id) };
-        self.pool().run(statements::select, &selection).await?.pop().map(Job::try_from).transpose()
+        self.0.pool().run(statements::select, &selection).await?.pop().map(Job::try_from).transpose()
     }
 
     /// Takes an open job that no process does: this one, or the oldest. `None` when there is none.
@@ -60,15 +63,15 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails or the row is invalid.
-    pub async fn take_job(&self, kind: JobKind, id: Option<Uuid>) -> Result<Option<TakenJob>, StoreError> {
+    pub async fn take(&self, kind: JobKind, id: Option<Uuid>) -> Result<Option<TakenJob>, StoreError> {
         let taking = Taking { kind: kind.as_str(), id, process: Uuid::now_v7(), seconds: lease_seconds() };
-        let Some(id) = self.pool().run(statements::take, &taking).await? else { return Ok(None) };
+        let Some(id) = self.0.pool().run(statements::take, &taking).await? else { return Ok(None) };
         let lease = JobLease { job: id, process: taking.process };
         let mut rows =
-            self.pool().run(statements::select, &Selection { kind: taking.kind, id: Some(id) }).await?;
+            self.0.pool().run(statements::select, &Selection { kind: taking.kind, id: Some(id) }).await?;
         let Some(row) = rows.pop() else { return Ok(None) };
         let nik =
-            row.sealed_nik().map(|sealed| exports::open_nik(id, &sealed, self.audit_keys())).transpose()?;
+            row.sealed_nik().map(|sealed| exports::open_nik(id, &sealed, self.0.audit_keys())).transpose()?;
         let inconsistent = |_| StoreError::Inconsistent { table: "store.job", column: "reached" };
         let reached = row.reached.as_deref().map(str::parse).transpose().map_err(inconsistent)?;
         Ok(Some(TakenJob { lease, job: row.try_into()?, nik, reached }))
@@ -80,14 +83,14 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn renew_job(&self, lease: &JobLease, progress: JobProgress) -> Result<bool, StoreError> {
+    pub async fn renew(&self, lease: &JobLease, progress: JobProgress) -> Result<bool, StoreError> {
         let renewal = Renewal {
             lease,
             seconds: lease_seconds(),
             done: i64::try_from(progress.done).unwrap_or(i64::MAX),
             total: progress.total.map(|total| i64::try_from(total).unwrap_or(i64::MAX)),
         };
-        Ok(self.pool().run(statements::renew, &renewal).await?)
+        Ok(self.0.pool().run(statements::renew, &renewal).await?)
     }
 
     /// Gives the job up, so that another process can continue it at once.
@@ -95,8 +98,8 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn release_job(&self, lease: &JobLease) -> Result<(), StoreError> {
-        Ok(self.pool().run(statements::release, lease).await?)
+    pub async fn release(&self, lease: &JobLease) -> Result<(), StoreError> {
+        Ok(self.0.pool().run(statements::release, lease).await?)
     }
 
     /// Ends a job of this process. False when it is no longer this process's.
@@ -104,7 +107,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn end_job(&self, lease: &JobLease, end: JobEnd) -> Result<bool, StoreError> {
+    pub async fn end(&self, lease: &JobLease, end: JobEnd) -> Result<bool, StoreError> {
         let ending = match end {
             JobEnd::Done(kept) => {
                 Ending { lease, state: "done", error: None, kept_seconds: kept.map(seconds) }
@@ -113,7 +116,7 @@ impl Store {
                 Ending { lease, state: "failed", error: Some(error), kept_seconds: None }
             }
         };
-        Ok(self.pool().run(statements::end, &ending).await?)
+        Ok(self.0.pool().run(statements::end, &ending).await?)
     }
 
     /// Changes what is wanted of a job. False when its state does not permit it, or another enrolment is open.
@@ -121,13 +124,13 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn wish_job(&self, kind: JobKind, id: Uuid, wish: JobWish) -> Result<bool, StoreError> {
-        Ok(self.pool().run(statements::wish, &(kind.as_str(), id, wish)).await?)
+    pub async fn wish(&self, kind: JobKind, id: Uuid, wish: JobWish) -> Result<bool, StoreError> {
+        Ok(self.0.pool().run(statements::wish, &(kind.as_str(), id, wish)).await?)
     }
 
     /// A process that waits for enrolments. It counts once it is noted.
     pub fn enrolment_worker(&self) -> EnrolmentWorker {
-        EnrolmentWorker { store: self.clone(), process: Uuid::now_v7() }
+        EnrolmentWorker { jobs: self.clone(), process: Uuid::now_v7() }
     }
 
     /// The number of processes that wait for enrolments or do one.
@@ -136,7 +139,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn enrolment_workers(&self) -> Result<u64, StoreError> {
-        Ok(self.pool().run(statements::count_workers, &()).await?.unsigned_abs())
+        Ok(self.0.pool().run(statements::count_workers, &()).await?.unsigned_abs())
     }
 }
 
@@ -147,7 +150,7 @@ impl EnrolmentWorker {
     ///
     /// When the store fails.
     pub async fn note(&self) -> Result<(), StoreError> {
-        Ok(self.store.pool().run(statements::note_worker, &self.process).await?)
+        Ok(self.jobs.0.pool().run(statements::note_worker, &self.process).await?)
     }
 
     /// Notes that the process ends.
@@ -156,6 +159,6 @@ impl EnrolmentWorker {
     ///
     /// When the store fails.
     pub async fn leave(&self) -> Result<(), StoreError> {
-        Ok(self.store.pool().run(statements::remove_worker, &self.process).await?)
+        Ok(self.jobs.0.pool().run(statements::remove_worker, &self.process).await?)
     }
 }

@@ -3,7 +3,7 @@
 //! Start at [`Store::new`], bring the schema up to date with [`Store::migrate`], then read and write face
 //! templates with [`Store::template`] and [`Store::save_template`]. [`Store::audit_trail`] writes the audit trail,
 //! [`AuditLog`] reads it. [`Overview`] reads the rest without any key, for operators and auditors.
-//! [`Store::operator_of_token`] finds the account of an operator.
+//! [`Operators::of_token`] finds the account of an operator.
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
 //! portrait; the audit trail; the clients ([`Store::clients`]) and how much of their quotas is
@@ -99,7 +99,7 @@ pub use jobs::job::{
     JOB_LEASE, Job, JobEnd, JobKind, JobLease, JobProgress, JobState, JobWish, MAX_EXPORT_JOBS, NewJob,
     TakenJob,
 };
-pub use jobs::{EnrolmentWorker, exports::ExportPart};
+pub use jobs::{EnrolmentWorker, exports::ExportPart, handle::Jobs};
 pub use keys::key_set::KeySet;
 pub use keys::person_keys::PersonKeys;
 pub use live_counts::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale};
@@ -107,6 +107,7 @@ pub use migrations::SchemaSupport;
 pub use models::active::ActiveModel;
 pub use models::calibration_row::ActiveCalibration;
 pub use models::shadow_row::ShadowModel;
+pub use operators::Operators;
 pub use operators::account::OperatorAccount;
 pub use operators::change::{NewOperator, OperatorSettings};
 pub use operators::code::CodeSecret;

@@ -90,7 +90,7 @@ impl Store {
             parts: counts.keys().map(|cell| i16::from(cell.part)).collect(),
             counts: counts.values().map(text).collect(),
         };
-        Ok(self.pool().run(add, &addition).await?)
+        Ok(self.0.pool().run(add, &addition).await?)
     }
 
     /// The counts from a day on, of all days together.
@@ -99,7 +99,7 @@ impl Store {
     ///
     /// When the store fails, or a row is invalid.
     pub async fn live_counts(&self, scale: &LiveScale, from: NaiveDate) -> Result<LiveCounts, StoreError> {
-        let rows = self.pool().run(read, &(scale.clone(), from)).await?;
+        let rows = self.0.pool().run(read, &(scale.clone(), from)).await?;
         let mut counts = LiveCounts::new();
         for CountedRow { compared, part, counts: added } in rows {
             let compared = Compared::ALL.into_iter().find(|known| known.as_str() == compared);

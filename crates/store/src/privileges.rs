@@ -12,10 +12,10 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn excess_privileges(&self) -> Result<Vec<String>, StoreError> {
-        let mut excess = self.pool().run(role_attributes, &()).await?;
+        let mut excess = self.0.pool().run(role_attributes, &()).await?;
         // A superuser has all privileges, so a list of them adds nothing.
         if excess.first().is_none_or(|first| first != SUPERUSER) {
-            excess.extend(self.pool().run(beyond_service, &()).await?);
+            excess.extend(self.0.pool().run(beyond_service, &()).await?);
         }
         Ok(excess)
     }

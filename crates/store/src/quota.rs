@@ -44,7 +44,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn take_quota(&self, request: &QuotaRequest) -> Result<QuotaGrant, StoreError> {
-        let row = self.pool().run(take, request).await?;
+        let row = self.0.pool().run(take, request).await?;
         let inconsistent = |column| move |_| StoreError::Inconsistent { table: "store.quota_use", column };
         match row {
             Some(row) => Ok(QuotaGrant {
@@ -69,7 +69,7 @@ impl Store {
         unused: u32,
     ) -> Result<(), StoreError> {
         let part = UnusedPart { client: client.clone(), span, unused: unused.into() };
-        Ok(self.pool().run(return_unused, &part).await?)
+        Ok(self.0.pool().run(return_unused, &part).await?)
     }
 
     /// How much of a quota is used or held by processes.
@@ -78,7 +78,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
-        read_quota_used(self.pool(), client, span).await
+        read_quota_used(self.0.pool(), client, span).await
     }
 }
 

@@ -125,7 +125,7 @@ impl Store {
             requests: counts.values().map(|count| whole(count.requests)).collect(),
             cpu_microseconds: counts.values().map(|count| whole(count.cpu_microseconds)).collect(),
         };
-        Ok(self.pool().run(add, &addition).await?)
+        Ok(self.0.pool().run(add, &addition).await?)
     }
 
     /// The counts from a day on, of all days together. Those of requests for which the shadow model set was not loaded are
@@ -139,7 +139,7 @@ impl Store {
         pair: &ShadowPair,
         from: NaiveDate,
     ) -> Result<ShadowCounts, StoreError> {
-        let rows = self.pool().run(read, &(pair.clone(), from)).await?;
+        let rows = self.0.pool().run(read, &(pair.clone(), from)).await?;
         rows.into_iter().map(CountedRow::counted).collect()
     }
 }

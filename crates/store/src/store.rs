@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// The service's own database. Cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Store(pub(crate) Arc<Parts>);
 
 pub(crate) struct Parts {
@@ -169,9 +169,9 @@ impl Store {
         nik: &NationalId,
         contract: &ModelContractId,
     ) -> Result<Option<StoredTemplate>, StoreError> {
-        let id = self.template_id(nik, contract)?;
+        let id = self.0.template_id(nik, contract)?;
         let row = self.0.pool.run(templates::read, &id).await?;
-        row.map_or(Ok(None), |row| row.open(&id, self.template_keys()?))
+        row.map_or(Ok(None), |row| row.open(&id, self.0.template_keys()?))
     }
 
     /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
@@ -200,7 +200,7 @@ impl Store {
         &self,
         mut after_each: impl AsyncFnMut(Resealed),
     ) -> Result<Resealed, StoreError> {
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         let mut so_far = Resealed::default();
         let mut query = PageQuery { current_key_id: keys.current_id().to_owned(), after: Cursor::start() };
         while let Some(page) = Page::of(self.0.pool.run(rotation::next, &query).await?, keys)? {
@@ -229,7 +229,7 @@ impl Store {
     ///
     /// When the store was opened without template keys, or fails.
     pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         let rows = self.0.pool.run(rotation::counts_by_key, &()).await?;
         let of_cohorts = self.0.pool.run(cohort_people::counts_by_key, &()).await?;
         let rows = KeyCountRow::merged(rows, of_cohorts);
@@ -263,7 +263,7 @@ impl Store {
         requested_by: &str,
         trail: &AuditTrail,
     ) -> Result<Forgotten, StoreError> {
-        let people = self.person_keys()?.all_of(nik)?;
+        let people = self.0.person_keys()?.all_of(nik)?;
         let forgetting = Forgetting { people, requested_by: requested_by.to_owned() };
         let mut so_far = Forgotten::default();
         loop {
@@ -271,7 +271,7 @@ impl Store {
             so_far.templates += step.templates;
             so_far.audit_rows += step.audit_rows;
             if step.audit_rows < STEP_ROWS {
-                self.discard_all_exports().await?;
+                self.jobs().discard_all_exports().await?;
                 so_far.rows_left = self.0.pool.run(count_rows, &forgetting.people).await?.unsigned_abs();
                 return Ok(so_far);
             }
@@ -285,7 +285,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(other_person_keys, &self.person_keys()?.ids()).await?)
+        Ok(self.0.pool.run(other_person_keys, &self.0.person_keys()?.ids()).await?)
     }
 
     /// The id of the key that encrypts templates.
@@ -294,29 +294,31 @@ impl Store {
     ///
     /// When the store was opened without template keys.
     pub fn template_key_id(&self) -> Result<&str, StoreError> {
-        self.template_keys().map(TemplateKeys::current_id)
-    }
-
-    pub(crate) fn person_keys(&self) -> Result<&PersonKeys, StoreError> {
-        self.0.person_keys.as_ref().ok_or_else(|| missing_key("person_key"))
-    }
-
-    pub(crate) fn template_keys(&self) -> Result<&TemplateKeys, StoreError> {
-        self.0.template_keys.as_ref().ok_or_else(|| missing_key("template_keys"))
-    }
-
-    pub(crate) fn audit_keys(&self) -> &AuditKeys {
-        &self.0.audit_keys
-    }
-
-    /// The pool, for the statements in other files.
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.0.pool
+        self.0.template_keys().map(TemplateKeys::current_id)
     }
 
     /// The state and counters of the pool.
     pub fn pool_figures(&self) -> PoolFigures {
         self.0.pool.figures()
+    }
+}
+
+impl Parts {
+    pub(crate) fn person_keys(&self) -> Result<&PersonKeys, StoreError> {
+        self.person_keys.as_ref().ok_or_else(|| missing_key("person_key"))
+    }
+
+    pub(crate) fn template_keys(&self) -> Result<&TemplateKeys, StoreError> {
+        self.template_keys.as_ref().ok_or_else(|| missing_key("template_keys"))
+    }
+
+    pub(crate) fn audit_keys(&self) -> &AuditKeys {
+        &self.audit_keys
+    }
+
+    /// The pool, for the statements in other files.
+    pub(crate) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(crate) fn template_id(
@@ -328,9 +330,9 @@ impl Store {
     }
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Store").field(&self.0.pool.name()).finish()
+        fmt::Debug::fmt(self.pool.name(), f)
     }
 }
 

@@ -36,10 +36,10 @@ impl Store {
     ///
     /// When the store was opened without person keys, or fails.
     pub async fn stored_about(&self, nik: &NationalId) -> Result<StoredAbout, StoreError> {
-        let people = self.person_keys()?.all_of(nik)?;
-        let templates = self.pool().run(count_templates, &people).await?.unsigned_abs()
-            + self.pool().run(cohort_people::count_of_people, &people).await?.unsigned_abs();
-        let audit_rows = self.pool().run(count_rows, &people).await?.unsigned_abs();
+        let people = self.0.person_keys()?.all_of(nik)?;
+        let templates = self.0.pool().run(count_templates, &people).await?.unsigned_abs()
+            + self.0.pool().run(cohort_people::count_of_people, &people).await?.unsigned_abs();
+        let audit_rows = self.0.pool().run(count_rows, &people).await?.unsigned_abs();
         Ok(StoredAbout { templates, audit_rows })
     }
 
@@ -49,7 +49,7 @@ impl Store {
     ///
     /// When the store was opened without person keys, or fails.
     pub async fn enquiries(&self, nik: &NationalId) -> Result<Vec<Enquiries>, StoreError> {
-        Ok(self.pool().run(enquiries, &self.person_keys()?.all_of(nik)?).await?)
+        Ok(self.0.pool().run(enquiries, &self.0.person_keys()?.all_of(nik)?).await?)
     }
 }
 

@@ -64,8 +64,8 @@ impl Store {
     /// When the store fails.
     pub async fn trial_history(&self, query: &TrialQuery) -> Result<TrialHistory, StoreError> {
         // Trials from before a rotation were recorded under a former key.
-        let person = self.person_keys()?.all_of(&query.nik)?;
-        let rows = self.pool().run(trials, &(person, query.clone())).await?;
+        let person = self.0.person_keys()?.all_of(&query.nik)?;
+        let rows = self.0.pool().run(trials, &(person, query.clone())).await?;
         let mut history = TrialHistory::default();
         for TrialRow { list, at } in rows {
             match list {
@@ -99,7 +99,7 @@ impl Store {
         windows: [EventWindow; 2],
     ) -> Result<[ClientFailures; 2], StoreError> {
         let FailuresRow { short, short_earliest, long, long_earliest } =
-            self.pool().run(failures, &(client.clone(), windows)).await?;
+            self.0.pool().run(failures, &(client.clone(), windows)).await?;
         let counted = |count: i64, earliest| ClientFailures {
             count: u32::try_from(count).unwrap_or(u32::MAX),
             earliest,

@@ -132,7 +132,7 @@ impl Management {
         } = parts;
         let store = Store::open(&config, KeySet::AuditAndPerson)?;
         let provider_sign_ins = provider
-            .map(|provider| ProviderSignIns::new(provider, store.clone(), clock, sessions.lifetime))
+            .map(|provider| ProviderSignIns::new(provider, store.operators(), clock, sessions.lifetime))
             .map(Arc::new);
         let for_accounts = provider_sign_ins.clone();
         let is_granted: IsGranted = Box::new(move |issuer, role| {
@@ -141,8 +141,8 @@ impl Management {
         Ok(Self {
             overview: Overview::open(&config)?,
             trail: store.audit_trail(clock).with_timeout(ADMINISTRATION_TIMEOUT),
-            accounts: Accounts::new(store.clone(), clock, failed_tokens, sessions.idle, is_granted),
-            sign_ins: SignIns::new(store.clone(), clock, sessions.lifetime),
+            accounts: Accounts::new(store.operators(), clock, failed_tokens, sessions.idle, is_granted),
+            sign_ins: SignIns::new(store.operators(), clock, sessions.lifetime),
             provider_sign_ins,
             config,
             store,

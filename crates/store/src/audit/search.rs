@@ -94,8 +94,8 @@ impl Store {
     /// When the store was opened without person keys and the query names a person; when the store fails.
     /// [`StoreError::Timeout`] when there are too many rows in the time that the query names.
     pub async fn search_audit(&self, query: AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
-        let people = query.nik.as_ref().map(|nik| self.person_keys()?.all_of(nik)).transpose()?;
-        Ok(self.pool().run(search, &HashedQuery { query, people }).await?)
+        let people = query.nik.as_ref().map(|nik| self.0.person_keys()?.all_of(nik)).transpose()?;
+        Ok(self.0.pool().run(search, &HashedQuery { query, people }).await?)
     }
 }
 

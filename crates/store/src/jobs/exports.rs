@@ -9,9 +9,11 @@ use zeroize::Zeroizing;
 use crate::{
     audit::{keys::AuditKeys, search::AuditPosition},
     error::StoreError,
-    jobs::job::{JobLease, lease_seconds},
+    jobs::{
+        handle::Jobs,
+        job::{JobLease, lease_seconds},
+    },
     keys::sealing::{self, SealedBytes},
-    store::Store,
 };
 
 /// A part of the file of an export.
@@ -50,7 +52,7 @@ enum Discarded {
 const NIK_PURPOSE: &str = "padan export nik 1";
 const PART_PURPOSE: &str = "padan export part 1";
 
-impl Store {
+impl Jobs {
     /// Adds a part to the file of an export, and renews its lease. False when the job is no longer this process's.
     ///
     /// # Errors
@@ -64,7 +66,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let sealed =
-            sealing::seal(self.audit_keys(), PART_PURPOSE, &part_context(lease.job, number), &part.text)?;
+            sealing::seal(self.0.audit_keys(), PART_PURPOSE, &part_context(lease.job, number), &part.text)?;
         let part = SealedPart {
             lease,
             number,
@@ -74,7 +76,7 @@ impl Store {
             reached: part.reached.to_string(),
             seconds: lease_seconds(),
         };
-        Ok(self.pool().run(add, &part).await?)
+        Ok(self.0.pool().run(add, &part).await?)
     }
 
     /// A part of the file of a finished export, from 0. `None` when it is no longer there.
@@ -84,8 +86,8 @@ impl Store {
     /// When the store fails, or the part was encrypted under a key that the settings lack, or changed.
     pub async fn export_part(&self, job: Uuid, number: u32) -> Result<Option<Vec<u8>>, StoreError> {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let Some(sealed) = self.pool().run(read, &(job, number)).await? else { return Ok(None) };
-        let opened = sealing::open(self.audit_keys(), PART_PURPOSE, &part_context(job, number), &sealed);
+        let Some(sealed) = self.0.pool().run(read, &(job, number)).await? else { return Ok(None) };
+        let opened = sealing::open(self.0.audit_keys(), PART_PURPOSE, &part_context(job, number), &sealed);
         opened.map(Some).ok_or(StoreError::Cryptography(
             "a part of an export was changed, or its audit key is not among store.audit_keys",
         ))
@@ -97,7 +99,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn discard_export(&self, job: Uuid) -> Result<bool, StoreError> {
-        Ok(self.pool().run(discard, &Discarded::Of(job)).await? > 0)
+        Ok(self.0.pool().run(discard, &Discarded::Of(job)).await? > 0)
     }
 
     /// Removes the files of exports whose time is over, stops exports that nobody continued for a day, and removes the rows
@@ -107,13 +109,13 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn discard_old_exports(&self) -> Result<(), StoreError> {
-        self.pool().run(discard, &Discarded::Expired).await?;
-        Ok(self.pool().run(remove_old_jobs, &()).await?)
+        self.0.pool().run(discard, &Discarded::Expired).await?;
+        Ok(self.0.pool().run(remove_old_jobs, &()).await?)
     }
 
     /// Stops all exports and removes all files, since they may have data about a person whom [`forget`](Self::forget) erases.
     pub(crate) async fn discard_all_exports(&self) -> Result<(), StoreError> {
-        self.pool().run(discard, &Discarded::All).await?;
+        self.0.pool().run(discard, &Discarded::All).await?;
         Ok(())
     }
 }

@@ -15,11 +15,11 @@ impl Store {
     /// [`StoreError::Inconsistent`] when Padan did not write the row or its key is not among the audit keys; otherwise when
     /// the store fails.
     pub async fn active_calibration(&self, model_set: &str) -> Result<Option<ActiveCalibration>, StoreError> {
-        let Some(row) = self.pool().run(read, &model_set.to_owned()).await? else { return Ok(None) };
+        let Some(row) = self.0.pool().run(read, &model_set.to_owned()).await? else { return Ok(None) };
         let ActiveRow { calibration_id, file, activated_at, key_id, mac } = row;
         let active =
             ActiveCalibration { model_set: model_set.to_owned(), calibration_id, file, activated_at };
-        if active.mac(&key_id, self.audit_keys()) != Some(mac) {
+        if active.mac(&key_id, self.0.audit_keys()) != Some(mac) {
             return Err(StoreError::Inconsistent { table: "store.active_calibration", column: "mac" });
         }
         Ok(Some(active))

@@ -15,8 +15,8 @@ impl Store {
     /// [`StoreError::Inconsistent`] when Padan did not write the row or its key is not among the audit keys; otherwise when
     /// the store fails.
     pub async fn shadow_model(&self) -> Result<Option<ShadowModel>, StoreError> {
-        let row = self.pool().run(read_shadow, &()).await?;
-        row.map(|row| row.verified(self.audit_keys())).transpose()
+        let row = self.0.pool().run(read_shadow, &()).await?;
+        row.map(|row| row.verified(self.0.audit_keys())).transpose()
     }
 }
 

@@ -8,11 +8,11 @@ use sqlx::PgConnection;
 
 use crate::{
     error::StoreError,
+    operators::Operators,
     operators::{
         provider_identity::ProviderIdentity,
         row::{OperatorFilter, OperatorRow, operator_rows},
     },
-    store::Store,
 };
 
 /// The account of an operator, without the hash of its token.
@@ -64,7 +64,7 @@ impl OperatorAccount {
     }
 }
 
-impl Store {
+impl Operators {
     /// The account whose token this is, whether it is still valid or not.
     ///
     /// The hash of the token selects the row. A token has 256 random bits, so the time of the look-up reveals nothing
@@ -74,11 +74,11 @@ impl Store {
     ///
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
-    pub async fn operator_of_token(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
+    pub async fn of_token(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
         let filter = OperatorFilter { name: None, token_sha256: Some(Sha256::digest(token).into()) };
-        let mut rows = self.pool().run(operator_rows, &filter).await?;
+        let mut rows = self.0.pool().run(operator_rows, &filter).await?;
         let Some(row) = rows.pop() else { return Ok(None) };
-        row.require_signature(self.audit_keys())?;
+        row.require_signature(self.0.audit_keys())?;
         row.try_into().map(Some)
     }
 
@@ -87,8 +87,8 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn operator_token_hashes(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
-        let rows = self.pool().run(operator_rows, &OperatorFilter::default()).await?;
+    pub async fn token_hashes(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
+        let rows = self.0.pool().run(operator_rows, &OperatorFilter::default()).await?;
         Ok(rows.iter().filter_map(|row| row.token_sha256.as_slice().try_into().ok()).collect())
     }
 
@@ -97,8 +97,8 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn note_operator_use(&self, name: &OperatorName) -> Result<(), StoreError> {
-        Ok(self.pool().run(note_use, name).await?)
+    pub async fn note_use(&self, name: &OperatorName) -> Result<(), StoreError> {
+        Ok(self.0.pool().run(note_use, name).await?)
     }
 }
 

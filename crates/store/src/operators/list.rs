@@ -7,12 +7,12 @@ use sqlx::PgConnection;
 use crate::{
     clients::signature::ClientSignature,
     error::StoreError,
+    operators::Operators,
     operators::{
         account::OperatorAccount,
         row::{OperatorFilter, operator_rows},
         session::SessionRow,
     },
-    store::Store,
 };
 
 /// Everybody who may call the management interface, as far as the store knows.
@@ -42,22 +42,22 @@ pub struct RefusedOperator {
     pub fault: ClientSignature,
 }
 
-impl Store {
+impl Operators {
     /// All operators. A session that was unused for `idle` has ended.
     ///
     /// # Errors
     ///
     /// When the store fails or a row that Padan wrote is invalid.
-    pub async fn list_operators(&self, idle: TimeDelta) -> Result<OperatorList, StoreError> {
-        let keys = self.audit_keys();
+    pub async fn list(&self, idle: TimeDelta) -> Result<OperatorList, StoreError> {
+        let keys = self.0.audit_keys();
         let mut sessions: HashMap<String, Vec<SessionRow>> = HashMap::new();
-        for session in self.pool().run(open_sessions, &idle.as_seconds_f64()).await? {
+        for session in self.0.pool().run(open_sessions, &idle.as_seconds_f64()).await? {
             if session.is_signed(keys) {
                 sessions.entry(session.operator.clone()).or_default().push(session);
             }
         }
         let mut list = OperatorList::default();
-        for row in self.pool().run(operator_rows, &OperatorFilter::default()).await? {
+        for row in self.0.pool().run(operator_rows, &OperatorFilter::default()).await? {
             let fault = row.signature(keys);
             if fault != ClientSignature::Right {
                 list.refused.push(RefusedOperator { name: row.name, fault });

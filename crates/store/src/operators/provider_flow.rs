@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use subtle::ConstantTimeEq as _;
 
-use crate::{audit::keys::AuditKeys, error::StoreError, store::Store};
+use crate::{audit::keys::AuditKeys, error::StoreError, operators::Operators};
 
 /// What ties the parts of one sign-in together.
 pub struct ProviderFlow {
@@ -27,7 +27,7 @@ const SIGNATURE: &str = "padan provider flow 1";
 const SECRETS: [&str; 3] =
     ["padan provider flow state 1", "padan provider flow nonce 1", "padan provider flow verifier 1"];
 
-impl Store {
+impl Operators {
     /// Begins a sign-in.
     ///
     /// # Errors
@@ -36,14 +36,14 @@ impl Store {
     pub fn new_provider_flow(&self, now: DateTime<Utc>) -> Result<ProviderFlow, StoreError> {
         let mut random = [0; RANDOM_BYTES];
         getrandom::fill(&mut random).map_err(|_| StoreError::no_random_bytes())?;
-        let key_id = self.audit_keys().current_id();
-        let flow = flow_of(self.audit_keys(), key_id, now.timestamp(), &random);
+        let key_id = self.0.audit_keys().current_id();
+        let flow = flow_of(self.0.audit_keys(), key_id, now.timestamp(), &random);
         flow.ok_or(StoreError::Cryptography("the audit key cannot sign"))
     }
 
     /// The sign-in whose text a browser sends; `None` when this service did not begin it.
     pub fn provider_flow(&self, text: &str) -> Option<ProviderFlow> {
-        read_flow(self.audit_keys(), text)
+        read_flow(self.0.audit_keys(), text)
     }
 }
 

@@ -15,12 +15,12 @@ use crate::{
     audit::keys::AuditKeys,
     clients::secret::ClientSecret,
     error::StoreError,
+    operators::Operators,
     operators::{
         account::{OperatorAccount, note_sign_in},
         provider_identity::ProviderIdentity,
         row::{OperatorFilter, OperatorRow, operator_rows},
     },
-    store::Store,
 };
 
 /// A session that begins.
@@ -74,19 +74,19 @@ struct Beginning<'a> {
 /// Sessions that an operator has at the same time. A further one ends the oldest.
 const MAX_SESSIONS: i64 = 10;
 
-impl Store {
+impl Operators {
     /// Begins a session. Returns its token, which only the operator's browser may have.
     ///
     /// # Errors
     ///
     /// When the store fails, or the key cannot sign.
-    pub async fn begin_operator_session(
+    pub async fn begin_session(
         &self,
         session: &NewSession,
     ) -> Result<(ClientSecret, OperatorSession), StoreError> {
-        let token = new_token(self.audit_keys())?;
-        let beginning = Beginning { session, token_sha256: token.sha256(), keys: self.audit_keys() };
-        let begun = self.pool().run(begin, &beginning).await??;
+        let token = new_token(self.0.audit_keys())?;
+        let beginning = Beginning { session, token_sha256: token.sha256(), keys: self.0.audit_keys() };
+        let begun = self.0.pool().run(begin, &beginning).await??;
         Ok((token, begun))
     }
 
@@ -97,7 +97,7 @@ impl Store {
             return false;
         };
         let key_id = signature.split('.').next().unwrap_or_default();
-        let expected = token_signature(self.audit_keys(), key_id, secret);
+        let expected = token_signature(self.0.audit_keys(), key_id, secret);
         expected.is_some_and(|expected| bool::from(expected.as_bytes().ct_eq(signature.as_bytes())))
     }
 
@@ -108,18 +108,20 @@ impl Store {
     ///
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the operator's row; otherwise when the store fails or a
     /// row is invalid.
-    pub async fn operator_session(
+    pub async fn session(
         &self,
         token: &[u8],
     ) -> Result<Option<(OperatorSession, OperatorAccount)>, StoreError> {
         let token_sha256 = Sha256::digest(token).into();
-        let Some((session, operator)) = self.pool().run(find, &token_sha256).await? else { return Ok(None) };
-        if !session.is_signed(self.audit_keys()) {
+        let Some((session, operator)) = self.0.pool().run(find, &token_sha256).await? else {
+            return Ok(None);
+        };
+        if !session.is_signed(self.0.audit_keys()) {
             tracing::error!("a session of operator {} was written by others than Padan", session.operator);
             return Ok(None);
         }
         let Some(operator) = operator else { return session.of_provider(token_sha256).map(Some) };
-        operator.require_signature(self.audit_keys())?;
+        operator.require_signature(self.0.audit_keys())?;
         let has_ended = operator.credentials_changed_at.is_none_or(|at| session.began_at < at)
             || session.began_at < operator.created_at;
         let SessionRow { began_at, expires_at, last_used_at, .. } = session;
@@ -133,7 +135,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn note_session_use(&self, session: &OperatorSession) -> Result<(), StoreError> {
-        Ok(self.pool().run(note_use, &session.token_sha256).await?)
+        Ok(self.0.pool().run(note_use, &session.token_sha256).await?)
     }
 
     /// Ends a session.
@@ -141,8 +143,8 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn end_operator_session(&self, session: &OperatorSession) -> Result<(), StoreError> {
-        Ok(self.pool().run(end, &session.token_sha256).await?)
+    pub async fn end_session(&self, session: &OperatorSession) -> Result<(), StoreError> {
+        Ok(self.0.pool().run(end, &session.token_sha256).await?)
     }
 }
 

@@ -8,13 +8,13 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     error::StoreError,
+    operators::Operators,
     operators::{
         account::OperatorAccount,
         code::CodeSecret,
         password::PasswordHashText,
         row::{OperatorFilter, operator_rows},
     },
-    store::Store,
 };
 
 /// The account of an operator who signs in, with what proves it.
@@ -35,25 +35,22 @@ struct CodeUse {
 const DEVICE_PURPOSE: &str = "padan operator device 1";
 const NONCE_BYTES: usize = 16;
 
-impl Store {
+impl Operators {
     /// What a sign-in under a name is checked against; `None` when there is no operator of that name.
     ///
     /// # Errors
     ///
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
-    pub async fn operator_for_sign_in(
-        &self,
-        name: &OperatorName,
-    ) -> Result<Option<SignInAccount>, StoreError> {
+    pub async fn for_sign_in(&self, name: &OperatorName) -> Result<Option<SignInAccount>, StoreError> {
         let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
-        let mut rows = self.pool().run(operator_rows, &filter).await?;
+        let mut rows = self.0.pool().run(operator_rows, &filter).await?;
         let Some(row) = rows.pop() else { return Ok(None) };
-        row.require_signature(self.audit_keys())?;
+        row.require_signature(self.0.audit_keys())?;
         let code = match row.sealed_code_secret() {
             None => None,
             Some(sealed) => Some(
-                CodeSecret::open(&sealed, &row.name, self.audit_keys())
+                CodeSecret::open(&sealed, &row.name, self.0.audit_keys())
                     .ok_or(StoreError::Inconsistent { table: "store.operator", column: "code_secret" })?,
             ),
         };
@@ -66,7 +63,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn use_operator_code(
+    pub async fn use_code(
         &self,
         account: &SignInAccount,
         code: &str,
@@ -74,7 +71,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let step = account.code.as_ref().and_then(|secret| secret.step_of(code, now));
         let Some(step) = step else { return Ok(false) };
-        Ok(self.pool().run(use_step, &CodeUse { name: account.account.name.clone(), step }).await?)
+        Ok(self.0.pool().run(use_step, &CodeUse { name: account.account.name.clone(), step }).await?)
     }
 
     /// A text by which a browser in which this operator signed in is recognised. It proves nothing else.
@@ -85,7 +82,7 @@ impl Store {
     pub fn new_device(&self, name: &OperatorName) -> Result<String, StoreError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| StoreError::no_random_bytes())?;
-        let keys = self.audit_keys();
+        let keys = self.0.audit_keys();
         let mac = self
             .device_mac(keys.current_id(), name, &nonce)
             .ok_or(StoreError::Cryptography("the audit key cannot sign"))?;
@@ -106,7 +103,7 @@ impl Store {
     }
 
     fn device_mac(&self, key_id: &str, name: &OperatorName, nonce: &[u8]) -> Option<Vec<u8>> {
-        let signature = self.audit_keys().signature(key_id, DEVICE_PURPOSE)?;
+        let signature = self.0.audit_keys().signature(key_id, DEVICE_PURPOSE)?;
         Some(signature.text(Some(name.as_str())).with(Some(nonce)).finish())
     }
 }

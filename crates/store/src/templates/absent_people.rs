@@ -84,7 +84,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn may_delete_templates(&self) -> Result<bool, StoreError> {
-        Ok(self.pool().run(may_delete, &()).await?)
+        Ok(self.0.pool().run(may_delete, &()).await?)
     }
 
     /// An empty list of the people who are present from now on. Templates that are written later are not removed.
@@ -93,8 +93,8 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn present_people(&self) -> Result<PresentPeople, StoreError> {
-        let since = self.pool().run(now, &()).await?;
-        Ok(PresentPeople { keys: self.person_keys()?.clone(), marks: Vec::new(), since })
+        let since = self.0.pool().run(now, &()).await?;
+        Ok(PresentPeople { keys: self.0.person_keys()?.clone(), marks: Vec::new(), since })
     }
 
     /// Removes the templates of all models of people who are not among the present ones. It can be stopped at any moment,
@@ -112,7 +112,7 @@ impl Store {
         let (mut seen, mut absent) = (0, Vec::new());
         let mut after = Position { person_key: Vec::new(), contract_id: String::new(), since: present.since };
         loop {
-            let page = self.pool().run(page, &after).await?;
+            let page = self.0.pool().run(page, &after).await?;
             let Some(last) = page.last() else { break };
             (after.person_key, after.contract_id) = (last.person_key.clone(), last.contract_id.clone());
             seen += page.len() as u64;
@@ -129,7 +129,7 @@ impl Store {
                 contracts: batch.iter().map(|row| row.contract_id.clone()).collect(),
                 since: present.since,
             };
-            removed += self.pool().run(delete, &batch).await?;
+            removed += self.0.pool().run(delete, &batch).await?;
         }
         Ok(AbsentPeople { removed: Some(removed), ..found })
     }

@@ -54,12 +54,12 @@ impl Store {
     ) -> Result<Vec<Option<TemplateSummary>>, StoreError> {
         let people = niks
             .iter()
-            .map(|nik| Ok(self.person_keys()?.of(nik)?.to_vec()))
+            .map(|nik| Ok(self.0.person_keys()?.of(nik)?.to_vec()))
             .collect::<Result<_, StoreError>>()?;
         let query: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
         let rows = self.0.pool.run(read_summaries, &query).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.person_key.clone(), row)).collect();
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         Ok(query.0.iter().map(|person| found.remove(person).map(|row| row.summary(&query.1, keys))).collect())
     }
 
@@ -76,8 +76,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut batch = TemplateBatch::new(contract);
         for (nik, template) in templates {
-            let id = self.template_id(nik, contract)?;
-            batch.add(&id, TemplateRow::seal(template, &id, self.template_keys()?)?);
+            let id = self.0.template_id(nik, contract)?;
+            batch.add(&id, TemplateRow::seal(template, &id, self.0.template_keys()?)?);
         }
         Ok(self.0.pool.run(upsert, &batch).await?)
     }

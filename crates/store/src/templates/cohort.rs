@@ -91,8 +91,8 @@ impl Store {
         contract: &ModelContractId,
         members: &[CohortMember],
     ) -> Result<String, StoreError> {
-        let cohort = SealedCohort::of(contract, members, self.template_keys()?)?;
-        self.pool().run(replace, &cohort).await?;
+        let cohort = SealedCohort::of(contract, members, self.0.template_keys()?)?;
+        self.0.pool().run(replace, &cohort).await?;
         Ok(cohort.id)
     }
 
@@ -102,7 +102,7 @@ impl Store {
     ///
     /// [`StoreError::Inconsistent`] when it is not the one that has this id; otherwise when the store fails.
     pub async fn cohort_state(&self, id: &str) -> Result<Option<CohortState>, StoreError> {
-        let rows = self.pool().run(read_states, &id.to_owned()).await?;
+        let rows = self.0.pool().run(read_states, &id.to_owned()).await?;
         if rows.is_empty() { Ok(None) } else { state_of(id, &rows).map(Some) }
     }
 
@@ -117,7 +117,7 @@ impl Store {
         id: &str,
         contract: &ModelContractId,
     ) -> Result<Option<OpenedCohort>, StoreError> {
-        let rows = self.pool().run(read, &id.to_owned()).await?;
+        let rows = self.0.pool().run(read, &id.to_owned()).await?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -126,7 +126,7 @@ impl Store {
         if rows.iter().any(|row| row.contract_id != contract.as_str()) {
             return Err(inconsistent("contract_id"));
         }
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         let embeddings = rows.into_iter().filter_map(|row| row.open(id, keys).transpose());
         Ok(Some(OpenedCohort { embeddings: embeddings.collect::<Result<_, _>>()?, state }))
     }
@@ -134,16 +134,16 @@ impl Store {
     /// Encrypts members of all cohorts again that have another key than the current one; returns how many, and how many no
     /// key decrypts.
     pub(crate) async fn reseal_cohorts(&self) -> Result<(u64, u64), StoreError> {
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         let (mut resealed, mut unreadable) = (0, 0);
-        for (id, row) in self.pool().run(of_other_keys, &keys.current_id().to_owned()).await? {
+        for (id, row) in self.0.pool().run(of_other_keys, &keys.current_id().to_owned()).await? {
             let (Some(key_id), Some(bytes)) = (row.key_id, row.sealed) else { continue };
             let context = context(&id, row.position);
             match keys.open(&Sealed { key_id, bytes: bytes.clone() }, &context) {
                 Ok(Some(plain)) => {
                     let sealed = keys.seal(&Zeroizing::new(plain), &context)?;
                     let change = Resealing { id, position: row.position, found: bytes, sealed };
-                    resealed += self.pool().run(reseal, &change).await?;
+                    resealed += self.0.pool().run(reseal, &change).await?;
                 }
                 Ok(None) | Err(StoreError::UnknownKey(_)) => unreadable += 1,
                 Err(error) => return Err(error),

@@ -46,8 +46,8 @@ impl TemplateCopy {
     ///
     /// When the template cannot be encrypted.
     pub fn add(&mut self, nik: &NationalId, template: &StoredTemplate) -> Result<(), StoreError> {
-        let id = self.store.template_id(nik, &self.contract)?;
-        let row = TemplateRow::seal(template, &id, self.store.template_keys()?)?;
+        let id = self.store.0.template_id(nik, &self.contract)?;
+        let row = TemplateRow::seal(template, &id, self.store.0.template_keys()?)?;
         let moment = row.portrait_updated_at.timestamp_micros() - MICROSECONDS_TO_2000;
         self.bytes.extend(8_i16.to_be_bytes());
         self.field(Some(&id.person));

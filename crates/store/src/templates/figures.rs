@@ -32,13 +32,13 @@ impl Store {
     /// When the store fails.
     pub async fn template_counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
         for (below, parts) in PARTS {
-            let sample = self.pool().run(counted, &below.to_vec()).await?;
+            let sample = self.0.pool().run(counted, &below.to_vec()).await?;
             let seen: i64 = sample.iter().map(|row| row.templates).sum();
             if seen.unsigned_abs() >= SAMPLE_ROWS {
                 return sample.into_iter().map(|row| row.times(parts)).collect();
             }
         }
-        let all = self.pool().run(counted, &ABOVE_ALL.to_vec()).await?;
+        let all = self.0.pool().run(counted, &ABOVE_ALL.to_vec()).await?;
         all.into_iter().map(|row| row.times(1)).collect()
     }
 
@@ -48,7 +48,7 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
-        let row = self.pool().run(newest, &()).await?;
+        let row = self.0.pool().run(newest, &()).await?;
         row.map(EnrolmentTally::try_from).transpose()
     }
 }

@@ -53,7 +53,7 @@ impl Store {
         most: usize,
         seed: u64,
     ) -> Result<Reservoir, StoreError> {
-        let keys = self.template_keys()?.clone();
+        let keys = self.0.template_keys()?.clone();
         let mut reservoir = Reservoir { contract: contract.clone(), keys, people: Vec::new() };
         self.visit_drawn(contract, seed, |row| {
             reservoir.add(row);

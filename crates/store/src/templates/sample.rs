@@ -130,7 +130,7 @@ impl Store {
     ///
     /// When the store was opened without person keys.
     pub fn person_hash(&self, nik: &NationalId) -> Result<PersonHash, StoreError> {
-        self.person_keys()?.of(nik).map(PersonHash)
+        self.0.person_keys()?.of(nik).map(PersonHash)
     }
 
     /// Draws people with a template of this contract until the sample is full, or all people were drawn. The seed decides
@@ -145,7 +145,7 @@ impl Store {
         contract: &ModelContractId,
         seed: u64,
     ) -> Result<(), StoreError> {
-        let keys = self.template_keys()?;
+        let keys = self.0.template_keys()?;
         self.visit_drawn(contract, seed, |row| {
             if sample.is_full() {
                 return Ok(false);
@@ -168,7 +168,7 @@ impl Store {
         let mut position = Position { after: start.clone(), contract: contract.as_str().to_owned() };
         let mut is_second_part = false;
         loop {
-            let rows = self.pool().run(page, &position).await?;
+            let rows = self.0.pool().run(page, &position).await?;
             match rows.last() {
                 Some(last) => position.after.clone_from(&last.person_key),
                 None if is_second_part => return Ok(()),
@@ -195,14 +195,14 @@ impl Store {
         contract: &ModelContractId,
     ) -> Result<(), StoreError> {
         for niks in niks.chunks(PAGE as usize) {
-            let people = niks.iter().map(|nik| Ok(self.person_keys()?.of(nik)?.to_vec()));
+            let people = niks.iter().map(|nik| Ok(self.0.person_keys()?.of(nik)?.to_vec()));
             let people = people.collect::<Result<Vec<_>, StoreError>>()?;
             let query = (people, contract.as_str().to_owned());
-            for row in self.pool().run(of_people, &query).await? {
+            for row in self.0.pool().run(of_people, &query).await? {
                 if sample.is_full() {
                     return Ok(());
                 }
-                sample.add(row, &query.1, self.template_keys()?)?;
+                sample.add(row, &query.1, self.0.template_keys()?)?;
             }
         }
         Ok(())

@@ -36,15 +36,15 @@ async fn an_operator_is_found_by_its_token_alone() {
     let (database, store) = migrated().await;
     let token = add(&store, "rina", OperatorRole::Auditor).await;
     let other = add(&store, "budi", OperatorRole::Support).await;
-    let account = store.operator_of_token(token.as_bytes()).await.unwrap().unwrap();
+    let account = store.operators().of_token(token.as_bytes()).await.unwrap().unwrap();
     assert_eq!((account.name, account.role, account.disabled), (rina(), OperatorRole::Auditor, false));
     assert_eq!((account.expires_at, account.last_used_at), (None, None));
-    let account = store.operator_of_token(other.as_bytes()).await.unwrap().unwrap();
+    let account = store.operators().of_token(other.as_bytes()).await.unwrap().unwrap();
     assert_eq!(account.role, OperatorRole::Support);
     for wrong in ["", "rina", &token[1..], &format!("{token}0"), &token.to_uppercase()] {
-        assert_eq!(store.operator_of_token(wrong.as_bytes()).await.unwrap(), None, "{wrong}");
+        assert_eq!(store.operators().of_token(wrong.as_bytes()).await.unwrap(), None, "{wrong}");
     }
-    assert_eq!(store.operator_of_token(&[0xff, 0, 0x27]).await.unwrap(), None);
+    assert_eq!(store.operators().of_token(&[0xff, 0, 0x27]).await.unwrap(), None);
     // Only hashes are stored.
     let stored = database.texts("SELECT operator::text FROM store.operator").await.concat();
     assert!(!stored.contains(&token) && !stored.contains(&hex::encode(&token)), "{stored}");
@@ -62,18 +62,18 @@ async fn each_change_leaves_one_row_and_takes_effect() {
         disabled: None,
     };
     assert!(administration.set_operator(&rina(), &settings).await.unwrap());
-    let account = store.operator_of_token(first.as_bytes()).await.unwrap().unwrap();
+    let account = store.operators().of_token(first.as_bytes()).await.unwrap().unwrap();
     assert_eq!((account.role, account.expires_at), (OperatorRole::Operator, Some(expires_at)));
     let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
     assert!(administration.set_operator(&rina(), &disabled).await.unwrap());
-    let account = store.operator_of_token(first.as_bytes()).await.unwrap().unwrap();
+    let account = store.operators().of_token(first.as_bytes()).await.unwrap().unwrap();
     assert!(account.disabled && account.role == OperatorRole::Operator && account.expires_at.is_some());
     let second = ClientSecret::generate().unwrap();
     assert!(administration.rotate_operator(&rina(), &second).await.unwrap());
-    assert_eq!(store.operator_of_token(first.as_bytes()).await.unwrap(), None);
-    assert!(store.operator_of_token(second.reveal().as_bytes()).await.unwrap().is_some());
+    assert_eq!(store.operators().of_token(first.as_bytes()).await.unwrap(), None);
+    assert!(store.operators().of_token(second.reveal().as_bytes()).await.unwrap().is_some());
     assert!(administration.remove_operator(&rina()).await.unwrap());
-    assert_eq!(store.operator_of_token(second.reveal().as_bytes()).await.unwrap(), None);
+    assert_eq!(store.operators().of_token(second.reveal().as_bytes()).await.unwrap(), None);
 
     let filter = AuditFilter { kind: Some("admin".to_owned()), ..AuditFilter::default() };
     let rows = exported(&database, &filter).await;
@@ -140,7 +140,7 @@ async fn nothing_is_recorded_when_there_is_nothing_to_change() {
     assert!(!administration.rotate_operator(&nobody, &again.token).await.unwrap());
     assert!(!administration.remove_operator(&nobody).await.unwrap());
     assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 1);
-    assert_eq!(store.operator_of_token(again.token.reveal().as_bytes()).await.unwrap(), None);
+    assert_eq!(store.operators().of_token(again.token.reveal().as_bytes()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
         "key_id = NULL, mac = NULL",
     ] {
         crate::audit_attacks::run_as(&database, &user, &format!("UPDATE store.operator SET {change}")).await;
-        let refused = store.operator_of_token(token.as_bytes()).await.unwrap_err();
+        let refused = store.operators().of_token(token.as_bytes()).await.unwrap_err();
         assert!(matches!(refused, StoreError::OperatorNotSigned { .. }), "{change}: {refused}");
         let found = faults(&database).await;
         let is_reported =
@@ -185,7 +185,7 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
              SELECT 'intruder', 'operator', sha256('known'), key_id, mac FROM public.kept",
         )
         .await;
-    let refused = store.operator_of_token(b"known").await.unwrap_err();
+    let refused = store.operators().of_token(b"known").await.unwrap_err();
     let expected =
         StoreError::OperatorNotSigned { name: "intruder".to_owned(), fault: ClientSignature::Wrong };
     assert_eq!(refused, expected);
@@ -254,11 +254,11 @@ async fn the_services_role_has_no_right_to_operators_and_an_auditor_reads_them()
 
     let user = user_in(&database, "padan_operator").await;
     let operator = store(&database.url_as(&user));
-    assert!(operator.operator_of_token(token.as_bytes()).await.unwrap().is_some());
+    assert!(operator.operators().of_token(token.as_bytes()).await.unwrap().is_some());
     for _ in 0..2 {
-        operator.note_operator_use(&rina()).await.unwrap();
+        operator.operators().note_use(&rina()).await.unwrap();
     }
-    let account = operator.operator_of_token(token.as_bytes()).await.unwrap().unwrap();
+    let account = operator.operators().of_token(token.as_bytes()).await.unwrap().unwrap();
     let age = chrono::Utc::now() - account.last_used_at.unwrap();
     assert!((0..=120).contains(&age.num_seconds()), "{age}");
     let administration = administration(&operator);

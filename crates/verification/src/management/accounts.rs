@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::{Clock, OperatorName, OperatorRole};
-use padan_store::{OperatorAccount, OperatorSession, Store, StoreError};
+use padan_store::{OperatorAccount, OperatorSession, Operators, StoreError};
 use parking_lot::{Mutex, MutexGuard};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
@@ -17,7 +17,7 @@ use crate::{allowance::Allowance, failed_credentials::FailedCredentials};
 
 /// The accounts of operators. Each request reads its account from the store, so that a change counts at once.
 pub(super) struct Accounts {
-    store: Store,
+    operators: Operators,
     clock: Clock,
     /// How long a session may be unused.
     idle: TimeDelta,
@@ -69,14 +69,14 @@ const MAX_OTHER_LOOK_UPS: usize = 4;
 
 impl Accounts {
     pub(super) fn new(
-        store: Store,
+        operators: Operators,
         clock: Clock,
         failed_tokens: Allowance,
         idle: TimeDelta,
         is_granted: IsGranted,
     ) -> Self {
         Self {
-            store,
+            operators,
             clock,
             idle,
             failed_tokens: FailedCredentials::new(failed_tokens),
@@ -124,7 +124,7 @@ impl Accounts {
         token: &[u8],
         peer: IpAddr,
     ) -> Result<(OperatorSession, OperatorAccount), TokenRefusal> {
-        if !self.store.is_session_token(token) {
+        if !self.operators.is_session_token(token) {
             self.failed_tokens.record(peer);
             return Err(TokenRefusal::Wrong);
         }
@@ -149,7 +149,7 @@ impl Accounts {
         &self,
         token: &[u8],
     ) -> Result<Option<(OperatorSession, OperatorAccount)>, StoreError> {
-        let found = match self.store.operator_session(token).await {
+        let found = match self.operators.session(token).await {
             Err(error @ StoreError::OperatorNotSigned { .. }) => {
                 tracing::error!("a session was refused: {error}");
                 return Ok(None);
@@ -159,13 +159,13 @@ impl Accounts {
         let Some((session, account)) = found else { return Ok(None) };
         let now = self.clock.now();
         if session.expires_at <= now || session.last_used_at + self.idle <= now {
-            self.store.end_operator_session(&session).await?;
+            self.operators.end_session(&session).await?;
             return Ok(None);
         }
         if !self.counts(&account) {
             return Ok(None);
         }
-        self.store.note_session_use(&session).await?;
+        self.operators.note_session_use(&session).await?;
         Ok(Some((session, account)))
     }
 
@@ -174,7 +174,7 @@ impl Accounts {
     }
 
     async fn look_up(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
-        let account = match self.store.operator_of_token(token).await {
+        let account = match self.operators.of_token(token).await {
             Err(error @ StoreError::OperatorNotSigned { .. }) => {
                 tracing::error!("a token was refused: {error}");
                 return Ok(None);
@@ -185,7 +185,7 @@ impl Accounts {
         if !self.counts(&account) {
             return Ok(None);
         }
-        self.store.note_operator_use(&account.name).await?;
+        self.operators.note_use(&account.name).await?;
         Ok(Some(account))
     }
 
@@ -214,7 +214,7 @@ impl Accounts {
     async fn is_known(&self, hash: &TokenHash) -> Result<bool, StoreError> {
         let mut known = self.known.lock().await;
         if known.read_at.is_none_or(|at| at.elapsed() > KNOWN_FOR) {
-            known.hashes = self.store.operator_token_hashes().await?;
+            known.hashes = self.operators.token_hashes().await?;
             known.read_at = Some(Instant::now());
         }
         Ok(known.hashes.contains(hash))

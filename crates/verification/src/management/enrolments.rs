@@ -19,11 +19,11 @@ impl Mandate {
             .await?;
         let operator = self.account.name.clone();
         let new = NewJob { id, kind: JobKind::Enrolment, operator, subject, nik: None };
-        let store = &self.management.store;
-        if !store.begin_job(&new).await? {
+        let jobs = self.management.store.jobs();
+        if !jobs.begin(&new).await? {
             return Ok(None);
         }
-        store.job(JobKind::Enrolment, id).await
+        jobs.get(JobKind::Enrolment, id).await
     }
 
     /// Pauses, continues or stops an enrolment, which is recorded. `None` when there is none of this id; the flag says
@@ -33,8 +33,8 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn wish_enrolment(&self, id: Uuid, wish: JobWish) -> Result<Option<(bool, Job)>, StoreError> {
-        let store = &self.management.store;
-        if store.job(JobKind::Enrolment, id).await?.is_none() {
+        let jobs = self.management.store.jobs();
+        if jobs.get(JobKind::Enrolment, id).await?.is_none() {
             return Ok(None);
         }
         let act = match wish {
@@ -43,8 +43,8 @@ impl Mandate {
             JobWish::Stop => AdminAct::EnrolmentStopped,
         };
         self.announce(act, json!({ "job": id.to_string() })).await?;
-        let is_changed = store.wish_job(JobKind::Enrolment, id, wish).await?;
-        Ok(store.job(JobKind::Enrolment, id).await?.map(|job| (is_changed, job)))
+        let is_changed = jobs.wish(JobKind::Enrolment, id, wish).await?;
+        Ok(jobs.get(JobKind::Enrolment, id).await?.map(|job| (is_changed, job)))
     }
 
     /// The enrolments that operators started, newest first.
@@ -53,7 +53,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn enrolment_jobs(&self) -> Result<Vec<Job>, StoreError> {
-        self.management.store.jobs(JobKind::Enrolment).await
+        self.management.store.jobs().list(JobKind::Enrolment).await
     }
 
     /// The number of processes that wait for enrolments or do one.
@@ -62,6 +62,6 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn enrolment_workers(&self) -> Result<u64, StoreError> {
-        self.management.store.enrolment_workers().await
+        self.management.store.jobs().enrolment_workers().await
     }
 }

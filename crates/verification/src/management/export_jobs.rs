@@ -41,7 +41,7 @@ impl Mandate {
             subject: json!(criteria),
             nik,
         };
-        if !self.management.store.begin_job(&new).await? {
+        if !self.management.store.jobs().begin(&new).await? {
             return Ok(None);
         }
         self.management
@@ -66,7 +66,7 @@ impl Mandate {
         self.announce(AdminAct::AuditExported, json!({ "job": id.to_string(), "continued": true })).await?;
         let store = &self.management.store;
         if job.state == JobState::Failed
-            && !store.wish_job(JobKind::AuditExport, id, JobWish::Continue).await?
+            && !store.jobs().wish(JobKind::AuditExport, id, JobWish::Continue).await?
         {
             return Ok(None);
         }
@@ -87,7 +87,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn exports(&self) -> Result<Vec<Job>, StoreError> {
-        self.management.store.jobs(JobKind::AuditExport).await
+        self.management.store.jobs().list(JobKind::AuditExport).await
     }
 
     /// An export.
@@ -96,7 +96,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn export(&self, id: Uuid) -> Result<Option<Job>, StoreError> {
-        self.management.store.job(JobKind::AuditExport, id).await
+        self.management.store.jobs().get(JobKind::AuditExport, id).await
     }
 
     /// Opens the file of a finished export, which is recorded. `None` when there is none, or no longer.
@@ -109,7 +109,7 @@ impl Mandate {
             self.export(id).await?.filter(|job| job.state == JobState::Done && job.kept_until.is_some());
         let Some(job) = kept else { return Ok(None) };
         self.announce(AdminAct::AuditExportDownloaded, json!({ "job": id.to_string() })).await?;
-        Ok(Some(ExportFile { store: self.management.store.clone(), job, next: 0 }))
+        Ok(Some(ExportFile { jobs: self.management.store.jobs(), job, next: 0 }))
     }
 
     /// Stops an export or removes its file, which is recorded. False when there is nothing to stop or remove.
@@ -122,7 +122,7 @@ impl Mandate {
             return Ok(false);
         }
         self.announce(AdminAct::AuditExportRemoved, json!({ "job": id.to_string() })).await?;
-        self.management.store.discard_export(id).await
+        self.management.store.jobs().discard_export(id).await
     }
 }
 
@@ -134,7 +134,7 @@ impl Management {
         let mut has_failed = false;
         loop {
             turns.tick().await;
-            let removed = self.store.discard_old_exports().await;
+            let removed = self.store.jobs().discard_old_exports().await;
             if let Err(error) = &removed
                 && !has_failed
             {

@@ -7,7 +7,7 @@ use std::{pin::pin, sync::Arc};
 use chrono::{DateTime, TimeDelta, Utc};
 use padan_store::{
     AuditFilter, AuditLog, AuditPosition, AuditRow, Config, ExportPart, JOB_LEASE, Job, JobEnd, JobKind,
-    JobLease, JobProgress, Store, StoreError, TakenJob,
+    JobLease, JobProgress, Jobs, Store, StoreError, TakenJob,
 };
 use parking_lot::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct ExportCriteria {
 /// The file of a finished export.
 #[derive(Debug)]
 pub struct ExportFile {
-    pub(super) store: Store,
+    pub(super) jobs: Jobs,
     /// The export.
     pub job: Job,
     pub(super) next: u32,
@@ -107,7 +107,7 @@ impl ExportFile {
         if self.next == self.job.parts {
             return Ok(None);
         }
-        let part = self.store.export_part(self.job.id, self.next).await?;
+        let part = self.jobs.export_part(self.job.id, self.next).await?;
         self.next += 1;
         part.map(Some).ok_or(StoreError::Inconsistent { table: "store.export_part", column: "number" })
     }
@@ -131,7 +131,7 @@ impl Exports {
         start: ExportStart,
     ) -> Result<bool, StoreError> {
         let ExportStart { id, permit, line } = start;
-        let Some(taken) = store.take_job(JobKind::AuditExport, Some(id)).await? else { return Ok(false) };
+        let Some(taken) = store.jobs().take(JobKind::AuditExport, Some(id)).await? else { return Ok(false) };
         let run = Run {
             store: store.clone(),
             config: config.clone(),
@@ -147,7 +147,7 @@ impl Exports {
     pub(super) async fn release(&self, store: &Store) {
         let running = std::mem::take(&mut *self.leases());
         for lease in running {
-            if let Err(error) = store.release_job(&lease).await {
+            if let Err(error) = store.jobs().release(&lease).await {
                 tracing::warn!("an export counts as running for some seconds after this process: {error}");
             }
         }
@@ -175,7 +175,7 @@ impl Run {
             }
         };
         if let Some(end) = end
-            && let Err(error) = self.store.end_job(&lease, end).await
+            && let Err(error) = self.store.jobs().end(&lease, end).await
         {
             tracing::error!("the end of an export could not be noted: {error}");
         }
@@ -191,7 +191,7 @@ impl Run {
         loop {
             tokio::select! {
                 ended = &mut work => return ended,
-                _ = renewals.tick() => match self.store.renew_job(&lease, JobProgress::default()).await {
+                _ = renewals.tick() => match self.store.jobs().renew(&lease, JobProgress::default()).await {
                     Ok(true) => {}
                     Ok(false) => return Err(Ended::Lost),
                     // The work fails with the same outage.
@@ -250,7 +250,7 @@ impl Writer<'_> {
             return Err(Ended::TooLarge);
         }
         let part = ExportPart { text, rows: self.rows, reached };
-        if !self.run.store.add_export_part(self.lease, self.number, &part).await? {
+        if !self.run.store.jobs().add_export_part(self.lease, self.number, &part).await? {
             return Err(Ended::Lost);
         }
         self.number += 1;

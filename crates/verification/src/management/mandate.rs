@@ -49,7 +49,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn sign_out(&self, session: &OperatorSession) -> Result<Option<String>, StoreError> {
-        self.management.store.end_operator_session(session).await?;
+        self.management.store.operators().end_session(session).await?;
         self.announce(AdminAct::OperatorSignedOut, Value::Null).await?;
         match &self.management.provider_sign_ins {
             Some(sign_ins) if self.account.provider.is_some() => Ok(sign_ins.sign_out().await),

@@ -68,7 +68,7 @@ impl Mandate {
     /// When the store fails.
     pub async fn list_operators(&self) -> Result<OperatorList, StoreError> {
         let management = &self.management;
-        let mut list = management.store.list_operators(management.sessions.idle).await?;
+        let mut list = management.store.operators().list(management.sessions.idle).await?;
         // Sessions of people whom the settings give no role any more do not count.
         let sign_ins = management.provider_sign_ins.as_deref();
         list.accounts.retain(|listed| {

@@ -12,7 +12,7 @@ use std::{
 use chrono::TimeDelta;
 use padan_domain::{Clock, OperatorName};
 use padan_openid_connect::{Fault, FlowSecrets, Identity, Provider};
-use padan_store::{NewSession, OperatorAccount, ProviderFlow, ProviderIdentity, Store};
+use padan_store::{NewSession, OperatorAccount, Operators, ProviderFlow, ProviderIdentity};
 use parking_lot::Mutex;
 use subtle::ConstantTimeEq as _;
 use tokio::{
@@ -55,7 +55,7 @@ pub struct ProviderDeparture {
 /// The part of the management that asks the provider.
 pub(super) struct ProviderSignIns {
     provider: Provider,
-    store: Store,
+    operators: Operators,
     clock: Clock,
     lifetime: TimeDelta,
     of_devices: FailureLimit<String>,
@@ -74,10 +74,10 @@ const MAX_REQUESTS: usize = 8;
 const TURN_TIME: Duration = Duration::from_secs(5);
 
 impl ProviderSignIns {
-    pub(super) fn new(provider: Provider, store: Store, clock: Clock, lifetime: TimeDelta) -> Self {
+    pub(super) fn new(provider: Provider, operators: Operators, clock: Clock, lifetime: TimeDelta) -> Self {
         Self {
             provider,
-            store,
+            operators,
             clock,
             lifetime,
             of_devices: FailureLimit::new(OF_KNOWN_PLACE),
@@ -93,7 +93,7 @@ impl ProviderSignIns {
 
     /// Begins a sign-in.
     pub(super) async fn depart(&self) -> Result<ProviderDeparture, SignInRefusal> {
-        let flow = self.store.new_provider_flow(self.clock.now())?;
+        let flow = self.operators.new_provider_flow(self.clock.now())?;
         let _turn = self.turn().await?;
         let address = self.provider.authorization(&secrets(&flow)).await?;
         Ok(ProviderDeparture { address, flow: flow.text, seconds: FLOW_SECONDS })
@@ -115,8 +115,11 @@ impl ProviderSignIns {
     pub(super) async fn sign_in(&self, attempt: ProviderSignIn) -> Result<SignedIn, SignInRefusal> {
         let any_person: OperatorName =
             OperatorName::PROVIDER_PREFIX.parse().map_err(|_| SignInRefusal::Busy)?;
-        let device =
-            attempt.device.as_ref().filter(|device| self.store.is_device_of(&any_person, device)).cloned();
+        let device = attempt
+            .device
+            .as_ref()
+            .filter(|device| self.operators.is_device_of(&any_person, device))
+            .cloned();
         let address = Address::of(attempt.peer);
         let wait = match &device {
             Some(device) => self.of_devices.retry_after(device),
@@ -138,13 +141,13 @@ impl ProviderSignIns {
         let lifetime = self.provider.session_lifetime(&identity, self.clock.now()).min(self.lifetime);
         let provider = account.provider.clone();
         let new = NewSession { operator: identity.account, lifetime, provider };
-        let (token, session) = self.store.begin_operator_session(&new).await?;
-        Ok(SignedIn { device: self.store.new_device(&any_person)?, account, session, token })
+        let (token, session) = self.operators.begin_session(&new).await?;
+        Ok(SignedIn { device: self.operators.new_device(&any_person)?, account, session, token })
     }
 
     async fn identify(&self, attempt: &ProviderSignIn) -> Result<(Identity, OperatorAccount), SignInRefusal> {
         let now = self.clock.now();
-        let flow = attempt.flow.as_deref().and_then(|text| self.store.provider_flow(text));
+        let flow = attempt.flow.as_deref().and_then(|text| self.operators.provider_flow(text));
         let time = TimeDelta::seconds(FLOW_SECONDS.into());
         let is_in_time = |flow: &ProviderFlow| flow.began_at <= now && now < flow.began_at + time;
         let flow = flow.filter(is_in_time).ok_or(SignInRefusal::NoFlow)?;

@@ -14,8 +14,8 @@ use chrono::TimeDelta;
 use padan_domain::{Clock, OperatorName};
 use padan_openid_connect::Identity;
 use padan_store::{
-    ClientSecret, NewSession, OperatorAccount, OperatorPassword, OperatorSession, PasswordHashText,
-    SignInAccount, Store, StoreError,
+    ClientSecret, NewSession, OperatorAccount, OperatorPassword, OperatorSession, Operators,
+    PasswordHashText, SignInAccount, StoreError,
 };
 use parking_lot::Mutex;
 use tokio::{
@@ -117,7 +117,7 @@ impl SignInRefusal {
 
 /// Checks sign-ins, and limits how many can be tried.
 pub(super) struct SignIns {
-    store: Store,
+    operators: Operators,
     clock: Clock,
     lifetime: TimeDelta,
     of_known_places: FailureLimit<(OperatorName, Place)>,
@@ -154,9 +154,9 @@ static OF_NOBODY: LazyLock<Option<PasswordHashText>> = LazyLock::new(|| {
 });
 
 impl SignIns {
-    pub(super) fn new(store: Store, clock: Clock, lifetime: TimeDelta) -> Self {
+    pub(super) fn new(operators: Operators, clock: Clock, lifetime: TimeDelta) -> Self {
         Self {
-            store,
+            operators,
             clock,
             lifetime,
             of_known_places: FailureLimit::new(OF_KNOWN_PLACE),
@@ -191,9 +191,9 @@ impl SignIns {
         }
         let account = checked?;
         let new = NewSession { operator: name.clone(), lifetime: self.lifetime, provider: None };
-        let (token, session) = self.store.begin_operator_session(&new).await?;
+        let (token, session) = self.operators.begin_session(&new).await?;
         self.remember(&name, attempt.peer);
-        Ok(SignedIn { device: self.store.new_device(&name)?, account, session, token })
+        Ok(SignedIn { device: self.operators.new_device(&name)?, account, session, token })
     }
 
     async fn check(
@@ -202,7 +202,7 @@ impl SignIns {
         attempt: &SignIn,
         turn: OwnedSemaphorePermit,
     ) -> Result<OperatorAccount, SignInRefusal> {
-        let (found, fault) = match self.store.operator_for_sign_in(name).await {
+        let (found, fault) = match self.operators.for_sign_in(name).await {
             Ok(found) => (found, "there is no such account"),
             Err(error @ StoreError::OperatorNotSigned { .. }) => {
                 tracing::error!("a sign-in was refused: {error}");
@@ -234,7 +234,7 @@ impl SignIns {
             return Ok(());
         }
         let Some(code) = code else { return Err(SignInRefusal::CodeRequired(name.clone())) };
-        if self.store.use_operator_code(found, code, self.clock.now()).await? {
+        if self.operators.use_code(found, code, self.clock.now()).await? {
             return Ok(());
         }
         Err(wrong(Some(name.clone()), "the one-time code is wrong or was used before"))
@@ -242,7 +242,7 @@ impl SignIns {
 
     /// The place of an attempt, if the account signed in from there before.
     fn known_place(&self, name: &OperatorName, attempt: &SignIn) -> Option<Place> {
-        let device = attempt.device.as_deref().filter(|device| self.store.is_device_of(name, device));
+        let device = attempt.device.as_deref().filter(|device| self.operators.is_device_of(name, device));
         if let Some(device) = device {
             return Some(Place::Device(device.to_owned()));
         }

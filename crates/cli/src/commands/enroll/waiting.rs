@@ -39,7 +39,7 @@ impl Waiting {
         let registry = Registry::new(&self.settings.registry)?;
         refuse_without_view(&registry).await?;
         let lag = tokio::spawn(measure_lag(registry.clone()));
-        let worker = self.store.enrolment_worker();
+        let worker = self.store.jobs().enrolment_worker();
         let mut has_failed = false;
         while !*self.stop.borrow() {
             let turn = self.turn(&worker, &registry).await;
@@ -59,7 +59,8 @@ impl Waiting {
 
     async fn turn(&self, worker: &EnrolmentWorker, registry: &Registry) -> Result<()> {
         worker.note().await?;
-        let Some(TakenJob { lease, job, .. }) = self.store.take_job(JobKind::Enrolment, None).await? else {
+        let Some(TakenJob { lease, job, .. }) = self.store.jobs().take(JobKind::Enrolment, None).await?
+        else {
             return Ok(());
         };
         let set = job.subject["model_set"].as_str().unwrap_or_default();
@@ -74,7 +75,7 @@ impl Waiting {
                 () = sleep(RENEWAL_INTERVAL) => {}
             }
             let reached = *progress.lock();
-            match self.store.renew_job(&lease, reached).await {
+            match self.store.jobs().renew(&lease, reached).await {
                 Ok(renewed) => is_mine &= renewed,
                 Err(error) => tracing::warn!("the progress of an enrolment could not be noted: {error}"),
             }
@@ -85,13 +86,13 @@ impl Waiting {
         };
         drop(work);
         let reached = *progress.lock();
-        self.store.renew_job(&lease, reached).await?;
+        self.store.jobs().renew(&lease, reached).await?;
         match ended {
-            Ok(true) => drop(self.store.end_job(&lease, JobEnd::Done(None)).await?),
-            Ok(false) => self.store.release_job(&lease).await?,
+            Ok(true) => drop(self.store.jobs().end(&lease, JobEnd::Done(None)).await?),
+            Ok(false) => self.store.jobs().release(&lease).await?,
             Err(error) => {
                 tracing::error!("an enrolment failed: {error:#}");
-                self.store.end_job(&lease, JobEnd::Failed(format!("{error:#}"))).await?;
+                self.store.jobs().end(&lease, JobEnd::Failed(format!("{error:#}"))).await?;
             }
         }
         Ok(())
