@@ -41,8 +41,9 @@ pub struct Face {
     pub turned_degrees: u16,
     /// The area of the largest other face, as a share of this one's; 0 without another face.
     pub second_share: f64,
-    /// How many times the detector's network ran: 3 times for a close face, 4 times for a smaller one, more times when
-    /// the first runs found no face or the face lay on its side.
+    /// How many times the detector's network ran: twice for a close face, once more for a smaller one and once more when the
+    /// two detections placed its landmarks differently, more times when the first runs found no face or the face lay on its
+    /// side.
     #[serde(rename = "looks")]
     pub detector_runs: u32,
 }

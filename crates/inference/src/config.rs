@@ -201,7 +201,7 @@ pub struct DetectionConfig {
     /// The minimum score of a face, 0 to 1. A lower value finds more faces, and more false detections.
     pub min_score: f32,
     /// The minimum score, 0 to 1, at which the subject counts as upright. Below it, the other rotations of the photo
-    /// are tried too, which requires up to nine more runs of the network.
+    /// are tried too, which requires up to eleven more runs of the network.
     pub sure_score: f32,
     /// Two boxes that overlap more than this (intersection over union) are one face.
     pub max_overlap: f32,

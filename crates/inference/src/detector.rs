@@ -53,6 +53,9 @@ const MIN_OVERLAP_OF_SAME_FACE: f64 = 0.2;
 /// From this overlap with the known box on, a box has the size for which the window's network has its levels.
 const MIN_OVERLAP_OF_EXPECTED_SIZE: f64 = 0.5;
 
+/// The overlap from which landmarks are those of a face's best box.
+const BEST_BOX_ALONE: f64 = 1.0;
+
 impl Detector {
     /// Overwrites the pixels of the last photo.
     pub(crate) fn wipe(&mut self) {
@@ -91,7 +94,7 @@ impl Detector {
         let framing = self.frame_whole(&picture, View::new(&picture, 0), PhotoScale::filling(side));
         self.detect_in(&picture, &framing, &mut Resizer::new())?;
         if let Some(window) = &mut self.window {
-            window.detect(&self.buffers.tensor, &self.config)?;
+            window.detect(&self.buffers.tensor, &self.config, BEST_BOX_ALONE)?;
         }
         Ok(())
     }
@@ -183,7 +186,7 @@ impl Detector {
     ///
     /// The network also finds faces that lie on their side or upside down, but with a lower score, and places their
     /// landmarks as if they were upright. When the score is low, each other rotation of the photo is tried, and the
-    /// rotation with the highest score for this face counts. This requires at most nine runs of the network, within
+    /// rotation with the highest score for this face counts. This requires at most eleven runs of the network, within
     /// the retry budget.
     pub(crate) fn refine(
         &mut self,
@@ -192,7 +195,14 @@ impl Detector {
         retries: &mut RetryBudget,
         resizer: &mut Resizer,
     ) -> Result<Subject, FaceError> {
-        let mut best = self.refine_in_window(picture, subject, resizer)?;
+        let square = (self.landmarks.window, self.landmarks.window);
+        let mut best = self.refine_in_window(picture, subject, self.landmarks.size(), resizer)?;
+        let is_narrow = square != self.landmarks.size();
+        if is_narrow && best.face.score < self.config.sure_score && retries.has_time_left() {
+            // Beside a narrow window, a face that lies on its side or is covered is cut off, and its score says less.
+            let again = Subject { detector_runs: best.detector_runs, ..subject };
+            best = self.refine_in_window(picture, again, square, resizer)?;
+        }
         if best.face.score >= self.config.sure_score {
             return Ok(best);
         }
@@ -208,7 +218,7 @@ impl Detector {
             // The subject is the same face as before, which need not be the one that `choose` returns in this rotation.
             let head = subject.view.rotated(subject.face.rectangle, turns);
             let Some(other) = subject::overlapping(&faces, &head, MIN_OVERLAP_OF_SAME_FACE) else { continue };
-            let other = self.refine_in_window(picture, other, resizer)?;
+            let other = self.refine_in_window(picture, other, square, resizer)?;
             let better = if other.face.score > best.face.score { other } else { best };
             best = Subject { detector_runs: other.detector_runs, ..better };
         }
@@ -220,27 +230,29 @@ impl Detector {
         &mut self,
         picture: &Picture,
         subject: Subject,
+        size: (u32, u32),
         resizer: &mut Resizer,
     ) -> Result<Subject, FaceError> {
-        let refined = self.detect_in_window(picture, &subject, resizer)?;
-        Ok(refined.unwrap_or(Subject { detector_runs: subject.detector_runs + 2, ..subject }))
+        let refined = self.detect_in_window(picture, &subject, size, resizer)?;
+        Ok(refined.unwrap_or(Subject { detector_runs: subject.detector_runs + 1, ..subject }))
     }
 
     /// The subject as detected in a window around it; `None` when it is not found there.
     ///
-    /// The network runs on the window and on its mirror image, and the landmarks are the mean of both. An error to one
-    /// side becomes an error to the other side in the mirror image.
+    /// If the landmarks are not close to those of the first detection, the network runs on the mirror image as well, and the
+    /// landmarks are the mean of both. An error to one side becomes an error to the other side in the mirror image.
     fn detect_in_window(
         &mut self,
         picture: &Picture,
         subject: &Subject,
+        size: (u32, u32),
         resizer: &mut Resizer,
     ) -> Result<Option<Subject>, FaceError> {
         let known = subject.face.rectangle;
         let window = Window {
             centre: known.centre(),
             scale: f64::from(self.landmarks.face) / known.area().sqrt(),
-            side: self.landmarks.window,
+            size,
         };
         let orientation = subject.view.orientation;
         let Some(framing) = Framing::of_window(picture.size, orientation, window, self.input_size) else {
@@ -250,21 +262,24 @@ impl Detector {
         let width = self.buffers.tensor.width() as f64;
         let same_face = |found: Vec<Detection>| {
             let found = found.iter().map(|face| framing.to_photo(face)).collect();
-            let faces = Faces { found, view: subject.view, detector_runs: subject.detector_runs + 2 };
+            let faces = Faces { found, view: subject.view, detector_runs: subject.detector_runs + 1 };
             subject::overlapping(&faces, &known, MIN_OVERLAP_OF_SAME_FACE)
         };
-        let plain = self.find_in_window(&known, same_face)?;
+        let Some(mut refined) = self.find_in_window(&known, same_face)? else { return Ok(None) };
+        refined.second_share = subject.second_share;
+        if subject.face.agrees(&refined.face, self.landmarks.agreement) {
+            return Ok(Some(refined));
+        }
         self.buffers.tensor.mirror();
         let mirrored = self.find_in_window(&known, |found| {
             same_face(found.iter().map(|face| face.mirrored(width)).collect())
         })?;
-        Ok(plain.map(|mut refined| {
-            if let Some(mirrored) = mirrored {
-                let (ours, theirs) = (refined.face.landmarks, mirrored.face.landmarks);
-                refined.face.landmarks = std::array::from_fn(|at| ours[at].midpoint(theirs[at]));
-            }
-            Subject { second_share: subject.second_share, ..refined }
-        }))
+        refined.detector_runs += 1;
+        if let Some(mirrored) = mirrored {
+            let (ours, theirs) = (refined.face.landmarks, mirrored.face.landmarks);
+            refined.face.landmarks = std::array::from_fn(|at| ours[at].midpoint(theirs[at]));
+        }
+        Ok(Some(refined))
     }
 
     /// The subject in the drawn window. The levels that find faces of other sizes are computed only if those for its size
@@ -274,13 +289,14 @@ impl Detector {
         known: &Rectangle,
         same_face: impl Fn(Vec<Detection>) -> Option<Subject>,
     ) -> Result<Option<Subject>, FaceError> {
+        let overlap = self.landmarks.overlap;
         if let Some(window) = &mut self.window
-            && let Some(subject) = same_face(window.detect(&self.buffers.tensor, &self.config)?)
+            && let Some(subject) = same_face(window.detect(&self.buffers.tensor, &self.config, overlap)?)
             && subject.face.rectangle.overlap(known) >= MIN_OVERLAP_OF_EXPECTED_SIZE
         {
             return Ok(Some(subject));
         }
-        self.run_network().map(same_face)
+        self.whole.detect(&self.buffers.tensor, &self.config, overlap).map(same_face)
     }
 
     fn frame_whole(&self, picture: &Picture, view: View, scale: PhotoScale) -> Framing {
@@ -300,19 +316,29 @@ impl Detector {
 
     /// The faces in the drawn input, in its coordinates, best score first, each face once.
     fn run_network(&mut self) -> Result<Vec<Detection>, FaceError> {
-        self.whole.detect(&self.buffers.tensor, &self.config)
+        self.whole.detect(&self.buffers.tensor, &self.config, BEST_BOX_ALONE)
     }
 }
 
 impl DetectorNetwork {
-    /// The faces in an input, in its coordinates, best score first, each face once.
-    fn detect(&mut self, tensor: &Tensor, config: &DetectionConfig) -> Result<Vec<Detection>, FaceError> {
+    /// The faces in an input, in its coordinates, best score first, each face once. Landmarks are the means of all boxes that
+    /// overlap the best one of a face by at least `overlap`.
+    fn detect(
+        &mut self,
+        tensor: &Tensor,
+        config: &DetectionConfig,
+        overlap: f64,
+    ) -> Result<Vec<Detection>, FaceError> {
         let width = tensor.width();
         let (spec, min_score) = (&self.outputs, config.min_score);
         let faces = self.network.run(tensor, |outputs| match spec.family {
             DetectorFamily::YuNet => yunet::decode(&spec.levels, outputs, width, min_score),
             DetectorFamily::Scrfd => scrfd::decode(spec, outputs, width, min_score),
         })?;
-        Ok(suppression::suppress(faces, f64::from(config.max_overlap)))
+        let max_overlap = f64::from(config.max_overlap);
+        if overlap >= BEST_BOX_ALONE {
+            return Ok(suppression::suppress(faces, max_overlap));
+        }
+        Ok(suppression::suppress_and_average(faces, max_overlap, overlap))
     }
 }

@@ -32,6 +32,12 @@ pub(crate) struct View {
 }
 
 impl Detection {
+    /// Whether each landmark of another detection of this face lies less than `tolerance` eye distances from its own.
+    pub(crate) fn agrees(&self, other: &Self, tolerance: f64) -> bool {
+        let reach = tolerance * self.landmarks[0].distance(self.landmarks[1]);
+        self.landmarks.iter().zip(&other.landmarks).all(|(ours, theirs)| ours.distance(*theirs) < reach)
+    }
+
     /// The same face in the picture's mirror image, `width` pixels wide.
     pub(crate) fn mirrored(&self, width: f64) -> Self {
         let Rectangle { left, top, width: across, height } = self.rectangle;
@@ -59,5 +65,28 @@ impl View {
             size = (size.1, size.0);
         }
         part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detections_agree_if_each_landmark_is_near() {
+        let rectangle = Rectangle { left: 0.0, top: 0.0, width: 90.0, height: 120.0 };
+        let landmarks = [(30.0, 40.0), (70.0, 40.0), (50.0, 60.0), (35.0, 80.0), (65.0, 80.0)];
+        let face = Detection { rectangle, landmarks: landmarks.map(|(x, y)| Point { x, y }), score: 0.9 };
+        // An eye distance of 40, of which a tenth is 4.
+        for at in 0..5 {
+            let mut other = face;
+            other.landmarks[at].y += 3.9;
+            assert!(face.agrees(&other, 0.1), "landmark {at}");
+            other.landmarks[at].x -= 1.0;
+            assert!(!face.agrees(&other, 0.1), "landmark {at}");
+        }
+        assert!(!face.agrees(&face, 0.0), "without a tolerance, nothing agrees");
+        let one_eyed = Detection { landmarks: [face.landmarks[0]; 5], ..face };
+        assert!(!one_eyed.agrees(&one_eyed, 1.0), "an eye distance of 0 is no measure");
     }
 }

@@ -170,7 +170,7 @@ pub struct Level {
 }
 
 /// An embedder's output, with its detector and calibration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EmbeddingSpec {
     /// How the crop is made.
@@ -190,19 +190,41 @@ pub struct EmbeddingSpec {
 
 /// The window around the subject in which the detector places its landmarks. Some embedders tolerate less exact
 /// landmarks than others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LandmarkWindow {
     /// The size of the subject's box in the window, in pixels: the square root of its area.
     pub face: u32,
-    /// The side of the window, in pixels.
+    /// The height of the window, in pixels.
     pub window: u32,
+    /// The width of the window, in pixels; that of a square if `None`. Faces are higher than wide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// The mirror image of the window is left out if each landmark lies less than this far, in eye distances, from that of
+    /// the first detection. 0: it is never left out.
+    #[serde(default)]
+    pub agreement: f64,
+    /// The landmarks are the mean of those of all boxes that overlap the subject's best one by at least this much
+    /// (intersection over union). 1: they are those of the best box.
+    #[serde(default = "best_box_alone")]
+    pub overlap: f64,
+}
+
+fn best_box_alone() -> f64 {
+    1.0
+}
+
+impl LandmarkWindow {
+    /// Width and height in pixels.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.width.unwrap_or(self.window), self.window)
+    }
 }
 
 impl Default for LandmarkWindow {
     /// This window suits every measured embedder. A smaller window takes less time.
     fn default() -> Self {
-        Self { face: 235, window: 320 }
+        Self { face: 235, window: 320, width: None, agreement: 0.0, overlap: best_box_alone() }
     }
 }
 

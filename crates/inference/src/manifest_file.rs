@@ -91,11 +91,18 @@ fn check_embedding(embedding: EmbeddingSpec) -> Result<EmbeddingSpec, String> {
     if !(16..=4096).contains(&embedding.length) {
         return Err(format!("length is {}: expected 16 to 4096", embedding.length));
     }
-    let LandmarkWindow { face, window } = embedding.landmarks;
-    if !(32..=4096).contains(&window) || !(16..=window).contains(&face) {
+    let LandmarkWindow { face, agreement, overlap, .. } = embedding.landmarks;
+    let (width, window) = embedding.landmarks.size();
+    if ![width, window].iter().all(|side| (32..=4096).contains(side)) || !(16..=window).contains(&face) {
         return Err(
             "landmarks: expected a window of 32 to 4096 pixels and a face of 16 up to the window".to_owned()
         );
+    }
+    if !(0.0..=1.0).contains(&agreement) {
+        return Err(format!("landmarks: agreement is {agreement}: expected 0 to 1 eye distances"));
+    }
+    if !(0.3..=1.0).contains(&overlap) {
+        return Err(format!("landmarks: overlap is {overlap}: expected 0.3 to 1"));
     }
     if !is_plain_file(&embedding.calibration) || !embedding.calibration.ends_with(".calibration.toml") {
         return Err(format!(

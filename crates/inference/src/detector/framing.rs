@@ -61,15 +61,15 @@ impl PhotoScale {
     }
 }
 
-/// A square part of the photo.
+/// A part of the photo around a face.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window {
     /// Its centre, in pixels of the upright photo.
     pub(crate) centre: Point,
     /// Pixels of the input for a pixel of the photo.
     pub(crate) scale: f64,
-    /// Its side, in pixels of the input.
-    pub(crate) side: u32,
+    /// Its width and height, in pixels of the input.
+    pub(crate) size: (u32, u32),
 }
 
 /// The part of a window that lies within the photo, along one axis.
@@ -125,14 +125,13 @@ impl Framing {
     pub(crate) fn of_window(
         stored: (u32, u32),
         orientation: Orientation,
-        Window { centre, scale, side }: Window,
+        Window { centre, scale, size }: Window,
         input: InputSize,
     ) -> Option<Self> {
         let (columns, rows) = orientation.upright_size(stored);
         let tensor = match input {
             InputSize::MultipleOf(multiple) => {
-                let side = side.next_multiple_of(multiple);
-                (side, side)
+                (size.0.next_multiple_of(multiple), size.1.next_multiple_of(multiple))
             }
             InputSize::Fixed { width, height } => (width, height),
         };
@@ -270,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_reduced_picture_is_drawn_like_the_full_photo() {
-        let window = Window { centre: Point { x: 200.0, y: 200.0 }, scale: 1.0, side: 64 };
+        let window = Window { centre: Point { x: 200.0, y: 200.0 }, scale: 1.0, size: (64, 64) };
         let framing = Framing::of_window((400, 400), Orientation::UPRIGHT, window, ANY).unwrap();
         let gradient = |side: u32, step: u32| {
             let value = move |at: u32| ((2 * at + 1) * step / 4).min(255) as u8;
@@ -317,7 +316,7 @@ mod tests {
 
     #[test]
     fn a_window_is_black_beyond_the_edge_of_the_photo() {
-        let window = Window { centre: Point { x: 0.0, y: 100.0 }, scale: 2.0, side: 320 };
+        let window = Window { centre: Point { x: 0.0, y: 100.0 }, scale: 2.0, size: (320, 320) };
         let framing = Framing::of_window((400, 200), Orientation::UPRIGHT, window, ANY).unwrap();
         assert_eq!((framing.tensor, framing.scaled, framing.offset), ((320, 320), (160, 320), (160, 0)));
         let raster = Raster::new(400, 200, vec![9; 400 * 200 * 3]).unwrap();
@@ -326,8 +325,20 @@ mod tests {
     }
 
     #[test]
+    fn a_window_may_be_higher_than_wide() {
+        let window = Window { centre: Point { x: 200.0, y: 100.0 }, scale: 2.0, size: (160, 250) };
+        let framing = Framing::of_window((400, 200), Orientation::UPRIGHT, window, ANY).unwrap();
+        assert_eq!((framing.tensor, framing.scaled, framing.offset), ((160, 256), (160, 256), (0, 0)));
+        let part = Rectangle { left: 160.0, top: 36.0, width: 80.0, height: 128.0 };
+        assert_eq!(framing.part, part);
+        let lying =
+            Framing::of_window((200, 400), Orientation::UPRIGHT.turned_clockwise(), window, ANY).unwrap();
+        assert_eq!((lying.tensor, lying.part), (framing.tensor, part));
+    }
+
+    #[test]
     fn a_window_outside_the_photo_is_none() {
-        let far = Window { centre: Point { x: 9e5, y: 0.0 }, scale: 1.0, side: 320 };
+        let far = Window { centre: Point { x: 9e5, y: 0.0 }, scale: 1.0, size: (320, 320) };
         assert!(Framing::of_window((400, 200), Orientation::UPRIGHT, far, ANY).is_none());
     }
 
@@ -354,7 +365,7 @@ mod tests {
             let framing = Framing::of_photo((width, height), Orientation::UPRIGHT, scale, ANY);
             let photo = Point { x: x * f64::from(width), y: y * f64::from(height) };
             prop_assert!(maps_back(&framing, photo));
-            let window = Window { centre: photo, scale: x + 0.1, side: 320 };
+            let window = Window { centre: photo, scale: x + 0.1, size: (320, 320) };
             if let Some(window) = Framing::of_window((width, height), Orientation::UPRIGHT, window, ANY) {
                 prop_assert!(maps_back(&window, photo));
                 prop_assert!(window.offset.0 + window.scaled.0 as usize <= window.tensor.0);

@@ -58,7 +58,7 @@ pub(crate) enum Drawn {
 /// Draws the window in which the subject's face is detected again.
 pub(crate) fn draw_around(picture: &Picture, subject: &Subject, resizer: &mut Resizer) -> Drawn {
     let rectangle = subject.face.rectangle;
-    let window = Window { centre: rectangle.centre(), scale: 32.0 / rectangle.area().sqrt(), side: 64 };
+    let window = Window { centre: rectangle.centre(), scale: 32.0 / rectangle.area().sqrt(), size: (64, 64) };
     let orientation = subject.view.orientation;
     let input = InputSize::MultipleOf(STRIDE);
     let Some(framing) = Framing::of_window(picture.size, orientation, window, input) else {

@@ -73,6 +73,7 @@ fn yunet_finds_the_same_faces_as_opencv() {
 #[test]
 fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
     let mut pipeline = pipeline(&config());
+    pipeline.detector.landmarks.agreement = 0.0;
     for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
         let decode = |pipeline: &mut Pipeline, bytes: Vec<u8>| pipeline.decode(&photo(bytes)).unwrap();
         let bytes = fixture(&format!("detection/{file}"));
@@ -86,14 +87,48 @@ fn landmarks_of_a_mirrored_photo_are_the_mirrored_landmarks() {
         let width = f64::from(picture.raster.size().0);
         let in_mirror = Subject { face: subject.face.mirrored(width), ..subject };
         let detector = &mut pipeline.detector;
-        let seen = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap().unwrap().face;
-        let back =
-            detector.detect_in_window(&mirrored, &in_mirror, &mut Resizer::new()).unwrap().unwrap().face;
+        let size = detector.landmarks.size();
+        let seen =
+            detector.detect_in_window(&picture, &subject, size, &mut Resizer::new()).unwrap().unwrap().face;
+        let back = detector
+            .detect_in_window(&mirrored, &in_mirror, size, &mut Resizer::new())
+            .unwrap()
+            .unwrap()
+            .face;
         let eyes = seen.landmarks[0].distance(seen.landmarks[1]);
         for (one, other) in seen.landmarks.iter().zip(back.mirrored(width).landmarks) {
             let apart = one.distance(other) / eyes;
             assert!(apart < 0.02, "{file}: {apart} eye distances apart");
         }
+    }
+}
+
+#[test]
+fn the_mirror_image_is_left_out_where_both_detections_agree() {
+    let mut pipeline = pipeline(&config());
+    for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
+        let mut picture = pipeline.decode(&photo(fixture(&format!("detection/{file}")))).unwrap();
+        let faces = pipeline.detect(&mut picture, &mut RetryBudget::unlimited()).unwrap();
+        let subject = Pipeline::subject(&faces).unwrap();
+        let detector = &mut pipeline.detector;
+        let size = detector.landmarks.size();
+        let mut in_window = |agreement: f64, subject: &Subject| {
+            detector.landmarks.agreement = agreement;
+            detector.detect_in_window(&picture, subject, size, &mut Resizer::new()).unwrap().unwrap()
+        };
+        let [both, one] = [0.0, 1.0].map(|agreement| in_window(agreement, &subject));
+        assert_eq!(both.detector_runs, subject.detector_runs + 2, "{file}");
+        assert_eq!(one.detector_runs, subject.detector_runs + 1, "{file}");
+        assert_eq!((one.face.rectangle, one.face.score), (both.face.rectangle, both.face.score));
+        let eyes = both.face.landmarks[0].distance(both.face.landmarks[1]);
+        for (alone, mean) in one.face.landmarks.iter().zip(both.face.landmarks) {
+            let apart = alone.distance(mean) / eyes;
+            assert!(apart < 0.2, "{file}: {apart} eye distances apart");
+        }
+        // A first detection that saw one landmark elsewhere.
+        let mut elsewhere = subject;
+        elsewhere.face.landmarks[2].x += 2.0 * eyes;
+        assert_eq!(in_window(1.0, &elsewhere).face, both.face, "{file}");
     }
 }
 
@@ -108,9 +143,10 @@ fn subject_in_window(pipeline: &mut Pipeline, file: &str, scale: f64) -> [Option
         (known.left + (known.width - width) / 2.0, known.top + (known.height - height) / 2.0);
     (known.width, known.height) = (width, height);
     let detector = &mut pipeline.detector;
-    let coarse = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap();
+    let size = detector.landmarks.size();
+    let coarse = detector.detect_in_window(&picture, &subject, size, &mut Resizer::new()).unwrap();
     let window = detector.window.take();
-    let all = detector.detect_in_window(&picture, &subject, &mut Resizer::new()).unwrap();
+    let all = detector.detect_in_window(&picture, &subject, size, &mut Resizer::new()).unwrap();
     detector.window = window;
     [coarse, all]
 }
@@ -119,6 +155,7 @@ fn subject_in_window(pipeline: &mut Pipeline, file: &str, scale: f64) -> [Option
 fn the_levels_for_other_sizes_do_not_change_the_subject() {
     for model_set in ["sface", "mobilefacenet"] {
         let mut pipeline = pipeline(&Config { model_set: model_set.to_owned(), ..config() });
+        pipeline.detector.landmarks.overlap = 1.0;
         assert!(pipeline.detector.window.is_some());
         for file in ["selfie_432x540.png", "id_256x320.png", "filling_448x448.png"] {
             for scale in [0.8, 1.0, 1.25] {
@@ -135,6 +172,7 @@ fn the_levels_for_other_sizes_do_not_change_the_subject() {
 #[test]
 fn all_levels_find_a_subject_of_another_size_than_expected() {
     let mut pipeline = pipeline(&config());
+    pipeline.detector.landmarks.overlap = 1.0;
     let faces = subject_in_window(&mut pipeline, "selfie_432x540.png", 2.1);
     let [coarse, all] = faces.map(|subject| subject.map(|subject| subject.face));
     assert!(coarse.is_some() && coarse == all, "{coarse:?} for {all:?}");

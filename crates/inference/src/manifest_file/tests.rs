@@ -40,6 +40,33 @@ fn the_window_of_a_detector_has_the_levels_from_a_stride_on() {
 }
 
 #[test]
+fn the_window_for_landmarks_is_a_square_unless_it_has_a_width() {
+    let with = |landmarks: &str| {
+        let from = SFACE.find("landmarks = {").unwrap();
+        let to = from + SFACE[from..].find('\n').unwrap();
+        let embedder = parse(&format!("{}landmarks = {landmarks}{}", &SFACE[..from], &SFACE[to..]));
+        embedder.map(|manifest| {
+            let Task::Embedder(embedding) = manifest.task else { panic!("SFace is an embedder") };
+            embedding.landmarks
+        })
+    };
+    let square = with("{ face = 200, window = 256 }").unwrap();
+    assert_eq!((square.size(), square.agreement, square.overlap), ((256, 256), 0.0, 1.0));
+    let narrow = with("{ face = 200, window = 256, width = 192, agreement = 0.1 }").unwrap();
+    assert_eq!((narrow.size(), narrow.agreement), ((192, 256), 0.1));
+    for (landmarks, reason) in [
+        ("{ face = 200, window = 256, width = 16 }", "expected a window of 32 to 4096 pixels"),
+        ("{ face = 300, window = 256, width = 400 }", "a face of 16 up to the window"),
+        ("{ face = 200, window = 256, agreement = 1.5 }", "agreement is 1.5: expected 0 to 1 eye distances"),
+        ("{ face = 200, window = 256, agreement = nan }", "agreement is NaN: expected 0 to 1"),
+        ("{ face = 200, window = 256, overlap = 0.1 }", "overlap is 0.1: expected 0.3 to 1"),
+    ] {
+        let refused = with(landmarks).unwrap_err();
+        assert!(refused.contains(reason), "{landmarks}: {refused}");
+    }
+}
+
+#[test]
 fn layers_of_8_bits_have_a_range_and_are_listed_once() {
     let layers = parse(SFACE).unwrap().openvino.unwrap().int8;
     assert_eq!(layers.len(), 12);
