@@ -139,6 +139,9 @@ pub(crate) fn install(folder: &Path) {
     assert!(text.contains(&of_sface), "{text}");
     let text = text.replace(&of_sface, &format!("\nembedder_sha256 = \"{digest}\""));
     fs::write(folder.join(format!("{SET}.calibration.toml")), text).unwrap();
+    // The service finds the detector by PADAN_MODELS, which this process does not have.
+    let detector = "yunet.onnx";
+    fs::copy(project().join(".deps/models").join(detector), folder.join(detector)).unwrap();
 }
 
 /// The calibration of this text for the model set.
