@@ -41,7 +41,7 @@ const NEVER_RECORDED = new Set(["OK", "UNAUTHORIZED", "NOT_FOUND", "METHOD_NOT_A
 const reasons = rust("crates/domain/src/reason_code.rs", /^ {4}\w+ => "([A-Z_]+)"/gm).filter(reason => !NEVER_RECORDED.has(reason));
 assert.ok(reasons.length > 40);
 for (const reason of reasons) assert.ok(english.has(`reason.${reason}`), `no words for the reason ${reason}`);
-for (const act of rust("crates/store/src/admin_act.rs", /=> "([A-Z_]+)",/g)) assert.ok(english.has(`act.${act}`), `no words for the act ${act}`);
+for (const act of rust("crates/store/src/administration/act.rs", /=> "([A-Z_]+)",/g)) assert.ok(english.has(`act.${act}`), `no words for the act ${act}`);
 for (const rule of rust("crates/domain/src/person_name/rules.rs", /^ {4}\w+ => "([a-z_]+)"/gm)) assert.ok(english.has(`rule.${rule}`), `no words for the rule ${rule}`);
 for (const field of rust("crates/domain/src/basic_field.rs", /^ {4}\w+ => "([a-z_]+)"/gm)) assert.ok(english.has(`field.${field}`), `no words for the field ${field}`);
 console.log(`${english.size} words in two languages`);
