@@ -78,12 +78,15 @@ impl Embedder {
 /// Writes a normalised plane for each channel, in the network's channel order.
 fn write_planes(face: &AlignedFace, input: Normalisation, tensor: &mut Tensor) {
     tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
-    for channel in 0..3 {
-        let colour = if input.blue_first { 2 - channel } else { channel };
-        let (mean, deviation) = (input.mean[channel], input.deviation[channel]);
-        for (value, pixel) in tensor.plane(channel).iter_mut().zip(face.rgb().chunks_exact(3)) {
-            *value = (pixel[colour] - mean) / deviation;
-        }
+    let [reds, greens, blues] = input.by_colour(tensor.planes());
+    let [red_mean, green_mean, blue_mean] = input.by_colour(input.mean);
+    let [red_deviation, green_deviation, blue_deviation] = input.by_colour(input.deviation);
+    let (pixels, _) = face.rgb().as_chunks::<3>();
+    for ((([red, green, blue], to_red), to_green), to_blue) in pixels.iter().zip(reds).zip(greens).zip(blues)
+    {
+        *to_red = (red - red_mean) / red_deviation;
+        *to_green = (green - green_mean) / green_deviation;
+        *to_blue = (blue - blue_mean) / blue_deviation;
     }
 }
 

@@ -2,7 +2,7 @@
 //! attack such as a print or a screen.
 
 use crate::{
-    align::bilinear,
+    align::{FixedPoint, bilinear},
     decode::Picture,
     error::FaceError,
     faces::View,
@@ -153,7 +153,7 @@ fn write_crop(picture: &Picture, view: View, window: &Rectangle, input: Normalis
                 x: at.x.clamp(0.0, f64::from(width) - 1.0),
                 y: at.y.clamp(0.0, f64::from(height) - 1.0),
             };
-            let pixel = bilinear(&picture.raster, at);
+            let pixel = bilinear(&picture.raster, FixedPoint::of(at));
             for channel in 0..3 {
                 let colour = if input.blue_first { 2 - channel } else { channel };
                 let value = (pixel[colour] - input.mean[channel]) / input.deviation[channel];

@@ -31,6 +31,14 @@ impl Tensor {
         &mut self.values[channel * plane..][..plane]
     }
 
+    /// The values of the three channels.
+    pub(crate) fn planes(&mut self) -> [&mut [f32]; 3] {
+        let plane = self.width * self.height;
+        let (first, rest) = self.values.split_at_mut(plane);
+        let (second, third) = rest.split_at_mut(plane);
+        [first, second, third]
+    }
+
     /// Swaps left and right.
     pub(crate) fn mirror(&mut self) {
         if self.width > 0 {

@@ -172,22 +172,26 @@ impl Framing {
         buffers.tensor.reset(self.tensor, normalisation.black());
         let stored = (stored.0 as usize, stored.1 as usize);
         let (across, down) = (self.scaled.0 as usize, self.scaled.1 as usize);
-        for channel in 0..3 {
-            let colour = if normalisation.blue_first { 2 - channel } else { channel };
-            let (mean, deviation) = (normalisation.mean[channel], normalisation.deviation[channel]);
-            let (small, plane) = (buffers.small.rgb(), buffers.tensor.plane(channel));
-            for y in 0..down {
-                let index = |x: usize| {
-                    let (column, row) = self.orientation.stored_pixel((x, y), stored);
-                    (row * stored.0 + column) * 3 + colour
-                };
-                // Neighbours in a row of the upright photo are a constant step apart in memory, which may be negative.
-                let step = if across > 1 { index(1).wrapping_sub(index(0)) } else { 0 };
-                let mut from = index(0);
-                for value in &mut plane[(y + self.offset.1) * self.tensor.0 + self.offset.0..][..across] {
-                    *value = (f32::from(small[from]) - mean) / deviation;
-                    from = from.wrapping_add(step);
-                }
+        let [red, green, blue] = normalisation.of_values();
+        let [reds, greens, blues] = normalisation.by_colour(buffers.tensor.planes());
+        let (pixels, _) = buffers.small.rgb().as_chunks::<3>();
+        for y in 0..down {
+            let index = |x: usize| {
+                let (column, row) = self.orientation.stored_pixel((x, y), stored);
+                row * stored.0 + column
+            };
+            // Neighbours in a row of the upright photo are a constant step apart in memory, which may be negative.
+            let step = if across > 1 { index(1).wrapping_sub(index(0)) } else { 0 };
+            let mut from = index(0);
+            let begin = (y + self.offset.1) * self.tensor.0 + self.offset.0;
+            let row = begin..begin + across;
+            let row = reds[row.clone()].iter_mut().zip(&mut greens[row.clone()]).zip(&mut blues[row]);
+            for ((to_red, to_green), to_blue) in row {
+                let [r, g, b] = pixels[from];
+                *to_red = red[usize::from(r)];
+                *to_green = green[usize::from(g)];
+                *to_blue = blue[usize::from(b)];
+                from = from.wrapping_add(step);
             }
         }
         Ok(())
