@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures a service under load, on a private PostgreSQL that syncs each commit to disk, with selfies of the sizes that
 # phones send. Prints its cost beside that of the bare face pipeline and the goals, and writes benches/out/load.json,
-# which benches/README.md explains. Takes six minutes on two cores; nothing else should run on the machine.
+# which benches/README.md explains. Takes seven minutes on two cores; nothing else should run on the machine.
 #
 #     scripts/load.sh            # all sizes, text fields alone, one worker against two
 #     scripts/load.sh --soak [N] # instead 50,000 verifications of all sizes in turn, for memory: half an hour
@@ -91,9 +91,12 @@ measure_size() {
   send "$size.closed" --size "$size" --warm-up 2 --seconds 16 --connections "$callers"
   read_metrics "$size.after"
   seventy_percent "$size.closed" >"$results/$size.rate"
+  send "$size.alone" --size "$size" --warm-up 1 --seconds 6 --connections 1
   loop "$size.kernels-2" --size "$size" --seconds 8
   send "$size.open" --size "$size" --warm-up 1 --seconds 20 --rate "$(cat "$results/$size.rate")"
   stop
+  # The pipeline of one caller, on one thread.
+  loop "$size.alone.kernels" --size "$size" --seconds 6 --threads 1
 }
 
 # on_cores LIST PROCESS... : binds the processes, with all their threads and future children, to these processors.

@@ -2,7 +2,7 @@
 # Compares Padan with a FastAPI service that does the same (benches/peer). Both run in turn on the same databases and
 # get the same selfies of 1080 x 1440. Measures verifications per second, latency, CPU time per verification, and
 # memory. Fails when the services answer differently, or when one of FastAPI's two processes gets nearly all connections
-# in six attempts; a missed goal is only reported. The figures go to benches/out/peer.json.
+# in twenty attempts; a missed goal is only reported. The figures go to benches/out/peer.json.
 #
 #     scripts/peer.sh [ROUNDS [SECONDS [CONNECTIONS]]]
 # shellcheck source=scripts/paths.sh
@@ -68,28 +68,47 @@ for variant in careful prepared usual; do
 done
 stop "$padan_service"
 
-# measure NAME ROUND PORT
-measure() {
-  "$load" --user load --url "http://127.0.0.1:$3" --size 1080x1440 --connections "$connections" \
+# send NAME ROUND PORT: sends requests to the service and writes the figures.
+send() {
+  exec "$load" --user load --url "http://127.0.0.1:$3" --size 1080x1440 --connections "$connections" \
     --warm-up "$warm_up" --seconds "$seconds" --watch "$service" >"$work/$1.$2.json"
-  stop "$service"
-  say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") per second"
+}
+say_figures() { say "round $2: $1, $(sed -n 's/^ *"per_second": \([0-9.]*\),$/\1/p' "$work/$1.$2.json") per second"; }
+
+# busy_processes SECONDS: how many of the service's processes use more than a quarter of a core in this time.
+busy_processes() {
+  "$python" -c 'import os, sys, time
+def ticks():
+    stats = {child: open(f"/proc/{child}/stat").read().rsplit(")", 1)[1].split() for child in sys.argv[2:]}
+    return {child: int(of[11]) + int(of[12]) for child, of in stats.items()}
+before = ticks()
+time.sleep(float(sys.argv[1]))
+used = {child: after - before[child] for child, after in ticks().items()}
+print(sum(ticks > float(sys.argv[1]) / 4 * os.sysconf("SC_CLK_TCK") for ticks in used.values()))' \
+    "$1" $(pgrep --parent "$service")
 }
 
-# both_work FILE: whether both processes had work. The kernel assigns each connection to a process permanently. A
-# process that gets all of them has a core and its caches to itself, which would distort the measurement.
-both_work() {
-  "$python" -c 'import json, sys
-used = json.load(open(sys.argv[1]))["watched"][0]
-sys.exit(used["cpu_seconds"] < 1.5 * used["seconds"])' "$1"
-}
-# measure_peer VARIANT ROUND: repeats the measurement until both processes had work, if there are two.
+# measure_peer VARIANT ROUND: measures one of the FastAPI service's variants. The kernel assigns each connection to a
+# process permanently. A process that gets nearly all of them has a core and its caches to itself, which would distort
+# the measurement; then the service is started again.
 measure_peer() {
-  local attempt
-  for attempt in 1 2 3 4 5 6; do
+  local attempt sender processes=2
+  [ "$1" != usual ] || processes=1
+  for attempt in $(seq 20); do
     start_peer "$1"
-    measure "$1" "$2" "$peer_port"
-    if [ "$1" = usual ] || both_work "$work/$1.$2.json"; then return; fi
+    send "$1" "$2" "$peer_port" &
+    sender=$!
+    pids+=("$sender")
+    sleep 2
+    if [ "$processes" = 1 ] || [ "$(busy_processes 2)" = "$processes" ]; then
+      wait "$sender" || fail "the requests failed"
+      forget "$sender"
+      stop "$service"
+      say_figures "$1" "$2"
+      return
+    fi
+    stop "$sender"
+    stop "$service"
     say "attempt $attempt does not count: one process had nearly all connections"
   done
   fail "one of the two processes had nearly all connections in every attempt: use more connections"
@@ -103,7 +122,9 @@ for round in $(seq "$rounds"); do
   for name in "${order[@]}"; do
     if [ "$name" = padan ]; then
       start_service padan "$port" "$admin_port"
-      measure padan "$round" "$port"
+      (send padan "$round" "$port")
+      stop "$service"
+      say_figures padan "$round"
     else
       measure_peer "$name" "$round"
     fi
