@@ -77,7 +77,7 @@ impl Embedder {
 
 /// Writes a normalised plane for each channel, in the network's channel order.
 fn write_planes(face: &AlignedFace, input: Normalisation, tensor: &mut Tensor) {
-    tensor.reset((CROP_SIDE, CROP_SIDE), [0.0; 3]);
+    tensor.resize((CROP_SIDE, CROP_SIDE));
     let [reds, greens, blues] = input.by_colour(tensor.planes());
     let [red_mean, green_mean, blue_mean] = input.by_colour(input.mean);
     let [red_deviation, green_deviation, blue_deviation] = input.by_colour(input.deviation);

@@ -76,7 +76,8 @@ impl LivenessJudge {
     /// Runs the networks once, so that the first photo is not delayed by allocations, and a file that does not match its
     /// manifest is noticed.
     pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
-        self.tensor.reset((SIDE, SIDE), [127.0; 3]);
+        self.tensor.resize((SIDE, SIDE));
+        self.tensor.fill_around(&(0..0), &(0..0), [127.0; 3]);
         self.networks.iter_mut().try_for_each(|network| network.living(&self.tensor).map(|_| ()))
     }
 
@@ -142,7 +143,7 @@ fn write_crop(picture: &Picture, view: View, window: &Rectangle, input: Normalis
     let to_raster = view.orientation.to_stored(picture.size).then(&picture.to_raster());
     let (last_column, last_row) = (window.left + window.width - 1.0, window.top + window.height - 1.0);
     let (width, height) = picture.raster.size();
-    tensor.reset((SIDE, SIDE), [0.0; 3]);
+    tensor.resize((SIDE, SIDE));
     for row in 0..SIDE {
         for column in 0..SIDE {
             let at = to_upright.apply(Point { x: column as f64, y: row as f64 });

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use ndarray::{ArrayView4, ShapeError};
 
 use crate::wipe::wipe;
@@ -11,12 +13,24 @@ pub(crate) struct Tensor {
 }
 
 impl Tensor {
-    /// Sets the size, and fills each plane with the value of its channel.
-    pub(crate) fn reset(&mut self, (width, height): (usize, usize), values: [f32; 3]) {
+    /// Sets the size. The values are undefined until they are written.
+    pub(crate) fn resize(&mut self, (width, height): (usize, usize)) {
         (self.width, self.height) = (width, height);
         self.values.resize(3 * width * height, 0.0);
-        for (channel, value) in values.into_iter().enumerate() {
-            self.plane(channel).fill(value);
+    }
+
+    /// Fills each plane with the value of its channel, except for these columns of these rows.
+    pub(crate) fn fill_around(&mut self, columns: &Range<usize>, rows: &Range<usize>, values: [f32; 3]) {
+        let width = self.width.max(1);
+        for (plane, value) in self.planes().into_iter().zip(values) {
+            for (y, row) in plane.chunks_exact_mut(width).enumerate() {
+                if rows.contains(&y) {
+                    row[..columns.start].fill(value);
+                    row[columns.end..].fill(value);
+                } else {
+                    row.fill(value);
+                }
+            }
         }
     }
 
@@ -67,21 +81,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reused_tensor_has_no_earlier_values() {
+    fn a_reused_tensor_has_no_earlier_values_around_what_is_written() {
         let mut tensor = Tensor::default();
-        for size in [(2, 3), (4, 4), (1, 2)] {
-            tensor.reset(size, [1.0, 2.0, 3.0]);
+        for ((width, height), columns, rows) in
+            [((2, 3), 1..2, 0..2), ((4, 4), 1..3, 2..3), ((1, 2), 0..0, 0..0)]
+        {
+            tensor.resize((width, height));
+            tensor.fill_around(&columns, &rows, [1.0, 2.0, 3.0]);
             let view = tensor.view().unwrap();
-            assert_eq!(view.dim(), (1, 3, size.1, size.0));
-            assert!(view.indexed_iter().all(|((_, channel, _, _), value)| *value == channel as f32 + 1.0));
-            tensor.plane(1).fill(9.0);
+            assert_eq!(view.dim(), (1, 3, height, width));
+            for ((_, channel, y, x), value) in view.indexed_iter() {
+                let is_around = !(columns.contains(&x) && rows.contains(&y));
+                assert_eq!(*value == channel as f32 + 1.0, is_around, "{x}, {y} of {channel}: {value}");
+            }
+            tensor.planes().map(|plane| plane.fill(9.0));
         }
     }
 
     #[test]
     fn the_mirror_image_has_its_columns_in_reverse() {
         let mut tensor = Tensor::default();
-        tensor.reset((3, 2), [0.0; 3]);
+        tensor.resize((3, 2));
         for channel in 0..3 {
             for (at, value) in tensor.plane(channel).iter_mut().enumerate() {
                 *value = (channel * 6 + at) as f32;

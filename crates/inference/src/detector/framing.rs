@@ -169,13 +169,16 @@ impl Framing {
         let stored = self.orientation.upright_size(self.scaled);
         let part = picture.raster_part(self.orientation.stored_part(self.part, picture.size));
         picture.raster.resize_onto(&mut buffers.small, part, stored, FilterType::Bilinear, resizer)?;
-        buffers.tensor.reset(self.tensor, normalisation.black());
         let stored = (stored.0 as usize, stored.1 as usize);
         let (across, down) = (self.scaled.0 as usize, self.scaled.1 as usize);
+        let columns = self.offset.0..self.offset.0 + across;
+        let rows = self.offset.1..self.offset.1 + down;
+        buffers.tensor.resize(self.tensor);
+        buffers.tensor.fill_around(&columns, &rows, normalisation.black());
         let [red, green, blue] = normalisation.of_values();
         let [reds, greens, blues] = normalisation.by_colour(buffers.tensor.planes());
         let (pixels, _) = buffers.small.rgb().as_chunks::<3>();
-        for y in 0..down {
+        for (y, row) in rows.enumerate() {
             let index = |x: usize| {
                 let (column, row) = self.orientation.stored_pixel((x, y), stored);
                 row * stored.0 + column
@@ -183,8 +186,7 @@ impl Framing {
             // Neighbours in a row of the upright photo are a constant step apart in memory, which may be negative.
             let step = if across > 1 { index(1).wrapping_sub(index(0)) } else { 0 };
             let mut from = index(0);
-            let begin = (y + self.offset.1) * self.tensor.0 + self.offset.0;
-            let row = begin..begin + across;
+            let row = row * self.tensor.0 + columns.start..row * self.tensor.0 + columns.end;
             let row = reds[row.clone()].iter_mut().zip(&mut greens[row.clone()]).zip(&mut blues[row]);
             for ((to_red, to_green), to_blue) in row {
                 let [r, g, b] = pixels[from];
