@@ -28,8 +28,11 @@ pub struct Config {
     #[serde(skip)]
     pub current_folder: CurrentFolder,
     /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
-    /// allows. More workers only use more memory.
+    /// allows, and if the embedder is shared, as many more as faces are embedded at once. More workers only use more memory.
     pub workers: Option<NonZeroUsize>,
+    /// The most faces that one run of the embedder computes. Above 1, the workers share one embedder. When unset: 16 on
+    /// `cuda` and `tensorrt`, else 1.
+    pub embedding_batch: Option<NonZeroUsize>,
     /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
     /// all workers are busy.
     pub threads: NonZeroUsize,
@@ -218,9 +221,30 @@ impl DetectionConfig {
 }
 
 impl Config {
-    /// Worker threads: as many as configured, else one for each processor that the container's quota allows.
+    /// The most faces of `inference.embedding_batch`. A run on more lengthens the wait of each, and wins little.
+    const MAX_BATCH: usize = 64;
+    /// The default on a GPU.
+    const BATCH_OF_GPU: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+    /// Worker threads: as many as configured, else one for each processor that the container's quota allows. A worker
+    /// that waits for a shared embedder uses no processor, so there are more of them then.
     pub fn worker_count(&self) -> usize {
-        self.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+        let waiting = match self.max_faces_of_a_run().get() {
+            1 => 0,
+            faces => faces,
+        };
+        let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.workers.map_or_else(|| processors() + waiting, NonZeroUsize::get)
+    }
+
+    /// The most faces that one run of the embedder computes. With more than one, the workers share one embedder.
+    pub fn max_faces_of_a_run(&self) -> NonZeroUsize {
+        let default = match self.device {
+            DeviceChoice::Cuda | DeviceChoice::TensorRt => Self::BATCH_OF_GPU,
+            // `auto` chooses no GPU.
+            DeviceChoice::Auto | DeviceChoice::Cpu | DeviceChoice::OpenVino => NonZeroUsize::MIN,
+        };
+        self.embedding_batch.unwrap_or(default)
     }
 
     /// Checks that every setting is in its range.
@@ -268,6 +292,13 @@ impl Config {
             let text =
                 format!("inference.model_folder: expected a folder, found none at {}", folder.display());
             return Err(StartError::Config(text));
+        }
+        let batch = self.max_faces_of_a_run();
+        if batch.get() > Self::MAX_BATCH {
+            return Err(StartError::Config(format!(
+                "inference.embedding_batch is {batch}: expected 1 to {}",
+                Self::MAX_BATCH
+            )));
         }
         let max_threads = 64;
         if self.threads.get() > max_threads {

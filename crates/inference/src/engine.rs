@@ -1,4 +1,4 @@
-use std::{env, fmt, path::PathBuf, sync::Arc, time::Instant};
+use std::{env, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Instant};
 
 use padan_domain::{Calibration, Cohort, ModelContractId, Photo};
 
@@ -20,7 +20,7 @@ use crate::{
     pipeline::{Pipeline, Role},
     pipelines::{LocatedModel, LocatedModels, build_pipelines},
     placement::{self, Machine, Placement},
-    prepare::{take_weights_out_of_inputs, with_eight_bit_layers},
+    prepare::{take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
     runtime::Runtime,
     runtime_library,
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
@@ -284,11 +284,15 @@ impl Selection {
             liveness.models.iter().map(|model| locate(liveness.name(), model, detector)).collect()
         };
         let liveness = liveness.as_ref().map(|set| judges(set).map(|models| (set, models))).transpose()?;
-        let models = LocatedModels {
+        let mut models = LocatedModels {
             detector: locate(set.name(), &set.detector, detector)?,
             embedder: locate(set.name(), &set.embedder, embedder)?,
             liveness,
         };
+        if config.max_faces_of_a_run() > NonZeroUsize::MIN {
+            // Only in memory: the file and the model contract stay the same.
+            models.embedder.bytes = with_batches(&models.embedder.bytes)?;
+        }
         let pipelines = build_pipelines(&Runtime::load(runtime_library)?, config, &models)?;
         for LocatedModel { manifest, placement, .. } in models.iter() {
             tracing::info!(

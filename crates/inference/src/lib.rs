@@ -13,7 +13,8 @@
 //! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
 //!
 //! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
-//! other photos or on time.
+//! other photos or on time. A shared embedder may round differently with the number of faces in a run; it is refused at the
+//! start if it gives a face another embedding beside others.
 
 mod align;
 mod analysis;
@@ -26,12 +27,15 @@ mod completeness;
 mod config;
 mod current_folder;
 mod decode;
+mod demand;
 mod detector;
 mod digest;
 mod embedder;
+mod embedding_thread;
 mod engine;
 mod error;
 mod face_crop;
+mod face_embedder;
 mod faces;
 mod fair_queue;
 #[cfg(any(test, fuzzing))]
@@ -65,6 +69,7 @@ mod tensor;
 mod test_support;
 #[cfg(test)]
 mod tests;
+mod thread_time;
 mod wipe;
 mod workers;
 

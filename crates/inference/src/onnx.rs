@@ -14,6 +14,8 @@ pub(crate) const FLOAT: i32 = 1;
 pub(crate) const UINT8: i32 = 2;
 /// Element type `int8` of a [`TensorProto`].
 pub(crate) const INT8: i32 = 3;
+/// Element type `int64` of a [`TensorProto`].
+pub(crate) const INT64: i32 = 7;
 /// Attribute type `INT`.
 pub(crate) const INT: i32 = 2;
 /// Attribute type `INTS`.

@@ -8,10 +8,12 @@ use crate::{
     analysis::{Analysis, Face, Timings},
     config::{QualityConfig, SubjectConfig},
     decode::{self, Declared, Decoder, Picture},
+    demand::Demand,
     detector::Detector,
-    embedder::{Embedded, Embedder},
+    embedder::Embedded,
     error::{FaceError, PhotoFault},
     face_crop::FaceCrop,
+    face_embedder::FaceEmbedder,
     faces::Faces,
     geometry::Point,
     liveness::{Liveness, LivenessJudge},
@@ -32,11 +34,12 @@ pub(crate) enum Role {
     Reference,
 }
 
-/// All steps from a photo to an embedding, for one thread. It owns its sessions and buffers.
+/// All steps from a photo to an embedding, for one thread. It owns its buffers and its sessions, but may share the
+/// embedder's.
 pub struct Pipeline {
     pub(crate) decoder: Decoder,
     pub(crate) detector: Detector,
-    pub(crate) embedder: Embedder,
+    pub(crate) embedder: FaceEmbedder,
     /// `None` without a liveness set.
     pub(crate) liveness: Option<LivenessJudge>,
     /// Whether the photo in work is judged for liveness as well.
@@ -60,18 +63,22 @@ impl Pipeline {
 
     /// Runs all steps, with the rules for this role.
     ///
-    /// Decoding and retries stop at the deadline: the other steps take a fraction of a second.
+    /// Decoding, retries and the wait for a shared embedder stop at the deadline: the other steps take a fraction of a
+    /// second. A face that nobody waits for any more is not embedded by a shared embedder.
     pub(crate) fn analyse(
         &mut self,
         photo: &Photo,
         role: Role,
-        deadline: Instant,
+        demand: &Demand,
     ) -> Result<Analysis, FaceError> {
-        let mut retries = match role {
-            Role::Probe | Role::JudgedProbe => RetryBudget::within(self.retry_budget, deadline),
-            Role::Reference => RetryBudget::unlimited(),
+        let mut retries = match (role, demand.deadline) {
+            (Role::Probe | Role::JudgedProbe, Some(deadline)) => {
+                RetryBudget::within(self.retry_budget, deadline)
+            }
+            (Role::Reference, _) | (_, None) => RetryBudget::unlimited(),
         };
-        self.decoder.set_deadline(Some(deadline));
+        self.decoder.set_deadline(demand.deadline);
+        self.embedder.set_demand(demand.clone());
         self.judges_liveness = role == Role::JudgedProbe;
         let analysis = self.run(photo, &mut retries, &mut |fault| match role {
             Role::Probe | Role::JudgedProbe => Err(fault.into()),
@@ -79,6 +86,7 @@ impl Pipeline {
         });
         self.judges_liveness = false;
         self.decoder.set_deadline(None);
+        self.embedder.set_demand(Demand::default());
         analysis
     }
 
@@ -178,7 +186,7 @@ impl Pipeline {
         }
         self.decoder.reuse_memory(picture);
 
-        let Embedded { embedding, length } = self.embedder.embed_with_length(&crop)?;
+        let Embedded { embedding, length } = self.embedder.embed(&crop)?;
         timings.embed = watch.lap();
 
         let face = Face {
@@ -316,7 +324,7 @@ impl Pipeline {
     ///
     /// [`FaceError::Broken`] when the network fails.
     pub fn embed(&mut self, crop: &AlignedFace) -> Result<Embedding, FaceError> {
-        self.embedder.embed(crop)
+        self.embedder.embed(crop).map(|embedded| embedded.embedding)
     }
 }
 

@@ -5,12 +5,14 @@ use std::{num::NonZeroUsize, panic, thread};
 use fast_image_resize::Resizer;
 
 use crate::{
-    align::ARCFACE_FRAME,
+    align::{ARCFACE_FRAME, AlignedFace, CROP_SIDE},
     config::Config,
     decode::{Bounds, Decoder},
     detector::{Detector, DetectorNetwork},
     embedder::Embedder,
+    embedding_thread::SharedEmbedder,
     error::StartError,
+    face_embedder::FaceEmbedder,
     liveness::{LivenessJudge, LivenessNetwork},
     liveness_set::LivenessSet,
     manifest::{DetectionSpec, EmbedderFamily, EmbeddingSpec, Manifest, Task},
@@ -18,7 +20,7 @@ use crate::{
     placement::Placement,
     prepare::graph_part,
     raster::Raster,
-    runtime::{Model, Runtime},
+    runtime::{Batches, Model, Runtime},
 };
 
 /// Pipelines that are built at the same time. Each needs 100 MB more meanwhile than afterwards.
@@ -71,15 +73,24 @@ pub(crate) fn build_pipelines(
     let window = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
         (spec, Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()))
     });
-    let builder = PipelineBuilder {
+    let max = config.max_faces_of_a_run();
+    let batches = Batches { input: &embedder.manifest.input.name, side: CROP_SIDE, max: max.get() };
+    let embedder_model = model(embedder);
+    let is_shared = max > NonZeroUsize::MIN;
+    let embedder_model = if is_shared { embedder_model.in_batches(batches) } else { embedder_model };
+    let mut builder = PipelineBuilder {
         runtime,
         config,
         detector: (model(detector), detection),
         window,
-        embedder: (model(embedder), embedding),
+        embedder: (embedder_model, embedding),
+        shared: None,
         models,
         judges: liveness.iter().flat_map(|(_, models)| models).map(model).collect(),
     };
+    if is_shared {
+        builder.shared = Some(builder.start_shared(max)?);
+    }
     builder.build_all(config.worker_count())
 }
 
@@ -94,6 +105,8 @@ struct PipelineBuilder<'a> {
     /// The part of the detector that is enough in the window around the subject.
     window: Option<(DetectionSpec, Model<'a>)>,
     embedder: (Model<'a>, &'a EmbeddingSpec),
+    /// The embedder of all pipelines; `None` if each has its own.
+    shared: Option<SharedEmbedder>,
     judges: Vec<Model<'a>>,
     models: &'a LocatedModels<'a>,
 }
@@ -121,7 +134,7 @@ impl PipelineBuilder<'_> {
         Ok(Pipeline {
             decoder: Decoder::new(Bounds::of(config)),
             detector: self.detector()?,
-            embedder: self.embedder()?,
+            embedder: self.face_embedder()?,
             liveness: models.liveness.as_ref().map(|(set, models)| self.judge(set, models)).transpose()?,
             judges_liveness: false,
             frame: match embedding.family {
@@ -150,13 +163,33 @@ impl PipelineBuilder<'_> {
         Ok(detector)
     }
 
+    fn face_embedder(&self) -> Result<FaceEmbedder, StartError> {
+        if let Some(shared) = &self.shared {
+            return Ok(FaceEmbedder::Shared(shared.clone()));
+        }
+        let mut embedder = self.embedder()?;
+        embedder.warm().map_err(|error| self.models.embedder.refused(&error))?;
+        Ok(FaceEmbedder::Own(embedder))
+    }
+
     fn embedder(&self) -> Result<Embedder, StartError> {
         let (model, spec) = &self.embedder;
         let input = &self.models.embedder.manifest.input;
-        let mut embedder =
-            Embedder::new(self.runtime.network(model)?, input, spec.output.clone(), spec.length);
-        embedder.warm().map_err(|error| self.models.embedder.refused(&error))?;
-        Ok(embedder)
+        Ok(Embedder::new(self.runtime.network(model)?, input, spec.output.clone(), spec.length))
+    }
+
+    /// Starts the thread that embeds for all pipelines. Each has one face in its queue, or two if it did not wait for
+    /// the first until its end.
+    fn start_shared(&self, max_faces: NonZeroUsize) -> Result<SharedEmbedder, StartError> {
+        let mut embedder = self.embedder()?;
+        let warmed = embedder.warm_for_batches(max_faces.get());
+        warmed.map_err(|error| self.models.embedder.refused(&error))?;
+        let embed = move |faces: &[AlignedFace]| {
+            let run = embedder.embed_all(faces);
+            embedder.wipe();
+            run
+        };
+        Ok(SharedEmbedder::start(embed, max_faces, 2 * self.config.worker_count())?)
     }
 
     fn judge(&self, set: &LivenessSet, models: &[LocatedModel]) -> Result<LivenessJudge, StartError> {

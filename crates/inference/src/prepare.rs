@@ -3,6 +3,7 @@
 //! Start at [`prepare`]. A step that finds nothing to do changes nothing, so a prepared file stays the same. The
 //! result is deterministic: a manifest pins it by its SHA-256.
 
+mod batches;
 mod dynamic_size;
 mod eight_bit_layers;
 mod eight_bits;
@@ -16,7 +17,8 @@ use std::collections::HashSet;
 use prost::{DecodeError, Message as _};
 
 pub(crate) use self::{
-    eight_bit_layers::with_eight_bit_layers, part::graph_part, weights_out::take_weights_out_of_inputs,
+    batches::with_batches, eight_bit_layers::with_eight_bit_layers, part::graph_part,
+    weights_out::take_weights_out_of_inputs,
 };
 use crate::{
     model_error::ModelError,

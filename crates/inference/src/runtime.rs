@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use ndarray::ArrayView4;
 use ort::{
     environment::Environment,
     ep::{self, ExecutionProviderDispatch},
@@ -37,7 +38,18 @@ pub(crate) struct Model<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) placement: Placement,
     pub(crate) threads: usize,
+    batches: Option<Batches<'a>>,
     weights: PrepackedWeights,
+}
+
+/// The input of a model that computes several in one run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Batches<'a> {
+    pub(crate) input: &'a str,
+    /// Width and height of a picture.
+    pub(crate) side: usize,
+    /// The most pictures in one run.
+    pub(crate) max: usize,
 }
 
 /// One session, for one thread.
@@ -88,7 +100,7 @@ impl Runtime {
             StartError::Session { model: model.name.into(), reason }
         };
         let builder = self.options(model).map_err(|error| refused(error.to_string()))?;
-        let mut builder = match providers(model.placement, model.threads) {
+        let mut builder = match providers(model) {
             providers if providers.is_empty() => builder,
             providers => builder.with_execution_providers(providers).map_err(|error| StartError::Device {
                 device: device.name(),
@@ -118,16 +130,12 @@ impl Runtime {
     }
 }
 
-fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispatch> {
+fn providers(model: &Model<'_>) -> Vec<ExecutionProviderDispatch> {
+    let Model { placement, threads, batches, .. } = model;
     match placement.device {
         Device::Cpu => Vec::new(),
-        Device::Cuda => vec![ep::CUDA::default().build().error_on_failure()],
-        Device::TensorRt => {
-            vec![
-                ep::TensorRT::default().build().error_on_failure(),
-                ep::CUDA::default().build().error_on_failure(),
-            ]
-        }
+        Device::Cuda => vec![cuda(*batches)],
+        Device::TensorRt => vec![tensorrt(*batches), cuda(*batches)],
         Device::OpenVino => {
             // The precision is explicit because the provider would otherwise choose by the processor alone. Pinning is
             // off because it would make all workers' sessions compute on the same core.
@@ -149,6 +157,26 @@ fn providers(placement: Placement, threads: usize) -> Vec<ExecutionProviderDispa
     }
 }
 
+fn cuda(batches: Option<Batches<'_>>) -> ExecutionProviderDispatch {
+    let provider = ep::CUDA::default();
+    // By default the provider tries every algorithm at the first run of each shape, and runs have many.
+    let search = ep::cuda::ConvAlgorithmSearch::Heuristic;
+    let provider = if batches.is_some() { provider.with_conv_algorithm_search(search) } else { provider };
+    provider.build().error_on_failure()
+}
+
+fn tensorrt(batches: Option<Batches<'_>>) -> ExecutionProviderDispatch {
+    let provider = ep::TensorRT::default();
+    let Some(Batches { input, side, max }) = batches else { return provider.build().error_on_failure() };
+    let shape = |count: usize| format!("{input}:{count}x3x{side}x{side}");
+    // Without the range, the provider would compile the model again whenever a run has more pictures than any before.
+    let provider = provider
+        .with_profile_min_shapes(shape(1))
+        .with_profile_opt_shapes(shape(max))
+        .with_profile_max_shapes(shape(max));
+    provider.build().error_on_failure()
+}
+
 fn requirements(device: Device) -> &'static str {
     match device {
         Device::Cpu => "The CPU requires nothing else",
@@ -168,7 +196,12 @@ fn requirements(device: Device) -> &'static str {
 impl<'a> Model<'a> {
     /// `threads` is the number of threads of each session.
     pub(crate) fn new(name: &'a str, bytes: &'a [u8], placement: Placement, threads: usize) -> Self {
-        Self { name, bytes, placement, threads, weights: PrepackedWeights::new() }
+        Self { name, bytes, placement, threads, batches: None, weights: PrepackedWeights::new() }
+    }
+
+    /// The same model, which computes several inputs in one run.
+    pub(crate) fn in_batches(self, batches: Batches<'a>) -> Self {
+        Self { batches: Some(batches), ..self }
     }
 }
 
@@ -179,9 +212,18 @@ impl Network {
         tensor: &Tensor,
         read: impl FnOnce(&Outputs<'_>) -> Result<T, FaceError>,
     ) -> Result<T, FaceError> {
-        let broken = |error: ort::Error| FaceError::Broken(error.to_string());
         let view = tensor.view().map_err(|error| FaceError::Broken(error.to_string()))?;
-        let input = TensorRef::from_array_view(view).map_err(broken)?;
+        self.run_on(&view, read)
+    }
+
+    /// Runs the network on the pictures of a view, in the order N, C, H, W, and passes its outputs to `read`.
+    pub(crate) fn run_on<T>(
+        &mut self,
+        view: &ArrayView4<'_, f32>,
+        read: impl FnOnce(&Outputs<'_>) -> Result<T, FaceError>,
+    ) -> Result<T, FaceError> {
+        let broken = |error: ort::Error| FaceError::Broken(error.to_string());
+        let input = TensorRef::from_array_view(view.view()).map_err(broken)?;
         let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
         let values: Vec<_> = outputs.iter().collect();
         let mut named = Vec::with_capacity(values.len());

@@ -1,6 +1,10 @@
 //! Shared by this crate's tests: the shipped settings, the installed models, the rendered people.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use padan_domain::Photo;
@@ -8,6 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     config::{Config, DeviceChoice},
+    demand::Demand,
     engine::load,
     pipeline::Pipeline,
 };
@@ -37,6 +42,11 @@ pub(crate) fn pipeline(config: &Config) -> Pipeline {
     let loaded = load(config);
     let (mut pipelines, _) = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`."));
     pipelines.remove(0)
+}
+
+/// A result that is wanted for a minute.
+pub(crate) fn for_a_minute() -> Demand {
+    Demand { deadline: Some(Instant::now() + Duration::from_mins(1)), waiter: None }
 }
 
 /// A fixture.

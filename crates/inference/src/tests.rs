@@ -1,5 +1,6 @@
 //! Tests of the entire pipeline: comparisons with independent computations, and realistic photos.
 
+mod batches;
 mod engine;
 #[cfg(target_arch = "x86_64")]
 mod openvino;

@@ -7,7 +7,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
@@ -15,7 +15,6 @@ use std::{
 };
 
 use padan_domain::Photo;
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 use crate::{
@@ -23,12 +22,15 @@ use crate::{
     caller::Caller,
     config::BYTES_PER_PIXEL,
     decode::Declared,
+    demand::Demand,
+    embedding_thread::EmbeddingCounts,
     error::{FaceError, StartError},
     face_crop::FaceCrop,
     fair_queue::{JobReceiver, JobSender, Pushed, Taken, fair_queue},
     liveness::Liveness,
     memory_budget::MemoryBudget,
     pipeline::{Pipeline, Role},
+    thread_time::cpu_time_of_this_thread,
 };
 
 /// A handle to the queue. The workers end when the last clone is dropped.
@@ -38,6 +40,8 @@ pub(crate) struct Workers {
     counts: Arc<Counts>,
     memory: MemoryBudget,
     threads: usize,
+    /// Of the thread that embeds for all workers; `None` without one.
+    embedding: Option<Arc<EmbeddingCounts>>,
 }
 
 /// The state of the queue and of the workers.
@@ -59,6 +63,10 @@ pub struct WorkerFigures {
     pub refused: u64,
     /// Photos dropped since the start because their deadline had passed or their caller no longer waited.
     pub expired: u64,
+    /// Runs of the embedder that the workers share, since the start; 0 where each worker embeds by itself.
+    pub shared_runs: u64,
+    /// Faces in those runs.
+    pub shared_faces: u64,
 }
 
 /// An event in the work on a photo.
@@ -75,8 +83,8 @@ pub enum JobEvent {
 pub struct JobEnded {
     /// On whose behalf it was processed.
     pub caller: Caller,
-    /// The processor time of the worker's thread. Further threads of its sessions (`inference.threads`) and a GPU are
-    /// not included.
+    /// The processor time of the worker's thread, and the photo's share of that of the thread that embeds for all workers.
+    /// Further threads of the sessions (`inference.threads`) and a GPU are not included.
     pub cpu: Duration,
 }
 
@@ -99,7 +107,7 @@ pub struct JobStarted {
 pub struct WorkersEnded {
     /// Threads that have ended.
     pub ended: usize,
-    /// Threads that were started.
+    /// Threads that were started. If one embeds for all workers, it counts as well.
     pub workers: usize,
 }
 
@@ -128,7 +136,15 @@ struct Job {
     work: Work,
     queued_at: Instant,
     deadline: Instant,
+    /// Held by the caller while it waits.
+    waiter: Weak<()>,
     answer: oneshot::Sender<Result<Finding, FaceError>>,
+}
+
+impl Job {
+    fn demand(&self) -> Demand {
+        Demand { deadline: Some(self.deadline), waiter: Some(self.waiter.clone()) }
+    }
 }
 
 /// What is done with a photo.
@@ -158,12 +174,13 @@ impl Workers {
         let threads = pipelines.len();
         let (queue, jobs) = fair_queue(queue_length, threads);
         let counts = Arc::new(Counts::default());
+        let embedding = pipelines.first().and_then(|pipeline| pipeline.embedder.shared_counts());
         for (number, pipeline) in pipelines.into_iter().enumerate() {
             let worker = Worker { pipeline, counts: Arc::clone(&counts), memory: memory.clone() };
             let jobs = jobs.clone();
             thread::Builder::new().name(format!("face-{number}")).spawn(move || worker.run(&jobs))?;
         }
-        Ok(Self { queue, counts, memory, threads })
+        Ok(Self { queue, counts, memory, threads, embedding })
     }
 
     pub(crate) async fn analyse(
@@ -211,7 +228,9 @@ impl Workers {
         deadline: Instant,
     ) -> Result<Finding, FaceError> {
         let (answer, result) = oneshot::channel();
-        let job = Job { photo, work, queued_at: Instant::now(), deadline, answer };
+        let waiter = Arc::new(());
+        let job =
+            Job { photo, work, queued_at: Instant::now(), deadline, waiter: Arc::downgrade(&waiter), answer };
         match self.queue.push(caller, job) {
             Pushed::Queued => {}
             // This photo, or another one whose caller waits at `result`.
@@ -236,13 +255,16 @@ impl Workers {
     }
 
     pub(crate) fn check(&self) -> Result<(), WorkersEnded> {
-        match self.counts.ended.load(Ordering::Relaxed) {
+        let embedding = self.embedding.as_deref();
+        let embedding_ended = embedding.is_some_and(EmbeddingCounts::has_ended);
+        match self.counts.ended.load(Ordering::Relaxed) + usize::from(embedding_ended) {
             0 => Ok(()),
-            ended => Err(WorkersEnded { ended, workers: self.threads }),
+            ended => Err(WorkersEnded { ended, workers: self.threads + usize::from(embedding.is_some()) }),
         }
     }
 
     pub(crate) fn figures(&self) -> WorkerFigures {
+        let embedding = self.embedding.as_deref();
         WorkerFigures {
             workers: self.threads,
             busy: self.counts.busy.load(Ordering::Relaxed),
@@ -252,6 +274,8 @@ impl Workers {
             max_pixels: self.memory.limit() / BYTES_PER_PIXEL,
             refused: self.counts.refused.load(Ordering::Relaxed),
             expired: self.counts.expired.load(Ordering::Relaxed),
+            shared_runs: embedding.map_or(0, EmbeddingCounts::runs),
+            shared_faces: embedding.map_or(0, EmbeddingCounts::faces),
         }
     }
 }
@@ -269,7 +293,7 @@ impl Worker {
         let _ended = CountOnDrop(&counts.ended);
         while let Some(taken) = jobs.take() {
             let cpu_before = cpu_time_of_this_thread();
-            let is_wanted = !taken.job.answer.is_closed() && Instant::now() < taken.job.deadline;
+            let is_wanted = !taken.job.demand().is_over();
             let declared = is_wanted.then(|| caught(|| self.pipeline.inspect(&taken.job.photo)));
             let Some(Taken { job, charge }) = taken.deferred_if_slow(longest(declared.as_ref())) else {
                 continue;
@@ -279,12 +303,15 @@ impl Worker {
                 Some(declared) => declared
                     .and_then(|declared| caught(|| self.process(&job, &declared, charge.caller())).flatten()),
             };
-            if matches!(result, Err(FaceError::Expired)) {
-                counts.expired.fetch_add(1, Ordering::Relaxed);
-            }
+            match result {
+                Err(FaceError::Expired) => counts.expired.fetch_add(1, Ordering::Relaxed),
+                Err(FaceError::QueueFull) => counts.refused.fetch_add(1, Ordering::Relaxed),
+                _ => 0,
+            };
             let ended = JobEnded {
                 caller: charge.caller(),
-                cpu: cpu_time_of_this_thread().saturating_sub(cpu_before),
+                cpu: cpu_time_of_this_thread().saturating_sub(cpu_before)
+                    + self.pipeline.embedder.take_cpu_elsewhere(),
             };
             drop(charge);
             // Before the answer, so that the time of an answered request is charged.
@@ -308,12 +335,11 @@ impl Worker {
         // `analyse` refuses a photo that is too large, or whose headers cannot be read, before it allocates memory.
         let reserved = declared.cost.as_ref().ok().map(|cost| self.memory.reserve(caller, cost.bytes));
         if matches!(reserved, Some(None)) {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
             return Err(FaceError::QueueFull);
         }
         match job.work {
             Work::Analyse(role) => {
-                let mut analysis = self.pipeline.analyse(&job.photo, role, job.deadline)?;
+                let mut analysis = self.pipeline.analyse(&job.photo, role, &job.demand())?;
                 analysis.timings.queued = waited;
                 Ok(Finding::Face(Box::new(analysis)))
             }
@@ -339,11 +365,6 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, FaceError> {
 fn longest(declared: Option<&Result<Declared, FaceError>>) -> Duration {
     let cost = declared.and_then(|declared| declared.as_ref().ok()?.cost.as_ref().ok());
     cost.map_or(Duration::ZERO, |cost| cost.longest())
-}
-
-fn cpu_time_of_this_thread() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 fn megapixels((width, height): (u32, u32)) -> f64 {

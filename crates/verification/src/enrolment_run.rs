@@ -225,7 +225,8 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
         counted: &mut EnrolmentTally,
     ) -> Result<(), EnrolmentError> {
         let Enrolment { store, engine, .. } = self.enrolment;
-        // One portrait waits for each busy worker, so that no worker is idle.
+        // One portrait waits for each busy worker, so that no worker is idle. As many faces as there are workers can thus
+        // wait for a shared embedder.
         let concurrency = engine.figures().workers * 2;
         let (enrolment, throttle) = (self.enrolment, &self.throttle);
         let mut outcomes = stream::iter(stale)

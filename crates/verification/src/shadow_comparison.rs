@@ -137,6 +137,8 @@ mod tests {
             max_pixels: 1,
             refused: 0,
             expired: 0,
+            shared_runs: 0,
+            shared_faces: 0,
         };
         for (workers, busy, queued, expected) in [
             (1, 0, 0, true),

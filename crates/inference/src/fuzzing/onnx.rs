@@ -4,7 +4,7 @@ use crate::{
     manifest::EightBitLayer,
     onnx::ModelProto,
     preparation_step::PreparationStep,
-    prepare::{prepare, take_weights_out_of_inputs, with_eight_bit_layers},
+    prepare::{prepare, take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
 };
 
 /// Rewrites a model file by the step that the first byte chooses.
@@ -17,6 +17,7 @@ pub fn onnx(data: &[u8]) {
     let steps = steps(*choice);
     weights_that_stay_encoded(file);
     layers_of_8_bits(file);
+    runs_on_several_inputs(file);
     let Ok(prepared) = prepare(file, &steps) else { return };
     // A scale for every 32 weights, two convolutions for each slope, and their names.
     assert!(prepared.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), prepared.len());
@@ -45,6 +46,14 @@ fn layers_of_8_bits(file: &[u8]) {
     let Ok(rewritten) = with_eight_bit_layers(file, &[layer]) else { return };
     // A name five times, and a scale for each row.
     assert!(rewritten.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), rewritten.len());
+}
+
+/// A second rewriting for several inputs changes nothing.
+fn runs_on_several_inputs(file: &[u8]) {
+    let Ok(rewritten) = with_batches(file) else { return };
+    let again = with_batches(&rewritten);
+    let again = again.inspect_err(|error| panic!("a rewritten file is refused: {error}"));
+    assert!(again.is_ok_and(|again| again == rewritten), "a second rewriting changes the file");
 }
 
 fn steps(choice: u8) -> Vec<PreparationStep> {

@@ -131,8 +131,8 @@ const LAST_LAYER_IN_8_BITS: f32 = 1e-3;
 #[test]
 fn sface_embeddings_agree_with_numpy() {
     let (mut published, mut prepared) = (sface(Graph::Original), sface(Graph::Prepared));
-    assert_embeddings_agree("sface", SAME_NUMBERS, |crop| published.embed(crop).unwrap());
-    assert_embeddings_agree("sface", LAST_LAYER_IN_8_BITS, |crop| prepared.embed(crop).unwrap());
+    assert_embeddings_agree("sface", SAME_NUMBERS, |crop| published.embed(crop).unwrap().embedding);
+    assert_embeddings_agree("sface", LAST_LAYER_IN_8_BITS, |crop| prepared.embed(crop).unwrap().embedding);
 }
 
 #[test]
@@ -217,7 +217,8 @@ fn the_prepared_sface_is_faster_than_the_published_one() {
     let mut embedders = [Graph::Prepared, Graph::Original].map(sface);
     let crops = ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(bounds, file));
     for crop in &crops {
-        let [prepared, original] = embedders.each_mut().map(|embedder| embedder.embed(crop).unwrap());
+        let [prepared, original] =
+            embedders.each_mut().map(|embedder| embedder.embed(crop).unwrap().embedding);
         let cosine = prepared.similarity(&original).unwrap().cosine();
         assert!(cosine > 0.999_99, "{cosine}");
     }

@@ -1,7 +1,5 @@
 //! Realistic photos: rotated, close, far away, with other people, badly lit.
 
-use std::time::{Duration, Instant};
-
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 
 use crate::{
@@ -9,12 +7,8 @@ use crate::{
     engine::load,
     error::{FaceError, PhotoFault},
     pipeline::{Pipeline, Role},
-    test_support::{config, fixture, photo, pipeline, workspace},
+    test_support::{config, fixture, for_a_minute, photo, pipeline, workspace},
 };
-
-fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_mins(1)
-}
 
 fn person(file: &str) -> DynamicImage {
     image::open(workspace("people/images").join(file)).unwrap()
@@ -27,7 +21,7 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 }
 
 fn analyse(pipeline: &mut Pipeline, image: &DynamicImage) -> Result<Analysis, FaceError> {
-    pipeline.analyse(&photo(encoded(image, ImageFormat::Jpeg)), Role::Probe, in_a_minute())
+    pipeline.analyse(&photo(encoded(image, ImageFormat::Jpeg)), Role::Probe, &for_a_minute())
 }
 
 fn fault(pipeline: &mut Pipeline, image: &DynamicImage) -> PhotoFault {
@@ -50,12 +44,12 @@ impl PortraitComparison {
         let (mut pipelines, identity) = load(&config()).unwrap();
         let mut pipeline = pipelines.remove(0);
         let bytes = std::fs::read(workspace("people/images").join(portrait)).unwrap();
-        let portrait = pipeline.analyse(&photo(bytes), Role::Reference, in_a_minute()).unwrap().embedding;
+        let portrait = pipeline.analyse(&photo(bytes), Role::Reference, &for_a_minute()).unwrap().embedding;
         Self { pipeline, calibration: identity.calibration, portrait }
     }
 
     fn percentage(&mut self, bytes: Vec<u8>) -> f64 {
-        let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe, in_a_minute()).unwrap();
+        let analysis = self.pipeline.analyse(&photo(bytes), Role::Probe, &for_a_minute()).unwrap();
         let similarity = self.calibration.similarity(&self.portrait, &analysis.embedding).unwrap();
         self.calibration.percentage(similarity).value()
     }
@@ -113,7 +107,7 @@ fn a_face_that_fills_the_frame_is_found() {
     let whole = portrait.percentage_of(&selfie);
     let face = portrait
         .pipeline
-        .analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe, in_a_minute())
+        .analyse(&photo(encoded(&selfie, ImageFormat::Png)), Role::Probe, &for_a_minute())
         .unwrap()
         .face;
     let part = |margin: f64| {
@@ -145,7 +139,7 @@ fn a_face_of_80_pixels_in_12_megapixels_is_found() {
     });
     imageops::overlay(&mut wall, &small.to_rgb8(), 2500, 1200);
     let photo = photo(encoded(&DynamicImage::ImageRgb8(wall), ImageFormat::Jpeg));
-    let analysis = pipeline.analyse(&photo, Role::Reference, in_a_minute()).unwrap();
+    let analysis = pipeline.analyse(&photo, Role::Reference, &for_a_minute()).unwrap();
     assert!((analysis.face.rectangle.width - 80.0).abs() < 12.0, "{:?}", analysis.face);
     assert!(analysis.face.detector_runs > 4, "the first runs are too coarse for it");
 }
@@ -162,7 +156,7 @@ fn a_photo_decoded_to_fewer_pixels_shows_the_same_face() {
         let large = selfie.resize_exact(width, height, imageops::FilterType::CatmullRom);
         let bytes = photo(encoded(&large, ImageFormat::Jpeg));
         assert_eq!(pipeline.decode(&bytes).unwrap().reduction, reduction);
-        let analysis = pipeline.analyse(&bytes, Role::Probe, in_a_minute()).unwrap();
+        let analysis = pipeline.analyse(&bytes, Role::Probe, &for_a_minute()).unwrap();
         let cosine = small.embedding.similarity(&analysis.embedding).unwrap().cosine();
         assert!(cosine > 0.98, "{width} pixels wide: {cosine}");
         let scale = f64::from(width) / f64::from(selfie.width());
@@ -192,7 +186,7 @@ fn a_small_face_in_a_large_photo_keeps_its_pixels() {
     let subject = Pipeline::subject(&faces).unwrap();
     pipeline.refine(&mut picture, subject, &mut retries).unwrap();
     assert_eq!(picture.reduction, 1, "{} pixels between the eyes", alone.quality.eye_distance);
-    let analysis = pipeline.analyse(&bytes, Role::Probe, in_a_minute()).unwrap();
+    let analysis = pipeline.analyse(&bytes, Role::Probe, &for_a_minute()).unwrap();
     let cosine = alone.embedding.similarity(&analysis.embedding).unwrap().cosine();
     assert!(cosine > 0.95, "{cosine}");
 }
@@ -258,9 +252,9 @@ fn retries_are_limited_for_selfies_and_not_for_portraits() {
     config.detection.retry_budget_ms = 0;
     let mut pipeline = pipeline(&config);
     let lying_face = photo(fixture("odd/turned_90.jpg"));
-    let limited = pipeline.analyse(&lying_face, Role::Probe, in_a_minute());
+    let limited = pipeline.analyse(&lying_face, Role::Probe, &for_a_minute());
     assert!(limited.is_err() || limited.is_ok_and(|analysis| analysis.face.detector_runs <= 4));
-    let portrait = pipeline.analyse(&lying_face, Role::Reference, in_a_minute()).unwrap();
+    let portrait = pipeline.analyse(&lying_face, Role::Reference, &for_a_minute()).unwrap();
     assert_eq!(portrait.face.turned_degrees, 270);
     assert!(portrait.face.detector_runs > 4);
 }
@@ -290,7 +284,7 @@ fn a_masked_or_cut_off_face_is_refused_and_one_at_the_edge_of_the_photo_is_not()
         let analysis = analyse(&mut pipeline, &beside).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert!(analysis.quality.outside < 0.1, "{name}: {:?}", analysis.quality);
         let bytes = photo(encoded(&cut_off, ImageFormat::Png));
-        let portrait = pipeline.analyse(&bytes, Role::Reference, in_a_minute()).unwrap();
+        let portrait = pipeline.analyse(&bytes, Role::Reference, &for_a_minute()).unwrap();
         assert!(portrait.quality.outside > 0.1, "a portrait is used whatever its quality");
     }
 }
@@ -332,7 +326,7 @@ fn no_pixel_of_a_photo_remains_in_a_buffer() {
         (&portrait, ImageFormat::Png, true),
         (&without_face, ImageFormat::Jpeg, false),
     ] {
-        let outcome = pipeline.analyse(&photo(encoded(image, format)), Role::Probe, in_a_minute());
+        let outcome = pipeline.analyse(&photo(encoded(image, format)), Role::Probe, &for_a_minute());
         assert_eq!(outcome.is_ok(), succeeds);
         assert!(is_wiped(&pipeline), "{format:?}");
     }
@@ -347,7 +341,7 @@ fn no_pixel_of_a_photo_that_cannot_be_decoded_remains() {
         let mut bytes = encoded(&person("101_id.jpg"), format);
         let middle = bytes.len() / 2;
         bytes[middle..middle + 64].fill(0xaa);
-        let outcome = pipeline.analyse(&photo(bytes), Role::Probe, in_a_minute());
+        let outcome = pipeline.analyse(&photo(bytes), Role::Probe, &for_a_minute());
         assert!(matches!(outcome, Err(FaceError::Rejected(PhotoFault::Unreadable))), "{outcome:?}");
         // Its buffer is the spare of the next photo.
         assert!(pipeline.decoder.spare_bytes() > 100_000, "{format:?}");
