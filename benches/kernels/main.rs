@@ -34,6 +34,9 @@ struct Arguments {
     /// Number of threads [default: the number of workers that the service would have]
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Embed up to this many faces in one run [default: `inference.embedding_batch`]
+    #[arg(long, value_name = "FACES", conflicts_with = "parts")]
+    embedding_batch: Option<NonZeroUsize>,
     /// How long to measure
     #[arg(long, default_value_t = 6)]
     seconds: u32,
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::parse();
     let mut config = settings(&arguments)?;
     config.workers = arguments.threads.or(config.workers);
+    config.embedding_batch = arguments.embedding_batch.or(config.embedding_batch);
     let photos = photos(&arguments)?;
     if let Some(rounds) = arguments.parts {
         config.workers = Some(NonZeroUsize::MIN);

@@ -54,6 +54,8 @@ impl Metrics {
         self.pixels_limit.set(large(engine.max_pixels));
         raise(&self.queue_refused, engine.refused);
         raise(&self.queue_expired, engine.expired);
+        raise(&self.embedding_runs, engine.shared_runs);
+        raise(&self.embedding_faces, engine.shared_faces);
         // A replica that does not answer must show no lag instead of its last one.
         self.replica_lag.reset();
         for replica in &registry {

@@ -17,6 +17,9 @@ const CPU_WORKER_BYTES: u64 = 50 << 20;
 /// The same with OpenVINO, which `auto` may select.
 const OPENVINO_BYTES: u64 = 270 << 20;
 const OPENVINO_WORKER_BYTES: u64 = 110 << 20;
+/// The memory of a worker whose embedder is that of all workers, and of a face in a run of this embedder.
+const SHARING_WORKER_BYTES: u64 = 24 << 20;
+const FACE_OF_RUN_BYTES: u64 = 12 << 20;
 
 /// Warns of files with secrets that all users of this machine can access. A missing file is reported by the check that
 /// reads it.
@@ -83,12 +86,17 @@ pub(super) fn memory(settings: &Settings) -> Result<CheckPassed, String> {
 fn memory_for_limit(settings: &Settings, limit: u64) -> CheckPassed {
     let inference = &settings.inference;
     let workers = inference.worker_count() as u64;
-    let program = match inference.device {
-        DeviceChoice::Cpu => CPU_BYTES + workers * CPU_WORKER_BYTES,
+    let (program, with_embedder) = match inference.device {
+        DeviceChoice::Cpu => (CPU_BYTES, CPU_WORKER_BYTES),
         DeviceChoice::Auto | DeviceChoice::OpenVino | DeviceChoice::Cuda | DeviceChoice::TensorRt => {
-            OPENVINO_BYTES + workers * OPENVINO_WORKER_BYTES
+            (OPENVINO_BYTES, OPENVINO_WORKER_BYTES)
         }
     };
+    let program = program
+        + match inference.max_faces_of_a_run().get() as u64 {
+            1 => workers * with_embedder,
+            faces => with_embedder + workers * SHARING_WORKER_BYTES + faces * FACE_OF_RUN_BYTES,
+        };
     let bodies = settings.http.body_memory_bytes.get() as u64;
     let limits = inference.limits.in_force(Some(limit));
     // Each worker decodes one photo at a time.
@@ -177,6 +185,19 @@ mod tests {
         assert!(warnings(&memory_for_limit(&settings, 1521 << 20)).contains("can need 1521 MiB"));
         assert_eq!(warnings(&memory_for_limit(&settings, 1522 << 20)), "");
         assert!(memory(&settings).is_ok());
+    }
+
+    #[test]
+    fn workers_that_share_an_embedder_need_less_memory() {
+        let (_folder, settings) = settings(
+            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 10\nembedding_batch = 8\n\
+             [inference.limits]\nmax_photo_bytes = 104857600\nmax_megapixels_at_once = 1048.576\n",
+        );
+        // 150, 50, ten times 24 and eight times 12 MiB, then 256, and ten photos of 100 MiB.
+        assert_eq!(
+            memory_for_limit(&settings, 4 << 30).message,
+            "4096 MiB available, at most 1792 MiB needed"
+        );
     }
 
     #[test]
