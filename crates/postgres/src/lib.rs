@@ -1,6 +1,7 @@
 //! Connection pools with time limits, for the replicas of the civil registry and for the service's own database.
 //!
-//! Start at [`Pool::new`], then [`Pool::run`]; [`read_secret`] reads URLs and keys from settings or files.
+//! Start at [`Pool::new`], then [`Pool::fetch_all`] and its siblings, or [`Pool::run`] for several statements on one
+//! connection; [`read_secret`] reads URLs and keys from settings or files.
 //!
 //! **Architecture Invariant:** getting a connection and running a statement each end within their limit, whatever the
 //! network does. A connection whose answer was not read to its end is closed and not returned to the pool.
@@ -27,6 +28,7 @@ mod limits;
 mod listener;
 mod options;
 mod pool;
+mod query;
 mod route;
 mod secret;
 mod server_version;
@@ -39,6 +41,7 @@ pub use figures::PoolFigures;
 pub use limits::Limits;
 pub use options::connect_options;
 pub use pool::{Pool, Statement};
+pub use query::{Command, Selection};
 pub use secret::read_secret;
 pub use servers::{Confirmation, Servers};
 pub use session::Session;

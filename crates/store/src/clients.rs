@@ -8,9 +8,7 @@ pub(crate) mod secret;
 pub(crate) mod signature;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, ClientRules, Username};
-use sqlx::PgConnection;
 
 use crate::{
     clients::{
@@ -96,7 +94,15 @@ impl Store {
 
     /// Whether the role may read clients, and read and write the use of quotas.
     pub(crate) async fn may_read_clients(&self) -> Result<bool, StoreError> {
-        Ok(self.0.pool().run(permitted, &()).await?)
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT has_table_privilege('store.client', 'SELECT')
+                          AND has_table_privilege('store.quota_use', 'SELECT')
+                          AND has_table_privilege('store.quota_use', 'INSERT')
+                          AND has_table_privilege('store.quota_use', 'UPDATE') AS "permitted!""#
+            )
+        };
+        Ok(self.0.pool().fetch_one(query).await?)
     }
 }
 
@@ -144,15 +150,4 @@ fn secret_hashes(current: &[u8], previous: Option<(&[u8], DateTime<Utc>)>) -> Op
         Some((sha256, valid_until)) => Some((sha256.try_into().ok()?, valid_until)),
     };
     Some(SecretHashes { current: current.try_into().ok()?, previous })
-}
-
-fn permitted<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {
-    sqlx::query_scalar!(
-        r#"SELECT has_table_privilege('store.client', 'SELECT')
-                  AND has_table_privilege('store.quota_use', 'SELECT')
-                  AND has_table_privilege('store.quota_use', 'INSERT')
-                  AND has_table_privilege('store.quota_use', 'UPDATE') AS "permitted!""#
-    )
-    .fetch_one(connection)
-    .boxed()
 }

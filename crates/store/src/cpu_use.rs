@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::NaiveDate;
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ClientName;
 use padan_postgres::Fault;
 use sqlx::PgConnection;
@@ -32,45 +31,27 @@ impl Store {
         day: NaiveDate,
         used: &[(ClientName, Duration)],
     ) -> Result<(), StoreError> {
-        let addition = Addition {
-            day,
-            clients: used.iter().map(|(client, _)| client.as_str().to_owned()).collect(),
-            microseconds: used
-                .iter()
-                .map(|(_, time)| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
-                .collect(),
+        let clients: Vec<_> = used.iter().map(|(client, _)| client.as_str()).collect();
+        let microseconds = used
+            .iter()
+            .map(|(_, time)| i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
+            .collect::<Vec<_>>();
+        // In the order of the clients, so that processes that add at the same time do not lock each other.
+        let query = || {
+            sqlx::query!(
+                "INSERT INTO store.cpu_use AS kept (client, day, microseconds)
+                 SELECT client, $1, microseconds
+                   FROM unnest($2::text[], $3::bigint[]) AS used (client, microseconds)
+                  ORDER BY client
+                 ON CONFLICT (client, day) DO UPDATE SET microseconds = kept.microseconds + excluded.microseconds",
+                day,
+                &clients as _,
+                &microseconds
+            )
         };
-        Ok(self.0.pool().run(add, &addition).await?)
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
-}
-
-struct Addition {
-    day: NaiveDate,
-    clients: Vec<String>,
-    microseconds: Vec<i64>,
-}
-
-/// In the order of the clients, so that processes that add at the same time do not lock each other.
-fn add<'c>(
-    connection: &'c mut PgConnection,
-    Addition { day, clients, microseconds }: &'c Addition,
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.cpu_use AS kept (client, day, microseconds)
-             SELECT client, $1, microseconds
-               FROM unnest($2::text[], $3::bigint[]) AS used (client, microseconds)
-              ORDER BY client
-             ON CONFLICT (client, day) DO UPDATE SET microseconds = kept.microseconds + excluded.microseconds",
-            day,
-            clients,
-            microseconds
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
 }
 
 /// The processor time by client and day. The filter's person is ignored.

@@ -6,9 +6,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ModelContractId, SimilarityBins};
-use sqlx::PgConnection;
 
 use crate::{error::StoreError, store::Store};
 
@@ -83,14 +81,29 @@ impl Store {
             let numbers = counts.iter().map(i64::to_string).collect::<Vec<_>>();
             format!("{{{}}}", numbers.join(","))
         };
-        let addition = Addition {
-            day,
-            scale: scale.clone(),
-            compared: counts.keys().map(|cell| cell.compared.as_str().to_owned()).collect(),
-            parts: counts.keys().map(|cell| i16::from(cell.part)).collect(),
-            counts: counts.values().map(text).collect(),
+        let compared: Vec<_> = counts.keys().map(|cell| cell.compared.as_str()).collect();
+        let parts: Vec<_> = counts.keys().map(|cell| i16::from(cell.part)).collect();
+        let counts: Vec<_> = counts.values().map(text).collect();
+        // In the order of the key, so that processes that add at the same time do not lock each other.
+        let query = || {
+            sqlx::query!(
+                "INSERT INTO store.live_similarity AS kept (day, contract_id, score, compared, part, counts)
+                 SELECT $1, $2, $3, compared, part, counts::bigint[]
+                   FROM unnest($4::text[], $5::smallint[], $6::text[]) AS added (compared, part, counts)
+                  ORDER BY compared, part
+                 ON CONFLICT (day, contract_id, score, compared, part) DO UPDATE
+                 SET counts = (SELECT array_agg(before + more ORDER BY at)
+                                 FROM unnest(kept.counts, excluded.counts) WITH ORDINALITY AS sum (before, more, at))",
+                day,
+                scale.contract.as_str(),
+                scale.score,
+                &compared as _,
+                &parts,
+                &counts
+            )
         };
-        Ok(self.0.pool().run(add, &addition).await?)
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 
     /// The counts from a day on, of all days together.
@@ -99,7 +112,20 @@ impl Store {
     ///
     /// When the store fails, or a row is invalid.
     pub async fn live_counts(&self, scale: &LiveScale, from: NaiveDate) -> Result<LiveCounts, StoreError> {
-        let rows = self.0.pool().run(read, &(scale.clone(), from)).await?;
+        let query = || {
+            sqlx::query_as!(
+                CountedRow,
+                "SELECT compared, part, counts
+                   FROM store.live_similarity
+                  WHERE contract_id = $1
+                    AND score = $2
+                    AND day >= $3",
+                scale.contract.as_str(),
+                scale.score,
+                from
+            )
+        };
+        let rows = self.0.pool().fetch_all(query).await?;
         let mut counts = LiveCounts::new();
         for CountedRow { compared, part, counts: added } in rows {
             let compared = Compared::ALL.into_iter().find(|known| known.as_str() == compared);
@@ -116,63 +142,8 @@ impl Store {
     }
 }
 
-struct Addition {
-    day: NaiveDate,
-    scale: LiveScale,
-    compared: Vec<String>,
-    parts: Vec<i16>,
-    counts: Vec<String>,
-}
-
-/// In the order of the key, so that processes that add at the same time do not lock each other.
-fn add<'c>(
-    connection: &'c mut PgConnection,
-    Addition { day, scale, compared, parts, counts }: &'c Addition,
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.live_similarity AS kept (day, contract_id, score, compared, part, counts)
-             SELECT $1, $2, $3, compared, part, counts::bigint[]
-               FROM unnest($4::text[], $5::smallint[], $6::text[]) AS added (compared, part, counts)
-              ORDER BY compared, part
-             ON CONFLICT (day, contract_id, score, compared, part) DO UPDATE
-             SET counts = (SELECT array_agg(before + more ORDER BY at)
-                             FROM unnest(kept.counts, excluded.counts) WITH ORDINALITY AS sum (before, more, at))",
-            day,
-            scale.contract.as_str(),
-            scale.score,
-            compared,
-            parts,
-            counts
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
 struct CountedRow {
     compared: String,
     part: i16,
     counts: Vec<i64>,
-}
-
-fn read<'c>(
-    connection: &'c mut PgConnection,
-    (scale, from): &'c (LiveScale, NaiveDate),
-) -> BoxFuture<'c, sqlx::Result<Vec<CountedRow>>> {
-    sqlx::query_as!(
-        CountedRow,
-        "SELECT compared, part, counts
-           FROM store.live_similarity
-          WHERE contract_id = $1
-            AND score = $2
-            AND day >= $3",
-        scale.contract.as_str(),
-        scale.score,
-        from
-    )
-    .fetch_all(connection)
-    .boxed()
 }

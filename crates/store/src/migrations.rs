@@ -1,10 +1,9 @@
 use std::collections::HashMap;
 
 use crate::{config::Config, error::StoreError, session};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_postgres::{Fault, Pool, connect_session};
 use sqlx::{
-    Connection as _, PgConnection,
+    Connection as _,
     migrate::{Migration, Migrator},
 };
 
@@ -29,12 +28,7 @@ pub(crate) async fn run(config: &Config) -> Result<(), StoreError> {
 /// The names of the missing migrations, in order. Migrations of a newer program are ignored, so that an older process
 /// continues to serve during an upgrade.
 pub(crate) async fn pending(pool: &Pool) -> Result<Vec<String>, StoreError> {
-    let applied: HashMap<_, _> = if pool.run(migrations_table_exists, &()).await? {
-        let rows = pool.run(applied, &()).await?;
-        rows.into_iter().map(|row| (row.version, row)).collect()
-    } else {
-        HashMap::new()
-    };
+    let applied: HashMap<_, _> = applied(pool).await?.into_iter().map(|row| (row.version, row)).collect();
     let mut pending = Vec::new();
     for migration in MIGRATIONS.iter() {
         match applied.get(&migration.version) {
@@ -61,10 +55,7 @@ pub struct SchemaSupport {
 }
 
 pub(crate) async fn support(pool: &Pool) -> Result<SchemaSupport, StoreError> {
-    if !pool.run(migrations_table_exists, &()).await? {
-        return Ok(SchemaSupport::default());
-    }
-    let rows = pool.run(applied, &()).await?;
+    let rows = applied(pool).await?;
     let has = |version| rows.iter().any(|row| row.success && row.version == version);
     Ok(SchemaSupport { administration: has(18), signed_clients: has(19) })
 }
@@ -79,20 +70,18 @@ struct AppliedRow {
     success: bool,
 }
 
-fn migrations_table_exists<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<bool>> {
-    sqlx::query_scalar!(r#"SELECT to_regclass('store._sqlx_migrations') IS NOT NULL AS "exists!""#)
-        .fetch_one(connection)
-        .boxed()
-}
-
-fn applied<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Vec<AppliedRow>>> {
-    sqlx::query_as!(
-        AppliedRow,
-        "SELECT version, checksum, success FROM store._sqlx_migrations ORDER BY version"
-    )
-    .fetch_all(connection)
-    .boxed()
+/// The migrations that were applied; none in a new database.
+async fn applied(pool: &Pool) -> Result<Vec<AppliedRow>, StoreError> {
+    let query =
+        || sqlx::query_scalar!(r#"SELECT to_regclass('store._sqlx_migrations') IS NOT NULL AS "exists!""#);
+    if !pool.fetch_one(query).await? {
+        return Ok(Vec::new());
+    }
+    let query = || {
+        sqlx::query_as!(
+            AppliedRow,
+            "SELECT version, checksum, success FROM store._sqlx_migrations ORDER BY version"
+        )
+    };
+    Ok(pool.fetch_all(query).await?)
 }

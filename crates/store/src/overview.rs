@@ -4,7 +4,7 @@ use padan_domain::{ClientName, OperatorName, QuotaSpan};
 use padan_postgres::{Pool, Session};
 
 use crate::{
-    clients::profile::{self, ClientProfile, ProfileFilter},
+    clients::profile::{self, ClientProfile},
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
@@ -37,8 +37,7 @@ impl Overview {
     ///
     /// When the store fails or a row is invalid.
     pub async fn clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
-        let rows = self.0.run(profile::profiles, &ProfileFilter(None)).await?;
-        rows.into_iter().map(ClientProfile::try_from).collect()
+        profile::read_profiles(&self.0, None).await
     }
 
     /// The client of a name.
@@ -47,8 +46,7 @@ impl Overview {
     ///
     /// When the store fails or the row is invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<ClientProfile>, StoreError> {
-        let mut rows = self.0.run(profile::profiles, &ProfileFilter(Some(name.clone()))).await?;
-        rows.pop().map(ClientProfile::try_from).transpose()
+        Ok(profile::read_profiles(&self.0, Some(name)).await?.pop())
     }
 
     /// How much of a quota is used or held by processes.

@@ -2,10 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
-use sqlx::PgConnection;
 
 use crate::{error::StoreError, store::Store};
 
@@ -44,7 +42,26 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn take_quota(&self, request: &QuotaRequest) -> Result<QuotaGrant, StoreError> {
-        let row = self.0.pool().run(take, request).await?;
+        // Returns no row when the quota is used up. PostgreSQL locks a conflicting row before it reads the columns, so two
+        // processes cannot take the same part.
+        let query = || {
+            sqlx::query_as!(
+                GrantRow,
+                "INSERT INTO store.quota_use AS kept (client, period, starts_on, used, granted)
+                 VALUES ($1, $2, $3, $4, $4)
+                 ON CONFLICT (client, period, starts_on) DO UPDATE
+                 SET used = kept.used + LEAST($4::bigint, GREATEST(($5::bigint - kept.used) / 8, 1)),
+                     granted = LEAST($4::bigint, GREATEST(($5::bigint - kept.used) / 8, 1))
+                 WHERE kept.used < $5
+                 RETURNING used, granted",
+                request.client.as_str(),
+                request.span.period.as_str(),
+                request.span.starts_on,
+                i64::from(request.chunk()),
+                i64::from(request.quota.get())
+            )
+        };
+        let row = self.0.pool().fetch_optional(query).await?;
         let inconsistent = |column| move |_| StoreError::Inconsistent { table: "store.quota_use", column };
         match row {
             Some(row) => Ok(QuotaGrant {
@@ -68,8 +85,21 @@ impl Store {
         span: QuotaSpan,
         unused: u32,
     ) -> Result<(), StoreError> {
-        let part = UnusedPart { client: client.clone(), span, unused: unused.into() };
-        Ok(self.0.pool().run(return_unused, &part).await?)
+        let query = || {
+            sqlx::query!(
+                "UPDATE store.quota_use
+                    SET used = GREATEST(used - $4, 0)
+                  WHERE client = $1
+                    AND period = $2
+                    AND starts_on = $3",
+                client.as_str(),
+                span.period.as_str(),
+                span.starts_on,
+                i64::from(unused)
+            )
+        };
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 
     /// How much of a quota is used or held by processes.
@@ -87,81 +117,20 @@ pub(crate) async fn read_quota_used(
     client: &ClientName,
     span: QuotaSpan,
 ) -> Result<u64, StoreError> {
-    let used = pool.run(used, &(client.clone(), span)).await?;
+    let query = || {
+        sqlx::query_scalar!(
+            "SELECT used FROM store.quota_use WHERE client = $1 AND period = $2 AND starts_on = $3",
+            client.as_str(),
+            span.period.as_str(),
+            span.starts_on
+        )
+    };
+    let used = pool.fetch_optional(query).await?;
     u64::try_from(used.unwrap_or_default())
         .map_err(|_| StoreError::Inconsistent { table: "store.quota_use", column: "used" })
-}
-
-/// The unused part of a grant.
-struct UnusedPart {
-    client: ClientName,
-    span: QuotaSpan,
-    unused: i64,
 }
 
 struct GrantRow {
     used: i64,
     granted: i64,
-}
-
-/// Returns no row when the quota is used up. PostgreSQL locks a conflicting row before it reads the columns, so two
-/// processes cannot take the same part.
-fn take<'c>(
-    connection: &'c mut PgConnection,
-    request: &'c QuotaRequest,
-) -> BoxFuture<'c, sqlx::Result<Option<GrantRow>>> {
-    sqlx::query_as!(
-        GrantRow,
-        "INSERT INTO store.quota_use AS kept (client, period, starts_on, used, granted)
-         VALUES ($1, $2, $3, $4, $4)
-         ON CONFLICT (client, period, starts_on) DO UPDATE
-         SET used = kept.used + LEAST($4::bigint, GREATEST(($5::bigint - kept.used) / 8, 1)),
-             granted = LEAST($4::bigint, GREATEST(($5::bigint - kept.used) / 8, 1))
-         WHERE kept.used < $5
-         RETURNING used, granted",
-        request.client.as_str(),
-        request.span.period.as_str(),
-        request.span.starts_on,
-        i64::from(request.chunk()),
-        i64::from(request.quota.get())
-    )
-    .fetch_optional(connection)
-    .boxed()
-}
-
-fn return_unused<'c>(
-    connection: &'c mut PgConnection,
-    UnusedPart { client, span, unused }: &'c UnusedPart,
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "UPDATE store.quota_use
-                SET used = GREATEST(used - $4, 0)
-              WHERE client = $1
-                AND period = $2
-                AND starts_on = $3",
-            client.as_str(),
-            span.period.as_str(),
-            span.starts_on,
-            unused
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
-fn used<'c>(
-    connection: &'c mut PgConnection,
-    (client, span): &'c (ClientName, QuotaSpan),
-) -> BoxFuture<'c, sqlx::Result<Option<i64>>> {
-    sqlx::query_scalar!(
-        "SELECT used FROM store.quota_use WHERE client = $1 AND period = $2 AND starts_on = $3",
-        client.as_str(),
-        span.period.as_str(),
-        span.starts_on
-    )
-    .fetch_optional(connection)
-    .boxed()
 }

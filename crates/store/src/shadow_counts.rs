@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ModelContractId, PercentageBins};
-use sqlx::PgConnection;
 
 use crate::{audit::ComparedUnder, error::StoreError, store::Store};
 
@@ -115,17 +113,42 @@ impl Store {
         counts: &ShadowCounts,
     ) -> Result<(), StoreError> {
         let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let addition = Addition {
-            day,
-            pair: pair.clone(),
-            outcomes: counts.keys().map(|cell| cell.outcome.as_str().to_owned()).collect(),
-            claims_match: counts.keys().map(|cell| cell.claims_match).collect(),
-            percentages: counts.keys().map(|cell| cell.percentage.into()).collect(),
-            shadow_percentages: counts.keys().map(|cell| cell.shadow_percentage.into()).collect(),
-            requests: counts.values().map(|count| whole(count.requests)).collect(),
-            cpu_microseconds: counts.values().map(|count| whole(count.cpu_microseconds)).collect(),
+        let outcomes: Vec<_> = counts.keys().map(|cell| cell.outcome.as_str()).collect();
+        let claims_match: Vec<_> = counts.keys().map(|cell| cell.claims_match).collect();
+        let percentages: Vec<_> = counts.keys().map(|cell| i16::from(cell.percentage)).collect();
+        let shadow_percentages: Vec<_> =
+            counts.keys().map(|cell| i16::from(cell.shadow_percentage)).collect();
+        let requests: Vec<_> = counts.values().map(|count| whole(count.requests)).collect();
+        let cpu_microseconds: Vec<_> = counts.values().map(|count| whole(count.cpu_microseconds)).collect();
+        // In the order of the key, so that processes that add at the same time do not lock each other.
+        let query = || {
+            sqlx::query!(
+                "INSERT INTO store.shadow_count AS kept
+                        (day, contract_id, calibration_id, shadow_contract_id, shadow_calibration_id, outcome, claims_match,
+                         percentage, shadow_percentage, requests, cpu_microseconds)
+                 SELECT $1, $2, $3, $4, $5, added.*
+                   FROM unnest($6::text[], $7::boolean[], $8::smallint[], $9::smallint[], $10::bigint[], $11::bigint[])
+                     AS added (outcome, claims_match, percentage, shadow_percentage, requests, cpu_microseconds)
+                  ORDER BY outcome, claims_match, percentage, shadow_percentage
+                 ON CONFLICT (day, contract_id, calibration_id, shadow_contract_id, shadow_calibration_id, outcome,
+                              claims_match, percentage, shadow_percentage) DO UPDATE
+                 SET requests = kept.requests + excluded.requests,
+                     cpu_microseconds = kept.cpu_microseconds + excluded.cpu_microseconds",
+                day,
+                pair.active.contract.as_str(),
+                pair.active.calibration,
+                pair.shadow.as_str(),
+                pair.shadow_calibration,
+                &outcomes as _,
+                &claims_match,
+                &percentages,
+                &shadow_percentages,
+                &requests,
+                &cpu_microseconds
+            )
         };
-        Ok(self.0.pool().run(add, &addition).await?)
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 
     /// The counts from a day on, of all days together. Those of requests for which the shadow model set was not loaded are
@@ -139,55 +162,29 @@ impl Store {
         pair: &ShadowPair,
         from: NaiveDate,
     ) -> Result<ShadowCounts, StoreError> {
-        let rows = self.0.pool().run(read, &(pair.clone(), from)).await?;
+        let query = || {
+            sqlx::query_as!(
+                CountedRow,
+                r#"SELECT outcome, claims_match, percentage, shadow_percentage,
+                          least(sum(requests), 9223372036854775807)::bigint AS "requests!",
+                          least(sum(cpu_microseconds), 9223372036854775807)::bigint AS "cpu_microseconds!"
+                     FROM store.shadow_count
+                    WHERE contract_id = $1
+                      AND calibration_id = $2
+                      AND shadow_contract_id = $3
+                      AND shadow_calibration_id IN ($4, '')
+                      AND day >= $5
+                    GROUP BY outcome, claims_match, percentage, shadow_percentage"#,
+                pair.active.contract.as_str(),
+                pair.active.calibration,
+                pair.shadow.as_str(),
+                pair.shadow_calibration,
+                from
+            )
+        };
+        let rows = self.0.pool().fetch_all(query).await?;
         rows.into_iter().map(CountedRow::counted).collect()
     }
-}
-
-struct Addition {
-    day: NaiveDate,
-    pair: ShadowPair,
-    outcomes: Vec<String>,
-    claims_match: Vec<bool>,
-    percentages: Vec<i16>,
-    shadow_percentages: Vec<i16>,
-    requests: Vec<i64>,
-    cpu_microseconds: Vec<i64>,
-}
-
-/// In the order of the key, so that processes that add at the same time do not lock each other.
-fn add<'c>(connection: &'c mut PgConnection, addition: &'c Addition) -> BoxFuture<'c, sqlx::Result<()>> {
-    let ShadowPair { active, shadow, shadow_calibration } = &addition.pair;
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.shadow_count AS kept
-                    (day, contract_id, calibration_id, shadow_contract_id, shadow_calibration_id, outcome, claims_match,
-                     percentage, shadow_percentage, requests, cpu_microseconds)
-             SELECT $1, $2, $3, $4, $5, added.*
-               FROM unnest($6::text[], $7::boolean[], $8::smallint[], $9::smallint[], $10::bigint[], $11::bigint[])
-                 AS added (outcome, claims_match, percentage, shadow_percentage, requests, cpu_microseconds)
-              ORDER BY outcome, claims_match, percentage, shadow_percentage
-             ON CONFLICT (day, contract_id, calibration_id, shadow_contract_id, shadow_calibration_id, outcome,
-                          claims_match, percentage, shadow_percentage) DO UPDATE
-             SET requests = kept.requests + excluded.requests,
-                 cpu_microseconds = kept.cpu_microseconds + excluded.cpu_microseconds",
-            addition.day,
-            active.contract.as_str(),
-            active.calibration,
-            shadow.as_str(),
-            shadow_calibration,
-            &addition.outcomes,
-            &addition.claims_match,
-            &addition.percentages,
-            &addition.shadow_percentages,
-            &addition.requests,
-            &addition.cpu_microseconds
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
 }
 
 struct CountedRow {
@@ -220,30 +217,4 @@ impl CountedRow {
         };
         Ok((cell, count))
     }
-}
-
-fn read<'c>(
-    connection: &'c mut PgConnection,
-    (pair, from): &'c (ShadowPair, NaiveDate),
-) -> BoxFuture<'c, sqlx::Result<Vec<CountedRow>>> {
-    sqlx::query_as!(
-        CountedRow,
-        r#"SELECT outcome, claims_match, percentage, shadow_percentage,
-                  least(sum(requests), 9223372036854775807)::bigint AS "requests!",
-                  least(sum(cpu_microseconds), 9223372036854775807)::bigint AS "cpu_microseconds!"
-             FROM store.shadow_count
-            WHERE contract_id = $1
-              AND calibration_id = $2
-              AND shadow_contract_id = $3
-              AND shadow_calibration_id IN ($4, '')
-              AND day >= $5
-            GROUP BY outcome, claims_match, percentage, shadow_percentage"#,
-        pair.active.contract.as_str(),
-        pair.active.calibration,
-        pair.shadow.as_str(),
-        pair.shadow_calibration,
-        from
-    )
-    .fetch_all(connection)
-    .boxed()
 }

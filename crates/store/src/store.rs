@@ -1,10 +1,9 @@
 use std::{fmt, sync::Arc};
 
 use chrono::TimeDelta;
-use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use padan_domain::{Clock, ModelContractId, NationalId};
 use padan_postgres::{Pool, PoolFigures, Session};
-use sqlx::PgConnection;
 
 use crate::{
     audit::{
@@ -17,11 +16,7 @@ use crate::{
     error::{StoreError, missing_key},
     keys::{key_set::KeySet, person_keys::PersonKeys},
     migrations::{self, SchemaSupport},
-    templates::{
-        self, StoredTemplate, TemplateId, cohort_people,
-        keys::TemplateKeys,
-        rotation::{self, Cursor, KeyCountRow, Page, PageQuery, Resealed, TemplatesOfKey},
-    },
+    templates::{TemplateId, keys::TemplateKeys},
 };
 
 /// The service's own database. Cheap to clone.
@@ -112,7 +107,22 @@ impl Store {
                 format!("{} migrations are missing, from {first} on: run `padan migrate`", pending.len());
             return Err(unavailable(text));
         }
-        let session = self.0.pool.run(session, &()).await?;
+        let query = || {
+            sqlx::query_as!(
+                SessionRow,
+                r#"SELECT current_setting('transaction_read_only') = 'on' AS "read_only!",
+                          has_table_privilege('store.face_template', 'SELECT')
+                          AND has_table_privilege('store.face_template', 'INSERT')
+                          AND has_table_privilege('store.face_template', 'UPDATE')
+                          AND has_table_privilege('store.audit_event', 'INSERT')
+                          AND has_table_privilege('store.audit_chain', 'INSERT')
+                          AND has_table_privilege('store.audit_chain', 'SELECT')
+                          AND has_table_privilege('store.audit_end', 'INSERT')
+                          AND has_table_privilege('store.audit_end', 'SELECT')
+                          AND has_table_privilege('store.audit_head', 'INSERT') AS "permitted!""#
+            )
+        };
+        let session = self.0.pool.fetch_one(query).await?;
         if session.read_only {
             return Err(unavailable("it takes no writes: a standby, or a read-only role".into()));
         }
@@ -136,7 +146,16 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn durability_risks(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(durability_risks, &()).await?)
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT name || ' is off' AS "risk!"
+                     FROM pg_settings
+                    WHERE name IN ('fsync', 'full_page_writes')
+                      AND setting = 'off'
+                    ORDER BY name"#
+            )
+        };
+        Ok(self.0.pool.fetch_all(query).await?)
     }
 
     /// Whether the server says that the session is encrypted. A pooler in between answers for its own connection.
@@ -145,7 +164,12 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn session_is_encrypted(&self) -> Result<bool, StoreError> {
-        Ok(self.0.pool.run(session_is_encrypted, &()).await?)
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS "is_encrypted!""#
+            )
+        };
+        Ok(self.0.pool.fetch_one(query).await?)
     }
 
     /// The server's clock minus this machine's. The error is at most half of the round-trip time.
@@ -154,86 +178,17 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn clock_ahead(&self) -> Result<TimeDelta, StoreError> {
-        Ok(self.0.pool.run(clock_ahead, &()).await?)
-    }
-
-    /// The template of a person under a model contract. It may be stale: compare its `portrait_updated_at` with the
-    /// registry's.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::UnknownKey`] or [`StoreError::Inconsistent`] when the row cannot be decrypted; otherwise when the
-    /// store fails.
-    pub async fn template(
-        &self,
-        nik: &NationalId,
-        contract: &ModelContractId,
-    ) -> Result<Option<StoredTemplate>, StoreError> {
-        let id = self.0.template_id(nik, contract)?;
-        let row = self.0.pool.run(templates::read, &id).await?;
-        row.map_or(Ok(None), |row| row.open(&id, self.0.template_keys()?))
-    }
-
-    /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn save_template(
-        &self,
-        nik: &NationalId,
-        contract: &ModelContractId,
-        template: &StoredTemplate,
-    ) -> Result<(), StoreError> {
-        self.save_templates(&[(nik.clone(), template.clone())], contract).await
-    }
-
-    /// Encrypts all templates, and faces of cohorts, of other keys with the current key, in batches. Calls `after_each`
-    /// after each batch, and after each page without one.
-    ///
-    /// Services may read and write meanwhile. It can be stopped at any moment; the next run does the rest.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn reseal_templates(
-        &self,
-        mut after_each: impl AsyncFnMut(Resealed),
-    ) -> Result<Resealed, StoreError> {
-        let keys = self.0.template_keys()?;
-        let mut so_far = Resealed::default();
-        let mut query = PageQuery { current_key_id: keys.current_id().to_owned(), after: Cursor::start() };
-        while let Some(page) = Page::of(self.0.pool.run(rotation::next, &query).await?, keys)? {
-            so_far.seen += page.seen;
-            so_far.unreadable += page.unreadable;
-            for batch in &page.batches {
-                let replaced = self.0.pool.run(rotation::replace, batch).await?;
-                so_far.resealed += replaced;
-                so_far.superseded += batch.len() - replaced;
-                after_each(so_far).await;
-            }
-            query.after = page.last;
-            if page.batches.is_empty() {
-                after_each(so_far).await;
-            }
-        }
-        let (resealed, unreadable) = self.reseal_cohorts().await?;
-        so_far.resealed += resealed;
-        so_far.unreadable += unreadable;
-        Ok(so_far)
-    }
-
-    /// How many templates, and faces of cohorts, each key encrypts. Reads the whole table, and changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// When the store was opened without template keys, or fails.
-    pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
-        let keys = self.0.template_keys()?;
-        let rows = self.0.pool.run(rotation::counts_by_key, &()).await?;
-        let of_cohorts = self.0.pool.run(cohort_people::counts_by_key, &()).await?;
-        let rows = KeyCountRow::merged(rows, of_cohorts);
-        Ok(rows.into_iter().map(|row| TemplatesOfKey::of(row, keys)).collect())
+        let ahead = self.0.pool.run(
+            |connection, ()| {
+                let asked_at = Clock::System.now();
+                sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
+                    .fetch_one(connection)
+                    .map_ok(move |now| now - (asked_at + (Clock::System.now() - asked_at) / 2))
+                    .boxed()
+            },
+            &(),
+        );
+        Ok(ahead.await?)
     }
 
     /// Starts the writer of an audit trail with its own chain. A process needs only one. Must be called within a Tokio
@@ -278,16 +233,6 @@ impl Store {
         }
     }
 
-    /// The ids of person keys under which rows of the audit trail exist and which the settings lack. Rows under them
-    /// are not found by NIK.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.pool.run(other_person_keys, &self.0.person_keys()?.ids()).await?)
-    }
-
     /// The id of the key that encrypts templates.
     ///
     /// # Errors
@@ -295,6 +240,17 @@ impl Store {
     /// When the store was opened without template keys.
     pub fn template_key_id(&self) -> Result<&str, StoreError> {
         self.0.template_keys().map(TemplateKeys::current_id)
+    }
+
+    /// The ids of person keys under which rows of the audit trail exist and which the settings lack. Rows under them
+    /// are not found by NIK.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn unknown_person_keys(&self) -> Result<Vec<String>, StoreError> {
+        let known = self.0.person_keys()?.ids();
+        Ok(self.0.pool.fetch_all(|| other_person_keys(&known)).await?)
     }
 
     /// The state and counters of the pool.
@@ -336,60 +292,7 @@ impl fmt::Debug for Parts {
     }
 }
 
-fn durability_risks<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
-    sqlx::query_scalar!(
-        r#"SELECT array_agg(name || ' is off' ORDER BY name) AS "found!"
-             FROM pg_settings
-            WHERE name IN ('fsync', 'full_page_writes')
-              AND setting = 'off'
-           HAVING count(*) > 0"#
-    )
-    .fetch_optional(connection)
-    .map_ok(Option::unwrap_or_default)
-    .boxed()
-}
-
-fn session_is_encrypted<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<bool>> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM pg_stat_ssl WHERE pid = pg_backend_pid() AND ssl) AS "is_encrypted!""#
-    )
-    .fetch_one(connection)
-    .boxed()
-}
-
-fn clock_ahead<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<TimeDelta>> {
-    let asked_at = Clock::System.now();
-    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-        .fetch_one(connection)
-        .map_ok(move |now| now - (asked_at + (Clock::System.now() - asked_at) / 2))
-        .boxed()
-}
-
 struct SessionRow {
     read_only: bool,
     permitted: bool,
-}
-
-fn session<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<SessionRow>> {
-    sqlx::query_as!(
-        SessionRow,
-        r#"SELECT current_setting('transaction_read_only') = 'on' AS "read_only!",
-                  has_table_privilege('store.face_template', 'SELECT')
-                  AND has_table_privilege('store.face_template', 'INSERT')
-                  AND has_table_privilege('store.face_template', 'UPDATE')
-                  AND has_table_privilege('store.audit_event', 'INSERT')
-                  AND has_table_privilege('store.audit_chain', 'INSERT')
-                  AND has_table_privilege('store.audit_chain', 'SELECT')
-                  AND has_table_privilege('store.audit_end', 'INSERT')
-                  AND has_table_privilege('store.audit_end', 'SELECT')
-                  AND has_table_privilege('store.audit_head', 'INSERT') AS "permitted!""#
-    )
-    .fetch_one(connection)
-    .boxed()
 }

@@ -1,11 +1,9 @@
 //! What is stored about a person, without changing it.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
-use sqlx::PgConnection;
 
-use crate::{audit::forgetting::count_rows, error::StoreError, store::Store, templates::cohort_people};
+use crate::{audit::forgetting::count_rows, error::StoreError, store::Store};
 
 /// The amount of data that forgetting a person would remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,8 +35,20 @@ impl Store {
     /// When the store was opened without person keys, or fails.
     pub async fn stored_about(&self, nik: &NationalId) -> Result<StoredAbout, StoreError> {
         let people = self.0.person_keys()?.all_of(nik)?;
-        let templates = self.0.pool().run(count_templates, &people).await?.unsigned_abs()
-            + self.0.pool().run(cohort_people::count_of_people, &people).await?.unsigned_abs();
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!" FROM store.face_template WHERE person_key = ANY($1)"#,
+                &people
+            )
+        };
+        let templates = self.0.pool().fetch_one(query).await?.unsigned_abs();
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT count(*) AS "count!" FROM store.cohort_member WHERE person_key = ANY($1)"#,
+                &people
+            )
+        };
+        let templates = templates + self.0.pool().fetch_one(query).await?.unsigned_abs();
         let audit_rows = self.0.pool().run(count_rows, &people).await?.unsigned_abs();
         Ok(StoredAbout { templates, audit_rows })
     }
@@ -49,37 +59,20 @@ impl Store {
     ///
     /// When the store was opened without person keys, or fails.
     pub async fn enquiries(&self, nik: &NationalId) -> Result<Vec<Enquiries>, StoreError> {
-        Ok(self.0.pool().run(enquiries, &self.0.person_keys()?.all_of(nik)?).await?)
+        let people = self.0.person_keys()?.all_of(nik)?;
+        let query = || {
+            sqlx::query_as!(
+                Enquiries,
+                r#"SELECT client AS "client!", count(*) AS "requests!", min(at) AS "first_at!", max(at) AS "last_at!"
+                     FROM store.audit_event
+                    WHERE person_key = ANY($1)
+                      AND client IS NOT NULL
+                      AND kind = 'request'
+                    GROUP BY client
+                    ORDER BY client"#,
+                &people
+            )
+        };
+        Ok(self.0.pool().fetch_all(query).await?)
     }
-}
-
-fn count_templates<'c>(
-    connection: &'c mut PgConnection,
-    people: &'c Vec<Vec<u8>>,
-) -> BoxFuture<'c, sqlx::Result<i64>> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM store.face_template WHERE person_key = ANY($1)"#,
-        people
-    )
-    .fetch_one(connection)
-    .boxed()
-}
-
-fn enquiries<'c>(
-    connection: &'c mut PgConnection,
-    people: &'c Vec<Vec<u8>>,
-) -> BoxFuture<'c, sqlx::Result<Vec<Enquiries>>> {
-    sqlx::query_as!(
-        Enquiries,
-        r#"SELECT client AS "client!", count(*) AS "requests!", min(at) AS "first_at!", max(at) AS "last_at!"
-             FROM store.audit_event
-            WHERE person_key = ANY($1)
-              AND client IS NOT NULL
-              AND kind = 'request'
-            GROUP BY client
-            ORDER BY client"#,
-        people
-    )
-    .fetch_all(connection)
-    .boxed()
 }

@@ -13,9 +13,7 @@ pub(crate) mod rotation;
 pub(crate) mod sample;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::Embedding;
-use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -83,23 +81,6 @@ pub(crate) struct TemplateRow {
     pub(crate) unusable_reason: Option<String>,
     pub(crate) decoder_version: i16,
     pub(crate) covered: Option<bool>,
-}
-
-pub(crate) fn read<'c>(
-    connection: &'c mut PgConnection,
-    id: &'c TemplateId,
-) -> BoxFuture<'c, sqlx::Result<Option<TemplateRow>>> {
-    sqlx::query_as!(
-        TemplateRow,
-        "SELECT portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered
-           FROM store.face_template
-          WHERE person_key = $1
-            AND contract_id = $2",
-        id.person.as_slice(),
-        id.contract
-    )
-    .fetch_optional(connection)
-    .boxed()
 }
 
 impl TemplateId {

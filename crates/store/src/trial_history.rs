@@ -1,9 +1,7 @@
 //! The trials that count against a limit, as the audit trail has them.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, NationalId};
-use sqlx::PgConnection;
 
 use crate::{error::StoreError, store::Store};
 
@@ -62,12 +60,11 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn trial_history(&self, query: &TrialQuery) -> Result<TrialHistory, StoreError> {
+    pub async fn trial_history(&self, trials: &TrialQuery) -> Result<TrialHistory, StoreError> {
         // Trials from before a rotation were recorded under a former key.
-        let person = self.0.person_keys()?.all_of(&query.nik)?;
-        let rows = self.0.pool().run(trials, &(person, query.clone())).await?;
+        let person = self.0.person_keys()?.all_of(&trials.nik)?;
         let mut history = TrialHistory::default();
-        for TrialRow { list, at } in rows {
+        for TrialRow { list, at } in self.trials(&person, trials).await? {
             match list {
                 0 => history.failed_faces.push(at),
                 1 => history.failed_faces_of_person.push(at),
@@ -76,16 +73,60 @@ impl Store {
             }
         }
         for (list, window) in [
-            (&mut history.failed_faces, query.failed_faces),
-            (&mut history.failed_faces_of_person, query.failed_faces_of_person),
-            (&mut history.compared_faces_of_person, query.compared_faces_of_person),
-            (&mut history.failed_fields, query.failed_fields),
+            (&mut history.failed_faces, trials.failed_faces),
+            (&mut history.failed_faces_of_person, trials.failed_faces_of_person),
+            (&mut history.compared_faces_of_person, trials.compared_faces_of_person),
+            (&mut history.failed_fields, trials.failed_fields),
         ] {
             list.sort_unstable_by(|one, other| other.cmp(one));
             // The latest under each key were selected.
             list.truncate(window.most as usize);
         }
         Ok(history)
+    }
+
+    async fn trials(&self, person: &[Vec<u8>], trials: &TrialQuery) -> Result<Vec<TrialRow>, StoreError> {
+        let query = || {
+            sqlx::query_as!(
+                TrialRow,
+                r#"SELECT list AS "list!", at AS "at!"
+                     FROM unnest($1::bytea[]) AS of_person (key)
+                    CROSS JOIN LATERAL (
+                          SELECT 0 AS list, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND client = $2 AND at > $3
+                                     AND percentage < 75 AND contract_id IS NOT NULL
+                                   ORDER BY at DESC LIMIT $4) AS failed_face
+                          UNION ALL
+                          SELECT 1, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND at > $5
+                                     AND percentage < 75 AND contract_id IS NOT NULL
+                                   ORDER BY at DESC LIMIT $6) AS failed_face_of_person
+                          UNION ALL
+                          SELECT 2, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND at > $7 AND contract_id IS NOT NULL
+                                   ORDER BY at DESC LIMIT $8) AS compared_face
+                          UNION ALL
+                          SELECT 3, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND client = $2 AND at > $9
+                                     AND fields LIKE '%:false%' AND kind = 'request'
+                                   ORDER BY at DESC LIMIT $10) AS failed_field) AS trial"#,
+                person,
+                trials.client.as_str(),
+                trials.failed_faces.since,
+                i64::from(trials.failed_faces.most),
+                trials.failed_faces_of_person.since,
+                i64::from(trials.failed_faces_of_person.most),
+                trials.compared_faces_of_person.since,
+                i64::from(trials.compared_faces_of_person.most),
+                trials.failed_fields.since,
+                i64::from(trials.failed_fields.most)
+            )
+        };
+        Ok(self.0.pool().fetch_all(query).await?)
     }
 
     /// How many requests of a client had a wrong field or an unknown NIK, whoever they were about, in two windows.
@@ -98,8 +139,31 @@ impl Store {
         client: &ClientName,
         windows: [EventWindow; 2],
     ) -> Result<[ClientFailures; 2], StoreError> {
+        let [short, long] = windows;
+        let query = || {
+            sqlx::query_as!(
+                FailuresRow,
+                r#"SELECT short.count AS "short!", short.earliest AS short_earliest,
+                          long.count AS "long!", long.earliest AS long_earliest
+                     FROM (SELECT count(*) AS count, min(at) AS earliest
+                             FROM (SELECT at FROM store.audit_event
+                                    WHERE client = $1 AND at > $2 AND NOT sandbox
+                                      AND fields LIKE '%:false%' AND kind = 'request'
+                                    ORDER BY at DESC LIMIT $3) AS latest) AS short,
+                          (SELECT count(*) AS count, min(at) AS earliest
+                             FROM (SELECT at FROM store.audit_event
+                                    WHERE client = $1 AND at > $4 AND NOT sandbox
+                                      AND fields LIKE '%:false%' AND kind = 'request'
+                                    ORDER BY at DESC LIMIT $5) AS latest) AS long"#,
+                client.as_str(),
+                short.since,
+                i64::from(short.most),
+                long.since,
+                i64::from(long.most)
+            )
+        };
         let FailuresRow { short, short_earliest, long, long_earliest } =
-            self.0.pool().run(failures, &(client.clone(), windows)).await?;
+            self.0.pool().fetch_one(query).await?;
         let counted = |count: i64, earliest| ClientFailures {
             count: u32::try_from(count).unwrap_or(u32::MAX),
             earliest,
@@ -113,85 +177,11 @@ struct TrialRow {
     at: DateTime<Utc>,
 }
 
-fn trials<'c>(
-    connection: &'c mut PgConnection,
-    (person, query): &'c (Vec<Vec<u8>>, TrialQuery),
-) -> BoxFuture<'c, sqlx::Result<Vec<TrialRow>>> {
-    sqlx::query_as!(
-        TrialRow,
-        r#"SELECT list AS "list!", at AS "at!"
-             FROM unnest($1::bytea[]) AS of_person (key)
-            CROSS JOIN LATERAL (
-                  SELECT 0 AS list, at
-                    FROM (SELECT at FROM store.audit_event
-                           WHERE person_key = key AND client = $2 AND at > $3
-                             AND percentage < 75 AND contract_id IS NOT NULL
-                           ORDER BY at DESC LIMIT $4) AS failed_face
-                  UNION ALL
-                  SELECT 1, at
-                    FROM (SELECT at FROM store.audit_event
-                           WHERE person_key = key AND at > $5
-                             AND percentage < 75 AND contract_id IS NOT NULL
-                           ORDER BY at DESC LIMIT $6) AS failed_face_of_person
-                  UNION ALL
-                  SELECT 2, at
-                    FROM (SELECT at FROM store.audit_event
-                           WHERE person_key = key AND at > $7 AND contract_id IS NOT NULL
-                           ORDER BY at DESC LIMIT $8) AS compared_face
-                  UNION ALL
-                  SELECT 3, at
-                    FROM (SELECT at FROM store.audit_event
-                           WHERE person_key = key AND client = $2 AND at > $9
-                             AND fields LIKE '%:false%' AND kind = 'request'
-                           ORDER BY at DESC LIMIT $10) AS failed_field) AS trial"#,
-        person.as_slice(),
-        query.client.as_str(),
-        query.failed_faces.since,
-        i64::from(query.failed_faces.most),
-        query.failed_faces_of_person.since,
-        i64::from(query.failed_faces_of_person.most),
-        query.compared_faces_of_person.since,
-        i64::from(query.compared_faces_of_person.most),
-        query.failed_fields.since,
-        i64::from(query.failed_fields.most)
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
 struct FailuresRow {
     short: i64,
     short_earliest: Option<DateTime<Utc>>,
     long: i64,
     long_earliest: Option<DateTime<Utc>>,
-}
-
-fn failures<'c>(
-    connection: &'c mut PgConnection,
-    (client, [short, long]): &'c (ClientName, [EventWindow; 2]),
-) -> BoxFuture<'c, sqlx::Result<FailuresRow>> {
-    sqlx::query_as!(
-        FailuresRow,
-        r#"SELECT short.count AS "short!", short.earliest AS short_earliest,
-                  long.count AS "long!", long.earliest AS long_earliest
-             FROM (SELECT count(*) AS count, min(at) AS earliest
-                     FROM (SELECT at FROM store.audit_event
-                            WHERE client = $1 AND at > $2 AND NOT sandbox
-                              AND fields LIKE '%:false%' AND kind = 'request'
-                            ORDER BY at DESC LIMIT $3) AS latest) AS short,
-                  (SELECT count(*) AS count, min(at) AS earliest
-                     FROM (SELECT at FROM store.audit_event
-                            WHERE client = $1 AND at > $4 AND NOT sandbox
-                              AND fields LIKE '%:false%' AND kind = 'request'
-                            ORDER BY at DESC LIMIT $5) AS latest) AS long"#,
-        client.as_str(),
-        short.since,
-        i64::from(short.most),
-        long.since,
-        i64::from(long.most)
-    )
-    .fetch_one(connection)
-    .boxed()
 }
 
 #[cfg(test)]

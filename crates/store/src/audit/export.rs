@@ -3,7 +3,7 @@ use std::{fmt, pin::pin, sync::atomic::AtomicU64};
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use futures_util::TryStreamExt as _;
 use padan_domain::Clock;
-use padan_postgres::{Fault, Transactions};
+use padan_postgres::{Fault, Selection as _, Transactions};
 
 use super::{
     checker::{self, AuditReport},
@@ -133,7 +133,7 @@ impl AuditLog {
     pub async fn unknown_person_keys(&mut self) -> Result<Vec<String>, StoreError> {
         let known = self.config.read_person_keys()?.ids();
         let mut transaction = self.connection.begin("").await?;
-        let found = other_person_keys(&mut transaction, &known).await;
+        let found = other_person_keys(&known).all(&mut transaction).await;
         Ok(found.map_err(|error| Fault::of(&error))?)
     }
 

@@ -1,12 +1,8 @@
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
+use padan_postgres::Selection;
 
 /// The ids of person keys, other than the known ones, under which rows exist. Each chain names its key, so that one row
 /// of each chain suffices and the table is not scanned.
-pub(crate) fn other_person_keys<'c>(
-    connection: &'c mut PgConnection,
-    known: &'c Vec<String>,
-) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
+pub(crate) fn other_person_keys(known: &[String]) -> impl Selection<Row = String> + use<> {
     sqlx::query_scalar!(
         r#"SELECT key.person_key_id AS "id!"
              FROM (SELECT DISTINCT person_key_id
@@ -25,6 +21,4 @@ pub(crate) fn other_person_keys<'c>(
             ORDER BY 1"#,
         known
     )
-    .fetch_all(connection)
-    .boxed()
 }

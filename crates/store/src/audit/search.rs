@@ -3,9 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
-use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::row::AuditRow;
@@ -79,12 +77,6 @@ impl FromStr for AuditPosition {
     }
 }
 
-/// A query whose person is named by keyed hashes.
-struct HashedQuery {
-    query: AuditQuery,
-    people: Option<Vec<Vec<u8>>>,
-}
-
 impl Store {
     /// The next rows of a search, newest first, at most `limit` of them. Their HMACs are not checked: this takes the
     /// verification of the whole trail.
@@ -95,47 +87,41 @@ impl Store {
     /// [`StoreError::Timeout`] when there are too many rows in the time that the query names.
     pub async fn search_audit(&self, query: AuditQuery) -> Result<Vec<AuditRow>, StoreError> {
         let people = query.nik.as_ref().map(|nik| self.0.person_keys()?.all_of(nik)).transpose()?;
-        Ok(self.0.pool().run(search, &HashedQuery { query, people }).await?)
+        let before = query.before.as_ref();
+        let search = || {
+            sqlx::query_as!(
+                AuditRow,
+                "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key,
+                        person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof,
+                        contract_id, calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
+                   FROM store.audit_event
+                  WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
+                    AND ($2::text IS NULL OR request_id = $2)
+                    AND ($3::text IS NULL OR kind = $3)
+                    AND ($4::text IS NULL OR client = $4)
+                    AND ($5::text IS NULL OR reason = $5)
+                    AND reason <> ALL($6::text[])
+                    AND at >= $7
+                    AND at < $8
+                    AND ($9::timestamptz IS NULL OR (at, writer, sequence) < ($9, $10::uuid, $11::bigint))
+                  ORDER BY at DESC, writer DESC, sequence DESC
+                  LIMIT $12",
+                people.as_deref(),
+                query.request_id,
+                query.kind,
+                query.client,
+                query.reason,
+                &query.except_reasons,
+                query.from,
+                query.to,
+                before.map(|before| before.at),
+                before.map(|before| before.writer),
+                before.map(|before| before.sequence),
+                i64::from(query.limit)
+            )
+        };
+        Ok(self.0.pool().fetch_all(search).await?)
     }
-}
-
-fn search<'c>(
-    connection: &'c mut PgConnection,
-    HashedQuery { query, people }: &'c HashedQuery,
-) -> BoxFuture<'c, sqlx::Result<Vec<AuditRow>>> {
-    let before = query.before.as_ref();
-    sqlx::query_as!(
-        AuditRow,
-        "SELECT at, writer, sequence, kind, request_id, client, endpoint, sandbox, reason, person_key,
-                person_key_id, person_salt, person_seal, nik_plausible, fields, name_rules, percentage, spoof,
-                contract_id, calibration_id, milliseconds, forget_key_id, forget_mac, key_id, mac
-           FROM store.audit_event
-          WHERE ($1::bytea[] IS NULL OR person_key = ANY($1))
-            AND ($2::text IS NULL OR request_id = $2)
-            AND ($3::text IS NULL OR kind = $3)
-            AND ($4::text IS NULL OR client = $4)
-            AND ($5::text IS NULL OR reason = $5)
-            AND reason <> ALL($6::text[])
-            AND at >= $7
-            AND at < $8
-            AND ($9::timestamptz IS NULL OR (at, writer, sequence) < ($9, $10::uuid, $11::bigint))
-          ORDER BY at DESC, writer DESC, sequence DESC
-          LIMIT $12",
-        people.as_deref(),
-        query.request_id,
-        query.kind,
-        query.client,
-        query.reason,
-        &query.except_reasons,
-        query.from,
-        query.to,
-        before.map(|before| before.at),
-        before.map(|before| before.writer),
-        before.map(|before| before.sequence),
-        i64::from(query.limit)
-    )
-    .fetch_all(connection)
-    .boxed()
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ClientName, ClientRules, Username};
-use sqlx::PgConnection;
+use padan_postgres::Pool;
 
 use crate::{
     clients::rules::{RuleColumns, inconsistent},
@@ -31,7 +30,7 @@ pub struct ClientProfile {
     pub changed_at: DateTime<Utc>,
 }
 
-pub(crate) struct ProfileRow {
+struct ProfileRow {
     name: String,
     username: String,
     previous_password_valid_until: Option<DateTime<Utc>>,
@@ -78,24 +77,22 @@ impl TryFrom<ProfileRow> for ClientProfile {
     }
 }
 
-/// Selects the client of a name, or all.
-pub(crate) struct ProfileFilter(pub(crate) Option<ClientName>);
-
-/// The selected clients, ordered by name.
-pub(crate) fn profiles<'c>(
-    connection: &'c mut PgConnection,
-    ProfileFilter(name): &'c ProfileFilter,
-) -> BoxFuture<'c, sqlx::Result<Vec<ProfileRow>>> {
-    sqlx::query_as!(
-        ProfileRow,
-        r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
-                  disabled, sandbox, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
-                  requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
-             FROM store.client
-            WHERE name = coalesce($1, name)
-            ORDER BY name"#,
-        name.as_ref().map(ClientName::as_str)
-    )
-    .fetch_all(connection)
-    .boxed()
+/// The client of a name, or all clients, ordered by name.
+pub(crate) async fn read_profiles(
+    pool: &Pool,
+    name: Option<&ClientName>,
+) -> Result<Vec<ClientProfile>, StoreError> {
+    let query = || {
+        sqlx::query_as!(
+            ProfileRow,
+            r#"SELECT name, username, previous_password_valid_until, previous_api_key_valid_until,
+                      disabled, sandbox, allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
+                      requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at
+                 FROM store.client
+                WHERE name = coalesce($1, name)
+                ORDER BY name"#,
+            name.map(ClientName::as_str)
+        )
+    };
+    pool.fetch_all(query).await?.into_iter().map(ClientProfile::try_from).collect()
 }

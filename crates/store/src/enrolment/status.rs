@@ -1,7 +1,5 @@
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
-use sqlx::PgConnection;
 
 use super::{checkpoint::Checkpoint, tally::EnrolmentTally};
 use crate::error::StoreError;
@@ -30,18 +28,18 @@ pub struct EnrolmentStatus {
 }
 
 pub(super) struct StatusRow {
-    contract_id: String,
-    model_set: String,
-    reached: String,
-    started_at: DateTime<Utc>,
-    finished_at: Option<DateTime<Utc>>,
-    completed_at: Option<DateTime<Utc>>,
-    templates: i64,
-    covered: i64,
-    unusable: i64,
-    failed: i64,
-    open_ranges: i64,
-    processes: i64,
+    pub(super) contract_id: String,
+    pub(super) model_set: String,
+    pub(super) reached: String,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) finished_at: Option<DateTime<Utc>>,
+    pub(super) completed_at: Option<DateTime<Utc>>,
+    pub(super) templates: i64,
+    pub(super) covered: i64,
+    pub(super) unusable: i64,
+    pub(super) failed: i64,
+    pub(super) open_ranges: i64,
+    pub(super) processes: i64,
 }
 
 impl TryFrom<StatusRow> for EnrolmentStatus {
@@ -69,23 +67,4 @@ impl TryFrom<StatusRow> for EnrolmentStatus {
             processes: counted(row.processes),
         })
     }
-}
-
-pub(super) fn all<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<StatusRow>>> {
-    sqlx::query_as!(
-        StatusRow,
-        r#"SELECT run.contract_id, model_set, reached, started_at, finished_at, completed_at,
-                  templates, covered, unusable, failed,
-                  count(open.first_prefix) AS "open_ranges!",
-                  count(DISTINCT open.leased_by) FILTER (WHERE open.lease_until >= now()) AS "processes!"
-             FROM store.enrolment_run AS run
-             LEFT JOIN store.enrolment_range AS open ON open.contract_id = run.contract_id
-            GROUP BY run.contract_id
-            ORDER BY started_at DESC, run.contract_id"#
-    )
-    .fetch_all(connection)
-    .boxed()
 }

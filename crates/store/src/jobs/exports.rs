@@ -27,17 +27,6 @@ pub struct ExportPart {
     pub reached: AuditPosition,
 }
 
-/// A part as it is written.
-struct SealedPart<'a> {
-    lease: &'a JobLease,
-    number: i32,
-    sealed: SealedBytes,
-    bytes: i64,
-    rows: i64,
-    reached: String,
-    seconds: f64,
-}
-
 /// Which exports are discarded.
 #[derive(Debug, Clone, Copy)]
 enum Discarded {
@@ -67,16 +56,36 @@ impl Jobs {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
         let sealed =
             sealing::seal(self.0.audit_keys(), PART_PURPOSE, &part_context(lease.job, number), &part.text)?;
-        let part = SealedPart {
-            lease,
-            number,
-            sealed,
-            bytes: i64::try_from(part.text.len()).unwrap_or(i64::MAX),
-            rows: i64::try_from(part.rows).unwrap_or(i64::MAX),
-            reached: part.reached.to_string(),
-            seconds: lease_seconds(),
+        let query = || {
+            sqlx::query!(
+                "WITH advanced AS (
+                     UPDATE store.job
+                        SET done = done + $4,
+                            bytes = bytes + $5,
+                            parts = parts + 1,
+                            reached = $6,
+                            lease_until = now() + make_interval(secs => $7)
+                      WHERE id = $1
+                        AND process = $2
+                        AND state = 'open'
+                        AND parts = $3
+                     RETURNING id
+                 )
+                 INSERT INTO store.export_part (job, number, key_id, sealed)
+                 SELECT id, $3, $8, $9
+                   FROM advanced",
+                lease.job,
+                lease.process,
+                number,
+                i64::try_from(part.rows).unwrap_or(i64::MAX),
+                i64::try_from(part.text.len()).unwrap_or(i64::MAX),
+                part.reached.to_string(),
+                lease_seconds(),
+                sealed.key_id,
+                sealed.bytes
+            )
         };
-        Ok(self.0.pool().run(add, &part).await?)
+        Ok(self.0.pool().execute(query).await? == 1)
     }
 
     /// A part of the file of a finished export, from 0. `None` when it is no longer there.
@@ -86,7 +95,21 @@ impl Jobs {
     /// When the store fails, or the part was encrypted under a key that the settings lack, or changed.
     pub async fn export_part(&self, job: Uuid, number: u32) -> Result<Option<Vec<u8>>, StoreError> {
         let number = i32::try_from(number).unwrap_or(i32::MAX);
-        let Some(sealed) = self.0.pool().run(read, &(job, number)).await? else { return Ok(None) };
+        let query = || {
+            sqlx::query_as!(
+                SealedBytes,
+                "SELECT part.key_id, part.sealed AS bytes
+                   FROM store.export_part AS part
+                   JOIN store.job ON store.job.id = part.job
+                  WHERE part.job = $1
+                    AND part.number = $2
+                    AND state = 'done'
+                    AND kept_until > now()",
+                job,
+                number
+            )
+        };
+        let Some(sealed) = self.0.pool().fetch_optional(query).await? else { return Ok(None) };
         let opened = sealing::open(self.0.audit_keys(), PART_PURPOSE, &part_context(job, number), &sealed);
         opened.map(Some).ok_or(StoreError::Cryptography(
             "a part of an export was changed, or its audit key is not among store.audit_keys",
@@ -110,7 +133,9 @@ impl Jobs {
     /// When the store fails.
     pub async fn discard_old_exports(&self) -> Result<(), StoreError> {
         self.0.pool().run(discard, &Discarded::Expired).await?;
-        Ok(self.0.pool().run(remove_old_jobs, &()).await?)
+        let query = || sqlx::query!("DELETE FROM store.job WHERE ended_at < now() - interval '90 days'");
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 
     /// Stops all exports and removes all files, since they may have data about a person whom [`forget`](Self::forget) erases.
@@ -134,62 +159,6 @@ pub(super) fn open_nik(job: Uuid, sealed: &SealedBytes, keys: &AuditKeys) -> Res
 
 fn part_context(job: Uuid, number: i32) -> Vec<u8> {
     [job.as_bytes().as_slice(), &number.to_be_bytes()].concat()
-}
-
-fn add<'c>(connection: &'c mut PgConnection, part: &'c SealedPart<'_>) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
-        let done = sqlx::query!(
-            "WITH advanced AS (
-                 UPDATE store.job
-                    SET done = done + $4,
-                        bytes = bytes + $5,
-                        parts = parts + 1,
-                        reached = $6,
-                        lease_until = now() + make_interval(secs => $7)
-                  WHERE id = $1
-                    AND process = $2
-                    AND state = 'open'
-                    AND parts = $3
-                 RETURNING id
-             )
-             INSERT INTO store.export_part (job, number, key_id, sealed)
-             SELECT id, $3, $8, $9
-               FROM advanced",
-            part.lease.job,
-            part.lease.process,
-            part.number,
-            part.rows,
-            part.bytes,
-            part.reached,
-            part.seconds,
-            part.sealed.key_id,
-            part.sealed.bytes
-        )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-    .boxed()
-}
-
-fn read<'c>(
-    connection: &'c mut PgConnection,
-    (job, number): &'c (Uuid, i32),
-) -> BoxFuture<'c, sqlx::Result<Option<SealedBytes>>> {
-    sqlx::query_as!(
-        SealedBytes,
-        "SELECT part.key_id, part.sealed AS bytes
-           FROM store.export_part AS part
-           JOIN store.job ON store.job.id = part.job
-          WHERE part.job = $1
-            AND part.number = $2
-            AND state = 'done'
-            AND kept_until > now()",
-        job,
-        number
-    )
-    .fetch_optional(connection)
-    .boxed()
 }
 
 /// First the jobs, then the parts, so that no process adds one in between.
@@ -243,16 +212,6 @@ fn discard<'c>(connection: &'c mut PgConnection, which: &'c Discarded) -> BoxFut
         .await?;
         transaction.commit().await?;
         Ok(done.rows_affected())
-    }
-    .boxed()
-}
-
-fn remove_old_jobs<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!("DELETE FROM store.job WHERE ended_at < now() - interval '90 days'")
-            .execute(connection)
-            .await
-            .map(drop)
     }
     .boxed()
 }

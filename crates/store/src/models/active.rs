@@ -1,10 +1,8 @@
 //! The model set that all services use.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use padan_postgres::Pool;
-use sqlx::PgConnection;
 
 use crate::{error::StoreError, store::Store};
 
@@ -31,7 +29,9 @@ impl Store {
 }
 
 pub(crate) async fn read_active_model(pool: &Pool) -> Result<Option<ActiveModel>, StoreError> {
-    let row = pool.run(read, &()).await?;
+    let query =
+        || sqlx::query_as!(ActiveRow, "SELECT model_set, contract_id, activated_at FROM store.active_model");
+    let row = pool.fetch_optional(query).await?;
     row.map(ActiveModel::try_from).transpose()
 }
 
@@ -55,10 +55,4 @@ impl TryFrom<ActiveRow> for ActiveModel {
             activated_at: row.activated_at,
         })
     }
-}
-
-fn read<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<ActiveRow>>> {
-    sqlx::query_as!(ActiveRow, "SELECT model_set, contract_id, activated_at FROM store.active_model")
-        .fetch_optional(connection)
-        .boxed()
 }

@@ -1,8 +1,6 @@
 //! The calibration that all services use in place of the installed one.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
 
 use crate::{error::StoreError, models::calibration_row::ActiveCalibration, store::Store};
 
@@ -15,7 +13,14 @@ impl Store {
     /// [`StoreError::Inconsistent`] when Padan did not write the row or its key is not among the audit keys; otherwise when
     /// the store fails.
     pub async fn active_calibration(&self, model_set: &str) -> Result<Option<ActiveCalibration>, StoreError> {
-        let Some(row) = self.0.pool().run(read, &model_set.to_owned()).await? else { return Ok(None) };
+        let query = || {
+            sqlx::query_as!(
+                ActiveRow,
+                "SELECT calibration_id, file, activated_at, key_id, mac FROM store.active_calibration WHERE model_set = $1",
+                model_set
+            )
+        };
+        let Some(row) = self.0.pool().fetch_optional(query).await? else { return Ok(None) };
         let ActiveRow { calibration_id, file, activated_at, key_id, mac } = row;
         let active =
             ActiveCalibration { model_set: model_set.to_owned(), calibration_id, file, activated_at };
@@ -32,17 +37,4 @@ struct ActiveRow {
     activated_at: DateTime<Utc>,
     key_id: String,
     mac: Vec<u8>,
-}
-
-fn read<'c>(
-    connection: &'c mut PgConnection,
-    model_set: &'c String,
-) -> BoxFuture<'c, sqlx::Result<Option<ActiveRow>>> {
-    sqlx::query_as!(
-        ActiveRow,
-        "SELECT calibration_id, file, activated_at, key_id, mac FROM store.active_calibration WHERE model_set = $1",
-        model_set
-    )
-    .fetch_optional(connection)
-    .boxed()
 }

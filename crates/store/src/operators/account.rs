@@ -1,7 +1,6 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{OperatorName, OperatorRole};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -98,7 +97,17 @@ impl Operators {
     ///
     /// When the store fails.
     pub async fn note_use(&self, name: &OperatorName) -> Result<(), StoreError> {
-        Ok(self.0.pool().run(note_use, name).await?)
+        let query = || {
+            sqlx::query!(
+                "UPDATE store.operator
+                    SET last_used_at = date_trunc('minute', now())
+                  WHERE name = $1
+                    AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', now()))",
+                name.as_str()
+            )
+        };
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 }
 
@@ -122,22 +131,6 @@ impl TryFrom<OperatorRow> for OperatorAccount {
             provider: None,
         })
     }
-}
-
-fn note_use<'c>(connection: &'c mut PgConnection, name: &'c OperatorName) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "UPDATE store.operator
-                SET last_used_at = date_trunc('minute', now())
-              WHERE name = $1
-                AND (last_used_at IS NULL OR last_used_at < date_trunc('minute', now()))",
-            name.as_str()
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
 }
 
 /// Notes that an operator of the store signs in.

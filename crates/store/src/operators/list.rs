@@ -1,8 +1,6 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
 
 use crate::{
     clients::signature::ClientSignature,
@@ -51,7 +49,18 @@ impl Operators {
     pub async fn list(&self, idle: TimeDelta) -> Result<OperatorList, StoreError> {
         let keys = self.0.audit_keys();
         let mut sessions: HashMap<String, Vec<SessionRow>> = HashMap::new();
-        for session in self.0.pool().run(open_sessions, &idle.as_seconds_f64()).await? {
+        // The sessions that have not ended by their times.
+        let query = || {
+            sqlx::query_as!(
+                SessionRow,
+                "SELECT token_sha256, operator, began_at, expires_at, last_used_at, issuer, subject, claimed_name, role, key_id, mac
+                   FROM store.operator_session
+                  WHERE expires_at > now()
+                    AND last_used_at > now() - make_interval(secs => $1)",
+                idle.as_seconds_f64()
+            )
+        };
+        for session in self.0.pool().fetch_all(query).await? {
             if session.is_signed(keys) {
                 sessions.entry(session.operator.clone()).or_default().push(session);
             }
@@ -79,21 +88,4 @@ impl Operators {
         list.accounts.extend(people);
         Ok(list)
     }
-}
-
-/// The sessions that have not ended by their times.
-fn open_sessions<'c>(
-    connection: &'c mut PgConnection,
-    idle_seconds: &'c f64,
-) -> BoxFuture<'c, sqlx::Result<Vec<SessionRow>>> {
-    sqlx::query_as!(
-        SessionRow,
-        "SELECT token_sha256, operator, began_at, expires_at, last_used_at, issuer, subject, claimed_name, role, key_id, mac
-           FROM store.operator_session
-          WHERE expires_at > now()
-            AND last_used_at > now() - make_interval(secs => $1)",
-        *idle_seconds
-    )
-    .fetch_all(connection)
-    .boxed()
 }

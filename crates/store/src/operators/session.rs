@@ -135,7 +135,17 @@ impl Operators {
     ///
     /// When the store fails.
     pub async fn note_session_use(&self, session: &OperatorSession) -> Result<(), StoreError> {
-        Ok(self.0.pool().run(note_use, &session.token_sha256).await?)
+        let query = || {
+            sqlx::query!(
+                "UPDATE store.operator_session
+                    SET last_used_at = now()
+                  WHERE token_sha256 = $1
+                    AND last_used_at < now() - interval '10 seconds'",
+                session.token_sha256.as_slice()
+            )
+        };
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 
     /// Ends a session.
@@ -144,7 +154,14 @@ impl Operators {
     ///
     /// When the store fails.
     pub async fn end_session(&self, session: &OperatorSession) -> Result<(), StoreError> {
-        Ok(self.0.pool().run(end, &session.token_sha256).await?)
+        let query = || {
+            sqlx::query!(
+                "DELETE FROM store.operator_session WHERE token_sha256 = $1",
+                session.token_sha256.as_slice()
+            )
+        };
+        self.0.pool().execute(query).await?;
+        Ok(())
     }
 }
 
@@ -311,35 +328,6 @@ fn find<'c>(
         let filter = OperatorFilter { name: Some(name), token_sha256: None };
         let operator = operator_rows(connection, &filter).await?.pop();
         Ok(operator.map(|operator| (session, Some(operator))))
-    }
-    .boxed()
-}
-
-fn note_use<'c>(
-    connection: &'c mut PgConnection,
-    token_sha256: &'c [u8; 32],
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "UPDATE store.operator_session
-                SET last_used_at = now()
-              WHERE token_sha256 = $1
-                AND last_used_at < now() - interval '10 seconds'",
-            token_sha256.as_slice()
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
-fn end<'c>(connection: &'c mut PgConnection, token_sha256: &'c [u8; 32]) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!("DELETE FROM store.operator_session WHERE token_sha256 = $1", token_sha256.as_slice())
-            .execute(connection)
-            .await
-            .map(drop)
     }
     .boxed()
 }

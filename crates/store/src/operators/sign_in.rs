@@ -1,9 +1,7 @@
 //! What a sign-in of an operator is checked against.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::OperatorName;
-use sqlx::PgConnection;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -24,12 +22,6 @@ pub struct SignInAccount {
     /// The hash of its password; `None` when it has none.
     pub password: Option<PasswordHashText>,
     code: Option<CodeSecret>,
-}
-
-/// The use of a one-time code.
-struct CodeUse {
-    name: OperatorName,
-    step: i64,
 }
 
 const DEVICE_PURPOSE: &str = "padan operator device 1";
@@ -71,7 +63,14 @@ impl Operators {
     ) -> Result<bool, StoreError> {
         let step = account.code.as_ref().and_then(|secret| secret.step_of(code, now));
         let Some(step) = step else { return Ok(false) };
-        Ok(self.0.pool().run(use_step, &CodeUse { name: account.account.name.clone(), step }).await?)
+        let query = || {
+            sqlx::query!(
+                "UPDATE store.operator SET code_step = $2 WHERE name = $1 AND code_step < $2",
+                account.account.name.as_str(),
+                step
+            )
+        };
+        Ok(self.0.pool().execute(query).await? == 1)
     }
 
     /// A text by which a browser in which this operator signed in is recognised. It proves nothing else.
@@ -106,18 +105,4 @@ impl Operators {
         let signature = self.0.audit_keys().signature(key_id, DEVICE_PURPOSE)?;
         Some(signature.text(Some(name.as_str())).with(Some(nonce)).finish())
     }
-}
-
-fn use_step<'c>(connection: &'c mut PgConnection, used: &'c CodeUse) -> BoxFuture<'c, sqlx::Result<bool>> {
-    async move {
-        let done = sqlx::query!(
-            "UPDATE store.operator SET code_step = $2 WHERE name = $1 AND code_step < $2",
-            used.name.as_str(),
-            used.step
-        )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-    .boxed()
 }

@@ -84,7 +84,10 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn may_delete_templates(&self) -> Result<bool, StoreError> {
-        Ok(self.0.pool().run(may_delete, &()).await?)
+        let query = || {
+            sqlx::query_scalar!(r#"SELECT has_table_privilege('store.face_template', 'DELETE') AS "may!""#)
+        };
+        Ok(self.0.pool().fetch_one(query).await?)
     }
 
     /// An empty list of the people who are present from now on. Templates that are written later are not removed.
@@ -93,7 +96,8 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn present_people(&self) -> Result<PresentPeople, StoreError> {
-        let since = self.0.pool().run(now, &()).await?;
+        let query = || sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#);
+        let since = self.0.pool().fetch_one(query).await?;
         Ok(PresentPeople { keys: self.0.person_keys()?.clone(), marks: Vec::new(), since })
     }
 
@@ -110,11 +114,26 @@ impl Store {
     ) -> Result<AbsentPeople, StoreError> {
         present.marks.sort_unstable();
         let (mut seen, mut absent) = (0, Vec::new());
-        let mut after = Position { person_key: Vec::new(), contract_id: String::new(), since: present.since };
+        let mut after = TemplateKeyRow { person_key: Vec::new(), contract_id: String::new() };
         loop {
-            let page = self.0.pool().run(page, &after).await?;
+            let query = || {
+                sqlx::query_as!(
+                    TemplateKeyRow,
+                    "SELECT person_key, contract_id
+                       FROM store.face_template
+                      WHERE (person_key, contract_id) > ($1, $2)
+                        AND created_at < $3
+                      ORDER BY person_key, contract_id
+                      LIMIT $4",
+                    after.person_key,
+                    after.contract_id,
+                    present.since,
+                    PAGE
+                )
+            };
+            let page = self.0.pool().fetch_all(query).await?;
             let Some(last) = page.last() else { break };
-            (after.person_key, after.contract_id) = (last.person_key.clone(), last.contract_id.clone());
+            after = last.clone();
             seen += page.len() as u64;
             absent.extend(page.into_iter().filter(|row| !present.has(&row.person_key)));
         }
@@ -135,13 +154,7 @@ impl Store {
     }
 }
 
-/// The last row of the previous page, and the time from which rows are left alone.
-struct Position {
-    person_key: Vec<u8>,
-    contract_id: String,
-    since: DateTime<Utc>,
-}
-
+#[derive(Clone)]
 struct TemplateKeyRow {
     person_key: Vec<u8>,
     contract_id: String,
@@ -151,37 +164,6 @@ struct Batch {
     people: Vec<Vec<u8>>,
     contracts: Vec<String>,
     since: DateTime<Utc>,
-}
-
-fn may_delete<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<bool>> {
-    sqlx::query_scalar!(r#"SELECT has_table_privilege('store.face_template', 'DELETE') AS "may!""#)
-        .fetch_one(connection)
-        .boxed()
-}
-
-fn now<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<DateTime<Utc>>> {
-    sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(connection).boxed()
-}
-
-fn page<'c>(
-    connection: &'c mut PgConnection,
-    after: &'c Position,
-) -> BoxFuture<'c, sqlx::Result<Vec<TemplateKeyRow>>> {
-    sqlx::query_as!(
-        TemplateKeyRow,
-        "SELECT person_key, contract_id
-           FROM store.face_template
-          WHERE (person_key, contract_id) > ($1, $2)
-            AND created_at < $3
-          ORDER BY person_key, contract_id
-          LIMIT $4",
-        after.person_key.as_slice(),
-        after.contract_id,
-        after.since,
-        PAGE
-    )
-    .fetch_all(connection)
-    .boxed()
 }
 
 fn delete<'c>(connection: &'c mut PgConnection, batch: &'c Batch) -> BoxFuture<'c, sqlx::Result<u64>> {

@@ -1,11 +1,9 @@
-//! Reads and writes the templates of several people in one statement.
+//! Reads and writes templates, also those of several people in one statement.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ModelContractId, NationalId};
-use sqlx::PgConnection;
 
 use crate::{
     error::StoreError,
@@ -41,6 +39,48 @@ impl TemplateSummary {
 }
 
 impl Store {
+    /// The template of a person under a model contract. It may be stale: compare its `portrait_updated_at` with the
+    /// registry's.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownKey`] or [`StoreError::Inconsistent`] when the row cannot be decrypted; otherwise when the
+    /// store fails.
+    pub async fn template(
+        &self,
+        nik: &NationalId,
+        contract: &ModelContractId,
+    ) -> Result<Option<StoredTemplate>, StoreError> {
+        let id = self.0.template_id(nik, contract)?;
+        let query = || {
+            sqlx::query_as!(
+                TemplateRow,
+                "SELECT portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered
+                   FROM store.face_template
+                  WHERE person_key = $1
+                    AND contract_id = $2",
+                id.person.as_slice(),
+                id.contract
+            )
+        };
+        let row = self.0.pool().fetch_optional(query).await?;
+        row.map_or(Ok(None), |row| row.open(&id, self.0.template_keys()?))
+    }
+
+    /// Saves a template. It changes nothing when a template of a newer photo was saved within the last hour.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn save_template(
+        &self,
+        nik: &NationalId,
+        contract: &ModelContractId,
+        template: &StoredTemplate,
+    ) -> Result<(), StoreError> {
+        self.save_templates(&[(nik.clone(), template.clone())], contract).await
+    }
+
     /// The summaries of these people's templates under a model contract, in the order of `niks`; `None` for a person
     /// without a template. They may be stale: compare `portrait_updated_at` with the registry's.
     ///
@@ -55,12 +95,33 @@ impl Store {
         let people = niks
             .iter()
             .map(|nik| Ok(self.0.person_keys()?.of(nik)?.to_vec()))
-            .collect::<Result<_, StoreError>>()?;
-        let query: (Vec<Vec<u8>>, _) = (people, contract.as_str().to_owned());
-        let rows = self.0.pool.run(read_summaries, &query).await?;
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let contract = contract.as_str();
+        // Makes one index look-up for each person, in the person's own partition where the table is partitioned.
+        //
+        // `GROUP BY` prevents the planner from joining the tables in another way. A condition with `= ANY` would search every
+        // partition for every person. `LIMIT` would have the same effect as `GROUP BY`, but Citus refuses it here.
+        let query = || {
+            sqlx::query_as!(
+                SummaryRow,
+                r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
+                          kept.key_id, kept.unusable_reason,
+                          kept.decoder_version AS "decoder_version!", kept.covered, kept.seal
+                     FROM unnest($1::bytea[]) AS asked (person_key),
+                          LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version, covered,
+                                          CASE WHEN unusable_reason IS NOT NULL THEN sealed END AS seal
+                                     FROM store.face_template
+                                    WHERE person_key = asked.person_key
+                                      AND contract_id = $2
+                                    GROUP BY person_key, contract_id) AS kept"#,
+                &people,
+                contract
+            )
+        };
+        let rows = self.0.pool.fetch_all(query).await?;
         let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.person_key.clone(), row)).collect();
         let keys = self.0.template_keys()?;
-        Ok(query.0.iter().map(|person| found.remove(person).map(|row| row.summary(&query.1, keys))).collect())
+        Ok(people.iter().map(|person| found.remove(person).map(|row| row.summary(contract, keys))).collect())
     }
 
     /// Saves templates of several people in one statement, all or none. A person must not occur twice. A template
@@ -79,7 +140,45 @@ impl Store {
             let id = self.0.template_id(nik, contract)?;
             batch.add(&id, TemplateRow::seal(template, &id, self.0.template_keys()?)?);
         }
-        Ok(self.0.pool.run(upsert, &batch).await?)
+        // Writes templates, unless one of a newer photo was written within the last hour: then the older photo comes from a
+        // replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour, an older
+        // photo replaces a newer one, since the registry itself has the older photo, for example after a restore.
+        //
+        // Rows are written in the order of their keys, so that two batches with common people cannot deadlock. The present time
+        // is a value of the new row, because Citus allows no `now()` behind `ON CONFLICT`.
+        let query = || {
+            sqlx::query!(
+                "INSERT INTO store.face_template AS kept
+                        (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version,
+                         covered, created_at)
+                 SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered,
+                        now()
+                   FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[],
+                               $8::boolean[])
+                        AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered)
+                  ORDER BY person_key
+                 ON CONFLICT (person_key, contract_id) DO UPDATE
+                 SET portrait_updated_at = excluded.portrait_updated_at,
+                     key_id = excluded.key_id,
+                     sealed = excluded.sealed,
+                     unusable_reason = excluded.unusable_reason,
+                     decoder_version = excluded.decoder_version,
+                     covered = excluded.covered,
+                     created_at = excluded.created_at
+                 WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
+                    OR excluded.created_at - kept.created_at > interval '1 hour'",
+                batch.contract,
+                &batch.people,
+                &batch.moments,
+                &batch.key_ids as &[Option<String>],
+                &batch.sealed as &[Option<Vec<u8>>],
+                &batch.reasons as &[Option<String>],
+                &batch.decoder_versions,
+                &batch.covered as &[Option<bool>]
+            )
+        };
+        self.0.pool.execute(query).await?;
+        Ok(())
     }
 }
 
@@ -158,75 +257,4 @@ impl SummaryRow {
         let id = TemplateId { person, contract: contract.to_owned() };
         row.open(&id, keys).is_ok_and(|template| template.is_some())
     }
-}
-
-/// Makes one index look-up for each person, in the person's own partition where the table is partitioned.
-///
-/// `GROUP BY` prevents the planner from joining the tables in another way. A condition with `= ANY` would search every
-/// partition for every person. `LIMIT` would have the same effect as `GROUP BY`, but Citus refuses it here.
-fn read_summaries<'c>(
-    connection: &'c mut PgConnection,
-    (people, contract): &'c (Vec<Vec<u8>>, String),
-) -> BoxFuture<'c, sqlx::Result<Vec<SummaryRow>>> {
-    sqlx::query_as!(
-        SummaryRow,
-        r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
-                  kept.key_id, kept.unusable_reason,
-                  kept.decoder_version AS "decoder_version!", kept.covered, kept.seal
-             FROM unnest($1::bytea[]) AS asked (person_key),
-                  LATERAL (SELECT person_key, portrait_updated_at, key_id, unusable_reason, decoder_version, covered,
-                                  CASE WHEN unusable_reason IS NOT NULL THEN sealed END AS seal
-                             FROM store.face_template
-                            WHERE person_key = asked.person_key
-                              AND contract_id = $2
-                            GROUP BY person_key, contract_id) AS kept"#,
-        people,
-        contract
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-/// Writes templates, unless one of a newer photo was written within the last hour: then the older photo comes from a
-/// replica that lags. A template of the same photo is replaced, since limits may have changed. After an hour, an older
-/// photo replaces a newer one, since the registry itself has the older photo, for example after a restore.
-///
-/// Rows are written in the order of their keys, so that two batches with common people cannot deadlock. The present time
-/// is a value of the new row, because Citus allows no `now()` behind `ON CONFLICT`.
-fn upsert<'c>(connection: &'c mut PgConnection, batch: &'c TemplateBatch) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "INSERT INTO store.face_template AS kept
-                    (person_key, contract_id, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version,
-                     covered, created_at)
-             SELECT person_key, $1, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered,
-                    now()
-               FROM unnest($2::bytea[], $3::timestamptz[], $4::text[], $5::bytea[], $6::text[], $7::smallint[],
-                           $8::boolean[])
-                    AS new (person_key, portrait_updated_at, key_id, sealed, unusable_reason, decoder_version, covered)
-              ORDER BY person_key
-             ON CONFLICT (person_key, contract_id) DO UPDATE
-             SET portrait_updated_at = excluded.portrait_updated_at,
-                 key_id = excluded.key_id,
-                 sealed = excluded.sealed,
-                 unusable_reason = excluded.unusable_reason,
-                 decoder_version = excluded.decoder_version,
-                 covered = excluded.covered,
-                 created_at = excluded.created_at
-             WHERE kept.portrait_updated_at <= excluded.portrait_updated_at
-                OR excluded.created_at - kept.created_at > interval '1 hour'",
-            batch.contract,
-            &batch.people,
-            &batch.moments,
-            &batch.key_ids as &[Option<String>],
-            &batch.sealed as &[Option<Vec<u8>>],
-            &batch.reasons as &[Option<String>],
-            &batch.decoder_versions,
-            &batch.covered as &[Option<bool>]
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
 }

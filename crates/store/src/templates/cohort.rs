@@ -3,10 +3,8 @@
 //! The id of a cohort is a digest of the digests of its members, so that nobody can exchange a face behind a scale. Only a
 //! member who was forgotten may lack a face.
 
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{Embedding, ModelContractId};
 use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -92,7 +90,26 @@ impl Store {
         members: &[CohortMember],
     ) -> Result<String, StoreError> {
         let cohort = SealedCohort::of(contract, members, self.0.template_keys()?)?;
-        self.0.pool().run(replace, &cohort).await?;
+        let query = || {
+            sqlx::query!(
+                "WITH gone AS (
+                     DELETE FROM store.cohort_member AS kept
+                      WHERE NOT EXISTS (SELECT FROM store.active_calibration WHERE strpos(file, kept.cohort_id) > 0)
+                 )
+                 INSERT INTO store.cohort_member (cohort_id, position, contract_id, person_key, digest, key_id, sealed)
+                 SELECT $1, position, $2, person_key, digest, $3, sealed
+                   FROM unnest($4::integer[], $5::bytea[], $6::bytea[], $7::bytea[])
+                        AS new (position, person_key, digest, sealed)",
+                cohort.id,
+                cohort.contract,
+                cohort.key_id,
+                &cohort.positions,
+                &cohort.people as &[Option<Vec<u8>>],
+                &cohort.digests,
+                &cohort.sealed
+            )
+        };
+        self.0.pool().execute(query).await?;
         Ok(cohort.id)
     }
 
@@ -102,7 +119,14 @@ impl Store {
     ///
     /// [`StoreError::Inconsistent`] when it is not the one that has this id; otherwise when the store fails.
     pub async fn cohort_state(&self, id: &str) -> Result<Option<CohortState>, StoreError> {
-        let rows = self.0.pool().run(read_states, &id.to_owned()).await?;
+        let query = || {
+            sqlx::query_as!(
+                MemberState,
+                "SELECT contract_id, digest, key_id FROM store.cohort_member WHERE cohort_id = $1 ORDER BY position",
+                id
+            )
+        };
+        let rows = self.0.pool().fetch_all(query).await?;
         if rows.is_empty() { Ok(None) } else { state_of(id, &rows).map(Some) }
     }
 
@@ -117,7 +141,17 @@ impl Store {
         id: &str,
         contract: &ModelContractId,
     ) -> Result<Option<OpenedCohort>, StoreError> {
-        let rows = self.0.pool().run(read, &id.to_owned()).await?;
+        let query = || {
+            sqlx::query_as!(
+                MemberRow,
+                "SELECT position, contract_id, digest, key_id, sealed
+                   FROM store.cohort_member
+                  WHERE cohort_id = $1
+                  ORDER BY position",
+                id
+            )
+        };
+        let rows = self.0.pool().fetch_all(query).await?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -136,14 +170,34 @@ impl Store {
     pub(crate) async fn reseal_cohorts(&self) -> Result<(u64, u64), StoreError> {
         let keys = self.0.template_keys()?;
         let (mut resealed, mut unreadable) = (0, 0);
-        for (id, row) in self.0.pool().run(of_other_keys, &keys.current_id().to_owned()).await? {
+        let query = || {
+            sqlx::query!(
+                "SELECT cohort_id, position, key_id, sealed FROM store.cohort_member WHERE key_id <> $1",
+                keys.current_id()
+            )
+        };
+        for row in self.0.pool().fetch_all(query).await? {
             let (Some(key_id), Some(bytes)) = (row.key_id, row.sealed) else { continue };
-            let context = context(&id, row.position);
+            let context = context(&row.cohort_id, row.position);
             match keys.open(&Sealed { key_id, bytes: bytes.clone() }, &context) {
                 Ok(Some(plain)) => {
                     let sealed = keys.seal(&Zeroizing::new(plain), &context)?;
-                    let change = Resealing { id, position: row.position, found: bytes, sealed };
-                    resealed += self.0.pool().run(reseal, &change).await?;
+                    let query = || {
+                        sqlx::query!(
+                            "UPDATE store.cohort_member
+                                SET key_id = $1,
+                                    sealed = $2
+                              WHERE cohort_id = $3
+                                AND position = $4
+                                AND sealed = $5",
+                            sealed.key_id,
+                            sealed.bytes,
+                            row.cohort_id,
+                            row.position,
+                            bytes
+                        )
+                    };
+                    resealed += self.0.pool().execute(query).await?;
                 }
                 Ok(None) | Err(StoreError::UnknownKey(_)) => unreadable += 1,
                 Err(error) => return Err(error),
@@ -158,22 +212,6 @@ struct MemberState {
     contract_id: String,
     digest: Vec<u8>,
     key_id: Option<String>,
-}
-
-struct MemberOfCohort {
-    cohort_id: String,
-    position: i32,
-    contract_id: String,
-    digest: Vec<u8>,
-    key_id: Option<String>,
-    sealed: Option<Vec<u8>>,
-}
-
-struct Resealing {
-    id: String,
-    position: i32,
-    found: Vec<u8>,
-    sealed: Sealed,
 }
 
 fn inconsistent(column: &'static str) -> StoreError {
@@ -250,105 +288,4 @@ impl MemberRow {
         let embedding = salted.as_ref().and_then(|salted| from_bytes(salted.get(SALT..)?));
         embedding.map(Some).ok_or_else(|| inconsistent("sealed"))
     }
-}
-
-/// Deletes the cohorts that no active calibration names, and inserts one.
-fn replace<'c>(
-    connection: &'c mut PgConnection,
-    cohort: &'c SealedCohort,
-) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "WITH gone AS (
-                 DELETE FROM store.cohort_member AS kept
-                  WHERE NOT EXISTS (SELECT FROM store.active_calibration WHERE strpos(file, kept.cohort_id) > 0)
-             )
-             INSERT INTO store.cohort_member (cohort_id, position, contract_id, person_key, digest, key_id, sealed)
-             SELECT $1, position, $2, person_key, digest, $3, sealed
-               FROM unnest($4::integer[], $5::bytea[], $6::bytea[], $7::bytea[])
-                    AS new (position, person_key, digest, sealed)",
-            cohort.id,
-            cohort.contract,
-            cohort.key_id,
-            &cohort.positions,
-            &cohort.people as &[Option<Vec<u8>>],
-            &cohort.digests,
-            &cohort.sealed
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
-fn read<'c>(connection: &'c mut PgConnection, id: &'c String) -> BoxFuture<'c, sqlx::Result<Vec<MemberRow>>> {
-    sqlx::query_as!(
-        MemberRow,
-        "SELECT position, contract_id, digest, key_id, sealed
-           FROM store.cohort_member
-          WHERE cohort_id = $1
-          ORDER BY position",
-        id
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-fn read_states<'c>(
-    connection: &'c mut PgConnection,
-    id: &'c String,
-) -> BoxFuture<'c, sqlx::Result<Vec<MemberState>>> {
-    sqlx::query_as!(
-        MemberState,
-        "SELECT contract_id, digest, key_id FROM store.cohort_member WHERE cohort_id = $1 ORDER BY position",
-        id
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-fn of_other_keys<'c>(
-    connection: &'c mut PgConnection,
-    current_key_id: &'c String,
-) -> BoxFuture<'c, sqlx::Result<Vec<(String, MemberRow)>>> {
-    async move {
-        let rows = sqlx::query_as!(
-            MemberOfCohort,
-            "SELECT cohort_id, position, contract_id, digest, key_id, sealed
-               FROM store.cohort_member
-              WHERE key_id <> $1",
-            current_key_id
-        )
-        .fetch_all(connection)
-        .await?;
-        let member = |row| {
-            let MemberOfCohort { cohort_id, position, contract_id, digest, key_id, sealed } = row;
-            (cohort_id, MemberRow { position, contract_id, digest, key_id, sealed })
-        };
-        Ok(rows.into_iter().map(member).collect())
-    }
-    .boxed()
-}
-
-fn reseal<'c>(connection: &'c mut PgConnection, change: &'c Resealing) -> BoxFuture<'c, sqlx::Result<u64>> {
-    async move {
-        let done = sqlx::query!(
-            "UPDATE store.cohort_member
-                SET key_id = $1,
-                    sealed = $2
-              WHERE cohort_id = $3
-                AND position = $4
-                AND sealed = $5",
-            change.sealed.key_id,
-            change.sealed.bytes,
-            change.id,
-            change.position,
-            change.found
-        )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
-    }
-    .boxed()
 }

@@ -1,8 +1,5 @@
 //! Figures for operators: the number of templates, and the progress of the last enrolment.
 
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
-
 use crate::{enrolment::EnrolmentTally, error::StoreError, store::Store};
 
 /// The number of templates of one model contract.
@@ -32,13 +29,13 @@ impl Store {
     /// When the store fails.
     pub async fn template_counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
         for (below, parts) in PARTS {
-            let sample = self.0.pool().run(counted, &below.to_vec()).await?;
+            let sample = self.count_below(below).await?;
             let seen: i64 = sample.iter().map(|row| row.templates).sum();
             if seen.unsigned_abs() >= SAMPLE_ROWS {
                 return sample.into_iter().map(|row| row.times(parts)).collect();
             }
         }
-        let all = self.0.pool().run(counted, &ABOVE_ALL.to_vec()).await?;
+        let all = self.count_below(&ABOVE_ALL).await?;
         all.into_iter().map(|row| row.times(1)).collect()
     }
 
@@ -48,8 +45,31 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
-        let row = self.0.pool().run(newest, &()).await?;
+        let query = || {
+            sqlx::query_as!(
+                TallyRow,
+                "SELECT templates, covered, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
+            )
+        };
+        let row = self.0.pool().fetch_optional(query).await?;
         row.map(EnrolmentTally::try_from).transpose()
+    }
+
+    async fn count_below(&self, key: &[u8]) -> Result<Vec<CountRow>, StoreError> {
+        // Both ends of the range are values, so that the planner expects few rows also when it plans for all values at once.
+        let query = || {
+            sqlx::query_as!(
+                CountRow,
+                r#"SELECT contract_id, count(*) AS "templates!"
+                     FROM store.face_template
+                    WHERE person_key >= $1
+                      AND person_key < $2
+                    GROUP BY contract_id"#,
+                [].as_slice(),
+                key
+            )
+        };
+        Ok(self.0.pool().fetch_all(query).await?)
     }
 }
 
@@ -88,32 +108,4 @@ impl TryFrom<TallyRow> for EnrolmentTally {
 
 fn to_u64(count: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
     u64::try_from(count).map_err(|_| StoreError::Inconsistent { table, column })
-}
-
-/// Both ends of the range are values, so that the planner expects few rows also when it plans for all values at once.
-fn counted<'c>(
-    connection: &'c mut PgConnection,
-    below: &'c Vec<u8>,
-) -> BoxFuture<'c, sqlx::Result<Vec<CountRow>>> {
-    sqlx::query_as!(
-        CountRow,
-        r#"SELECT contract_id, count(*) AS "templates!"
-             FROM store.face_template
-            WHERE person_key >= $1
-              AND person_key < $2
-            GROUP BY contract_id"#,
-        [].as_slice(),
-        below
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-fn newest<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<Option<TallyRow>>> {
-    sqlx::query_as!(
-        TallyRow,
-        "SELECT templates, covered, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
-    )
-    .fetch_optional(connection)
-    .boxed()
 }

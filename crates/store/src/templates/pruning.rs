@@ -37,9 +37,26 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn delete_enrolment(&self, contract: &ModelContractId) -> Result<bool, StoreError> {
-        let contract = contract.as_str().to_owned();
-        self.0.pool.run(delete_run, &contract).await?;
-        Ok(!self.0.pool.run(is_enrolled, &contract).await?)
+        let contract = contract.as_str();
+        let query = || {
+            sqlx::query!(
+                "DELETE FROM store.enrolment_run AS run
+                  WHERE contract_id = $1
+                    AND contract_id NOT IN (SELECT contract_id FROM store.active_model
+                                             UNION ALL SELECT contract_id FROM store.shadow_model)
+                    AND NOT EXISTS (SELECT FROM store.enrolment_range
+                                     WHERE contract_id = run.contract_id AND lease_until >= now())",
+                contract
+            )
+        };
+        self.0.pool.execute(query).await?;
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT EXISTS (SELECT FROM store.enrolment_run WHERE contract_id = $1) AS "exists!""#,
+                contract
+            )
+        };
+        Ok(!self.0.pool.fetch_one(query).await?)
     }
 
     /// Deletes the enrolments that began before the active model was activated and that no process works on. Later
@@ -49,7 +66,19 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn delete_former_enrolments(&self) -> Result<(), StoreError> {
-        Ok(self.0.pool.run(delete_former_runs, &()).await?)
+        let query = || {
+            sqlx::query!(
+                "DELETE FROM store.enrolment_run AS run
+                  USING store.active_model AS active
+                  WHERE run.contract_id <> active.contract_id
+                    AND run.contract_id NOT IN (SELECT contract_id FROM store.shadow_model)
+                    AND run.started_at < active.activated_at
+                    AND NOT EXISTS (SELECT FROM store.enrolment_range
+                                     WHERE contract_id = run.contract_id AND lease_until >= now())"
+            )
+        };
+        self.0.pool.execute(query).await?;
+        Ok(())
     }
 
     /// Deletes templates in batches, and calls `after_each` after each batch. Templates of the active contract and of
@@ -67,7 +96,20 @@ impl Store {
         let mut so_far = Pruned::default();
         let mut after = TemplateKey { person_key: Vec::new(), contract_id: String::new() };
         loop {
-            let mut page = self.0.pool.run(page, &after).await?;
+            let query = || {
+                sqlx::query_as!(
+                    TemplateKey,
+                    "SELECT person_key, contract_id
+                       FROM store.face_template
+                      WHERE (person_key, contract_id) > ($1, $2)
+                      ORDER BY person_key, contract_id
+                      LIMIT $3",
+                    after.person_key,
+                    after.contract_id,
+                    PAGE
+                )
+            };
+            let mut page = self.0.pool.fetch_all(query).await?;
             let Some(last) = page.last() else { return Ok(so_far) };
             after = last.clone();
             so_far.seen += page.len() as u64;
@@ -97,7 +139,26 @@ impl Store {
     ///
     /// When the store fails.
     pub async fn unused_templates(&self, pruning: &Pruning) -> Result<Vec<UnusedTemplates>, StoreError> {
-        let kept: HashSet<_> = self.0.pool.run(contracts_to_keep, pruning).await?.into_iter().collect();
+        // The contracts that are in use once the enrolments have been deleted.
+        let query = || {
+            sqlx::query_scalar!(
+                r#"SELECT coalesce((SELECT contract_id FROM store.active_model), $1) AS "contract_id!"
+                    UNION ALL
+                   SELECT run.contract_id
+                     FROM store.enrolment_run AS run
+                     LEFT JOIN store.active_model AS active ON true
+                    WHERE run.contract_id = active.contract_id
+                       OR run.contract_id IN (SELECT contract_id FROM store.shadow_model)
+                       OR EXISTS (SELECT FROM store.enrolment_range AS part
+                                   WHERE part.contract_id = run.contract_id AND part.lease_until >= now())
+                       OR CASE WHEN $2::text IS NULL
+                               THEN active.activated_at IS NULL OR run.started_at >= active.activated_at
+                               ELSE run.contract_id <> $2 END"#,
+                pruning.kept.as_str(),
+                pruning.only.as_ref().map(ModelContractId::as_str)
+            )
+        };
+        let kept: HashSet<_> = self.0.pool.fetch_all(query).await?.into_iter().collect();
         let counts = self.template_counts().await?.into_iter();
         let unused =
             counts.filter(|count| pruning.may_delete(&count.contract) && !kept.contains(&count.contract));
@@ -127,73 +188,6 @@ struct Deletion {
     kept: String,
 }
 
-fn delete_run<'c>(connection: &'c mut PgConnection, contract: &'c String) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "DELETE FROM store.enrolment_run AS run
-              WHERE contract_id = $1
-                AND contract_id NOT IN (SELECT contract_id FROM store.active_model
-                                         UNION ALL SELECT contract_id FROM store.shadow_model)
-                AND NOT EXISTS (SELECT FROM store.enrolment_range
-                                 WHERE contract_id = run.contract_id AND lease_until >= now())",
-            contract
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
-fn is_enrolled<'c>(
-    connection: &'c mut PgConnection,
-    contract: &'c String,
-) -> BoxFuture<'c, sqlx::Result<bool>> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM store.enrolment_run WHERE contract_id = $1) AS "exists!""#,
-        contract
-    )
-    .fetch_one(connection)
-    .boxed()
-}
-
-fn delete_former_runs<'c>(connection: &'c mut PgConnection, (): &'c ()) -> BoxFuture<'c, sqlx::Result<()>> {
-    async move {
-        sqlx::query!(
-            "DELETE FROM store.enrolment_run AS run
-              USING store.active_model AS active
-              WHERE run.contract_id <> active.contract_id
-                AND run.contract_id NOT IN (SELECT contract_id FROM store.shadow_model)
-                AND run.started_at < active.activated_at
-                AND NOT EXISTS (SELECT FROM store.enrolment_range
-                                 WHERE contract_id = run.contract_id AND lease_until >= now())"
-        )
-        .execute(connection)
-        .await
-        .map(drop)
-    }
-    .boxed()
-}
-
-fn page<'c>(
-    connection: &'c mut PgConnection,
-    after: &'c TemplateKey,
-) -> BoxFuture<'c, sqlx::Result<Vec<TemplateKey>>> {
-    sqlx::query_as!(
-        TemplateKey,
-        "SELECT person_key, contract_id
-           FROM store.face_template
-          WHERE (person_key, contract_id) > ($1, $2)
-          ORDER BY person_key, contract_id
-          LIMIT $3",
-        after.person_key.as_slice(),
-        after.contract_id,
-        PAGE
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
 /// Deletes rows whose contract is not in use, and returns their number.
 ///
 /// Until the transaction ends, the locks hold back every activation and every enrolment that begins. A contract that is
@@ -217,31 +211,6 @@ fn delete_unused<'c>(
         transaction.commit().await?;
         Ok(deleted)
     }
-    .boxed()
-}
-
-/// The contracts that are in use once [`delete_run`] or [`delete_former_runs`] has run.
-fn contracts_to_keep<'c>(
-    connection: &'c mut PgConnection,
-    pruning: &'c Pruning,
-) -> BoxFuture<'c, sqlx::Result<Vec<String>>> {
-    sqlx::query_scalar!(
-        r#"SELECT coalesce((SELECT contract_id FROM store.active_model), $1) AS "contract_id!"
-            UNION ALL
-           SELECT run.contract_id
-             FROM store.enrolment_run AS run
-             LEFT JOIN store.active_model AS active ON true
-            WHERE run.contract_id = active.contract_id
-               OR run.contract_id IN (SELECT contract_id FROM store.shadow_model)
-               OR EXISTS (SELECT FROM store.enrolment_range AS part
-                           WHERE part.contract_id = run.contract_id AND part.lease_until >= now())
-               OR CASE WHEN $2::text IS NULL
-                       THEN active.activated_at IS NULL OR run.started_at >= active.activated_at
-                       ELSE run.contract_id <> $2 END"#,
-        pruning.kept.as_str(),
-        pruning.only.as_ref().map(ModelContractId::as_str)
-    )
-    .fetch_all(connection)
     .boxed()
 }
 

@@ -1,11 +1,10 @@
 //! Encrypts templates again after a change of the key.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
 
 use crate::{
     error::StoreError,
+    store::Store,
     templates::{
         TemplateId,
         keys::{Sealed, TemplateKeys},
@@ -17,7 +16,7 @@ const PAGE: i64 = 2000;
 /// The most rows that one statement writes.
 const BATCH: usize = 500;
 
-/// The progress of [`Store::reseal_templates`](crate::Store::reseal_templates).
+/// The progress of [`Store::reseal_templates`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resealed {
     /// Rows read, with or without an embedding.
@@ -43,14 +42,123 @@ pub struct TemplatesOfKey {
     pub is_current: bool,
 }
 
-pub(crate) struct KeyCountRow {
-    pub(crate) key_id: String,
-    pub(crate) templates: i64,
+impl Store {
+    /// Encrypts all templates, and faces of cohorts, of other keys with the current key, in batches. Calls `after_each`
+    /// after each batch, and after each page without one.
+    ///
+    /// Services may read and write meanwhile. It can be stopped at any moment; the next run does the rest.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn reseal_templates(
+        &self,
+        mut after_each: impl AsyncFnMut(Resealed),
+    ) -> Result<Resealed, StoreError> {
+        let keys = self.0.template_keys()?;
+        let mut so_far = Resealed::default();
+        let mut after = Cursor::start();
+        loop {
+            // The next rows, of all keys. A search for rows of other keys would scan the whole table once most rows have the
+            // current key.
+            let query = || {
+                sqlx::query_as!(
+                    PageRow,
+                    "SELECT person_key, contract_id, portrait_updated_at, unusable_reason, decoder_version, key_id,
+                            CASE WHEN key_id <> $3 THEN sealed END AS sealed
+                       FROM store.face_template
+                      WHERE (person_key, contract_id) > ($1, $2)
+                      ORDER BY person_key, contract_id
+                      LIMIT $4",
+                    after.person,
+                    after.contract,
+                    keys.current_id(),
+                    PAGE
+                )
+            };
+            let Some(page) = Page::of(self.0.pool().fetch_all(query).await?, keys)? else { break };
+            so_far.seen += page.seen;
+            so_far.unreadable += page.unreadable;
+            for batch in &page.batches {
+                let replaced = self.replace(batch).await?;
+                so_far.resealed += replaced;
+                so_far.superseded += batch.len() - replaced;
+                after_each(so_far).await;
+            }
+            after = page.last;
+            if page.batches.is_empty() {
+                after_each(so_far).await;
+            }
+        }
+        let (resealed, unreadable) = self.reseal_cohorts().await?;
+        so_far.resealed += resealed;
+        so_far.unreadable += unreadable;
+        Ok(so_far)
+    }
+
+    /// Writes a batch, and returns the number of rows that had not changed since they were read.
+    async fn replace(&self, batch: &Batch) -> Result<u64, StoreError> {
+        let query = || {
+            sqlx::query!(
+                "UPDATE store.face_template AS kept
+                    SET key_id = $1,
+                        sealed = new.sealed
+                   FROM unnest($2::bytea[], $3::text[], $4::bytea[], $5::bytea[])
+                        AS new (person_key, contract_id, found, sealed)
+                  WHERE kept.person_key = new.person_key
+                    AND kept.contract_id = new.contract_id
+                    AND kept.sealed = new.found",
+                batch.key_id,
+                &batch.people,
+                &batch.contracts,
+                &batch.found,
+                &batch.sealed
+            )
+        };
+        Ok(self.0.pool().execute(query).await?)
+    }
+
+    /// How many templates, and faces of cohorts, each key encrypts. Reads the whole table, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without template keys, or fails.
+    pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
+        let keys = self.0.template_keys()?;
+        let query = || {
+            sqlx::query_as!(
+                KeyCountRow,
+                r#"SELECT key_id AS "key_id!", count(*) AS "templates!"
+                     FROM store.face_template
+                    WHERE key_id IS NOT NULL
+                    GROUP BY key_id
+                    ORDER BY key_id"#
+            )
+        };
+        let rows = self.0.pool().fetch_all(query).await?;
+        let query = || {
+            sqlx::query_as!(
+                KeyCountRow,
+                r#"SELECT key_id AS "key_id!", count(*) AS "templates!"
+                     FROM store.cohort_member
+                    WHERE key_id IS NOT NULL
+                    GROUP BY key_id"#
+            )
+        };
+        let of_cohorts = self.0.pool().fetch_all(query).await?;
+        let rows = KeyCountRow::merged(rows, of_cohorts);
+        Ok(rows.into_iter().map(|row| TemplatesOfKey::of(row, keys)).collect())
+    }
+}
+
+struct KeyCountRow {
+    key_id: String,
+    templates: i64,
 }
 
 impl KeyCountRow {
     /// The counts of both lists, in the order of the keys.
-    pub(crate) fn merged(mut rows: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
+    fn merged(mut rows: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
         for other in others {
             match rows.iter_mut().find(|row| row.key_id == other.key_id) {
                 Some(row) => row.templates += other.templates,
@@ -63,7 +171,7 @@ impl KeyCountRow {
 }
 
 impl TemplatesOfKey {
-    pub(crate) fn of(row: KeyCountRow, keys: &TemplateKeys) -> Self {
+    fn of(row: KeyCountRow, keys: &TemplateKeys) -> Self {
         Self {
             templates: row.templates.unsigned_abs(),
             is_known: keys.has(&row.key_id),
@@ -73,47 +181,24 @@ impl TemplatesOfKey {
     }
 }
 
-/// Counts the templates of each key.
-pub(crate) fn counts_by_key<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<KeyCountRow>>> {
-    sqlx::query_as!(
-        KeyCountRow,
-        r#"SELECT key_id AS "key_id!", count(*) AS "templates!"
-             FROM store.face_template
-            WHERE key_id IS NOT NULL
-            GROUP BY key_id
-            ORDER BY key_id"#
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
 /// The key of the last row that was read.
 #[derive(Debug, Clone)]
-pub(crate) struct Cursor {
+struct Cursor {
     person: Vec<u8>,
     contract: String,
 }
 
-/// Selects the next page.
-pub(crate) struct PageQuery {
-    pub(crate) current_key_id: String,
-    pub(crate) after: Cursor,
-}
-
 /// The result of a page of consecutive rows. The rows of other keys are encrypted again, in batches.
-pub(crate) struct Page {
-    pub(crate) last: Cursor,
-    pub(crate) seen: u64,
-    pub(crate) unreadable: u64,
-    pub(crate) batches: Vec<Batch>,
+struct Page {
+    last: Cursor,
+    seen: u64,
+    unreadable: u64,
+    batches: Vec<Batch>,
 }
 
 /// Templates that one statement writes: the bytes that were read, and the new bytes.
 #[derive(Default)]
-pub(crate) struct Batch {
+struct Batch {
     people: Vec<Vec<u8>>,
     contracts: Vec<String>,
     found: Vec<Vec<u8>>,
@@ -122,7 +207,7 @@ pub(crate) struct Batch {
 }
 
 /// A row. `sealed` is only read when its key is not the current one.
-pub(crate) struct PageRow {
+struct PageRow {
     person_key: Vec<u8>,
     contract_id: String,
     portrait_updated_at: DateTime<Utc>,
@@ -143,14 +228,14 @@ struct SealedRow {
 
 impl Cursor {
     /// The position before the first row.
-    pub(crate) fn start() -> Self {
+    fn start() -> Self {
         Self { person: Vec::new(), contract: String::new() }
     }
 }
 
 impl Page {
     /// Encrypts the rows of other keys again, with the current one; `None` when there are no rows.
-    pub(crate) fn of(rows: Vec<PageRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
+    fn of(rows: Vec<PageRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
         let Some(last) = rows.last() else { return Ok(None) };
         let mut page = Self {
             last: Cursor { person: last.person_key.clone(), contract: last.contract_id.clone() },
@@ -222,58 +307,7 @@ impl PageRow {
 }
 
 impl Batch {
-    pub(crate) fn len(&self) -> u64 {
+    fn len(&self) -> u64 {
         self.people.len() as u64
     }
-}
-
-/// The next rows, of all keys. A search for rows of other keys would scan the whole table once most rows have the
-/// current key.
-pub(crate) fn next<'c>(
-    connection: &'c mut PgConnection,
-    PageQuery { current_key_id, after }: &'c PageQuery,
-) -> BoxFuture<'c, sqlx::Result<Vec<PageRow>>> {
-    sqlx::query_as!(
-        PageRow,
-        "SELECT person_key, contract_id, portrait_updated_at, unusable_reason, decoder_version, key_id,
-                CASE WHEN key_id <> $3 THEN sealed END AS sealed
-           FROM store.face_template
-          WHERE (person_key, contract_id) > ($1, $2)
-          ORDER BY person_key, contract_id
-          LIMIT $4",
-        after.person.as_slice(),
-        after.contract,
-        current_key_id,
-        PAGE
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-/// Writes a batch, and returns the number of rows that had not changed since they were read.
-pub(crate) fn replace<'c>(
-    connection: &'c mut PgConnection,
-    batch: &'c Batch,
-) -> BoxFuture<'c, sqlx::Result<u64>> {
-    async move {
-        let done = sqlx::query!(
-            "UPDATE store.face_template AS kept
-                SET key_id = $1,
-                    sealed = new.sealed
-               FROM unnest($2::bytea[], $3::text[], $4::bytea[], $5::bytea[])
-                    AS new (person_key, contract_id, found, sealed)
-              WHERE kept.person_key = new.person_key
-                AND kept.contract_id = new.contract_id
-                AND kept.sealed = new.found",
-            batch.key_id,
-            &batch.people,
-            &batch.contracts,
-            &batch.found,
-            &batch.sealed
-        )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
-    }
-    .boxed()
 }

@@ -6,10 +6,8 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::{ModelContractId, NationalId};
 use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -165,15 +163,28 @@ impl Store {
     ) -> Result<(), StoreError> {
         let start = Sha256::new().chain_update(b"padan draw of people 1\0").chain_update(seed.to_be_bytes());
         let start = start.finalize().to_vec();
-        let mut position = Position { after: start.clone(), contract: contract.as_str().to_owned() };
-        let mut is_second_part = false;
+        let (mut after, mut is_second_part) = (start.clone(), false);
         loop {
-            let rows = self.0.pool().run(page, &position).await?;
+            let query = || {
+                sqlx::query_as!(
+                    SampledRow,
+                    "SELECT person_key, portrait_updated_at, key_id, sealed, unusable_reason, covered
+                       FROM store.face_template
+                      WHERE person_key > $1
+                        AND contract_id = $2
+                      ORDER BY person_key
+                      LIMIT $3",
+                    after,
+                    contract.as_str(),
+                    PAGE
+                )
+            };
+            let rows = self.0.pool().fetch_all(query).await?;
             match rows.last() {
-                Some(last) => position.after.clone_from(&last.person_key),
+                Some(last) => after.clone_from(&last.person_key),
                 None if is_second_part => return Ok(()),
                 // After the highest key, the lowest one follows.
-                None => (position.after, is_second_part) = (Vec::new(), true),
+                None => (after, is_second_part) = (Vec::new(), true),
             }
             for row in rows {
                 if is_second_part && row.person_key > start || !visit(row)? {
@@ -197,12 +208,27 @@ impl Store {
         for niks in niks.chunks(PAGE as usize) {
             let people = niks.iter().map(|nik| Ok(self.0.person_keys()?.of(nik)?.to_vec()));
             let people = people.collect::<Result<Vec<_>, StoreError>>()?;
-            let query = (people, contract.as_str().to_owned());
-            for row in self.0.pool().run(of_people, &query).await? {
+            // Makes one index look-up for each person, as for the summaries of templates.
+            let query = || {
+                sqlx::query_as!(
+                    SampledRow,
+                    r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
+                              kept.key_id, kept.sealed, kept.unusable_reason, kept.covered
+                         FROM unnest($1::bytea[]) AS asked (person_key),
+                              LATERAL (SELECT person_key, portrait_updated_at, key_id, sealed, unusable_reason, covered
+                                         FROM store.face_template
+                                        WHERE person_key = asked.person_key
+                                          AND contract_id = $2
+                                        GROUP BY person_key, contract_id) AS kept"#,
+                    &people,
+                    contract.as_str()
+                )
+            };
+            for row in self.0.pool().fetch_all(query).await? {
                 if sample.is_full() {
                     return Ok(());
                 }
-                sample.add(row, &query.1, self.0.template_keys()?)?;
+                sample.add(row, contract.as_str(), self.0.template_keys()?)?;
             }
         }
         Ok(())
@@ -243,53 +269,6 @@ impl SampledRow {
             Err(error) => Err(error),
         }
     }
-}
-
-struct Position {
-    after: Vec<u8>,
-    contract: String,
-}
-
-fn page<'c>(
-    connection: &'c mut PgConnection,
-    position: &'c Position,
-) -> BoxFuture<'c, sqlx::Result<Vec<SampledRow>>> {
-    sqlx::query_as!(
-        SampledRow,
-        "SELECT person_key, portrait_updated_at, key_id, sealed, unusable_reason, covered
-           FROM store.face_template
-          WHERE person_key > $1
-            AND contract_id = $2
-          ORDER BY person_key
-          LIMIT $3",
-        position.after,
-        position.contract,
-        PAGE
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-/// Makes one index look-up for each person, as for the summaries of templates.
-fn of_people<'c>(
-    connection: &'c mut PgConnection,
-    (people, contract): &'c (Vec<Vec<u8>>, String),
-) -> BoxFuture<'c, sqlx::Result<Vec<SampledRow>>> {
-    sqlx::query_as!(
-        SampledRow,
-        r#"SELECT kept.person_key AS "person_key!", kept.portrait_updated_at AS "portrait_updated_at!",
-                  kept.key_id, kept.sealed, kept.unusable_reason, kept.covered
-             FROM unnest($1::bytea[]) AS asked (person_key),
-                  LATERAL (SELECT person_key, portrait_updated_at, key_id, sealed, unusable_reason, covered
-                             FROM store.face_template
-                            WHERE person_key = asked.person_key
-                              AND contract_id = $2
-                            GROUP BY person_key, contract_id) AS kept"#,
-        people,
-        contract
-    )
-    .fetch_all(connection)
-    .boxed()
 }
 
 impl fmt::Debug for PersonHash {
