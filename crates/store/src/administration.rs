@@ -10,7 +10,7 @@ use crate::{
     administration::entry::{AnnouncedAct, Operator},
     audit::{administering::AdminChange, trail::AuditTrail},
     clients::{
-        change::{ClientChange, NewClient, Rotation, WhatChanges},
+        change::{ClientChange, ClientEdit, NewClient, Rotation},
         secret::ClientSecret,
     },
     error::StoreError,
@@ -19,7 +19,7 @@ use crate::{
         calibration_row::ActiveCalibration, shadow_change::ShadowChange, shadow_row::ShadowModel,
     },
     operators::{
-        change::{NewOperator, OperatorChange, OperatorSettings},
+        change::{NewOperator, OperatorChange, OperatorEdit, OperatorSettings},
         code::CodeSecret,
         password::PasswordHashText,
         sessions_end::SessionsEnd,
@@ -62,7 +62,15 @@ impl Administration {
         if client.name.is_by_hand() {
             return Ok(false);
         }
-        self.change(AdminChange::Client(ClientChange::add(client))).await
+        let NewClient { name, username, password, api_key, is_sandbox, rules } = client;
+        let added = ClientEdit::Add {
+            username: username.clone(),
+            password: password.sha256(),
+            api_key: api_key.sha256(),
+            is_sandbox: *is_sandbox,
+            rules: rules.clone(),
+        };
+        self.change_client(name, added).await
     }
 
     /// Replaces a client's rules, which were computed from the row as it was last changed at `read_at`. False when there is
@@ -78,7 +86,7 @@ impl Administration {
         rules: &ClientRules,
         read_at: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        self.change_client(name, WhatChanges::Rules { rules: rules.clone(), read_at }).await
+        self.change_client(name, ClientEdit::Rules { rules: rules.clone(), read_at }).await
     }
 
     /// Disables or enables a client. False when there is no client of that name.
@@ -87,7 +95,7 @@ impl Administration {
     ///
     /// [`StoreError::ClientNotSigned`] when Padan did not write the client's row; otherwise when the store fails.
     pub async fn set_client_disabled(&self, name: &ClientName, disabled: bool) -> Result<bool, StoreError> {
-        self.change_client(name, WhatChanges::Disabled(disabled)).await
+        self.change_client(name, ClientEdit::Disabled(disabled)).await
     }
 
     /// Replaces a client's secrets. False when there is no client of that name.
@@ -96,7 +104,9 @@ impl Administration {
     ///
     /// As [`set_client_disabled`](Self::set_client_disabled).
     pub async fn rotate_client(&self, rotation: &Rotation) -> Result<bool, StoreError> {
-        self.change(AdminChange::Client(ClientChange::rotate(rotation))).await
+        let Rotation { name, password, api_key, keep_old } = rotation;
+        let [password, api_key] = [password, api_key].map(|new| new.as_ref().map(ClientSecret::sha256));
+        self.change_client(name, ClientEdit::Secrets { password, api_key, keep_old: *keep_old }).await
     }
 
     /// Removes a client, whoever wrote its row, but not the count of its used quotas. False when there is no client of
@@ -106,7 +116,7 @@ impl Administration {
     ///
     /// When the store fails.
     pub async fn remove_client(&self, name: &ClientName) -> Result<bool, StoreError> {
-        self.change_client(name, WhatChanges::Removal).await
+        self.change_client(name, ClientEdit::Removal).await
     }
 
     /// Signs the row of a client as it is, whoever wrote it: from then on services trust it. False when there is no
@@ -116,7 +126,7 @@ impl Administration {
     ///
     /// When the store fails.
     pub async fn sign_client(&self, name: &ClientName) -> Result<bool, StoreError> {
-        self.change_client(name, WhatChanges::Signature).await
+        self.change_client(name, ClientEdit::Signature).await
     }
 
     /// Adds an operator. False when its name is taken. Names of people whom a provider knows are taken.
@@ -128,7 +138,9 @@ impl Administration {
         if operator.name.is_of_provider() {
             return Ok(false);
         }
-        self.change(AdminChange::Operator(OperatorChange::add(operator))).await
+        let NewOperator { name, role, token, expires_at } = operator;
+        let added = OperatorEdit::Add { role: *role, token: token.sha256(), expires_at: *expires_at };
+        self.change_operator(name, added).await
     }
 
     /// Changes the given settings of an operator, and signs the row under the current key. False when there is no
@@ -142,7 +154,7 @@ impl Administration {
         name: &OperatorName,
         settings: &OperatorSettings,
     ) -> Result<bool, StoreError> {
-        self.change(AdminChange::Operator(OperatorChange::set(name, settings))).await
+        self.change_operator(name, OperatorEdit::Settings(settings.clone())).await
     }
 
     /// As [`set_operator`](Self::set_operator), but the last enabled account in the role operator stays one.
@@ -155,7 +167,8 @@ impl Administration {
         name: &OperatorName,
         settings: &OperatorSettings,
     ) -> Result<bool, StoreError> {
-        let change = OperatorChange::set(name, settings).leaving_an_operator();
+        let what = OperatorEdit::Settings(settings.clone());
+        let change = OperatorChange { name: name.clone(), what, leaves_an_operator: true };
         self.change(AdminChange::Operator(change)).await
     }
 
@@ -178,7 +191,7 @@ impl Administration {
         name: &OperatorName,
         token: &ClientSecret,
     ) -> Result<bool, StoreError> {
-        self.change(AdminChange::Operator(OperatorChange::rotate(name, token))).await
+        self.change_operator(name, OperatorEdit::Token(token.sha256())).await
     }
 
     /// Sets the password of an operator, and ends its sessions. False when there is no operator of that name.
@@ -191,7 +204,7 @@ impl Administration {
         name: &OperatorName,
         hash: PasswordHashText,
     ) -> Result<bool, StoreError> {
-        self.change(AdminChange::Operator(OperatorChange::set_password(name, hash))).await
+        self.change_operator(name, OperatorEdit::Password(hash)).await
     }
 
     /// Sets or removes the secret of an operator's one-time codes, and ends its sessions. False when there is no operator
@@ -205,7 +218,7 @@ impl Administration {
         name: &OperatorName,
         secret: Option<CodeSecret>,
     ) -> Result<bool, StoreError> {
-        self.change(AdminChange::Operator(OperatorChange::set_code(name, secret))).await
+        self.change_operator(name, OperatorEdit::Code(secret)).await
     }
 
     /// Removes an operator, whoever wrote its row. False when there is no operator of that name.
@@ -214,7 +227,7 @@ impl Administration {
     ///
     /// When the store fails.
     pub async fn remove_operator(&self, name: &OperatorName) -> Result<bool, StoreError> {
-        self.change(AdminChange::Operator(OperatorChange::remove(name))).await
+        self.change_operator(name, OperatorEdit::Removal).await
     }
 
     /// Activates a model set. Services switch to it within seconds. `force` says that its enrolment need not be
@@ -276,8 +289,13 @@ impl Administration {
         self.trail.finish().await;
     }
 
-    async fn change_client(&self, name: &ClientName, what: WhatChanges) -> Result<bool, StoreError> {
+    async fn change_client(&self, name: &ClientName, what: ClientEdit) -> Result<bool, StoreError> {
         self.change(AdminChange::Client(ClientChange { name: name.clone(), what })).await
+    }
+
+    async fn change_operator(&self, name: &OperatorName, what: OperatorEdit) -> Result<bool, StoreError> {
+        let change = OperatorChange { name: name.clone(), what, leaves_an_operator: false };
+        self.change(AdminChange::Operator(change)).await
     }
 
     async fn change(&self, change: AdminChange) -> Result<bool, StoreError> {

@@ -12,8 +12,8 @@ use padan_domain::{ClientName, ClientRules, Username};
 
 use crate::{
     clients::{
-        row::{ClientColumns, ClientFilter, ClientRow, SecretColumns, client_rows},
-        rules::{RuleColumns, inconsistent},
+        row::{ClientRow, SecretColumns, client_rows},
+        rules::inconsistent,
         secret::SecretHashes,
         signature::ClientSignature,
     },
@@ -70,7 +70,7 @@ impl Store {
     /// When the store fails or a row that Padan wrote is invalid.
     pub async fn clients(&self) -> Result<StoredClients, StoreError> {
         let mut clients = StoredClients::default();
-        for row in self.0.pool().run(client_rows, &ClientFilter(None)).await? {
+        for row in self.0.pool().fetch_all(|| client_rows(None)).await? {
             match row.signature(self.0.audit_keys()) {
                 ClientSignature::Right => clients.trusted.push(row.try_into()?),
                 signature => clients.refused.push(RefusedClient { name: row.columns.name, signature }),
@@ -86,8 +86,8 @@ impl Store {
     /// [`StoreError::ClientNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
-        let mut rows = self.0.pool().run(client_rows, &ClientFilter(Some(name.clone()))).await?;
-        let Some(row) = rows.pop() else { return Ok(None) };
+        let row = self.0.pool().fetch_optional(|| client_rows(Some(name))).await?;
+        let Some(row) = row else { return Ok(None) };
         row.require_signature(self.0.audit_keys())?;
         row.try_into().map(Some)
     }
@@ -110,36 +110,21 @@ impl TryFrom<ClientRow> for StoredClient {
     type Error = StoreError;
 
     fn try_from(ClientRow { columns: row, secrets }: ClientRow) -> Result<Self, StoreError> {
-        let ClientColumns { name, username, disabled, sandbox, created_at, changed_at, .. } = &row;
         let SecretColumns { password, api_key, previous_password, previous_api_key } = &secrets;
+        let password =
+            secret_hashes(password, previous_password.as_deref().zip(row.previous_password_valid_until));
+        let api_key =
+            secret_hashes(api_key, previous_api_key.as_deref().zip(row.previous_api_key_valid_until));
         Ok(Self {
-            name: name.parse().map_err(|_| inconsistent("name"))?,
-            username: username.parse().map_err(|_| inconsistent("username"))?,
-            password: secret_hashes(
-                password,
-                previous_password.as_deref().zip(row.previous_password_valid_until),
-            )
-            .ok_or_else(|| inconsistent("password_sha256"))?,
-            api_key: secret_hashes(
-                api_key,
-                previous_api_key.as_deref().zip(row.previous_api_key_valid_until),
-            )
-            .ok_or_else(|| inconsistent("api_key_sha256"))?,
-            disabled: *disabled,
-            is_sandbox: *sandbox,
-            created_at: *created_at,
-            changed_at: *changed_at,
-            rules: RuleColumns {
-                networks: row.allowed_networks,
-                certificates: row.certificates,
-                endpoints: row.endpoints,
-                fields: row.fields,
-                requests_per_second: row.requests_per_second,
-                burst: row.burst,
-                daily_quota: row.daily_quota,
-                monthly_quota: row.monthly_quota,
-            }
-            .try_into()?,
+            name: row.name.parse().map_err(|_| inconsistent("name"))?,
+            username: row.username.parse().map_err(|_| inconsistent("username"))?,
+            password: password.ok_or_else(|| inconsistent("password_sha256"))?,
+            api_key: api_key.ok_or_else(|| inconsistent("api_key_sha256"))?,
+            rules: row.rules()?,
+            disabled: row.disabled,
+            is_sandbox: row.sandbox,
+            created_at: row.created_at,
+            changed_at: row.changed_at,
         })
     }
 }

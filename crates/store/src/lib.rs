@@ -72,6 +72,7 @@ mod quota;
 mod row_state;
 mod session;
 mod shadow_counts;
+mod step_error;
 mod store;
 mod stored_about;
 mod templates;

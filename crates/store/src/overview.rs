@@ -4,15 +4,12 @@ use padan_domain::{ClientName, OperatorName, QuotaSpan};
 use padan_postgres::{Pool, Session};
 
 use crate::{
-    clients::profile::{self, ClientProfile},
+    clients::{profile::ClientProfile, row::client_columns},
     config::Config,
     enrolment::{self, EnrolmentStatus},
     error::StoreError,
     models::active::{self, ActiveModel},
-    operators::{
-        account::OperatorAccount,
-        row::{OperatorFilter, operator_rows},
-    },
+    operators::{account::OperatorAccount, row::operator_rows},
     quota,
 };
 
@@ -37,7 +34,8 @@ impl Overview {
     ///
     /// When the store fails or a row is invalid.
     pub async fn clients(&self) -> Result<Vec<ClientProfile>, StoreError> {
-        profile::read_profiles(&self.0, None).await
+        let rows = self.0.fetch_all(|| client_columns(None)).await?;
+        rows.into_iter().map(ClientProfile::try_from).collect()
     }
 
     /// The client of a name.
@@ -46,7 +44,8 @@ impl Overview {
     ///
     /// When the store fails or the row is invalid.
     pub async fn client(&self, name: &ClientName) -> Result<Option<ClientProfile>, StoreError> {
-        Ok(profile::read_profiles(&self.0, Some(name)).await?.pop())
+        let row = self.0.fetch_optional(|| client_columns(Some(name))).await?;
+        row.map(ClientProfile::try_from).transpose()
     }
 
     /// How much of a quota is used or held by processes.
@@ -73,7 +72,7 @@ impl Overview {
     ///
     /// When the store fails or a row is invalid.
     pub async fn operators(&self) -> Result<Vec<OperatorAccount>, StoreError> {
-        let rows = self.0.run(operator_rows, &OperatorFilter::default()).await?;
+        let rows = self.0.fetch_all(|| operator_rows(None, None)).await?;
         rows.into_iter().map(OperatorAccount::try_from).collect()
     }
 
@@ -83,9 +82,8 @@ impl Overview {
     ///
     /// When the store fails or the row is invalid.
     pub async fn operator(&self, name: &OperatorName) -> Result<Option<OperatorAccount>, StoreError> {
-        let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
-        let mut rows = self.0.run(operator_rows, &filter).await?;
-        rows.pop().map(OperatorAccount::try_from).transpose()
+        let row = self.0.fetch_optional(|| operator_rows(Some(name), None)).await?;
+        row.map(OperatorAccount::try_from).transpose()
     }
 
     /// The status of all enrolments, most recent first.

@@ -64,8 +64,8 @@ pub(crate) struct ChangedOperator {
 }
 
 impl AdminEntry {
-    pub(crate) fn of(announced: &AnnouncedAct) -> Self {
-        let AnnouncedAct { act, before, after } = announced.clone();
+    /// An act that changes no client and no operator.
+    pub(crate) fn new(act: AdminAct, before: Value, after: Value) -> Self {
         Self { act, client: None, before, after, client_row: None, operator: None }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     },
     operators::{change::OperatorChange, sessions_end::SessionsEnd},
     row_state::RowState,
+    step_error::StepError,
 };
 
 /// A change that is made in the transaction of its row, or an act that follows its row.
@@ -81,35 +82,30 @@ pub(super) fn administer<'c>(
     connection: &'c mut PgConnection,
     step: &'c AdminStep,
 ) -> BoxFuture<'c, sqlx::Result<Result<Option<AuditHead>, StoreError>>> {
-    async move {
-        let mut transaction = connection.begin().await?;
-        let role = sqlx::query_scalar!(r#"SELECT session_user::text AS "role!""#)
-            .fetch_one(&mut *transaction)
-            .await?;
-        let applied = match &step.change {
-            AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
-            AdminChange::Model(activation) => Ok(Some(activation.apply(&mut transaction).await?)),
-            AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
-            AdminChange::Sessions(end) => end.apply(&mut transaction).await?,
-            AdminChange::Calibration(activation) => activation.apply(&mut transaction, &step.keys).await?,
-            AdminChange::Shadow(change) => change.apply(&mut transaction, &step.keys).await?,
-            AdminChange::Announced(announced) => Ok(Some(AdminEntry::of(announced))),
-        };
-        let entry = match applied {
-            Ok(Some(entry)) => entry,
-            Ok(None) => return Ok(Ok(None)),
-            Err(error) => return Ok(Err(error)),
-        };
-        let row = match step.row(&entry, &role) {
-            Ok(row) => row,
-            Err(error) => return Ok(Err(error)),
-        };
-        let head = row.head();
-        append(&mut transaction, &Rows(vec![row])).await?;
-        transaction.commit().await?;
-        Ok(Ok(Some(head)))
-    }
-    .boxed()
+    run(connection, step).map(StepError::apart).boxed()
+}
+
+async fn run(connection: &mut PgConnection, step: &AdminStep) -> Result<Option<AuditHead>, StepError> {
+    let mut transaction = connection.begin().await?;
+    let role =
+        sqlx::query_scalar!(r#"SELECT session_user::text AS "role!""#).fetch_one(&mut *transaction).await?;
+    let entry = match &step.change {
+        AdminChange::Client(change) => change.apply(&mut transaction, &step.keys).await?,
+        AdminChange::Model(activation) => Some(activation.apply(&mut transaction).await?),
+        AdminChange::Operator(change) => change.apply(&mut transaction, &step.keys).await?,
+        AdminChange::Sessions(end) => end.apply(&mut transaction).await?,
+        AdminChange::Calibration(activation) => activation.apply(&mut transaction, &step.keys).await?,
+        AdminChange::Shadow(change) => change.apply(&mut transaction, &step.keys).await?,
+        AdminChange::Announced(AnnouncedAct { act, before, after }) => {
+            Some(AdminEntry::new(*act, before.clone(), after.clone()))
+        }
+    };
+    let Some(entry) = entry else { return Ok(None) };
+    let row = step.row(&entry, &role)?;
+    let head = row.head();
+    append(&mut transaction, &Rows(vec![row])).await?;
+    transaction.commit().await?;
+    Ok(Some(head))
 }
 
 /// The state of a row that a verified row of the trail records, with the name of the client or operator.

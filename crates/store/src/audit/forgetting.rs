@@ -22,7 +22,7 @@ use super::{
     row::{AuditRow, RowFormat, RowPosition},
     statements::{Rows, append},
 };
-use crate::{error::StoreError, templates::cohort_people};
+use crate::{error::StoreError, step_error::StepError, templates::cohort_people};
 
 /// The amount of data that was removed for a forgotten person.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,34 +69,30 @@ pub(super) fn forget<'c>(
     connection: &'c mut PgConnection,
     step: &'c Step,
 ) -> BoxFuture<'c, sqlx::Result<Result<StepResult, StoreError>>> {
-    async move {
-        let mut transaction = connection.begin().await?;
-        let templates = sqlx::query!(
-            "DELETE FROM store.face_template WHERE person_key = ANY($1)",
-            &step.forgetting.people
-        )
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-        let in_cohorts = cohort_people::forget(&mut transaction, &step.forgetting.people).await?;
-        let rows = rows_of_person(&mut transaction, step).await?;
-        let templates = templates + in_cohorts;
-        let forgotten = Forgotten { templates, audit_rows: rows.len() as u64, rows_left: 0 };
-        if forgotten == Forgotten::default() {
-            return Ok(Ok(StepResult { forgotten, head: step.head.clone() }));
-        }
-        let previous = previous_macs(&mut transaction, &rows).await?;
-        let signed = match step.sign(&rows, &previous) {
-            Ok(signed) => signed,
-            Err(error) => return Ok(Err(error)),
-        };
-        remove_person(&mut transaction, &signed).await?;
-        let head = signed.announcement.head();
-        append(&mut transaction, &Rows(vec![signed.announcement])).await?;
-        transaction.commit().await?;
-        Ok(Ok(StepResult { forgotten, head }))
+    run(connection, step).map(StepError::apart).boxed()
+}
+
+async fn run(connection: &mut PgConnection, step: &Step) -> Result<StepResult, StepError> {
+    let mut transaction = connection.begin().await?;
+    let templates =
+        sqlx::query!("DELETE FROM store.face_template WHERE person_key = ANY($1)", &step.forgetting.people)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+    let in_cohorts = cohort_people::forget(&mut transaction, &step.forgetting.people).await?;
+    let rows = rows_of_person(&mut transaction, step).await?;
+    let templates = templates + in_cohorts;
+    let forgotten = Forgotten { templates, audit_rows: rows.len() as u64, rows_left: 0 };
+    if forgotten == Forgotten::default() {
+        return Ok(StepResult { forgotten, head: step.head.clone() });
     }
-    .boxed()
+    let previous = previous_macs(&mut transaction, &rows).await?;
+    let signed = step.sign(&rows, &previous)?;
+    remove_person(&mut transaction, &signed).await?;
+    let head = signed.announcement.head();
+    append(&mut transaction, &Rows(vec![signed.announcement])).await?;
+    transaction.commit().await?;
+    Ok(StepResult { forgotten, head })
 }
 
 /// The number of rows that name the person.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use padan_domain::{ClientName, ClientRules, Username};
+use padan_postgres::{Command, Selection as _};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -15,12 +16,13 @@ use crate::{
     administration::{act::AdminAct, entry::AdminEntry},
     audit::keys::AuditKeys,
     clients::{
-        row::{ClientFilter, ClientRow, client_rows, lock_client},
+        row::{ClientRow, client_rows, lock_client},
         rules::RuleColumns,
         secret::ClientSecret,
     },
     error::StoreError,
     row_state::RowState,
+    step_error::StepError,
 };
 
 /// A client to be added.
@@ -57,12 +59,12 @@ pub struct Rotation {
 #[derive(Debug)]
 pub(crate) struct ClientChange {
     pub(crate) name: ClientName,
-    pub(crate) what: WhatChanges,
+    pub(crate) what: ClientEdit,
 }
 
 /// What changes. Secrets are hashed.
 #[derive(Debug)]
-pub(crate) enum WhatChanges {
+pub(crate) enum ClientEdit {
     Add {
         username: Username,
         password: [u8; 32],
@@ -87,133 +89,110 @@ pub(crate) enum WhatChanges {
 }
 
 impl ClientChange {
-    pub(crate) fn add(client: &NewClient) -> Self {
-        let what = WhatChanges::Add {
-            username: client.username.clone(),
-            password: client.password.sha256(),
-            api_key: client.api_key.sha256(),
-            is_sandbox: client.is_sandbox,
-            rules: client.rules.clone(),
-        };
-        Self { name: client.name.clone(), what }
-    }
-
-    pub(crate) fn rotate(rotation: &Rotation) -> Self {
-        let what = WhatChanges::Secrets {
-            password: rotation.password.as_ref().map(ClientSecret::sha256),
-            api_key: rotation.api_key.as_ref().map(ClientSecret::sha256),
-            keep_old: rotation.keep_old,
-        };
-        Self { name: rotation.name.clone(), what }
-    }
-
     /// Makes the change and signs the row. Returns what was done, or `None` when there is no such client, or one with
     /// the new name or user name.
     pub(crate) async fn apply(
         &self,
         connection: &mut PgConnection,
         keys: &AuditKeys,
-    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+    ) -> Result<Option<AdminEntry>, StepError> {
         lock_client(connection, &self.name).await?;
-        let former = read_row(connection, &self.name).await?;
-        let is_new = matches!(self.what, WhatChanges::Add { .. });
+        let former = client_rows(Some(&self.name)).optional(&mut *connection).await?;
+        let is_new = matches!(self.what, ClientEdit::Add { .. });
         if is_new == former.is_some() {
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        if let Some(former) = &former
-            && self.keeps_signature()
-            && let Err(refused) = former.require_signature(keys)
-        {
-            return Ok(Err(refused));
+        if let Some(former) = &former {
+            self.check(former, keys)?;
         }
-        if let (Some(former), WhatChanges::Rules { read_at, .. }) = (&former, &self.what)
-            && former.columns.changed_at != *read_at
-        {
-            return Ok(Err(StoreError::ClientChangedMeanwhile(self.name.to_string())));
-        }
-        if let WhatChanges::Removal = self.what {
-            let removed_at = self.remove(connection).await?;
-            return Ok(Ok(Some(self.removal(former, removed_at))));
-        }
-        if !self.write(connection).await? {
-            return Ok(Ok(None));
-        }
-        let Some(unsigned) = read_row(connection, &self.name).await? else { return Ok(Ok(None)) };
-        let (key_id, mac) = match unsigned.sign(keys) {
-            Ok(signed) => signed,
-            Err(error) => return Ok(Err(error)),
+        let Some(change) = self.statement() else {
+            let row = RowState { changed_at: self.remove(connection).await?, mac: None };
+            return Ok(Some(self.entry(former.as_ref(), None, row, keys)));
         };
+        if change.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(None);
+        }
+        let Some(unsigned) = client_rows(Some(&self.name)).optional(&mut *connection).await? else {
+            return Ok(None);
+        };
+        let (key_id, mac) = unsigned.sign(keys)?;
         self.save_signature(connection, &key_id, &mac).await?;
-        let client_row = RowState { changed_at: unsigned.columns.changed_at, mac: Some(hex::encode(mac)) };
-        Ok(Ok(Some(self.entry(former.as_ref(), &unsigned, client_row, keys))))
+        let row = RowState { changed_at: unsigned.columns.changed_at, mac: Some(hex::encode(mac)) };
+        Ok(Some(self.entry(former.as_ref(), Some(&unsigned), row, keys)))
+    }
+
+    /// Refuses a row that Padan did not write, if the rest of it is signed again, and one that was changed since the rules
+    /// were computed from it.
+    fn check(&self, former: &ClientRow, keys: &AuditKeys) -> Result<(), StoreError> {
+        match self.what {
+            ClientEdit::Signature | ClientEdit::Removal => return Ok(()),
+            _ => former.require_signature(keys)?,
+        }
+        match self.what {
+            ClientEdit::Rules { read_at, .. } if former.columns.changed_at != read_at => {
+                Err(StoreError::ClientChangedMeanwhile(self.name.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn entry(
         &self,
         former: Option<&ClientRow>,
-        row: &ClientRow,
+        row: Option<&ClientRow>,
         client_row: RowState,
         keys: &AuditKeys,
     ) -> AdminEntry {
-        let mut before = former.map_or(Value::Null, |former| former.columns.state());
-        let mut after = row.columns.state();
-        if let WhatChanges::Secrets { password, api_key, .. } = &self.what {
+        let state = |row: Option<&ClientRow>| row.map_or(Value::Null, |row| row.columns.state());
+        let (mut before, mut after) = (state(former), state(row));
+        if let ClientEdit::Secrets { password, api_key, .. } = &self.what {
             after["new_secrets"] = json!({ "password": password.is_some(), "api_key": api_key.is_some() });
         }
-        if let (WhatChanges::Signature, Some(former)) = (&self.what, former) {
+        if let (ClientEdit::Signature, Some(former)) = (&self.what, former) {
             before["signature"] = former.signature(keys).to_string().into();
         }
         let client = Some(self.name.to_string());
-        AdminEntry { act: self.act(), client, before, after, client_row: Some(client_row), operator: None }
-    }
-
-    fn removal(&self, former: Option<ClientRow>, removed_at: DateTime<Utc>) -> AdminEntry {
-        AdminEntry {
-            act: self.act(),
-            client: Some(self.name.to_string()),
-            before: former.map_or(Value::Null, |former| former.columns.state()),
-            after: Value::Null,
-            client_row: Some(RowState { changed_at: removed_at, mac: None }),
-            operator: None,
-        }
+        AdminEntry { client, client_row: Some(client_row), ..AdminEntry::new(self.act(), before, after) }
     }
 
     fn act(&self) -> AdminAct {
         match &self.what {
-            WhatChanges::Add { .. } => AdminAct::ClientAdded,
-            WhatChanges::Rules { .. } => AdminAct::ClientChanged,
-            WhatChanges::Disabled(true) => AdminAct::ClientDisabled,
-            WhatChanges::Disabled(false) => AdminAct::ClientEnabled,
-            WhatChanges::Secrets { .. } => AdminAct::ClientRotated,
-            WhatChanges::Signature => AdminAct::ClientSigned,
-            WhatChanges::Removal => AdminAct::ClientRemoved,
+            ClientEdit::Add { .. } => AdminAct::ClientAdded,
+            ClientEdit::Rules { .. } => AdminAct::ClientChanged,
+            ClientEdit::Disabled(true) => AdminAct::ClientDisabled,
+            ClientEdit::Disabled(false) => AdminAct::ClientEnabled,
+            ClientEdit::Secrets { .. } => AdminAct::ClientRotated,
+            ClientEdit::Signature => AdminAct::ClientSigned,
+            ClientEdit::Removal => AdminAct::ClientRemoved,
         }
     }
 
-    /// Whether the rest of the row is signed again, so that it must be one that Padan wrote.
-    fn keeps_signature(&self) -> bool {
-        !matches!(self.what, WhatChanges::Signature | WhatChanges::Removal)
+    /// The statement that writes the row without its signature; `None` when it is removed.
+    fn statement(&self) -> Option<Command> {
+        Some(match &self.what {
+            ClientEdit::Add { username, password, api_key, is_sandbox, rules } => {
+                self.insert(username, password, api_key, *is_sandbox, rules)
+            }
+            ClientEdit::Rules { rules, .. } => self.update_rules(rules),
+            ClientEdit::Disabled(disabled) => self.update_disabled(*disabled),
+            ClientEdit::Secrets { password, api_key, keep_old } => {
+                self.update_secrets(password.as_ref(), api_key.as_ref(), *keep_old)
+            }
+            ClientEdit::Signature => self.touch(),
+            ClientEdit::Removal => return None,
+        })
     }
 
-    /// Writes the row without its signature. False when nothing was written.
-    async fn write(&self, connection: &mut PgConnection) -> sqlx::Result<bool> {
-        let written = match &self.what {
-            WhatChanges::Add { .. } => self.insert(connection).await?,
-            WhatChanges::Rules { rules, .. } => self.update_rules(connection, rules).await?,
-            WhatChanges::Disabled(disabled) => self.update_disabled(connection, *disabled).await?,
-            WhatChanges::Secrets { .. } => self.update_secrets(connection).await?,
-            WhatChanges::Signature => self.touch(connection).await?,
-            WhatChanges::Removal => 0,
-        };
-        Ok(written == 1)
-    }
-
-    async fn insert(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        let WhatChanges::Add { username, password, api_key, is_sandbox, rules } = &self.what else {
-            return Ok(0);
-        };
+    fn insert(
+        &self,
+        username: &Username,
+        password: &[u8; 32],
+        api_key: &[u8; 32],
+        is_sandbox: bool,
+        rules: &ClientRules,
+    ) -> Command {
         let rules = RuleColumns::from(rules);
-        let done = sqlx::query!(
+        sqlx::query!(
             "INSERT INTO store.client
                     (name, username, password_sha256, api_key_sha256, allowed_networks, endpoints,
                      requests_per_second, burst, daily_quota, monthly_quota, certificates, fields, sandbox)
@@ -233,14 +212,11 @@ impl ClientChange {
             rules.fields.as_deref(),
             is_sandbox
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn update_rules(&self, connection: &mut PgConnection, rules: &ClientRules) -> sqlx::Result<u64> {
+    fn update_rules(&self, rules: &ClientRules) -> Command {
         let rules = RuleColumns::from(rules);
-        let done = sqlx::query!(
+        sqlx::query!(
             "UPDATE store.client
                 SET allowed_networks = $2::text[]::cidr[],
                     endpoints = $3,
@@ -262,13 +238,10 @@ impl ClientChange {
             &rules.certificates,
             rules.fields.as_deref()
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn update_disabled(&self, connection: &mut PgConnection, disabled: bool) -> sqlx::Result<u64> {
-        let done = sqlx::query!(
+    fn update_disabled(&self, disabled: bool) -> Command {
+        sqlx::query!(
             "UPDATE store.client
                 SET disabled = $2,
                     changed_at = greatest(now(), changed_at + interval '1 microsecond')
@@ -276,14 +249,15 @@ impl ClientChange {
             self.name.as_str(),
             disabled
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn update_secrets(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        let WhatChanges::Secrets { password, api_key, keep_old } = &self.what else { return Ok(0) };
-        let done = sqlx::query!(
+    fn update_secrets(
+        &self,
+        password: Option<&[u8; 32]>,
+        api_key: Option<&[u8; 32]>,
+        keep_old: Duration,
+    ) -> Command {
+        sqlx::query!(
             "UPDATE store.client
                 SET password_sha256 = COALESCE($2, password_sha256),
                     previous_password_sha256 =
@@ -302,25 +276,19 @@ impl ClientChange {
                     changed_at = greatest(now(), changed_at + interval '1 microsecond')
               WHERE name = $1",
             self.name.as_str(),
-            password.as_ref().map(<[u8; 32]>::as_slice),
-            api_key.as_ref().map(<[u8; 32]>::as_slice),
+            password.map(<[u8; 32]>::as_slice),
+            api_key.map(<[u8; 32]>::as_slice),
             keep_old.as_secs_f64()
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn touch(&self, connection: &mut PgConnection) -> sqlx::Result<u64> {
-        let done = sqlx::query!(
+    fn touch(&self) -> Command {
+        sqlx::query!(
             "UPDATE store.client
                 SET changed_at = greatest(now(), changed_at + interval '1 microsecond')
               WHERE name = $1",
             self.name.as_str()
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
     async fn save_signature(
@@ -351,8 +319,4 @@ impl ClientChange {
         .fetch_one(connection)
         .await
     }
-}
-
-async fn read_row(connection: &mut PgConnection, name: &ClientName) -> sqlx::Result<Option<ClientRow>> {
-    Ok(client_rows(connection, &ClientFilter(Some(name.clone()))).await?.pop())
 }

@@ -4,8 +4,8 @@
 //! what one may do. The HMAC covers all columns, the name among them, so that rows cannot be swapped.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
 use padan_domain::ClientName;
+use padan_postgres::Selection;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -165,14 +165,8 @@ impl SecretColumns {
     }
 }
 
-/// Selects the client of a name, or all.
-pub(crate) struct ClientFilter(pub(crate) Option<ClientName>);
-
-/// The selected rows, ordered by name.
-pub(crate) fn client_rows<'c>(
-    connection: &'c mut PgConnection,
-    ClientFilter(name): &'c ClientFilter,
-) -> BoxFuture<'c, sqlx::Result<Vec<ClientRow>>> {
+/// Selects the client of a name, or all clients, ordered by name.
+pub(crate) fn client_rows(name: Option<&ClientName>) -> impl Selection<Row = ClientRow> + use<> {
     sqlx::query!(
         r#"SELECT name, username, secrets_digest AS "secrets_digest!",
                   previous_password_valid_until, previous_api_key_valid_until, disabled, sandbox,
@@ -182,59 +176,52 @@ pub(crate) fn client_rows<'c>(
              FROM store.client
             WHERE name = coalesce($1, name)
             ORDER BY name"#,
-        name.as_ref().map(ClientName::as_str)
+        name.map(ClientName::as_str)
     )
-    .fetch_all(connection)
-    .map_ok(|records| {
-        let rows = records.into_iter().map(|record| ClientRow {
-            columns: ClientColumns {
-                name: record.name,
-                username: record.username,
-                secrets_digest: record.secrets_digest,
-                previous_password_valid_until: record.previous_password_valid_until,
-                previous_api_key_valid_until: record.previous_api_key_valid_until,
-                disabled: record.disabled,
-                sandbox: record.sandbox,
-                allowed_networks: record.allowed_networks,
-                certificates: record.certificates,
-                endpoints: record.endpoints,
-                fields: record.fields,
-                requests_per_second: record.requests_per_second,
-                burst: record.burst,
-                daily_quota: record.daily_quota,
-                monthly_quota: record.monthly_quota,
-                created_at: record.created_at,
-                changed_at: record.changed_at,
-                key_id: record.key_id,
-                mac: record.mac,
-            },
-            secrets: SecretColumns {
-                password: record.password_sha256,
-                api_key: record.api_key_sha256,
-                previous_password: record.previous_password_sha256,
-                previous_api_key: record.previous_api_key_sha256,
-            },
-        });
-        rows.collect()
+    .map(|record| ClientRow {
+        columns: ClientColumns {
+            name: record.name,
+            username: record.username,
+            secrets_digest: record.secrets_digest,
+            previous_password_valid_until: record.previous_password_valid_until,
+            previous_api_key_valid_until: record.previous_api_key_valid_until,
+            disabled: record.disabled,
+            sandbox: record.sandbox,
+            allowed_networks: record.allowed_networks,
+            certificates: record.certificates,
+            endpoints: record.endpoints,
+            fields: record.fields,
+            requests_per_second: record.requests_per_second,
+            burst: record.burst,
+            daily_quota: record.daily_quota,
+            monthly_quota: record.monthly_quota,
+            created_at: record.created_at,
+            changed_at: record.changed_at,
+            key_id: record.key_id,
+            mac: record.mac,
+        },
+        secrets: SecretColumns {
+            password: record.password_sha256,
+            api_key: record.api_key_sha256,
+            previous_password: record.previous_password_sha256,
+            previous_api_key: record.previous_api_key_sha256,
+        },
     })
-    .boxed()
 }
 
-/// The rows of all clients without the hashes of their secrets.
-pub(crate) fn client_columns<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<ClientColumns>>> {
+/// As [`client_rows`], without the hashes of the secrets.
+pub(crate) fn client_columns(name: Option<&ClientName>) -> impl Selection<Row = ClientColumns> + use<> {
     sqlx::query_as!(
         ClientColumns,
         r#"SELECT name, username, secrets_digest AS "secrets_digest!",
                   previous_password_valid_until, previous_api_key_valid_until, disabled, sandbox,
                   allowed_networks::text[] AS "allowed_networks!", certificates, endpoints, fields,
                   requests_per_second, burst, daily_quota, monthly_quota, created_at, changed_at, key_id, mac
-             FROM store.client"#
+             FROM store.client
+            WHERE name = coalesce($1, name)
+            ORDER BY name"#,
+        name.map(ClientName::as_str)
     )
-    .fetch_all(connection)
-    .boxed()
 }
 
 /// Locks the row of a client, so that nobody changes it meanwhile.

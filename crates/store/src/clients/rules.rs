@@ -2,7 +2,7 @@ use std::num::NonZeroU32;
 
 use padan_domain::{CertificateName, ClientRules, Endpoint, GrantedFields, RequestRate, parse_network};
 
-use crate::error::StoreError;
+use crate::{clients::row::ClientColumns, error::StoreError};
 
 /// The rules of a client in the types of the columns of `store.client`.
 pub(crate) struct RuleColumns {
@@ -34,29 +34,29 @@ impl From<&ClientRules> for RuleColumns {
     }
 }
 
-impl TryFrom<RuleColumns> for ClientRules {
-    type Error = StoreError;
-
-    fn try_from(columns: RuleColumns) -> Result<Self, StoreError> {
-        let networks = columns.networks.iter().map(|text| parse_network(text));
-        let certificates = columns.certificates.iter().map(|text| text.parse());
-        let rate = columns.requests_per_second.map(|per_second| {
-            let burst = columns.burst.and_then(|burst| u32::try_from(burst).ok());
+impl ClientColumns {
+    /// The rules of the client.
+    pub(crate) fn rules(&self) -> Result<ClientRules, StoreError> {
+        let networks = self.allowed_networks.iter().map(|text| parse_network(text));
+        let certificates = self.certificates.iter().map(|text| text.parse());
+        let rate = self.requests_per_second.map(|per_second| {
+            let burst = self.burst.and_then(|burst| u32::try_from(burst).ok());
             RequestRate::new(per_second, burst).map_err(|_| inconsistent("requests_per_second"))
         });
-        Ok(Self {
+        Ok(ClientRules {
             networks: networks.collect::<Result<_, _>>().map_err(|_| inconsistent("allowed_networks"))?,
             certificates: certificates
                 .collect::<Result<Vec<CertificateName>, _>>()
                 .map_err(|_| inconsistent("certificates"))?,
             // Endpoints that only a newer program knows are ignored.
-            endpoints: columns
+            endpoints: self
                 .endpoints
+                .as_ref()
                 .map(|names| names.iter().filter_map(|name| name.parse().ok()).collect()),
-            fields: GrantedFields::from_stored(columns.fields.as_deref()),
+            fields: GrantedFields::from_stored(self.fields.as_deref()),
             rate: rate.transpose()?,
-            daily_quota: quota(columns.daily_quota).map_err(|()| inconsistent("daily_quota"))?,
-            monthly_quota: quota(columns.monthly_quota).map_err(|()| inconsistent("monthly_quota"))?,
+            daily_quota: quota(self.daily_quota).map_err(|()| inconsistent("daily_quota"))?,
+            monthly_quota: quota(self.monthly_quota).map_err(|()| inconsistent("monthly_quota"))?,
         })
     }
 }

@@ -45,13 +45,6 @@ impl Activation {
         if ends_shadow {
             after["shadow_ended"] = true.into();
         }
-        Ok(AdminEntry {
-            act: AdminAct::ModelActivated,
-            client: None,
-            before,
-            after,
-            client_row: None,
-            operator: None,
-        })
+        Ok(AdminEntry::new(AdminAct::ModelActivated, before, after))
     }
 }

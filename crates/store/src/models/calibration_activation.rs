@@ -10,6 +10,7 @@ use crate::{
     audit::keys::AuditKeys,
     error::StoreError,
     models::calibration_row::ActiveCalibration,
+    step_error::StepError,
 };
 
 /// What becomes the calibration of a model set.
@@ -37,7 +38,7 @@ impl CalibrationActivation {
         &self,
         connection: &mut PgConnection,
         keys: &AuditKeys,
-    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+    ) -> Result<Option<AdminEntry>, StepError> {
         let model_set = self.model_set();
         // Also the first activation waits for another one, so that its row says what was before. Services read on.
         sqlx::query!("LOCK TABLE store.active_calibration IN SHARE ROW EXCLUSIVE MODE")
@@ -53,13 +54,12 @@ impl CalibrationActivation {
         let after = match self {
             Self::File(active) => {
                 let key_id = keys.current_id();
-                let Some(mac) = active.mac(key_id, keys) else {
-                    return Ok(Err(StoreError::Cryptography("HMAC refused the audit key")));
-                };
+                let mac = active.mac(key_id, keys);
+                let mac = mac.ok_or(StoreError::Cryptography("HMAC refused the audit key"))?;
                 write(connection, active, key_id, &mac).await?;
                 state(model_set, &active.calibration_id, &active.file)
             }
-            Self::Installed { .. } if former.is_none() => return Ok(Ok(None)),
+            Self::Installed { .. } if former.is_none() => return Ok(None),
             Self::Installed { .. } => {
                 sqlx::query!("DELETE FROM store.active_calibration WHERE model_set = $1", model_set)
                     .execute(connection)
@@ -68,8 +68,7 @@ impl CalibrationActivation {
             }
         };
         let before = before.unwrap_or(Value::Null);
-        let act = AdminAct::CalibrationActivated;
-        Ok(Ok(Some(AdminEntry { act, client: None, operator: None, before, after, client_row: None })))
+        Ok(Some(AdminEntry::new(AdminAct::CalibrationActivated, before, after)))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     audit::keys::AuditKeys,
     error::StoreError,
     models::shadow_row::ShadowModel,
+    step_error::StepError,
 };
 
 /// What is measured beside the active model set from now on.
@@ -25,7 +26,7 @@ impl ShadowChange {
         &self,
         connection: &mut PgConnection,
         keys: &AuditKeys,
-    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+    ) -> Result<Option<AdminEntry>, StepError> {
         // Also the first change waits for another one, so that its row says what was before. Services read on.
         sqlx::query!("LOCK TABLE store.shadow_model IN SHARE ROW EXCLUSIVE MODE")
             .execute(&mut *connection)
@@ -38,21 +39,20 @@ impl ShadowChange {
         let (act, after) = match self {
             Self::Set(shadow) => {
                 let key_id = keys.current_id();
-                let Some(mac) = shadow.mac(key_id, keys) else {
-                    return Ok(Err(StoreError::Cryptography("HMAC refused the audit key")));
-                };
+                let mac = shadow.mac(key_id, keys);
+                let mac = mac.ok_or(StoreError::Cryptography("HMAC refused the audit key"))?;
                 write(connection, shadow, key_id, &mac).await?;
                 let after = state(&shadow.model_set, shadow.contract.as_str(), millionths(shadow));
                 (AdminAct::ShadowModelSet, after)
             }
-            Self::End if before.is_none() => return Ok(Ok(None)),
+            Self::End if before.is_none() => return Ok(None),
             Self::End => {
                 sqlx::query!("DELETE FROM store.shadow_model").execute(connection).await?;
                 (AdminAct::ShadowModelEnded, Value::Null)
             }
         };
         let before = before.unwrap_or(Value::Null);
-        Ok(Ok(Some(AdminEntry { act, client: None, operator: None, before, after, client_row: None })))
+        Ok(Some(AdminEntry::new(act, before, after)))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     operators::Operators,
     operators::{
         provider_identity::ProviderIdentity,
-        row::{OperatorFilter, OperatorRow, operator_rows},
+        row::{OperatorRow, operator_rows},
     },
 };
 
@@ -74,9 +74,9 @@ impl Operators {
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn of_token(&self, token: &[u8]) -> Result<Option<OperatorAccount>, StoreError> {
-        let filter = OperatorFilter { name: None, token_sha256: Some(Sha256::digest(token).into()) };
-        let mut rows = self.0.pool().run(operator_rows, &filter).await?;
-        let Some(row) = rows.pop() else { return Ok(None) };
+        let token_sha256 = Sha256::digest(token);
+        let query = || operator_rows(None, Some(token_sha256.as_slice()));
+        let Some(row) = self.0.pool().fetch_optional(query).await? else { return Ok(None) };
         row.require_signature(self.0.audit_keys())?;
         row.try_into().map(Some)
     }
@@ -87,7 +87,7 @@ impl Operators {
     ///
     /// When the store fails.
     pub async fn token_hashes(&self) -> Result<HashSet<[u8; 32]>, StoreError> {
-        let rows = self.0.pool().run(operator_rows, &OperatorFilter::default()).await?;
+        let rows = self.0.pool().fetch_all(|| operator_rows(None, None)).await?;
         Ok(rows.iter().filter_map(|row| row.token_sha256.as_slice().try_into().ok()).collect())
     }
 

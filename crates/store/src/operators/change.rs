@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use padan_domain::{OperatorName, OperatorRole};
+use padan_postgres::{Command, Selection as _};
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -17,9 +18,10 @@ use crate::{
     operators::{
         code::CodeSecret,
         password::PasswordHashText,
-        row::{OperatorFilter, OperatorRow, lock_operator, operator_rows},
+        row::{OperatorRow, lock_operator, operator_rows},
     },
     row_state::RowState,
+    step_error::StepError,
 };
 
 /// An operator to be added.
@@ -49,15 +51,15 @@ pub struct OperatorSettings {
 /// A change of an operator.
 #[derive(Debug)]
 pub(crate) struct OperatorChange {
-    name: OperatorName,
-    what: WhatChanges,
+    pub(crate) name: OperatorName,
+    pub(crate) what: OperatorEdit,
     /// Whether the change is refused if it takes the last operator away who could undo it.
-    leaves_an_operator: bool,
+    pub(crate) leaves_an_operator: bool,
 }
 
 /// What changes. Tokens are hashed.
 #[derive(Debug)]
-enum WhatChanges {
+pub(crate) enum OperatorEdit {
     Add {
         role: OperatorRole,
         token: [u8; 32],
@@ -73,139 +75,88 @@ enum WhatChanges {
 }
 
 impl OperatorChange {
-    pub(crate) fn add(operator: &NewOperator) -> Self {
-        let NewOperator { name, role, token, expires_at } = operator;
-        Self::of(name, WhatChanges::Add { role: *role, token: token.sha256(), expires_at: *expires_at })
-    }
-
-    pub(crate) fn set(name: &OperatorName, settings: &OperatorSettings) -> Self {
-        Self::of(name, WhatChanges::Settings(settings.clone()))
-    }
-
-    pub(crate) fn rotate(name: &OperatorName, token: &ClientSecret) -> Self {
-        Self::of(name, WhatChanges::Token(token.sha256()))
-    }
-
-    pub(crate) fn set_password(name: &OperatorName, hash: PasswordHashText) -> Self {
-        Self::of(name, WhatChanges::Password(hash))
-    }
-
-    pub(crate) fn set_code(name: &OperatorName, secret: Option<CodeSecret>) -> Self {
-        Self::of(name, WhatChanges::Code(secret))
-    }
-
-    pub(crate) fn remove(name: &OperatorName) -> Self {
-        Self::of(name, WhatChanges::Removal)
-    }
-
-    /// The same change, refused if it takes the last operator away who could undo it.
-    pub(crate) fn leaving_an_operator(self) -> Self {
-        Self { leaves_an_operator: true, ..self }
-    }
-
-    fn of(name: &OperatorName, what: WhatChanges) -> Self {
-        Self { name: name.clone(), what, leaves_an_operator: false }
-    }
-
     /// Makes the change and signs the row. Returns what was done, or `None` when there is no such operator, or one with
     /// the new name.
     pub(crate) async fn apply(
         &self,
         connection: &mut PgConnection,
         keys: &AuditKeys,
-    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+    ) -> Result<Option<AdminEntry>, StepError> {
         if self.leaves_an_operator {
             lock_operators(connection).await?;
         }
         lock_operator(connection, &self.name).await?;
-        let former = read_row(connection, &self.name).await?;
-        let is_new = matches!(self.what, WhatChanges::Add { .. });
+        let former = operator_rows(Some(&self.name), None).optional(&mut *connection).await?;
+        let is_new = matches!(self.what, OperatorEdit::Add { .. });
         if is_new == former.is_some() {
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        if let WhatChanges::Removal = self.what {
+        if self.ends_sessions() {
             end_sessions(connection, &self.name).await?;
-            let removed_at = self.remove_row(connection).await?;
-            let row = RowState { changed_at: removed_at, mac: None };
-            return Ok(Ok(Some(self.entry(former.as_ref(), Value::Null, row))));
         }
-        if let Some(former) = &former
-            && let Err(refused) = former.require_signature(keys)
-        {
-            return Ok(Err(refused));
-        }
-        let written = match self.write(connection, keys).await? {
-            Ok(written) => written,
-            Err(error) => return Ok(Err(error)),
+        let Some(change) = self.statement(keys)? else {
+            let row = RowState { changed_at: self.remove_row(connection).await?, mac: None };
+            return Ok(Some(self.entry(former.as_ref(), None, row)));
         };
-        if written != 1 {
-            return Ok(Ok(None));
+        if let Some(former) = &former {
+            former.require_signature(keys)?;
         }
-        let Some(unsigned) = read_row(connection, &self.name).await? else { return Ok(Ok(None)) };
-        let (key_id, mac) = match unsigned.sign(keys) {
-            Ok(signed) => signed,
-            Err(error) => return Ok(Err(error)),
+        if change.execute(&mut *connection).await?.rows_affected() != 1 {
+            return Ok(None);
+        }
+        let Some(unsigned) = operator_rows(Some(&self.name), None).optional(&mut *connection).await? else {
+            return Ok(None);
         };
+        let (key_id, mac) = unsigned.sign(keys)?;
         self.save_signature(connection, &key_id, &mac).await?;
         if self.leaves_an_operator && takes_the_last_operator(connection, former.as_ref(), keys).await? {
-            return Ok(Err(StoreError::LastOperator(self.name.to_string())));
+            return Err(StoreError::LastOperator(self.name.to_string()).into());
         }
         let row = RowState { changed_at: unsigned.changed_at, mac: Some(hex::encode(mac)) };
-        Ok(Ok(Some(self.entry(former.as_ref(), unsigned.state(), row))))
+        Ok(Some(self.entry(former.as_ref(), Some(&unsigned), row)))
     }
 
-    fn entry(&self, former: Option<&OperatorRow>, after: Value, row: RowState) -> AdminEntry {
-        AdminEntry {
-            act: self.act(),
-            client: None,
-            before: former.map_or(Value::Null, OperatorRow::state),
-            after,
-            client_row: None,
-            operator: Some(ChangedOperator { name: self.name.to_string(), row }),
-        }
+    fn entry(&self, former: Option<&OperatorRow>, row: Option<&OperatorRow>, state: RowState) -> AdminEntry {
+        let [before, after] = [former, row].map(|row| row.map_or(Value::Null, OperatorRow::state));
+        let operator = Some(ChangedOperator { name: self.name.to_string(), row: state });
+        AdminEntry { operator, ..AdminEntry::new(self.act(), before, after) }
     }
 
     fn act(&self) -> AdminAct {
         match &self.what {
-            WhatChanges::Add { .. } => AdminAct::OperatorAdded,
-            WhatChanges::Settings(_) => AdminAct::OperatorChanged,
-            WhatChanges::Token(_) => AdminAct::OperatorRotated,
-            WhatChanges::Password(_) => AdminAct::OperatorPasswordSet,
-            WhatChanges::Code(Some(_)) => AdminAct::OperatorCodeSet,
-            WhatChanges::Code(None) => AdminAct::OperatorCodeRemoved,
-            WhatChanges::Removal => AdminAct::OperatorRemoved,
+            OperatorEdit::Add { .. } => AdminAct::OperatorAdded,
+            OperatorEdit::Settings(_) => AdminAct::OperatorChanged,
+            OperatorEdit::Token(_) => AdminAct::OperatorRotated,
+            OperatorEdit::Password(_) => AdminAct::OperatorPasswordSet,
+            OperatorEdit::Code(Some(_)) => AdminAct::OperatorCodeSet,
+            OperatorEdit::Code(None) => AdminAct::OperatorCodeRemoved,
+            OperatorEdit::Removal => AdminAct::OperatorRemoved,
         }
     }
 
-    /// Writes the row without its signature, and returns how many rows were written.
-    async fn write(
-        &self,
-        connection: &mut PgConnection,
-        keys: &AuditKeys,
-    ) -> sqlx::Result<Result<u64, StoreError>> {
-        let written = match &self.what {
-            WhatChanges::Add { role, token, expires_at } => {
-                self.insert(connection, *role, token, *expires_at).await
-            }
-            WhatChanges::Settings(settings) => self.update_settings(connection, settings).await,
-            WhatChanges::Token(token) => self.update_token(connection, token).await,
-            WhatChanges::Password(hash) => self.update_password(connection, hash).await,
-            WhatChanges::Code(secret) => {
-                return self.update_code(connection, secret.as_ref(), keys).await;
-            }
-            WhatChanges::Removal => Ok(0),
-        };
-        written.map(Ok)
+    /// Whether the operator's sessions end with the change.
+    fn ends_sessions(&self) -> bool {
+        match &self.what {
+            OperatorEdit::Add { .. } | OperatorEdit::Token(_) => false,
+            OperatorEdit::Settings(settings) => settings.disabled == Some(true),
+            OperatorEdit::Password(_) | OperatorEdit::Code(_) | OperatorEdit::Removal => true,
+        }
     }
 
-    /// Replaces the password and ends the operator's sessions.
-    async fn update_password(
-        &self,
-        connection: &mut PgConnection,
-        PasswordHashText(hash): &PasswordHashText,
-    ) -> sqlx::Result<u64> {
-        end_sessions(connection, &self.name).await?;
-        let done = sqlx::query!(
+    /// The statement that writes the row without its signature; `None` when it is removed.
+    fn statement(&self, keys: &AuditKeys) -> Result<Option<Command>, StoreError> {
+        Ok(Some(match &self.what {
+            OperatorEdit::Add { role, token, expires_at } => self.insert(*role, token, *expires_at),
+            OperatorEdit::Settings(settings) => self.update_settings(settings),
+            OperatorEdit::Token(token) => self.update_token(token),
+            OperatorEdit::Password(hash) => self.update_password(hash),
+            OperatorEdit::Code(secret) => self.update_code(secret.as_ref(), keys)?,
+            OperatorEdit::Removal => return Ok(None),
+        }))
+    }
+
+    fn update_password(&self, PasswordHashText(hash): &PasswordHashText) -> Command {
+        sqlx::query!(
             "UPDATE store.operator
                 SET password_hash = $2,
                     credentials_changed_at = now(),
@@ -214,24 +165,11 @@ impl OperatorChange {
             self.name.as_str(),
             hash
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    /// Replaces or removes the secret of the one-time codes, and ends the operator's sessions.
-    async fn update_code(
-        &self,
-        connection: &mut PgConnection,
-        secret: Option<&CodeSecret>,
-        keys: &AuditKeys,
-    ) -> sqlx::Result<Result<u64, StoreError>> {
-        let sealed = match secret.map(|secret| secret.seal(self.name.as_str(), keys)).transpose() {
-            Ok(sealed) => sealed,
-            Err(error) => return Ok(Err(error)),
-        };
-        end_sessions(connection, &self.name).await?;
-        let done = sqlx::query!(
+    fn update_code(&self, secret: Option<&CodeSecret>, keys: &AuditKeys) -> Result<Command, StoreError> {
+        let sealed = secret.map(|secret| secret.seal(self.name.as_str(), keys)).transpose()?;
+        Ok(sqlx::query!(
             "UPDATE store.operator
                 SET code_secret = $2,
                     code_key_id = $3,
@@ -242,20 +180,11 @@ impl OperatorChange {
             self.name.as_str(),
             sealed.as_ref().map(|sealed| sealed.bytes.as_slice()),
             sealed.as_ref().map(|sealed| sealed.key_id.as_str())
-        )
-        .execute(connection)
-        .await?;
-        Ok(Ok(done.rows_affected()))
+        ))
     }
 
-    async fn insert(
-        &self,
-        connection: &mut PgConnection,
-        role: OperatorRole,
-        token: &[u8; 32],
-        expires_at: Option<DateTime<Utc>>,
-    ) -> sqlx::Result<u64> {
-        let done = sqlx::query!(
+    fn insert(&self, role: OperatorRole, token: &[u8; 32], expires_at: Option<DateTime<Utc>>) -> Command {
+        sqlx::query!(
             "INSERT INTO store.operator (name, role, token_sha256, expires_at)
              VALUES ($1, $2, $3, $4)
              ON CONFLICT DO NOTHING",
@@ -264,20 +193,10 @@ impl OperatorChange {
             token.as_slice(),
             expires_at
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn update_settings(
-        &self,
-        connection: &mut PgConnection,
-        settings: &OperatorSettings,
-    ) -> sqlx::Result<u64> {
-        if settings.disabled == Some(true) {
-            end_sessions(connection, &self.name).await?;
-        }
-        let done = sqlx::query!(
+    fn update_settings(&self, settings: &OperatorSettings) -> Command {
+        sqlx::query!(
             "UPDATE store.operator
                 SET role = coalesce($2, role),
                     disabled = coalesce($3, disabled),
@@ -290,13 +209,10 @@ impl OperatorChange {
             settings.expires_at.is_some(),
             settings.expires_at.flatten()
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
-    async fn update_token(&self, connection: &mut PgConnection, token: &[u8; 32]) -> sqlx::Result<u64> {
-        let done = sqlx::query!(
+    fn update_token(&self, token: &[u8; 32]) -> Command {
+        sqlx::query!(
             "UPDATE store.operator
                 SET token_sha256 = $2,
                     changed_at = greatest(now(), changed_at + interval '1 microsecond')
@@ -304,9 +220,6 @@ impl OperatorChange {
             self.name.as_str(),
             token.as_slice()
         )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected())
     }
 
     async fn save_signature(
@@ -370,10 +283,5 @@ async fn takes_the_last_operator(
     if !former.is_some_and(counts) {
         return Ok(false);
     }
-    Ok(!operator_rows(connection, &OperatorFilter::default()).await?.iter().any(counts))
-}
-
-async fn read_row(connection: &mut PgConnection, name: &OperatorName) -> sqlx::Result<Option<OperatorRow>> {
-    let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
-    Ok(operator_rows(connection, &filter).await?.pop())
+    Ok(!operator_rows(None, None).all(connection).await?.iter().any(counts))
 }

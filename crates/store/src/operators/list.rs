@@ -6,11 +6,7 @@ use crate::{
     clients::signature::ClientSignature,
     error::StoreError,
     operators::Operators,
-    operators::{
-        account::OperatorAccount,
-        row::{OperatorFilter, operator_rows},
-        session::SessionRow,
-    },
+    operators::{account::OperatorAccount, row::operator_rows, session::SessionRow},
 };
 
 /// Everybody who may call the management interface, as far as the store knows.
@@ -66,7 +62,7 @@ impl Operators {
             }
         }
         let mut list = OperatorList::default();
-        for row in self.0.pool().run(operator_rows, &OperatorFilter::default()).await? {
+        for row in self.0.pool().fetch_all(|| operator_rows(None, None)).await? {
             let fault = row.signature(keys);
             if fault != ClientSignature::Right {
                 list.refused.push(RefusedOperator { name: row.name, fault });

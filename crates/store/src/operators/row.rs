@@ -4,8 +4,8 @@
 //! be swapped.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::OperatorName;
+use padan_postgres::Selection;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 
@@ -103,18 +103,11 @@ impl OperatorRow {
     }
 }
 
-/// Selects operators by all criteria that are set.
-#[derive(Default)]
-pub(crate) struct OperatorFilter {
-    pub(crate) name: Option<OperatorName>,
-    pub(crate) token_sha256: Option<[u8; 32]>,
-}
-
-/// The selected rows, ordered by name.
-pub(crate) fn operator_rows<'c>(
-    connection: &'c mut PgConnection,
-    filter: &'c OperatorFilter,
-) -> BoxFuture<'c, sqlx::Result<Vec<OperatorRow>>> {
+/// Selects all operators, the one of a name, or the one whose token has this SHA-256, ordered by name.
+pub(crate) fn operator_rows(
+    name: Option<&OperatorName>,
+    token_sha256: Option<&[u8]>,
+) -> impl Selection<Row = OperatorRow> + use<> {
     sqlx::query_as!(
         OperatorRow,
         "SELECT name, role, token_sha256, expires_at, disabled, created_at, changed_at, key_id, mac, last_used_at,
@@ -123,11 +116,9 @@ pub(crate) fn operator_rows<'c>(
           WHERE name = coalesce($1, name)
             AND token_sha256 = coalesce($2, token_sha256)
           ORDER BY name",
-        filter.name.as_ref().map(OperatorName::as_str),
-        filter.token_sha256.as_ref().map(<[u8; 32]>::as_slice)
+        name.map(OperatorName::as_str),
+        token_sha256
     )
-    .fetch_all(connection)
-    .boxed()
 }
 
 /// Locks the row of an operator, so that nobody changes it meanwhile.

@@ -7,6 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::OperatorName;
+use padan_postgres::Selection as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
 use subtle::ConstantTimeEq as _;
@@ -19,7 +20,7 @@ use crate::{
     operators::{
         account::{OperatorAccount, note_sign_in},
         provider_identity::ProviderIdentity,
-        row::{OperatorFilter, OperatorRow, operator_rows},
+        row::{OperatorRow, operator_rows},
     },
 };
 
@@ -325,8 +326,7 @@ fn find<'c>(
             return Ok(Some((session, None)));
         }
         let Ok(name) = session.operator.parse() else { return Ok(None) };
-        let filter = OperatorFilter { name: Some(name), token_sha256: None };
-        let operator = operator_rows(connection, &filter).await?.pop();
+        let operator = operator_rows(Some(&name), None).optional(connection).await?;
         Ok(operator.map(|operator| (session, Some(operator))))
     }
     .boxed()

@@ -6,7 +6,6 @@ use sqlx::PgConnection;
 
 use crate::{
     administration::{act::AdminAct, entry::AdminEntry},
-    error::StoreError,
     operators::change::end_sessions,
 };
 
@@ -18,21 +17,10 @@ pub(crate) struct SessionsEnd {
 
 impl SessionsEnd {
     /// Ends the sessions; `None` when there is none.
-    pub(crate) async fn apply(
-        &self,
-        connection: &mut PgConnection,
-    ) -> sqlx::Result<Result<Option<AdminEntry>, StoreError>> {
+    pub(crate) async fn apply(&self, connection: &mut PgConnection) -> sqlx::Result<Option<AdminEntry>> {
         let ended = end_sessions(connection, &self.account).await?;
-        if ended == 0 {
-            return Ok(Ok(None));
-        }
-        Ok(Ok(Some(AdminEntry {
-            act: AdminAct::OperatorSessionsEnded,
-            client: None,
-            operator: None,
-            before: json!({ "account": self.account.as_str(), "sessions": ended }),
-            after: Value::Null,
-            client_row: None,
-        })))
+        let before = json!({ "account": self.account.as_str(), "sessions": ended });
+        let entry = || AdminEntry::new(AdminAct::OperatorSessionsEnded, before, Value::Null);
+        Ok((ended > 0).then(entry))
     }
 }

@@ -7,12 +7,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{
     error::StoreError,
     operators::Operators,
-    operators::{
-        account::OperatorAccount,
-        code::CodeSecret,
-        password::PasswordHashText,
-        row::{OperatorFilter, operator_rows},
-    },
+    operators::{account::OperatorAccount, code::CodeSecret, password::PasswordHashText, row::operator_rows},
 };
 
 /// The account of an operator who signs in, with what proves it.
@@ -35,9 +30,8 @@ impl Operators {
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn for_sign_in(&self, name: &OperatorName) -> Result<Option<SignInAccount>, StoreError> {
-        let filter = OperatorFilter { name: Some(name.clone()), token_sha256: None };
-        let mut rows = self.0.pool().run(operator_rows, &filter).await?;
-        let Some(row) = rows.pop() else { return Ok(None) };
+        let row = self.0.pool().fetch_optional(|| operator_rows(Some(name), None)).await?;
+        let Some(row) = row else { return Ok(None) };
         row.require_signature(self.0.audit_keys())?;
         let code = match row.sealed_code_secret() {
             None => None,

@@ -1,4 +1,4 @@
-use padan_postgres::Fault;
+use padan_postgres::{Fault, Selection as _};
 use sqlx::PgConnection;
 
 use super::Checker;
@@ -9,7 +9,7 @@ use crate::{
     clients::row::client_columns,
     error::StoreError,
     models::{calibration_activation::digest, shadow::read_shadow},
-    operators::row::{OperatorFilter, operator_rows},
+    operators::row::operator_rows,
 };
 
 impl Checker<'_> {
@@ -24,7 +24,7 @@ impl Checker<'_> {
 
     /// Compares the table of clients with what the rows record of it.
     async fn check_clients(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let clients = client_columns(snapshot, &()).await.map_err(|error| Fault::of(&error))?;
+        let clients = client_columns(None).all(snapshot).await.map_err(|error| Fault::of(&error))?;
         let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
         let recorded = std::mem::take(&mut self.clients);
         let rows = clients.into_iter().map(|client| SignedRow {
@@ -41,8 +41,7 @@ impl Checker<'_> {
 
     /// Compares the table of operators with what the rows record of it.
     async fn check_operators(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let operators =
-            operator_rows(snapshot, &OperatorFilter::default()).await.map_err(|error| Fault::of(&error))?;
+        let operators = operator_rows(None, None).all(snapshot).await.map_err(|error| Fault::of(&error))?;
         let pruned_until = self.pruned_months.iter().max().map(|month| month.end());
         let recorded = std::mem::take(&mut self.operators);
         let rows = operators.into_iter().map(|operator| SignedRow {
