@@ -227,7 +227,8 @@ impl Store {
             so_far.audit_rows += step.audit_rows;
             if step.audit_rows < STEP_ROWS {
                 self.jobs().discard_all_exports().await?;
-                so_far.rows_left = self.0.pool.run(count_rows, &forgetting.people).await?.unsigned_abs();
+                so_far.rows_left =
+                    self.0.pool.fetch_one(|| count_rows(&forgetting.people)).await?.unsigned_abs();
                 return Ok(so_far);
             }
         }

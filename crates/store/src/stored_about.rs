@@ -49,7 +49,7 @@ impl Store {
             )
         };
         let templates = templates + self.0.pool().fetch_one(query).await?.unsigned_abs();
-        let audit_rows = self.0.pool().run(count_rows, &people).await?.unsigned_abs();
+        let audit_rows = self.0.pool().fetch_one(|| count_rows(&people)).await?.unsigned_abs();
         Ok(StoredAbout { templates, audit_rows })
     }
 

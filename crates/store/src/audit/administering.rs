@@ -11,7 +11,7 @@ use super::{
     head::AuditHead,
     keys::AuditKeys,
     row::{AuditRow, RowPosition},
-    statements::{Rows, append},
+    statements::append,
 };
 use crate::{
     administration::entry::{AdminEntry, AnnouncedAct, ChangedOperator, ManagementRequest, Operator},
@@ -103,7 +103,7 @@ async fn run(connection: &mut PgConnection, step: &AdminStep) -> Result<Option<A
     let Some(entry) = entry else { return Ok(None) };
     let row = step.row(&entry, &role)?;
     let head = row.head();
-    append(&mut transaction, &Rows(vec![row])).await?;
+    append(&[row]).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(Some(head))
 }

@@ -1,8 +1,7 @@
 //! Ends of chains: a chain that nobody goes on with, and its last row. Later chains need not look at it again, so an
 //! end is signed, and verification expects its row.
 
-use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
-use sqlx::PgConnection;
+use padan_postgres::Selection;
 use uuid::Uuid;
 
 use super::{head::AuditHead, keys::AuditKeys, row::unsigned};
@@ -37,14 +36,9 @@ impl ChainEnd {
 }
 
 /// All ends.
-pub(super) fn read_ends<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Vec<ChainEnd>>> {
+pub(super) fn chain_ends() -> impl Selection<Row = ChainEnd> + use<> {
     sqlx::query_as!(EndRow, "SELECT writer, sequence, mac, key_id, signature FROM store.audit_end")
-        .fetch_all(connection)
-        .map_ok(|rows| rows.into_iter().map(ChainEnd::from).collect())
-        .boxed()
+        .map(ChainEnd::from)
 }
 
 struct EndRow {

@@ -8,14 +8,14 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
-use padan_postgres::Fault;
+use padan_postgres::{Fault, Selection as _};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{
     administering::{Recorded, recorded_state},
     anchor::read_anchors,
-    chain_end::read_ends,
+    chain_end::chain_ends,
     fault::{AuditFault, RowLocation},
     head::AuditHead,
     keys::AuditKeys,
@@ -218,7 +218,7 @@ impl<'k> Checker<'k> {
     }
 
     async fn read_ends(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        for end in read_ends(snapshot, &()).await.map_err(|error| Fault::of(&error))? {
+        for end in chain_ends().all(snapshot).await.map_err(|error| Fault::of(&error))? {
             if end.is_signed(self.keys) {
                 self.expect(std::iter::once(end.head));
             } else if !end.is_of_older_release() {

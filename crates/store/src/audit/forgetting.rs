@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use futures_util::{FutureExt as _, future::BoxFuture};
+use padan_postgres::Selection;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -20,7 +21,7 @@ use super::{
     month::Month,
     removal::{Announcement, sign_removal},
     row::{AuditRow, RowFormat, RowPosition},
-    statements::{Rows, append},
+    statements::append,
 };
 use crate::{error::StoreError, step_error::StepError, templates::cohort_people};
 
@@ -90,22 +91,17 @@ async fn run(connection: &mut PgConnection, step: &Step) -> Result<StepResult, S
     let signed = step.sign(&rows, &previous)?;
     remove_person(&mut transaction, &signed).await?;
     let head = signed.announcement.head();
-    append(&mut transaction, &Rows(vec![signed.announcement])).await?;
+    append(&[signed.announcement]).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(StepResult { forgotten, head })
 }
 
 /// The number of rows that name the person.
-pub(crate) fn count_rows<'c>(
-    connection: &'c mut PgConnection,
-    people: &'c Vec<Vec<u8>>,
-) -> BoxFuture<'c, sqlx::Result<i64>> {
+pub(crate) fn count_rows(people: &[Vec<u8>]) -> impl Selection<Row = i64> + use<> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM store.audit_event WHERE person_key = ANY($1)"#,
         people
     )
-    .fetch_one(connection)
-    .boxed()
 }
 
 /// Rows of the person, in the order of time, chain and number.

@@ -6,13 +6,11 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, TryFutureExt as _, future::BoxFuture};
-use padan_postgres::Pool;
-use sqlx::PgConnection;
+use padan_postgres::{Pool, Selection};
 use uuid::Uuid;
 
 use super::{
-    chain_end::read_ends,
+    chain_end::chain_ends,
     head::AuditHead,
     keys::AuditKeys,
     row::{AuditRow, ChainRow},
@@ -40,12 +38,8 @@ pub(super) async fn open_chains(pool: &Pool, keys: &AuditKeys) -> Result<Vec<Ope
     let beginnings = open_beginnings(pool, keys).await?;
     let mut found = Vec::with_capacity(beginnings.len());
     for batch in beginnings.chunks(BATCH) {
-        let query = LastRowsQuery {
-            writers: batch.iter().map(|chain| chain.writer).collect(),
-            started_at: batch.iter().map(|chain| chain.started_at).collect(),
-        };
         let mut rows = HashMap::<Uuid, Vec<LastRow>>::new();
-        for last in pool.run(last_rows, &query).await? {
+        for last in pool.fetch_all(|| last_rows(batch)).await? {
             rows.entry(last.row.writer).or_default().push(last);
         }
         found.extend(batch.iter().map(|chain| {
@@ -57,15 +51,33 @@ pub(super) async fn open_chains(pool: &Pool, keys: &AuditKeys) -> Result<Vec<Ope
 }
 
 async fn open_beginnings(pool: &Pool, keys: &AuditKeys) -> Result<Vec<ChainRow>, StoreError> {
-    let ends = pool.run(read_ends, &()).await?;
-    let ended = ends.into_iter().filter(|end| end.is_signed(keys)).map(|end| end.head.writer).collect();
-    let mut query = PageQuery { ended, after: None };
+    let ends = pool.fetch_all(chain_ends).await?;
+    let ended = ends.into_iter().filter(|end| end.is_signed(keys)).map(|end| end.head.writer);
+    let ended: Vec<_> = ended.collect();
+    let mut after = None::<(DateTime<Utc>, Uuid)>;
     let (mut open, mut forged) = (Vec::new(), 0);
     let mut is_last_page = false;
     while !is_last_page && open.len() < MAX_OPEN {
-        let page = pool.run(page_of_beginnings, &query).await?;
+        let (started_at, writer) = after.unzip();
+        let query = || {
+            sqlx::query_as!(
+                ChainRow,
+                "SELECT writer, started_at, previous_writer, previous_sequence, previous_mac, seen, unrecorded, person_key_id,
+                        key_id, mac
+                   FROM store.audit_chain
+                  WHERE writer <> ALL($1)
+                    AND ($2::timestamptz IS NULL OR (started_at, writer) > ($2, $3::uuid))
+                  ORDER BY started_at, writer
+                  LIMIT $4",
+                &ended,
+                started_at,
+                writer,
+                i64::try_from(PAGE).unwrap_or(i64::MAX)
+            )
+        };
+        let page = pool.fetch_all(query).await?;
         is_last_page = page.len() < PAGE;
-        query.after = page.last().map(|last| (last.started_at, last.writer));
+        after = page.last().map(|last| (last.started_at, last.writer));
         let (signed, others): (Vec<_>, Vec<_>) = page.into_iter().partition(|chain| chain.is_signed(keys));
         open.extend(signed);
         forged += others.len();
@@ -85,40 +97,6 @@ async fn open_beginnings(pool: &Pool, keys: &AuditKeys) -> Result<Vec<ChainRow>,
     Ok(open)
 }
 
-struct PageQuery {
-    /// The chains that have ended.
-    ended: Vec<Uuid>,
-    after: Option<(DateTime<Utc>, Uuid)>,
-}
-
-fn page_of_beginnings<'c>(
-    connection: &'c mut PgConnection,
-    query: &'c PageQuery,
-) -> BoxFuture<'c, sqlx::Result<Vec<ChainRow>>> {
-    let (started_at, writer) = query.after.unzip();
-    sqlx::query_as!(
-        ChainRow,
-        "SELECT writer, started_at, previous_writer, previous_sequence, previous_mac, seen, unrecorded, person_key_id,
-                key_id, mac
-           FROM store.audit_chain
-          WHERE writer <> ALL($1)
-            AND ($2::timestamptz IS NULL OR (started_at, writer) > ($2, $3::uuid))
-          ORDER BY started_at, writer
-          LIMIT $4",
-        &query.ended,
-        started_at,
-        writer,
-        i64::try_from(PAGE).unwrap_or(i64::MAX)
-    )
-    .fetch_all(connection)
-    .boxed()
-}
-
-struct LastRowsQuery {
-    writers: Vec<Uuid>,
-    started_at: Vec<DateTime<Utc>>,
-}
-
 /// One of the last rows of a chain, without its person.
 struct LastRow {
     row: AuditRow,
@@ -127,54 +105,48 @@ struct LastRow {
 }
 
 /// The last rows of chains, the last one first. Each chain costs some index look-ups, regardless of the number of rows.
-fn last_rows<'c>(
-    connection: &'c mut PgConnection,
-    query: &'c LastRowsQuery,
-) -> BoxFuture<'c, sqlx::Result<Vec<LastRow>>> {
+fn last_rows(chains: &[ChainRow]) -> impl Selection<Row = LastRow> + use<> {
+    let writers: Vec<_> = chains.iter().map(|chain| chain.writer).collect();
+    let started_at: Vec<_> = chains.iter().map(|chain| chain.started_at).collect();
     sqlx::query!(
         r#"SELECT at AS "at!", writer AS "writer!", sequence AS "sequence!", kind AS "kind!", request_id, client,
                   endpoint, sandbox AS "sandbox!", reason AS "reason!", person_key_id, person_seal, nik_plausible, fields AS "fields!",
                   name_rules, percentage, spoof, contract_id, calibration_id, milliseconds AS "milliseconds!",
                   key_id AS "key_id!", mac AS "mac!", previous AS "previous!"
              FROM store.last_audit_rows($1, $2)"#,
-        &query.writers,
-        &query.started_at
+        &writers,
+        &started_at
     )
-    .fetch_all(connection)
-    .map_ok(|records| {
-        let rows = records.into_iter().map(|record| LastRow {
-            previous: record.previous,
-            row: AuditRow {
-                at: record.at,
-                writer: record.writer,
-                sequence: record.sequence,
-                kind: record.kind,
-                request_id: record.request_id,
-                client: record.client,
-                endpoint: record.endpoint,
-                sandbox: record.sandbox,
-                reason: record.reason,
-                person_key: None,
-                person_key_id: record.person_key_id,
-                person_salt: None,
-                person_seal: record.person_seal,
-                nik_plausible: record.nik_plausible,
-                fields: record.fields,
-                name_rules: record.name_rules,
-                percentage: record.percentage,
-                spoof: record.spoof,
-                contract_id: record.contract_id,
-                calibration_id: record.calibration_id,
-                milliseconds: record.milliseconds,
-                forget_key_id: None,
-                forget_mac: None,
-                key_id: record.key_id,
-                mac: record.mac,
-            },
-        });
-        rows.collect()
+    .map(|record| LastRow {
+        previous: record.previous,
+        row: AuditRow {
+            at: record.at,
+            writer: record.writer,
+            sequence: record.sequence,
+            kind: record.kind,
+            request_id: record.request_id,
+            client: record.client,
+            endpoint: record.endpoint,
+            sandbox: record.sandbox,
+            reason: record.reason,
+            person_key: None,
+            person_key_id: record.person_key_id,
+            person_salt: None,
+            person_seal: record.person_seal,
+            nik_plausible: record.nik_plausible,
+            fields: record.fields,
+            name_rules: record.name_rules,
+            percentage: record.percentage,
+            spoof: record.spoof,
+            contract_id: record.contract_id,
+            calibration_id: record.calibration_id,
+            milliseconds: record.milliseconds,
+            forget_key_id: None,
+            forget_mac: None,
+            key_id: record.key_id,
+            mac: record.mac,
+        },
     })
-    .boxed()
 }
 
 impl OpenChain {

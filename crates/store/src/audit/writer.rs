@@ -16,7 +16,7 @@ use super::{
     month::Month,
     open_chains::{OpenChain, open_chains},
     row::{AuditRow, ChainRow, RowPosition},
-    statements::{EndedChain, NewChain, Rows, append, begin_chain, ensure_month, insert_head},
+    statements::{EndedChain, append, begin_chain, ensure_month, insert_head},
 };
 use crate::{
     administration::entry::Operator,
@@ -117,8 +117,8 @@ impl Writer {
         }
         let AuditHead { writer, sequence, mac } = head;
         tracing::info!(%writer, sequence, mac = hex::encode(mac), "audit head");
-        match self.pool.run(insert_head, head).await {
-            Ok(()) => self.recorded_head = Some(head.clone()),
+        match self.pool.execute(|| insert_head(head)).await {
+            Ok(_) => self.recorded_head = Some(head.clone()),
             Err(fault) => {
                 tracing::warn!("the head of the audit trail was logged but not stored: {}", fault.text);
             }
@@ -135,8 +135,8 @@ impl Writer {
         let (pool, months) = (Arc::clone(&self.pool), Arc::clone(&self.months));
         tokio::spawn(async move {
             fault_point("partition of the next month");
-            match pool.run(ensure_month, &next).await {
-                Ok(()) => {
+            match pool.execute(|| ensure_month(&next)).await {
+                Ok(_) => {
                     months.lock().insert(Month::of(next));
                 }
                 Err(fault) => {
@@ -159,7 +159,7 @@ impl Writer {
             chain.head = row.head();
             rows.push(row);
         }
-        self.pool.run(append, &Rows(rows)).await?;
+        self.pool.execute(|| append(&rows)).await?;
         self.chain = Some(chain);
         Ok(())
     }
@@ -235,7 +235,7 @@ impl Writer {
         }
         .signed(&self.keys)?;
         let head = beginning.head();
-        self.pool.run(begin_chain, &NewChain { beginning, ended }).await?;
+        self.pool.execute(|| begin_chain(&beginning, &ended)).await?;
         self.unrecorded = 0;
         let chain = Chain { head, at: now };
         self.chain = Some(chain.clone());
@@ -256,7 +256,7 @@ impl Writer {
 
     async fn ensure_month(&mut self, now: DateTime<Utc>) -> Result<(), StoreError> {
         if !self.known_months().contains(&Month::of(now)) {
-            self.pool.run(ensure_month, &now).await?;
+            self.pool.execute(|| ensure_month(&now)).await?;
             self.known_months().insert(Month::of(now));
         }
         Ok(())

@@ -1,9 +1,8 @@
 //! The model set that services measure beside the active one.
 
 use chrono::{DateTime, Utc};
-use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::RequestShare;
-use sqlx::PgConnection;
+use padan_postgres::Selection;
 
 use crate::{audit::keys::AuditKeys, error::StoreError, models::shadow_row::ShadowModel, store::Store};
 
@@ -15,7 +14,7 @@ impl Store {
     /// [`StoreError::Inconsistent`] when Padan did not write the row or its key is not among the audit keys; otherwise when
     /// the store fails.
     pub async fn shadow_model(&self) -> Result<Option<ShadowModel>, StoreError> {
-        let row = self.0.pool().run(read_shadow, &()).await?;
+        let row = self.0.pool().fetch_optional(shadow_row).await?;
         row.map(|row| row.verified(self.0.audit_keys())).transpose()
     }
 }
@@ -61,15 +60,10 @@ fn inconsistent(column: &'static str) -> StoreError {
     StoreError::Inconsistent { table: "store.shadow_model", column }
 }
 
-/// Reads the row.
-pub(crate) fn read_shadow<'c>(
-    connection: &'c mut PgConnection,
-    (): &'c (),
-) -> BoxFuture<'c, sqlx::Result<Option<ShadowRow>>> {
+/// The row.
+pub(crate) fn shadow_row() -> impl Selection<Row = ShadowRow> + use<> {
     sqlx::query_as!(
         ShadowRow,
         "SELECT model_set, contract_id, share_millionths, began_at, key_id, mac FROM store.shadow_model"
     )
-    .fetch_optional(connection)
-    .boxed()
 }

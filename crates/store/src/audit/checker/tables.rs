@@ -8,7 +8,7 @@ use crate::{
     },
     clients::row::client_columns,
     error::StoreError,
-    models::{calibration_activation::digest, shadow::read_shadow},
+    models::{calibration_activation::digest, shadow::shadow_row},
     operators::row::operator_rows,
 };
 
@@ -71,7 +71,7 @@ impl Checker<'_> {
 
     /// Compares the shadow model set with the one that the rows record last.
     async fn check_shadow(&mut self, snapshot: &mut PgConnection) -> Result<(), StoreError> {
-        let row = read_shadow(snapshot, &()).await.map_err(|error| Fault::of(&error))?;
+        let row = shadow_row().optional(snapshot).await.map_err(|error| Fault::of(&error))?;
         if row.clone().is_some_and(|row| row.verified(self.keys).is_err()) {
             self.report_fault(AuditFault::ShadowChanged);
             return Ok(());
