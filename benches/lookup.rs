@@ -50,13 +50,13 @@ fn lookups(criterion: &mut Criterion) {
     ] {
         criterion.bench_function(what, |b| {
             b.to_async(&runtime)
-                .iter(async || site.store.template(nik, &contract).await.expect("the store answers"));
+                .iter(async || site.store.templates().get(nik, &contract).await.expect("the store answers"));
         });
     }
     let template = template(true);
     criterion.bench_function("template: hash the NIK and seal", |b| {
         b.iter(|| {
-            let mut rows = TemplateCopy::new(&site.store, &contract);
+            let mut rows = TemplateCopy::new(&site.store.templates(), &contract);
             rows.add(&usable, &template).expect("it can be sealed");
             rows.take()
         });
@@ -90,7 +90,7 @@ async fn site() -> Site {
             portrait: Some((portrait.clone().into(), Utc::now())),
         };
         sample.put(&person).await.expect("the person is loaded");
-        let saved = store.save_template(&person.nik, &contract(), &template(number == 0)).await;
+        let saved = store.templates().save(&person.nik, &contract(), &template(number == 0)).await;
         saved.expect("the template is saved");
     }
     Site { registry, store, _databases: databases }

@@ -60,7 +60,7 @@ pub(crate) async fn measure(site: &Site) -> Result<WalkFigures> {
             after = Some(last.nik.clone());
             let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
             let began = Instant::now();
-            let summaries = site.store.template_summaries(&niks, &contract).await?;
+            let summaries = site.store.templates().summaries(&niks, &contract).await?;
             store += began.elapsed();
             for (entry, summary) in page.iter().zip(summaries) {
                 let portrait_updated_at = summary.map(|summary| summary.portrait_updated_at);
@@ -78,7 +78,7 @@ pub(crate) async fn measure(site: &Site) -> Result<WalkFigures> {
         reached = Some(range.last);
     }
     let began = Instant::now();
-    site.store.template_counts().await?;
+    site.store.templates().counts().await?;
     let counted = began.elapsed();
     let rate = |time: Duration| people as f64 / time.as_secs_f64();
     Ok(WalkFigures {
@@ -101,7 +101,7 @@ async fn measure_saving(site: &Site) -> Result<f64> {
         for nik in page {
             templates.push((nik.parse()?, template(*nik, &mut random)?));
         }
-        site.store.save_templates(&templates, &contract()).await?;
+        site.store.templates().save_all(&templates, &contract()).await?;
     }
     Ok(count as f64 / began.elapsed().as_secs_f64())
 }

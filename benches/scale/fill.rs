@@ -128,7 +128,7 @@ async fn fill_store(
     connection.execute("TRUNCATE store.face_template").await?;
     let began = Instant::now();
     let mut random = StdRng::seed_from_u64(SEED);
-    let mut rows = TemplateCopy::new(store, contract);
+    let mut rows = TemplateCopy::new(&store.templates(), contract);
     let mut copy = connection.copy_in_raw(TemplateCopy::STATEMENT).await?;
     for chunk in niks.chunks(CHUNK) {
         for nik in chunk {

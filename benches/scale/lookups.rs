@@ -151,7 +151,7 @@ impl Lookups {
             let found = if kind.is_in_registry() {
                 site.registry.citizen(&nik).await?.is_some()
             } else {
-                site.store.template(&nik, &contract).await?.is_some()
+                site.store.templates().get(&nik, &contract).await?.is_some()
             };
             nanoseconds.push(u64::try_from(began.elapsed().as_nanos())?);
             ensure!(found != kind.is_absent(), "{kind:?} gives a wrong answer at {}", site.name);
@@ -169,7 +169,7 @@ async fn touch_all_pages(site: &Site) -> Result<()> {
         one_a_page.push(nik.parse()?);
     }
     for page in one_a_page.chunks(128) {
-        site.store.template_summaries(page, &contract()).await?;
+        site.store.templates().summaries(page, &contract()).await?;
     }
     for nik in site.niks.iter().step_by(28) {
         site.registry.citizen(&nik.parse()?).await?;

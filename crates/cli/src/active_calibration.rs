@@ -6,7 +6,7 @@ use std::{
 use anyhow::Result;
 use padan_domain::ScoreTransformation;
 use padan_inference::{CalibrationFile, Catalogue, Engine, ModelSet, model_folders};
-use padan_store::{ActiveCalibration, Store, StoreError};
+use padan_store::{ActiveCalibration, Store, StoreError, Templates};
 use padan_verification::{EngineInUse, calibration_in_use, open_cohort, parse_active_calibration};
 
 use crate::settings::Settings;
@@ -20,17 +20,17 @@ pub(crate) async fn with_calibration_in_use(
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     let set = catalogue.set(&engine.identity().model_set)?;
     let file = calibration_in_use(store, &catalogue, &set).await?;
-    with_calibration(store, engine, &set, &file).await
+    with_calibration(&store.templates(), engine, &set, &file).await
 }
 
 /// The engine with a calibration, and with the cohort that it names.
 async fn with_calibration(
-    store: &Store,
+    templates: &Templates,
     engine: &Engine,
     set: &ModelSet,
     file: &CalibrationFile,
 ) -> Result<Engine> {
-    Ok(engine.with_calibration(file, open_cohort(store, set, file).await?)?)
+    Ok(engine.with_calibration(file, open_cohort(templates, set, file).await?)?)
 }
 
 /// How long a cohort is held before it is read again: so long, the face of somebody who was forgotten may still be in it.
@@ -113,7 +113,7 @@ impl FollowedCalibration {
         if file.id() == *serving && file.cohort().is_none() {
             return Ok(None);
         }
-        let changed = with_calibration(store, current, &set, &file).await?;
+        let changed = with_calibration(&store.templates(), current, &set, &file).await?;
         self.cohort_read = Some(Instant::now());
         Ok(Some(changed))
     }

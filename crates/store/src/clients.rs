@@ -18,7 +18,7 @@ use crate::{
         signature::ClientSignature,
     },
     error::StoreError,
-    store::Store,
+    handles::Clients,
 };
 
 /// A client in the store.
@@ -62,13 +62,13 @@ pub struct RefusedClient {
     pub signature: ClientSignature,
 }
 
-impl Store {
+impl Clients {
     /// All clients, ordered by name.
     ///
     /// # Errors
     ///
     /// When the store fails or a row that Padan wrote is invalid.
-    pub async fn clients(&self) -> Result<StoredClients, StoreError> {
+    pub async fn all(&self) -> Result<StoredClients, StoreError> {
         let mut clients = StoredClients::default();
         for row in self.0.pool().fetch_all(|| client_rows(None)).await? {
             match row.signature(self.0.audit_keys()) {
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// [`StoreError::ClientNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
-    pub async fn client(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
+    pub async fn get(&self, name: &ClientName) -> Result<Option<StoredClient>, StoreError> {
         let row = self.0.pool().fetch_optional(|| client_rows(Some(name))).await?;
         let Some(row) = row else { return Ok(None) };
         row.require_signature(self.0.audit_keys())?;
@@ -93,7 +93,7 @@ impl Store {
     }
 
     /// Whether the role may read clients, and read and write the use of quotas.
-    pub(crate) async fn may_read_clients(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn may_read(&self) -> Result<bool, StoreError> {
         let query = || {
             sqlx::query_scalar!(
                 r#"SELECT has_table_privilege('store.client', 'SELECT')

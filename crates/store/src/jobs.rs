@@ -1,7 +1,6 @@
 //! Exports and enrolments that operators start.
 
 pub(crate) mod exports;
-pub(crate) mod handle;
 pub(crate) mod job;
 mod row;
 
@@ -10,12 +9,10 @@ use uuid::Uuid;
 use self::row::JobRow;
 use crate::{
     error::StoreError,
-    jobs::{
-        handle::Jobs,
-        job::{
-            Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, MAX_EXPORT_JOBS, NewJob, TakenJob,
-            lease_seconds, seconds,
-        },
+    handles::Jobs,
+    jobs::job::{
+        Job, JobEnd, JobKind, JobLease, JobProgress, JobWish, MAX_EXPORT_JOBS, NewJob, TakenJob,
+        lease_seconds, seconds,
     },
 };
 

@@ -1,13 +1,13 @@
 //! The service's own database: all state that survives a restart.
 //!
 //! Start at [`Store::new`], bring the schema up to date with [`Store::migrate`], then read and write face
-//! templates with [`Store::template`] and [`Store::save_template`]. [`Store::audit_trail`] writes the audit trail,
+//! templates with [`Templates::get`] and [`Templates::save`]. [`Store::audit_trail`] writes the audit trail,
 //! [`AuditLog`] reads it. [`Overview`] reads the rest without any key, for operators and auditors.
 //! [`Operators::of_token`] finds the account of an operator.
 //!
 //! The database has the face templates, so that a person's second verification needs no second embedding of the
-//! portrait; the audit trail; the clients ([`Store::clients`]) and how much of their quotas is
-//! used ([`Store::take_quota`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`]
+//! portrait; the audit trail; the clients ([`Clients::all`]) and how much of their quotas is
+//! used ([`Quotas::take`]); the processor time of their photos ([`Store::add_cpu_use`]). With [`Store::enrolment`]
 //! several processes share the enrolment of all people and resume it after one was killed. [`Store::active_model`]
 //! returns the model set that the services use. [`Administration`] changes what operators decide.
 //!
@@ -60,6 +60,7 @@ mod error;
 mod fault_point;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod handles;
 mod jobs;
 mod keys;
 mod live_counts;
@@ -96,11 +97,12 @@ pub use cpu_use::CpuUse;
 pub use enrolment::{Checkpoint, EnrolmentLedger, EnrolmentStatus, EnrolmentTally};
 pub use error::StoreError;
 pub use fault_point::fault_point;
+pub use handles::{Clients, Jobs, Operators, Quotas, Templates};
 pub use jobs::job::{
     JOB_LEASE, Job, JobEnd, JobKind, JobLease, JobProgress, JobState, JobWish, MAX_EXPORT_JOBS, NewJob,
     TakenJob,
 };
-pub use jobs::{EnrolmentWorker, exports::ExportPart, handle::Jobs};
+pub use jobs::{EnrolmentWorker, exports::ExportPart};
 pub use keys::key_set::KeySet;
 pub use keys::person_keys::PersonKeys;
 pub use live_counts::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale};
@@ -108,7 +110,6 @@ pub use migrations::SchemaSupport;
 pub use models::active::ActiveModel;
 pub use models::calibration_row::ActiveCalibration;
 pub use models::shadow_row::ShadowModel;
-pub use operators::Operators;
 pub use operators::account::OperatorAccount;
 pub use operators::change::{NewOperator, OperatorSettings};
 pub use operators::code::CodeSecret;

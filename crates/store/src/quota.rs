@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use padan_domain::{ClientName, QuotaSpan};
 use padan_postgres::Pool;
 
-use crate::{error::StoreError, store::Store};
+use crate::{error::StoreError, handles::Quotas};
 
 /// A process's request for a part of a quota.
 #[derive(Debug, Clone)]
@@ -34,14 +34,14 @@ impl QuotaRequest {
     }
 }
 
-impl Store {
+impl Quotas {
     /// Takes a part of a quota. The parts of all processes never add up to more than the quota. Near its end the parts
     /// become smaller, so that no process holds what another could use.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn take_quota(&self, request: &QuotaRequest) -> Result<QuotaGrant, StoreError> {
+    pub async fn take(&self, request: &QuotaRequest) -> Result<QuotaGrant, StoreError> {
         // Returns no row when the quota is used up. PostgreSQL locks a conflicting row before it reads the columns, so two
         // processes cannot take the same part.
         let query = || {
@@ -68,9 +68,7 @@ impl Store {
                 granted: u32::try_from(row.granted).map_err(inconsistent("granted"))?,
                 used: u64::try_from(row.used).map_err(inconsistent("used"))?,
             }),
-            None => {
-                Ok(QuotaGrant { granted: 0, used: self.quota_used(&request.client, request.span).await? })
-            }
+            None => Ok(QuotaGrant { granted: 0, used: self.used(&request.client, request.span).await? }),
         }
     }
 
@@ -79,7 +77,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn return_quota(
+    pub async fn give_back(
         &self,
         client: &ClientName,
         span: QuotaSpan,
@@ -107,7 +105,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn quota_used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
+    pub async fn used(&self, client: &ClientName, span: QuotaSpan) -> Result<u64, StoreError> {
         read_quota_used(self.0.pool(), client, span).await
     }
 }

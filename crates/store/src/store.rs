@@ -131,7 +131,7 @@ impl Store {
                 "the role may not read and write the service's tables (padan_service may)".into(),
             ));
         }
-        if !self.may_read_clients().await? {
+        if !self.clients().may_read().await? {
             return Err(unavailable(
                 "the role may not read store.client, or not read and write store.quota_use".into(),
             ));
@@ -232,15 +232,6 @@ impl Store {
                 return Ok(so_far);
             }
         }
-    }
-
-    /// The id of the key that encrypts templates.
-    ///
-    /// # Errors
-    ///
-    /// When the store was opened without template keys.
-    pub fn template_key_id(&self) -> Result<&str, StoreError> {
-        self.0.template_keys().map(TemplateKeys::current_id)
     }
 
     /// The ids of person keys under which rows of the audit trail exist and which the settings lack. Rows under them

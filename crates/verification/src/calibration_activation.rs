@@ -153,7 +153,7 @@ impl CalibrationActivation {
     ///
     /// [`CalibrationActivationError`] when the calibration cannot be activated.
     pub async fn compare(&self, store: &Store) -> Result<ScaleChange, CalibrationActivationError> {
-        check_cohort(store, &self.calibration).await?;
+        check_cohort(&store.templates(), &self.calibration).await?;
         let (former, is_active) = match store.active_calibration(self.set.name()).await {
             Ok(Some(active)) => (parse_active_calibration(&active, &self.set).ok(), true),
             Ok(None) => (self.installed.clone(), false),

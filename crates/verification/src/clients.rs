@@ -94,10 +94,10 @@ impl Clients {
     ) -> Result<Self, ClientsError> {
         let loaded = Self::load(config)?;
         let seconds = |seconds: u32| Duration::from_secs(seconds.max(1).into());
-        let stored = Arc::new(StoredClients::new(store.clone(), seconds(config.stale_seconds)));
+        let stored = Arc::new(StoredClients::new(store.clients(), seconds(config.stale_seconds)));
         let period = seconds(config.refresh_seconds);
         tasks.spawn("clients of the store", Arc::clone(&stored).keep_reading(period));
-        let quotas = Quotas::new(store.clone(), loaded.clock);
+        let quotas = Quotas::new(store.quotas(), loaded.clock);
         Ok(Self { stored: Some(stored), quotas: Some(quotas), ..loaded })
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use padan_domain::Cohort;
 use padan_inference::{CalibrationFile, ModelSet};
-use padan_store::{CohortState, Store, StoreError};
+use padan_store::{CohortState, StoreError, Templates};
 
 /// Why the cohort of a calibration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -69,12 +69,12 @@ pub enum CohortError {
 ///
 /// When it is not there, is another one, or too many of its people were forgotten: no scale is used without its cohort.
 pub async fn open_cohort(
-    store: &Store,
+    templates: &Templates,
     set: &ModelSet,
     file: &CalibrationFile,
 ) -> Result<Option<Arc<Cohort>>, CohortError> {
     let Some(table) = file.cohort() else { return Ok(None) };
-    let opened = store.cohort(&table.cohort, &set.contract()).await;
+    let opened = templates.cohort(&table.cohort, &set.contract()).await;
     let Some(opened) = opened.map_err(|error| unusable(file, &table.cohort, error))? else {
         return Err(missing(file, &table.cohort));
     };
@@ -87,9 +87,12 @@ pub async fn open_cohort(
 /// # Errors
 ///
 /// As [`open_cohort`].
-pub async fn check_cohort(store: &Store, file: &CalibrationFile) -> Result<Option<CohortState>, CohortError> {
+pub async fn check_cohort(
+    templates: &Templates,
+    file: &CalibrationFile,
+) -> Result<Option<CohortState>, CohortError> {
     let Some(table) = file.cohort() else { return Ok(None) };
-    let state = store.cohort_state(&table.cohort).await;
+    let state = templates.cohort_state(&table.cohort).await;
     let Some(state) = state.map_err(|error| unusable(file, &table.cohort, error))? else {
         return Err(missing(file, &table.cohort));
     };

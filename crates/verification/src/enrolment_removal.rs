@@ -33,10 +33,10 @@ impl Enrolment {
 
     async fn compare_with_registry(&self, limit: RemovalLimit) -> Result<Removal, EnrolmentError> {
         let Self { registry, store, config, .. } = self;
-        if !self.retrying(async || Ok(store.may_delete_templates().await?)).await? {
+        if !self.retrying(async || Ok(store.templates().may_delete().await?)).await? {
             return Ok(Removal::NotPermitted);
         }
-        let mut present = self.retrying(async || Ok(store.present_people().await?)).await?;
+        let mut present = self.retrying(async || Ok(store.templates().present_people().await?)).await?;
         let mut reached: Option<NikPrefix> = None;
         let people = config.range_people.get();
         while let Some(range) =
@@ -58,6 +58,6 @@ impl Enrolment {
             reached = Some(range.last);
         }
         // Not retried: it takes over the list, and a next run does it again.
-        Ok(Removal::Compared(store.remove_absent_people(present, limit).await?))
+        Ok(Removal::Compared(store.templates().remove_absent_people(present, limit).await?))
     }
 }

@@ -154,7 +154,7 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
             let niks: Vec<_> = page.iter().map(|entry| entry.nik.clone()).collect();
             let stored = self
                 .enrolment
-                .retrying(async || Ok(store.template_summaries(&niks, engine.contract()).await?))
+                .retrying(async || Ok(store.templates().summaries(&niks, engine.contract()).await?))
                 .await?;
             let mut counted = EnrolmentTally::default();
             let mut stale = Vec::new();
@@ -249,7 +249,9 @@ impl<R: FnMut(EnrolmentEvent<'_>)> RegistryPass<'_, R> {
         }
         drop(outcomes);
         if !batch.is_empty() {
-            enrolment.retrying(async || Ok(store.save_templates(&batch, engine.contract()).await?)).await?;
+            enrolment
+                .retrying(async || Ok(store.templates().save_all(&batch, engine.contract()).await?))
+                .await?;
         }
         for (nik, template) in &batch {
             self.enrolled.embedded += 1;

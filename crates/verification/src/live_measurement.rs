@@ -18,7 +18,9 @@ use std::{
 
 use padan_domain::{Clock, Embedding, ModelContractId, NationalId, Percentage, SimilarityBins};
 use padan_inference::Engine;
-use padan_store::{Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, PersonHash, Reservoir, Store};
+use padan_store::{
+    Compared, LIVE_PARTS, LiveCell, LiveCounts, LiveScale, PersonHash, Reservoir, Store, Templates,
+};
 use parking_lot::{Mutex, RwLock};
 
 use crate::{error::error_chain, known_sides::KnownSides, random::Random};
@@ -111,14 +113,20 @@ impl LiveMeasurement {
     }
 
     /// Compares the selfie of a request in which name and date of birth match, and counts the similarities.
-    pub(crate) fn measure(&self, engine: &Engine, store: &Store, nik: &NationalId, faces: &ComparedFaces) {
+    pub(crate) fn measure(
+        &self,
+        engine: &Engine,
+        templates: &Templates,
+        nik: &NationalId,
+        faces: &ComparedFaces,
+    ) {
         if self.sample == 0 {
             return;
         }
         // The store was opened with person keys, and its templates have the length of this contract.
         let scale = engine.calibration();
         let (Ok(person), Some(reference), Some(probe)) =
-            (store.person_hash(nik), scale.face(&faces.reference), scale.face(&faces.probe))
+            (templates.person_hash(nik), scale.face(&faces.reference), scale.face(&faces.probe))
         else {
             return;
         };
@@ -149,11 +157,11 @@ impl LiveMeasurement {
 
     /// Draws other people when the model has changed or the time of those who are held is over. An outage of the store is
     /// reported elsewhere; those who are held stay.
-    pub(crate) async fn refresh(&self, engine: &Engine, store: &Store) {
+    pub(crate) async fn refresh(&self, engine: &Engine, templates: &Templates) {
         if self.sample == 0 || self.is_fresh(engine.contract()) {
             return;
         }
-        let drawn = store.draw_reservoir(engine.contract(), RESERVOIR_PEOPLE, self.random.next()).await;
+        let drawn = templates.draw_reservoir(engine.contract(), RESERVOIR_PEOPLE, self.random.next()).await;
         match drawn {
             Ok(reservoir) => {
                 let held = Held { reservoir: Arc::new(reservoir), since: Instant::now() };

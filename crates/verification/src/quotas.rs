@@ -6,7 +6,7 @@ use std::{
 };
 
 use padan_domain::{ClientName, ClientRules, Clock, QuotaPeriod, QuotaSpan};
-use padan_store::{QuotaGrant, QuotaRequest, Store, StoreError, fault_point};
+use padan_store::{QuotaGrant, QuotaRequest, Quotas as StoredQuotas, StoreError, fault_point};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     runtime::Handle,
@@ -47,7 +47,7 @@ pub(crate) enum QuotaError {
 /// Counts requests against quotas over all processes: each process takes an allotment from the store, and takes another
 /// when it is used up.
 pub(crate) struct Quotas {
-    store: Store,
+    store: StoredQuotas,
     clock: Clock,
     /// Runs the calls to the store, so that a grant is not lost when the caller disconnects.
     runtime: Handle,
@@ -85,7 +85,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Quotas {
     /// Must be called within a Tokio runtime.
-    pub(crate) fn new(store: Store, clock: Clock) -> Self {
+    pub(crate) fn new(store: StoredQuotas, clock: Clock) -> Self {
         Self { store, clock, runtime: Handle::current(), allotments: Mutex::default() }
     }
 
@@ -137,7 +137,7 @@ impl Quotas {
                 (state.span, std::mem::take(&mut state.left))
             };
             if let Some(span) = span.filter(|_| left > 0)
-                && let Err(error) = self.store.return_quota(&client, span, left).await
+                && let Err(error) = self.store.give_back(&client, span, left).await
             {
                 tracing::warn!("{left} requests of a quota could not be returned to the store: {error}");
             }
@@ -177,7 +177,7 @@ impl Quotas {
         let (store, allotment) = (self.store.clone(), Arc::clone(allotment));
         let take_grant = async move {
             fault_point("grant of a quota");
-            let grant = store.take_quota(&request).await?;
+            let grant = store.take(&request).await?;
             allotment.add(&request, grant);
             drop(store_call);
             Ok(())

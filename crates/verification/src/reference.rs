@@ -31,7 +31,8 @@ impl Verifier {
         let Some(portrait_updated_at) = portrait_updated_at else {
             return Ok(None);
         };
-        let lookup = within(deadline, self.parts.store.template(nik, engine.contract()));
+        let templates = self.parts.store.templates();
+        let lookup = within(deadline, templates.get(nik, engine.contract()));
         let stored = timed(&mut timings.template, info_span!("template"), lookup)
             .await
             .or_else(|cause| self.ignore_unreadable(cause))?;
@@ -87,7 +88,8 @@ impl Verifier {
         };
         // A store that cannot be written to is an outage: if the error were ignored, every request would embed the
         // portrait again, and the outage would stay hidden.
-        let save = self.parts.store.save_template(nik, engine.contract(), &template);
+        let templates = self.parts.store.templates();
+        let save = templates.save(nik, engine.contract(), &template);
         timed(&mut timings.keeping, info_span!("keeping"), within(deadline, save))
             .await
             .map_err(VerificationError::StoreUnavailable)?;

@@ -49,7 +49,7 @@ impl Verifier {
             repeat(LIVE_INTERVAL, async move || {
                 let (live, store) = (&verifier.live, &verifier.parts.store);
                 live.save(store, &verifier.parts.clock).await;
-                live.refresh(&verifier.parts.engine.current(), store).await;
+                live.refresh(&verifier.parts.engine.current(), &store.templates()).await;
             }),
         );
         let verifier = self.clone();
@@ -67,7 +67,7 @@ impl Verifier {
         let store = &self.parts.store;
         // `/readyz` and every request report a store that does not answer. The figures are cleared, so that no
         // outdated ones are shown.
-        let templates = store.template_counts().await.unwrap_or_default();
+        let templates = store.templates().counts().await.unwrap_or_default();
         let enrolment = store.newest_enrolment().await.unwrap_or_default();
         self.samples.update(|sampled| {
             sampled.templates = templates;

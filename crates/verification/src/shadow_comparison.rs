@@ -62,7 +62,8 @@ impl Verifier {
         deadline: Instant,
     ) -> Result<Percentage, ShadowOutcome> {
         let decided = &selfie.decided;
-        let stored = within(deadline, self.parts.store.template(&decided.nik, engine.contract())).await;
+        let stored =
+            within(deadline, self.parts.store.templates().get(&decided.nik, engine.contract())).await;
         let stored = stored.or_else(|cause| unreadable(&cause))?;
         let current = stored.filter(|stored| decided.portrait_updated_at == Some(stored.portrait_updated_at));
         let reference = reference(current)?;

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_store::{Store, StoreError, StoredClient, StoredClients as StoredRows};
+use padan_store::{Clients, StoreError, StoredClient, StoredClients as StoredRows};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     sync::Mutex as AsyncMutex,
@@ -18,7 +18,7 @@ use crate::{
 /// The clients of the store. All of them are read every few seconds: there are hundreds at most, and no request waits
 /// for the read.
 pub(crate) struct StoredClients {
-    store: Store,
+    store: Clients,
     /// The age at which the last snapshot is no longer used.
     max_age: Duration,
     last: RwLock<Option<Snapshot>>,
@@ -44,7 +44,7 @@ struct Watched {
 const REFRESH_INTERVAL: Duration = Duration::from_millis(500);
 
 impl StoredClients {
-    pub(crate) fn new(store: Store, max_age: Duration) -> Self {
+    pub(crate) fn new(store: Clients, max_age: Duration) -> Self {
         Self {
             store,
             max_age,
@@ -90,7 +90,7 @@ impl StoredClients {
     }
 
     async fn read_now(&self) -> Result<(), StoreError> {
-        let clients = self.trusted(self.store.clients().await?);
+        let clients = self.trusted(self.store.all().await?);
         let table = clients.into_iter().map(Client::from).map(|client| (client.username.clone(), client));
         let snapshot = Snapshot { clients: Arc::new(table.collect()), read_at: Instant::now() };
         *self.last.write() = Some(snapshot);

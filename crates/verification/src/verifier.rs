@@ -172,7 +172,7 @@ impl Verifier {
                     );
                 }
                 if let Some(faces) = judged.compared.filter(|_| name_match.is_some() && date_of_birth) {
-                    self.live.measure(&engine, &self.parts.store, &nik, &faces);
+                    self.live.measure(&engine, &self.parts.store.templates(), &nik, &faces);
                 }
                 let face = judged.face;
                 Judgement::Known { status: citizen.status, name: name_match.is_some(), date_of_birth, face }

@@ -15,7 +15,7 @@ use padan_evaluation::{
 };
 use padan_inference::{CalibrationFile, Catalogue, ModelSet, model_folders};
 use padan_registry::Registry;
-use padan_store::{AdminAct, AnnouncedAct, KeySet, PersonHash, Store, TemplateSample};
+use padan_store::{AdminAct, AnnouncedAct, KeySet, PersonHash, Store, TemplateSample, Templates};
 use padan_verification::{calibration_in_use, open_cohort};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -101,8 +101,8 @@ pub(crate) fn calibrate_from_store(
         let set = catalogue.set(&settings.inference.model_set)?;
         announce(&store, arguments, &set).await?;
         let in_use = calibration_in_use(&store, &catalogue, &set).await?;
-        let people = draw(arguments, &settings, &store, &set, list.as_ref()).await?;
-        let cohort = open_cohort(&store, &set, &in_use).await?;
+        let people = draw(arguments, &settings, &store.templates(), &set, list.as_ref()).await?;
+        let cohort = open_cohort(&store.templates(), &set, &in_use).await?;
         anyhow::Ok((set, in_use, cohort, people))
     })?;
     let used = in_use.calibration_with(cohort)?;
@@ -160,7 +160,7 @@ async fn announce(store: &Store, arguments: &FromStoreArguments, set: &ModelSet)
 async fn draw(
     arguments: &FromStoreArguments,
     settings: &Settings,
-    store: &Store,
+    templates: &Templates,
     set: &ModelSet,
     list: Option<&PeopleList>,
 ) -> Result<DrawnPeople> {
@@ -168,18 +168,18 @@ async fn draw(
     if let Some(list) = list {
         let mut niks: Vec<_> = list.people().cloned().collect();
         niks.sort_by_cached_key(|nik| in_random_order(arguments.seed, nik));
-        store.add_templates(&mut sample, &niks, &set.contract()).await?;
+        templates.add_people(&mut sample, &niks, &set.contract()).await?;
         let wanted: HashSet<_> = sample.people().iter().copied().collect();
-        let known = with_hashes(store, &wanted, niks)?;
+        let known = with_hashes(templates, &wanted, niks)?;
         return Ok(DrawnPeople { niks: in_order(&sample, &known), sample });
     }
-    store.draw_templates(&mut sample, &set.contract(), arguments.seed).await?;
+    templates.draw(&mut sample, &set.contract(), arguments.seed).await?;
     if arguments.group_by.is_empty() && arguments.duplicates.is_none() {
         return Ok(DrawnPeople { niks: vec![None; sample.people().len()], sample });
     }
     let registry = Registry::new(&settings.registry)?;
     refuse_without_view(&registry).await?;
-    let known = find_in_registry(&registry, store, &sample).await?;
+    let known = find_in_registry(&registry, templates, &sample).await?;
     let missing = sample.people().len() - known.len();
     if missing > 0 {
         eprintln!("{missing} of the people who were drawn are not in the registry, and belong to no group.");
@@ -195,7 +195,7 @@ fn in_random_order(seed: u64, nik: &NationalId) -> [u8; 32] {
 /// Reads the whole registry until everybody is found: a hash does not tell the NIK.
 async fn find_in_registry(
     registry: &Registry,
-    store: &Store,
+    templates: &Templates,
     sample: &TemplateSample,
 ) -> Result<HashMap<PersonHash, NationalId>> {
     let wanted: HashSet<_> = sample.people().iter().copied().collect();
@@ -209,7 +209,7 @@ async fn find_in_registry(
             let page = registry.roster(&range, last.as_ref(), ROSTER_PAGE).await?;
             let Some(end) = page.last() else { break };
             last = Some(end.nik.clone());
-            known.extend(with_hashes(store, &wanted, page.into_iter().map(|entry| entry.nik).collect())?);
+            known.extend(with_hashes(templates, &wanted, page.into_iter().map(|entry| entry.nik).collect())?);
         }
         after = Some(range.last);
     }
@@ -218,13 +218,13 @@ async fn find_in_registry(
 
 /// Those of these people who are wanted, by their hashes.
 fn with_hashes(
-    store: &Store,
+    templates: &Templates,
     wanted: &HashSet<PersonHash>,
     niks: Vec<NationalId>,
 ) -> Result<HashMap<PersonHash, NationalId>> {
     let mut found = HashMap::new();
     for nik in niks {
-        let hash = store.person_hash(&nik)?;
+        let hash = templates.person_hash(&nik)?;
         if wanted.contains(&hash) {
             found.insert(hash, nik);
         }

@@ -95,7 +95,7 @@ fn look_up_in_use(settings: &Settings, catalogue: &Catalogue, model_set: Option<
             let set = catalogue.set(model_set.or(active.as_deref()).unwrap_or(configured))?;
             let is_active = store.active_calibration(set.name()).await?.is_some();
             let file = calibration_in_use(&store, catalogue, &set).await?;
-            let cohort = match check_cohort(&store, &file).await {
+            let cohort = match check_cohort(&store.templates(), &file).await {
                 Ok(state) => state.map(|state| {
                     format!("{} of its {} people were forgotten since", state.forgotten, state.members)
                 }),

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitStatus> {
                 }
                 let store = service::open_store(&settings, KeySet::Audit)?;
                 let administration = service::administration(&store);
-                let changed = changes::make(&store, &administration, change).await;
+                let changed = changes::make(&store.clients(), &administration, change).await;
                 administration.finish().await;
                 changed?;
             }

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 use padan_domain::{Cohort, Embedding};
 use padan_evaluation::CohortSource;
 use padan_inference::{CalibrationTransformation, ModelSet};
-use padan_store::{AdminAct, AnnouncedAct, CohortMember, KeySet, PersonHash, Store, TemplateSample};
+use padan_store::{AdminAct, AnnouncedAct, CohortMember, KeySet, PersonHash, TemplateSample, Templates};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -44,15 +44,15 @@ impl CohortOf {
             service::announce(&store, act).await?;
             match self {
                 Self::Photos => Ok(CohortToTry { source: CohortSource::Photos, people: Vec::new() }),
-                Self::Store => draw(&store, set).await,
+                Self::Store => draw(&store.templates(), set).await,
             }
         })
     }
 }
 
-async fn draw(store: &Store, set: &ModelSet) -> Result<CohortToTry> {
+async fn draw(templates: &Templates, set: &ModelSet) -> Result<CohortToTry> {
     let mut sample = TemplateSample::new(Cohort::MAX_PEOPLE);
-    store.draw_templates(&mut sample, &set.contract(), SEED).await?;
+    templates.draw(&mut sample, &set.contract(), SEED).await?;
     let people = sample.people().to_vec();
     let (components, length) = sample.into_components();
     let least = padan_inference::CalibrationCohort::MIN_PERSONS as usize;
@@ -86,7 +86,7 @@ impl CohortToTry {
         let members: Vec<_> = faces.iter().enumerate().map(member).collect();
         table.cohort = Runtime::new()?.block_on(async {
             let store = service::open_store(settings, KeySet::AuditAndTemplates)?;
-            anyhow::Ok(store.save_cohort(&set.contract(), &members).await?)
+            anyhow::Ok(store.templates().save_cohort(&set.contract(), &members).await?)
         })?;
         eprintln!(
             "The cohort of {} people was sealed in the store as {}. It stays until another one is made while no active \

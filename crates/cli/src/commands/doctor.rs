@@ -236,7 +236,8 @@ async fn store(settings: &Settings) -> Result<CheckPassed, String> {
     store.check().await.map_err(|error| {
         format!("{error}; check store.url or store.url_file, and run `padan migrate` on a new database")
     })?;
-    let StoredClients { trusted, refused } = store.clients().await.map_err(|error| error.to_string())?;
+    let StoredClients { trusted, refused } =
+        store.clients().all().await.map_err(|error| error.to_string())?;
     let clients = trusted.len();
     let unsigned = refused.iter().map(|client| {
         format!(
@@ -267,7 +268,7 @@ async fn active_calibration(settings: &Settings, store: &Store) -> Result<String
         let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
         let set = catalogue.set(&name)?;
         let file = calibration_in_use(store, &catalogue, &set).await?;
-        let cohort = open_cohort(store, &set, &file)
+        let cohort = open_cohort(&store.templates(), &set, &file)
             .await?
             .map_or_else(String::new, |cohort| format!(" with a cohort of {} people", cohort.people()));
         anyhow::Ok(store.active_calibration(&name).await?.map(|_| file.id() + &cohort))

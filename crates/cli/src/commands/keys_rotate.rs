@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitStatus> {
     let progress = ProgressBar::new_spinner();
     let done = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::AuditAndTemplates)?;
-        let after = json!({ "template_key": store.template_key_id()? });
+        let after = json!({ "template_key": store.templates().key_id()? });
         service::announce(&store, AnnouncedAct { act: AdminAct::KeysRotated, before: Value::Null, after })
             .await?;
         let began = Instant::now();
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitStatus> {
             let due = Duration::from_secs_f64(rows as f64 / f64::from(arguments.rate));
             sleep(due.saturating_sub(began.elapsed())).await;
         };
-        anyhow::Ok(store.reseal_templates(report).await?)
+        anyhow::Ok(store.templates().reseal(report).await?)
     })?;
     progress.finish_and_clear();
     let Resealed { seen, resealed, superseded, unreadable } = done;
@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitStatus> {
 fn print_keys(settings: &Settings, as_json: bool) -> Result<ExitStatus> {
     let keys = Runtime::new()?.block_on(async {
         let store = service::open_store(settings, KeySet::AuditAndTemplates)?;
-        anyhow::Ok(store.templates_by_key().await?)
+        anyhow::Ok(store.templates().by_key().await?)
     })?;
     if as_json {
         let keys: Vec<_> = keys.iter().map(json_of).collect();

@@ -1,6 +1,6 @@
 use anyhow::{Context, Result};
 use clap::Args;
-use padan_store::{AdminAct, Administration, AnnouncedAct, ClientSignature, KeySet, Store};
+use padan_store::{AdminAct, Administration, AnnouncedAct, ClientSignature, Clients, KeySet, Store};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -53,14 +53,15 @@ async fn migrate(store: &Store, pending: &[String]) -> Result<()> {
     if !before.administration {
         administration.announce(act).await.context("the store was migrated, but its row was not written")?;
     }
-    let signed = if before.signed_clients { Ok(()) } else { sign_clients(store, &administration).await };
+    let signed =
+        if before.signed_clients { Ok(()) } else { sign_clients(&store.clients(), &administration).await };
     administration.finish().await;
     signed
 }
 
 /// Signs the clients of an older release as they are. Nothing says who wrote them.
-async fn sign_clients(store: &Store, administration: &Administration) -> Result<()> {
-    for client in store.clients().await?.refused {
+async fn sign_clients(clients: &Clients, administration: &Administration) -> Result<()> {
+    for client in clients.all().await?.refused {
         if client.signature == ClientSignature::Missing {
             administration.sign_client(&client.name.parse()?).await?;
             eprintln!("The row of client {} was signed as it was found.", client.name);

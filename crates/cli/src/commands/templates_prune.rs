@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitStatus> {
         }
         let pruning = Pruning { only: arguments.contract.clone(), kept };
         if !confirmation.is_given() {
-            let unused = store.unused_templates(&pruning).await?;
+            let unused = store.templates().unused(&pruning).await?;
             if confirmation.dry_run {
                 print_dry_run(&unused, &in_use, as_json)?;
                 return Ok(None);
@@ -81,7 +81,7 @@ pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitStatus> {
             let due = Duration::from_secs_f64(so_far.seen as f64 / rate);
             sleep(due.saturating_sub(began.elapsed())).await;
         };
-        Ok(Some(store.prune_templates(&pruning, report).await?))
+        Ok(Some(store.templates().prune(&pruning, report).await?))
     })?;
     match done {
         Some(Pruned { deleted, seen }) if as_json => {

@@ -71,7 +71,7 @@ fn a_decision_follows_the_centre_of_the_scale_and_templates_stay_valid() {
     assert_eq!(last_row(&service)["calibration_id"], built_in().id());
 
     let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
-    let template = async { store(&service).template(&BUDI.parse().unwrap(), &contract).await };
+    let template = async { store(&service).templates().get(&BUDI.parse().unwrap(), &contract).await };
     let stored = service.runtime.block_on(template).unwrap().unwrap();
     let TemplateContent::Usable { embedding, .. } = stored.content else { panic!("Budi has a template") };
     let templates = "SELECT encode(sha256(t::text::bytea), 'hex') FROM store.face_template t ORDER BY 1";

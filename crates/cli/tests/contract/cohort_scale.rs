@@ -149,7 +149,7 @@ fn a_decision_follows_the_cohort_and_no_scale_is_used_without_it() {
     assert_eq!(plain.reason_code, "VERIFIED", "{}", plain.body);
     let store = service.runtime.block_on(async { store(&service) });
     let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
-    let template = async { store.template(&BUDI.parse().unwrap(), &contract).await };
+    let template = async { store.templates().get(&BUDI.parse().unwrap(), &contract).await };
     let stored = service.runtime.block_on(template).unwrap().unwrap();
     let TemplateContent::Usable { embedding: portrait, .. } = stored.content else { panic!("no template") };
     let people = cohort(&portrait);
@@ -160,12 +160,13 @@ fn a_decision_follows_the_cohort_and_no_scale_is_used_without_it() {
     assert!(text(&refused.stderr).contains("the store has no cohort abababab"), "{refused:?}");
 
     let person = |at: usize| {
-        (at < 150).then(|| store.person_hash(&format!("31740114038{at:05}").parse().unwrap()).unwrap())
+        (at < 150)
+            .then(|| store.templates().person_hash(&format!("31740114038{at:05}").parse().unwrap()).unwrap())
     };
     let members: Vec<_> = (people.iter().enumerate())
         .map(|(at, embedding)| CohortMember { person: person(at), embedding: embedding.clone() })
         .collect();
-    let id = service.runtime.block_on(store.save_cohort(&contract, &members)).unwrap();
+    let id = service.runtime.block_on(store.templates().save_cohort(&contract, &members)).unwrap();
     let scale = scale(&id);
     let activated = activate(&service, &scale);
     assert!(activated.status.success(), "{activated:?}");

@@ -68,7 +68,7 @@ fn service_with_people() -> TestService {
     let templates: Vec<_> =
         embeddings().into_iter().enumerate().map(|(at, embedding)| (nik(at), template(embedding))).collect();
     service.runtime.block_on(async {
-        store(&service).save_templates(&templates, &contract).await.unwrap();
+        store(&service).templates().save_all(&templates, &contract).await.unwrap();
         let mut registry = SampleRegistry::connect(&service.registry.url().into()).await.unwrap();
         for number in 0..PEOPLE {
             let portrait = Some((Bytes::from_static(b"portrait"), PORTRAIT_CHANGED.parse().unwrap()));
@@ -254,7 +254,7 @@ fn people_are_compared_beside_the_cohort_of_the_scale_in_use() {
     let members: Vec<_> = (cohort.iter())
         .map(|embedding| CohortMember { person: None, embedding: embedding.clone() })
         .collect();
-    let save = async { store(&service).save_cohort(&contract, &members).await.unwrap() };
+    let save = async { store(&service).templates().save_cohort(&contract, &members).await.unwrap() };
     let id = service.runtime.block_on(save);
     let in_use = scale(&id);
     let activated = activate(&service, &in_use);

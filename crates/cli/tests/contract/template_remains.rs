@@ -28,7 +28,7 @@ fn templates(service: &TestService, niks: &[&str]) -> Vec<Embedding> {
     let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
     let template = |nik: &&str| {
         let nik = nik.parse().unwrap();
-        let stored = service.runtime.block_on(store.template(&nik, &contract)).unwrap().unwrap();
+        let stored = service.runtime.block_on(store.templates().get(&nik, &contract)).unwrap().unwrap();
         match stored.content {
             TemplateContent::Usable { embedding, .. } => embedding,
             TemplateContent::Unusable(reason) => panic!("{reason}"),

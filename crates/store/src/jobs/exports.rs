@@ -9,10 +9,8 @@ use zeroize::Zeroizing;
 use crate::{
     audit::{keys::AuditKeys, search::AuditPosition},
     error::StoreError,
-    jobs::{
-        handle::Jobs,
-        job::{JobLease, lease_seconds},
-    },
+    handles::Jobs,
+    jobs::job::{JobLease, lease_seconds},
     keys::sealing::{self, SealedBytes},
 };
 

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::{
     error::StoreError,
-    operators::Operators,
+    handles::Operators,
     operators::{
         provider_identity::ProviderIdentity,
         row::{OperatorRow, operator_rows},

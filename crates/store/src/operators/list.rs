@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::{
     clients::signature::ClientSignature,
     error::StoreError,
-    operators::Operators,
+    handles::Operators,
     operators::{account::OperatorAccount, row::operator_rows, session::SessionRow},
 };
 

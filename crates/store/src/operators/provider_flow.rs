@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use subtle::ConstantTimeEq as _;
 
-use crate::{audit::keys::AuditKeys, error::StoreError, operators::Operators};
+use crate::{audit::keys::AuditKeys, error::StoreError, handles::Operators};
 
 /// What ties the parts of one sign-in together.
 pub struct ProviderFlow {

@@ -16,7 +16,7 @@ use crate::{
     audit::keys::AuditKeys,
     clients::secret::ClientSecret,
     error::StoreError,
-    operators::Operators,
+    handles::Operators,
     operators::{
         account::{OperatorAccount, note_sign_in},
         provider_identity::ProviderIdentity,

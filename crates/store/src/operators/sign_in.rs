@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     error::StoreError,
-    operators::Operators,
+    handles::Operators,
     operators::{account::OperatorAccount, code::CodeSecret, password::PasswordHashText, row::operator_rows},
 };
 

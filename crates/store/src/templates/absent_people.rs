@@ -8,18 +8,18 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{error::StoreError, keys::person_keys::PersonKeys, store::Store, templates::cohort_people};
+use crate::{error::StoreError, handles::Templates, keys::person_keys::PersonKeys, templates::cohort_people};
 
 /// The people who are present, by part of their keyed hashes.
 #[derive(Debug)]
 pub struct PresentPeople {
     keys: PersonKeys,
-    /// In the order of their values once [`Store::remove_absent_people`] has them.
+    /// In the order of their values once [`Templates::remove_absent_people`] has them.
     marks: Vec<u64>,
     since: DateTime<Utc>,
 }
 
-/// What [`Store::remove_absent_people`] found and did.
+/// What [`Templates::remove_absent_people`] found and did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbsentPeople {
     /// Templates that were compared with the people who are present.
@@ -77,13 +77,13 @@ impl RemovalLimit {
     }
 }
 
-impl Store {
+impl Templates {
     /// Whether the role may delete templates, which the service's role may not.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn may_delete_templates(&self) -> Result<bool, StoreError> {
+    pub async fn may_delete(&self) -> Result<bool, StoreError> {
         let query = || {
             sqlx::query_scalar!(r#"SELECT has_table_privilege('store.face_template', 'DELETE') AS "may!""#)
         };

@@ -7,7 +7,7 @@ use padan_domain::{ModelContractId, NationalId};
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{StoredTemplate, TemplateId, TemplateRow, keys::TemplateKeys},
 };
 
@@ -38,7 +38,7 @@ impl TemplateSummary {
     }
 }
 
-impl Store {
+impl Templates {
     /// The template of a person under a model contract. It may be stale: compare its `portrait_updated_at` with the
     /// registry's.
     ///
@@ -46,7 +46,7 @@ impl Store {
     ///
     /// [`StoreError::UnknownKey`] or [`StoreError::Inconsistent`] when the row cannot be decrypted; otherwise when the
     /// store fails.
-    pub async fn template(
+    pub async fn get(
         &self,
         nik: &NationalId,
         contract: &ModelContractId,
@@ -72,13 +72,13 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn save_template(
+    pub async fn save(
         &self,
         nik: &NationalId,
         contract: &ModelContractId,
         template: &StoredTemplate,
     ) -> Result<(), StoreError> {
-        self.save_templates(&[(nik.clone(), template.clone())], contract).await
+        self.save_all(&[(nik.clone(), template.clone())], contract).await
     }
 
     /// The summaries of these people's templates under a model contract, in the order of `niks`; `None` for a person
@@ -87,7 +87,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn template_summaries(
+    pub async fn summaries(
         &self,
         niks: &[NationalId],
         contract: &ModelContractId,
@@ -130,7 +130,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn save_templates(
+    pub async fn save_all(
         &self,
         templates: &[(NationalId, StoredTemplate)],
         contract: &ModelContractId,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{
         from_bytes,
         keys::{Sealed, TemplateKeys},
@@ -78,7 +78,7 @@ struct MemberRow {
 /// The bytes of a salt.
 const SALT: usize = 32;
 
-impl Store {
+impl Templates {
     /// Encrypts and saves a cohort, and returns its id. Other cohorts that no active calibration names are deleted.
     ///
     /// # Errors

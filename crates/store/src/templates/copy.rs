@@ -4,17 +4,17 @@ use padan_domain::{ModelContractId, NationalId};
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{StoredTemplate, TemplateRow},
 };
 
 /// Rows of `store.face_template` for one model contract, encrypted as by the service.
 ///
 /// For bulk loads, such as a store of a given size for measurements. The service and enrolment use
-/// [`Store::save_templates`], which respects existing rows.
+/// [`Templates::save_all`], which respects existing rows.
 #[derive(Debug)]
 pub struct TemplateCopy {
-    store: Store,
+    templates: Templates,
     contract: ModelContractId,
     bytes: Vec<u8>,
 }
@@ -36,8 +36,8 @@ impl TemplateCopy {
         FROM STDIN (FORMAT binary, FREEZE)";
 
     /// A copy without rows.
-    pub fn new(store: &Store, contract: &ModelContractId) -> Self {
-        Self { store: store.clone(), contract: contract.clone(), bytes: HEADER.to_vec() }
+    pub fn new(templates: &Templates, contract: &ModelContractId) -> Self {
+        Self { templates: templates.clone(), contract: contract.clone(), bytes: HEADER.to_vec() }
     }
 
     /// Adds a person's template. A person may be added once: the primary key refuses a second row.
@@ -46,8 +46,8 @@ impl TemplateCopy {
     ///
     /// When the template cannot be encrypted.
     pub fn add(&mut self, nik: &NationalId, template: &StoredTemplate) -> Result<(), StoreError> {
-        let id = self.store.0.template_id(nik, &self.contract)?;
-        let row = TemplateRow::seal(template, &id, self.store.0.template_keys()?)?;
+        let id = self.templates.0.template_id(nik, &self.contract)?;
+        let row = TemplateRow::seal(template, &id, self.templates.0.template_keys()?)?;
         let moment = row.portrait_updated_at.timestamp_micros() - MICROSECONDS_TO_2000;
         self.bytes.extend(8_i16.to_be_bytes());
         self.field(Some(&id.person));

@@ -1,6 +1,6 @@
 //! Figures for operators: the number of templates, and the progress of the last enrolment.
 
-use crate::{enrolment::EnrolmentTally, error::StoreError, store::Store};
+use crate::{enrolment::EnrolmentTally, error::StoreError, handles::Templates, store::Store};
 
 /// The number of templates of one model contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ const PARTS: [(&[u8], u64); 4] = [(&[0, 1], 65_536), (&[0, 16], 4096), (&[1], 25
 /// Above all keys, which have 32 bytes.
 const ABOVE_ALL: [u8; 33] = [0xff; 33];
 
-impl Store {
+impl Templates {
     /// The number of templates by contract, including those without an embedding. Exact in a small table.
     ///
     /// The keys are hashes, so the rows below a key are a sample. This needs no statistics of the server, which has none
@@ -27,7 +27,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn template_counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
+    pub async fn counts(&self) -> Result<Vec<TemplateCount>, StoreError> {
         for (below, parts) in PARTS {
             let sample = self.count_below(below).await?;
             let seen: i64 = sample.iter().map(|row| row.templates).sum();
@@ -37,22 +37,6 @@ impl Store {
         }
         let all = self.count_below(&ABOVE_ALL).await?;
         all.into_iter().map(|row| row.times(1)).collect()
-    }
-
-    /// The tally of the most recent enrolment; `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the store fails.
-    pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
-        let query = || {
-            sqlx::query_as!(
-                TallyRow,
-                "SELECT templates, covered, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
-            )
-        };
-        let row = self.0.pool().fetch_optional(query).await?;
-        row.map(EnrolmentTally::try_from).transpose()
     }
 
     async fn count_below(&self, key: &[u8]) -> Result<Vec<CountRow>, StoreError> {
@@ -70,6 +54,24 @@ impl Store {
             )
         };
         Ok(self.0.pool().fetch_all(query).await?)
+    }
+}
+
+impl Store {
+    /// The tally of the most recent enrolment; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn newest_enrolment(&self) -> Result<Option<EnrolmentTally>, StoreError> {
+        let query = || {
+            sqlx::query_as!(
+                TallyRow,
+                "SELECT templates, covered, unusable, failed FROM store.enrolment_run ORDER BY started_at DESC LIMIT 1"
+            )
+        };
+        let row = self.0.pool().fetch_optional(query).await?;
+        row.map(EnrolmentTally::try_from).transpose()
     }
 }
 

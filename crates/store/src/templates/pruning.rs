@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::{error::StoreError, store::Store};
+use crate::{error::StoreError, handles::Templates, store::Store};
 
 /// The number of rows that one statement reads, and the most that one deletes, which limits its time.
 const PAGE: i64 = 2000;
@@ -20,13 +20,22 @@ pub struct Pruning {
     pub kept: ModelContractId,
 }
 
-/// The progress of [`Store::prune_templates`].
+/// The progress of [`Templates::prune`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
     /// Rows read.
     pub seen: u64,
     /// Rows deleted.
     pub deleted: u64,
+}
+
+/// The templates of a contract that [`Templates::prune`] would delete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusedTemplates {
+    /// The contract.
+    pub contract: String,
+    /// Their number; an estimate when the table is large.
+    pub templates: u64,
 }
 
 impl Store {
@@ -80,7 +89,9 @@ impl Store {
         self.0.pool.execute(query).await?;
         Ok(())
     }
+}
 
+impl Templates {
     /// Deletes templates in batches, and calls `after_each` after each batch. Templates of the active contract and of
     /// contracts with an enrolment are kept, also when the activation or enrolment begins meanwhile. Both wait while a batch
     /// is deleted. It can be stopped at any moment; the next run does the rest.
@@ -88,7 +99,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn prune_templates(
+    pub async fn prune(
         &self,
         pruning: &Pruning,
         mut after_each: impl AsyncFnMut(Pruned),
@@ -121,24 +132,13 @@ impl Store {
             after_each(so_far).await;
         }
     }
-}
 
-/// The templates of a contract that [`Store::prune_templates`] would delete.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnusedTemplates {
-    /// The contract.
-    pub contract: String,
-    /// Their number; an estimate when the table is large.
-    pub templates: u64,
-}
-
-impl Store {
     /// What pruning would delete now, by contract. Nothing is changed.
     ///
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn unused_templates(&self, pruning: &Pruning) -> Result<Vec<UnusedTemplates>, StoreError> {
+    pub async fn unused(&self, pruning: &Pruning) -> Result<Vec<UnusedTemplates>, StoreError> {
         // The contracts that are in use once the enrolments have been deleted.
         let query = || {
             sqlx::query_scalar!(
@@ -159,7 +159,7 @@ impl Store {
             )
         };
         let kept: HashSet<_> = self.0.pool.fetch_all(query).await?.into_iter().collect();
-        let counts = self.template_counts().await?.into_iter();
+        let counts = self.counts().await?.into_iter();
         let unused =
             counts.filter(|count| pruning.may_delete(&count.contract) && !kept.contains(&count.contract));
         Ok(unused

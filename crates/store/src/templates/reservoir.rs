@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{
         TemplateId, from_bytes,
         keys::{Sealed, TemplateKeys},
@@ -40,7 +40,7 @@ pub struct OtherPerson {
     pub embedding: Embedding,
 }
 
-impl Store {
+impl Templates {
     /// Draws at most so many people with a template of this contract. Portraits without a usable face, and covered faces,
     /// are left out. The seed decides who is drawn.
     ///

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{
         TemplateId,
         keys::{Sealed, TemplateKeys},
@@ -16,7 +16,7 @@ const PAGE: i64 = 2000;
 /// The most rows that one statement writes.
 const BATCH: usize = 500;
 
-/// The progress of [`Store::reseal_templates`].
+/// The progress of [`Templates::reseal`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resealed {
     /// Rows read, with or without an embedding.
@@ -42,7 +42,7 @@ pub struct TemplatesOfKey {
     pub is_current: bool,
 }
 
-impl Store {
+impl Templates {
     /// Encrypts all templates, and faces of cohorts, of other keys with the current key, in batches. Calls `after_each`
     /// after each batch, and after each page without one.
     ///
@@ -51,10 +51,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn reseal_templates(
-        &self,
-        mut after_each: impl AsyncFnMut(Resealed),
-    ) -> Result<Resealed, StoreError> {
+    pub async fn reseal(&self, mut after_each: impl AsyncFnMut(Resealed)) -> Result<Resealed, StoreError> {
         let keys = self.0.template_keys()?;
         let mut so_far = Resealed::default();
         let mut after = Cursor::start();
@@ -118,12 +115,21 @@ impl Store {
         Ok(self.0.pool().execute(query).await?)
     }
 
+    /// The id of the key that encrypts templates.
+    ///
+    /// # Errors
+    ///
+    /// When the store was opened without template keys.
+    pub fn key_id(&self) -> Result<&str, StoreError> {
+        self.0.template_keys().map(TemplateKeys::current_id)
+    }
+
     /// How many templates, and faces of cohorts, each key encrypts. Reads the whole table, and changes nothing.
     ///
     /// # Errors
     ///
     /// When the store was opened without template keys, or fails.
-    pub async fn templates_by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
+    pub async fn by_key(&self) -> Result<Vec<TemplatesOfKey>, StoreError> {
         let keys = self.0.template_keys()?;
         let query = || {
             sqlx::query_as!(

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::StoreError,
-    store::Store,
+    handles::Templates,
     templates::{
         TemplateId,
         keys::{Sealed, TemplateKeys},
@@ -121,7 +121,7 @@ impl TemplateSample {
     }
 }
 
-impl Store {
+impl Templates {
     /// The hash of a person.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn draw_templates(
+    pub async fn draw(
         &self,
         sample: &mut TemplateSample,
         contract: &ModelContractId,
@@ -199,7 +199,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store fails.
-    pub async fn add_templates(
+    pub async fn add_people(
         &self,
         sample: &mut TemplateSample,
         niks: &[NationalId],

@@ -37,7 +37,7 @@ fn content(row: &AuditRow) -> Value {
 
 /// When the bank was last changed.
 async fn changed_at(store: &Store) -> DateTime<Utc> {
-    store.client(&bank()).await.unwrap().unwrap().changed_at
+    store.clients().get(&bank()).await.unwrap().unwrap().changed_at
 }
 
 async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
@@ -46,7 +46,7 @@ async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
 
 /// The reasons for which clients are refused, by name.
 async fn refused(store: &Store) -> Vec<(String, ClientSignature)> {
-    let refused = store.clients().await.unwrap().refused;
+    let refused = store.clients().all().await.unwrap().refused;
     refused.into_iter().map(|client| (client.name, client.signature)).collect()
 }
 
@@ -244,7 +244,7 @@ async fn a_change_of_any_column_by_sql_is_refused_and_reported() {
         .await;
     for column in &columns {
         crate::audit_attacks::run_as(&database, &operator, &change_of(column)).await;
-        let clients = store.clients().await.unwrap();
+        let clients = store.clients().all().await.unwrap();
         assert!(clients.trusted.is_empty(), "{column} can be changed");
         let found = faults(&database).await;
         let is_reported = |fault: &AuditFault| matches!(fault, AuditFault::ClientChanged { .. });
@@ -255,7 +255,7 @@ async fn a_change_of_any_column_by_sql_is_refused_and_reported() {
         assert!(matches!(refused, StoreError::ClientNotSigned { .. }), "{column}: {refused}");
         let restored = columns.iter().map(|column| format!("{column} = kept.{column}")).collect::<Vec<_>>();
         database.execute(&format!("UPDATE store.client SET {} FROM public.kept", restored.join(", "))).await;
-        assert_eq!(store.clients().await.unwrap().trusted.len(), 1, "{column}");
+        assert_eq!(store.clients().all().await.unwrap().trusted.len(), 1, "{column}");
     }
     assert_eq!(faults(&database).await, []);
     drop_user(&database, &operator).await;
@@ -430,7 +430,7 @@ async fn a_key_that_is_missing_is_named_before_anything_is_done() {
         }
     }
     let store = Store::open(&all, KeySet::Audit).unwrap();
-    let error = store.template(&nik(), &contract()).await.unwrap_err().to_string();
+    let error = store.templates().get(&nik(), &contract()).await.unwrap_err().to_string();
     assert!(error.contains("store.person_key is needed"), "{error}");
     let trail = store.audit_trail(padan_domain::Clock::System);
     let error = trail.record(crate::audit::event("a")).await.unwrap_err().to_string();
@@ -487,7 +487,7 @@ async fn rules_that_were_computed_from_an_older_row_are_refused() {
     );
     // Another change than that of the rules counts as well: it may be a reason to decide otherwise.
     administration.set_client_disabled(&bank(), true).await.unwrap();
-    assert_eq!(store.client(&bank()).await.unwrap().unwrap().rules, with(7));
+    assert_eq!(store.clients().get(&bank()).await.unwrap().unwrap().rules, with(7));
     assert_eq!(admin_rows(&database).await.len(), rows + 1, "a refused change leaves no row");
     let read_at = changed_at(&store).await;
     assert!(administration.set_client_rules(&bank(), &with(8), read_at).await.unwrap());
@@ -508,5 +508,5 @@ async fn changes_at_the_same_time_are_all_made_or_refused() {
     let outcomes = futures_util::future::join_all(changes).await;
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Ok(true)).count(), 1, "{outcomes:?}");
     let made = outcomes.iter().position(|outcome| *outcome == Ok(true)).unwrap();
-    assert_eq!(store.client(&bank()).await.unwrap().unwrap().rules, rules[made]);
+    assert_eq!(store.clients().get(&bank()).await.unwrap().unwrap().rules, rules[made]);
 }

@@ -429,12 +429,12 @@ async fn a_locked_table_is_a_timeout_and_unrecorded_requests_are_counted() {
 #[tokio::test]
 async fn a_forgotten_person_is_in_no_row_and_the_chain_is_valid() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let trail = record_five_rows(&store).await;
     trail.record(AuditEvent { nik: "3273064211940000".parse().ok(), ..event("f") }).await.unwrap();
     let forgotten = store.forget(&nik(), "dpo", &trail).await.unwrap();
     assert_eq!((forgotten.templates, forgotten.audit_rows), (1, 5));
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_none());
     let of_person = AuditFilter { nik: Some(nik()), ..AuditFilter::default() };
     assert_eq!(exported(&database, &of_person).await, []);
     let rows = exported(&database, &AuditFilter::default()).await;
@@ -490,7 +490,7 @@ async fn another_request_id_is_detected_with_and_without_a_person() {
 #[tokio::test]
 async fn forgetting_and_its_announcement_are_one_transaction() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let trail = record_five_rows(&store).await;
     let mut locker = database.connect().await;
     sqlx::Executor::execute(
@@ -504,7 +504,7 @@ async fn forgetting_and_its_announcement_are_one_transaction() {
     sqlx::Executor::execute(&mut locker, "COMMIT").await.unwrap();
     let rows = exported(&database, &AuditFilter::default()).await;
     assert!(rows.iter().all(|row| row.kind == "request" && row.person_key.is_some()), "{rows:?}");
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
     // Removing a further person is detected although another removal was announced.
     database
         .execute("UPDATE store.audit_event SET person_key = NULL, person_salt = NULL WHERE sequence = 2")
@@ -572,7 +572,7 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
     const OLD: &str = "0123456789abcdef";
     const NEW: &str = "fedcba9876543210";
     let (database, old) = migrated().await;
-    old.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    old.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     record_five_rows(&old).await;
     let with = |keys: &[&str]| {
         let keys: Vec<_> = keys.iter().map(|key| key.repeat(4)).collect();
@@ -595,7 +595,10 @@ async fn rows_of_an_earlier_person_key_are_found_and_forgotten() {
     assert_eq!(found(&new).await, (0, vec!["99634b9a".to_owned()]));
     assert_eq!(found(&both).await, (5, vec![]));
     let store = Store::new(&both).unwrap();
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none(), "no template under the new key");
+    assert!(
+        store.templates().get(&nik(), &contract()).await.unwrap().is_none(),
+        "no template under the new key"
+    );
     let trail = store.audit_trail(Clock::System);
     trail.record(event("f")).await.unwrap();
     assert_eq!(found(&new).await.0, 1, "new rows are under the first key");

@@ -39,12 +39,12 @@ async fn a_client_is_read_as_it_was_added_and_its_names_are_unique() {
     let administration = administration(&store);
     let added = new_client("bank", "bank-user");
     assert!(administration.add_client(&added).await.unwrap());
-    let stored = store.client(&name()).await.unwrap().unwrap();
+    let stored = store.clients().get(&name()).await.unwrap().unwrap();
     assert_eq!((stored.username, stored.rules, stored.disabled), (added.username, added.rules, false));
     assert!(!administration.add_client(&new_client("bank", "other-user")).await.unwrap());
     assert!(!administration.add_client(&new_client("other", "bank-user")).await.unwrap());
-    assert_eq!(store.clients().await.unwrap().trusted.len(), 1);
-    assert!(store.client(&"other".parse().unwrap()).await.unwrap().is_none());
+    assert_eq!(store.clients().all().await.unwrap().trusted.len(), 1);
+    assert!(store.clients().get(&"other".parse().unwrap()).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -52,9 +52,9 @@ async fn changes_apply_to_the_named_client_only() {
     let (_database, store) = migrated().await;
     let administration = administration(&store);
     administration.add_client(&new_client("bank", "bank-user")).await.unwrap();
-    let before = store.client(&name()).await.unwrap().unwrap();
+    let before = store.clients().get(&name()).await.unwrap().unwrap();
     assert!(administration.set_client_disabled(&name(), true).await.unwrap());
-    let read_at = store.client(&name()).await.unwrap().unwrap().changed_at;
+    let read_at = store.clients().get(&name()).await.unwrap().unwrap().changed_at;
     assert!(administration.set_client_rules(&name(), &ClientRules::default(), read_at).await.unwrap());
     let rotation = Rotation {
         name: name(),
@@ -63,14 +63,14 @@ async fn changes_apply_to_the_named_client_only() {
         keep_old: Duration::from_hours(1),
     };
     assert!(administration.rotate_client(&rotation).await.unwrap());
-    let after = store.client(&name()).await.unwrap().unwrap();
+    let after = store.clients().get(&name()).await.unwrap().unwrap();
     assert_eq!((after.disabled, after.rules), (true, ClientRules::default()));
     assert_eq!(after.password.previous.unwrap().0, before.password.current);
     assert_ne!(after.password.current, before.password.current);
     assert!(after.api_key == before.api_key);
     let at_once = Rotation { keep_old: Duration::ZERO, ..rotation };
     assert!(administration.rotate_client(&at_once).await.unwrap());
-    assert!(store.client(&name()).await.unwrap().unwrap().password.previous.is_none());
+    assert!(store.clients().get(&name()).await.unwrap().unwrap().password.previous.is_none());
     assert!(administration.remove_client(&name()).await.unwrap());
     assert!(!administration.remove_client(&name()).await.unwrap());
     assert!(!administration.set_client_disabled(&name(), true).await.unwrap());
@@ -84,7 +84,7 @@ fn quota_request(quota: u32) -> QuotaRequest {
 async fn take_all(store: &Store, quota: u32) -> u64 {
     let mut taken = 0;
     loop {
-        match store.take_quota(&quota_request(quota)).await.unwrap().granted {
+        match store.quotas().take(&quota_request(quota)).await.unwrap().granted {
             0 => return taken,
             granted => taken += u64::from(granted),
         }
@@ -99,9 +99,9 @@ async fn concurrent_grants_add_up_to_the_quota() {
             tokio::join!(take_all(&store, quota), take_all(&store, quota), take_all(&store, quota));
         assert_eq!(one + two + three, u64::from(quota));
         let span = quota_request(quota).span;
-        assert_eq!(store.quota_used(&name(), span).await.unwrap(), u64::from(quota));
-        store.return_quota(&name(), span, 1).await.unwrap();
-        assert_eq!(store.take_quota(&quota_request(quota)).await.unwrap().granted, 1);
-        assert_eq!(store.take_quota(&quota_request(quota)).await.unwrap().granted, 0);
+        assert_eq!(store.quotas().used(&name(), span).await.unwrap(), u64::from(quota));
+        store.quotas().give_back(&name(), span, 1).await.unwrap();
+        assert_eq!(store.quotas().take(&quota_request(quota)).await.unwrap().granted, 1);
+        assert_eq!(store.quotas().take(&quota_request(quota)).await.unwrap().granted, 0);
     }
 }

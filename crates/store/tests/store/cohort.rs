@@ -21,18 +21,18 @@ fn face(number: usize) -> Embedding {
 /// People of the store, and as many of labelled photos.
 fn members(store: &Store) -> Vec<CohortMember> {
     let member = |number: usize| CohortMember {
-        person: (number < PEOPLE / 2).then(|| store.person_hash(&person(number)).unwrap()),
+        person: (number < PEOPLE / 2).then(|| store.templates().person_hash(&person(number)).unwrap()),
         embedding: face(number),
     };
     (0..PEOPLE).map(member).collect()
 }
 
 async fn saved(store: &Store) -> String {
-    store.save_cohort(&contract(), &members(store)).await.unwrap()
+    store.templates().save_cohort(&contract(), &members(store)).await.unwrap()
 }
 
 async fn faces(store: &Store, id: &str) -> Vec<Embedding> {
-    store.cohort(id, &contract()).await.unwrap().unwrap().embeddings
+    store.templates().cohort(id, &contract()).await.unwrap().unwrap().embeddings
 }
 
 fn with_keys(database: &TestDatabase, keys: &[&str]) -> Store {
@@ -47,17 +47,20 @@ async fn a_cohort_is_read_as_it_was_saved_and_is_encrypted() {
     let id = saved(&store).await;
     assert_eq!(faces(&store, &id).await, (0..PEOPLE).map(face).collect::<Vec<_>>());
     let whole = CohortState { members: PEOPLE, forgotten: 0 };
-    assert_eq!(store.cohort_state(&id).await.unwrap(), Some(whole));
+    assert_eq!(store.templates().cohort_state(&id).await.unwrap(), Some(whole));
     let rows = database.texts("SELECT cohort_member::text FROM store.cohort_member").await.join("\n");
     for number in 0..PEOPLE {
         let component = hex::encode(face(number).as_slice()[1].to_le_bytes());
         let whole: String = face(number).as_slice().iter().map(|it| hex::encode(it.to_le_bytes())).collect();
         assert!(!rows.contains(&whole), "face {number} is in the table, component {component}");
     }
-    assert_eq!(store.cohort("0".repeat(32).as_str(), &contract()).await.unwrap().map(|it| it.state), None);
-    assert_eq!(store.cohort_state(&"0".repeat(32)).await.unwrap(), None);
+    assert_eq!(
+        store.templates().cohort("0".repeat(32).as_str(), &contract()).await.unwrap().map(|it| it.state),
+        None
+    );
+    assert_eq!(store.templates().cohort_state(&"0".repeat(32)).await.unwrap(), None);
     let other = ModelContractId::from_digest(&[0xcd; 32]);
-    assert!(matches!(store.cohort(&id, &other).await, Err(StoreError::Inconsistent { .. })));
+    assert!(matches!(store.templates().cohort(&id, &other).await, Err(StoreError::Inconsistent { .. })));
 }
 
 #[tokio::test]
@@ -77,13 +80,13 @@ async fn a_cohort_that_others_changed_is_refused() {
         let id = saved(&store).await;
         assert_eq!(faces(&store, &id).await.len(), PEOPLE);
         database.execute(change).await;
-        let found = store.cohort(&id, &contract()).await;
+        let found = store.templates().cohort(&id, &contract()).await;
         assert!(matches!(found, Err(StoreError::Inconsistent { .. })), "{change}: {found:?}");
     }
     let id = saved(&store).await;
     let other_key = with_keys(&database, &[NEW]);
-    assert!(matches!(other_key.cohort(&id, &contract()).await, Err(StoreError::UnknownKey(_))));
-    assert!(other_key.cohort_state(&id).await.unwrap().is_some(), "the state needs no key");
+    assert!(matches!(other_key.templates().cohort(&id, &contract()).await, Err(StoreError::UnknownKey(_))));
+    assert!(other_key.templates().cohort_state(&id).await.unwrap().is_some(), "the state needs no key");
 }
 
 #[tokio::test]
@@ -96,14 +99,14 @@ async fn a_forgotten_person_is_in_no_cohort() {
     assert_eq!(forgotten.templates, 1, "a face in a cohort counts as a template");
     let others: Vec<_> = (0..PEOPLE).filter(|number| *number != 2).map(face).collect();
     assert_eq!(faces(&store, &id).await, others);
-    let state = store.cohort_state(&id).await.unwrap().unwrap();
+    let state = store.templates().cohort_state(&id).await.unwrap().unwrap();
     assert_eq!(state, CohortState { members: PEOPLE, forgotten: 1 });
     assert!(!state.is_worn_out(), "one of twelve");
     let of_person =
         "SELECT position::text FROM store.cohort_member WHERE person_key IS NULL AND sealed IS NULL";
     assert_eq!(database.texts(of_person).await, ["2"]);
     store.forget(&person(3), "dpo", &trail).await.unwrap();
-    assert!(store.cohort_state(&id).await.unwrap().unwrap().is_worn_out(), "two of twelve");
+    assert!(store.templates().cohort_state(&id).await.unwrap().unwrap().is_worn_out(), "two of twelve");
     assert_eq!(store.stored_about(&person(2)).await.unwrap().templates, 0);
 }
 
@@ -112,12 +115,12 @@ async fn somebody_who_left_the_registry_is_in_no_cohort() {
     let (_database, store) = migrated().await;
     for number in 0..PEOPLE {
         let template = usable(MAY, &[1.0, number as f32]);
-        store.save_template(&person(number), &contract(), &template).await.unwrap();
+        store.templates().save(&person(number), &contract(), &template).await.unwrap();
     }
     let id = saved(&store).await;
-    let mut present = store.present_people().await.unwrap();
+    let mut present = store.templates().present_people().await.unwrap();
     (1..PEOPLE).for_each(|number| present.add(&person(number)).unwrap());
-    let removal = store.remove_absent_people(present, RemovalLimit::None).await.unwrap();
+    let removal = store.templates().remove_absent_people(present, RemovalLimit::None).await.unwrap();
     assert_eq!(removal.removed, Some(1));
     assert_eq!(faces(&store, &id).await, (1..PEOPLE).map(face).collect::<Vec<_>>());
 }
@@ -128,13 +131,13 @@ async fn a_cohort_is_encrypted_again_with_the_templates() {
     let old = with_keys(&database, &[OLD]);
     let id = saved(&old).await;
     let both = with_keys(&database, &[NEW, OLD]);
-    let counts: Vec<_> = both.templates_by_key().await.unwrap();
+    let counts: Vec<_> = both.templates().by_key().await.unwrap();
     assert_eq!(counts.iter().map(|key| (key.templates, key.is_current)).collect::<Vec<_>>(), [(12, false)]);
-    let done = both.reseal_templates(async |_| ()).await.unwrap();
+    let done = both.templates().reseal(async |_| ()).await.unwrap();
     assert_eq!((done.resealed, done.unreadable), (PEOPLE as u64, 0));
     assert_eq!(faces(&with_keys(&database, &[NEW]), &id).await.len(), PEOPLE);
     let neither = with_keys(&database, &["fedcba9876543210"]);
-    assert_eq!(neither.reseal_templates(async |_| ()).await.unwrap().unreadable, PEOPLE as u64);
+    assert_eq!(neither.templates().reseal(async |_| ()).await.unwrap().unreadable, PEOPLE as u64);
 }
 
 #[tokio::test]
@@ -142,7 +145,7 @@ async fn only_cohorts_of_active_calibrations_are_kept_when_another_one_is_saved(
     let (database, store) = migrated().await;
     let (unused, active) = (saved(&store).await, saved(&store).await);
     assert_ne!(unused, active, "each is sealed with its own salts");
-    assert_eq!(store.cohort_state(&unused).await.unwrap(), None);
+    assert_eq!(store.templates().cohort_state(&unused).await.unwrap(), None);
     database
         .execute(&format!(
             "INSERT INTO store.active_calibration (model_set, calibration_id, file, activated_at, key_id, mac)

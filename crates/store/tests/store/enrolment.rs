@@ -69,31 +69,31 @@ async fn several_templates_are_saved_and_read_at_once() {
     let (_database, store) = migrated().await;
     let niks = [nik(), "3174011403870001".parse().unwrap(), "3174011403870002".parse().unwrap()];
     let batch = [(niks[0].clone(), usable(MAY, &[3.0, 4.0])), (niks[2].clone(), unusable(MAY, "NO_FACE"))];
-    store.save_templates(&batch, &contract()).await.unwrap();
-    let summaries = store.template_summaries(&niks, &contract()).await.unwrap();
+    store.templates().save_all(&batch, &contract()).await.unwrap();
+    let summaries = store.templates().summaries(&niks, &contract()).await.unwrap();
     assert!(summaries[0].as_ref().unwrap().unusable_reason.is_none() && summaries[1].is_none());
     assert_eq!(summaries[2].as_ref().unwrap().unusable_reason.as_deref(), Some("NO_FACE"));
-    assert!(store.template_summaries(&niks, &other()).await.unwrap().iter().all(Option::is_none));
+    assert!(store.templates().summaries(&niks, &other()).await.unwrap().iter().all(Option::is_none));
 }
 
 #[tokio::test]
 async fn only_templates_of_former_models_are_pruned() {
     let (_database, store) = migrated().await;
     for contract in [contract(), other()] {
-        store.save_template(&nik(), &contract, &usable(MAY, &[3.0, 4.0])).await.unwrap();
+        store.templates().save(&nik(), &contract, &usable(MAY, &[3.0, 4.0])).await.unwrap();
     }
     assert_eq!(store.active_model().await.unwrap(), None);
     administration(&store).activate_model("mobilefacenet", &other(), false).await.unwrap();
     assert_eq!(store.active_model().await.unwrap().unwrap().contract, other());
     let pruning = Pruning { only: None, kept: contract() };
-    let done = store.prune_templates(&pruning, async |_| {}).await.unwrap();
+    let done = store.templates().prune(&pruning, async |_| {}).await.unwrap();
     assert_eq!((done.seen, done.deleted), (2, 1));
-    assert!(store.template(&nik(), &other()).await.unwrap().is_some());
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &other()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_none());
     // The enrolment of a model that will be activated next is kept.
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     store.enrolment(&contract(), LEASE).begin("sface").await.unwrap();
-    assert_eq!(store.prune_templates(&pruning, async |_| {}).await.unwrap().deleted, 0);
+    assert_eq!(store.templates().prune(&pruning, async |_| {}).await.unwrap().deleted, 0);
 }
 
 #[tokio::test]

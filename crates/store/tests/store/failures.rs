@@ -15,7 +15,7 @@ async fn a_silent_store_fails_within_the_limit_and_a_refused_connection_at_once(
     let failure = async |address| {
         let store = store(&format!("postgres://service:secret@{address}/store"));
         let begun = Instant::now();
-        let error = store.template(&nik(), &contract()).await.unwrap_err();
+        let error = store.templates().get(&nik(), &contract()).await.unwrap_err();
         assert!(!format!("{error} {error:?} {store:?} {:?}", store.pool_figures()).contains("secret"));
         (error, begun.elapsed(), store.pool_figures())
     };
@@ -54,25 +54,25 @@ async fn a_locked_table_is_a_timeout() {
     let mut locker = database.connect().await;
     locker.execute("BEGIN; LOCK store.face_template").await.unwrap();
     let begun = Instant::now();
-    let read = store.template(&nik(), &contract()).await.unwrap_err();
-    let saved = store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
+    let read = store.templates().get(&nik(), &contract()).await.unwrap_err();
+    let saved = store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap_err();
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
     assert!(matches!((&read, &saved), (StoreError::Timeout(_), StoreError::Timeout(_))), "{read} {saved}");
     locker.execute("COMMIT").await.unwrap();
-    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_store_answers_again_after_an_outage() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     // The connection returns to the pool in the background.
     sleep(Duration::from_millis(100)).await;
     database.end_connections().await;
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
-    let error = database.unavailable_during(store.template(&nik(), &contract())).await.unwrap_err();
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
+    let error = database.unavailable_during(store.templates().get(&nik(), &contract())).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -80,14 +80,15 @@ async fn a_silent_network_leaves_no_connection_blocked() {
     let (database, _) = migrated().await;
     let network = Proxy::in_front_of(&database).await;
     let store = store(network.url());
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_none());
     network.freeze();
     let (nik, contract) = (nik(), contract());
     for _ in 0..2 {
+        let templates = store.templates();
         let (one, other, abandoned) = tokio::join!(
-            store.template(&nik, &contract),
-            store.template(&nik, &contract),
-            tokio::time::timeout(Duration::from_millis(100), store.template(&nik, &contract)),
+            templates.get(&nik, &contract),
+            templates.get(&nik, &contract),
+            tokio::time::timeout(Duration::from_millis(100), templates.get(&nik, &contract)),
         );
         assert!(matches!(one, Err(StoreError::Timeout(_))), "{one:?}");
         assert!(matches!(other, Err(StoreError::Timeout(_))), "{other:?}");
@@ -96,7 +97,7 @@ async fn a_silent_network_leaves_no_connection_blocked() {
     let pool = store.pool_figures();
     assert_eq!((pool.in_use, pool.connections), (0, 0), "{pool:?}");
     network.thaw();
-    assert!(store.template(&nik, &contract).await.unwrap().is_none());
+    assert!(store.templates().get(&nik, &contract).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -112,7 +113,7 @@ async fn a_role_without_write_privileges_is_reported() {
     database.admit(&role).await;
     let reader = crate::fixture::store(&database.url_as(&role));
     let checked = reader.check().await.unwrap_err().to_string();
-    let saved = reader.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
+    let saved = reader.templates().save(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await;
     let read_only = format!("ALTER ROLE {role} SET default_transaction_read_only = on");
     database.execute(&read_only).await;
     let standby = crate::fixture::store(&database.url_as(&role)).check().await.unwrap_err().to_string();
@@ -127,7 +128,7 @@ async fn a_role_without_write_privileges_is_reported() {
 async fn figures_follow_the_pool() {
     let (_database, store) = migrated().await;
     assert_eq!(store.pool_figures().connections, 0, "migrations use a separate connection");
-    store.template(&nik(), &contract()).await.unwrap();
+    store.templates().get(&nik(), &contract()).await.unwrap();
     sleep(Duration::from_millis(100)).await;
     let pool = store.pool_figures();
     assert_eq!((pool.connections, pool.idle, pool.in_use, pool.max_connections), (1, 1, 0, 2));

@@ -26,8 +26,8 @@ async fn the_primary_among_several_hosts_is_used() {
     let config = config(&hosts(&[&down, &standby.url(), &database.url()]));
     let store = Store::new(&config).unwrap();
     store.check().await.unwrap();
-    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
     // Commands, which have connections of their own.
     store.migrate().await.unwrap();
     AuditLog::open(&config).await.unwrap();
@@ -54,15 +54,15 @@ async fn a_primary_that_falls_silent_is_left_for_the_next_host() {
     let (database, _) = migrated().await;
     let first = Proxy::in_front_of(&database).await;
     let store = Store::new(&config(&hosts(&[first.url(), &database.url()]))).unwrap();
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_none());
     first.freeze();
     // At most the statement that was on the way, and one wait for a connection.
     let began = Instant::now();
-    while store.template(&nik(), &contract()).await.is_err() {
+    while store.templates().get(&nik(), &contract()).await.is_err() {
         assert!(began.elapsed() < Duration::from_secs(5), "the second host is not asked");
     }
     let began = Instant::now();
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_none());
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
 

@@ -15,8 +15,8 @@ fn person(number: usize) -> NationalId {
 async fn fill(store: &Store, people: usize) -> HashMap<PersonHash, usize> {
     let templates: Vec<_> =
         (0..people).map(|number| (person(number), usable(MAY, &[1.0, number as f32]))).collect();
-    store.save_templates(&templates, &contract()).await.unwrap();
-    (0..people).map(|number| (store.person_hash(&person(number)).unwrap(), number)).collect()
+    store.templates().save_all(&templates, &contract()).await.unwrap();
+    (0..people).map(|number| (store.templates().person_hash(&person(number)).unwrap(), number)).collect()
 }
 
 /// The numbers of a linear congruential generator (D. E. Knuth's MMIX), of which the upper bits are good.
@@ -32,9 +32,9 @@ fn numbers() -> impl FnMut() -> u64 {
 async fn others_are_drawn_evenly_and_never_the_person() {
     let (_database, store) = migrated().await;
     let people = fill(&store, 100).await;
-    let reservoir = store.draw_reservoir(&contract(), 1000, 1).await.unwrap();
+    let reservoir = store.templates().draw_reservoir(&contract(), 1000, 1).await.unwrap();
     assert_eq!(reservoir.people(), 100);
-    let me = store.person_hash(&person(7)).unwrap();
+    let me = store.templates().person_hash(&person(7)).unwrap();
     let (mut random, mut counts) = (numbers(), [0_u32; 100]);
     for _ in 0..1000 {
         let drawn = reservoir.draw(16, &me, &mut random);
@@ -64,13 +64,13 @@ async fn a_reservoir_has_no_more_people_than_wanted_and_no_unusable_face() {
         ..usable(MAY, &[1.0, 1.0])
     };
     let others = [(person(60), covered), (person(61), unusable(MAY, "NO_FACE"))];
-    store.save_templates(&others, &contract()).await.unwrap();
-    let people = async |most, seed| store.draw_reservoir(&contract(), most, seed).await.unwrap();
+    store.templates().save_all(&others, &contract()).await.unwrap();
+    let people = async |most, seed| store.templates().draw_reservoir(&contract(), most, seed).await.unwrap();
     assert_eq!(people(1000, 1).await.people(), 50);
     let (one, other) = (people(20, 1).await, people(20, 2).await);
     assert_eq!((one.people(), other.people()), (20, 20));
     let hashes = |reservoir: &padan_store::Reservoir| {
-        let nobody = store.person_hash(&person(99)).unwrap();
+        let nobody = store.templates().person_hash(&person(99)).unwrap();
         let mut drawn: Vec<_> =
             reservoir.draw(20, &nobody, numbers()).into_iter().map(|other| other.person).collect();
         drawn.sort();
@@ -78,7 +78,7 @@ async fn a_reservoir_has_no_more_people_than_wanted_and_no_unusable_face() {
     };
     assert_ne!(hashes(&one), hashes(&other), "another seed draws others");
     let other_contract = ModelContractId::from_digest(&[0xcd; 32]);
-    assert_eq!(store.draw_reservoir(&other_contract, 10, 1).await.unwrap().people(), 0);
+    assert_eq!(store.templates().draw_reservoir(&other_contract, 10, 1).await.unwrap().people(), 0);
 }
 
 #[tokio::test]

@@ -45,9 +45,9 @@ async fn repeated_and_concurrent_migrations_change_nothing() {
     let stores = [patient(), patient(), patient()];
     let (one, two, three) = tokio::join!(stores[0].migrate(), stores[1].migrate(), stores[2].migrate());
     one.and(two).and(three).unwrap();
-    stores[0].save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    stores[0].templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     stores[0].migrate().await.unwrap();
-    assert!(stores[0].template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(stores[0].templates().get(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn fill(database: &TestDatabase, store: &Store) {
     let mut connection = database.connect().await;
     let mut transaction = connection.begin().await.unwrap();
     sqlx::query("TRUNCATE store.face_template").execute(&mut *transaction).await.unwrap();
-    let mut rows = TemplateCopy::new(store, &contract());
+    let mut rows = TemplateCopy::new(&store.templates(), &contract());
     let mut copy = transaction.copy_in_raw(TemplateCopy::STATEMENT).await.unwrap();
     for number in 0..PEOPLE {
         rows.add(&person(number), &template(number)).unwrap();
@@ -99,7 +99,7 @@ async fn the_store_is_partitioned_while_services_write() {
         }
         for number in [changed_in(rounds), PEOPLE + rounds] {
             let newer = usable(JUNE, &[2.0, number as f32]);
-            store.save_template(&person(number), &contract(), &newer).await.unwrap();
+            store.templates().save(&person(number), &contract(), &newer).await.unwrap();
         }
         rounds += 1;
         let deleted: Vec<String> = sqlx::query_scalar(
@@ -123,9 +123,13 @@ async fn the_store_is_partitioned_while_services_write() {
     assert!(!left.iter().any(|person| gone.contains(person)), "a deleted template is back");
     for number in (0..rounds).flat_map(|round| [changed_in(round), PEOPLE + round]) {
         let newer = usable(JUNE, &[2.0, number as f32]);
-        assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(newer), "{number}");
+        assert_eq!(
+            store.templates().get(&person(number), &contract()).await.unwrap(),
+            Some(newer),
+            "{number}"
+        );
     }
-    assert_eq!(store.template(&person(1), &contract()).await.unwrap(), Some(template(1)));
+    assert_eq!(store.templates().get(&person(1), &contract()).await.unwrap(), Some(template(1)));
 
     let again = partition(&database.url());
     assert!(String::from_utf8_lossy(&again.stderr).contains("partitions already"));
@@ -140,26 +144,29 @@ async fn templates_are_read_and_written_in_partitions() {
     database.execute("DROP TABLE store.face_template_whole").await;
 
     store.check().await.unwrap();
-    let counted = store.template_counts().await.unwrap();
+    let counted = store.templates().counts().await.unwrap();
     assert_eq!(counted.iter().map(|count| count.templates).sum::<u64>(), PEOPLE as u64);
     for number in [0, 9, PEOPLE - 1] {
-        assert_eq!(store.template(&person(number), &contract()).await.unwrap(), Some(template(number)));
+        assert_eq!(
+            store.templates().get(&person(number), &contract()).await.unwrap(),
+            Some(template(number))
+        );
     }
     let niks = [person(3), person(19), person(PEOPLE)];
-    let summaries = store.template_summaries(&niks, &contract()).await.unwrap();
+    let summaries = store.templates().summaries(&niks, &contract()).await.unwrap();
     assert_eq!(summaries[1].as_ref().and_then(|summary| summary.unusable_reason.as_deref()), Some("NO_FACE"));
     assert!(summaries[0].is_some() && summaries[2].is_none());
-    store.save_template(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
-    store.save_template(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
-    assert_eq!(store.template(&person(3), &contract()).await.unwrap(), Some(usable(JUNE, &[3.0])));
+    store.templates().save(&person(3), &contract(), &usable(JUNE, &[3.0])).await.unwrap();
+    store.templates().save(&person(3), &contract(), &usable(MAY, &[4.0])).await.unwrap();
+    assert_eq!(store.templates().get(&person(3), &contract()).await.unwrap(), Some(usable(JUNE, &[3.0])));
 
     let mut rotated = config(&database.url());
     rotated.template_keys =
         Some(format!("{},{}", "76543210fedcba98".repeat(4), "89abcdef01234567".repeat(4)).into());
     let rotated = Store::new(&rotated).unwrap();
-    let done = rotated.reseal_templates(async |_| ()).await.unwrap();
+    let done = rotated.templates().reseal(async |_| ()).await.unwrap();
     assert_eq!((done.seen, done.resealed), (12_000, 12_000));
-    assert_eq!(rotated.template(&person(0), &contract()).await.unwrap(), Some(template(0)));
+    assert_eq!(rotated.templates().get(&person(0), &contract()).await.unwrap(), Some(template(0)));
 
     // Later migrations can still change the table.
     database.execute("DELETE FROM store._sqlx_migrations WHERE version = 7").await;
@@ -177,6 +184,6 @@ async fn templates_are_read_and_written_in_partitions() {
         )
         .await;
     let kept = ModelContractId::from_digest(&[1; 32]);
-    let pruned = store.prune_templates(&Pruning { only: None, kept }, async |_| ()).await.unwrap();
+    let pruned = store.templates().prune(&Pruning { only: None, kept }, async |_| ()).await.unwrap();
     assert_eq!((pruned.seen, pruned.deleted), (12_000, 12_000));
 }

@@ -42,8 +42,8 @@ async fn without_start_up_options_each_transaction_is_durable() {
     ] {
         let store = store(pooler.url());
         store.check().await.unwrap();
-        store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
-        assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+        store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+        assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
         assert!(store.pool_figures().is_pooled);
     }
     assert_eq!(database.texts("SELECT setting FROM noted").await, ["on", "on"]);
@@ -56,10 +56,10 @@ async fn a_failed_statement_leaves_no_transaction_open() {
     let store = store(pooler.url());
     let mut locker = database.connect().await;
     locker.execute("BEGIN; LOCK store.face_template").await.unwrap();
-    let error = store.template(&nik(), &contract()).await.unwrap_err();
+    let error = store.templates().get(&nik(), &contract()).await.unwrap_err();
     assert!(matches!(error, StoreError::Timeout(_)), "{error}");
     locker.execute("COMMIT").await.unwrap();
-    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     let open =
         "SELECT pid::text FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'";
     assert_eq!(database.texts(open).await, Vec::<String>::new());
@@ -70,7 +70,7 @@ async fn a_pooler_that_mixes_statements_up_is_refused() {
     let (database, _) = migrated().await;
     let pooler = SharingPooler::in_front_of(&database).await;
     let store = Store::new(&patient(pooler.url())).unwrap();
-    for outcome in [store.check().await, store.clients().await.map(drop)] {
+    for outcome in [store.check().await, store.clients().all().await.map(drop)] {
         let error = outcome.unwrap_err();
         assert!(matches!(&error, StoreError::Unavailable(text) if text.contains("pool_mode")), "{error}");
     }

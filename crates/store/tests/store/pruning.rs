@@ -20,7 +20,7 @@ fn pruning() -> Pruning {
 
 async fn with_template() -> (TestDatabase, Store) {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     (database, store)
 }
 
@@ -30,7 +30,8 @@ async fn prune_beside(statement: &'static str, database: &TestDatabase, store: &
     let mut transaction = connection.begin().await.unwrap();
     transaction.execute(statement).await.unwrap();
     let pruning = pruning();
-    let mut pruned = pin!(store.prune_templates(&pruning, async |_| {}));
+    let templates = store.templates();
+    let mut pruned = pin!(templates.prune(&pruning, async |_| {}));
     assert!(timeout(MOMENT, &mut pruned).await.is_err(), "it did not wait for `{statement}`");
     transaction.commit().await.unwrap();
     pruned.await.unwrap().deleted
@@ -43,7 +44,7 @@ async fn a_contract_that_is_activated_meanwhile_keeps_its_templates() {
         "INSERT INTO store.active_model (model_set, contract_id) VALUES ('m', 'abababababababab')";
     assert_eq!(contract().as_str(), "abababababababab");
     assert_eq!(prune_beside(activation, &database, &store).await, 0);
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -52,7 +53,7 @@ async fn a_contract_whose_enrolment_begins_meanwhile_keeps_its_templates() {
     let enrolment =
         "INSERT INTO store.enrolment_run (model_set, contract_id) VALUES ('m', 'abababababababab')";
     assert_eq!(prune_beside(enrolment, &database, &store).await, 0);
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -62,7 +63,8 @@ async fn an_activation_waits_until_a_batch_is_deleted() {
     let mut transaction = connection.begin().await.unwrap();
     transaction.execute("SELECT FROM store.face_template FOR UPDATE").await.unwrap();
     let pruning = pruning();
-    let mut pruned = pin!(store.prune_templates(&pruning, async |_| {}));
+    let templates = store.templates();
+    let mut pruned = pin!(templates.prune(&pruning, async |_| {}));
     assert!(timeout(MOMENT, &mut pruned).await.is_err());
     let contract = contract();
     let administration = administration(&store);
@@ -81,10 +83,10 @@ async fn an_activation_waits_until_a_batch_is_deleted() {
 async fn only_the_named_contract_is_pruned() {
     let (_database, store) = with_template().await;
     let other = ModelContractId::from_digest(&[0xcd; 32]);
-    store.save_template(&nik(), &other, &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &other, &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let only = Pruning { only: Some(other.clone()), ..pruning() };
-    let done = store.prune_templates(&only, async |_| {}).await.unwrap();
+    let done = store.templates().prune(&only, async |_| {}).await.unwrap();
     assert_eq!((done.seen, done.deleted), (2, 1));
-    assert!(store.template(&nik(), &other).await.unwrap().is_none());
-    assert!(store.template(&nik(), &contract()).await.unwrap().is_some());
+    assert!(store.templates().get(&nik(), &other).await.unwrap().is_none());
+    assert!(store.templates().get(&nik(), &contract()).await.unwrap().is_some());
 }

@@ -50,8 +50,8 @@ async fn the_services_role_suffices_and_has_no_more_privileges() {
     let user = user_in(&database, "padan_service").await;
     let service = store(&database.url_as(&user));
     service.check().await.unwrap();
-    service.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
-    assert!(service.template(&nik(), &contract()).await.unwrap().is_some());
+    service.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    assert!(service.templates().get(&nik(), &contract()).await.unwrap().is_some());
     service
         .audit_trail(Clock::Fixed("2031-05-06T07:08:09Z".parse().unwrap()))
         .record(event("a"))
@@ -192,7 +192,7 @@ async fn an_auditor_sees_clients_and_enrolments_without_a_key() {
     assert_eq!(overview.active_model().await.unwrap(), None);
     assert_eq!(overview.enrolments().await.unwrap().len(), 1);
     // A missing privilege is not reported as an outage.
-    let refused = store(&database.url_as(&user)).template(&nik(), &contract()).await.unwrap_err();
+    let refused = store(&database.url_as(&user)).templates().get(&nik(), &contract()).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Forbidden(text) if text.contains("42501")), "{refused}");
     drop(overview);
     drop_user(&database, &user).await;

@@ -25,7 +25,7 @@ async fn fill(store: &Store, people: usize) {
     for number in 0..people {
         let template =
             if number % 10 == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
-        store.save_template(&person(number), &contract(), &template).await.unwrap();
+        store.templates().save(&person(number), &contract(), &template).await.unwrap();
     }
 }
 
@@ -44,7 +44,7 @@ async fn every_row_is_encrypted_again_with_the_same_content() {
     let before = key_ids(&database).await;
     let both = with_keys(&database, &[NEW, OLD]);
     let mut reports = Vec::new();
-    let done = both.reseal_templates(async |so_far| reports.push(so_far.resealed)).await.unwrap();
+    let done = both.templates().reseal(async |so_far| reports.push(so_far.resealed)).await.unwrap();
     assert_eq!(done, Resealed { seen: 1200, resealed: 1200, superseded: 0, unreadable: 0 });
     assert_eq!(reports, [500, 1000, 1200]);
     let after = key_ids(&database).await;
@@ -54,10 +54,10 @@ async fn every_row_is_encrypted_again_with_the_same_content() {
     for number in [0, 8, 9, 1198] {
         let expected =
             if number == 9 { unusable(MAY, "NO_FACE") } else { usable(MAY, &[1.0, number as f32]) };
-        assert_eq!(new.template(&person(number), &contract()).await.unwrap(), Some(expected));
+        assert_eq!(new.templates().get(&person(number), &contract()).await.unwrap(), Some(expected));
     }
-    assert!(old.template(&person(0), &contract()).await.is_err(), "the old key must not decrypt");
-    let again = both.reseal_templates(async |_| ()).await.unwrap();
+    assert!(old.templates().get(&person(0), &contract()).await.is_err(), "the old key must not decrypt");
+    let again = both.templates().reseal(async |_| ()).await.unwrap();
     assert_eq!(again, Resealed { seen: 1200, ..Resealed::default() });
 }
 
@@ -67,7 +67,8 @@ async fn a_killed_run_is_resumed() {
     fill(&old, 1200).await;
     let both = with_keys(&database, &[NEW, OLD]);
     let first_batch = Notify::new();
-    let run = both.reseal_templates(async |_| {
+    let templates = both.templates();
+    let run = templates.reseal(async |_| {
         first_batch.notify_one();
         pending::<()>().await;
     });
@@ -76,9 +77,12 @@ async fn a_killed_run_is_resumed() {
         () = first_batch.notified() => {}
     }
     for number in [0, 600, 1190] {
-        assert!(both.template(&person(number), &contract()).await.unwrap().is_some(), "both keys are in use");
+        assert!(
+            both.templates().get(&person(number), &contract()).await.unwrap().is_some(),
+            "both keys are in use"
+        );
     }
-    let resumed = both.reseal_templates(async |_| ()).await.unwrap();
+    let resumed = both.templates().reseal(async |_| ()).await.unwrap();
     assert_eq!(resumed.resealed, 700);
 }
 
@@ -96,7 +100,7 @@ async fn no_statement_scans_the_finished_rows() {
         )
         .await;
     let mut seen = Vec::new();
-    both.reseal_templates(async |so_far| seen.push(so_far.seen)).await.unwrap();
+    both.templates().reseal(async |so_far| seen.push(so_far.seen)).await.unwrap();
     assert_eq!(seen, [2000, 4000, 5001]);
 }
 
@@ -105,9 +109,9 @@ async fn rows_that_no_key_decrypts_are_unchanged_and_counted() {
     let (database, old) = migrated().await;
     fill(&old, 5).await;
     let neither = with_keys(&database, &[NEW]);
-    let done = neither.reseal_templates(async |_| ()).await.unwrap();
+    let done = neither.templates().reseal(async |_| ()).await.unwrap();
     assert_eq!(done, Resealed { seen: 5, resealed: 0, superseded: 0, unreadable: 5 });
-    assert!(old.template(&person(0), &contract()).await.unwrap().is_some());
+    assert!(old.templates().get(&person(0), &contract()).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -118,17 +122,18 @@ async fn a_template_written_meanwhile_is_not_overwritten() {
     let newer = usable(JUNE, &[9.0, 9.0]);
     // Between two batches, a service with the old key writes one row that was read and one that was not.
     let mut written = false;
-    both.reseal_templates(async |_| {
-        if !written {
-            written = true;
-            for number in 0..600 {
-                old.save_template(&person(number), &contract(), &newer).await.unwrap();
+    both.templates()
+        .reseal(async |_| {
+            if !written {
+                written = true;
+                for number in 0..600 {
+                    old.templates().save(&person(number), &contract(), &newer).await.unwrap();
+                }
             }
-        }
-    })
-    .await
-    .unwrap();
+        })
+        .await
+        .unwrap();
     for number in (0..600).step_by(7) {
-        assert_eq!(both.template(&person(number), &contract()).await.unwrap().as_ref(), Some(&newer));
+        assert_eq!(both.templates().get(&person(number), &contract()).await.unwrap().as_ref(), Some(&newer));
     }
 }

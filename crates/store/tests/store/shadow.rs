@@ -200,7 +200,7 @@ async fn counts_of_all_processes_and_days_add_up() {
 #[tokio::test]
 async fn the_templates_of_a_measured_set_are_not_pruned() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     // The measured set was enrolled before the active one was activated, as one that was active formerly.
     database
         .execute(&format!(
@@ -214,9 +214,9 @@ async fn the_templates_of_a_measured_set_are_not_pruned() {
     administration.set_shadow_model(shadow("a", 100_000)).await.unwrap();
     let pruning = Pruning { only: None, kept: active.clone() };
     let prune = async || {
-        let unused = store.unused_templates(&pruning).await.unwrap().len();
+        let unused = store.templates().unused(&pruning).await.unwrap().len();
         store.delete_former_enrolments().await.unwrap();
-        (unused, store.prune_templates(&pruning, async |_| {}).await.unwrap().deleted)
+        (unused, store.templates().prune(&pruning, async |_| {}).await.unwrap().deleted)
     };
     assert_eq!(prune().await, (0, 0));
     assert!(!store.delete_enrolment(&contract()).await.unwrap());

@@ -20,14 +20,17 @@ async fn fill(store: &Store, people: usize) -> HashMap<PersonHash, usize> {
     for kind in 0..2 {
         let of_kind = numbers.iter().filter(|number| **number % 2 == kind);
         let templates: Vec<_> = of_kind.map(|number| (person(*number), template(*number))).collect();
-        store.save_templates(&templates, &contract()).await.unwrap();
+        store.templates().save_all(&templates, &contract()).await.unwrap();
     }
-    numbers.into_iter().map(|number| (store.person_hash(&person(number)).unwrap(), number)).collect()
+    numbers
+        .into_iter()
+        .map(|number| (store.templates().person_hash(&person(number)).unwrap(), number))
+        .collect()
 }
 
 async fn draw(store: &Store, most: usize, seed: u64) -> TemplateSample {
     let mut sample = TemplateSample::new(most);
-    store.draw_templates(&mut sample, &contract(), seed).await.unwrap();
+    store.templates().draw(&mut sample, &contract(), seed).await.unwrap();
     sample
 }
 
@@ -91,8 +94,8 @@ async fn templates_of_covered_faces_and_without_an_embedding_are_left_out() {
         ..usable(MAY, &[1.0, 1.0, 1.0])
     };
     let others = [(person(10), covered), (person(11), unusable(MAY, "NO_FACE"))];
-    store.save_templates(&others, &contract()).await.unwrap();
-    store.save_template(&person(12), &contract(), &usable(MAY, &[1.0, 5.0, 1.0])).await.unwrap();
+    store.templates().save_all(&others, &contract()).await.unwrap();
+    store.templates().save(&person(12), &contract(), &usable(MAY, &[1.0, 5.0, 1.0])).await.unwrap();
     database
         .execute(
             "UPDATE store.face_template SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)
@@ -100,12 +103,12 @@ async fn templates_of_covered_faces_and_without_an_embedding_are_left_out() {
         )
         .await;
     let other_contract = ModelContractId::from_digest(&[0xcd; 32]);
-    store.save_template(&person(13), &other_contract, &usable(MAY, &[1.0, 5.0])).await.unwrap();
+    store.templates().save(&person(13), &other_contract, &usable(MAY, &[1.0, 5.0])).await.unwrap();
     let sample = draw(&store, 100, 1).await;
     assert_eq!(sample.people().len(), 3);
     assert_eq!(sample.left_out(), LeftOut { unusable: 1, covered: 1, unreadable: 1 });
     let mut listed = TemplateSample::new(2);
     let niks: Vec<_> = [12, 99, 0, 13, 1, 2].map(person).to_vec();
-    store.add_templates(&mut listed, &niks, &contract()).await.unwrap();
+    store.templates().add_people(&mut listed, &niks, &contract()).await.unwrap();
     assert_eq!(listed.people().len(), 2, "no more than wanted");
 }

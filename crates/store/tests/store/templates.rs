@@ -10,11 +10,11 @@ use crate::{
 #[tokio::test]
 async fn a_template_is_read_back_bit_for_bit() {
     let (_database, store) = migrated().await;
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), None);
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), None);
     let output: Vec<f32> = (0..128_u8).map(|i| f32::from(i).sin()).collect();
     for template in [usable(MAY, &output), unusable(JUNE, "NO_FACE")] {
-        store.save_template(&nik(), &contract(), &template).await.unwrap();
-        assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(template));
+        store.templates().save(&nik(), &contract(), &template).await.unwrap();
+        assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(template));
     }
 }
 
@@ -23,9 +23,9 @@ async fn an_unusable_photo_may_become_usable_by_a_newer_decoder() {
     let (database, store) = migrated().await;
     for (template, newer_helps) in [(unusable(MAY, "IMAGE_UNREADABLE"), true), (usable(JUNE, &[1.0]), false)]
     {
-        store.save_template(&nik(), &contract(), &template).await.unwrap();
-        let stored = store.template(&nik(), &contract()).await.unwrap().unwrap();
-        let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+        store.templates().save(&nik(), &contract(), &template).await.unwrap();
+        let stored = store.templates().get(&nik(), &contract()).await.unwrap().unwrap();
+        let summary = store.templates().summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
         for (version, helps) in
             [(template.decoder_version, false), (template.decoder_version + 1, newer_helps)]
         {
@@ -51,15 +51,15 @@ async fn whether_a_face_is_covered_is_stored_and_may_be_unknown() {
         let mut template = usable(MAY, &[3.0, 4.0]);
         let TemplateContent::Usable { covered: of_template, .. } = &mut template.content else { panic!() };
         *of_template = covered;
-        store.save_template(&nik(), &contract(), &template).await.unwrap();
-        let stored = store.template(&nik(), &contract()).await.unwrap().unwrap();
-        let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+        store.templates().save(&nik(), &contract(), &template).await.unwrap();
+        let stored = store.templates().get(&nik(), &contract()).await.unwrap().unwrap();
+        let summary = store.templates().summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
         assert_eq!((stored.is_covered(), summary.covered), (covered == Some(true), covered));
         assert_eq!(summary.is_unjudged(), covered.is_none());
         assert_eq!(stored, template);
     }
-    store.save_template(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await.unwrap();
-    let summary = store.template_summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
+    store.templates().save(&nik(), &contract(), &unusable(JUNE, "NO_FACE")).await.unwrap();
+    let summary = store.templates().summaries(&[nik()], &contract()).await.unwrap().remove(0).unwrap();
     assert!(!summary.is_unjudged(), "there is no face to be judged");
     // A row of a program that does not know the column.
     database
@@ -79,52 +79,52 @@ async fn whether_a_face_is_covered_is_stored_and_may_be_unknown() {
 async fn an_older_photo_does_not_replace_a_newer_one_within_an_hour() {
     let (_database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
-    store.save_template(&nik(), &contract(), &newer).await.unwrap();
-    store.save_template(&nik(), &contract(), &older).await.unwrap();
-    store.save_template(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
+    store.templates().save(&nik(), &contract(), &newer).await.unwrap();
+    store.templates().save(&nik(), &contract(), &older).await.unwrap();
+    store.templates().save(&nik(), &contract(), &unusable(MAY, "NO_FACE")).await.unwrap();
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(newer));
 
     let same_photo = unusable(JUNE, "FACE_TOO_SMALL");
-    store.save_template(&nik(), &contract(), &same_photo).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(same_photo));
+    store.templates().save(&nik(), &contract(), &same_photo).await.unwrap();
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(same_photo));
 }
 
 #[tokio::test]
 async fn an_older_photo_replaces_a_newer_one_after_an_hour() {
     let (database, store) = migrated().await;
     let (older, newer) = (usable(MAY, &[3.0, 4.0]), usable(JUNE, &[4.0, 3.0]));
-    store.save_template(&nik(), &contract(), &newer).await.unwrap();
+    store.templates().save(&nik(), &contract(), &newer).await.unwrap();
     let age = async |age| {
         database
             .execute(&format!("UPDATE store.face_template SET created_at = now() - interval '{age}'"))
             .await;
     };
     age("59 minutes").await;
-    store.save_template(&nik(), &contract(), &older).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(newer));
+    store.templates().save(&nik(), &contract(), &older).await.unwrap();
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(newer));
     age("61 minutes").await;
-    store.save_template(&nik(), &contract(), &older).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(older));
+    store.templates().save(&nik(), &contract(), &older).await.unwrap();
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(older));
 }
 
 #[tokio::test]
 async fn templates_of_other_people_contracts_and_keys_are_not_found() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
 
     let other_person = "3174011403870001".parse().unwrap();
-    assert_eq!(store.template(&other_person, &contract()).await.unwrap(), None);
+    assert_eq!(store.templates().get(&other_person, &contract()).await.unwrap(), None);
     let other_contract = ModelContractId::from_digest(&[0xac; 32]);
-    assert_eq!(store.template(&nik(), &other_contract).await.unwrap(), None);
+    assert_eq!(store.templates().get(&nik(), &other_contract).await.unwrap(), None);
     let mut config = config(&database.url());
     config.person_key = Some("fedcba9876543210".repeat(4).into());
-    assert_eq!(Store::new(&config).unwrap().template(&nik(), &contract()).await.unwrap(), None);
+    assert_eq!(Store::new(&config).unwrap().templates().get(&nik(), &contract()).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_dump_contains_no_nik_and_no_embedding() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     store.audit_trail(Clock::System).record(event("a")).await.unwrap();
     let plain = hex::encode([0.6_f32, 0.8].map(f32::to_le_bytes).concat());
     let dump = database.dump();
@@ -143,18 +143,18 @@ async fn concurrent_writers_leave_the_newest_template() {
         .collect();
     let writers = months.iter().rev().map(|template| {
         let (store, template) = (store.clone(), template.clone());
-        tokio::spawn(async move { store.save_template(&nik(), &contract(), &template).await })
+        tokio::spawn(async move { store.templates().save(&nik(), &contract(), &template).await })
     });
     for writer in writers.collect::<Vec<_>>() {
         writer.await.unwrap().unwrap();
     }
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap().as_ref(), months.last());
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap().as_ref(), months.last());
 }
 
 #[tokio::test]
 async fn rows_that_padan_never_writes_are_inconsistent() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     // Without the constraints, which refuse some of these rows, reading must still detect them.
     database
         .execute(
@@ -171,15 +171,15 @@ async fn rows_that_padan_never_writes_are_inconsistent() {
         ("sealed = NULL", "unusable_reason"),
         ("unusable_reason = 'NO_FACE'", "unusable_reason"),
     ] {
-        store.save_template(&nik(), &contract(), &usable(JUNE, &[3.0, 4.0])).await.unwrap();
+        store.templates().save(&nik(), &contract(), &usable(JUNE, &[3.0, 4.0])).await.unwrap();
         database.execute(&format!("UPDATE store.face_template SET {assignment}")).await;
         let expected = StoreError::Inconsistent { table: "store.face_template", column };
-        assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
+        assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap_err(), expected, "{assignment}");
         database.execute(&format!("UPDATE store.face_template SET portrait_updated_at = '{MAY}'")).await;
     }
     let replacement = usable(JUNE, &[3.0, 4.0]);
-    store.save_template(&nik(), &contract(), &replacement).await.unwrap();
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(replacement));
+    store.templates().save(&nik(), &contract(), &replacement).await.unwrap();
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(replacement));
 }
 
 #[tokio::test]
@@ -187,7 +187,7 @@ async fn a_template_cannot_be_decrypted_in_another_row() {
     let (database, store) = migrated().await;
     let other_person = "3174011403870001".parse().unwrap();
     for (nik, output) in [(&nik(), [3.0, 4.0]), (&other_person, [4.0, 3.0])] {
-        store.save_template(nik, &contract(), &usable(MAY, &output)).await.unwrap();
+        store.templates().save(nik, &contract(), &usable(MAY, &output)).await.unwrap();
     }
     database
         .execute(
@@ -196,8 +196,8 @@ async fn a_template_cannot_be_decrypted_in_another_row() {
         )
         .await;
     let expected = StoreError::Inconsistent { table: "store.face_template", column: "sealed" };
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
-    assert_eq!(store.template(&other_person, &contract()).await.unwrap_err(), expected);
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap_err(), expected);
+    assert_eq!(store.templates().get(&other_person, &contract()).await.unwrap_err(), expected);
 }
 
 /// Whoever can write to the table, but has no key, must not be able to refuse a person.
@@ -206,13 +206,13 @@ async fn a_reason_that_was_not_sealed_for_the_row_is_not_believed() {
     let (database, store) = migrated().await;
     let other_person = "3174011403870001".parse().unwrap();
     let save = async |nik: &NationalId, template: &StoredTemplate| {
-        store.save_template(nik, &contract(), template).await.unwrap();
+        store.templates().save(nik, &contract(), template).await.unwrap();
     };
     let summary = async |nik: &NationalId| {
-        store.template_summaries(std::slice::from_ref(nik), &contract()).await.unwrap().remove(0).unwrap()
+        store.templates().summaries(std::slice::from_ref(nik), &contract()).await.unwrap().remove(0).unwrap()
     };
     save(&nik(), &unusable(MAY, "NO_FACE")).await;
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap(), Some(unusable(MAY, "NO_FACE")));
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap(), Some(unusable(MAY, "NO_FACE")));
     assert!(summary(&nik()).await.is_readable);
 
     // Without a seal, as earlier programs wrote it, the row counts as none.
@@ -235,7 +235,7 @@ async fn a_reason_that_was_not_sealed_for_the_row_is_not_believed() {
             .await;
         let mut changed = Vec::new();
         for nik in [&nik(), &other_person] {
-            let found = store.template(nik, &contract()).await;
+            let found = store.templates().get(nik, &contract()).await;
             let is_intact = found == Ok(Some(unusable(JUNE, "NO_FACE")));
             assert_eq!(summary(nik).await.is_readable, is_intact, "{assignment}");
             if !is_intact {
@@ -254,17 +254,17 @@ async fn a_reason_that_was_not_sealed_for_the_row_is_not_believed() {
         "UPDATE store.face_template SET unusable_reason = 'NO_FACE', sealed = substring(sealed for 28)";
     database.execute(turned).await;
     let expected = StoreError::Inconsistent { table: "store.face_template", column: "unusable_reason" };
-    assert_eq!(store.template(&nik(), &contract()).await.unwrap_err(), expected);
+    assert_eq!(store.templates().get(&nik(), &contract()).await.unwrap_err(), expected);
 }
 
 #[tokio::test]
 async fn the_error_names_the_missing_key_of_a_row() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     let mut config = config(&database.url());
     config.template_keys = Some("76543210fedcba98".repeat(4).into());
     let other = Store::new(&config).unwrap();
-    let error = other.template(&nik(), &contract()).await.unwrap_err();
+    let error = other.templates().get(&nik(), &contract()).await.unwrap_err();
     let key_id: String = sqlx::query("SELECT key_id FROM store.face_template")
         .fetch_one(&mut database.connect().await)
         .await
@@ -276,7 +276,7 @@ async fn the_error_names_the_missing_key_of_a_row() {
 #[tokio::test]
 async fn the_constraints_refuse_invalid_rows() {
     let (database, store) = migrated().await;
-    store.save_template(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[3.0, 4.0])).await.unwrap();
     for assignment in [
         r"person_key = '\x00'",
         "contract_id = 'AB00000000000001'",
@@ -305,13 +305,13 @@ async fn the_constraints_refuse_invalid_rows() {
 async fn a_small_table_is_counted_and_a_large_one_estimated() {
     let (database, store) = migrated().await;
     let counts = async || {
-        let counts = store.template_counts().await.unwrap();
+        let counts = store.templates().counts().await.unwrap();
         let mut counts: Vec<_> = counts.into_iter().map(|count| (count.contract, count.templates)).collect();
         counts.sort();
         counts
     };
     assert_eq!(counts().await, []);
-    store.save_template(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
+    store.templates().save(&nik(), &contract(), &usable(MAY, &[1.0])).await.unwrap();
     assert_eq!(counts().await, [(contract().as_str().to_owned(), 1)]);
 
     let many = |contract: &str, people: u32| {

@@ -33,7 +33,7 @@ impl Mandate {
     ///
     /// When the store fails.
     pub async fn refused_clients(&self) -> Result<Vec<RefusedClient>, StoreError> {
-        Ok(self.management.store.clients().await?.refused)
+        Ok(self.management.store.clients().all().await?.refused)
     }
 
     /// A client and the use of its quotas.

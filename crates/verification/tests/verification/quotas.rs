@@ -52,9 +52,9 @@ impl Fixture {
 
     /// The used requests of the day's and the month's quota, according to the store.
     async fn used(&self) -> [u64; 2] {
-        let used = |period: QuotaPeriod| {
-            self.store.quota_used(&self.caller.client.name, period.current(&Clock::System))
-        };
+        let quotas = self.store.quotas();
+        let used =
+            |period: QuotaPeriod| quotas.used(&self.caller.client.name, period.current(&Clock::System));
         [used(QuotaPeriod::Day).await.unwrap(), used(QuotaPeriod::Month).await.unwrap()]
     }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail, ensure};
 use padan_domain::{ClientName, ClientRules};
-use padan_store::{Administration, ClientSecret, NewClient, Rotation, Store, StoreError};
+use padan_store::{Administration, ClientSecret, Clients, NewClient, Rotation, StoreError};
 
 use super::{
     arguments::{AddArguments, ClientCommand, RotateArguments},
@@ -15,14 +15,14 @@ const ATTEMPTS: usize = 10;
 
 /// Makes the change and prints what it was.
 pub(super) async fn make(
-    store: &Store,
+    clients: &Clients,
     administration: &Administration,
     command: &ClientCommand,
 ) -> Result<()> {
     match command {
         ClientCommand::Add(add) => add_client(administration, add).await,
         ClientCommand::Set { name, limits, output } => {
-            set_limits(store, administration, name, limits, output.json).await
+            set_limits(clients, administration, name, limits, output.json).await
         }
         ClientCommand::Disable { name, .. } => {
             report_change(administration.set_client_disabled(name, true).await?, name, "disabled")
@@ -89,7 +89,7 @@ async fn add_client(administration: &Administration, add: &AddArguments) -> Resu
 
 /// Computes the limits from the present ones, so that a change of other limits at the same time is not lost.
 async fn set_limits(
-    store: &Store,
+    clients: &Clients,
     administration: &Administration,
     name: &ClientName,
     limits: &LimitArguments,
@@ -102,7 +102,7 @@ async fn set_limits(
     }
     let mut attempt = 1;
     loop {
-        let Some(present) = store.client(name).await? else { bail!("there is no client {name}") };
+        let Some(present) = clients.get(name).await? else { bail!("there is no client {name}") };
         let rules = limits.changed(&present.rules)?;
         refuse_quota_of_sandbox(present.is_sandbox, &rules)?;
         match administration.set_client_rules(name, &rules, present.changed_at).await {

@@ -103,7 +103,7 @@ fn a_cohort_that_pays_is_taken_sealed_and_decides_after_both_ways_of_activation(
     assert!(check.fnmr.after.high < check.fnmr.before.low, "far fewer are missed: {check:?}");
     let contract = Catalogue::load(&[models.path().to_owned()]).unwrap().set(SET).unwrap().contract();
     let store = run.block_on(async { store(service) });
-    let cohort = run.block_on(store.cohort(&table.cohort, &contract)).unwrap().unwrap();
+    let cohort = run.block_on(store.templates().cohort(&table.cohort, &contract)).unwrap().unwrap();
     assert_eq!((cohort.embeddings.len() as u64, cohort.state.forgotten), (table.persons, 0));
     assert_eq!(
         managed.claimed(SOMEBODY).body,
@@ -114,7 +114,7 @@ fn a_cohort_that_pays_is_taken_sealed_and_decides_after_both_ways_of_activation(
     // The command activates it.
     managed.run(&["calibration", "activate", own]);
     managed.wait_for_calibration(&file.id());
-    let stored = run.block_on(store.template(&NIK.parse().unwrap(), &contract)).unwrap().unwrap();
+    let stored = run.block_on(store.templates().get(&NIK.parse().unwrap(), &contract)).unwrap().unwrap();
     let TemplateContent::Usable { embedding: portrait, .. } = stored.content else { panic!("no template") };
     let expected = |person: u32| {
         let probe = tinted_people::embedded(models.path(), &tinted_people::photo(person, 1));
