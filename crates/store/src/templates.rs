@@ -10,6 +10,7 @@ pub(crate) mod keys;
 pub(crate) mod pruning;
 pub(crate) mod reservoir;
 pub(crate) mod rotation;
+mod row_key;
 pub(crate) mod sample;
 
 use chrono::{DateTime, Utc};

@@ -8,7 +8,15 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::NationalId;
 use sqlx::PgConnection;
 
-use crate::{error::StoreError, handles::Templates, keys::person_keys::PersonKeys, templates::cohort_people};
+use crate::{
+    error::StoreError,
+    handles::Templates,
+    keys::person_keys::PersonKeys,
+    templates::{
+        cohort_people,
+        row_key::{RowKey, delete},
+    },
+};
 
 /// The people who are present, by part of their keyed hashes.
 #[derive(Debug)]
@@ -114,11 +122,11 @@ impl Templates {
     ) -> Result<AbsentPeople, StoreError> {
         present.marks.sort_unstable();
         let (mut seen, mut absent) = (0, Vec::new());
-        let mut after = TemplateKeyRow { person_key: Vec::new(), contract_id: String::new() };
+        let mut after = RowKey::default();
         loop {
             let query = || {
                 sqlx::query_as!(
-                    TemplateKeyRow,
+                    RowKey,
                     "SELECT person_key, contract_id
                        FROM store.face_template
                       WHERE (person_key, contract_id) > ($1, $2)
@@ -143,45 +151,21 @@ impl Templates {
         }
         let mut removed = 0;
         for batch in absent.chunks(BATCH) {
-            let batch = Batch {
-                people: batch.iter().map(|row| row.person_key.clone()).collect(),
-                contracts: batch.iter().map(|row| row.contract_id.clone()).collect(),
-                since: present.since,
-            };
-            removed += self.0.pool().run(delete, &batch).await?;
+            removed += self.0.pool().run(remove, &(batch, present.since)).await?;
         }
         Ok(AbsentPeople { removed: Some(removed), ..found })
     }
 }
 
-#[derive(Clone)]
-struct TemplateKeyRow {
-    person_key: Vec<u8>,
-    contract_id: String,
-}
-
-struct Batch {
-    people: Vec<Vec<u8>>,
-    contracts: Vec<String>,
-    since: DateTime<Utc>,
-}
-
-fn delete<'c>(connection: &'c mut PgConnection, batch: &'c Batch) -> BoxFuture<'c, sqlx::Result<u64>> {
+fn remove<'c>(
+    connection: &'c mut PgConnection,
+    (absent, since): &'c (&[RowKey], DateTime<Utc>),
+) -> BoxFuture<'c, sqlx::Result<u64>> {
     async move {
-        let done = sqlx::query!(
-            "DELETE FROM store.face_template AS kept
-              USING unnest($1::bytea[], $2::text[]) AS gone (person_key, contract_id)
-              WHERE kept.person_key = gone.person_key
-                AND kept.contract_id = gone.contract_id
-                AND kept.created_at < $3",
-            &batch.people,
-            &batch.contracts,
-            batch.since
-        )
-        .execute(&mut *connection)
-        .await?;
-        cohort_people::forget(connection, &batch.people).await?;
-        Ok(done.rows_affected())
+        let removed = delete(&mut *connection, absent, Some(*since)).await?;
+        let people: Vec<_> = absent.iter().map(|key| key.person_key.clone()).collect();
+        cohort_people::forget(connection, &people).await?;
+        Ok(removed)
     }
     .boxed()
 }

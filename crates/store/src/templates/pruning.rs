@@ -6,7 +6,12 @@ use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::ModelContractId;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::{error::StoreError, handles::Templates, store::Store};
+use crate::{
+    error::StoreError,
+    handles::Templates,
+    store::Store,
+    templates::row_key::{RowKey, delete},
+};
 
 /// The number of rows that one statement reads, and the most that one deletes, which limits its time.
 const PAGE: i64 = 2000;
@@ -105,11 +110,11 @@ impl Templates {
         mut after_each: impl AsyncFnMut(Pruned),
     ) -> Result<Pruned, StoreError> {
         let mut so_far = Pruned::default();
-        let mut after = TemplateKey { person_key: Vec::new(), contract_id: String::new() };
+        let mut after = RowKey::default();
         loop {
             let query = || {
                 sqlx::query_as!(
-                    TemplateKey,
+                    RowKey,
                     "SELECT person_key, contract_id
                        FROM store.face_template
                       WHERE (person_key, contract_id) > ($1, $2)
@@ -175,16 +180,9 @@ impl Pruning {
     }
 }
 
-/// The key of a row.
-#[derive(Clone)]
-struct TemplateKey {
-    person_key: Vec<u8>,
-    contract_id: String,
-}
-
 /// Rows to delete, unless their contract is in use.
 struct Deletion {
-    page: Vec<TemplateKey>,
+    page: Vec<RowKey>,
     kept: String,
 }
 
@@ -203,11 +201,9 @@ fn delete_unused<'c>(
             .execute(&mut *transaction)
             .await?;
         let in_use = contracts_in_use(&mut transaction, &deletion.kept).await?;
-        let unused: Vec<_> = deletion.page.iter().filter(|key| !in_use.contains(&key.contract_id)).collect();
-        let people: Vec<_> = unused.iter().map(|key| key.person_key.clone()).collect();
-        let contracts: Vec<_> = unused.iter().map(|key| key.contract_id.clone()).collect();
-        let deleted =
-            if unused.is_empty() { 0 } else { delete(&mut transaction, &people, &contracts).await? };
+        let mut unused = deletion.page.clone();
+        unused.retain(|key| !in_use.contains(&key.contract_id));
+        let deleted = if unused.is_empty() { 0 } else { delete(&mut transaction, &unused, None).await? };
         transaction.commit().await?;
         Ok(deleted)
     }
@@ -224,22 +220,4 @@ async fn contracts_in_use(connection: &mut PgConnection, kept: &str) -> sqlx::Re
     .fetch_all(connection)
     .await?;
     Ok(contracts.into_iter().collect())
-}
-
-async fn delete(
-    connection: &mut PgConnection,
-    people: &[Vec<u8>],
-    contracts: &[String],
-) -> sqlx::Result<u64> {
-    let done = sqlx::query!(
-        "DELETE FROM store.face_template AS kept
-          USING unnest($1::bytea[], $2::text[]) AS gone (person_key, contract_id)
-          WHERE kept.person_key = gone.person_key
-            AND kept.contract_id = gone.contract_id",
-        people,
-        contracts
-    )
-    .execute(connection)
-    .await?;
-    Ok(done.rows_affected())
 }

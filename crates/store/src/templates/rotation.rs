@@ -1,5 +1,7 @@
 //! Encrypts templates again after a change of the key.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use crate::{
@@ -8,6 +10,7 @@ use crate::{
     templates::{
         TemplateId,
         keys::{Sealed, TemplateKeys},
+        row_key::RowKey,
     },
 };
 
@@ -54,7 +57,7 @@ impl Templates {
     pub async fn reseal(&self, mut after_each: impl AsyncFnMut(Resealed)) -> Result<Resealed, StoreError> {
         let keys = self.0.template_keys()?;
         let mut so_far = Resealed::default();
-        let mut after = Cursor::start();
+        let mut after = RowKey::default();
         loop {
             // The next rows, of all keys. A search for rows of other keys would scan the whole table once most rows have the
             // current key.
@@ -67,8 +70,8 @@ impl Templates {
                       WHERE (person_key, contract_id) > ($1, $2)
                       ORDER BY person_key, contract_id
                       LIMIT $4",
-                    after.person,
-                    after.contract,
+                    after.person_key,
+                    after.contract_id,
                     keys.current_id(),
                     PAGE
                 )
@@ -137,8 +140,7 @@ impl Templates {
                 r#"SELECT key_id AS "key_id!", count(*) AS "templates!"
                      FROM store.face_template
                     WHERE key_id IS NOT NULL
-                    GROUP BY key_id
-                    ORDER BY key_id"#
+                    GROUP BY key_id"#
             )
         };
         let rows = self.0.pool().fetch_all(query).await?;
@@ -152,8 +154,17 @@ impl Templates {
             )
         };
         let of_cohorts = self.0.pool().fetch_all(query).await?;
-        let rows = KeyCountRow::merged(rows, of_cohorts);
-        Ok(rows.into_iter().map(|row| TemplatesOfKey::of(row, keys)).collect())
+        let mut counts = BTreeMap::new();
+        for row in rows.into_iter().chain(of_cohorts) {
+            *counts.entry(row.key_id).or_default() += row.templates.unsigned_abs();
+        }
+        let counts = counts.into_iter().map(|(key_id, templates)| TemplatesOfKey {
+            is_known: keys.has(&key_id),
+            is_current: keys.current_id() == key_id,
+            key_id,
+            templates,
+        });
+        Ok(counts.collect())
     }
 }
 
@@ -162,41 +173,9 @@ struct KeyCountRow {
     templates: i64,
 }
 
-impl KeyCountRow {
-    /// The counts of both lists, in the order of the keys.
-    fn merged(mut rows: Vec<Self>, others: Vec<Self>) -> Vec<Self> {
-        for other in others {
-            match rows.iter_mut().find(|row| row.key_id == other.key_id) {
-                Some(row) => row.templates += other.templates,
-                None => rows.push(other),
-            }
-        }
-        rows.sort_by(|a, b| a.key_id.cmp(&b.key_id));
-        rows
-    }
-}
-
-impl TemplatesOfKey {
-    fn of(row: KeyCountRow, keys: &TemplateKeys) -> Self {
-        Self {
-            templates: row.templates.unsigned_abs(),
-            is_known: keys.has(&row.key_id),
-            is_current: keys.current_id() == row.key_id,
-            key_id: row.key_id,
-        }
-    }
-}
-
-/// The key of the last row that was read.
-#[derive(Debug, Clone)]
-struct Cursor {
-    person: Vec<u8>,
-    contract: String,
-}
-
 /// The result of a page of consecutive rows. The rows of other keys are encrypted again, in batches.
 struct Page {
-    last: Cursor,
+    last: RowKey,
     seen: u64,
     unreadable: u64,
     batches: Vec<Batch>,
@@ -223,54 +202,33 @@ struct PageRow {
     sealed: Option<Vec<u8>>,
 }
 
-struct SealedRow {
-    person_key: Vec<u8>,
-    contract_id: String,
-    portrait_updated_at: DateTime<Utc>,
-    unusable_reason: Option<String>,
-    decoder_version: i16,
-    found: Sealed,
-}
-
-impl Cursor {
-    /// The position before the first row.
-    fn start() -> Self {
-        Self { person: Vec::new(), contract: String::new() }
-    }
-}
-
 impl Page {
     /// Encrypts the rows of other keys again, with the current one; `None` when there are no rows.
     fn of(rows: Vec<PageRow>, keys: &TemplateKeys) -> Result<Option<Self>, StoreError> {
         let Some(last) = rows.last() else { return Ok(None) };
         let mut page = Self {
-            last: Cursor { person: last.person_key.clone(), contract: last.contract_id.clone() },
+            last: RowKey { person_key: last.person_key.clone(), contract_id: last.contract_id.clone() },
             seen: rows.len() as u64,
             unreadable: 0,
             batches: Vec::new(),
         };
-        for row in rows.into_iter().filter_map(PageRow::of_another_key) {
+        for row in rows {
             page.add(row, keys)?;
         }
         Ok(Some(page))
     }
 
-    fn add(&mut self, row: SealedRow, keys: &TemplateKeys) -> Result<(), StoreError> {
-        let SealedRow {
-            person_key,
-            contract_id,
-            portrait_updated_at,
-            unusable_reason,
-            decoder_version,
-            found,
-        } = row;
+    fn add(&mut self, row: PageRow, keys: &TemplateKeys) -> Result<(), StoreError> {
+        let PageRow { person_key, contract_id, .. } = row;
+        let (Some(key_id), Some(bytes)) = (row.key_id, row.sealed) else { return Ok(()) };
         let Ok(person) = <[u8; 32]>::try_from(person_key.as_slice()) else {
             self.unreadable += 1;
             return Ok(());
         };
-        let unusable = unusable_reason.as_deref().map(|reason| (reason, decoder_version));
+        let found = Sealed { key_id, bytes };
+        let unusable = row.unusable_reason.as_deref().map(|reason| (reason, row.decoder_version));
         let context =
-            TemplateId { person, contract: contract_id.clone() }.context(portrait_updated_at, unusable);
+            TemplateId { person, contract: contract_id.clone() }.context(row.portrait_updated_at, unusable);
         match keys.open(&found, &context) {
             Ok(Some(plain)) => {
                 let sealed = keys.seal(&plain, &context)?;
@@ -293,22 +251,6 @@ impl Page {
         }
         let last = self.batches.len() - 1;
         &mut self.batches[last]
-    }
-}
-
-impl PageRow {
-    fn of_another_key(self) -> Option<SealedRow> {
-        let Self { person_key, contract_id, portrait_updated_at, unusable_reason, decoder_version, .. } =
-            self;
-        let found = Sealed { key_id: self.key_id?, bytes: self.sealed? };
-        Some(SealedRow {
-            person_key,
-            contract_id,
-            portrait_updated_at,
-            unusable_reason,
-            decoder_version,
-            found,
-        })
     }
 }
 
