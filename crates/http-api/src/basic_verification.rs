@@ -16,7 +16,7 @@ use crate::{
     verification::{Findings, Verdict, Verification},
 };
 
-/// Every reason that an answer may give.
+/// The reasons of answers, beside those of every endpoint.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::Verified,
     ReasonCode::NikNotFound,
@@ -32,21 +32,9 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::InvalidName,
     ReasonCode::InvalidDob,
     ReasonCode::InvalidField,
-    ReasonCode::Unauthorized,
-    ReasonCode::Forbidden,
-    ReasonCode::MethodNotAllowed,
-    ReasonCode::RequestTimeout,
-    ReasonCode::BodyTooLarge,
-    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::TooManyFailedFields,
-    ReasonCode::TooManyFailures,
-    ReasonCode::RateLimited,
-    ReasonCode::QuotaExceeded,
-    ReasonCode::Overloaded,
-    ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
-    ReasonCode::StoreUnavailable,
 ];
 
 /// The body of an answer with a result.

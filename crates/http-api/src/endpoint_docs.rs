@@ -23,10 +23,33 @@ pub struct EndpointDocs {
     pub(crate) answer: &'static str,
     /// That schema, and those that it refers to, by name.
     pub(crate) schemas: Vec<(&'static str, RefOr<Schema>)>,
-    /// Every reason that an answer may give.
+    /// The reasons that an answer may give, beside [`COMMON_REASONS`].
     pub(crate) reasons: &'static [ReasonCode],
     /// An example body for a reason with a result; `None` for a reason that is answered with an error body.
     pub(crate) example: fn(ReasonCode) -> Option<Value>,
+}
+
+/// The reasons that an answer of every endpoint may give.
+const COMMON_REASONS: &[ReasonCode] = &[
+    ReasonCode::Unauthorized,
+    ReasonCode::Forbidden,
+    ReasonCode::MethodNotAllowed,
+    ReasonCode::RequestTimeout,
+    ReasonCode::BodyTooLarge,
+    ReasonCode::HeadersTooLarge,
+    ReasonCode::TooManyFailures,
+    ReasonCode::RateLimited,
+    ReasonCode::QuotaExceeded,
+    ReasonCode::Overloaded,
+    ReasonCode::Internal,
+    ReasonCode::StoreUnavailable,
+];
+
+impl EndpointDocs {
+    /// Every reason that an answer may give.
+    pub(crate) fn all_reasons(&self) -> impl Iterator<Item = ReasonCode> {
+        self.reasons.iter().chain(COMMON_REASONS).copied()
+    }
 }
 
 /// A text field of a form, or a header. An empty description is left out.

@@ -20,7 +20,7 @@ use crate::{
 const CAPTURED: &str = "captured_image";
 const STORED: &str = "stored_image";
 
-/// Every reason that an answer may give.
+/// The reasons of answers, beside those of every endpoint.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::FacesMatch,
     ReasonCode::FacesDiffer,
@@ -38,20 +38,8 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::FaceTooDark,
     ReasonCode::FaceTooBright,
     ReasonCode::FaceTurned,
-    ReasonCode::Unauthorized,
-    ReasonCode::Forbidden,
-    ReasonCode::MethodNotAllowed,
-    ReasonCode::RequestTimeout,
-    ReasonCode::BodyTooLarge,
-    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
-    ReasonCode::TooManyFailures,
-    ReasonCode::RateLimited,
-    ReasonCode::QuotaExceeded,
-    ReasonCode::Overloaded,
-    ReasonCode::Internal,
-    ReasonCode::StoreUnavailable,
 ];
 
 /// The body of an answer with a result.

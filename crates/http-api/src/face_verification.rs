@@ -21,7 +21,7 @@ use crate::{
 /// The fields of the form, all required.
 const FIELDS: [&str; 4] = ["nik", "name", "date_of_birth", "face_image"];
 
-/// Every reason that an answer may give.
+/// The reasons of answers, beside those of every endpoint.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::Verified,
     ReasonCode::NikNotFound,
@@ -48,23 +48,11 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::FaceTooDark,
     ReasonCode::FaceTooBright,
     ReasonCode::FaceTurned,
-    ReasonCode::Unauthorized,
-    ReasonCode::Forbidden,
-    ReasonCode::MethodNotAllowed,
-    ReasonCode::RequestTimeout,
-    ReasonCode::BodyTooLarge,
-    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
     ReasonCode::TooManyFailedFaces,
     ReasonCode::TooManyFailedFields,
-    ReasonCode::TooManyFailures,
-    ReasonCode::RateLimited,
-    ReasonCode::QuotaExceeded,
-    ReasonCode::Overloaded,
-    ReasonCode::Internal,
     ReasonCode::RegistryUnavailable,
-    ReasonCode::StoreUnavailable,
 ];
 
 /// The body of an answer with a result.

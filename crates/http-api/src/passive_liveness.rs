@@ -16,7 +16,7 @@ use crate::{
 
 const IMAGE: &str = "image";
 
-/// Every reason that an answer may give.
+/// The reasons of answers, beside those of every endpoint.
 const REASONS: &[ReasonCode] = &[
     ReasonCode::SpoofLow,
     ReasonCode::SpoofModerate,
@@ -27,20 +27,8 @@ const REASONS: &[ReasonCode] = &[
     ReasonCode::MissingField,
     ReasonCode::ImageUnreadable,
     ReasonCode::ImageTooLarge,
-    ReasonCode::Unauthorized,
-    ReasonCode::Forbidden,
-    ReasonCode::MethodNotAllowed,
-    ReasonCode::RequestTimeout,
-    ReasonCode::BodyTooLarge,
-    ReasonCode::HeadersTooLarge,
     ReasonCode::UnsupportedMediaType,
     ReasonCode::UnsupportedImage,
-    ReasonCode::TooManyFailures,
-    ReasonCode::RateLimited,
-    ReasonCode::QuotaExceeded,
-    ReasonCode::Overloaded,
-    ReasonCode::Internal,
-    ReasonCode::StoreUnavailable,
 ];
 
 /// The body of an answer with a result.
