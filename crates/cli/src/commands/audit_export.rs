@@ -12,7 +12,6 @@ use crate::{
     exit_status::ExitStatus,
     service,
     settings::{Settings, SettingsArguments},
-    telemetry,
 };
 
 /// Write the rows of the audit trail to stdout, oldest first
@@ -88,8 +87,7 @@ const COLUMNS: [&str; 20] = [
 
 /// Writes the rows. A reader that closes the pipe early is not an error.
 pub(crate) fn run(arguments: &AuditExportArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let filter = AuditFilter {
         nik: arguments.nik.as_deref().map(read_nik).transpose()?,
         kind: arguments.kind.map(|kind| kind.as_str().to_owned()),

@@ -10,7 +10,6 @@ use crate::{
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Print the latest head of each chain of the audit trail
@@ -27,8 +26,7 @@ pub(crate) struct AuditHeadsArguments {
 
 /// Prints one head per line.
 pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let heads = Runtime::new()?.block_on(async { AuditLog::open(&settings.store).await?.heads().await })?;
     if arguments.output.json {
         print_json(&json!({ "heads": heads.iter().map(json_of).collect::<Vec<_>>() }))?;

@@ -16,7 +16,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Delete old months of the audit trail
@@ -47,8 +46,7 @@ enum Age {
 
 /// Deletes the months and prints their names, and why others stay.
 pub(crate) fn run(arguments: &AuditPruneArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let before = arguments.older_than.before(Utc::now()).context("--older-than: the age is too large")?;
     let confirmation = arguments.confirmation;
     let pruned = Runtime::new()?.block_on(async {

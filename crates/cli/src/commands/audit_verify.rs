@@ -15,7 +15,6 @@ use crate::{
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Verify that no row of the audit trail was changed or deleted
@@ -36,8 +35,7 @@ pub(crate) struct AuditVerifyArguments {
 
 /// Prints the faults.
 pub(crate) fn run(arguments: &AuditVerifyArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let mut known = Vec::new();
     for file in &arguments.heads {
         let heads = read_heads(file).with_context(|| format!("cannot read {}", file.display()))?;

@@ -10,7 +10,7 @@ use padan_store::KeySet;
 use padan_verification::{CalibrationActivation, ScaleChange, check_calibration_size};
 use tokio::runtime::Runtime;
 
-use crate::{exit_status::ExitStatus, service, settings::SettingsArguments, telemetry};
+use crate::{exit_status::ExitStatus, service, settings::SettingsArguments};
 
 /// Make all services use a calibration
 ///
@@ -31,8 +31,7 @@ pub(crate) struct CalibrationActivateArguments {
 
 /// Activates the calibration and prints what changes.
 pub(crate) fn run(arguments: &CalibrationActivateArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     let activation = match (&arguments.calibration, &arguments.installed) {
         (Some(file), _) => read(file, &catalogue)?,

@@ -23,7 +23,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::{Settings, SettingsArguments},
-    telemetry,
 };
 
 /// Compare the scale in use with what services have counted on the people they verified
@@ -63,8 +62,7 @@ const FMR_OF_PASS_MARK: f64 = 1e-4;
 
 /// Prints the measured curve beside the stated one.
 pub(crate) fn run(arguments: &CalibrationLiveArguments) -> Result<ExitStatus> {
-    let mut settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let mut settings = arguments.settings.settings_with_log()?;
     let live = Live::read(&mut settings, arguments.model_set.as_deref(), arguments.days)?;
     let comparison = Comparison::of(&live)?;
     if let Some(file) = &arguments.plot {

@@ -15,12 +15,11 @@ use tokio::runtime::Runtime;
 
 pub(crate) use self::arguments::ClientArguments;
 use self::arguments::ClientCommand;
-use crate::{confirmation::Confirmed, exit_status::ExitStatus, service, telemetry};
+use crate::{confirmation::Confirmed, exit_status::ExitStatus, service};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &ClientArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     Runtime::new()?.block_on(async {
         match &arguments.command {
             ClientCommand::List(output) => {

@@ -24,7 +24,6 @@ use crate::{
     service,
     settings::{Settings, SettingsArguments},
     shutdown::Shutdown,
-    telemetry,
 };
 
 /// Create the face templates of all people in the registry before their first verification
@@ -78,8 +77,7 @@ const LAG_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Enrols, or prints the progress of enrolments.
 pub(crate) fn run(arguments: &EnrollArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     if arguments.status {
         return Runtime::new()?.block_on(async {
             enroll_status::print(&Overview::open(&settings.store)?, arguments.json).await

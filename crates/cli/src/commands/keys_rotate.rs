@@ -15,7 +15,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::{Settings, SettingsArguments},
-    telemetry,
 };
 
 /// Encrypt all face templates again with the first key in `store.template_keys`
@@ -45,8 +44,7 @@ pub(crate) struct KeysRotateArguments {
 
 /// Encrypts the templates and shows the progress.
 pub(crate) fn run(arguments: &KeysRotateArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     if arguments.dry_run {
         return print_keys(&settings, arguments.output.json);
     }

@@ -4,7 +4,7 @@ use padan_store::{AdminAct, Administration, AnnouncedAct, ClientSignature, Clien
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{exit_status::ExitStatus, service, settings::SettingsArguments, telemetry};
+use crate::{exit_status::ExitStatus, service, settings::SettingsArguments};
 
 /// Apply missing migrations to the store
 ///
@@ -20,8 +20,7 @@ pub(crate) struct MigrateArguments {
 
 /// Applies the missing migrations and prints their names.
 pub(crate) fn run(arguments: &MigrateArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::Audit)?;
         let pending = store.pending_migrations().await?;

@@ -18,12 +18,11 @@ use tokio::runtime::Runtime;
 pub(crate) use self::arguments::OperatorArguments;
 use self::arguments::{AddArguments, CodeArguments, OperatorCommand, RotateArguments, SetArguments};
 use super::time_span::TimeSpan;
-use crate::{confirmation::Confirmed, exit_status::ExitStatus, password_input, service, telemetry};
+use crate::{confirmation::Confirmed, exit_status::ExitStatus, password_input, service};
 
 /// Runs the command.
 pub(crate) fn run(arguments: &OperatorArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     Runtime::new()?.block_on(async {
         match &arguments.command {
             OperatorCommand::List(output) => {

@@ -15,7 +15,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Print which clients sent requests about a person, how many, and when
@@ -35,8 +34,7 @@ pub(crate) struct PersonFindArguments {
 
 /// Prints one line per client.
 pub(crate) fn run(arguments: &PersonFindArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let nik = read_nik(&arguments.nik)?;
     let (found, unknown) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::AuditAndPerson)?;

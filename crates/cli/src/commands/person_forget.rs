@@ -13,7 +13,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Erase the data that the service stores about a person
@@ -40,8 +39,7 @@ pub(crate) struct PersonForgetArguments {
 
 /// Erases the person's data and prints what was erased.
 pub(crate) fn run(arguments: &PersonForgetArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let nik = read_nik(&arguments.nik)?;
     let (confirmation, as_json) = (arguments.confirmation, arguments.output.json);
     Runtime::new()?.block_on(async {

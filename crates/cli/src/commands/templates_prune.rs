@@ -17,7 +17,6 @@ use crate::{
     output::{OutputArguments, print_json},
     service,
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Delete the face templates of models that are no longer used
@@ -43,8 +42,7 @@ pub(crate) struct TemplatesPruneArguments {
 
 /// Deletes the templates and prints how many.
 pub(crate) fn run(arguments: &TemplatesPruneArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     let kept = catalogue.set(&settings.inference.model_set)?.contract();
     let (confirmation, as_json) = (arguments.confirmation, arguments.output.json);

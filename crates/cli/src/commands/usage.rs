@@ -11,7 +11,6 @@ use crate::{
     exit_status::ExitStatus,
     output::{OutputArguments, print_json},
     settings::SettingsArguments,
-    telemetry,
 };
 
 /// Print how many calls each client made, by day, endpoint and outcome
@@ -52,8 +51,7 @@ struct Table {
 
 /// Prints the counts, or the processor time.
 pub(crate) fn run(arguments: &UsageArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let filter = AuditFilter {
         nik: None,
         kind: None,

@@ -17,7 +17,6 @@ use crate::{
     output::OutputArguments,
     service,
     settings::{Settings, SettingsArguments},
-    telemetry,
 };
 
 /// The share of the requests without `--share`.
@@ -58,8 +57,7 @@ pub(super) struct ShadowArguments {
 
 /// Begins or ends a measurement, or prints its state and counts.
 pub(super) fn run(arguments: &ShadowArguments) -> Result<ExitStatus> {
-    let settings = arguments.settings.settings()?;
-    telemetry::start(&settings.log)?;
+    let settings = arguments.settings.settings_with_log()?;
     let catalogue = Catalogue::load(&model_folders(&settings.inference))?;
     Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::Audit)?;

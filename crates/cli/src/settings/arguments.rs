@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use super::{assignment::Assignment, effective::EffectiveSettings, layers, sections::Settings};
+use crate::telemetry;
 
 /// The options that every command takes for its settings.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,6 +44,13 @@ impl SettingsArguments {
     /// Reads the settings in force.
     pub(crate) fn settings(&self) -> Result<Settings> {
         self.load().map(|(settings, _)| settings)
+    }
+
+    /// Reads the settings in force, and starts the log.
+    pub(crate) fn settings_with_log(&self) -> Result<Settings> {
+        let settings = self.settings()?;
+        telemetry::start(&settings.log)?;
+        Ok(settings)
     }
 
     /// Reads the defaults and one file, and ignores the environment.
