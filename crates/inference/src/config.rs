@@ -220,6 +220,11 @@ impl DetectionConfig {
     }
 }
 
+/// Processors that the container's quota allows.
+fn processors() -> usize {
+    thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
 impl Config {
     /// The most faces of `inference.embedding_batch`. A run on more lengthens the wait of each, and wins little.
     const MAX_BATCH: usize = 64;
@@ -227,14 +232,26 @@ impl Config {
     const BATCH_OF_GPU: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
     /// Worker threads: as many as configured, else one for each processor that the container's quota allows. A worker
-    /// that waits for a shared embedder uses no processor, so there are more of them then.
+    /// that waits for a shared embedder uses no processor, so there are more of them then: as many as faces can be in work.
     pub fn worker_count(&self) -> usize {
         let waiting = match self.max_faces_of_a_run().get() {
             1 => 0,
-            faces => faces,
+            faces => faces * self.shared_embedders(),
         };
-        let processors = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.workers.map_or_else(|| processors() + waiting, NonZeroUsize::get)
+    }
+
+    /// Embedders that the workers share, at most one for each worker.
+    pub fn embedder_count(&self) -> usize {
+        self.shared_embedders().min(self.worker_count())
+    }
+
+    /// One on a GPU. Else one for two processors, since about half of the work on a photo is its embedding.
+    fn shared_embedders(&self) -> usize {
+        match self.device {
+            DeviceChoice::Cuda | DeviceChoice::TensorRt => 1,
+            DeviceChoice::Auto | DeviceChoice::Cpu | DeviceChoice::OpenVino => (processors() / 2).max(1),
+        }
     }
 
     /// The most faces that one run of the embedder computes. With more than one, the workers share one embedder.

@@ -1,7 +1,7 @@
-//! A thread whose one session embeds the faces of all workers: those that wait at the same time in one run.
+//! Threads that embed the faces of all workers: those that wait at the same time in one run of a session.
 //!
-//! It waits for no face that is not there yet, so that a single one is embedded at once. A panic or an error of a run is
-//! the answer to each of its faces, and the thread goes on.
+//! A thread waits for no face that is not there yet, so that a single one is embedded at once. A panic or an error of a run
+//! is the answer to each of its faces, and the thread goes on.
 
 use std::{
     io, iter,
@@ -9,12 +9,14 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel},
     },
     thread,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 use crate::{
     align::AlignedFace, demand::Demand, embedder::Embedded, error::FaceError,
@@ -24,7 +26,7 @@ use crate::{
 /// The results of a run, one for each face.
 pub(crate) type Run = Result<Vec<Result<Embedded, FaceError>>, FaceError>;
 
-/// The end of the thread's queue at which a pipeline's faces enter. When the last clone is dropped, the thread ends.
+/// The end of the threads' queue at which a pipeline's faces enter. When the last clone is dropped, the threads end.
 #[derive(Clone)]
 pub(crate) struct SharedEmbedder {
     queue: SyncSender<Request>,
@@ -33,12 +35,13 @@ pub(crate) struct SharedEmbedder {
     cpu: Duration,
 }
 
-/// What the thread has done.
+/// What the threads have done.
 #[derive(Debug, Default)]
 pub(crate) struct EmbeddingCounts {
+    threads: usize,
     runs: AtomicU64,
     faces: AtomicU64,
-    has_ended: AtomicBool,
+    ended: AtomicUsize,
 }
 
 /// A face that waits. Its pixels are overwritten when it is dropped.
@@ -55,16 +58,25 @@ struct Answer {
 }
 
 impl SharedEmbedder {
-    /// Starts the thread. `embed` embeds up to `max_faces` faces at once. More than `queue_length` faces cannot wait.
-    pub(crate) fn start(
-        embed: impl FnMut(&[AlignedFace]) -> Run + Send + 'static,
+    /// Starts a thread for each of `embedders`, which embeds up to `max_faces` faces at once. More than `queue_length`
+    /// faces cannot wait.
+    pub(crate) fn start<F>(
+        embedders: Vec<F>,
         max_faces: NonZeroUsize,
         queue_length: usize,
-    ) -> Result<Self, io::Error> {
+    ) -> Result<Self, io::Error>
+    where
+        F: FnMut(&[AlignedFace]) -> Run + Send + 'static,
+    {
         let (queue, requests) = sync_channel(queue_length);
-        let counts = Arc::new(EmbeddingCounts::default());
-        let thread = EmbeddingThread { embed, max_faces: max_faces.get(), counts: Arc::clone(&counts) };
-        thread::Builder::new().name("embedding".to_owned()).spawn(move || thread.run(&requests))?;
+        let requests = Arc::new(Mutex::new(requests));
+        let counts = Arc::new(EmbeddingCounts { threads: embedders.len(), ..EmbeddingCounts::default() });
+        for (number, embed) in embedders.into_iter().enumerate() {
+            let thread = EmbeddingThread { embed, max_faces: max_faces.get(), counts: Arc::clone(&counts) };
+            let requests = Arc::clone(&requests);
+            let name = format!("embedding-{number}");
+            thread::Builder::new().name(name).spawn(move || thread.run(&requests))?;
+        }
         Ok(Self { queue, counts, demand: Demand::default(), cpu: Duration::ZERO })
     }
 
@@ -80,7 +92,7 @@ impl SharedEmbedder {
         self.queue.try_send(Request { face, demand: self.demand.clone(), answer }).map_err(|error| {
             match error {
                 TrySendError::Full(_) => FaceError::QueueFull,
-                TrySendError::Disconnected(_) => thread_ended(),
+                TrySendError::Disconnected(_) => threads_ended(),
             }
         })?;
         let received = match self.demand.deadline {
@@ -89,25 +101,25 @@ impl SharedEmbedder {
         };
         let Answer { embedded, cpu } = received.map_err(|error| match error {
             RecvTimeoutError::Timeout => FaceError::Expired,
-            RecvTimeoutError::Disconnected => thread_ended(),
+            RecvTimeoutError::Disconnected => threads_ended(),
         })?;
         self.cpu += cpu;
         embedded
     }
 
-    /// The processor time that the thread has spent on this pipeline's faces since the last call.
+    /// The processor time that the threads have spent on this pipeline's faces since the last call.
     pub(crate) fn take_cpu(&mut self) -> Duration {
         std::mem::take(&mut self.cpu)
     }
 
-    /// What the thread has done.
+    /// What the threads have done.
     pub(crate) fn counts(&self) -> Arc<EmbeddingCounts> {
         Arc::clone(&self.counts)
     }
 }
 
-fn thread_ended() -> FaceError {
-    FaceError::Broken("the thread that embeds faces has ended".into())
+fn threads_ended() -> FaceError {
+    FaceError::Broken("the threads that embed faces have ended".into())
 }
 
 impl EmbeddingCounts {
@@ -121,9 +133,14 @@ impl EmbeddingCounts {
         self.faces.load(Relaxed)
     }
 
-    /// Whether the thread has ended.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended.load(Relaxed)
+    /// Threads that were started.
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Threads that have ended.
+    pub(crate) fn ended(&self) -> usize {
+        self.ended.load(Relaxed)
     }
 }
 
@@ -146,15 +163,23 @@ struct EmbeddingThread<F> {
 }
 
 impl<F: FnMut(&[AlignedFace]) -> Run> EmbeddingThread<F> {
-    fn run(mut self, requests: &Receiver<Request>) {
+    fn run(mut self, requests: &Mutex<Receiver<Request>>) {
         let _ended = EndedOnDrop(Arc::clone(&self.counts));
-        while let Ok(first) = requests.recv() {
-            let waiting = iter::once(first).chain(requests.try_iter());
-            let batch: Vec<_> = waiting.filter_map(Request::if_wanted).take(self.max_faces).collect();
+        while let Some(batch) = self.next_batch(requests) {
             if !batch.is_empty() {
                 self.answer(batch);
             }
         }
+    }
+
+    /// The faces that wait, up to the maximum, without those that nobody wants any more. Waits for the first. `None` when
+    /// no further face can come.
+    fn next_batch(&self, requests: &Mutex<Receiver<Request>>) -> Option<Vec<Request>> {
+        // The other threads wait here for their turn.
+        let requests = requests.lock();
+        let first = requests.recv().ok()?;
+        let waiting = iter::once(first).chain(requests.try_iter());
+        Some(waiting.filter_map(Request::if_wanted).take(self.max_faces).collect())
     }
 
     fn answer(&mut self, batch: Vec<Request>) {
@@ -180,12 +205,12 @@ impl<F: FnMut(&[AlignedFace]) -> Run> EmbeddingThread<F> {
     }
 }
 
-/// Notes the end of the thread when it is dropped, also by unwinding.
+/// Counts the end of the thread when it is dropped, also by unwinding.
 struct EndedOnDrop(Arc<EmbeddingCounts>);
 
 impl Drop for EndedOnDrop {
     fn drop(&mut self) {
-        self.0.has_ended.store(true, Relaxed);
+        self.0.ended.fetch_add(1, Relaxed);
     }
 }
 

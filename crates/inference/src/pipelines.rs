@@ -23,7 +23,7 @@ use crate::{
     runtime::{Batches, Model, Runtime},
 };
 
-/// Pipelines that are built at the same time. Each needs 100 MB more meanwhile than afterwards.
+/// Pipelines, or embedders, that are built at the same time. Each needs 100 MB more meanwhile than afterwards.
 const BUILT_AT_ONCE: usize = 4;
 
 /// A model, its placement, and the content of its file.
@@ -91,7 +91,26 @@ pub(crate) fn build_pipelines(
     if is_shared {
         builder.shared = Some(builder.start_shared(max)?);
     }
-    builder.build_all(config.worker_count())
+    build_at_once(config.worker_count(), || builder.build())
+}
+
+/// Builds on several cores: a session is built on one, and sessions take most of a start.
+fn build_at_once<T: Send>(
+    count: usize,
+    build: impl Fn() -> Result<T, StartError> + Sync,
+) -> Result<Vec<T>, StartError> {
+    let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(BUILT_AT_ONCE);
+    let mut all = Vec::with_capacity(count);
+    while all.len() < count {
+        let at_once = cores.min(count - all.len());
+        let built: Result<Vec<_>, _> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(&build)).collect();
+            let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
+            results.map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
+        });
+        all.extend(built?);
+    }
+    Ok(all)
 }
 
 fn model<'a>(config: &Config, located: &'a LocatedModel) -> Model<'a> {
@@ -105,29 +124,13 @@ struct PipelineBuilder<'a> {
     /// The part of the detector that is enough in the window around the subject.
     window: Option<(DetectionSpec, Model<'a>)>,
     embedder: (Model<'a>, &'a EmbeddingSpec),
-    /// The embedder of all pipelines; `None` if each has its own.
+    /// The embedders of all pipelines; `None` if each has its own.
     shared: Option<SharedEmbedder>,
     judges: Vec<Model<'a>>,
     models: &'a LocatedModels<'a>,
 }
 
 impl PipelineBuilder<'_> {
-    /// Builds on several cores: a session is built on one, and sessions take most of a start.
-    fn build_all(&self, workers: usize) -> Result<Vec<Pipeline>, StartError> {
-        let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(BUILT_AT_ONCE);
-        let mut pipelines = Vec::with_capacity(workers);
-        while pipelines.len() < workers {
-            let count = cores.min(workers - pipelines.len());
-            let built: Result<Vec<_>, _> = thread::scope(|scope| {
-                let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| self.build())).collect();
-                let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
-                results.map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
-            });
-            pipelines.extend(built?);
-        }
-        Ok(pipelines)
-    }
-
     fn build(&self) -> Result<Pipeline, StartError> {
         let Self { config, models, .. } = self;
         let (_, embedding) = self.embedder;
@@ -178,18 +181,20 @@ impl PipelineBuilder<'_> {
         Ok(Embedder::new(self.runtime.network(model)?, input, spec.output.clone(), spec.length))
     }
 
-    /// Starts the thread that embeds for all pipelines. Each has one face in its queue, or two if it did not wait for
-    /// the first until its end.
+    /// Starts the threads that embed for all pipelines. Each pipeline has one face in their queue, or two if it did not
+    /// wait for the first until its end.
     fn start_shared(&self, max_faces: NonZeroUsize) -> Result<SharedEmbedder, StartError> {
-        let mut embedder = self.embedder()?;
-        let warmed = embedder.warm_for_batches(max_faces.get());
-        warmed.map_err(|error| self.models.embedder.refused(&error))?;
-        let embed = move |faces: &[AlignedFace]| {
-            let run = embedder.embed_all(faces);
-            embedder.wipe();
-            run
-        };
-        Ok(SharedEmbedder::start(embed, max_faces, 2 * self.config.worker_count())?)
+        let embedders = build_at_once(self.config.embedder_count(), || {
+            let mut embedder = self.embedder()?;
+            let warmed = embedder.warm_for_batches(max_faces.get());
+            warmed.map_err(|error| self.models.embedder.refused(&error))?;
+            Ok(move |faces: &[AlignedFace]| {
+                let run = embedder.embed_all(faces);
+                embedder.wipe();
+                run
+            })
+        })?;
+        Ok(SharedEmbedder::start(embedders, max_faces, 2 * self.config.worker_count())?)
     }
 
     fn judge(&self, set: &LivenessSet, models: &[LocatedModel]) -> Result<LivenessJudge, StartError> {

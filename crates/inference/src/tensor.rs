@@ -94,7 +94,9 @@ mod tests {
                 let is_around = !(columns.contains(&x) && rows.contains(&y));
                 assert_eq!(*value == channel as f32 + 1.0, is_around, "{x}, {y} of {channel}: {value}");
             }
-            tensor.planes().map(|plane| plane.fill(9.0));
+            for plane in tensor.planes() {
+                plane.fill(9.0);
+            }
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) struct Workers {
     counts: Arc<Counts>,
     memory: MemoryBudget,
     threads: usize,
-    /// Of the thread that embeds for all workers; `None` without one.
+    /// Of the threads that embed for all workers; `None` without them.
     embedding: Option<Arc<EmbeddingCounts>>,
 }
 
@@ -107,7 +107,7 @@ pub struct JobStarted {
 pub struct WorkersEnded {
     /// Threads that have ended.
     pub ended: usize,
-    /// Threads that were started. If one embeds for all workers, it counts as well.
+    /// Threads that were started, with those that embed for all workers.
     pub workers: usize,
 }
 
@@ -256,10 +256,12 @@ impl Workers {
 
     pub(crate) fn check(&self) -> Result<(), WorkersEnded> {
         let embedding = self.embedding.as_deref();
-        let embedding_ended = embedding.is_some_and(EmbeddingCounts::has_ended);
-        match self.counts.ended.load(Ordering::Relaxed) + usize::from(embedding_ended) {
+        match self.counts.ended.load(Ordering::Relaxed) + embedding.map_or(0, EmbeddingCounts::ended) {
             0 => Ok(()),
-            ended => Err(WorkersEnded { ended, workers: self.threads + usize::from(embedding.is_some()) }),
+            ended => Err(WorkersEnded {
+                ended,
+                workers: self.threads + embedding.map_or(0, EmbeddingCounts::threads),
+            }),
         }
     }
 

@@ -1,4 +1,7 @@
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{
+    Barrier,
+    mpsc::{Sender, channel},
+};
 
 use padan_domain::Embedding;
 
@@ -44,7 +47,7 @@ impl Steps {
             may_go.recv_timeout(LONG).unwrap();
             Ok(faces.iter().map(embedded).collect())
         };
-        let embedder = SharedEmbedder::start(run, max_faces(max), queue_length).unwrap();
+        let embedder = SharedEmbedder::start(vec![run], max_faces(max), queue_length).unwrap();
         Self { embedder, go, begun }
     }
 
@@ -87,7 +90,7 @@ fn all_that_wait_are_embedded_in_one_run_up_to_the_maximum() {
 #[test]
 fn each_of_many_callers_gets_the_embedding_of_its_own_face() {
     let run = |faces: &[AlignedFace]| Ok(faces.iter().map(embedded).collect());
-    let shared = SharedEmbedder::start(run, max_faces(4), 8).unwrap();
+    let shared = SharedEmbedder::start(vec![run], max_faces(4), 8).unwrap();
     thread::scope(|scope| {
         for caller in 0..8_u16 {
             let mut embedder = shared.clone();
@@ -161,8 +164,11 @@ fn an_error_or_a_panic_is_the_answer_to_each_face_of_its_run() {
         may_go.recv_timeout(LONG).unwrap();
         failing(faces)
     };
-    let steps =
-        Steps { embedder: SharedEmbedder::start(run, max_faces(2), 8).unwrap(), go, begun: channel().1 };
+    let steps = Steps {
+        embedder: SharedEmbedder::start(vec![run], max_faces(2), 8).unwrap(),
+        go,
+        begun: channel().1,
+    };
     // The first run has one face or two, and each later one has those that are left.
     for broken in [1.0, 2.0] {
         let answers = [broken, broken].map(|value| steps.queue(value, in_a_minute()));
@@ -174,7 +180,7 @@ fn an_error_or_a_panic_is_the_answer_to_each_face_of_its_run() {
     }
     (0..2).for_each(|_| steps.go.send(()).unwrap());
     assert_eq!(length(&steps.queue(3.0, in_a_minute())), Ok(3.0));
-    assert!(!steps.embedder.counts().has_ended());
+    assert_eq!(steps.embedder.counts().ended(), 0);
 }
 
 #[test]
@@ -201,32 +207,32 @@ impl Drop for PanicsOnDrop {
 #[test]
 fn a_thread_that_has_ended_answers_with_an_error_at_once() {
     let run = |_: &[AlignedFace]| -> Run { std::panic::panic_any(PanicsOnDrop) };
-    let mut embedder = SharedEmbedder::start(run, max_faces(2), 8).unwrap();
+    let mut embedder = SharedEmbedder::start(vec![run], max_faces(2), 8).unwrap();
     let counts = embedder.counts();
     for _ in 0..2 {
         let error = embedder.embed(&face(1.0)).err().unwrap().to_string();
-        assert!(error.contains("has ended"), "{error}");
+        assert!(error.contains("have ended"), "{error}");
     }
     let until = Instant::now() + LONG;
-    while !counts.has_ended() && Instant::now() < until {
+    while counts.ended() == 0 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
     }
-    assert!(counts.has_ended());
+    assert_eq!((counts.ended(), counts.threads()), (1, 1));
 }
 
 #[test]
-fn the_thread_ends_with_the_last_handle() {
+fn a_thread_ends_with_the_last_handle() {
     let run = |faces: &[AlignedFace]| -> Run { Ok(faces.iter().map(embedded).collect()) };
-    let embedder = SharedEmbedder::start(run, max_faces(2), 8).unwrap();
+    let embedder = SharedEmbedder::start(vec![run], max_faces(2), 8).unwrap();
     let (other, counts) = (embedder.clone(), embedder.counts());
     drop(embedder);
     assert!(other.clone().embed(&face(1.0)).is_ok());
     drop(other);
     let until = Instant::now() + LONG;
-    while !counts.has_ended() && Instant::now() < until {
+    while counts.ended() == 0 && Instant::now() < until {
         thread::sleep(Duration::from_millis(1));
     }
-    assert!(counts.has_ended());
+    assert_eq!((counts.ended(), counts.threads()), (1, 1));
 }
 
 #[test]
@@ -236,8 +242,29 @@ fn a_worker_learns_its_share_of_the_processor_time() {
         while cpu_time_of_this_thread() < until {}
         Ok(faces.iter().map(embedded).collect())
     };
-    let mut embedder = SharedEmbedder::start(run, max_faces(2), 8).unwrap();
+    let mut embedder = SharedEmbedder::start(vec![run], max_faces(2), 8).unwrap();
     embedder.embed(&face(1.0)).unwrap();
     assert!(embedder.take_cpu() >= Duration::from_millis(20));
     assert_eq!(embedder.take_cpu(), Duration::ZERO);
+}
+
+#[test]
+fn two_threads_embed_at_the_same_time() {
+    let both = Arc::new(Barrier::new(2));
+    let run = |_| {
+        let both = Arc::clone(&both);
+        move |faces: &[AlignedFace]| -> Run {
+            both.wait();
+            Ok(faces.iter().map(embedded).collect())
+        }
+    };
+    let shared = SharedEmbedder::start((0..2).map(run).collect(), max_faces(1), 8).unwrap();
+    thread::scope(|scope| {
+        for value in [1.0, 2.0] {
+            let mut embedder = shared.clone();
+            embedder.set_demand(in_a_minute());
+            scope.spawn(move || assert_eq!(embedder.embed(&face(value)).unwrap().length, f64::from(value)));
+        }
+    });
+    assert_eq!((shared.counts().threads(), shared.counts().runs()), (2, 2));
 }

@@ -196,7 +196,7 @@ fn workers(count: usize, run: impl FnMut(&[AlignedFace]) -> Run + Send + 'static
     let mut config = config();
     config.workers = NonZeroUsize::new(count);
     let (mut pipelines, _) = load(&config).unwrap();
-    let embedder = SharedEmbedder::start(run, NonZeroUsize::new(2).unwrap(), 2 * count).unwrap();
+    let embedder = SharedEmbedder::start(vec![run], NonZeroUsize::new(2).unwrap(), 2 * count).unwrap();
     for pipeline in &mut pipelines {
         pipeline.embedder = FaceEmbedder::Shared(embedder.clone());
     }

@@ -17,7 +17,7 @@ const CPU_WORKER_BYTES: u64 = 50 << 20;
 /// The same with OpenVINO, which `auto` may select.
 const OPENVINO_BYTES: u64 = 270 << 20;
 const OPENVINO_WORKER_BYTES: u64 = 110 << 20;
-/// The memory of a worker whose embedder is that of all workers, and of a face in a run of this embedder.
+/// The memory of a worker that shares its embedder, and of a face in a run of a shared embedder.
 const SHARING_WORKER_BYTES: u64 = 24 << 20;
 const FACE_OF_RUN_BYTES: u64 = 12 << 20;
 
@@ -95,7 +95,10 @@ fn memory_for_limit(settings: &Settings, limit: u64) -> CheckPassed {
     let program = program
         + match inference.max_faces_of_a_run().get() as u64 {
             1 => workers * with_embedder,
-            faces => with_embedder + workers * SHARING_WORKER_BYTES + faces * FACE_OF_RUN_BYTES,
+            faces => {
+                let embedders = inference.embedder_count() as u64;
+                embedders * (with_embedder + faces * FACE_OF_RUN_BYTES) + workers * SHARING_WORKER_BYTES
+            }
         };
     let bodies = settings.http.body_memory_bytes.get() as u64;
     let limits = inference.limits.in_force(Some(limit));
@@ -188,15 +191,15 @@ mod tests {
     }
 
     #[test]
-    fn workers_that_share_an_embedder_need_less_memory() {
+    fn shared_embedders_need_memory_for_each_face_of_a_run() {
         let (_folder, settings) = settings(
-            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 10\nembedding_batch = 8\n\
+            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 1\nembedding_batch = 8\n\
              [inference.limits]\nmax_photo_bytes = 104857600\nmax_megapixels_at_once = 1048.576\n",
         );
-        // 150, 50, ten times 24 and eight times 12 MiB, then 256, and ten photos of 100 MiB.
+        // 150, 50, eight times 12 and 24 MiB, then 256, and a photo of 100 MiB. A worker shares one embedder on any machine.
         assert_eq!(
             memory_for_limit(&settings, 4 << 30).message,
-            "4096 MiB available, at most 1792 MiB needed"
+            "4096 MiB available, at most 676 MiB needed"
         );
     }
 
