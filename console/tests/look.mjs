@@ -99,14 +99,16 @@ export async function switches(browser) {
   await signIn(page, "operator");
   const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const light = await ground();
+  // The page is drawn after the click, and after the reload.
+  const isDark = () => page.waitForFunction((before) => getComputedStyle(document.body).backgroundColor !== before, light);
   await page.getByRole("button", { name: "Gelap" }).click();
-  assert.notEqual(await ground(), light);
+  await isDark();
   await page.getByRole("button", { name: "EN English" }).click();
   await page.getByRole("heading", { level: 1, name: "Verify" }).waitFor();
   assert.equal(await page.evaluate(() => document.documentElement.lang), "en");
   await page.reload();
   await page.getByRole("heading", { level: 1, name: "Verify" }).waitFor();
-  assert.notEqual(await ground(), light);
+  await isDark();
   for (const title of ["Compare", "Requests", "Clients", "People", "Audit trail", "Enrolment", "Models", "Operators", "Health"]) await goTo(page, title);
   const words = await page.locator("body").textContent();
   assert.ok(!/Kesehatan|Permintaan|Basis data/.test(words));
