@@ -32,7 +32,8 @@ fn small_model(slopes: &[f32]) -> ModelProto {
     ModelProto { ir_version: Some(3), graph: Some(graph), ..ModelProto::default() }
 }
 
-fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
+/// A node of a graph.
+pub(super) fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
         op_type: Some(op_type.to_owned()),
         input: inputs.iter().map(|&name| name.to_owned()).collect(),
@@ -41,7 +42,8 @@ fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
     }
 }
 
-fn value(name: &str, sizes: &[i64]) -> ValueInfoProto {
+/// An input or output of a graph, in fp32.
+pub(super) fn value(name: &str, sizes: &[i64]) -> ValueInfoProto {
     let dimension = |&size| Dimension { value: Some(DimensionValue::Known(size)), ..Dimension::default() };
     let shape = TensorShapeProto { dim: sizes.iter().map(dimension).collect() };
     let tensor = TensorType { elem_type: Some(onnx::FLOAT), shape: Some(shape) };

@@ -1,4 +1,4 @@
-//! Tests of the embedder that the workers share, with real models.
+//! Tests of the embedders that the workers share, with real models.
 
 use std::{
     num::NonZeroUsize,
@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use padan_domain::{Embedding, Photo};
+use padan_domain::Embedding;
 
 use crate::{
     align::AlignedFace,
@@ -26,8 +26,11 @@ use crate::{
     prepare::with_batches,
     runtime::{Model, Runtime},
     runtime_library,
-    test_support::{config, photo, workspace},
-    tests::oracle::crop_fixture,
+    test_support::config,
+    tests::{
+        engine::{in_a_minute, refused_of_forty_at_once, selfie},
+        oracle::crop_fixture,
+    },
     workers::{Workers, WorkersEnded},
 };
 
@@ -132,14 +135,6 @@ fn shared(workers: usize, faces: usize, queue_length: usize) -> Config {
     config
 }
 
-fn selfie(file: &str) -> Photo {
-    photo(std::fs::read(workspace("people/images").join(file)).unwrap())
-}
-
-fn in_a_minute() -> Instant {
-    Instant::now() + Duration::from_mins(1)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn each_of_many_photos_at_once_gets_the_embedding_of_its_own_face() {
     let files = ["101_s1.jpg", "110_s1.jpg", "114_s1.jpg"];
@@ -172,20 +167,7 @@ async fn each_of_many_photos_at_once_gets_the_embedding_of_its_own_face() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_refuses_photos_before_a_shared_embedder_as_well() {
     let engine = Engine::start(&shared(2, 2, 1)).unwrap();
-    let tasks: Vec<_> = (0..40)
-        .map(|_| {
-            let engine = engine.clone();
-            tokio::spawn(async move { engine.probe(selfie("101_s1.jpg"), in_a_minute()).await.err() })
-        })
-        .collect();
-    let mut refused = 0;
-    for task in tasks {
-        match task.await.unwrap() {
-            None => {}
-            Some(FaceError::QueueFull) => refused += 1,
-            Some(other) => panic!("{other}"),
-        }
-    }
+    let refused = refused_of_forty_at_once(&engine).await;
     assert!(refused > 0);
     assert_eq!(engine.figures().refused, refused);
     assert_eq!(engine.figures().shared_faces, 40 - refused);

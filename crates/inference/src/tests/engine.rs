@@ -26,11 +26,11 @@ fn engine(workers: usize, queue_length: usize) -> Engine {
     Engine::start(&config).unwrap()
 }
 
-fn selfie(file: &str) -> padan_domain::Photo {
+pub(super) fn selfie(file: &str) -> padan_domain::Photo {
     photo(std::fs::read(workspace("people/images").join(file)).unwrap())
 }
 
-fn in_a_minute() -> Instant {
+pub(super) fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_mins(1)
 }
 
@@ -56,7 +56,7 @@ async fn an_embedding_does_not_depend_on_concurrent_photos() {
 }
 
 /// Sends forty selfies at once and returns how many are refused; the others are analysed.
-async fn refused_of_forty_at_once(engine: &Engine) -> u64 {
+pub(super) async fn refused_of_forty_at_once(engine: &Engine) -> u64 {
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let engine = engine.clone();

@@ -1,6 +1,7 @@
 use super::*;
-use crate::onnx::{
-    AttributeProto, Dimension, ModelProto, TensorShapeProto, TensorType, TypeProto, TypeValue,
+use crate::{
+    onnx::{AttributeProto, ModelProto},
+    prepare::tests::{node, value},
 };
 
 /// A graph of two Reshapes with one shape, of which the second reshapes a weight.
@@ -31,26 +32,6 @@ fn model(shape: &[i64], batch: i64) -> ModelProto {
         ..GraphProto::default()
     };
     ModelProto { graph: Some(graph), ..ModelProto::default() }
-}
-
-fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
-    NodeProto {
-        op_type: Some(op_type.to_owned()),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        ..NodeProto::default()
-    }
-}
-
-fn value(name: &str, sizes: &[i64]) -> ValueInfoProto {
-    let dimension = |&size| Dimension { value: Some(DimensionValue::Known(size)), ..Dimension::default() };
-    let shape = TensorShapeProto { dim: sizes.iter().map(dimension).collect() };
-    let tensor = TensorType { shape: Some(shape), ..TensorType::default() };
-    ValueInfoProto {
-        name: Some(name.to_owned()),
-        kind: Some(TypeProto { value: Some(TypeValue::Tensor(tensor)), ..TypeProto::default() }),
-        ..ValueInfoProto::default()
-    }
 }
 
 fn rewritten(shape: &[i64], batch: i64) -> Result<GraphProto, ModelError> {
