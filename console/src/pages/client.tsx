@@ -12,7 +12,8 @@ import { go, to } from "../router";
 import { useAccess } from "../session";
 import { useWords } from "../words/words";
 import { changedRules, RulesFields, typedRules, type TypedRules } from "./client_rules";
-import { ClientState, SecretsDialog, type Secrets } from "./clients";
+import { SecretsDialog, type Secrets } from "./client_secrets";
+import { ClientState } from "./client_state";
 import { Rows } from "./rows";
 
 type Details = Answer<"showClient">;

@@ -6,16 +6,16 @@ import { useAction, useAnswer } from "../api/use_answer";
 import { Dialog } from "../parts/dialog";
 import { Check, TextField } from "../parts/field";
 import { PageHead } from "../parts/page";
-import { SecretsShown } from "../parts/secret";
 import { Note, Problem, Whenever } from "../parts/states";
 import { to, type Route } from "../router";
 import { useAccess } from "../session";
 import { useWords } from "../words/words";
 import { ClientPage } from "./client";
 import { RulesFields, rulesOf, typedRules, type TypedRules } from "./client_rules";
+import { SecretsDialog, type Secrets } from "./client_secrets";
+import { ClientState } from "./client_state";
 
 type List = Answer<"listClients">;
-export type Secrets = Answer<"addClient">;
 
 export function Clients({ route }: { route: Route }) {
   return route[1] === undefined ? <ClientList /> : <ClientPage key={route[1]} name={route[1]} />;
@@ -93,16 +93,6 @@ function ClientTable({ clients }: { clients: List["clients"] }) {
   );
 }
 
-export function ClientState({ isDisabled, isSandbox }: { isDisabled: boolean; isSandbox: boolean }) {
-  const { t } = useWords();
-  return (
-    <>
-      <span class={`tag ${isDisabled ? "bad" : "good"}`}>{t(isDisabled ? "client.disabled" : "client.enabled")}</span>
-      {isSandbox && <> <span class="tag">{t("client.sandbox")}</span></>}
-    </>
-  );
-}
-
 function AddDialog({ onClose }: { onClose: (hasAdded: boolean) => void }) {
   const { t } = useWords();
   const [name, setName] = useState("");
@@ -139,11 +129,4 @@ function AddDialog({ onClose }: { onClose: (hasAdded: boolean) => void }) {
       </form>
     </Dialog>
   );
-}
-
-/** The secrets of a client. They are gone once the dialog is closed. */
-export function SecretsDialog({ secrets, title, onClose }: { secrets: Secrets; title: string; onClose: () => void }) {
-  const { t } = useWords();
-  const shown = [[t("client.username"), secrets.username], [t("client.password"), secrets.password], ["x-api-key", secrets.api_key]] as const;
-  return <SecretsShown title={title} about={t("secrets.once")} secrets={shown} onClose={onClose} />;
 }

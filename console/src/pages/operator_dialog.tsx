@@ -9,7 +9,7 @@ import { Note, Problem } from "../parts/states";
 import { useAccess } from "../session";
 import { useWords, type Key } from "../words/words";
 import { OperatorSecretsDialog, ROLES, type OperatorSecrets } from "./operator_add";
-import { OperatorState, signInOf, type Operator } from "./operators";
+import { OperatorState, signInOf, type Operator } from "./operator_state";
 
 type Act = "role" | "rotate" | "state" | "sessions";
 

@@ -1,7 +1,7 @@
 // Who may use this console and the interface under it: operators of the store, and people who signed in through the provider.
 import { useState } from "preact/hooks";
 
-import { call, type Answer } from "../api/call";
+import { call } from "../api/call";
 import { useAnswer } from "../api/use_answer";
 import { TextField } from "../parts/field";
 import { PageHead } from "../parts/page";
@@ -10,9 +10,7 @@ import { useAccess } from "../session";
 import { useWords } from "../words/words";
 import { AddOperatorDialog } from "./operator_add";
 import { OperatorDialog } from "./operator_dialog";
-
-type List = Answer<"listOperators">;
-export type Operator = List["operators"][number];
+import { OperatorState, signInOf, type Operator } from "./operator_state";
 
 export function Operators() {
   const { t } = useWords();
@@ -97,25 +95,4 @@ function OperatorTable({ operators, onChoose }: { operators: readonly Operator[]
       </table>
     </div>
   );
-}
-
-/** Enabled, disabled or expired, and whether it is the account of who looks. */
-export function OperatorState({ operator }: { operator: Operator }) {
-  const { t } = useWords();
-  const hasExpired = operator.expires_at != null && Date.parse(operator.expires_at) <= Date.now();
-  return (
-    <>
-      <span class={`tag ${operator.disabled || hasExpired ? "bad" : "good"}`}>
-        {t(operator.disabled ? "client.disabled" : hasExpired ? "operator.expired" : "client.enabled")}
-      </span>
-      {operator.own && <> <span class="tag">{t("operator.own")}</span></>}
-    </>
-  );
-}
-
-/** How somebody signs in. */
-export function signInOf(operator: Operator) {
-  if (operator.origin === "provider") return "operator.byProvider";
-  if (!operator.has_password) return "operator.byToken";
-  return operator.has_code ? "operator.byCode" : "operator.byPassword";
 }
