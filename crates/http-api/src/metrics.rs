@@ -94,9 +94,9 @@ declare::metrics! {
     workers: IntGauge = "padan_workers", [];
     /// Inference worker threads that are busy.
     workers_busy: IntGauge = "padan_workers_busy", [];
-    /// Runs of the embedder that all workers share; 0 where each worker embeds by itself (`inference.embedding_batch` = 1).
+    /// Runs of the embedders that the workers share; 0 where each worker embeds by itself (`inference.embedding_batch` = 1).
     embedding_runs: IntCounter = "padan_embedding_runs_total", [];
-    /// Faces in the runs of the embedder that all workers share. Divided by the runs: the faces of a run.
+    /// Faces in the runs of the embedders that the workers share. Divided by the runs: the faces of a run.
     embedding_faces: IntCounter = "padan_embedding_faces_total", [];
     /// Memory of the photos that workers decode now, in pixels of three bytes.
     pixels_held: IntGauge = "padan_decoded_pixels_held", [];

@@ -63,7 +63,7 @@ pub struct WorkerFigures {
     pub refused: u64,
     /// Photos dropped since the start because their deadline had passed or their caller no longer waited.
     pub expired: u64,
-    /// Runs of the embedder that the workers share, since the start; 0 where each worker embeds by itself.
+    /// Runs of the embedders that the workers share, since the start; 0 where each worker embeds by itself.
     pub shared_runs: u64,
     /// Faces in those runs.
     pub shared_faces: u64,
@@ -83,7 +83,7 @@ pub enum JobEvent {
 pub struct JobEnded {
     /// On whose behalf it was processed.
     pub caller: Caller,
-    /// The processor time of the worker's thread, and the photo's share of that of the thread that embeds for all workers.
+    /// The processor time of the worker's thread, and the photo's share of that of the threads that embed for all workers.
     /// Further threads of the sessions (`inference.threads`) and a GPU are not included.
     pub cpu: Duration,
 }
