@@ -15,6 +15,7 @@ mod pooler;
 mod proxy;
 mod standby;
 mod startup;
+mod template;
 mod test_database;
 
 pub use balancer::Balancer;

@@ -20,16 +20,7 @@ impl TestDatabase {
     ///
     /// Without that variable, or when the server does not create a database.
     pub async fn create() -> Self {
-        let Ok(url) = env::var("PADAN_TEST_DATABASE_URL") else {
-            panic!(
-                "this test needs a PostgreSQL server in PADAN_TEST_DATABASE_URL: run `make test`, or \
-                 `padan-demo cluster --standbys 1 -- cargo nextest run --release`"
-            );
-        };
-        let server = PgConnectOptions::from_str(&url)
-            .unwrap_or_else(|error| panic!("PADAN_TEST_DATABASE_URL: {error}"));
-        let name = format!("padan_test_{}", Uuid::now_v7().simple());
-        let database = Self { server, name };
+        let database = Self::named_by_chance(server());
         database.on_server(format!("CREATE DATABASE {}", database.name)).await;
         database
     }
@@ -109,9 +100,7 @@ impl TestDatabase {
     ///
     /// When it fails.
     pub async fn texts(&self, query: &str) -> Vec<String> {
-        let rows =
-            sqlx::query_scalar(AssertSqlSafe(query.to_owned())).fetch_all(&mut self.connect().await).await;
-        rows.unwrap_or_else(|error| panic!("a test's own query failed: {error}"))
+        texts(&mut self.connect().await, query.to_owned()).await
     }
 
     /// The output of `pg_dump` for the database.
@@ -143,6 +132,11 @@ impl TestDatabase {
         outcome
     }
 
+    /// A database that is not yet on the server.
+    pub(crate) fn named_by_chance(server: PgConnectOptions) -> Self {
+        Self { server, name: format!("padan_test_{}", Uuid::now_v7().simple()) }
+    }
+
     pub(crate) fn server(&self) -> &PgConnectOptions {
         &self.server
     }
@@ -155,7 +149,7 @@ impl TestDatabase {
         self.server.clone().database(&self.name)
     }
 
-    async fn on_server(&self, statement: String) {
+    pub(crate) async fn on_server(&self, statement: String) {
         execute(&mut connect(&self.server).await, statement).await;
     }
 }
@@ -180,11 +174,27 @@ impl Drop for TestDatabase {
     }
 }
 
+/// The server of `PADAN_TEST_DATABASE_URL`.
+pub(crate) fn server() -> PgConnectOptions {
+    let Ok(url) = env::var("PADAN_TEST_DATABASE_URL") else {
+        panic!(
+            "this test needs a PostgreSQL server in PADAN_TEST_DATABASE_URL: run `make test`, or \
+             `padan-demo cluster --standbys 1 -- cargo nextest run --release`"
+        );
+    };
+    PgConnectOptions::from_str(&url).unwrap_or_else(|error| panic!("PADAN_TEST_DATABASE_URL: {error}"))
+}
+
 pub(crate) async fn connect(options: &PgConnectOptions) -> PgConnection {
     options.connect().await.unwrap_or_else(|error| panic!("no connection to the test server: {error}"))
 }
 
-async fn execute(connection: &mut PgConnection, statements: String) {
+pub(crate) async fn texts(connection: &mut PgConnection, query: String) -> Vec<String> {
+    let rows = sqlx::query_scalar(AssertSqlSafe(query)).fetch_all(connection).await;
+    rows.unwrap_or_else(|error| panic!("a test's own query failed: {error}"))
+}
+
+pub(crate) async fn execute(connection: &mut PgConnection, statements: String) {
     if let Err(error) = connection.execute(AssertSqlSafe(statements)).await {
         panic!("a test's own statement failed: {error}");
     }
