@@ -25,6 +25,9 @@ allowed_for() {
     padan) echo padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store \
       padan-verification ;;
     padan-demo) echo padan padan-domain padan-evaluation padan-http-api padan-inference padan-registry padan-store ;;
+    # No crate has it as a normal dependency.
+    padan-test-service) echo padan-domain padan-http-api padan-inference padan-registry padan-store padan-testing \
+      padan-verification ;;
     padan-scale) echo padan-domain padan-registry padan-store ;;
     padan-benches) echo padan-domain padan-evaluation padan-inference padan-registry padan-store padan-verification \
       padan-http-api ;;

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeSet, fs, thread, time::Duration};
 
+use padan_test_service::{BUDI, project};
 use serde_json::Value;
 
 use crate::{
     clients::{add, wait_for},
-    metrics,
-    service::{TestService, project},
-    site::BUDI,
+    service::TestProgram,
 };
 
 /// A line of the table in docs/security.md.
@@ -36,7 +35,7 @@ fn documented() -> Vec<Documented> {
 }
 
 /// All commands of the program, by its own help.
-fn commands(service: &TestService, parent: &[&str]) -> BTreeSet<String> {
+fn commands(service: &TestProgram, parent: &[&str]) -> BTreeSet<String> {
     let help = service.command(&[parent, &["--help"]].concat()).stdout;
     let help = String::from_utf8(help).unwrap();
     let Some(list) = help.split("\nCommands:\n").nth(1) else { return BTreeSet::from([parent.join(" ")]) };
@@ -115,7 +114,7 @@ const KEYS: [(&str, &str); 3] =
     [("audit", "audit_keys"), ("person", "person_key"), ("template", "template_keys")];
 
 /// The test's settings with these keys alone, and the store's URL of this user.
-fn settings(service: &TestService, keys: &[&str], url: &str) -> String {
+fn settings(service: &TestProgram, keys: &[&str], url: &str) -> String {
     let lines = service.settings();
     let lines = lines.lines().filter(|line| {
         KEYS.iter().all(|(word, setting)| keys.contains(word) || !line.starts_with(&format!("{setting} = ")))
@@ -127,13 +126,13 @@ fn settings(service: &TestService, keys: &[&str], url: &str) -> String {
 }
 
 /// The acts that operators' rows record, in order.
-fn recorded(service: &TestService) -> Vec<String> {
+fn recorded(service: &TestProgram) -> Vec<String> {
     let acts = "SELECT reason FROM store.audit_event WHERE kind = 'admin' ORDER BY at, sequence";
     service.runtime.block_on(service.store.texts(acts))
 }
 
 /// Creates a user in each role, and returns their URLs by role.
-fn users(service: &TestService) -> [(&'static str, String); 3] {
+fn users(service: &TestProgram) -> [(&'static str, String); 3] {
     ["padan_service", "padan_operator", "padan_auditor"].map(|role| {
         let user = format!("{role}_of_{}", std::process::id());
         service.runtime.block_on(async {
@@ -146,14 +145,14 @@ fn users(service: &TestService) -> [(&'static str, String); 3] {
 
 #[test]
 fn every_command_is_documented_with_its_keys_and_its_row() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let documented: BTreeSet<_> = documented().into_iter().map(|line| line.command).collect();
     assert_eq!(documented, commands(&service, &[]));
 }
 
 #[test]
 fn each_command_leaves_its_row_and_needs_only_its_keys_and_its_role() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     assert_eq!(recorded(&service), ["STORE_MIGRATED"]);
     add(&service, "resident", &[]);
     let users = users(&service);
@@ -202,7 +201,7 @@ fn each_command_leaves_its_row_and_needs_only_its_keys_and_its_role() {
 /// Whatever a command would change or export, it does not while its row cannot be written.
 #[test]
 fn no_command_does_anything_without_its_row() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     add(&service, "telco", &[]);
     assert!(service.command(&["operator", "add", "rina", "--role", "support"]).status.success());
     service.runtime.block_on(service.store.execute(
@@ -241,17 +240,17 @@ fn no_command_does_anything_without_its_row() {
 
 #[test]
 fn a_client_that_others_changed_is_refused_until_it_is_signed() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &["--network", "192.0.2.0/24"]);
     let execute = |statement: &str| service.runtime.block_on(service.store.execute(statement));
     wait_for(&service, &credentials, "FORBIDDEN");
-    metrics::wait_for(&service, "padan_clients_not_signed", |clients| clients == 0.0);
+    service.wait_for_metric("padan_clients_not_signed", |clients| clients == 0.0);
     execute("CREATE TABLE public.kept AS SELECT * FROM store.client");
 
     execute("UPDATE store.client SET allowed_networks = '{}'");
     wait_for(&service, &credentials, "UNAUTHORIZED");
     service.wait_for_log("the row of client telco was changed by others than Padan");
-    metrics::wait_for(&service, "padan_clients_not_signed", |clients| clients == 1.0);
+    service.wait_for_metric("padan_clients_not_signed", |clients| clients == 1.0);
     let doctor = service.command(&["doctor"]);
     assert!(String::from_utf8(doctor.stdout).unwrap().contains("the row of client telco"));
     let verified = service.command(&["audit", "verify"]);
@@ -275,7 +274,7 @@ fn a_client_that_others_changed_is_refused_until_it_is_signed() {
 
 #[test]
 fn clients_of_an_older_release_are_signed_by_the_migration_that_adds_signatures() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);
     add(&service, "shop", &[]);
     let execute = |statement: &str| service.runtime.block_on(service.store.execute(statement));
@@ -301,7 +300,7 @@ fn clients_of_an_older_release_are_signed_by_the_migration_that_adds_signatures(
 
 #[test]
 fn the_rows_of_operators_are_exported() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     add(&service, "telco", &["--daily-quota", "7"]);
     let exported = service.command(&["audit", "export", "--format", "jsonl", "--kind", "admin"]).stdout;
     let exported = String::from_utf8(exported).unwrap();
@@ -318,7 +317,7 @@ fn the_rows_of_operators_are_exported() {
 
 #[test]
 fn without_a_terminal_a_command_that_destroys_asks_for_yes() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     add(&service, "telco", &["--daily-quota", "7"]);
     assert!(service.command(&["operator", "add", "rina", "--role", "support"]).status.success());
     let accounts =
@@ -356,7 +355,7 @@ fn without_a_terminal_a_command_that_destroys_asks_for_yes() {
 /// Two operators change different limits of one client at the same time.
 #[test]
 fn changes_of_limits_at_the_same_time_all_apply() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     add(&service, "telco", &[]);
     let changes =
         [["--daily-quota", "7"], ["--monthly-quota", "70"], ["--rate", "5"], ["--network", "10.0.0.0/8"]];

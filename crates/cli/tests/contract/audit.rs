@@ -12,14 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{
+    Answer, BROKEN_PORTRAIT, BUDI, CREDENTIALS, Claim, DECEASED, Photos, UNKNOWN, text_fields,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{
-    photos::Photos,
-    service::{Answer, Claim, StopOnDrop, TestService, text_fields},
-    site::{BROKEN_PORTRAIT, BUDI, CREDENTIALS, DECEASED, UNKNOWN},
-};
+use crate::service::{StopOnDrop, TestProgram};
 
 const OUTAGE: &str = r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null,"name":null,"date_of_birth":null,"face_image_percentage":null}}"#;
 /// A person whose requests are answered without inference, so that a second has time for many.
@@ -31,7 +30,7 @@ fn text(output: &Output) -> String {
 }
 
 /// The rows of the trail by request id.
-fn rows(service: &TestService, filter: &[&str]) -> BTreeMap<String, Value> {
+fn rows(service: &TestProgram, filter: &[&str]) -> BTreeMap<String, Value> {
     let exported = text(&service.command(&[&["audit", "export", "--format", "jsonl"], filter].concat()));
     exported
         .lines()
@@ -42,20 +41,20 @@ fn rows(service: &TestService, filter: &[&str]) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn assert_verified(service: &TestService) {
+fn assert_verified(service: &TestProgram) {
     let verified = service.command(&["audit", "verify"]);
     assert!(verified.status.success(), "{verified:?}");
 }
 
 /// Sends a claim with a request id; an error when the connection breaks.
-fn send(service: &TestService, id: &str, claim: &Claim) -> reqwest::Result<Answer> {
+fn send(service: &TestProgram, id: &str, claim: &Claim) -> reqwest::Result<Answer> {
     let request = service.request("POST", "/identity/v1/face-verification", CREDENTIALS);
     request.header("x-request-id", id).multipart(claim.form()).send().map(Answer::from)
 }
 
 #[test]
 fn every_outcome_has_a_row() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let claim = Claim::matching();
     let mut expected = BTreeMap::new();
     for (id, claim) in [
@@ -116,7 +115,7 @@ fn every_outcome_has_a_row() {
 }
 
 /// Waits until the processor time is saved, which happens every few seconds.
-fn wait_for_processor_time(service: &TestService, start: &str) {
+fn wait_for_processor_time(service: &TestProgram, start: &str) {
     let until = Instant::now() + Duration::from_secs(30);
     loop {
         let used = text(&service.command(&["usage", "--cpu", "--csv"]));
@@ -133,7 +132,7 @@ fn wait_for_processor_time(service: &TestService, start: &str) {
 
 #[test]
 fn a_dump_of_the_store_contains_no_personal_data() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let claim = Claim::matching();
     for (id, claim) in [
         ("all", claim.clone()),
@@ -158,7 +157,7 @@ fn a_dump_of_the_store_contains_no_personal_data() {
 
 #[test]
 fn a_request_whose_client_disconnects_has_a_row() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let credentials = "authorization: Basic YmFuay11c2VyOnBhc3M6d29yZA==\r\nx-api-key: bank-key\r\n";
     let form = format!("--b\r\ncontent-disposition: form-data; name=\"nik\"\r\n\r\n{BUDI}\r\n--b--\r\n");
     let length = form.len();
@@ -187,8 +186,8 @@ fn a_request_whose_client_disconnects_has_a_row() {
 
 #[test]
 fn a_request_that_waits_for_its_row_counts_as_in_flight() {
-    let service = Arc::new(TestService::with("[http]\nmax_in_flight = 1\n"));
-    let verify_unknown_nik = |service: &TestService| {
+    let service = Arc::new(TestProgram::with("[http]\nmax_in_flight = 1\n"));
+    let verify_unknown_nik = |service: &TestProgram| {
         service.send_to("/identity/v1/verification", text_fields(&[("nik", UNKNOWN)]))
     };
     // While the table is locked no row is written.
@@ -212,7 +211,7 @@ fn a_request_that_waits_for_its_row_counts_as_in_flight() {
 
 #[test]
 fn no_row_of_an_answer_is_lost_in_twenty_kills_under_load() {
-    let mut service = TestService::with("[http]\nworkers = 2\n");
+    let mut service = TestProgram::with("[http]\nworkers = 2\n");
     let answered = Mutex::new(HashMap::new());
     let number = AtomicUsize::new(0);
     for kill in 0..20 {
@@ -256,7 +255,7 @@ fn no_row_of_an_answer_is_lost_in_twenty_kills_under_load() {
 
 #[test]
 fn an_outage_of_the_store_under_load_fails_requests_and_loses_no_rows() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let answers = Mutex::new(Vec::new());
     let (number, over) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -308,7 +307,7 @@ fn an_outage_of_the_store_under_load_fails_requests_and_loses_no_rows() {
 
 #[test]
 fn failed_faces_are_limited_for_one_person_only() {
-    let service = TestService::with("[verification]\nfailed_faces = { most = 3, window_seconds = 60 }\n");
+    let service = TestProgram::with("[verification]\nfailed_faces = { most = 3, window_seconds = 60 }\n");
     let stranger = Claim::matching().photo(Photos::read("110_s1.jpg"));
     for _ in 0..2 {
         assert_eq!(service.verify(&stranger).reason_code, "FACE_MISMATCH");
@@ -335,7 +334,7 @@ fn failed_faces_are_limited_for_one_person_only() {
 
 #[test]
 fn an_export_whose_reader_closes_the_pipe_succeeds() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     assert_eq!(service.verify(&Claim::matching().nik(QUICK)).status, 200);
     // More than fits into the buffer of a pipe.
     service.runtime.block_on(service.store.execute(
@@ -357,7 +356,7 @@ fn an_export_whose_reader_closes_the_pipe_succeeds() {
 #[test]
 fn failed_faces_are_limited_among_simultaneous_requests() {
     const MOST: usize = 4;
-    let service = TestService::with("[verification]\nfailed_faces = { most = 4, window_seconds = 60 }\n");
+    let service = TestProgram::with("[verification]\nfailed_faces = { most = 4, window_seconds = 60 }\n");
     let stranger = Claim::matching().photo(Photos::read("110_s1.jpg"));
     let reasons = Mutex::new(Vec::new());
     thread::scope(|scope| {
@@ -380,7 +379,7 @@ fn failed_faces_are_limited_among_simultaneous_requests() {
 
 #[test]
 fn forgetting_an_unknown_person_changes_nothing() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let forgotten = service.command(&["person", "forget", "--nik", UNKNOWN, "--by", "dpo", "--yes"]);
     assert!(forgotten.status.success(), "{forgotten:?}");
     let stderr = String::from_utf8(forgotten.stderr).unwrap();
@@ -391,7 +390,7 @@ fn forgetting_an_unknown_person_changes_nothing() {
 
 #[test]
 fn a_request_id_that_may_contain_a_nik_is_returned_but_not_recorded() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let answer = send(&service, "order-3174011403870000", &Claim::matching()).unwrap();
     assert_eq!(answer.headers["request-id"], "order-3174011403870000");
     let recorded = answer.headers["recorded-request-id"].to_str().unwrap();
@@ -410,14 +409,14 @@ fn a_request_id_that_may_contain_a_nik_is_returned_but_not_recorded() {
 
 #[test]
 fn logged_heads_reveal_rows_that_were_deleted_together_with_their_heads() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     // The service records and logs the head at a graceful shutdown.
     service.signal(Signal::TERM);
     assert!(service.process().wait().unwrap().success());
     assert!(service.logged().contains("audit head"), "{}", service.logged());
     let log = service.log.to_str().unwrap().to_owned();
-    let verify = |service: &TestService| service.command(&["audit", "verify", "--heads", &log]);
+    let verify = |service: &TestProgram| service.command(&["audit", "verify", "--heads", &log]);
     assert!(verify(&service).status.success(), "{:?}", verify(&service));
     service
         .runtime

@@ -6,13 +6,10 @@ use std::{
 };
 
 use padan_inference::{CalibrationFile, Catalogue};
+use padan_test_service::{Answer, CREDENTIALS, Claim};
 use serde_json::Value;
 
-use crate::{
-    metrics,
-    service::{Answer, Claim, TestService},
-    site::CREDENTIALS,
-};
+use crate::service::TestProgram;
 
 /// The shipped calibration with a pass mark that nobody but the photo itself reaches.
 fn strict() -> CalibrationFile {
@@ -26,7 +23,7 @@ fn strict() -> CalibrationFile {
 }
 
 /// Asks seldom, since each face that fails counts, and ten are allowed.
-fn wait_for_reason(service: &TestService, reason: &str) {
+fn wait_for_reason(service: &TestProgram, reason: &str) {
     for _ in 0..8 {
         if service.verify(&Claim::matching()).reason_code == reason {
             return;
@@ -36,7 +33,7 @@ fn wait_for_reason(service: &TestService, reason: &str) {
     panic!("{reason} does not come:\n{}", service.logged());
 }
 
-fn calibrations(service: &TestService) -> Vec<String> {
+fn calibrations(service: &TestProgram) -> Vec<String> {
     let query =
         "SELECT DISTINCT calibration_id FROM store.audit_event WHERE calibration_id IS NOT NULL ORDER BY 1";
     service.runtime.block_on(service.store.texts(query))
@@ -44,7 +41,7 @@ fn calibrations(service: &TestService) -> Vec<String> {
 
 #[test]
 fn an_activated_calibration_decides_within_seconds_and_old_rows_keep_theirs() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let installed = calibrations(&service);
     let (strict, file) = (strict(), service.folder().join("strict.toml"));
@@ -93,7 +90,7 @@ fn an_activated_calibration_decides_within_seconds_and_old_rows_keep_theirs() {
 
 #[test]
 fn a_calibration_that_sql_changed_is_not_used_and_shows() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let (strict, file) = (strict(), service.folder().join("strict.toml"));
     fs::write(&file, strict.to_toml().unwrap()).unwrap();
     assert!(service.command(&["calibration", "activate", file.to_str().unwrap()]).status.success());
@@ -102,7 +99,7 @@ fn a_calibration_that_sql_changed_is_not_used_and_shows() {
     service.runtime.block_on(service.store.execute(change));
     service.wait_for_log("cannot use the active calibration, the former one stays");
     assert_eq!(service.verify(&Claim::matching()).reason_code, "FACE_MISMATCH");
-    metrics::wait_for(&service, "padan_model_behind", |outdated| outdated == 1.0);
+    service.wait_for_metric("padan_model_behind", |outdated| outdated == 1.0);
     assert!(!service.command(&["doctor"]).status.success());
     service.runtime.block_on(service.store.execute("UPDATE store.active_calibration SET file = file || '#'"));
     let verified = service.command(&["audit", "verify"]);
@@ -111,13 +108,13 @@ fn a_calibration_that_sql_changed_is_not_used_and_shows() {
     assert!(printed.contains("the active calibration of sface is not the one"), "{printed}");
     // Activating it again writes a row that Padan signs.
     assert!(service.command(&["calibration", "activate", file.to_str().unwrap()]).status.success());
-    metrics::wait_for(&service, "padan_model_behind", |outdated| outdated == 0.0);
+    service.wait_for_metric("padan_model_behind", |outdated| outdated == 0.0);
     assert!(service.command(&["audit", "verify"]).status.success());
 }
 
 #[test]
 fn a_file_that_is_no_calibration_of_an_installed_set_is_refused() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let file = service.folder().join("wrong.toml");
     let refused = |text: &str| {
         fs::write(&file, text).unwrap();
@@ -146,7 +143,7 @@ fn a_file_that_is_no_calibration_of_an_installed_set_is_refused() {
 
 #[test]
 fn two_processes_and_one_that_starts_later_use_the_active_calibration() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let second = service.start_second_process();
     let (strict, file) = (strict(), service.folder().join("strict.toml"));
     fs::write(&file, strict.to_toml().unwrap()).unwrap();
@@ -168,7 +165,7 @@ fn two_processes_and_one_that_starts_later_use_the_active_calibration() {
 
 #[test]
 fn an_activation_that_is_killed_changes_nothing() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let (strict, file) = (strict(), service.folder().join("strict.toml"));
     fs::write(&file, strict.to_toml().unwrap()).unwrap();
     let words = ["calibration", "activate", file.to_str().unwrap()];

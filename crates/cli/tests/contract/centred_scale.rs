@@ -7,13 +7,10 @@ use padan_inference::{
     TransformationCheck,
 };
 use padan_store::TemplateContent;
+use padan_test_service::{BUDI, Claim, project};
 use serde_json::Value;
 
-use crate::{
-    people::store,
-    service::{Claim, TestService, project},
-    site::BUDI,
-};
+use crate::{people::store, service::TestProgram};
 
 /// The share of the portrait's embedding that is the centre.
 const SHARE: f64 = 0.3;
@@ -44,14 +41,14 @@ fn interpolated(file: &CalibrationFile, cosine: f64) -> f64 {
 }
 
 /// The last request's row of the audit trail.
-fn last_row(service: &TestService) -> Value {
+fn last_row(service: &TestProgram) -> Value {
     let exported = service.command(&["audit", "export", "--format", "jsonl", "--kind", "request"]);
     let text = String::from_utf8(exported.stdout).unwrap();
     serde_json::from_str(text.lines().last().unwrap()).unwrap()
 }
 
 /// The cosine that `padan compare` prints for Budi's portrait and selfie.
-fn compared_by_program(service: &TestService) -> f64 {
+fn compared_by_program(service: &TestProgram) -> f64 {
     let path = |name: &str| project().join("people/images").join(name).display().to_string();
     let output = service.command(&["compare", "--json", &path("101_id.jpg"), &path("101_s1.jpg")]);
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -62,7 +59,7 @@ fn compared_by_program(service: &TestService) -> f64 {
 fn a_decision_follows_the_centre_of_the_scale_and_templates_stay_valid() {
     let models = tempfile::tempdir().unwrap();
     let folder = models.path().display();
-    let mut service = TestService::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
+    let mut service = TestProgram::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
     let claim = Claim::matching();
     let plain = service.verify(&claim);
     assert_eq!(plain.reason_code, "VERIFIED", "{}", plain.body);
@@ -106,7 +103,7 @@ fn a_decision_follows_the_centre_of_the_scale_and_templates_stay_valid() {
 fn a_service_does_not_start_with_an_invalid_centre() {
     let models = tempfile::tempdir().unwrap();
     let folder = models.path().display();
-    let service = TestService::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
+    let service = TestProgram::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
     let write = |file: &CalibrationFile| {
         fs::write(models.path().join("sface.calibration.toml"), file.to_toml().unwrap()).unwrap();
         let output = service.command(&["serve"]);

@@ -7,45 +7,40 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{Answer, BUDI, Credentials, text_fields};
 use serde_json::Value;
 
-use crate::{
-    service::{Answer, TestService, text_fields},
-    site::{BUDI, CREDENTIALS, DISABLED},
-};
+use crate::service::TestProgram;
 
-/// A client's user name, password and API key.
-pub(crate) type Credentials = [String; 3];
-
-fn secrets(service: &TestService, words: &[&str]) -> Value {
+fn secrets(service: &TestProgram, words: &[&str]) -> Value {
     let output = service.command(&[&["client"], words, &["--json"]].concat());
     assert!(output.status.success(), "{output:?}");
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-pub(crate) fn add(service: &TestService, name: &str, rules: &[&str]) -> Credentials {
+pub(crate) fn add(service: &TestProgram, name: &str, rules: &[&str]) -> Credentials {
     let secrets = secrets(service, &[&["add", name], rules].concat());
     ["username", "password", "api_key"].map(|key| secrets[key].as_str().unwrap().to_owned())
 }
 
-pub(crate) fn change(service: &TestService, words: &[&str]) {
+pub(crate) fn change(service: &TestProgram, words: &[&str]) {
     let output = service.command(&[&["client"], words].concat());
     assert!(output.status.success(), "{output:?}");
 }
 
 /// Verifies Budi's name, which needs no inference.
-fn verify_name(service: &TestService, credentials: &Credentials) -> Answer {
+fn verify_name(service: &TestProgram, credentials: &Credentials) -> Answer {
     verify_name_at(service, service.address, credentials)
 }
 
-fn verify_name_at(service: &TestService, address: SocketAddr, credentials: &Credentials) -> Answer {
+fn verify_name_at(service: &TestProgram, address: SocketAddr, credentials: &Credentials) -> Answer {
     let credentials = credentials.each_ref().map(String::as_str);
     let request = service.request_at(address, "POST", "/identity/v1/verification", credentials);
     request.multipart(text_fields(&[("nik", BUDI), ("name", "Budi Santoso")])).send().unwrap().into()
 }
 
 /// Repeats the request until it gets this reason code: a change takes some seconds to apply.
-pub(crate) fn wait_for(service: &TestService, credentials: &Credentials, reason_code: &str) {
+pub(crate) fn wait_for(service: &TestProgram, credentials: &Credentials, reason_code: &str) {
     let began = Instant::now();
     loop {
         let answer = verify_name(service, credentials);
@@ -63,7 +58,7 @@ fn header(answer: &Answer, name: &str) -> u64 {
 
 #[test]
 fn the_doctor_reports_missing_clients_and_excess_privileges() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let doctor = service.command(&["doctor"]);
     let report = String::from_utf8(doctor.stdout).unwrap();
     assert_eq!(doctor.status.code(), Some(1), "{report}");
@@ -78,7 +73,7 @@ fn the_doctor_reports_missing_clients_and_excess_privileges() {
 
 #[test]
 fn a_client_is_added_changed_and_removed() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let first = add(&service, "telco", &[]);
     assert_eq!(verify_name(&service, &first).reason_code, "VERIFIED", "a new client can call at once");
     let [user, password, key] = &first;
@@ -140,21 +135,8 @@ fn a_client_is_added_changed_and_removed() {
 }
 
 #[test]
-fn a_rate_is_enforced_and_retry_after_is_sent() {
-    let service = TestService::start();
-    let client = add(&service, "telco", &["--rate", "1", "--burst", "3"]);
-    let codes: Vec<_> = (0..5).map(|_| verify_name(&service, &client)).collect();
-    assert_eq!(codes.iter().filter(|answer| answer.status == 200).count(), 3);
-    let refused = codes.last().unwrap();
-    refused.assert_refused(429, "RATE_LIMITED", "Request rate exceeded");
-    assert!((1..=2).contains(&header(refused, "retry-after")));
-    thread::sleep(Duration::from_millis(1100));
-    assert_eq!(verify_name(&service, &client).status, 200);
-}
-
-#[test]
 fn a_new_client_has_a_rate_that_is_lifted_by_a_word_of_its_own() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let told = |name: &str, rules: &[&str]| {
         let output = service.command(&[&["client", "add", name], rules].concat());
         assert!(output.status.success(), "{output:?}");
@@ -184,7 +166,7 @@ fn a_new_client_has_a_rate_that_is_lifted_by_a_word_of_its_own() {
 
 #[test]
 fn a_change_of_one_limit_keeps_the_others_and_is_printed() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let limits = "--network 127.0.0.0/8 --certificate bank.example --endpoint verification --fields name \
                   --daily-quota 900 --monthly-quota 9000";
     add(&service, "telco", &limits.split_whitespace().collect::<Vec<_>>());
@@ -223,7 +205,7 @@ fn a_change_of_one_limit_keeps_the_others_and_is_printed() {
 #[test]
 fn a_quota_is_shared_by_two_processes() {
     const QUOTA: u32 = 300;
-    let service = TestService::start();
+    let service = TestProgram::start();
     let other = service.start_second_process();
     let limits = ["--no-rate", "--daily-quota", "300", "--monthly-quota", "100000"];
     let client = add(&service, "telco", &limits);
@@ -259,7 +241,7 @@ fn a_quota_is_shared_by_two_processes() {
 
 #[test]
 fn the_unused_part_of_a_quota_is_returned_at_shutdown() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     let client = add(&service, "telco", &["--daily-quota", "10000"]);
     assert_eq!(header(&verify_name(&service, &client), "ratelimit-remaining"), 9999);
     service.signal(rustix::process::Signal::TERM);
@@ -270,60 +252,79 @@ fn the_unused_part_of_a_quota_is_returned_at_shutdown() {
 }
 
 #[test]
-fn guessing_is_slowed_down_and_locks_no_client_out() {
-    let service = TestService::with(
-        "[clients]\nfile = \"clients.toml\"\nrefresh_seconds = 1\nfailed_credentials = { burst = 5, seconds_apart = 60 }\n",
+fn a_field_that_was_not_granted_is_answered_null_right_or_wrong() {
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
+    let telco = add(&service, "telco", &[]);
+    let ask = |mother: &str, card: &str| {
+        let fields = [("nik", BUDI), ("no_kk", card), ("mother_maiden_name", mother), ("rt", "3")];
+        let request =
+            service.request("POST", "/identity/v1/verification", telco.each_ref().map(String::as_str));
+        Answer::from(request.multipart(text_fields(&fields)).send().unwrap())
+    };
+    let withheld = r#"{"verification_status":true,"reason":"Verification Success","result":{"nik":true,"no_kk":null,"mother_maiden_name":null,"rt":true}}"#;
+    ask("Siti Ma'rufah", "3174012002050001").assert(200, "VERIFIED", withheld);
+    ask("Aminah", "3174012002050009").assert(200, "VERIFIED", withheld);
+    ask("Aminah", "3174").assert_refused(400, "INVALID_FIELD", "Invalid no_kk format");
+    let words = ["audit", "export", "--format", "jsonl", "--client", "telco", "--kind", "request"];
+    let exported = service.command(&words).stdout;
+    let exported = String::from_utf8(exported).unwrap();
+    let row: Value = serde_json::from_str(exported.lines().next().unwrap()).unwrap();
+    assert_eq!((&row["fields"]["mother_maiden_name"], &row["fields"]["rt"]), (&Value::Null, &true.into()));
+
+    change(&service, &["set", "telco", "--fields", "mother_maiden_name"]);
+    thread::sleep(Duration::from_secs(2));
+    ask("Aminah", "3174012002050009").assert(
+        200,
+        "FIELD_MISMATCH",
+        r#"{"verification_status":false,"reason":"mother_maiden_name does not match","result":{"nik":true,"no_kk":null,"mother_maiden_name":false,"rt":null}}"#,
     );
-    let working = CREDENTIALS.map(ToOwned::to_owned);
-    let guess = [working[0].clone(), "guess".to_owned(), working[2].clone()];
-    let codes: Vec<_> = (0..8).map(|_| verify_name(&service, &guess).reason_code).collect();
-    assert_eq!(codes.iter().filter(|code| *code == "UNAUTHORIZED").count(), 6, "{codes:?}");
-    let refused = verify_name(&service, &guess);
-    refused.assert_refused(429, "TOO_MANY_FAILURES", "Too many failed credentials");
-    assert!((1..=61).contains(&header(&refused, "retry-after")));
-    assert_eq!(
-        verify_name(&service, &working).reason_code,
-        "VERIFIED",
-        "a client that has not called before is admitted as well"
-    );
-    let (_, metrics) = service.get_from_operators("/metrics");
-    assert!(metrics.contains(r#"reason="TOO_MANY_FAILURES",status="429"} 3"#), "{metrics}");
-    let added = add(&service, "telco", &[]);
-    wait_for(&service, &added, "VERIFIED");
+    let shown: Value =
+        serde_json::from_slice(&service.command(&["client", "show", "telco", "--json"]).stdout).unwrap();
+    assert_eq!(shown["fields"], serde_json::json!(["mother_maiden_name"]));
+    let listed = String::from_utf8(service.command(&["client", "list"]).stdout).unwrap();
+    assert!(listed.contains("fields mother_maiden_name"), "{listed}");
+    assert!(!service.command(&["client", "set", "telco", "--fields", "shoe_size"]).status.success());
 }
 
 #[test]
-fn a_client_that_is_refused_repeatedly_does_not_fill_the_audit_trail() {
-    let service = TestService::start();
-    let closed = DISABLED.map(ToOwned::to_owned);
-    let answers: Vec<_> = (0..60).map(|_| verify_name(&service, &closed)).collect();
-    answers[0].assert_refused(403, "FORBIDDEN", "Client is not allowed");
-    let refused = answers.last().unwrap();
-    refused.assert_refused(429, "RATE_LIMITED", "Request rate exceeded");
-    assert!((1..=4).contains(&header(refused, "retry-after")));
-    let forbidden = answers.iter().filter(|answer| answer.status == 403).count();
-    assert!((20..30).contains(&forbidden), "{forbidden}");
-    let used = String::from_utf8(service.command(&["usage", "--csv"]).stdout).unwrap();
-    assert!(used.contains(&format!("verification,FORBIDDEN,{forbidden}")), "{used}");
-}
+fn the_flag_is_signed_and_stays() {
+    let service = TestProgram::start();
+    let dev = add(&service, "dev", &["--sandbox", "--no-rate"]);
+    wait_for(&service, &dev, "NIK_NOT_FOUND");
+    let real = add(&service, "shop-two", &[]);
+    wait_for(&service, &real, "VERIFIED");
+    let listed = String::from_utf8(service.command(&["client", "list"]).stdout).unwrap();
+    let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(line("dev").contains(" enabled   sandbox"), "{listed}");
+    assert!(!line("shop-two").contains("sandbox"), "{listed}");
+    let shown = service.command(&["client", "show", "dev", "--json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&shown.stdout).unwrap()["sandbox"], true);
+    for words in
+        [&["set", "dev", "--daily-quota", "5"][..], &["add", "x", "--sandbox", "--monthly-quota", "5"]]
+    {
+        let refused = service.command(&[&["client"], words].concat());
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(!refused.status.success() && said.contains("a sandbox client has no quota"), "{said}");
+    }
+    change(&service, &["set", "dev", "--rate", "50"]);
+    wait_for(&service, &dev, "NIK_NOT_FOUND");
 
-#[test]
-fn a_client_in_the_store_is_answered_503_while_the_store_is_down() {
-    let service =
-        TestService::with("[clients]\nfile = \"clients.toml\"\nrefresh_seconds = 1\nstale_seconds = 2\n");
-    let client = add(&service, "telco", &[]);
-    assert_eq!(verify_name(&service, &client).reason_code, "VERIFIED");
-    service.runtime.block_on(async {
-        let delayed_request = async {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            tokio::task::block_in_place(|| verify_name(&service, &client))
-        };
-        let answer = service.store.unavailable_during(delayed_request).await;
-        answer.assert(
-            503,
-            "STORE_UNAVAILABLE",
-            r#"{"verification_status":false,"reason":"Something wrong in Dukcapil server","result":{"nik":null}}"#,
-        );
-    });
-    wait_for(&service, &client, "VERIFIED");
+    // Whoever can write to the table gets no data of a person by it, and a real client no invented answers.
+    let flip = "UPDATE store.client SET sandbox = NOT sandbox";
+    service.runtime.block_on(service.store.execute(&format!(
+        "DO $$ BEGIN
+             {flip};
+             RAISE 'the sandbox was changed';
+         EXCEPTION WHEN raise_exception THEN
+             IF SQLERRM NOT LIKE '%stays what it is%' THEN RAISE; END IF;
+         END $$"
+    )));
+    service
+        .runtime
+        .block_on(service.store.execute(&format!("ALTER TABLE store.client DISABLE TRIGGER USER; {flip}")));
+    wait_for(&service, &dev, "UNAUTHORIZED");
+    wait_for(&service, &real, "UNAUTHORIZED");
+    let verified = service.command(&["audit", "verify"]);
+    let said = String::from_utf8(verified.stdout).unwrap() + &String::from_utf8(verified.stderr).unwrap();
+    assert!(!verified.status.success() && said.contains("dev"), "{said}");
 }

@@ -9,12 +9,9 @@ use padan_inference::{
     DeviceChoice, Rate, TransformationCheck, load_uncalibrated,
 };
 use padan_store::{CohortMember, TemplateContent};
+use padan_test_service::{BUDI, Claim, project};
 
-use crate::{
-    people::store,
-    service::{Claim, TestService, project},
-    site::BUDI,
-};
+use crate::{people::store, service::TestProgram};
 
 pub(crate) const PEOPLE: usize = 1000;
 pub(crate) const TOP: usize = 50;
@@ -125,14 +122,14 @@ fn text(output: &[u8]) -> String {
     String::from_utf8(output.to_vec()).unwrap()
 }
 
-pub(crate) fn activate(service: &TestService, file: &CalibrationFile) -> std::process::Output {
+pub(crate) fn activate(service: &TestProgram, file: &CalibrationFile) -> std::process::Output {
     let path = service.folder().join("cohort.calibration.toml");
     fs::write(&path, file.to_toml().unwrap()).unwrap();
     service.command(&["calibration", "activate", path.to_str().unwrap()])
 }
 
 /// The calibration that the service has.
-fn wait_for_calibration(service: &TestService, id: &str) {
+fn wait_for_calibration(service: &TestProgram, id: &str) {
     for _ in 0..60 {
         if service.get_from_operators("/metrics").1.contains(id) {
             return;
@@ -144,7 +141,7 @@ fn wait_for_calibration(service: &TestService, id: &str) {
 
 #[test]
 fn a_decision_follows_the_cohort_and_no_scale_is_used_without_it() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     let plain = service.verify(&Claim::matching());
     assert_eq!(plain.reason_code, "VERIFIED", "{}", plain.body);
     let store = service.runtime.block_on(async { store(&service) });
@@ -227,7 +224,7 @@ fn a_decision_follows_the_cohort_and_no_scale_is_used_without_it() {
 fn a_scale_with_a_cohort_cannot_be_installed_beside_the_program() {
     let models = tempfile::tempdir().unwrap();
     let folder = models.path().display();
-    let service = TestService::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
+    let service = TestProgram::with(&format!("[inference]\nmodel_folder = \"{folder}\"\n"));
     let file = scale(&"ab".repeat(16));
     fs::write(models.path().join("sface.calibration.toml"), file.to_toml().unwrap()).unwrap();
     let output = service.command(&["serve"]);

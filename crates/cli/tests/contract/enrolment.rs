@@ -12,14 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{BROKEN_PORTRAIT, Claim, Photos, add, project};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{
-    metrics,
-    photos::Photos,
-    service::{Claim, StopOnDrop, TestService, project},
-    site::{self, BROKEN_PORTRAIT},
-};
+use crate::service::{StopOnDrop, TestProgram};
 
 const SETTINGS: &str =
     "[enrolment]\nrange_people = 40\nbatch_people = 16\nlease_seconds = 2\npatience_seconds = 30\n";
@@ -27,7 +23,7 @@ const SETTINGS: &str =
 const SITE_PEOPLE: u64 = 2;
 
 /// Adds people with Budi's portrait, in forty districts and with 28 days of birth.
-pub(crate) fn populate(service: &TestService, people: u64) {
+pub(crate) fn populate(service: &TestProgram, people: u64) {
     service.runtime.block_on(service.registry.execute(&format!(
         "INSERT INTO civil_registry.person (nik, name, date_of_birth, status, portrait, portrait_updated_at)
          SELECT (320101 + number % 40)::text || lpad((number % 28 + 1)::text, 2, '0') || '0190'
@@ -39,14 +35,14 @@ pub(crate) fn populate(service: &TestService, people: u64) {
 }
 
 /// When each template was written, by contract and person.
-fn templates(service: &TestService) -> BTreeMap<String, String> {
+fn templates(service: &TestProgram) -> BTreeMap<String, String> {
     let rows = service.runtime.block_on(service.store.texts(
         "SELECT contract_id || encode(person_key, 'hex') || ' ' || created_at FROM store.face_template",
     ));
     rows.iter().map(|row| row.split_once(' ').unwrap()).map(|(key, at)| (key.into(), at.into())).collect()
 }
 
-fn enroll(service: &TestService, more: &[&str]) -> Child {
+fn enroll(service: &TestProgram, more: &[&str]) -> Child {
     let failures = service.folder().join("failures.csv");
     let words = [&["enroll", "--failures", failures.to_str().unwrap()], more].concat();
     service.start_command(&words)
@@ -67,7 +63,7 @@ fn number_before(stderr: &str, words: &str) -> u64 {
 
 #[test]
 fn a_killed_enrolment_is_continued_and_no_person_is_embedded_twice() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     populate(&service, 300);
     let mut done = BTreeMap::new();
     for killed in 1..=2 {
@@ -106,9 +102,9 @@ fn a_killed_enrolment_is_continued_and_no_person_is_embedded_twice() {
 
 #[test]
 fn covered_portraits_are_listed_and_counted() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     let half_a_face = "3174011403870042";
-    service.runtime.block_on(site::add(&service.registry, half_a_face, Photos::cut_off()));
+    service.runtime.block_on(add(&service.registry, half_a_face, Photos::cut_off()));
     let list = || fs::read_to_string(service.folder().join("failures.csv")).unwrap();
     let listed = || list().matches(&format!("{half_a_face},FACE_COVERED")).count();
     let stderr = finished(enroll(&service, &[]));
@@ -117,7 +113,7 @@ fn covered_portraits_are_listed_and_counted() {
     assert!(!list().contains("3174011403870000"), "a bare portrait is listed: {}", list());
     for (state, people) in [("enrolled", 1.0), ("covered", 1.0), ("unusable", 1.0), ("failed", 0.0)] {
         let series = format!("padan_enrolment_people{{state=\"{state}\"}}");
-        metrics::wait_for(&service, &series, |value| value == people);
+        service.wait_for_metric(&series, |value| value == people);
     }
     // The next run embeds nothing and reports the same.
     let stderr = finished(enroll(&service, &[]));
@@ -137,7 +133,7 @@ fn covered_portraits_are_listed_and_counted() {
 
 #[test]
 fn templates_of_people_who_left_are_removed() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     populate(&service, 60);
     let first = finished(enroll(&service, &[]));
     assert_eq!(number_before(&first, " templates of people who are no longer"), 0, "{first}");
@@ -158,7 +154,7 @@ fn templates_of_people_who_left_are_removed() {
 
 #[test]
 fn two_processes_share_the_work() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     populate(&service, 240);
     let both = [enroll(&service, &["--workers", "1"]), enroll(&service, &["--workers", "1"])].map(finished);
     let embedded = both.each_ref().map(|stderr| number_before(stderr, " were embedded in this run"));
@@ -168,7 +164,7 @@ fn two_processes_share_the_work() {
 
 #[test]
 fn a_stopped_enrolment_writes_its_templates_and_releases_its_ranges() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     populate(&service, 200);
     let enrolment = enroll(&service, &["--rate", "60"]);
     while templates(&service).len() < 16 {
@@ -190,7 +186,7 @@ fn a_stopped_enrolment_writes_its_templates_and_releases_its_ranges() {
 
 #[test]
 fn another_model_is_activated_under_load_without_an_error() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     let contract_in_use = || {
         let metrics = service.get_from_operators("/metrics").1;
         let label = metrics.split("padan_model_info{contract=\"").nth(1).unwrap();
@@ -255,10 +251,10 @@ fn a_service_without_the_active_model_serves_with_the_former_until_it_is_install
     for file in ["sface.onnx", "yunet.onnx"] {
         install(file);
     }
-    let mut service = TestService::in_home(home.path().to_owned(), SETTINGS);
+    let mut service = TestProgram::in_home(home.path().to_owned(), SETTINGS);
     let behind =
-        |service: &TestService| service.get_from_operators("/metrics").1.contains("padan_model_behind 1");
-    let reports = |service: &TestService| service.logged().matches("cannot load the active model").count();
+        |service: &TestProgram| service.get_from_operators("/metrics").1.contains("padan_model_behind 1");
+    let reports = |service: &TestProgram| service.logged().matches("cannot load the active model").count();
     let wait_until = |happens: &dyn Fn() -> bool| {
         let began = Instant::now();
         while !happens() {
@@ -289,7 +285,7 @@ fn a_service_without_the_active_model_serves_with_the_former_until_it_is_install
 
 #[test]
 fn an_enrolment_that_retries_ends_on_a_signal() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     // A server that accepts connections and never answers is no refusal.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("store.url=postgres://u@{}/d", silent.local_addr().unwrap());
@@ -308,7 +304,7 @@ fn an_enrolment_that_retries_ends_on_a_signal() {
 
 #[test]
 fn an_error_that_stays_ends_an_enrolment_with_its_text() {
-    let service = TestService::with(SETTINGS);
+    let service = TestProgram::with(SETTINGS);
     service.runtime.block_on(
         service.store.execute("ALTER TABLE store.face_template RENAME COLUMN covered TO covered_elsewhere"),
     );

@@ -2,17 +2,17 @@
 
 use std::fs;
 
+use padan_test_service::BUDI;
 use padan_testing::assert_documented;
 use serde_json::Value;
 
 use crate::{
     clients::{add, wait_for},
-    service::TestService,
-    site::BUDI,
+    service::TestProgram,
 };
 
 /// What a command with `--json` prints, and its exit code.
-fn printed(service: &TestService, words: &[&str]) -> (Value, i32) {
+fn printed(service: &TestProgram, words: &[&str]) -> (Value, i32) {
     let output = service.command(&[words, &["--json"]].concat());
     let document =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -20,7 +20,7 @@ fn printed(service: &TestService, words: &[&str]) -> (Value, i32) {
 }
 
 /// Runs a command that succeeds, and checks its fields under this heading.
-fn documented(service: &TestService, heading: &str, words: &[&str]) -> Value {
+fn documented(service: &TestProgram, heading: &str, words: &[&str]) -> Value {
     let (document, code) = printed(service, words);
     assert_eq!(code, 0, "{words:?} {document:#}");
     assert_documented(heading, &document);
@@ -29,7 +29,7 @@ fn documented(service: &TestService, heading: &str, words: &[&str]) -> Value {
 
 #[test]
 fn commands_about_clients_print_the_documented_fields() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let limits =
         ["--rate", "3", "--daily-quota", "9", "--network", "10.0.0.0/8", "--endpoint", "verification"];
     let added = documented(&service, "client add", &[&["client", "add", "telco"], &limits[..]].concat());
@@ -56,7 +56,7 @@ fn commands_about_clients_print_the_documented_fields() {
 
 #[test]
 fn commands_about_operators_print_the_documented_fields() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let add = ["operator", "add", "rina", "--role", "support", "--valid-for", "30d"];
     let added = documented(&service, "operator add", &add);
     let list = documented(&service, "operator list", &["operator", "list"]);
@@ -79,7 +79,7 @@ fn commands_about_operators_print_the_documented_fields() {
 
 #[test]
 fn commands_about_stored_data_print_the_documented_fields() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);
     wait_for(&service, &credentials, "VERIFIED");
     documented(&service, "doctor", &["doctor"]);

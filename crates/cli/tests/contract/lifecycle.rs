@@ -5,16 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{BUDI, CREDENTIALS, Claim, raw, text_fields};
 use rustix::process::Signal;
 
-use crate::{
-    service::{Claim, TestService, text_fields},
-    site::{BUDI, CREDENTIALS},
-};
+use crate::service::TestProgram;
 
 #[test]
 fn readiness_ends_before_the_shutdown_and_requests_are_served_in_between() {
-    let mut service = TestService::with("[http]\nshutdown_delay_seconds = 3\n");
+    let mut service = TestProgram::with("[http]\nshutdown_delay_seconds = 3\n");
     assert_eq!(service.get_from_operators("/readyz").0, 200);
     let began = Instant::now();
     service.signal(Signal::TERM);
@@ -41,7 +39,7 @@ fn readiness_ends_before_the_shutdown_and_requests_are_served_in_between() {
 /// The kernel's own view of the running service.
 #[test]
 fn the_service_leaves_no_core_dump() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.process().id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
@@ -49,7 +47,7 @@ fn the_service_leaves_no_core_dump() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let mut service = TestService::with("[http]\nshutdown_delay_seconds = 60\n");
+    let mut service = TestProgram::with("[http]\nshutdown_delay_seconds = 60\n");
     let mut unfinished = service.connect();
     unfinished.write_all(b"POST /identity/v1/verification HTTP/1.1\r\nHost: padan\r\n").unwrap();
     let began = Instant::now();
@@ -63,8 +61,8 @@ fn a_second_signal_ends_at_once() {
 
 #[test]
 fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart() {
-    let service = TestService::with("[http]\nbody_limit_bytes = 10000000\n");
-    let hash = |service: &TestService| {
+    let service = TestProgram::with("[http]\nbody_limit_bytes = 10000000\n");
+    let hash = |service: &TestProgram| {
         let metrics = service.get_from_operators("/metrics").1;
         metrics.lines().find(|line| line.starts_with("padan_config_info")).unwrap().to_owned()
     };
@@ -108,7 +106,7 @@ fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart()
 
 #[test]
 fn a_start_despite_pending_migrations_needs_a_flag() {
-    let service = TestService::with("[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n");
+    let service = TestProgram::with("[http]\nport = 0\nadmin_port = 0\nshutdown_delay_seconds = 0\n");
     let remove_migration = "DELETE FROM store._sqlx_migrations WHERE version = 8";
     service.runtime.block_on(service.store.execute(remove_migration));
     let refused = service.command(&["serve"]);
@@ -138,7 +136,7 @@ fn a_start_despite_pending_migrations_needs_a_flag() {
 
 #[test]
 fn idle_connections_do_not_delay_the_shutdown() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     let form = text_fields(&[("nik", BUDI)]);
     let answer = service.request("POST", "/identity/v1/verification", CREDENTIALS).multipart(form).send();
     assert_eq!(answer.unwrap().status(), 200, "its connection is kept");
@@ -146,4 +144,32 @@ fn idle_connections_do_not_delay_the_shutdown() {
     service.signal(Signal::TERM);
     assert!(service.process().wait().unwrap().success());
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_step_that_contradicts_the_pass_mark_is_refused() {
+    let service = TestProgram::start();
+    let checked = service.command(&["config", "check", "--set", "verification.percentage_step=10"]);
+    let stderr = String::from_utf8(checked.stderr).unwrap();
+    assert!(!checked.status.success() && stderr.contains("75 must be a multiple"), "{stderr}");
+}
+
+#[test]
+fn requests_in_flight_are_answered_before_the_shutdown() {
+    let mut service = TestProgram::start();
+    let mut connection = service.connect();
+    let body = raw::form();
+    let headers = format!("{}{}Content-Length: {}\r\n", raw::CREDENTIALS, raw::FORM_TYPE, body.len());
+    connection.write_all(raw::head(raw::PATH, &headers).as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let pid = rustix::process::Pid::from_child(service.process());
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    connection.write_all(body.as_bytes()).unwrap();
+    raw::assert_answer(&raw::read_answer(&mut connection), 200, "VERIFIED");
+    let began = Instant::now();
+    while service.process().try_wait().unwrap().is_none() {
+        assert!(began.elapsed() < Duration::from_secs(15), "it does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -6,19 +6,15 @@ use std::{
 };
 
 use padan_inference::Catalogue;
+use padan_test_service::{Claim, Photos, add};
 use padan_testing::assert_documented;
 use serde_json::Value;
 
-use crate::{
-    metrics,
-    photos::Photos,
-    service::{Claim, TestService},
-    site::add,
-};
+use crate::service::TestProgram;
 
 /// A service of enrolled people: two others than Budi, and one who has Budi's photo under another NIK.
-pub(crate) fn enrolled(settings: &str) -> TestService {
-    let service = TestService::with(settings);
+pub(crate) fn enrolled(settings: &str) -> TestProgram {
+    let service = TestProgram::with(settings);
     let portraits = ["118_id.jpg", "142_id.jpg", "101_id.jpg"];
     for (nik, portrait) in ["3174011403870001", "3174011403870002", "3174011403870003"].iter().zip(portraits)
     {
@@ -28,7 +24,7 @@ pub(crate) fn enrolled(settings: &str) -> TestService {
     service
 }
 
-fn counted(service: &TestService, compared: &str) -> i64 {
+fn counted(service: &TestProgram, compared: &str) -> i64 {
     let query = format!(
         "SELECT coalesce(sum(count), 0)::text FROM store.live_similarity, unnest(counts) AS count
           WHERE compared = '{compared}'"
@@ -36,7 +32,7 @@ fn counted(service: &TestService, compared: &str) -> i64 {
     service.runtime.block_on(service.store.texts(&query))[0].parse().unwrap()
 }
 
-pub(crate) fn wait_for_genuine(service: &TestService, count: i64) {
+pub(crate) fn wait_for_genuine(service: &TestProgram, count: i64) {
     let began = Instant::now();
     while counted(service, "genuine") != count {
         assert!(
@@ -52,7 +48,7 @@ pub(crate) fn wait_for_genuine(service: &TestService, count: i64) {
 fn matching_requests_are_compared_with_other_people_and_the_counts_are_shown() {
     let service = enrolled("");
     // The reservoir was empty before the enrolment, and is drawn again within seconds.
-    metrics::wait_for(&service, "padan_impostor_reservoir_people", |people| people >= 4.0);
+    service.wait_for_metric("padan_impostor_reservoir_people", |people| people >= 4.0);
     for _ in 0..3 {
         assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     }
@@ -65,7 +61,7 @@ fn matching_requests_are_compared_with_other_people_and_the_counts_are_shown() {
     assert_eq!(by_probe, by_reference);
     assert!(by_probe >= 3, "{by_probe}");
     // Budi's photo under another NIK is no impostor.
-    metrics::wait_for(&service, "padan_impostors_told_apart_total", |templates| templates >= 1.0);
+    service.wait_for_metric("padan_impostors_told_apart_total", |templates| templates >= 1.0);
     let shown: Value =
         serde_json::from_slice(&service.command(&["calibration", "live", "--json"]).stdout).unwrap();
     assert_documented("calibration live", &shown);
@@ -114,7 +110,7 @@ fn nothing_is_measured_when_it_is_turned_off() {
 
 /// Counts of all parts as of many requests: the rate of other people falls to a tenth each 0.08 of cosine, and selfies reach
 /// 0.6 to 0.9 with their own portrait.
-fn count_many(service: &TestService) {
+fn count_many(service: &TestProgram) {
     let catalogue = Catalogue::load(&[]).unwrap();
     let contract = catalogue.set("sface").unwrap().contract();
     let rate = |bin: &str| format!("power(10, -greatest(({bin} - 100) / 200.0, 0) / 0.08)");
@@ -134,7 +130,7 @@ fn count_many(service: &TestService) {
 
 #[test]
 fn a_scale_of_live_counts_is_made_and_activated() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     count_many(&service);
     let shown: Value =
         serde_json::from_slice(&service.command(&["calibration", "live", "--json"]).stdout).unwrap();

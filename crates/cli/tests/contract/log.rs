@@ -5,15 +5,14 @@ use std::io::{Read as _, Write as _};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use padan_domain::{BasicField, CitizenStatus};
 use padan_registry::{SamplePerson, SampleRegistry};
+use padan_test_service::{
+    Answer, CREDENTIALS, Claim, DISABLED, ELSEWHERE, PORTRAIT_CHANGED, Photos, text_fields,
+};
 use reqwest::blocking::multipart::{Form, Part};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::{
-    photos::Photos,
-    service::{Answer, Claim, TestService, text_fields},
-    site::{CREDENTIALS, DISABLED, ELSEWHERE, PORTRAIT_CHANGED},
-};
+use crate::service::TestProgram;
 
 const FACE: &str = "/identity/v1/face-verification";
 const BASIC: &str = "/identity/v1/verification";
@@ -100,7 +99,7 @@ fn lines_with<'l>(log: &'l str, secrets: &[String]) -> Vec<(String, &'l str)> {
         .collect()
 }
 
-async fn put_the_person(service: &TestService) {
+async fn put_the_person(service: &TestProgram) {
     let person = SamplePerson {
         nik: NIK.parse().unwrap(),
         name: NAME.to_owned(),
@@ -113,7 +112,7 @@ async fn put_the_person(service: &TestService) {
 }
 
 /// Makes the registry's server send a notice with NIK and name for each row that is read.
-async fn add_notices_to_view(service: &TestService) {
+async fn add_notices_to_view(service: &TestProgram) {
     let statements =
         "CREATE FUNCTION padan.raise_warning(nik text, name text) RETURNS boolean LANGUAGE plpgsql AS
                   $$ BEGIN RAISE WARNING 'read % %', nik, name; RETURN true; END $$;
@@ -133,7 +132,7 @@ fn claim() -> Claim {
 }
 
 /// Sends each kind of request, and returns the request ids of the answers.
-fn send_everything(service: &TestService) -> Vec<String> {
+fn send_everything(service: &TestProgram) -> Vec<String> {
     let mut answers = Vec::new();
     let mut expect = |reason_code: &str, answer: Answer| {
         assert_eq!(answer.reason_code, reason_code, "{}", answer.body);
@@ -201,7 +200,7 @@ fn id_of(answer: &Answer) -> String {
 }
 
 /// Sends requests that are not HTTP, or whose body is incomplete.
-fn send_fragments(service: &TestService) {
+fn send_fragments(service: &TestProgram) {
     let head = format!("POST {FACE} HTTP/1.1\r\nHost: {PLANTED}\r\nAuthorization: Bearer {PLANTED}\r\n");
     for fragment in [
         format!("{NIK} {NAME}\r\n\r\n"),
@@ -217,7 +216,7 @@ fn send_fragments(service: &TestService) {
 }
 
 /// Adds a client, sends requests until its rate and its quota are exceeded, and returns its credentials.
-fn exceed_limits(service: &TestService) -> [String; 3] {
+fn exceed_limits(service: &TestProgram) -> [String; 3] {
     let rules = ["--rate", "1", "--burst", "2", "--daily-quota", "1", "--json"];
     let added =
         service.command(&[&["client", "add", "telco", "--username", "user-of-telco"], &rules[..]].concat());
@@ -237,7 +236,7 @@ fn exceed_limits(service: &TestService) -> [String; 3] {
 }
 
 /// Sends requests during outages of the databases.
-fn send_during_outages(service: &TestService) {
+fn send_during_outages(service: &TestProgram) {
     let send_both = || {
         tokio::task::block_in_place(|| {
             let text = text_fields(&[("nik", NIK), ("name", NAME), ("date_of_birth", BORN)]);
@@ -261,7 +260,7 @@ struct Logged {
 
 fn everything_logged(format: &str) -> Logged {
     let trace = "trace,sqlx=trace,sqlx::query=trace,actix_http=trace";
-    let mut service = TestService::with(&format!("[log]\nformat = \"{format}\"\nfilter = \"{trace}\"\n"));
+    let mut service = TestProgram::with(&format!("[log]\nformat = \"{format}\"\nfilter = \"{trace}\"\n"));
     service.runtime.block_on(async {
         put_the_person(&service).await;
         add_notices_to_view(&service).await;
@@ -302,7 +301,7 @@ fn everything_logged(format: &str) -> Logged {
     Logged { log, secrets, request_ids }
 }
 
-fn stop(service: &mut TestService) {
+fn stop(service: &mut TestProgram) {
     service.signal(Signal::TERM);
     assert!(service.process().wait().unwrap().success());
 }
@@ -352,7 +351,7 @@ fn a_text_log_has_no_personal_data_and_no_secrets_at_any_level() {
 
 #[test]
 fn events_within_a_request_have_its_id() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     let damage = "UPDATE store.face_template SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)";
     service.runtime.block_on(service.store.execute(damage));

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod administration;
 #[cfg(test)]
-mod answers;
-#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod calibration;
@@ -15,13 +13,9 @@ mod clients;
 #[cfg(test)]
 mod cohort_scale;
 #[cfg(test)]
-mod connections;
+mod compare;
 #[cfg(test)]
 mod enrolment;
-#[cfg(test)]
-mod face_match;
-#[cfg(test)]
-mod json;
 #[cfg(test)]
 mod json_output;
 #[cfg(test)]
@@ -29,39 +23,19 @@ mod lifecycle;
 #[cfg(test)]
 mod live_measurement;
 #[cfg(test)]
-mod liveness_gate;
+mod liveness;
 #[cfg(test)]
 mod log;
 #[cfg(test)]
 mod management;
 #[cfg(test)]
-mod metrics;
-#[cfg(test)]
-mod names;
-#[cfg(test)]
-mod networks;
-#[cfg(test)]
-mod outages;
-#[cfg(test)]
-mod passive_liveness;
-#[cfg(test)]
 mod people;
 #[cfg(test)]
-mod photos;
-#[cfg(test)]
-mod proxies;
-#[cfg(test)]
-mod sandbox;
-#[cfg(test)]
-mod sdk_forms;
-#[cfg(test)]
-mod senders;
+mod replicas;
 #[cfg(test)]
 mod service;
 #[cfg(test)]
 mod shadow;
-#[cfg(test)]
-mod site;
 #[cfg(test)]
 mod status;
 #[cfg(test)]
@@ -75,8 +49,4 @@ mod tls;
 #[cfg(test)]
 mod traces;
 #[cfg(test)]
-mod transport;
-#[cfg(test)]
-mod trials;
-#[cfg(test)]
-mod wrong_input;
+mod turns;

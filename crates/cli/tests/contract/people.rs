@@ -8,11 +8,11 @@ use padan_domain::{CitizenStatus, Embedding, NationalId};
 use padan_inference::{CalibrationFile, Catalogue};
 use padan_registry::{SamplePerson, SampleRegistry};
 use padan_store::{CohortMember, Store, StoredTemplate, TemplateContent};
+use padan_test_service::{PORTRAIT_CHANGED, person, project};
 
 use crate::{
     cohort_scale::{LEVEL, PEOPLE as COHORT_PEOPLE, SAME_PERSON, SPREAD, TOP, activate, scale},
-    service::{TestService, project},
-    site::{PORTRAIT_CHANGED, person},
+    service::TestProgram,
 };
 
 const PEOPLE: usize = 620;
@@ -47,7 +47,7 @@ fn embeddings() -> Vec<Embedding> {
 }
 
 /// The service's store, opened by the test with the same keys.
-pub(crate) fn store(service: &TestService) -> Store {
+pub(crate) fn store(service: &TestProgram) -> Store {
     let default: toml::Table =
         fs::read_to_string(project().join("config/default.toml")).unwrap().parse().unwrap();
     let own: toml::Table = service.settings().parse().unwrap();
@@ -57,8 +57,8 @@ pub(crate) fn store(service: &TestService) -> Store {
 }
 
 /// A service with many people, in the registry and with templates of the active model.
-fn service_with_people() -> TestService {
-    let service = TestService::start();
+fn service_with_people() -> TestProgram {
+    let service = TestProgram::start();
     let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
     let template = |embedding: Embedding| StoredTemplate {
         portrait_updated_at: PORTRAIT_CHANGED.parse().unwrap(),
@@ -79,7 +79,7 @@ fn service_with_people() -> TestService {
     service
 }
 
-fn calibrate(service: &TestService, arguments: &[&str]) -> Output {
+fn calibrate(service: &TestProgram, arguments: &[&str]) -> Output {
     let file = service.folder().join("own.toml");
     service.command(&[&["calibrate", "--from-store", "--write", file.to_str().unwrap()], arguments].concat())
 }
@@ -89,7 +89,7 @@ fn stderr(output: &Output) -> String {
 }
 
 /// The calibration that was written.
-fn written(service: &TestService) -> (CalibrationFile, String) {
+fn written(service: &TestProgram) -> (CalibrationFile, String) {
     let text = fs::read_to_string(service.folder().join("own.toml")).unwrap();
     let set = Catalogue::load(&[]).unwrap().set("sface").unwrap();
     (CalibrationFile::parse("own.toml", &text, &set).unwrap(), text)

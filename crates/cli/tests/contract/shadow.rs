@@ -8,36 +8,32 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{Answer, CREDENTIALS, Claim, Photos, add, project};
 use padan_testing::assert_documented;
 use serde_json::Value;
 
-use crate::{
-    metrics,
-    photos::Photos,
-    service::{Answer, Claim, TestService, project},
-    site::{self, CREDENTIALS},
-};
+use crate::service::TestProgram;
 
 const OTHER: &str = "mobilefacenet";
 /// A machine that runs many tests at once may have no capacity to spare.
 const MEASURED: &str = "compared|busy";
 const LOADED: &str = "padan_shadow_loaded{contract=\"CONTRACT\",model_set=\"mobilefacenet\"}";
 
-fn output(service: &TestService, words: &[&str]) -> (bool, String) {
+fn output(service: &TestProgram, words: &[&str]) -> (bool, String) {
     let output = service.command(words);
     (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
 }
 
-fn done(service: &TestService, words: &[&str]) -> String {
+fn done(service: &TestProgram, words: &[&str]) -> String {
     let (success, text) = output(service, words);
     assert!(success, "{words:?}: {text}");
     text
 }
 
 /// A service whose people are enrolled for both sets.
-fn enrolled() -> TestService {
-    let service = TestService::start();
-    service.runtime.block_on(site::add(&service.registry, "3174011403870001", Photos::read("118_id.jpg")));
+fn enrolled() -> TestProgram {
+    let service = TestProgram::start();
+    service.runtime.block_on(add(&service.registry, "3174011403870001", Photos::read("118_id.jpg")));
     for set in ["sface", OTHER] {
         done(&service, &["enroll", "--model", set, "--failures", "/dev/null"]);
     }
@@ -45,25 +41,25 @@ fn enrolled() -> TestService {
 }
 
 /// Begins to measure the other set, and waits until the service has loaded it.
-fn measure(service: &TestService, share: &str) {
+fn measure(service: &TestProgram, share: &str) {
     done(service, &["models", "shadow", OTHER, "--share", share]);
     wait_until_loaded(service, 1.0);
 }
 
-fn wait_until_loaded(service: &TestService, loaded: f64) {
+fn wait_until_loaded(service: &TestProgram, loaded: f64) {
     let contract = texts(service, "SELECT contract_id FROM store.shadow_model").remove(0);
-    metrics::wait_for(service, &LOADED.replace("CONTRACT", &contract), |value| value == loaded);
+    service.wait_for_metric(&LOADED.replace("CONTRACT", &contract), |value| value == loaded);
 }
 
-fn wait_until_unloaded(service: &TestService) {
+fn wait_until_unloaded(service: &TestProgram) {
     wait_for(service, || !service.get_from_operators("/metrics").1.contains("padan_shadow_loaded{"));
 }
 
-fn texts(service: &TestService, query: &str) -> Vec<String> {
+fn texts(service: &TestProgram, query: &str) -> Vec<String> {
     service.runtime.block_on(service.store.texts(query))
 }
 
-fn wait_for(service: &TestService, holds: impl Fn() -> bool) {
+fn wait_for(service: &TestProgram, holds: impl Fn() -> bool) {
     let began = Instant::now();
     while !holds() {
         assert!(began.elapsed() < Duration::from_mins(1), "it does not happen:\n{}", service.logged());
@@ -72,19 +68,19 @@ fn wait_for(service: &TestService, holds: impl Fn() -> bool) {
 }
 
 /// How many requests came to an outcome that this pattern matches, in the store.
-fn counted(service: &TestService, outcome: &str) -> i64 {
+fn counted(service: &TestProgram, outcome: &str) -> i64 {
     let query = format!(
         "SELECT coalesce(sum(requests), 0)::text FROM store.shadow_count WHERE outcome ~ '^({outcome})$'"
     );
     texts(service, &query)[0].parse().unwrap()
 }
 
-fn wait_for_count(service: &TestService, outcome: &str, count: i64) {
+fn wait_for_count(service: &TestProgram, outcome: &str, count: i64) {
     wait_for(service, || counted(service, outcome) >= count);
     assert_eq!(counted(service, outcome), count);
 }
 
-fn shown(service: &TestService) -> Value {
+fn shown(service: &TestProgram) -> Value {
     let shown = service.command(&["models", "shadow", "--json"]);
     serde_json::from_slice(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"))
 }
@@ -96,7 +92,7 @@ struct DoctorStore {
     warnings: String,
 }
 
-fn doctor_store(service: &TestService) -> DoctorStore {
+fn doctor_store(service: &TestProgram) -> DoctorStore {
     store_check(&service.command(&["doctor", "--json"]))
 }
 
@@ -111,7 +107,7 @@ fn store_check(report: &Output) -> DoctorStore {
 }
 
 /// Where the interval of five percent begins in which a photo lies under a set, by another command.
-fn interval_of(service: &TestService, set: &str, photos: [&str; 2]) -> i64 {
+fn interval_of(service: &TestProgram, set: &str, photos: [&str; 2]) -> i64 {
     let [reference, probe] = photos.map(|photo| project().join("people/images").join(photo));
     let set = format!("inference.model_set={set}");
     let (reference, probe) = (reference.to_str().unwrap(), probe.to_str().unwrap());
@@ -122,7 +118,7 @@ fn interval_of(service: &TestService, set: &str, photos: [&str; 2]) -> i64 {
 }
 
 /// The nice values of the threads that embed, in order: those of the service, and that of the set that is measured.
-fn priorities(service: &TestService) -> Vec<i32> {
+fn priorities(service: &TestProgram) -> Vec<i32> {
     let threads = fs::read_dir(format!("/proc/{}/task", service.process_id())).unwrap();
     let of_threads =
         threads.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("stat")).ok());
@@ -284,7 +280,7 @@ fn counts_of_several_processes_add_up_and_survive_a_kill() {
 
 #[test]
 fn what_cannot_be_measured_is_refused_with_a_reason() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let refused = |words: &[&str], expected: &str| {
         let (success, text) = output(&service, &[&["models", "shadow"], words].concat());
         assert!(!success && text.contains(expected), "{words:?}: {text}");
@@ -376,7 +372,7 @@ fn a_service_that_cannot_load_the_set_counts_and_serves_on() {
     for file in ["sface.onnx", "yunet.onnx"] {
         fs::copy(deps.join("models").join(file), model(file)).unwrap();
     }
-    let service = TestService::in_home(home.path().to_owned(), "");
+    let service = TestProgram::in_home(home.path().to_owned(), "");
     done(&service, &["enroll", "--model", OTHER, "--failures", "/dev/null"]);
     done(&service, &["models", "shadow", OTHER, "--share", "1"]);
     wait_until_loaded(&service, 0.0);

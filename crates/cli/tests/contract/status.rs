@@ -5,16 +5,16 @@ use serde_json::Value;
 
 use crate::{
     clients::{add, wait_for},
-    service::TestService,
+    service::TestProgram,
 };
 
-fn url(service: &TestService) -> String {
+fn url(service: &TestProgram) -> String {
     format!("http://{}", service.admin)
 }
 
 #[test]
 fn a_running_service_is_shown_in_text_and_json() {
-    let service = TestService::with("[clients]\nrefresh_seconds = 1\n");
+    let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);
     wait_for(&service, &credentials, "VERIFIED");
     let url = url(&service);
@@ -38,7 +38,7 @@ fn a_running_service_is_shown_in_text_and_json() {
 
 #[test]
 fn a_service_without_its_registry_is_not_ready() {
-    let service = TestService::without_registry();
+    let service = TestProgram::without_registry();
     let url = url(&service);
     let output = service.command(&["status", "--url", &url]);
     assert_eq!(output.status.code(), Some(6), "{output:?}");
@@ -48,7 +48,7 @@ fn a_service_without_its_registry_is_not_ready() {
 
 #[test]
 fn without_a_service_the_error_says_what_to_do() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let nobody = service.runtime.block_on(padan_testing::refused_address());
     let output = service.command(&["status", "--url", &format!("http://{nobody}")]);
     assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(7), true));

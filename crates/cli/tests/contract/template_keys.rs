@@ -1,15 +1,14 @@
 //! Templates that cannot be decrypted, because a key was lost or rows were damaged, are created again.
 
-use crate::{
-    service::{Claim, TestService},
-    site::BUDI,
-};
+use padan_test_service::{BUDI, Claim};
+
+use crate::service::TestProgram;
 
 /// The key of every test service, and another one.
 const FORMER: &str = "89abcdef01234567";
 const LATTER: &str = "fedcba9876543210";
 
-fn unreadable(service: &TestService) -> String {
+fn unreadable(service: &TestProgram) -> String {
     let (_, metrics) = service.get_from_operators("/metrics");
     metrics
         .lines()
@@ -19,7 +18,7 @@ fn unreadable(service: &TestService) -> String {
 }
 
 /// Runs an enrolment and returns how many people it embedded.
-fn enrolled(service: &TestService) -> u64 {
+fn enrolled(service: &TestProgram) -> u64 {
     let failures = service.folder().join("failures.csv");
     let output = service.command(&["enroll", "--failures", failures.to_str().unwrap()]);
     let stderr = String::from_utf8(output.stderr).unwrap();
@@ -30,7 +29,7 @@ fn enrolled(service: &TestService) -> u64 {
 
 #[test]
 fn a_lost_key_or_a_damaged_row_costs_one_embedding_and_fails_no_request() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     let claim = Claim::matching();
     assert_eq!(service.verify(&claim).reason_code, "VERIFIED");
     service.kill();
@@ -60,7 +59,7 @@ fn a_lost_key_or_a_damaged_row_costs_one_embedding_and_fails_no_request() {
 
 #[test]
 fn enrolment_replaces_templates_of_a_lost_key() {
-    let mut service = TestService::start();
+    let mut service = TestProgram::start();
     assert_eq!(enrolled(&service), 2, "Budi, and one whose portrait is unusable");
     assert_eq!(enrolled(&service), 0);
     service.kill();
@@ -76,7 +75,7 @@ fn enrolment_replaces_templates_of_a_lost_key() {
 /// somebody else writes into the table.
 #[test]
 fn a_portrait_that_an_earlier_program_could_not_use_is_tried_again_once() {
-    let service = TestService::start();
+    let service = TestProgram::start();
     let claim = Claim::matching();
     let execute = |statement: &str| service.runtime.block_on(service.store.execute(statement));
     let mark = |version: &str| {

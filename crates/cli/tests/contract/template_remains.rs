@@ -10,20 +10,19 @@ use std::{
 use padan_domain::Embedding;
 use padan_inference::Catalogue;
 use padan_store::TemplateContent;
+use padan_test_service::{BUDI, Claim};
 
 use crate::{
     live_measurement::{enrolled, wait_for_genuine},
-    metrics,
     people::store,
-    service::{Claim, TestService},
-    site::BUDI,
+    service::TestProgram,
 };
 
 /// Bytes of a template that are looked for at once: eight components.
 const PIECE: usize = 32;
 
 /// The templates of people, decrypted with the keys of the site.
-fn templates(service: &TestService, niks: &[&str]) -> Vec<Embedding> {
+fn templates(service: &TestProgram, niks: &[&str]) -> Vec<Embedding> {
     let store = service.runtime.block_on(async { store(service) });
     let contract = Catalogue::load(&[]).unwrap().set("sface").unwrap().contract();
     let template = |nik: &&str| {
@@ -86,7 +85,7 @@ fn count_in_memory(process: u32, pieces: &[Vec<u8>]) -> Option<usize> {
 #[test]
 fn templates_are_plain_in_memory_only_while_they_are_compared_and_never_in_the_store() {
     let service = enrolled("");
-    metrics::wait_for(&service, "padan_impostor_reservoir_people", |people| people >= 4.0);
+    service.wait_for_metric("padan_impostor_reservoir_people", |people| people >= 4.0);
     for _ in 0..6 {
         assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     }

@@ -9,13 +9,12 @@ use image::{RgbImage, imageops};
 use padan_domain::Embedding;
 use padan_evaluation::{LabelledPhoto, Outcome, measure};
 use padan_inference::{CalibrationFile, Catalogue, Config, DeviceChoice, load_uncalibrated};
-use sha2::{Digest as _, Sha256};
-
-use crate::{
+use padan_test_service::{
+    Photos,
     networks::{field, model, node, node_with, tensor, value},
-    photos::Photos,
-    service::project,
+    project,
 };
+use sha2::{Digest as _, Sha256};
 
 /// The model set.
 pub(crate) const SET: &str = "tint";

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use padan_test_service::{BUDI, CREDENTIALS, text_fields};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType, date_time_ymd};
 use reqwest::{
     Certificate, Identity,
@@ -18,10 +19,7 @@ use reqwest::{
 };
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::{
-    service::{TestService, text_fields},
-    site::{BUDI, CREDENTIALS},
-};
+use crate::service::TestProgram;
 
 const TLS: &str = "[http.tls]\ncertificate_file = \"chain.pem\"\nprivate_key_file = \"key.pem\"\n";
 
@@ -55,7 +53,7 @@ fn trusting(authority: &Authority) -> ClientBuilder {
 
 /// Verifies Budi's NIK, with or without credentials, and returns the reason code.
 fn verify_nik(
-    service: &TestService,
+    service: &TestProgram,
     client: &Client,
     credentials: Option<[&str; 3]>,
 ) -> Result<String, reqwest::Error> {
@@ -71,7 +69,7 @@ fn verify_nik(
 fn a_renewed_certificate_is_used_without_a_restart() {
     let (first, second) = (authority(), authority());
     let [certificate, key] = issue(&first, "padan.example", 2038);
-    let service = TestService::with_files(TLS, &[("chain.pem", &certificate), ("key.pem", &key)]);
+    let service = TestProgram::with_files(TLS, &[("chain.pem", &certificate), ("key.pem", &key)]);
     for version in [Version::TLS_1_2, Version::TLS_1_3] {
         let client = trusting(&first).tls_version_min(version).tls_version_max(version).build().unwrap();
         assert_eq!(verify_nik(&service, &client, Some(CREDENTIALS)).unwrap(), "VERIFIED", "{version:?}");
@@ -120,7 +118,7 @@ fn a_client_can_be_bound_to_a_certificate() {
     let [certificate, key] = issue(&servers, "padan.example", 2038);
     let settings = format!("{TLS}client_ca_file = \"clients.pem\"\n");
     let files = [("chain.pem", &*certificate), ("key.pem", &*key), ("clients.pem", &*clients.pem())];
-    let service = TestService::with_files(&settings, &files);
+    let service = TestProgram::with_files(&settings, &files);
     service.change_clients(
         "allowed_networks = [\"127",
         "certificates = [\"bank.example\"]\nallowed_networks = [\"127",
@@ -165,7 +163,7 @@ fn a_certificate_can_replace_credentials_and_the_operators_listener_can_use_tls(
     let settings =
         format!("{TLS}admin = true\nclient_ca_file = \"clients.pem\"\nclient_certificate_suffices = true\n");
     let files = [("chain.pem", &*certificate), ("key.pem", &*key), ("clients.pem", &*clients.pem())];
-    let service = TestService::with_files_without_waiting(&settings, &files);
+    let service = TestProgram::with_files_without_waiting(&settings, &files);
     service.change_clients("name = \"bank\"", "certificates = [\"bank.example\"]\nname = \"bank\"");
     let holding = |name: &str| {
         let identity = Identity::from_pem(issue(&clients, name, 2038).concat().as_bytes()).unwrap();
@@ -183,7 +181,7 @@ fn a_certificate_can_replace_credentials_and_the_operators_listener_can_use_tls(
 
 /// A connection on which the test writes and reads single bytes.
 fn connect_over_tls(
-    service: &TestService,
+    service: &TestProgram,
     authority: &Authority,
 ) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
@@ -202,7 +200,7 @@ fn a_later_head_that_is_not_completed_ends_a_connection_with_tls() {
     let authority = authority();
     let [certificate, key] = issue(&authority, "padan.example", 2038);
     let settings = format!("[http]\nhead_timeout_ms = 700\n{TLS}");
-    let service = TestService::with_files(&settings, &[("chain.pem", &certificate), ("key.pem", &key)]);
+    let service = TestProgram::with_files(&settings, &[("chain.pem", &certificate), ("key.pem", &key)]);
     let head = b"GET /nowhere HTTP/1.1\r\nHost: padan.example\r\n";
     // One byte, then nothing; and a head of which a byte comes every 50 ms.
     for drips in [false, true] {

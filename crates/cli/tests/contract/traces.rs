@@ -11,13 +11,11 @@ use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
     trace::v1::{Span, span::SpanKind},
 };
+use padan_test_service::{BUDI, CREDENTIALS, Claim};
 use prost::Message as _;
 use rustix::process::Signal;
 
-use crate::{
-    service::{Claim, TestService},
-    site::{BUDI, CREDENTIALS},
-};
+use crate::service::TestProgram;
 
 // From the example in the W3C recommendation.
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -86,7 +84,7 @@ fn attribute(span: &Span, key: &str) -> Option<String> {
 }
 
 /// Verifies Budi within a caller's trace, and returns the answer's `traceparent`.
-fn verify(service: &TestService, traceparent: &str) -> Option<String> {
+fn verify(service: &TestProgram, traceparent: &str) -> Option<String> {
     let request = service.request("POST", "/identity/v1/face-verification", CREDENTIALS);
     let answer =
         request.header("traceparent", traceparent).multipart(Claim::matching().form()).send().unwrap();
@@ -97,7 +95,7 @@ fn verify(service: &TestService, traceparent: &str) -> Option<String> {
 #[test]
 fn a_request_is_exported_within_its_callers_trace_without_personal_data() {
     let collector = Collector::start();
-    let mut service = TestService::with(&format!(
+    let mut service = TestProgram::with(&format!(
         "[traces]\nendpoint = \"http://127.0.0.1:{}\"\nsample_ratio = 0.0\n",
         collector.port
     ));
@@ -146,11 +144,11 @@ fn a_request_is_exported_within_its_callers_trace_without_personal_data() {
 fn requests_are_answered_without_a_collector_and_the_log_has_the_trace() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = format!("[traces]\nendpoint = \"http://127.0.0.1:{gone}\"\nsample_ratio = 1.0\n");
-    let service = TestService::with(&settings);
+    let service = TestProgram::with(&settings);
     for _ in 0..3 {
         assert!(verify(&service, "of no form").is_some(), "the service starts a trace of its own");
     }
-    let service = TestService::start();
+    let service = TestProgram::start();
     assert_eq!(verify(&service, &format!("00-{TRACE}-{CALLERS_SPAN}-01")), None);
     assert!(service.logged().contains(&format!("\"trace\":\"{TRACE}\"")), "{}", service.logged());
 }

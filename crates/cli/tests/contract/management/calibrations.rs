@@ -8,13 +8,11 @@ use std::{
 };
 
 use padan_inference::{CalibrationFile, Catalogue};
+use padan_test_service::{Answer, Claim};
 use serde_json::{Value, json};
 
 use super::Managed;
-use crate::{
-    cohort_scale,
-    service::{Answer, Claim},
-};
+use crate::cohort_scale;
 
 const PREVIEW: &str = "/calibration/preview";
 const ACTIVATION: &str = "/calibration/activation";

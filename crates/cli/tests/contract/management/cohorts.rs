@@ -5,13 +5,12 @@ use std::fs;
 use padan_domain::Embedding;
 use padan_inference::{CalibrationFile, CalibrationTransformation, Catalogue};
 use padan_store::TemplateContent;
+use padan_test_service::{Answer, Claim, add};
 use serde_json::json;
 
 use super::Managed;
 use crate::{
     people::store,
-    service::{Answer, Claim},
-    site::add,
     tinted_people::{self, PEOPLE, SET},
 };
 

@@ -2,9 +2,10 @@
 
 use std::{thread, time::Duration};
 
+use padan_test_service::ROLES;
 use serde_json::Value;
 
-use super::{Managed, ROLES, add};
+use super::{Managed, add};
 
 #[test]
 fn a_token_counts_only_while_its_account_does() {
