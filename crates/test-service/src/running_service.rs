@@ -39,9 +39,14 @@ impl RunningService {
         Self { address: nowhere, admin: nowhere, registry, store, runtime, client }
     }
 
-    /// A registry with the people of the tests.
-    pub async fn registry_with_people() -> TestDatabase {
+    /// A registry with the people of the tests, which a test may change.
+    pub async fn own_registry() -> TestDatabase {
         TestDatabase::filled("registry", fill).await
+    }
+
+    /// A registry with the people of the tests, which tests share and none changes.
+    pub async fn shared_registry() -> TestDatabase {
+        TestDatabase::shared("registry", fill).await
     }
 
     /// Waits until the service is ready.

@@ -53,6 +53,7 @@ pub struct Preparation<'a> {
     settings: &'a str,
     clock: Clock,
     has_own_engine: bool,
+    has_own_registry: bool,
     is_managed: bool,
     unreachable: Option<Unreachable>,
 }
@@ -72,6 +73,11 @@ impl Preparation<'_> {
     /// With an engine that no other service of this process uses, for a test of what it counts.
     pub fn own_engine(self) -> Self {
         Self { has_own_engine: true, ..self }
+    }
+
+    /// With a registry that the test may change.
+    pub fn own_registry(self) -> Self {
+        Self { has_own_registry: true, ..self }
     }
 
     /// With the management interface.
@@ -99,7 +105,12 @@ impl Preparation<'_> {
                     Settings::merged(&[&sections_of_databases(NOWHERE, &database.url())], Path::new(""));
                 open(&settings).migrate().await.unwrap();
             });
-            (RunningService::registry_with_people().await, store.await)
+            let registry = if self.has_own_registry {
+                RunningService::own_registry().await
+            } else {
+                RunningService::shared_registry().await
+            };
+            (registry, store.await)
         });
         let mut running = RunningService::not_listening(registry, store, runtime);
         let folder = tempfile::tempdir().unwrap();
@@ -158,7 +169,14 @@ impl TestService {
     /// A service with these settings, which is not started yet.
     pub fn prepare(settings: &str) -> Preparation<'_> {
         let clock = Clock::System;
-        Preparation { settings, clock, has_own_engine: false, is_managed: false, unreachable: None }
+        Preparation {
+            settings,
+            clock,
+            has_own_engine: false,
+            has_own_registry: false,
+            is_managed: false,
+            unreachable: None,
+        }
     }
 
     /// Starts a second service with the same settings and databases.

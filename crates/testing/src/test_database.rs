@@ -6,11 +6,13 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-/// An empty database with a unique name. Dropping this value closes its connections and drops the database.
+/// A database for a test: an empty one with a unique name, [one that is filled](Self::filled), or one that
+/// [tests share](Self::shared). Dropping this value closes the connections and drops the database, unless it is shared.
 #[derive(Debug)]
 pub struct TestDatabase {
     server: PgConnectOptions,
     name: String,
+    stays: bool,
 }
 
 impl TestDatabase {
@@ -134,7 +136,12 @@ impl TestDatabase {
 
     /// A database that is not yet on the server.
     pub(crate) fn named_by_chance(server: PgConnectOptions) -> Self {
-        Self { server, name: format!("padan_test_{}", Uuid::now_v7().simple()) }
+        Self { server, name: format!("padan_test_{}", Uuid::now_v7().simple()), stays: false }
+    }
+
+    /// A database that other tests use as well.
+    pub(crate) fn that_stays(server: PgConnectOptions, name: String) -> Self {
+        Self { server, name, stays: true }
     }
 
     pub(crate) fn server(&self) -> &PgConnectOptions {
@@ -158,6 +165,9 @@ impl Drop for TestDatabase {
     /// Uses a thread, since a test that panics may leave no runtime to block on. A failure is ignored: the server is
     /// removed after the tests.
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         let server = self.server.clone();
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         let dropping = thread::spawn(move || {

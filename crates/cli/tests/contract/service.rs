@@ -97,7 +97,7 @@ impl TestProgram {
         );
         let runtime = Runtime::new().unwrap();
         let (registry, store) = runtime.block_on(async {
-            (RunningService::registry_with_people().await, TestDatabase::filled("store", migrate).await)
+            (RunningService::own_registry().await, TestDatabase::filled("store", migrate).await)
         });
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("padan.toml");

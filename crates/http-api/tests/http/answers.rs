@@ -103,7 +103,7 @@ fn records_without_a_comparison_have_their_own_answers() {
 
 #[test]
 fn a_changed_portrait_is_embedded_again() {
-    let service = TestService::start();
+    let service = TestService::prepare("").own_registry().start();
     let claim = Claim::matching();
     let first = service.verify(&claim).percentage();
     assert_eq!(

@@ -8,7 +8,7 @@ mod trail;
 
 use std::{fs, ops::Deref};
 
-use padan_test_service::{Claim, ManagedService, ROLES, TestService, project};
+use padan_test_service::{Claim, ManagedService, Preparation, ROLES, TestService, project};
 use serde_json::{Value, json};
 
 /// A service with the management interface, and a token of an operator in each role.
@@ -21,11 +21,16 @@ impl Managed {
 
     /// Starts it with these settings, of which the first ones are those of the section `[http]`.
     fn with(settings: &str) -> Self {
-        Self::new(TestService::prepare(&format!("[http]\n{settings}")).managed().start())
+        Self::start_prepared(TestService::prepare(&format!("[http]\n{settings}")))
     }
 
-    fn new(service: TestService) -> Self {
-        Self(ManagedService::new(service, TestService::add_operator))
+    /// Starts it with these settings and a registry that the test may change.
+    fn with_own_registry(settings: &str) -> Self {
+        Self::start_prepared(TestService::prepare(&format!("[http]\n{settings}")).own_registry())
+    }
+
+    fn start_prepared(preparation: Preparation<'_>) -> Self {
+        Self(ManagedService::new(preparation.managed().start(), TestService::add_operator))
     }
 }
 

@@ -48,7 +48,7 @@ fn recorded_rules(service: &TestService) -> BTreeMap<String, Value> {
 
 #[test]
 fn a_name_matches_by_the_rules_that_the_audit_trail_records() {
-    let service = TestService::start();
+    let service = TestService::prepare("").own_registry().start();
     let nik = |index: usize| format!("31740114038710{index:02}");
     service.runtime.block_on(async {
         let mut registry = SampleRegistry::connect(&service.registry.url().into()).await.unwrap();

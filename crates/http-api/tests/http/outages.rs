@@ -63,7 +63,7 @@ fn an_outage_of_the_store_is_a_503_for_every_request() {
 
 #[test]
 fn a_database_that_comes_back_is_used_again_without_a_restart() {
-    let service = TestService::start();
+    let service = TestService::prepare("").own_registry().start();
     assert_eq!(service.verify(&Claim::matching()).reason_code, "VERIFIED");
     for (database, reason) in
         [(&service.registry, "REGISTRY_UNAVAILABLE"), (&service.store, "STORE_UNAVAILABLE")]

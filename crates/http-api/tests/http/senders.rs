@@ -346,7 +346,7 @@ fn a_client_that_closes_its_sending_side_gets_its_answer_and_one_that_left_costs
         assert!(!service.logged().contains("the client left"), "{}", service.logged());
     }
 
-    let service = TestService::prepare("").own_engine().start();
+    let service = TestService::prepare("").own_engine().own_registry().start();
     assert_verified(&send_form(&service, &form(&parts())));
     let analysed = |service: &TestService| {
         let (_, metrics) = service.get_from_operators("/metrics");

@@ -128,7 +128,7 @@ fn faces_are_shown_to_the_roles_of_the_setting_alone() {
     if ran_in_own_process() {
         return;
     }
-    let managed = Managed::with("show_faces_to = [\"operator\"]\n");
+    let managed = Managed::with_own_registry("show_faces_to = [\"operator\"]\n");
     for (role, may) in [("operator", true), ("support", false), ("auditor", false)] {
         assert_eq!(managed.get(role, "/session")["show_faces"], may, "{role}");
     }
@@ -184,7 +184,8 @@ fn a_registry_that_fails_before_the_portrait_is_shown_changes_no_result_and_leav
     if ran_in_own_process() {
         return;
     }
-    let managed = Managed::with("show_faces_to = [\"operator\"]\n[store]\nstatement_timeout_ms = 20000\n");
+    let managed =
+        Managed::with_own_registry("show_faces_to = [\"operator\"]\n[store]\nstatement_timeout_ms = 20000\n");
     managed.execute(
         "CREATE FUNCTION delay() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN IF NEW.reason = 'FACES_SHOWN' THEN PERFORM pg_sleep(2); END IF; RETURN NEW; END $$;
