@@ -1,4 +1,4 @@
-//! The HTTP contract against the running service: the program itself, real models, a real PostgreSQL.
+//! The running program: its commands, signals, log and settings, and what they change in the answers of the HTTP contract.
 
 #[cfg(test)]
 mod administration;
