@@ -4,7 +4,11 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use serde_json::json;
 
-use crate::{ending::StatusError, exit_status::ExitStatus, output::print_json};
+use crate::{
+    ending::StatusError,
+    exit_status::ExitStatus,
+    output::{print_json, stderr, stdout},
+};
 
 /// The options of commands that delete or revoke something.
 #[derive(Debug, Clone, Copy, Args)]
@@ -47,7 +51,7 @@ impl ConfirmationArguments {
 
     /// Prints to stdout what would be done, for `--dry-run`.
     pub(crate) fn print(plan: &[String]) -> Result<()> {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         plan.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         Ok(())
     }
@@ -59,7 +63,7 @@ impl ConfirmationArguments {
         if self.yes {
             return Ok(());
         }
-        let mut err = io::stderr().lock();
+        let mut err = stderr();
         for line in plan {
             writeln!(err, "{line}")?;
         }

@@ -6,7 +6,7 @@ use std::{
 use anyhow::{Error, Result};
 use serde_json::json;
 
-use crate::exit_status::ExitStatus;
+use crate::{exit_status::ExitStatus, output::printable};
 
 /// An error after which a command ends with another status than [`ExitStatus::Failure`].
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(crate) fn exit_code(outcome: Result<ExitStatus>, as_json: bool) -> ExitCode 
     if as_json {
         eprintln!("{}", json!({ "error": { "message": message, "exit_code": status.code() } }));
     } else {
-        eprintln!("padan: {message}");
+        eprintln!("padan: {}", printable(&message));
     }
     status.into()
 }

@@ -16,16 +16,17 @@ mod package;
 mod shadow;
 mod verify;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use padan_inference::{Catalogue, model_folders};
 
-use crate::{exit_status::ExitStatus, output::OutputArguments, settings::SettingsArguments};
+use crate::{
+    exit_status::ExitStatus,
+    output::{OutputArguments, stdout},
+    settings::SettingsArguments,
+};
 
 /// List, install, verify, measure and activate models
 #[derive(Debug, Args)]
@@ -89,11 +90,9 @@ struct VerifyArguments {
 /// Runs the command. Do not call it on a thread of a Tokio runtime, because downloads block.
 pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitStatus> {
     match &arguments.command {
-        ModelsCommand::List(arguments) => list::list(
-            &catalogue(&folders(&arguments.settings)?)?,
-            arguments.output.json,
-            &mut io::stdout().lock(),
-        ),
+        ModelsCommand::List(arguments) => {
+            list::list(&catalogue(&folders(&arguments.settings)?)?, arguments.output.json, &mut stdout())
+        }
         ModelsCommand::Install(arguments) => {
             let folders = folders(&arguments.settings)?;
             let to = target(arguments.to.as_deref(), &folders)?;
@@ -101,12 +100,7 @@ pub(crate) fn run(arguments: &ModelsArguments) -> Result<ExitStatus> {
         }
         ModelsCommand::Verify(arguments) => {
             let catalogue = catalogue(&folders(&arguments.settings)?)?;
-            verify::verify(
-                &catalogue,
-                arguments.model_set.as_deref(),
-                arguments.output.json,
-                &mut io::stdout().lock(),
-            )
+            verify::verify(&catalogue, arguments.model_set.as_deref(), arguments.output.json, &mut stdout())
         }
         ModelsCommand::Shadow(arguments) => shadow::run(arguments),
         ModelsCommand::Activate(arguments) => activate::run(arguments),

@@ -10,6 +10,7 @@ use tokio::runtime::Runtime;
 use super::{nik_argument::read_nik, timestamp::Timestamp};
 use crate::{
     exit_status::ExitStatus,
+    output::stdout_for_data,
     service,
     settings::{Settings, SettingsArguments},
 };
@@ -157,16 +158,16 @@ pub(super) fn warn_of_unknown_person_keys(ids: &[String]) {
 
 /// Writes the rows to stdout.
 enum RowWriter {
-    Csv(Box<csv::Writer<io::Stdout>>),
-    Lines(BufWriter<io::Stdout>),
+    Csv(Box<csv::Writer<Box<dyn Write>>>),
+    Lines(BufWriter<Box<dyn Write>>),
 }
 
 impl RowWriter {
     fn begin(format: Format) -> io::Result<Self> {
         Ok(match format {
-            Format::Jsonl => Self::Lines(BufWriter::new(io::stdout())),
+            Format::Jsonl => Self::Lines(BufWriter::new(stdout_for_data())),
             Format::Csv => {
-                let mut writer = csv::Writer::from_writer(io::stdout());
+                let mut writer = csv::Writer::from_writer(stdout_for_data());
                 writer.write_record(COLUMNS).map_err(io_error)?;
                 Self::Csv(Box::new(writer))
             }

@@ -1,4 +1,4 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use clap::Args;
@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     settings::SettingsArguments,
 };
 
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &AuditHeadsArguments) -> Result<ExitStatus> {
         print_json(&json!({ "heads": heads.iter().map(json_of).collect::<Vec<_>>() }))?;
         return Ok(ExitStatus::Success);
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for head in heads {
         writeln!(out, "{head}")?;
     }

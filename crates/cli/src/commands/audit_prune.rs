@@ -1,7 +1,4 @@
-use std::{
-    io::{self, Write as _},
-    str::FromStr,
-};
+use std::{io::Write as _, str::FromStr};
 
 use anyhow::{Context as _, Error, Result, bail};
 use chrono::{DateTime, Days, Months, SecondsFormat, Utc};
@@ -13,7 +10,7 @@ use tokio::runtime::Runtime;
 use crate::{
     confirmation::ConfirmationArguments,
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     service,
     settings::SettingsArguments,
 };
@@ -87,7 +84,7 @@ fn report(pruned: &PrunedMonths, before: DateTime<Utc>, dry_run: bool, as_json: 
     if dry_run {
         return ConfirmationArguments::print(&plan(pruned, before));
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for month in deleted {
         writeln!(out, "{month}")?;
     }

@@ -1,6 +1,6 @@
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     settings::SettingsArguments,
 };
 
@@ -72,7 +72,7 @@ fn json_of(report: &AuditReport, heads: usize) -> Value {
 }
 
 fn print(report: &AuditReport, count: usize) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for fault in &report.faults {
         writeln!(out, "{fault}")?;
     }

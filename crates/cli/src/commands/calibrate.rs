@@ -17,6 +17,7 @@ use crate::{
         report_files::made_now,
     },
     exit_status::ExitStatus,
+    output::stdout,
     telemetry,
 };
 
@@ -138,7 +139,7 @@ impl CalibrateArguments {
         let default_file = || PathBuf::from(format!("{}.calibration.toml", calibration.set));
         let file = self.write.clone().unwrap_or_else(default_file);
         write_calibration(&file, calibration)?;
-        calibration_show::print(&mut std::io::stdout().lock(), calibration)?;
+        calibration_show::print(&mut stdout(), calibration)?;
         eprintln!("The calibration was written to {}.", file.display());
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    fs,
+    fs::Permissions,
     io::Write as _,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -289,10 +290,9 @@ fn write_duplicates(
 ) -> Result<()> {
     let scale = in_use.map()?;
     let name = |person: u32| niks[person as usize].as_ref().map_or("not in the registry", NationalId::as_str);
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Temporary files have mode 0600, also where a file of that name existed with another one.
     let mut list =
-        NamedTempFile::new_in(folder).with_context(|| format!("cannot write {}", file.display()))?;
+        NamedTempFile::new_in(folder_of(file)).with_context(|| format!("cannot write {}", file.display()))?;
     writeln!(list, "nik_a,nik_b,cosine,percentage")?;
     for pair in &found.pairs {
         let percentage = scale.percentage(Similarity::from_cosine(pair.cosine.into())).shown();
@@ -304,10 +304,18 @@ fn write_duplicates(
     Ok(())
 }
 
-/// Writes a calibration, all or nothing.
+/// Writes a calibration, all or nothing. Others may read it.
 pub(crate) fn write_calibration(file: &Path, calibration: &CalibrationFile) -> Result<()> {
-    let unfinished = file.with_extension("toml.new");
-    fs::write(&unfinished, calibration.to_toml()?)
-        .with_context(|| format!("cannot write {}", unfinished.display()))?;
-    fs::rename(&unfinished, file).with_context(|| format!("cannot write {}", file.display()))
+    let mut unfinished =
+        NamedTempFile::new_in(folder_of(file)).with_context(|| format!("cannot write {}", file.display()))?;
+    unfinished.write_all(calibration.to_toml()?.as_bytes())?;
+    unfinished.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    unfinished.as_file().sync_all()?;
+    unfinished.persist(file).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(())
+}
+
+/// The folder of a file that may be in the current one.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

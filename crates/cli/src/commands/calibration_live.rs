@@ -1,10 +1,6 @@
 //! `padan calibration live`: what the scale in use does on the people who were verified.
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{fs, io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use chrono::{Days, NaiveDate};
@@ -20,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::{
     exit_status::ExitStatus,
     live_rates::counted_parts,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     service,
     settings::{Settings, SettingsArguments},
 };
@@ -72,7 +68,7 @@ pub(crate) fn run(arguments: &CalibrationLiveArguments) -> Result<ExitStatus> {
     if arguments.output.json {
         print_json(&comparison.json(&live))?;
     } else {
-        comparison.print(&mut io::stdout().lock(), &live)?;
+        comparison.print(&mut stdout(), &live)?;
     }
     Ok(ExitStatus::Success)
 }

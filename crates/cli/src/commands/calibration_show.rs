@@ -1,4 +1,4 @@
-use std::io::{self, Write};
+use std::io::Write;
 
 use anyhow::Result;
 use clap::Args;
@@ -14,7 +14,7 @@ use tokio::runtime::Runtime;
 
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     service,
     settings::{Settings, SettingsArguments},
 };
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &CalibrationShowArguments) -> Result<ExitStatus> {
     if arguments.output.json {
         print_json(&json_of(&in_use))?;
     } else {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         print(&mut out, &in_use.file)?;
         if let Some(cohort) = &in_use.cohort {
             writeln!(out, "  Cohort: {cohort}.")?;

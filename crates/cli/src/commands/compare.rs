@@ -17,7 +17,10 @@ use padan_inference::{Analysis, Engine, FaceError, Timings};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::{ending::StatusError, exit_status::ExitStatus, service, settings::SettingsArguments, telemetry};
+use crate::{
+    ending::StatusError, exit_status::ExitStatus, output::stdout, service, settings::SettingsArguments,
+    telemetry,
+};
 
 /// The largest photo that a client of the service may send.
 const MAX_PHOTO_BYTES: u64 = 16 << 20;
@@ -69,7 +72,7 @@ fn compare(arguments: &CompareArguments) -> Result<ExitStatus> {
         let b = analyse(&engine, &arguments.b, arguments.no_gates).await?;
         anyhow::Ok((engine, a, b))
     })?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     let (a, b) = match (a, b) {
         (Ok(a), Ok(b)) => (a, b),
         (Err(problem), _) => return report_unusable(arguments.json, "A", &arguments.a, problem),
@@ -170,7 +173,7 @@ fn report_unusable(as_json: bool, which: &str, file: &Path, problem: PhotoProble
             "match": null,
             "unusable": { "image": which, "file": file.display().to_string(), "reason_code": code, "reason": text },
         });
-        writeln!(io::stdout(), "{object:#}")?;
+        writeln!(stdout(), "{object:#}")?;
     }
     let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
     eprintln!("padan: image {which}, {}, cannot be used: {text}{code}", file.display());

@@ -1,12 +1,15 @@
 //! `padan enroll --status`.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use padan_store::{ActiveModel, EnrolmentStatus, Overview};
 use serde_json::{Value, json};
 
-use crate::{exit_status::ExitStatus, output::print_json};
+use crate::{
+    exit_status::ExitStatus,
+    output::{print_json, stdout},
+};
 
 /// Prints the active model and the progress of all enrolments.
 pub(super) async fn print(store: &Overview, as_json: bool) -> Result<ExitStatus> {
@@ -43,7 +46,7 @@ fn json_of_enrolment(enrolment: &EnrolmentStatus) -> Value {
 }
 
 fn print_text(active: Option<&ActiveModel>, enrolments: &[EnrolmentStatus]) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match active {
         Some(active) => writeln!(out, "active: {}, contract {}", active.model_set, active.contract)?,
         None => writeln!(out, "active: none, each service uses inference.model_set")?,

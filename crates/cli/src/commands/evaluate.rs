@@ -1,9 +1,4 @@
-use std::{
-    collections::BTreeMap,
-    fs,
-    io::{self, Write},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fs, io::Write, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -17,6 +12,7 @@ use crate::{
         report_files::{made_now, write_json, write_pages},
     },
     exit_status::ExitStatus,
+    output::stdout,
     telemetry,
 };
 
@@ -63,7 +59,7 @@ pub(crate) fn run(arguments: &EvaluateArguments) -> Result<ExitStatus> {
     let model = photos.model(&calibration_file);
     let evaluated =
         evaluate(&photos.labelled, &photos.measured, model, made_now(), &calibration, arguments.gates);
-    print(&mut io::stdout().lock(), &evaluated.evaluation)?;
+    print(&mut stdout(), &evaluated.evaluation)?;
     if let Some(file) = &arguments.json {
         write_json(file, &evaluated.evaluation)?;
     }

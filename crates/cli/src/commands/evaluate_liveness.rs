@@ -1,8 +1,4 @@
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-};
+use std::{fs, io::Write, path::Path};
 
 use anyhow::{Context as _, Result};
 use padan_evaluation::{
@@ -15,6 +11,7 @@ use crate::{
         report_files::{made_now, write_json},
     },
     exit_status::ExitStatus,
+    output::stdout,
 };
 
 /// Measures the liveness set, prints a table and writes the requested files.
@@ -38,7 +35,7 @@ pub(super) fn run(
     let at = settings.verification.liveness.at();
     let source = folder.display().to_string();
     let evaluation = LivenessEvaluation::of(&photos, &responses?, &set, at, made_now(), source);
-    print(&mut io::stdout().lock(), &evaluation)?;
+    print(&mut stdout(), &evaluation)?;
     if let Some(file) = json {
         write_json(file, &evaluation)?;
     }

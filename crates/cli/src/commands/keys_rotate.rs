@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write as _},
+    io::Write as _,
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use tokio::{runtime::Runtime, time::sleep};
 
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     service,
     settings::{Settings, SettingsArguments},
 };
@@ -98,7 +98,7 @@ fn print_keys(settings: &Settings, as_json: bool) -> Result<ExitStatus> {
         print_json(&json!({ "dry_run": true, "keys": keys }))?;
         return Ok(ExitStatus::Success);
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for TemplatesOfKey { key_id, templates, is_known, is_current } in &keys {
         let what = match (is_current, is_known) {
             (true, _) => "stay as they are: this is the first key",

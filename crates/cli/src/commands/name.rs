@@ -1,10 +1,10 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use padan_domain::{NameRule, PersonName};
 
-use crate::{exit_status::ExitStatus, settings::SettingsArguments};
+use crate::{exit_status::ExitStatus, output::stdout, settings::SettingsArguments};
 
 /// Compare two names as the service does
 ///
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &NameArguments) -> Result<ExitStatus> {
     let rules = arguments.settings.settings()?.verification.names;
     let a = PersonName::parse(&arguments.a).context("A is not a name")?;
     let b = PersonName::parse(&arguments.b).context("B is not a name")?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for (which, name) in [("A", &a), ("B", &b)] {
         let reduced = name.reduced(&rules);
         let applied: Vec<_> = reduced.rules().map(NameRule::as_str).collect();

@@ -1,4 +1,4 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use chrono::SecondsFormat;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     service,
     settings::SettingsArguments,
 };
@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &PersonFindArguments) -> Result<ExitStatus> {
         return Ok(ExitStatus::Success);
     }
     warn_of_unknown_person_keys(&unknown);
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for Enquiries { client, requests, first_at, last_at } in &found {
         let [first, last] = [first_at, last_at].map(|at| at.to_rfc3339_opts(SecondsFormat::Secs, true));
         writeln!(out, "{client:<24} {requests:>8} requests from {first} to {last}")?;

@@ -6,11 +6,7 @@ mod screen;
 mod source;
 mod terminal;
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use anyhow::{Result, anyhow};
 use chrono::Utc;
@@ -25,7 +21,7 @@ use self::{
 use crate::{
     ending::{StatusError, in_one_line},
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout},
     settings::SettingsArguments,
     shutdown::Shutdown,
 };
@@ -70,7 +66,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<ExitStatus> {
     if arguments.output.json {
         print_json(&report)?;
     } else {
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         for line in screen::lines(&report, Utc::now()) {
             writeln!(out, "{line}")?;
         }
@@ -121,7 +117,7 @@ fn lines_of(answer: &Result<StatusReport>, every: u64) -> Vec<String> {
 }
 
 fn print_lines(answer: &Result<StatusReport>) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match answer {
         Ok(report) => {
             let lines = screen::lines(report, Utc::now());
@@ -134,7 +130,7 @@ fn print_lines(answer: &Result<StatusReport>) -> Result<()> {
 }
 
 fn print_line(answer: &Result<StatusReport>) -> Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match answer {
         Ok(report) => writeln!(out, "{}", serde_json::to_string(report)?)?,
         Err(error) => {

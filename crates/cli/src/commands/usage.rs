@@ -1,4 +1,4 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use clap::Args;
@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::timestamp::Day;
 use crate::{
     exit_status::ExitStatus,
-    output::{OutputArguments, print_json},
+    output::{OutputArguments, print_json, stdout, stdout_for_data},
     settings::SettingsArguments,
 };
 
@@ -145,7 +145,7 @@ impl Table {
     }
 
     fn write_csv(&self) -> Result<()> {
-        let mut writer = csv::Writer::from_writer(io::stdout());
+        let mut writer = csv::Writer::from_writer(stdout_for_data());
         writer.write_record(&self.columns)?;
         for row in &self.rows {
             writer.write_record(row)?;
@@ -159,7 +159,7 @@ impl Table {
         let last = self.columns.len() - 1;
         let width = |column: usize| lines().map(|cells| cells[column].len()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..=last).map(width).collect();
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         for cells in lines() {
             for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
                 let gap = if column < last { "  " } else { "\n" };

@@ -425,3 +425,30 @@ fn logged_heads_reveal_rows_that_were_deleted_together_with_their_heads() {
     assert_eq!(found.status.code(), Some(1), "{found:?}");
     assert!(String::from_utf8(found.stdout).unwrap().contains("it was written and is missing"));
 }
+
+#[test]
+fn a_row_that_others_wrote_does_not_steer_the_terminal() {
+    let service = TestProgram::start();
+    assert_eq!(service.verify(&Claim::matching()).status, 200);
+    service.runtime.block_on(service.store.execute(
+        r"INSERT INTO store.audit_event (at, writer, sequence, kind, request_id, client, endpoint, reason, fields,
+                                         milliseconds, key_id, mac)
+          SELECT at, writer, sequence + 9, kind, E'\x1b[2J\u202eThe audit trail is intact', E'bank\x1b]0;x\x07', endpoint,
+                 E'VERIFIED\u009b', fields, milliseconds, key_id, mac
+            FROM store.audit_event WHERE kind = 'request'",
+    ));
+    let shown = |words: &[&str]| {
+        let output = service.command(words);
+        let shown = [output.stdout, output.stderr].concat();
+        String::from_utf8(shown).unwrap()
+    };
+    let steers = |text: &str| text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']);
+    for words in [&["audit", "verify"][..], &["audit", "verify", "--json"], &["usage"], &["usage", "--json"]]
+    {
+        let shown = shown(words);
+        assert!(shown.contains("\\u001b") && !steers(&shown), "{words:?}: {shown}");
+    }
+    // A pipe gets the data as they are.
+    assert!(steers(&shown(&["audit", "export", "--format", "csv"])));
+    assert!(steers(&shown(&["usage", "--csv"])));
+}

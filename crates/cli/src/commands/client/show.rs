@@ -1,11 +1,11 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use padan_domain::{ClientName, ClientRules, Clock, GrantedFields, QuotaPeriod, Username};
 use padan_store::{ClientProfile, ClientSecret, Overview};
 use serde_json::{Map, Value, json};
 
-use crate::output::print_json;
+use crate::output::{print_json, stdout};
 
 /// The secrets that a client has just been given.
 pub(super) struct NewSecrets<'a> {
@@ -30,7 +30,7 @@ impl NewSecrets<'_> {
         if as_json {
             print_json(&self.json())?;
         } else {
-            let mut out = io::stdout().lock();
+            let mut out = stdout();
             for (key, value) in lines {
                 writeln!(out, "{key:<9} {value}")?;
             }
@@ -54,7 +54,7 @@ pub(super) fn print_list(clients: &[ClientProfile], as_json: bool) -> Result<()>
     if as_json {
         return print_json(&json!({ "clients": clients.iter().map(properties).collect::<Vec<_>>() }));
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for client in clients {
         writeln!(out, "{:<24} {:<9} {}", client.name.as_str(), state(client), summary(client))?;
     }
@@ -95,7 +95,7 @@ pub(super) async fn print_client(
     if as_json {
         return print_json(&object);
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for (key, value) in object {
         writeln!(out, "{key:<20} {}", text_of(&value))?;
     }
@@ -113,7 +113,7 @@ pub(super) fn print_change(
     if as_json {
         return print_json(&json!({ "name": name.as_str(), "before": before, "after": after }));
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for (key, value) in &after {
         match before.get(key) {
             Some(old) if old != value => writeln!(out, "{key:<20} {} -> {}", text_of(old), text_of(value))?,

@@ -1,13 +1,10 @@
-use std::{
-    fmt::Display,
-    io::{self, Write as _},
-};
+use std::{fmt::Display, io::Write as _};
 
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::output::{OutputArguments, print_json};
+use crate::output::{OutputArguments, print_json, stdout};
 
 /// The result of a check that did not fail.
 #[derive(Debug)]
@@ -80,7 +77,7 @@ impl Report {
         let message = [vec![message], warnings].concat().join("; but ");
         // A failure stands out among many lines.
         let verdict = if verdict == "fail" { "FAIL" } else { verdict };
-        writeln!(io::stdout().lock(), "{verdict:<5} {check:<9} {message}")?;
+        writeln!(stdout(), "{verdict:<5} {check:<9} {message}")?;
         Ok(())
     }
 }

@@ -1,18 +1,18 @@
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 use anyhow::Result;
 use padan_domain::OperatorName;
 use padan_store::{ClientSecret, OperatorAccount};
 use serde_json::{Value, json};
 
-use crate::output::print_json;
+use crate::output::{print_json, stdout};
 
 /// Prints the token to stdout, from where it can be piped into a secret store.
 pub(super) fn print_token(name: &OperatorName, token: &ClientSecret, as_json: bool) -> Result<()> {
     if as_json {
         print_json(&json!({ "name": name.as_str(), "token": token.reveal() }))?;
     } else {
-        writeln!(io::stdout().lock(), "name  {name}\ntoken {}", token.reveal())?;
+        writeln!(stdout(), "name  {name}\ntoken {}", token.reveal())?;
     }
     eprintln!("The token is shown only this once; the store keeps only its hash.");
     Ok(())
@@ -28,7 +28,7 @@ pub(super) fn print_code_secret(
     if as_json {
         print_json(&json!({ "name": name.as_str(), "secret": secret, "address": address }))?;
     } else {
-        writeln!(io::stdout().lock(), "name    {name}\nsecret  {secret}\naddress {address}")?;
+        writeln!(stdout(), "name    {name}\nsecret  {secret}\naddress {address}")?;
     }
     eprintln!(
         "The secret is shown only this once. {name} signs in with a code from now on; its sessions have ended."
@@ -42,7 +42,7 @@ pub(super) fn print_list(operators: &[OperatorAccount], as_json: bool) -> Result
         let operators: Vec<_> = operators.iter().map(properties).collect();
         return print_json(&json!({ "operators": operators }));
     }
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     for operator in operators {
         writeln!(out, "{:<24} {}", operator.name.as_str(), in_one_line(operator))?;
     }

@@ -1,7 +1,4 @@
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-};
+use std::{fmt::Write as _, io::Write as _};
 
 use anyhow::Result;
 use padan_domain::{Clock, PercentageBins};
@@ -11,7 +8,7 @@ use padan_store::{ShadowModel, ShadowOutcome, Store};
 use padan_verification::{Exchange, ShadowFindings};
 use serde_json::{Value, json};
 
-use crate::output::print_json;
+use crate::output::{print_json, stdout};
 
 /// What was counted, and what is measured now.
 pub(crate) struct Findings {
@@ -146,7 +143,7 @@ pub(super) fn print_state(findings: Option<&Findings>, as_json: bool) -> Result<
         if as_json {
             return print_json(&json!({ "measured": false }));
         }
-        let mut out = io::stdout().lock();
+        let mut out = stdout();
         writeln!(out, "No model set is measured. `padan models shadow SET` begins to measure one.")?;
         return Ok(());
     };
@@ -175,7 +172,7 @@ pub(super) fn print_state(findings: Option<&Findings>, as_json: bool) -> Result<
     for line in findings.lines() {
         writeln!(text, "{line}")?;
     }
-    write!(io::stdout().lock(), "{text}")?;
+    write!(stdout(), "{text}")?;
     Ok(())
 }
 
