@@ -1,7 +1,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{
-    App, HttpServer,
+    App,
     dev::Server,
     middleware::{NormalizePath, TrailingSlash, from_fn},
     web,
@@ -69,8 +69,6 @@ impl Application {
             limits: limits.clone(),
             stopping: stopping.clone(),
         };
-        let (public, public_address) =
-            public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let management = management.map(|use_cases| {
             Management::new(use_cases, Arc::clone(&verifier), limits.clone(), Arc::clone(&metrics), config)
         });
@@ -86,7 +84,10 @@ impl Application {
             management,
             has_console: config.console.enabled,
         };
-        let (operators, admin_address) = operators_server(config, observed, certificates.as_ref())?;
+        let (operators, admin_address) = operators_server(config, observed, &limits, certificates.as_ref())?;
+        // Last, because the number of handshakes that a thread does at a time is that of the last listener.
+        let (public, public_address) =
+            public_server(config, edge, certificates.as_ref(), Arc::clone(&verifier), Arc::clone(&clients))?;
         let controls = Controls { limits, certificates, metrics };
         if let Some(certificates) = &controls.certificates {
             controls.report_expiry(certificates);
@@ -179,6 +180,7 @@ fn public_server(
         config.tls.client_certificate_suffices,
     );
     let listener = Listener {
+        name: "public",
         address: config.public(),
         workers: config.workers.get(),
         connections_per_worker: config.connections_per_worker.get(),
@@ -206,6 +208,11 @@ fn public_server(
     served.map_err(|error| cannot_listen(config.public(), &error))
 }
 
+/// Connections of the operators' listener. They take open files from the public one.
+pub const OPERATORS_CONNECTIONS: usize = 512;
+/// Those of one address. Browsers, probes and Prometheus need few.
+const OPERATORS_CONNECTIONS_PER_ADDRESS: usize = 128;
+
 /// The components that the operators' endpoints report on.
 struct Observed {
     verifier: Arc<Verifier>,
@@ -222,9 +229,36 @@ struct Observed {
 fn operators_server(
     config: &Config,
     observed: Observed,
+    limits: &Limits,
     certificates: Option<&Certificates>,
 ) -> io::Result<(Server, SocketAddr)> {
-    let server = HttpServer::new(move || {
+    let encryption = certificates
+        .filter(|_| config.tls.admin)
+        .map(Certificates::without_client_certificates)
+        .transpose()
+        .map_err(io::Error::other)?;
+    // What the metrics say about connections and heads is about clients.
+    let not_exported = Arc::new(Metrics::new().map_err(io::Error::other)?);
+    let connections = Connections::new(
+        OPERATORS_CONNECTIONS,
+        OPERATORS_CONNECTIONS_PER_ADDRESS,
+        Duration::ZERO,
+        &not_exported,
+    );
+    let listener = Listener {
+        name: "operators",
+        address: config.admin(),
+        workers: 1,
+        connections_per_worker: OPERATORS_CONNECTIONS,
+        backlog: config.backlog,
+        times: config.connection_times(),
+        tcp_keepalive: config.tcp_keepalive,
+        shutdown_seconds: 1,
+        stops_when_client_leaves: false,
+        limits: limits.clone().with_connections(connections),
+        metrics: not_exported,
+    };
+    let served = listener.serve(encryption, move || {
         App::new()
             .wrap(from_fn(operators::with_limited_bodies))
             .app_data(web::Data::from(Arc::clone(&observed.verifier)))
@@ -243,26 +277,10 @@ fn operators_server(
                     config.configure(console::endpoints);
                 }
             })
-    })
-    .workers(1)
-    .shutdown_timeout(1)
-    .disable_signals();
-    let server = match certificates.filter(|_| config.tls.admin) {
-        Some(certificates) => {
-            let encryption = certificates.without_client_certificates().map_err(io::Error::other)?;
-            server.bind_rustls_0_23(config.admin(), encryption)
-        }
-        None => server.bind(config.admin()),
-    };
-    let server = server.map_err(|error| cannot_listen(config.admin(), &error))?;
-    let address = first_address(&server.addrs())?;
-    Ok((server.run(), address))
+    });
+    served.map_err(|error| cannot_listen(config.admin(), &error))
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
-}
-
-fn first_address(addresses: &[SocketAddr]) -> io::Result<SocketAddr> {
-    addresses.first().copied().ok_or_else(|| io::Error::other("a listener has no address"))
 }

@@ -76,7 +76,7 @@ mod visit;
 
 pub use activity::LastMinute;
 pub use admission::{AdmittedCall, Answer};
-pub use application::Application;
+pub use application::{Application, OPERATORS_CONNECTIONS};
 pub use config::{Config, ConfigError, ConsoleConfig, TcpKeepalive};
 pub use controls::Controls;
 pub use metrics::Load;

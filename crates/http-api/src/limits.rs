@@ -66,6 +66,11 @@ impl Limits {
         self.metrics.set_body_bytes_limit(bytes);
     }
 
+    /// These limits with others of connections.
+    pub(crate) fn with_connections(self, connections: Connections) -> Self {
+        Self { connections, ..self }
+    }
+
     /// The limits of a request that begins now.
     pub(crate) fn for_request(&self) -> RequestLimits {
         self.per_request.read().clone()
@@ -89,11 +94,6 @@ impl Limits {
 
 #[cfg(test)]
 impl Limits {
-    /// These limits with others of connections.
-    pub(crate) fn with_connections(self, connections: Connections) -> Self {
-        Self { connections, ..self }
-    }
-
     /// Trusts proxies.
     pub(crate) fn trust(&self, proxies: TrustedProxies) {
         self.per_request.write().proxies = proxies;

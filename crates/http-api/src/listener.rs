@@ -24,9 +24,10 @@ use crate::{
     peer_certificate::PeerCertificate,
 };
 
-/// The public listener. It is made of the parts of actix-web's `HttpServer`, which takes no [`Connection`].
+/// A listener. It is made of the parts of actix-web's `HttpServer`, which takes no [`Connection`].
 #[derive(Clone)]
 pub(crate) struct Listener {
+    pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) workers: usize,
     pub(crate) connections_per_worker: usize,
@@ -107,14 +108,14 @@ impl Listener {
             }
         };
         let builder = match encryption {
-            None => builder.listen("public", socket, move || {
+            None => builder.listen(self.name, socket, move || {
                 let connect = connect();
                 let connect = fn_service(move |socket: Socket| connect(Transport::Plain(socket)));
                 accept().and_then(connect).and_then(http())
             }),
             Some(mut encryption) => {
                 encryption.alpn_protocols.insert(0, b"http/1.1".to_vec());
-                builder.listen("public", socket, move || {
+                builder.listen(self.name, socket, move || {
                     let connect = connect();
                     let mut acceptor = Acceptor::new(encryption.clone());
                     acceptor.set_handshake_timeout(head_time);

@@ -1,14 +1,16 @@
 use std::{
+    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse,
-    body::{BoxBody, MessageBody},
+    body::{BodySize, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{ConnectionType, header::CONTENT_TYPE},
     middleware::Next,
@@ -18,9 +20,10 @@ use padan_verification::{Clients, Verifier};
 
 use crate::{
     activity::Activity,
-    body::{Body, BodyWithRequest},
+    body::Body,
     config::BodyLimits,
     connections::Connections,
+    link::{Link, Serving},
     management,
     metrics::Metrics,
     readiness::Readiness,
@@ -61,15 +64,45 @@ pub(crate) async fn with_limited_bodies(
     let is_read = management::is_management_path(request.path());
     let limits = if is_read { management::body_limits_of(request.path()) } else { BodyLimits::NONE };
     let body = Body::new(payload, request.head(), limits);
+    let link = request.conn_data::<Rc<Link>>().cloned();
+    if let Some(link) = &link {
+        body.report_to(Rc::clone(link));
+    }
+    let serving = link.as_ref().map(Link::begin);
     request.extensions_mut().insert(Rc::clone(&body));
     let offers_another_protocol = request.head().upgrade();
     let mut response = next.call(request).await?.map_into_boxed_body();
-    if offers_another_protocol || !body.drain().await {
+    let is_reusable = body.drain().await && !offers_another_protocol;
+    if !is_reusable {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
-        response =
-            response.map_body(|_, whole| BoxBody::new(BodyWithRequest { body: whole, _request_body: body }));
     }
-    Ok(response)
+    let request_body = (!is_reusable).then_some(body);
+    Ok(response.map_body(|_, body| {
+        BoxBody::new(ServedBody { body, _request_body: request_body, _serving: serving })
+    }))
+}
+
+/// A response's body. Until it is written to its end, which a stream of events does late, the connection serves its
+/// request. The request's body is kept as long if some of it is left.
+struct ServedBody {
+    body: BoxBody,
+    _request_body: Option<Rc<Body>>,
+    _serving: Option<Serving>,
+}
+
+impl MessageBody for ServedBody {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }
 
 async fn metrics(

@@ -56,6 +56,7 @@ fn serve_as(limits: BodyLimits, stops_when_client_leaves: bool) -> Served {
         stopping: Stopping::default(),
     };
     let listener = Listener {
+        name: "test",
         address: "127.0.0.1:0".parse().unwrap(),
         workers: 1,
         connections_per_worker: 100,

@@ -94,3 +94,44 @@ fn a_service_whose_connections_are_all_in_use_is_not_ready() {
     drop(held);
     wait_until("it has room", || service.get_from_operators("/readyz").0 == 200);
 }
+
+#[test]
+fn the_operators_listener_has_deadlines_and_a_limit_for_an_address_of_its_own() {
+    let service = TestService::with("[http]\nhead_timeout_ms = 1500\nkeep_alive_seconds = 30\n");
+    let connect = || {
+        let connection = TcpStream::connect(service.operators_address()).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection
+    };
+    let is_alive = |connection: &mut TcpStream| {
+        let asked = connection.write_all(b"GET /healthz HTTP/1.1\r\nHost: padan\r\n\r\n");
+        let mut answer = [0; 1024];
+        asked.is_ok()
+            && connection.read(&mut answer).is_ok_and(|count| answer[..count].starts_with(b"HTTP/1.1 200 "))
+    };
+    // The connection that asked whether the service is ready may be one of the 128.
+    let ask = || {
+        let mut connection = connect();
+        (is_alive(&mut connection), connection)
+    };
+    let mut held: Vec<_> = std::iter::repeat_with(ask)
+        .take_while(|(is_alive, _)| *is_alive)
+        .map(|(_, connection)| connection)
+        .take(129)
+        .collect();
+    assert!((120..=128).contains(&held.len()), "{}", held.len());
+    assert!(service.logged().contains("too many connections from one address"), "{}", service.logged());
+    // The clients' connections are others.
+    assert!(is_answered(&mut service.connect()));
+    // One byte of a second head holds a connection for the time of a head.
+    let mut slow = held.pop().unwrap();
+    slow.write_all(b"G").unwrap();
+    let began = Instant::now();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    wait_until("there is room again", || is_alive(&mut connect()));
+    let (_, metrics) = service.get_from_operators("/metrics");
+    assert!(metrics.contains("padan_http_connections_refused_total{reason=\"head\"} 0"), "{metrics}");
+}

@@ -2,13 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
+use padan_http_api::OPERATORS_CONNECTIONS;
 use padan_inference::{DeviceChoice, memory_limit};
 use rustix::process::{Resource, getrlimit};
 
 use super::report::CheckPassed;
 use crate::settings::Settings;
 
-/// Files other than clients' connections: database connections, libraries, the log, listeners.
+/// Files other than connections to the listeners: database connections, libraries, the log, listeners.
 const OTHER_FILES: u64 = 64;
 /// The memory of the program with its models on the plain CPU kernels, without workers.
 const CPU_BYTES: u64 = 150 << 20;
@@ -63,7 +64,7 @@ pub(super) fn open_files(settings: &Settings) -> CheckPassed {
 fn open_files_for_limit(settings: &Settings, limit: Option<u64>) -> CheckPassed {
     let http = &settings.http;
     let clients = (http.workers.get() as u64).saturating_mul(http.connections_per_worker.get() as u64);
-    let needed = clients.saturating_add(OTHER_FILES);
+    let needed = clients.saturating_add(OPERATORS_CONNECTIONS as u64).saturating_add(OTHER_FILES);
     let Some(limit) = limit else {
         return "no limit of open files".into();
     };
@@ -173,8 +174,8 @@ mod tests {
     #[test]
     fn a_limit_of_open_files_below_the_connections_gives_a_warning() {
         let (_folder, settings) = settings("[http]\nworkers = 2\nconnections_per_worker = 4096\n");
-        assert!(warnings(&open_files_for_limit(&settings, Some(8255))).contains("can need 8256"));
-        assert_eq!(warnings(&open_files_for_limit(&settings, Some(8256))), "");
+        assert!(warnings(&open_files_for_limit(&settings, Some(8767))).contains("can need 8768"));
+        assert_eq!(warnings(&open_files_for_limit(&settings, Some(8768))), "");
         assert_eq!(warnings(&open_files_for_limit(&settings, None)), "");
     }
 

@@ -72,6 +72,7 @@ pub(super) fn serve_with(room: &Room, encryption: Option<ServerConfig>) -> Serve
 
 pub(super) fn listener(connections: usize, limits: Limits, metrics: &Arc<Metrics>) -> Listener {
     Listener {
+        name: "test",
         address: "127.0.0.1:0".parse().unwrap(),
         workers: 1,
         connections_per_worker: connections,
