@@ -202,7 +202,12 @@ impl From<InvalidFieldText> for FieldFault {
 /// The format that the Content-Type names. Every format but multipart and JSON is refused.
 fn body_format(request: &HttpRequest) -> Result<BodyFormat, Refusal> {
     let unsupported = || Refusal::new(ReasonCode::UnsupportedMediaType);
-    let content_type = request.headers().get(CONTENT_TYPE).ok_or_else(unsupported)?;
+    let mut sent = request.headers().get_all(CONTENT_TYPE);
+    let content_type = sent.next().ok_or_else(unsupported)?;
+    // Another reader could take the other one.
+    if sent.any(|other| other != content_type) {
+        return Err(unsupported());
+    }
     let content_type = String::from_utf8_lossy(content_type.as_bytes());
     let (kind, parameters) = content_type.split_once(';').unwrap_or((&content_type, ""));
     if kind.trim().eq_ignore_ascii_case("application/json") {

@@ -1,6 +1,8 @@
 mod fault;
 mod transfer;
 
+use std::collections::HashMap;
+
 use actix_web::web::Bytes;
 use memchr::memmem;
 
@@ -116,6 +118,8 @@ struct PartHeaders {
     name: Option<String>,
     charset: Option<String>,
     encoding: TransferEncoding,
+    /// The headers that are read, by their names in lower case.
+    read: HashMap<String, String>,
 }
 
 enum AfterBoundary {
@@ -191,7 +195,18 @@ impl PartHeaders {
     fn add(&mut self, header: &str) -> Result<(), MalformedMultipart> {
         let (name, value) = header.split_once(':').ok_or(MalformedMultipart::Form)?;
         let (_, parameters) = value.split_once(';').unwrap_or((value, ""));
-        match name.trim().to_ascii_lowercase().as_str() {
+        let name = name.trim().to_ascii_lowercase();
+        // Other readers could take another one of two that differ.
+        let is_read = matches!(&*name, "content-disposition" | "content-type" | "content-transfer-encoding");
+        if is_read
+            && self
+                .read
+                .insert(name.clone(), value.trim().to_owned())
+                .is_some_and(|former| former != value.trim())
+        {
+            return Err(MalformedMultipart::RepeatedHeader(name));
+        }
+        match name.as_str() {
             "content-disposition" => self.name = parameter(parameters, "name"),
             "content-type" => self.charset = parameter(parameters, "charset"),
             "content-transfer-encoding" => self.encoding = TransferEncoding::named(value)?,

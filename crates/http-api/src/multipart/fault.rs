@@ -25,6 +25,9 @@ pub(crate) enum MalformedMultipart {
     /// The last boundary is missing.
     #[error("Multipart form ends before its closing boundary")]
     CutOff,
+    /// A part has a header twice, with different values.
+    #[error("A part has {0} twice")]
+    RepeatedHeader(String),
     /// A part has an encoding that is not supported.
     #[error("{header} {encoding} of a part is not supported")]
     UnsupportedEncoding {

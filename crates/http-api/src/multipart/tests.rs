@@ -192,3 +192,23 @@ proptest! {
         let _ = super::boundary(&format!("multipart/form-data; {text}"));
     }
 }
+
+#[test]
+fn a_header_that_two_readers_may_read_differently_is_refused() {
+    let refused = |headers: &str| {
+        let body = format!("--xYz\r\n{headers}\r\n\r\n1\r\n--xYz--");
+        parse(&body).err().map(|fault| fault.to_string())
+    };
+    let disposition = |name: &str| format!("Content-Disposition: form-data; name=\"{name}\"");
+    let twice = |one: &str, other: &str| format!("{one}\r\n{other}");
+    assert_eq!(
+        refused(&twice(&disposition("x"), &disposition("nik"))).unwrap(),
+        "A part has content-disposition twice"
+    );
+    let types =
+        twice("Content-Type: text/plain; charset=utf-8", "content-type: text/plain; charset=utf-16le");
+    assert_eq!(refused(&twice(&disposition("nik"), &types)).unwrap(), "A part has content-type twice");
+    // Nobody reads these differently.
+    assert_eq!(refused(&twice(&disposition("nik"), &disposition("nik"))), None);
+    assert_eq!(refused(&twice(&disposition("nik"), "X-A: 1\r\nX-A: 2")), None);
+}
