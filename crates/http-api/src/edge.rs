@@ -167,7 +167,8 @@ impl Edge {
         if AUDITED.iter().any(|audited| audited.endpoint.as_str() == endpoint) {
             self.activity.answered(status, took);
         }
-        let trace = exchange.own_trace.or(exchange.parent_trace).map(|span| span.trace_id());
+        let exported = exchange.own_trace.map(|span| span.trace_id());
+        let trace = exported.or_else(|| exchange.parent_trace?.harmless_trace_id());
         let trace = trace.as_deref();
         let (ms, steps, peer) = (milliseconds(took), in_milliseconds(&visit.steps), exchange.peer());
         let sandbox = is_sandbox.then_some(true);

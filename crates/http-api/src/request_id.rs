@@ -89,7 +89,7 @@ fn information_bits(text: &str) -> f64 {
 }
 
 /// Whether any sixteen of the digits in a row have the structure of issued numbers.
-fn has_a_well_structured_nik(digits: &str) -> bool {
+pub(crate) fn has_a_well_structured_nik(digits: &str) -> bool {
     (DIGITS_OF_A_NIK..=digits.len())
         .filter_map(|end| digits.get(end - DIGITS_OF_A_NIK..end)?.parse::<NationalId>().ok())
         .any(|nik| nik.is_well_structured())

@@ -9,7 +9,7 @@ use actix_web::http::{
 };
 use tracing::Span;
 
-use crate::request_id::has_a_run_of_digits;
+use crate::request_id::{has_a_run_of_digits, has_a_well_structured_nik};
 
 /// The header of W3C Trace Context.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("traceparent");
@@ -69,6 +69,13 @@ impl TraceParent {
     /// The id of the trace, in hexadecimal digits.
     pub(crate) fn trace_id(&self) -> String {
         format!("{:032x}", self.trace_id)
+    }
+
+    /// The same, unless its digits read like an identity number, as those of one random id of four do.
+    pub(crate) fn harmless_trace_id(&self) -> Option<String> {
+        let id = self.trace_id();
+        let digits: String = id.chars().filter(char::is_ascii_digit).collect();
+        (!has_a_well_structured_nik(&digits)).then_some(id)
     }
 
     /// The header's value.
@@ -179,9 +186,18 @@ mod tests {
     fn the_span_of_a_caller_is_read_and_written() {
         let read = parent(&[EXAMPLE]).unwrap();
         assert_eq!(read.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(read.harmless_trace_id(), Some(read.trace_id()));
         assert_eq!(read.value().unwrap(), EXAMPLE);
         let later = EXAMPLE.replacen("00", "cc", 1) + "-what-the-future-will-be-like";
         assert_eq!(parent(&[&later]), Some(read));
+    }
+
+    #[test]
+    fn a_trace_whose_digits_are_an_identity_number_is_not_for_the_log() {
+        for id in ["3a1b7c4d0e1f1a4b0c3d8e7f0a0b0c0d", "31740114abcd03870000abcdabcdabcd"] {
+            let read = parent(&[&format!("00-{id}-b7ad6b7169203331-01")]).unwrap();
+            assert_eq!((read.trace_id().as_str(), read.harmless_trace_id()), (id, None));
+        }
     }
 
     #[test]
