@@ -16,7 +16,7 @@ use actix_web::{
 use futures_util::FutureExt as _;
 use padan_domain::{OperatorRole, ReasonCode};
 use padan_verification::{Management as UseCases, Mandate, OperatorAccount, Verifier};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::{
     browser::{
@@ -85,14 +85,10 @@ impl Management {
 }
 
 impl Management {
-    /// Permission for one more request of a route; `None` while too many are answered.
-    fn permits(&self, route: &Route) -> Option<Vec<OwnedSemaphorePermit>> {
-        let permit = |of: &Arc<Semaphore>| Arc::clone(of).try_acquire_owned().ok();
-        let mut permits = vec![permit(&self.in_flight)?];
-        if long_body(route.path).is_some() {
-            permits.push(permit(&self.long_bodies)?);
-        }
-        Some(permits)
+    /// Permission to read the body of a request, if the route takes long ones. An error while too many are in memory.
+    fn permit_for_body(&self, route: &Route) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        let is_long = long_body(route.path).is_some();
+        is_long.then(|| Arc::clone(&self.long_bodies).try_acquire_owned()).transpose()
     }
 }
 
@@ -155,16 +151,20 @@ async fn admit(
     if !route.roles.contains(&account.role) {
         return refused(Some(account), Fault::Forbidden);
     }
-    let Some(permits) = management.permits(route) else { return refused(Some(account), Fault::Busy) };
+    // A short body is read before, so that a slow caller takes nobody's place.
+    let Ok(long_body) = management.permit_for_body(route) else { return refused(Some(account), Fault::Busy) };
     let body = match read_body(request).await {
         Ok(body) => body,
         Err(fault) => return refused(Some(account), fault),
+    };
+    let Ok(permit) = Arc::clone(&management.in_flight).try_acquire_owned() else {
+        return refused(Some(account), Fault::Busy);
     };
     let mandate = management.use_cases.on_behalf_of(account.clone(), id.recorded());
     let call = Call { browser, ..call_of(request, management, mandate, body, id.recorded()) };
     // A task of its own, so that an act is completed when its caller leaves.
     let handled = actix_web::rt::spawn(async move {
-        let _permits = permits;
+        let _permits = (permit, long_body);
         AssertUnwindSafe(handler(call)).catch_unwind().await
     });
     let result = match handled.await {
@@ -204,9 +204,6 @@ async fn admit_visitor(
     id: &RequestId,
 ) -> Outcome {
     let refused = |fault| Outcome { operator: None, result: Err(fault) };
-    let Ok(permit) = Arc::clone(&management.visitors).try_acquire_owned() else {
-        return refused(Fault::Busy);
-    };
     let is_safe = request.method().is_safe();
     let checked = if is_safe { check_site(request.headers()) } else { check_sign_in(request.headers()) };
     if let Err(fault) = checked {
@@ -215,6 +212,10 @@ async fn admit_visitor(
     let body = match read_body(request).await {
         Ok(body) => body,
         Err(fault) => return refused(fault),
+    };
+    // Taken after the body, so that a slow caller takes nobody's place.
+    let Ok(permit) = Arc::clone(&management.visitors).try_acquire_owned() else {
+        return refused(Fault::Busy);
     };
     let visitor = Visitor {
         use_cases: Arc::clone(&management.use_cases),

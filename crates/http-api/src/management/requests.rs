@@ -1,13 +1,16 @@
 //! The requests of clients: searched by client, reason and time, and as they are answered.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::{Error, HttpResponse, web::Bytes};
 use futures_util::stream::poll_fn;
 use padan_domain::ReasonCode;
 use padan_verification::Watch;
 use serde::Deserialize;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, timeout_at},
+};
 use utoipa::ToSchema;
 
 use super::{
@@ -81,10 +84,10 @@ pub(super) async fn watch(call: Call) -> Result<HttpResponse, Fault> {
 
 /// Sends new rows until the time is over or the reader has left.
 async fn send_events(mut watch: Watch, events: mpsc::Sender<Bytes>) {
-    let began = Instant::now();
+    let end = Instant::now() + WATCH_TIME;
     // The head of the answer is sent with the first bytes.
     let mut quiet = QUIET_LOOKS;
-    while began.elapsed() < WATCH_TIME {
+    while Instant::now() < end {
         let rows = watch.new_rows().await.unwrap_or_else(|error| {
             tracing::warn!("new rows of the audit trail cannot be read: {error}");
             Vec::new()
@@ -95,7 +98,10 @@ async fn send_events(mut watch: Watch, events: mpsc::Sender<Bytes>) {
             text.push_str(":\n\n");
             quiet = 0;
         }
-        if events.is_closed() || (!text.is_empty() && events.send(text.into()).await.is_err()) {
+        // A reader that takes nothing keeps its place no longer than others.
+        let is_sent =
+            text.is_empty() || matches!(timeout_at(end, events.send(text.into())).await, Ok(Ok(())));
+        if !is_sent || events.is_closed() {
             return;
         }
         sleep(INTERVAL).await;

@@ -133,10 +133,21 @@ impl TryFrom<OperatorRow> for OperatorAccount {
     }
 }
 
-/// Notes that an operator of the store signs in.
-pub(crate) async fn note_sign_in(connection: &mut PgConnection, operator: &str) -> sqlx::Result<()> {
-    sqlx::query!("UPDATE store.operator SET last_signed_in_at = now() WHERE name = $1", operator)
-        .execute(connection)
-        .await
-        .map(drop)
+/// Notes that an operator of the store signs in, and locks its row. False when it is disabled, or its credentials are no
+/// longer those that were set at this time.
+pub(crate) async fn note_sign_in(
+    connection: &mut PgConnection,
+    operator: &str,
+    credentials_changed_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<bool> {
+    let noted = sqlx::query!(
+        "UPDATE store.operator
+            SET last_signed_in_at = now()
+          WHERE name = $1
+            AND NOT disabled
+            AND credentials_changed_at IS NOT DISTINCT FROM $2",
+        operator,
+        credentials_changed_at
+    );
+    Ok(noted.execute(connection).await?.rows_affected() == 1)
 }

@@ -33,6 +33,8 @@ pub struct NewSession {
     pub lifetime: TimeDelta,
     /// What a provider said about the operator; `None` for an operator of the store.
     pub provider: Option<ProviderIdentity>,
+    /// When the credentials of an operator of the store were set that were checked.
+    pub credentials_changed_at: Option<DateTime<Utc>>,
 }
 
 /// A session of an operator.
@@ -76,7 +78,8 @@ struct Beginning<'a> {
 const MAX_SESSIONS: i64 = 10;
 
 impl Operators {
-    /// Begins a session. Returns its token, which only the operator's browser may have.
+    /// Begins a session. Returns its token, which only the operator's browser may have; `None` when the operator was
+    /// disabled or has got other credentials since they were checked.
     ///
     /// # Errors
     ///
@@ -84,11 +87,11 @@ impl Operators {
     pub async fn begin_session(
         &self,
         session: &NewSession,
-    ) -> Result<(ClientSecret, OperatorSession), StoreError> {
+    ) -> Result<Option<(ClientSecret, OperatorSession)>, StoreError> {
         let token = new_token(self.0.audit_keys())?;
         let beginning = Beginning { session, token_sha256: token.sha256(), keys: self.0.audit_keys() };
         let begun = self.0.pool().run(begin, &beginning).await??;
-        Ok((token, begun))
+        Ok(begun.map(|begun| (token, begun)))
     }
 
     /// Whether Padan made this token, under one of the audit keys. Says nothing about its session.
@@ -231,7 +234,7 @@ fn token_signature(keys: &AuditKeys, key_id: &str, secret: &str) -> Option<Strin
 fn begin<'c>(
     connection: &'c mut PgConnection,
     beginning: &'c Beginning<'_>,
-) -> BoxFuture<'c, sqlx::Result<Result<OperatorSession, StoreError>>> {
+) -> BoxFuture<'c, sqlx::Result<Result<Option<OperatorSession>, StoreError>>> {
     async move {
         let Beginning { session, token_sha256, keys } = *beginning;
         let mut transaction = connection.begin().await?;
@@ -253,15 +256,17 @@ fn begin<'c>(
             return Ok(Err(StoreError::Cryptography("the audit key cannot sign")));
         };
         row.mac = mac;
-        // First, as changes of operators lock the rows in this order.
-        if row.issuer.is_none() {
-            note_sign_in(&mut transaction, &row.operator).await?;
+        // First, as changes of operators lock the rows in this order. A change that comes later ends this session.
+        if row.issuer.is_none()
+            && !note_sign_in(&mut transaction, &row.operator, session.credentials_changed_at).await?
+        {
+            return Ok(Ok(None));
         }
         end_surplus(&mut transaction, &row.operator).await?;
         insert(&mut transaction, &row).await?;
         transaction.commit().await?;
         let SessionRow { began_at, expires_at, last_used_at, .. } = row;
-        Ok(Ok(OperatorSession { began_at, expires_at, last_used_at, token_sha256 }))
+        Ok(Ok(Some(OperatorSession { began_at, expires_at, last_used_at, token_sha256 })))
     }
     .boxed()
 }

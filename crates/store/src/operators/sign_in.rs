@@ -16,6 +16,8 @@ pub struct SignInAccount {
     pub account: OperatorAccount,
     /// The hash of its password; `None` when it has none.
     pub password: Option<PasswordHashText>,
+    /// When password or code secret were last set.
+    pub credentials_changed_at: Option<DateTime<Utc>>,
     code: Option<CodeSecret>,
 }
 
@@ -41,7 +43,8 @@ impl Operators {
             ),
         };
         let password = row.password_hash.clone().map(PasswordHashText);
-        Ok(Some(SignInAccount { account: row.try_into()?, password, code }))
+        let credentials_changed_at = row.credentials_changed_at;
+        Ok(Some(SignInAccount { account: row.try_into()?, password, credentials_changed_at, code }))
     }
 
     /// Uses up a one-time code of an operator. False when it is wrong, or it or a later one was used before.
@@ -90,6 +93,10 @@ impl Operators {
         else {
             return false;
         };
+        // Failures are counted for the text, so each browser has only one.
+        if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return false;
+        }
         let (Ok(nonce), Ok(mac)) = (hex::decode(nonce), hex::decode(mac)) else { return false };
         let expected = self.device_mac(key_id, name, &nonce);
         expected.is_some_and(|expected| expected.ct_eq(&mac).into())

@@ -1,9 +1,10 @@
 //! Operators' accounts: each change leaves a row, and no account counts that was changed in another way.
 
+use chrono::TimeDelta;
 use padan_domain::{OperatorName, OperatorRole};
 use padan_store::{
-    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, OperatorSettings, Overview,
-    RowFault, Store, StoreError,
+    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, NewSession, OperatorPassword,
+    OperatorSettings, Overview, RowFault, Store, StoreError,
 };
 use padan_testing::TestDatabase;
 use serde_json::Value;
@@ -267,4 +268,51 @@ async fn the_services_role_has_no_right_to_operators_and_an_auditor_reads_them()
     assert!(administration.remove_operator(&rina()).await.unwrap());
     drop((operator, administration));
     drop_user(&database, &user).await;
+}
+
+#[tokio::test]
+async fn a_session_does_not_begin_with_credentials_that_were_replaced_after_they_were_checked() {
+    let (_database, store) = migrated().await;
+    add(&store, "rina", OperatorRole::Auditor).await;
+    let administration = administration(&store);
+    let set_password = async |text: &str| {
+        let password: OperatorPassword = text.parse().unwrap();
+        assert!(administration.set_operator_password(&rina(), password.hash().unwrap()).await.unwrap());
+    };
+    let begin = async |credentials_changed_at| {
+        let lifetime = TimeDelta::hours(1);
+        let new = NewSession { operator: rina(), lifetime, provider: None, credentials_changed_at };
+        store.operators().begin_session(&new).await.unwrap()
+    };
+    let checked = async || {
+        let account = store.operators().for_sign_in(&rina()).await.unwrap().unwrap();
+        account.credentials_changed_at
+    };
+    set_password("correct horse battery").await;
+    let before = checked().await;
+    let (token, _) = begin(before).await.unwrap();
+    assert!(store.operators().session(token.reveal().as_bytes()).await.unwrap().is_some());
+    set_password("another horse battery").await;
+    assert!(begin(before).await.is_none(), "the former password was checked");
+    assert!(store.operators().session(token.reveal().as_bytes()).await.unwrap().is_none());
+    let now = checked().await;
+    assert!(begin(now).await.is_some());
+    let disable = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
+    assert!(administration.set_operator(&rina(), &disable).await.unwrap());
+    assert!(begin(now).await.is_none(), "it would count again once the account is enabled");
+    assert!(administration.remove_operator(&rina()).await.unwrap());
+    assert!(begin(now).await.is_none());
+}
+
+#[tokio::test]
+async fn a_browser_is_recognised_by_one_spelling_of_its_text() {
+    let (_database, store) = migrated().await;
+    let operators = store.operators();
+    let device = operators.new_device(&rina()).unwrap();
+    assert!(operators.is_device_of(&rina(), &device));
+    for (at, letter) in device.char_indices().filter(|(_, letter)| letter.is_ascii_lowercase()) {
+        let mut spelled = device.clone();
+        spelled.replace_range(at..=at, &letter.to_uppercase().to_string());
+        assert!(!operators.is_device_of(&rina(), &spelled), "{spelled}");
+    }
 }

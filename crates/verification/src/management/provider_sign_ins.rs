@@ -140,8 +140,10 @@ impl ProviderSignIns {
         let (identity, account) = identified?;
         let lifetime = self.provider.session_lifetime(&identity, self.clock.now()).min(self.lifetime);
         let provider = account.provider.clone();
-        let new = NewSession { operator: identity.account, lifetime, provider };
-        let (token, session) = self.operators.begin_session(&new).await?;
+        let operator = identity.account;
+        let new = NewSession { operator, lifetime, provider, credentials_changed_at: None };
+        let begun = self.operators.begin_session(&new).await?;
+        let (token, session) = begun.ok_or(SignInRefusal::NoFlow)?;
         Ok(SignedIn { device: self.operators.new_device(&any_person)?, account, session, token })
     }
 

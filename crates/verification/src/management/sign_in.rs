@@ -121,12 +121,16 @@ pub(super) struct SignIns {
     clock: Clock,
     lifetime: TimeDelta,
     of_known_places: FailureLimit<(OperatorName, Place)>,
+    /// From all known places of an account together.
+    of_known_accounts: FailureLimit<OperatorName>,
     of_accounts: FailureLimit<OperatorName>,
     of_addresses: FailureLimit<Address>,
     /// From where accounts signed in, as far as this process knows.
     known_addresses: Mutex<BoundedTable<(OperatorName, Address), Instant>>,
-    /// Passwords that are checked at the same time, of attempts from known and from unknown places.
+    /// Passwords that are checked at the same time, of attempts from unknown and from known places.
     checks: [Arc<Semaphore>; 2],
+    /// Attempts from unknown places that may wait for their turn.
+    waits: Semaphore,
 }
 
 /// From where an attempt comes.
@@ -138,6 +142,8 @@ enum Place {
 
 /// Failures from a known place.
 pub(super) const OF_KNOWN_PLACE: Allowance = Allowance { burst: 10, seconds_apart: 60 };
+/// Failures from all known places of an account together: who once had its password may have many of them.
+const OF_ALL_KNOWN_PLACES: Allowance = Allowance { burst: 30, seconds_apart: 60 };
 /// Failures from an address that is not known for the account.
 pub(super) const OF_ADDRESS: Allowance = Allowance { burst: 20, seconds_apart: 30 };
 /// Failures from all unknown places together. At this rate, a year is enough for half a million guesses.
@@ -146,6 +152,8 @@ const MAX_KNOWN_ADDRESSES: usize = 16_384;
 const KNOWN_FOR: Duration = Duration::from_hours(24 * 30);
 /// How long an attempt waits for its turn to have its password checked.
 const TURN_TIME: Duration = Duration::from_secs(5);
+/// Attempts from unknown places that wait at the same time.
+const MAX_WAITS: usize = 16;
 
 /// What a password is checked against when there is no account, so that this takes as long.
 static OF_NOBODY: LazyLock<Option<PasswordHashText>> = LazyLock::new(|| {
@@ -160,10 +168,12 @@ impl SignIns {
             clock,
             lifetime,
             of_known_places: FailureLimit::new(OF_KNOWN_PLACE),
+            of_known_accounts: FailureLimit::new(OF_ALL_KNOWN_PLACES),
             of_accounts: FailureLimit::new(OF_ACCOUNT),
             of_addresses: FailureLimit::new(OF_ADDRESS),
             known_addresses: Mutex::new(BoundedTable::new(MAX_KNOWN_ADDRESSES)),
             checks: [Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1))],
+            waits: Semaphore::new(MAX_WAITS),
         }
     }
 
@@ -183,15 +193,26 @@ impl SignIns {
         if let Some(wait) = self.retry_after(&name, place.as_ref(), attempt.peer) {
             return Err(SignInRefusal::TooMany(wait));
         }
-        let turn = self.turn(place.is_some()).await?;
-        let checked = self.check(&name, &attempt, turn).await;
+        // Held until a failure is counted, so that attempts that arrive together are not all judged.
+        let turn = Arc::new(self.turn(place.is_some()).await?);
+        if let Some(wait) = self.retry_after(&name, place.as_ref(), attempt.peer) {
+            return Err(SignInRefusal::TooMany(wait));
+        }
+        let checked = self.check(&name, &attempt, Arc::clone(&turn)).await;
         // A right password without the code counts too: it leaves a row, and tells a thief that the password is right.
         if let Err(SignInRefusal::Wrong(_) | SignInRefusal::CodeRequired(_)) = &checked {
             self.record(&name, place, attempt.peer);
         }
-        let account = checked?;
-        let new = NewSession { operator: name.clone(), lifetime: self.lifetime, provider: None };
-        let (token, session) = self.operators.begin_session(&new).await?;
+        drop(turn);
+        let SignInAccount { account, credentials_changed_at, .. } = checked?;
+        let (operator, lifetime) = (name.clone(), self.lifetime);
+        let new = NewSession { operator, lifetime, provider: None, credentials_changed_at };
+        let Some((token, session)) = self.operators.begin_session(&new).await? else {
+            return Err(wrong(
+                Some(name),
+                "the account was disabled or its credentials were changed meanwhile",
+            ));
+        };
         self.remember(&name, attempt.peer);
         Ok(SignedIn { device: self.operators.new_device(&name)?, account, session, token })
     }
@@ -200,8 +221,8 @@ impl SignIns {
         &self,
         name: &OperatorName,
         attempt: &SignIn,
-        turn: OwnedSemaphorePermit,
-    ) -> Result<OperatorAccount, SignInRefusal> {
+        turn: Arc<OwnedSemaphorePermit>,
+    ) -> Result<SignInAccount, SignInRefusal> {
         let (found, fault) = match self.operators.for_sign_in(name).await {
             Ok(found) => (found, "there is no such account"),
             Err(error @ StoreError::OperatorNotSigned { .. }) => {
@@ -225,7 +246,7 @@ impl SignIns {
             return Err(wrong("the account is disabled or has expired"));
         }
         self.check_code(&found, attempt.code.as_deref()).await?;
-        Ok(found.account)
+        Ok(found)
     }
 
     async fn check_code(&self, found: &SignInAccount, code: Option<&str>) -> Result<(), SignInRefusal> {
@@ -263,7 +284,10 @@ impl SignIns {
 
     fn retry_after(&self, name: &OperatorName, place: Option<&Place>, peer: IpAddr) -> Option<Duration> {
         match place {
-            Some(place) => self.of_known_places.retry_after(&(name.clone(), place.clone())),
+            Some(place) => {
+                let of_place = self.of_known_places.retry_after(&(name.clone(), place.clone()));
+                of_place.max(self.of_known_accounts.retry_after(name))
+            }
             None => self.of_addresses.retry_after(&Address::of(peer)).max(self.of_accounts.retry_after(name)),
         }
     }
@@ -271,14 +295,18 @@ impl SignIns {
     fn record(&self, name: &OperatorName, place: Option<Place>, peer: IpAddr) {
         if let Some(place) = place {
             self.of_known_places.record(&(name.clone(), place));
+            self.of_known_accounts.record(name);
         } else {
             self.of_addresses.record(&Address::of(peer));
             self.of_accounts.record(name);
         }
     }
 
-    /// Waits until the password may be checked. Attempts from known places do not wait for others.
+    /// Waits until the password may be checked. Attempts from known places do not wait for others, which may not fill up
+    /// the places of all sign-ins either.
     async fn turn(&self, is_known: bool) -> Result<OwnedSemaphorePermit, SignInRefusal> {
+        let wait = if is_known { None } else { Some(self.waits.try_acquire()) };
+        let _wait = wait.transpose().map_err(|_| SignInRefusal::Busy)?;
         let checks = Arc::clone(&self.checks[usize::from(is_known)]);
         match timeout(TURN_TIME, checks.acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -288,8 +316,9 @@ impl SignIns {
 }
 
 /// Whether a text is the password, which takes as long without a hash as with one.
-async fn is_password(hash: Option<PasswordHashText>, text: String, turn: OwnedSemaphorePermit) -> bool {
+async fn is_password(hash: Option<PasswordHashText>, text: String, turn: Arc<OwnedSemaphorePermit>) -> bool {
     let checked = tokio::task::spawn_blocking(move || {
+        // If the attempt is dropped, the check goes on.
         let _turn = turn;
         let is_of_account = hash.is_some();
         let hash = hash.or_else(|| OF_NOBODY.clone());

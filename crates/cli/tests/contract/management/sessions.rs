@@ -1,6 +1,11 @@
 //! Sign-in with a password, and what an attacker gets from sessions.
 
-use std::{thread, time::Duration};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    thread,
+    time::{Duration, Instant},
+};
 
 use reqwest::blocking::Response;
 use serde_json::{Value, json};
@@ -356,6 +361,45 @@ fn guesses_are_limited_and_lock_nobody_out() {
     let guesses: Vec<_> = (0..13).map(|_| refusal(&managed, "operator-1", &guess).0).collect();
     assert_eq!((guesses[10], guesses[12]), (401, 429), "{guesses:?}");
     signed_in(&managed, "operator-1", &ATTEMPT);
+}
+
+#[test]
+fn guesses_that_arrive_together_are_limited_too() {
+    let managed = start("");
+    let began = Instant::now();
+    let guess = |number: u32| {
+        let address = format!("198.51.100.{number}");
+        let guess = Attempt { password: "a wrong password", address: &address, ..ATTEMPT };
+        refusal(&managed, "operator-1", &guess).0
+    };
+    let volley = |first: u32| {
+        thread::scope(|scope| {
+            let sent: Vec<_> = (first..first + 12).map(|number| scope.spawn(move || guess(number))).collect();
+            let statuses: Vec<_> = sent.into_iter().map(|status| status.join().unwrap()).collect();
+            assert!(statuses.iter().all(|status| matches!(status, 401 | 429)), "{statuses:?}");
+            statuses.iter().filter(|status| **status == 401).count()
+        })
+    };
+    let judged: Vec<_> = (0..20).map(|at| volley(at * 12)).take_while(|judged| *judged > 0).collect();
+    // 20, one that finds out that they are used up, and one for each minute.
+    let most = 22 + usize::try_from(began.elapsed().as_secs() / 60).unwrap();
+    assert!(judged.len() < 20 && judged.iter().sum::<usize>() <= most, "{judged:?}");
+}
+
+#[test]
+fn slow_bodies_keep_nobody_from_signing_in() {
+    let managed = start("");
+    let head = "POST /admin/v1/session HTTP/1.1\r\nHost: padan\r\nContent-Type: application/json\r\n\
+                Content-Length: 60000\r\n\r\n{";
+    let held: Vec<_> = (0..100)
+        .map(|_| {
+            let mut connection = TcpStream::connect(managed.service.admin).unwrap();
+            connection.write_all(head.as_bytes()).unwrap();
+            connection
+        })
+        .collect();
+    signed_in(&managed, "operator-1", &ATTEMPT);
+    drop(held);
 }
 
 #[test]
