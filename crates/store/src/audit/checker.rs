@@ -2,6 +2,7 @@ mod tables;
 
 use std::{
     collections::{HashMap, HashSet},
+    mem::{Discriminant, discriminant},
     pin::pin,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
@@ -60,7 +61,7 @@ pub(super) struct CheckedMonth {
     pub(super) faults: Vec<AuditFault>,
 }
 
-/// Further faults are counted and not listed.
+/// Further faults of the same kind are counted and not listed.
 const MAX_LISTED_FAULTS: usize = 1000;
 
 struct Beginning {
@@ -94,6 +95,8 @@ struct Checker<'k> {
     model: RecordedModel,
     shadow: RecordedShadow,
     calibrations: RecordedCalibrations,
+    /// How many faults of each kind are in the report.
+    listed: HashMap<Discriminant<AuditFault>, usize>,
     report: AuditReport,
 }
 
@@ -165,6 +168,7 @@ impl<'k> Checker<'k> {
             model: RecordedModel::default(),
             shadow: RecordedShadow::default(),
             calibrations: RecordedCalibrations::default(),
+            listed: HashMap::new(),
             report: AuditReport::default(),
         };
         checker.read_beginnings(snapshot).await?;
@@ -368,6 +372,8 @@ impl<'k> Checker<'k> {
             self.report_fault(fault);
         }
         self.report.chains = self.last_rows.len() as u64;
+        // Many made-up additions must not hide that something is gone.
+        self.report.faults.sort_by_key(AuditFault::is_addition);
         self.report
     }
 
@@ -382,7 +388,9 @@ impl<'k> Checker<'k> {
 
     fn report_fault(&mut self, fault: AuditFault) {
         self.report.fault_count += 1;
-        if self.report.faults.len() < MAX_LISTED_FAULTS {
+        let listed = self.listed.entry(discriminant(&fault)).or_default();
+        if *listed < MAX_LISTED_FAULTS {
+            *listed += 1;
             self.report.faults.push(fault);
         }
     }

@@ -158,6 +158,15 @@ impl fmt::Display for RowLocation {
 }
 
 impl AuditFault {
+    /// Whether something was added that Padan did not write, which many roles can do. Other faults may mean that something
+    /// is gone.
+    pub(crate) fn is_addition(&self) -> bool {
+        matches!(
+            self,
+            Self::BeginningChanged(_) | Self::AnchorForged(_) | Self::EndForged(_) | Self::UnknownKey { .. }
+        )
+    }
+
     pub(super) fn of_client(name: String, fault: RowFault) -> Self {
         match fault {
             RowFault::Changed(signature) => Self::ClientChanged { name, signature },

@@ -97,15 +97,15 @@ async fn the_audit_key_without_a_role_reads_adds_and_changes_nothing() {
 
 #[tokio::test]
 async fn the_auditors_role_adds_what_verification_reports_and_hides_nothing() {
-    added_rows_are_reported("padan_auditor").await;
+    added_rows_are_reported("padan_auditor", "admin").await;
 }
 
 #[tokio::test]
 async fn the_services_role_adds_what_verification_reports_and_hides_nothing() {
-    added_rows_are_reported("padan_service").await;
+    added_rows_are_reported("padan_service", "request").await;
 }
 
-async fn added_rows_are_reported(role: &str) {
+async fn added_rows_are_reported(role: &str, kind: &str) {
     let (database, owner) = migrated().await;
     record_five_rows(&owner).await;
     let user = user_in(&database, role).await;
@@ -115,10 +115,10 @@ async fn added_rows_are_reported(role: &str) {
         run_as(&database, &user, statement).await;
         faults(&database, &[]).await
     };
-    let found = added(
+    let found = added(&format!(
         "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
-         SELECT at, writer, 6, 'request', 'VERIFIED', '{}', 1, '58cba847', mac FROM store.audit_event WHERE sequence = 5",
-    )
+         SELECT at, writer, 6, '{kind}', 'VERIFIED', '{{}}', 1, '58cba847', mac FROM store.audit_event WHERE sequence = 5"
+    ))
     .await;
     assert!(
         matches!(&found[..], [AuditFault::Changed(row) | AuditFault::UnknownKey { row, .. }] if row.sequence == 6)
@@ -382,4 +382,109 @@ async fn an_anchor_that_the_key_signs_too_early_or_for_a_month_before_the_chain_
             "{found:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_role_cannot_stop_the_service_by_months_that_nobody_needs() {
+    let (database, owner) = migrated().await;
+    for role in ["padan_auditor", "padan_service", "padan_operator"] {
+        let user = user_in(&database, role).await;
+        let mut connection = PgConnection::connect(&database.url_as(&user)).await.unwrap();
+        let mut make = async |moment: &str| {
+            connection.execute(AssertSqlSafe(format!("SELECT store.ensure_audit_month({moment})"))).await
+        };
+        let mut refused = None;
+        for month in 0..100 {
+            refused = make(&format!("'2030-01-15'::timestamptz + interval '{month} months'")).await.err();
+            if refused.is_some() {
+                break;
+            }
+        }
+        let refused = refused.expect("100 months were made").to_string();
+        assert!(refused.contains("100 days from the clock of this server"), "{refused}");
+        // Those around the clock are made all the same.
+        for days in [-99, 99] {
+            make(&format!("now() + interval '{days} days'")).await.unwrap();
+        }
+        connection.close().await.unwrap();
+        drop_user(&database, &user).await;
+    }
+    let months = "SELECT count(*)::text FROM pg_inherits WHERE inhparent = 'store.audit_event'::regclass";
+    let months: usize = database.texts(months).await[0].parse().unwrap();
+    // 60, and those of the 100 days before and after now that did not exist.
+    assert!((60..=66).contains(&months), "{months}");
+    record_five_rows(&owner).await;
+    assert_eq!(faults(&database, &[]).await, []);
+}
+
+#[tokio::test]
+async fn the_auditors_role_uses_up_nobodys_trials() {
+    let (database, owner) = migrated().await;
+    record_five_rows(&owner).await;
+    let user = user_in(&database, "padan_auditor").await;
+    let rows = [
+        "INSERT INTO store.audit_event (at, writer, sequence, kind, client, person_key, person_salt, person_seal,
+                                        person_key_id, reason, fields, percentage, contract_id, milliseconds, key_id, mac)
+         SELECT at, writer, sequence + 9, 'request', client, person_key, person_salt, person_seal, person_key_id, reason,
+                fields, 1, contract_id, milliseconds, key_id, mac
+           FROM store.audit_event",
+        "INSERT INTO store.audit_event (at, writer, sequence, kind, client, person_key, person_salt, person_seal,
+                                        person_key_id, reason, fields, percentage, contract_id, milliseconds, key_id, mac)
+         SELECT at, writer, sequence + 9, 'admin', client, person_key, person_salt, person_seal, person_key_id, reason,
+                fields, 1, contract_id, milliseconds, key_id, mac
+           FROM store.audit_event",
+        "INSERT INTO store.audit_event (at, writer, sequence, kind, client, reason, fields, milliseconds, key_id, mac)
+         SELECT at, writer, sequence + 9, 'request', client, reason, '{\"name\":false}', milliseconds, key_id, mac
+           FROM store.audit_event",
+    ];
+    for refusal in refusals(&database, &user, &rows).await {
+        assert!(refusal.contains("padan_auditor may only add rows of administration"), "{refusal}");
+    }
+    drop_user(&database, &user).await;
+    assert_eq!(exported(&database, &AuditFilter::default()).await.len(), 5);
+}
+
+#[tokio::test]
+async fn many_additions_do_not_hide_that_a_row_is_gone() {
+    let (database, owner) = migrated().await;
+    record_five_rows(&owner).await;
+    database.execute("DELETE FROM store.audit_event WHERE sequence = 3").await;
+    let user = user_in(&database, "padan_auditor").await;
+    run_as(
+        &database,
+        &user,
+        "INSERT INTO store.audit_chain (writer, started_at, seen, unrecorded, person_key_id, key_id, mac)
+         SELECT gen_random_uuid(), now() - interval '1 day', '', 0, '99634b9a', '58cba847', mac
+           FROM store.audit_chain, generate_series(1, 3000)",
+    )
+    .await;
+    let faults = faults(&database, &[]).await;
+    assert!(matches!(faults[0], AuditFault::Missing { .. }), "{:?}", faults[0]);
+    assert!(faults.len() < 2500, "{}", faults.len());
+    drop_user(&database, &user).await;
+}
+
+#[tokio::test]
+async fn no_row_is_so_long_that_it_keeps_others_from_reading() {
+    let (database, owner) = migrated().await;
+    record_five_rows(&owner).await;
+    for role in ["padan_auditor", "padan_service"] {
+        let user = user_in(&database, role).await;
+        let rows = [
+            "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
+             SELECT at, writer, 6, 'admin', 'X', repeat('x', 262145), 1, '58cba847', mac FROM store.audit_event LIMIT 1",
+            "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, fields, milliseconds, key_id, mac)
+             SELECT at, writer, 6, 'admin', repeat('x', 1025), '{}', 1, '58cba847', mac FROM store.audit_event LIMIT 1",
+            "INSERT INTO store.audit_event (at, writer, sequence, kind, reason, request_id, fields, milliseconds, key_id, mac)
+             SELECT at, writer, 6, 'admin', 'X', repeat('x', 1025), '{}', 1, '58cba847', mac FROM store.audit_event LIMIT 1",
+            "INSERT INTO store.audit_chain (writer, started_at, seen, unrecorded, person_key_id, key_id, mac)
+             SELECT gen_random_uuid(), now(), repeat('x', 4194305), 0, '99634b9a', '58cba847', sha256('x')",
+        ];
+        for refusal in refusals(&database, &user, &rows).await {
+            let names = ["texts_are_short", "seen_is_short"];
+            assert!(names.iter().any(|name| refusal.contains(name)), "{role}: {refusal}");
+        }
+        drop_user(&database, &user).await;
+    }
+    assert_eq!(faults(&database, &[]).await, []);
 }
