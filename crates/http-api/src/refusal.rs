@@ -8,7 +8,7 @@ use actix_web::{
     },
 };
 use padan_domain::ReasonCode;
-use padan_verification::{AdmissionError, SandboxRefusal, VerificationError};
+use padan_verification::{AdmissionError, SandboxRefusal, SuspectedSpoof, Trial, VerificationError};
 
 use crate::{
     answer::{ErrorBody, Report, respond_with_cause},
@@ -28,7 +28,7 @@ pub struct Refusal {
     is_after_look_up: bool,
     turn: Option<Duration>,
     is_for_share: bool,
-    spoof: Option<f64>,
+    spoof: Option<Box<SuspectedSpoof>>,
 }
 
 /// `Retry-After` of a request that was refused because the service is full. Other requests end sooner than that.
@@ -135,7 +135,12 @@ impl Refusal {
 
     /// The score for which a selfie was refused.
     pub(crate) fn spoof(&self) -> Option<f64> {
-        self.spoof
+        self.spoof.as_ref().map(|spoof| spoof.score)
+    }
+
+    /// The trial of a refusal that counts as a failed face.
+    pub(crate) fn into_trial(self) -> Option<Trial> {
+        self.spoof?.trial
     }
 
     /// The same refusal of a request that asks the registry nothing.

@@ -35,7 +35,7 @@ pub struct TrialQuery {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrialHistory {
     /// Faces of the client that failed. A face below the pass mark counts even when another field was wrong, since the
-    /// answer may have had its percentage.
+    /// answer may have had its percentage. A selfie that was refused as a suspected presentation attack counts as well.
     pub failed_faces: Vec<DateTime<Utc>>,
     /// Faces of all clients that failed.
     pub failed_faces_of_person: Vec<DateTime<Utc>>,
@@ -98,11 +98,22 @@ impl Store {
                                      AND percentage < 75 AND contract_id IS NOT NULL
                                    ORDER BY at DESC LIMIT $4) AS failed_face
                           UNION ALL
+                          SELECT 0, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND client = $2 AND at > $3
+                                     AND reason = 'SPOOF_SUSPECTED'
+                                   ORDER BY at DESC LIMIT $4) AS suspected_spoof
+                          UNION ALL
                           SELECT 1, at
                             FROM (SELECT at FROM store.audit_event
                                    WHERE person_key = key AND at > $5
                                      AND percentage < 75 AND contract_id IS NOT NULL
                                    ORDER BY at DESC LIMIT $6) AS failed_face_of_person
+                          UNION ALL
+                          SELECT 1, at
+                            FROM (SELECT at FROM store.audit_event
+                                   WHERE person_key = key AND at > $5 AND reason = 'SPOOF_SUSPECTED'
+                                   ORDER BY at DESC LIMIT $6) AS suspected_spoof_of_person
                           UNION ALL
                           SELECT 2, at
                             FROM (SELECT at FROM store.audit_event
@@ -186,7 +197,7 @@ struct FailuresRow {
 
 #[cfg(test)]
 mod tests {
-    use padan_domain::Percentage;
+    use padan_domain::{Percentage, ReasonCode};
 
     /// The statements have the conditions of the partial indexes as literals, since PostgreSQL does not use a partial
     /// index for a bound parameter.
@@ -198,6 +209,8 @@ mod tests {
         let index = include_str!("../../../migrations/store/0004_audit.sql");
         assert!(index.contains(&failed_face.replace('\n', ";")));
         assert_eq!(statements.matches(&format!("AND {failed_face}")).count(), 2);
+        let refused = format!("reason = '{}'\n", ReasonCode::SpoofSuspected.as_str());
+        assert_eq!(statements.matches(&format!("AND {refused}")).count(), 2);
         let failed_field = "fields LIKE '%:false%' AND kind = 'request'";
         let index = include_str!("../../../migrations/store/0013_trials.sql");
         assert_eq!(index.matches(&format!("WHERE {failed_field};")).count(), 2);

@@ -3,6 +3,8 @@ use std::{error::Error, time::Duration};
 use padan_domain::ReasonCode;
 use padan_inference::PhotoFault;
 
+use crate::running_trials::Trial;
+
 /// Why a request has no outcome.
 ///
 /// When several steps fail at once, the first in this order is reported, so that the same request gets the same
@@ -24,9 +26,9 @@ pub enum VerificationError {
     /// The selfie cannot be used.
     #[error("the selfie cannot be used: {}", .0.reason())]
     Photo(PhotoFault),
-    /// By its score, which is this, the selfie may show a presentation attack.
+    /// By its score, the selfie may show a presentation attack. This counts as a failed face.
     #[error("the selfie may show a presentation attack")]
-    SpoofSuspected(f64),
+    SpoofSuspected(Box<SuspectedSpoof>),
     /// The queue is full, or the request reached its deadline while it waited.
     #[error("the service is full")]
     Busy,
@@ -37,6 +39,15 @@ pub enum VerificationError {
     /// A fault of the service itself.
     #[error("an internal fault")]
     Internal(#[source] Cause),
+}
+
+/// A selfie that may show a presentation attack.
+#[derive(Debug)]
+pub struct SuspectedSpoof {
+    /// Its score, 0 to 1.
+    pub score: f64,
+    /// The trial. It must be held until the row is durable, because failures are counted from the rows.
+    pub trial: Option<Trial>,
 }
 
 /// The cause of an error, for the log.

@@ -94,7 +94,7 @@ pub use cpu_account::CpuTime;
 pub use engine_in_use::EngineInUse;
 pub use enrolment::{Enrolled, Enrolment, EnrolmentConfig, EnrolmentError, EnrolmentEvent};
 pub use enrolment_removal::Removal;
-pub use error::VerificationError;
+pub use error::{SuspectedSpoof, VerificationError};
 pub use face::{FaceOutcome, FaceRequest};
 pub use face_match::{MatchOutcome, MatchRequest, MatchResult, MatchedPhoto, UnusablePhoto};
 pub use known_name::suggest_known_name;

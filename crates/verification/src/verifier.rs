@@ -26,7 +26,7 @@ use crate::{
     cpu_account::CpuAccount,
     deadline::within,
     engine_in_use::EngineInUse,
-    error::VerificationError,
+    error::{SuspectedSpoof, VerificationError},
     face::{FaceOutcome, FaceRequest},
     live_measurement::{ComparedFaces, LiveMeasurement},
     samples::Samples,
@@ -158,6 +158,9 @@ impl Verifier {
                 let nik = request.nik.clone();
                 let sampled = self.shadow.sample(&request.photo);
                 let judged = self.judge_face(&engine, &citizen, request, deadline, &mut timings).await?;
+                if let Some(score) = judged.spoof.filter(|score| self.parts.config.liveness.refuses(*score)) {
+                    return Err(VerificationError::SpoofSuspected(Box::new(SuspectedSpoof { score, trial })));
+                }
                 (spoof, found) = (judged.spoof, judged.found);
                 if let (Some(sampled), FaceJudgement::Compared(percentage)) = (sampled, &judged.face) {
                     self.shadow.compare(
@@ -256,9 +259,6 @@ impl Verifier {
             probe: Some(probe.timings),
             ..enrolment
         };
-        if let Some(spoof) = probe.spoof.filter(|spoof| gate.refuses(*spoof)) {
-            return Err(VerificationError::SpoofSuspected(spoof));
-        }
         let found = Some(probe.face);
         let Some(reference) = reference else {
             return Ok(JudgedFace {

@@ -9,7 +9,9 @@ use actix_web::{
     },
 };
 use padan_domain::ReasonCode;
-use padan_verification::{AuditEvent, Caller, KnownClient, QuotaState, RequestEnding, StepTimings, Verifier};
+use padan_verification::{
+    AuditEvent, Caller, KnownClient, QuotaState, RequestEnding, StepTimings, Trial, Verifier,
+};
 
 use crate::{
     answer::{respond, respond_with_cause},
@@ -161,7 +163,11 @@ impl<V: Verification> IdentifiedCall<V> {
                         record.own_load = Some(OwnLoad::Turn);
                     });
                 }
-                (refused::<V>(&refusal, &self.findings), refusal.reason(), None, is_audited)
+                let response = refused::<V>(&refusal, &self.findings);
+                let (reason, trial) = (refusal.reason(), refusal.into_trial());
+                let is_repeated = trial.as_ref().is_some_and(Trial::is_repeated);
+                self.visit.update(|record| record.is_repeated_face = is_repeated);
+                (response, reason, trial, is_audited)
             }
         };
         self.visit.update(|record| record.spoof = self.findings.spoof);

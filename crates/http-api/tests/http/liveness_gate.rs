@@ -1,5 +1,7 @@
 //! What a face verification does with the score of its selfie.
 
+use std::thread;
+
 use padan_test_service::{Claim, DECEASED, Photos, TestService, liveness_models, selfie_with_blue};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -69,4 +71,25 @@ fn the_gate_that_refuses_takes_a_score_from_the_bound_on_for_an_attack() {
     assert!(metrics.contains("padan_spoof_score_count 2\n"), "{metrics}");
     assert!(metrics.contains(r#"padan_quality_rejections_total{reason="SPOOF_SUSPECTED"} 1"#), "{metrics}");
     assert_eq!(readiness(&service)["liveness_gate"], "refuse from 0.5");
+}
+
+#[test]
+fn a_photo_cannot_be_changed_until_the_gate_takes_it() {
+    let folder = liveness_models();
+    let limit = "[verification.failed_faces]\nmost = 4\nwindow_seconds = 60\n";
+    let service = TestService::with(&format!("{}{limit}", settings("refuse", "blue", &folder)));
+    let send = |blue| service.verify(&Claim { photo: selfie_with_blue(blue), ..Claim::matching() });
+    let one_by_one = [0, 220, 1, 2].map(|blue| send(blue).reason_code);
+    assert_eq!(one_by_one, ["SPOOF_SUSPECTED", "VERIFIED", "SPOOF_SUSPECTED", "SPOOF_SUSPECTED"]);
+    let answers: Vec<_> = thread::scope(|scope| {
+        let sent: Vec<_> = (3..15).map(|blue| scope.spawn(move || send(blue))).collect();
+        sent.into_iter().map(|answer| answer.join().unwrap()).collect()
+    });
+    let count = |code: &str| answers.iter().filter(|answer| answer.reason_code == code).count();
+    assert_eq!((count("SPOOF_SUSPECTED"), count("TOO_MANY_FAILED_FACES")), (1, 11));
+    send(220).assert_refused(429, "TOO_MANY_FAILED_FACES", "Too many failed attempts for this NIK");
+    let (_, metrics) = service.get_from_operators("/metrics");
+    // Half of the limit had failed before the third and the fourth.
+    let repeated = "padan_client_repeated_faces_total{client=\"bank\"} 2\n";
+    assert!(metrics.contains(repeated), "{repeated} is not in:\n{metrics}");
 }

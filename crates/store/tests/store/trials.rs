@@ -47,6 +47,18 @@ fn wrong_field(event: AuditEvent) -> AuditEvent {
     AuditEvent { percentage: None, compared_under: None, fields, ..event }
 }
 
+/// A selfie that the liveness gate refused, so that nothing was compared.
+fn suspected_spoof(event: AuditEvent) -> AuditEvent {
+    AuditEvent {
+        percentage: None,
+        compared_under: None,
+        fields: vec![],
+        spoof: Some(0.9),
+        ending: RequestEnding::Answered(ReasonCode::SpoofSuspected),
+        ..event
+    }
+}
+
 /// A NIK that is not in the registry: the answer shows 0.
 fn unknown(event: AuditEvent) -> AuditEvent {
     let fields = vec![("nik", Some(false)), ("name", None)];
@@ -107,6 +119,27 @@ async fn trials_are_told_apart_by_client_person_kind_and_time() {
         "no face was compared with 0"
     );
     assert_eq!(history(&store, nik(), "bank", moment(0), 0).await, TrialHistory::default());
+}
+
+#[tokio::test]
+async fn a_selfie_that_was_refused_as_an_attack_is_a_failed_face() {
+    let (_database, store) = migrated().await;
+    record(&store, 1, suspected_spoof).await;
+    record(&store, 2, |event| event).await;
+    record(&store, 3, |event| of("shop", suspected_spoof(event))).await;
+    record(&store, 4, |event| about(OTHER, suspected_spoof(event))).await;
+    let minutes = |minutes: &[u32]| minutes.iter().copied().map(moment).collect::<Vec<_>>();
+    assert_eq!(
+        history(&store, nik(), "bank", moment(0), 9).await,
+        TrialHistory {
+            failed_faces: minutes(&[2, 1]),
+            failed_faces_of_person: minutes(&[3, 2, 1]),
+            compared_faces_of_person: minutes(&[2]),
+            failed_fields: minutes(&[2]),
+        }
+    );
+    let latest = history(&store, nik(), "bank", moment(0), 1).await;
+    assert_eq!((latest.failed_faces, latest.failed_faces_of_person), (minutes(&[2]), minutes(&[3])));
 }
 
 #[tokio::test]
