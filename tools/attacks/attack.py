@@ -12,6 +12,7 @@ import administration
 import connections
 import forms
 import guesses
+import liveness
 import operators
 import program
 import remains
@@ -19,8 +20,8 @@ import sandbox
 import trail
 
 ATTACKS = [
-    *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *program.ATTACKS,
-    *administration.ATTACKS, *operators.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
+    *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *liveness.ATTACKS,
+    *program.ATTACKS, *administration.ATTACKS, *operators.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
 ]
 
 

@@ -63,17 +63,17 @@ def face_form(photo=SELFIE, **changed):
     return form({**BUDI, **changed, "face_image": photo})
 
 
-def request(body, path=FACE, auth=None, extra=""):
-    """The bytes of a request. A body in JSON is announced as such."""
-    is_json = body.startswith((b"{", b"["))
+def request(body, path=FACE, auth=None, extra="", is_json=None):
+    """The bytes of a request. A body that looks like JSON is announced as such."""
+    is_json = body.startswith((b"{", b"[")) if is_json is None else is_json
     media_type = "application/json" if is_json else "multipart/form-data; boundary=b"
     head = f"POST {path} HTTP/1.1\r\nHost: padan\r\n{credentials() if auth is None else auth}{extra}"
     head += f"Content-Type: {media_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def connect(timeout=60):
-    return socket.create_connection(("127.0.0.1", PORT), timeout=timeout)
+def connect(timeout=60, port=PORT):
+    return socket.create_connection(("127.0.0.1", port), timeout=timeout)
 
 
 def read_answer(connection):
@@ -96,8 +96,8 @@ def read_answer(connection):
     return answer
 
 
-def send(body, **how):
-    with connect() as connection:
+def send(body, port=PORT, **how):
+    with connect(port=port) as connection:
         connection.sendall(request(body, **how))
         return read_answer(connection)
 

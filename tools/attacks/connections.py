@@ -135,6 +135,36 @@ def all_connections_of_one_address():
     return answer.status == 404, f"{answered} connections held; another address: {answer} after {waited:.1f} s"
 
 
+def operators_head():
+    """One byte of a second head to the operators' listener."""
+    connection = site.connect(port=site.ADMIN_PORT)
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: padan\r\n\r\n")
+    site.read_answer(connection)
+    connection.sendall(b"G")
+    return ends(connection)
+
+
+def all_connections_to_the_operators():
+    """One address takes connections of the operators' listener, which asks for no credentials before."""
+    held = [socket.create_connection(("127.0.0.1", site.ADMIN_PORT), timeout=5, source_address=("127.0.0.9", 0)) for _ in range(400)]
+    time.sleep(0.5)
+    still_open = 0
+    for connection in held:
+        connection.setblocking(False)
+        try:
+            still_open += connection.recv(1) != b""
+        except BlockingIOError:
+            still_open += 1
+        except OSError:
+            pass
+    with site.connect(port=site.ADMIN_PORT, timeout=5) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: padan\r\n\r\n")
+        other = site.read_answer(connection)
+    for connection in held:
+        connection.close()
+    return still_open <= 128 and other.status == 200, f"{still_open} of 400 stay open; another address: {other}"
+
+
 ATTACKS = [
     ("connections: one byte of the first head", first_byte),
     ("connections: one byte of the second head", second_head),
@@ -144,4 +174,6 @@ ATTACKS = [
     ("connections: half closed within a head", half_closed_in_a_head),
     ("connections: answers are never read", pipelined_and_never_read),
     ("connections: all that one address can get", all_connections_of_one_address),
+    ("connections: one byte to the operators' listener", operators_head),
+    ("connections: all of the operators' listener", all_connections_to_the_operators),
 ]

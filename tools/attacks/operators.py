@@ -1,8 +1,10 @@
 """Operators: somebody with a role in the database, another web site or a guesser gets what an operator has."""
 
+import concurrent.futures
 import hashlib
 import http.client
 import json
+import socket
 import time
 
 import attacked_site as site
@@ -183,10 +185,35 @@ def what_their_calls_leave():
     return held, f"found: {', '.join(leaks) or 'nothing'}; rows of an export in plain text: {plain}; answers {answers}"
 
 
+def guesses_that_arrive_together():
+    """Wrong passwords of an account from many addresses at the same moment, again and again."""
+    add("besieged", "support")
+    guesses, judged = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        for volley in range(6):
+            sources = [f"127.0.2.{16 * volley + number}" for number in range(1, 17)]
+            answers = list(pool.map(lambda source: sign_in("besieged", "a guess", source).status, sources))
+            guesses += len(answers)
+            judged += answers.count(401)
+    slow = [socket.create_connection(("127.0.0.1", site.ADMIN_PORT), timeout=10, source_address=("127.0.3.1", 0)) for _ in range(100)]
+    for connection in slow:
+        connection.sendall(
+            b"POST /admin/v1/session HTTP/1.1\r\nHost: padan\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n{"
+        )
+    add("at-work", "support")
+    meanwhile = sign_in("at-work", source="127.0.3.2").status
+    for connection in slow:
+        connection.close()
+    remove("besieged", "at-work")
+    held = judged <= 24 and meanwhile == 200
+    return held, f"{judged} of {guesses} guesses were judged; a sign-in beside 100 slow ones: {meanwhile}"
+
+
 ATTACKS = [
     ("operators: an account is added or raised by SQL", an_account_by_sql),
     ("operators: a session is planted by SQL", a_session_by_sql),
     ("operators: calls that another site makes", calls_of_another_site),
     ("operators: guesses of a password", guesses_of_a_password),
+    ("operators: guesses that arrive together", guesses_that_arrive_together),
     ("operators: secrets in log, trail and exports", what_their_calls_leave),
 ]

@@ -115,8 +115,31 @@ def an_older_backup():
     return not fine, f"{len(tables)} tables restored; verify with a head that was kept: {said}"
 
 
+def an_auditor_stops_others():
+    """The auditor's role, without a key, makes months that nobody needs, and rows that would use up a person's trials."""
+    nik, name = "7371024805830000", "Cut Meutia"
+    row, _ = row_about(nik, name)
+    refused = []
+    for statement in (
+        "DO $$ BEGIN FOR i IN 0..200 LOOP PERFORM store.ensure_audit_month('2100-01-15'::timestamptz + make_interval(months => i)); "
+        "END LOOP; END $$",
+        "INSERT INTO store.audit_event (at, writer, sequence, kind, client, person_key, person_salt, person_seal, person_key_id, "
+        "endpoint, reason, fields, percentage, contract_id, milliseconds, key_id, mac) SELECT at, writer, sequence + n, kind, client, "
+        "person_key, person_salt, person_seal, person_key_id, endpoint, reason, fields, 1, repeat('0', 64), milliseconds, key_id, mac "
+        f"FROM store.audit_event, generate_series(1000, 1050) AS n WHERE {row}",
+    ):
+        try:
+            site.sql(site.STORE_URL, statement, role="padan_auditor")
+        except RuntimeError as error:
+            refused.append(str(error).removeprefix("ERROR:").strip()[:50])
+    with_rows, said = verified()
+    answer = site.send(site.form({"nik": nik, "name": name}), path=site.BASIC, auth=site.credentials(*site.OTHER_CLIENT))
+    return len(refused) == 2 and with_rows and answer.status == 200, f"refused: {'; '.join(refused) or 'nothing'}; then: {answer}"
+
+
 ATTACKS = [
     ("trail: an older backup hides a request", an_older_backup),
+    ("trail: an auditor's role stops others", an_auditor_stops_others),
     ("trail: forgetting somebody hides another's row", forgotten_for_another),
     ("trail: prune anchors a row copied into 2020", anchored_by_a_copied_row),
 ]
