@@ -18,6 +18,7 @@ make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 # The tiny liveness set of the tests, so that every endpoint is there.
 mkdir "$work/inputs"
 "$deps/clients-venv/bin/python" -B tools/clients/make_inputs.py "$work/inputs"
+python3 -B tools/liveness_set.py "$work/inputs/models" 0.1 -12.8
 sed -i "s|^model_folder = .*|model_folder = \"$work/inputs/models\"\nliveness_set = \"tiny\"|" "$work/padan.toml"
 export PADAN_MODELS=$deps/models PADAN_FAULTY_PHOTOS=$work/inputs
 port=${PADAN_CLIENTS_PORT:-18780}

@@ -31,8 +31,8 @@ export PADAN__HTTP__CONNECTIONS_PER_WORKER=200
 # Every refusal is the checked one, whose time is measured.
 export PADAN__CLIENTS__FAILED_CREDENTIALS__BURST=0
 # Beside it, a service with a liveness gate.
-python3 -B tools/attacks/liveness_model.py "$work/liveness"
-PADAN__INFERENCE__MODEL_FOLDER=$work/liveness PADAN_MODELS=$deps/models PADAN__INFERENCE__LIVENESS_SET=suspicious \
+python3 -B tools/liveness_set.py "$work/liveness" 0 -9
+PADAN__INFERENCE__MODEL_FOLDER=$work/liveness PADAN_MODELS=$deps/models PADAN__INFERENCE__LIVENESS_SET=tiny \
   PADAN__VERIFICATION__LIVENESS__GATE=refuse PADAN__VERIFICATION__LIVENESS__AT=0.5 start_service gated 18481 18491
 start_service service 18480 18490
 export PADAN=$padan PADAN_ATTACKED_CONFIG=$work/padan.toml PADAN_ATTACKED_PORT=18480 PADAN_ATTACKED_PROCESS=$service

@@ -51,6 +51,7 @@ credentials_of() {
 
 mkdir "$work/inputs"
 "$venv/python" -B tools/clients/make_inputs.py "$work/inputs"
+python3 -B tools/liveness_set.py "$work/inputs/models" 0.1 -12.8
 make_site "$(url_of "$PADAN_TEST_DATABASE_URL" registry)"
 insert_person 3101010101900000 inactive
 insert_person 3101010202910000 active

@@ -29,6 +29,23 @@ impl Answer {
         );
     }
 
+    /// Asserts the result of a comparison.
+    #[track_caller]
+    pub fn assert_compared(&self, percentage: &str, words: &str, code: &str) {
+        self.assert(
+            200,
+            code,
+            &format!(
+                r#"{{"status":"success","result":{{"match_percentage":{percentage},"match_status":"{words}","match_status_code":"{code}"}}}}"#
+            ),
+        );
+    }
+
+    /// The number in a header.
+    pub fn number_in(&self, header: &str) -> u64 {
+        self.headers.get(header).unwrap_or_else(|| panic!("no {header}")).to_str().unwrap().parse().unwrap()
+    }
+
     /// The body, parsed.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()

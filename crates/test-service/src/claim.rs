@@ -73,3 +73,8 @@ pub fn text_fields(fields: &[(&str, &str)]) -> multipart::Form {
 pub fn file(bytes: &[u8]) -> multipart::Part {
     multipart::Part::bytes(bytes.to_vec()).file_name("blob").mime_str("application/octet-stream").unwrap()
 }
+
+/// The form of a comparison of two photos.
+pub fn pair(captured: &Bytes, stored: &Bytes) -> multipart::Form {
+    multipart::Form::new().part("captured_image", file(captured)).part("stored_image", file(stored))
+}

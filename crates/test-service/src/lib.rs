@@ -28,13 +28,13 @@ mod site;
 mod test_service;
 
 pub use answer::Answer;
-pub use claim::{Claim, file, text_fields};
+pub use claim::{Claim, file, pair, text_fields};
 pub use liveness_models::{liveness_models, liveness_settings, selfie_with_blue};
-pub use managed_service::{ManagedService, ROLES};
+pub use managed_service::{EXPORTS, ManagedService, ROLES};
 pub use own_process::ran_in_own_process;
 pub use photos::Photos;
 pub use project::project;
-pub use running_service::{RunningService, http_client, value_of_series};
+pub use running_service::{FACE_MATCH, RunningService, http_client, value_of_series};
 pub use settings::{sections_of_databases, unlimited_trials};
 pub use site::{
     BROKEN_PORTRAIT, BUDI, CREDENTIALS, Credentials, DECEASED, DISABLED, DUPLICATE, ELSEWHERE, INACTIVE,

@@ -1,4 +1,9 @@
-use std::{collections::BTreeMap, ops::Deref};
+use std::{
+    collections::BTreeMap,
+    ops::Deref,
+    thread,
+    time::{Duration, Instant},
+};
 
 use reqwest::blocking::{Response, multipart::Form};
 use serde_json::Value;
@@ -7,6 +12,9 @@ use crate::running_service::RunningService;
 
 /// The roles of operators.
 pub const ROLES: [&str; 3] = ["support", "operator", "auditor"];
+
+/// The path of exports.
+pub const EXPORTS: &str = "/audit/export-jobs";
 
 /// A service with the management interface, and a token of an operator in each role.
 pub struct ManagedService<S> {
@@ -86,6 +94,39 @@ impl<S: Deref<Target = RunningService>> ManagedService<S> {
         let request = self.service.client.post(url).bearer_auth(&self.tokens[role]);
         let answer = request.multipart(form).send().unwrap();
         (answer.status().as_u16(), answer.json().unwrap())
+    }
+
+    /// Waits until a list has a job in this state, and returns the job.
+    pub fn wait_for_job(&self, role: &str, path: &str, id: &Value, state: &str) -> Value {
+        let began = Instant::now();
+        loop {
+            let listed = self.get(role, path);
+            let jobs = listed["jobs"].as_array().unwrap();
+            let job = jobs.iter().find(|job| job["id"] == *id).unwrap();
+            if job["state"] == state {
+                return job.clone();
+            }
+            assert!(began.elapsed() < Duration::from_mins(4), "{job} is not {state}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The job of an export with these criteria, when it is done.
+    pub fn exported(&self, criteria: &Value) -> Value {
+        let started = self.post("auditor", "/audit/export-jobs", criteria);
+        self.wait_for_job("auditor", EXPORTS, &started["id"], "done")
+    }
+
+    /// The status, and the text of the file of an export.
+    pub fn file(&self, job: &Value) -> (u16, String) {
+        let path = format!("{EXPORTS}/{}/file", job["id"].as_str().unwrap());
+        let answer = self.send(&self.tokens["auditor"], "GET", &path, &Value::Null);
+        (answer.status().as_u16(), answer.text().unwrap())
+    }
+
+    /// The texts of a query of the store, one after the other.
+    pub fn one(&self, query: &str) -> String {
+        self.service.runtime.block_on(self.service.store.texts(query)).concat()
     }
 
     /// The operations of the OpenAPI document: method, path, operation.

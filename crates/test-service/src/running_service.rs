@@ -4,6 +4,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use padan_testing::TestDatabase;
 use reqwest::blocking::{Client, ClientBuilder, RequestBuilder, multipart};
 use serde_json::Value;
@@ -11,9 +12,12 @@ use tokio::runtime::Runtime;
 
 use crate::{
     answer::Answer,
-    claim::Claim,
-    site::{CREDENTIALS, fill},
+    claim::{Claim, pair, text_fields},
+    site::{BUDI, CREDENTIALS, Credentials, fill},
 };
+
+/// The path of a comparison of two photos.
+pub const FACE_MATCH: &str = "/face/v1/match";
 
 /// A running service as its clients and operators see it, whichever way it was started.
 pub struct RunningService {
@@ -100,6 +104,37 @@ impl RunningService {
             .request(method.parse().unwrap(), format!("http://{address}{path}"))
             .basic_auth(user, Some(password))
             .header("x-api-key", key)
+    }
+
+    /// Verifies Budi's name with these credentials, which needs no inference.
+    pub fn verify_name(&self, credentials: &Credentials) -> Answer {
+        self.verify_name_at(self.address, credentials)
+    }
+
+    /// The same, sent to another process.
+    pub fn verify_name_at(&self, address: SocketAddr, credentials: &Credentials) -> Answer {
+        let credentials = credentials.each_ref().map(String::as_str);
+        let request = self.request_at(address, "POST", "/identity/v1/verification", credentials);
+        request.multipart(text_fields(&[("nik", BUDI), ("name", "Budi Santoso")])).send().unwrap().into()
+    }
+
+    /// Repeats [`verify_name`](Self::verify_name) until it gets this reason code: a change of a client takes some seconds to
+    /// apply.
+    pub fn wait_for(&self, credentials: &Credentials, reason_code: &str) {
+        let began = Instant::now();
+        loop {
+            let answer = self.verify_name(credentials);
+            if answer.reason_code == reason_code {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(10), "still {}", answer.reason_code);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Compares two photos.
+    pub fn compare(&self, captured: &Bytes, stored: &Bytes) -> Answer {
+        self.send_to(FACE_MATCH, pair(captured, stored))
     }
 
     /// The status and the body of a GET on the operators' listener.

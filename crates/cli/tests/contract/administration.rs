@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, fs, thread, time::Duration};
 use padan_test_service::{BUDI, project};
 use serde_json::Value;
 
-use crate::{
-    clients::{add, wait_for},
-    service::TestProgram,
-};
+use crate::{clients::add, service::TestProgram};
 
 /// A line of the table in docs/security.md.
 #[derive(Debug, Clone)]
@@ -243,12 +240,12 @@ fn a_client_that_others_changed_is_refused_until_it_is_signed() {
     let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &["--network", "192.0.2.0/24"]);
     let execute = |statement: &str| service.runtime.block_on(service.store.execute(statement));
-    wait_for(&service, &credentials, "FORBIDDEN");
+    service.wait_for(&credentials, "FORBIDDEN");
     service.wait_for_metric("padan_clients_not_signed", |clients| clients == 0.0);
     execute("CREATE TABLE public.kept AS SELECT * FROM store.client");
 
     execute("UPDATE store.client SET allowed_networks = '{}'");
-    wait_for(&service, &credentials, "UNAUTHORIZED");
+    service.wait_for(&credentials, "UNAUTHORIZED");
     service.wait_for_log("the row of client telco was changed by others than Padan");
     service.wait_for_metric("padan_clients_not_signed", |clients| clients == 1.0);
     let doctor = service.command(&["doctor"]);
@@ -258,7 +255,7 @@ fn a_client_that_others_changed_is_refused_until_it_is_signed() {
     let refused = service.command(&["client", "enable", "telco"]);
     assert!(String::from_utf8(refused.stderr).unwrap().contains("padan client sign telco"));
     assert!(service.command(&["client", "sign", "telco"]).status.success());
-    wait_for(&service, &credentials, "VERIFIED");
+    service.wait_for(&credentials, "VERIFIED");
     assert!(service.command(&["audit", "verify"]).status.success());
 
     // The row of before, which Padan signed, is older than the one that the service has seen.
@@ -266,7 +263,7 @@ fn a_client_that_others_changed_is_refused_until_it_is_signed() {
         "UPDATE store.client SET allowed_networks = kept.allowed_networks, changed_at = kept.changed_at,
                 key_id = kept.key_id, mac = kept.mac FROM public.kept",
     );
-    wait_for(&service, &credentials, "UNAUTHORIZED");
+    service.wait_for(&credentials, "UNAUTHORIZED");
     service.wait_for_log("an older row of client telco was restored");
     let verified = service.command(&["audit", "verify"]);
     assert_eq!(verified.status.code(), Some(1), "{verified:?}");
@@ -288,14 +285,14 @@ fn clients_of_an_older_release_are_signed_by_the_migration_that_adds_signatures(
     assert!(stderr.contains("The row of client telco was signed as it was found."), "{stderr}");
     let acts = recorded(&service).split_off(3);
     assert_eq!(acts, ["STORE_MIGRATED", "CLIENT_SIGNED", "CLIENT_SIGNED"]);
-    wait_for(&service, &credentials, "VERIFIED");
+    service.wait_for(&credentials, "VERIFIED");
     assert!(service.command(&["audit", "verify"]).status.success());
     // What is added unsigned later is never signed by a migration.
     execute("UPDATE store.client SET key_id = NULL, mac = NULL");
     assert!(service.command(&["migrate"]).status.success());
-    wait_for(&service, &credentials, "UNAUTHORIZED");
+    service.wait_for(&credentials, "UNAUTHORIZED");
     thread::sleep(Duration::from_millis(1500));
-    wait_for(&service, &credentials, "UNAUTHORIZED");
+    service.wait_for(&credentials, "UNAUTHORIZED");
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! Clients in the store: their rules, rates and quotas, and the limits for wrong credentials.
 
 use std::{
-    net::SocketAddr,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use padan_test_service::{Answer, BUDI, Credentials, text_fields};
@@ -28,34 +27,6 @@ pub(crate) fn change(service: &TestProgram, words: &[&str]) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Verifies Budi's name, which needs no inference.
-fn verify_name(service: &TestProgram, credentials: &Credentials) -> Answer {
-    verify_name_at(service, service.address, credentials)
-}
-
-fn verify_name_at(service: &TestProgram, address: SocketAddr, credentials: &Credentials) -> Answer {
-    let credentials = credentials.each_ref().map(String::as_str);
-    let request = service.request_at(address, "POST", "/identity/v1/verification", credentials);
-    request.multipart(text_fields(&[("nik", BUDI), ("name", "Budi Santoso")])).send().unwrap().into()
-}
-
-/// Repeats the request until it gets this reason code: a change takes some seconds to apply.
-pub(crate) fn wait_for(service: &TestProgram, credentials: &Credentials, reason_code: &str) {
-    let began = Instant::now();
-    loop {
-        let answer = verify_name(service, credentials);
-        if answer.reason_code == reason_code {
-            return;
-        }
-        assert!(began.elapsed() < Duration::from_secs(10), "still {}", answer.reason_code);
-        thread::sleep(Duration::from_millis(100));
-    }
-}
-
-fn header(answer: &Answer, name: &str) -> u64 {
-    answer.headers.get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap().parse().unwrap()
-}
-
 #[test]
 fn the_doctor_reports_missing_clients_and_excess_privileges() {
     let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
@@ -75,24 +46,24 @@ fn the_doctor_reports_missing_clients_and_excess_privileges() {
 fn a_client_is_added_changed_and_removed() {
     let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let first = add(&service, "telco", &[]);
-    assert_eq!(verify_name(&service, &first).reason_code, "VERIFIED", "a new client can call at once");
+    assert_eq!(service.verify_name(&first).reason_code, "VERIFIED", "a new client can call at once");
     let [user, password, key] = &first;
     for wrong in
         [[user, key, password], [user, password, &"0".repeat(64)], [&"nobody".to_owned(), password, key]]
     {
-        assert_eq!(verify_name(&service, &wrong.map(ToOwned::to_owned)).reason_code, "UNAUTHORIZED");
+        assert_eq!(service.verify_name(&wrong.map(ToOwned::to_owned)).reason_code, "UNAUTHORIZED");
     }
     change(&service, &["disable", "telco", "--yes"]);
-    wait_for(&service, &first, "FORBIDDEN");
+    service.wait_for(&first, "FORBIDDEN");
     change(&service, &["enable", "telco"]);
-    wait_for(&service, &first, "VERIFIED");
+    service.wait_for(&first, "VERIFIED");
     change(&service, &["set", "telco", "--endpoint", "face-verification"]);
-    wait_for(&service, &first, "FORBIDDEN");
+    service.wait_for(&first, "FORBIDDEN");
     change(&service, &["set", "telco", "--endpoint", "all", "--network", "192.0.2.0/24"]);
     thread::sleep(Duration::from_millis(1500));
-    assert_eq!(verify_name(&service, &first).reason_code, "FORBIDDEN");
+    assert_eq!(service.verify_name(&first).reason_code, "FORBIDDEN");
     change(&service, &["set", "telco", "--network", "127.0.0.0/8"]);
-    wait_for(&service, &first, "VERIFIED");
+    service.wait_for(&first, "VERIFIED");
 
     let rotated = secrets(&service, &["rotate", "telco", "--yes", "--keep-old", "4s"]);
     let second = [
@@ -100,30 +71,26 @@ fn a_client_is_added_changed_and_removed() {
         rotated["password"].as_str().unwrap().into(),
         rotated["api_key"].as_str().unwrap().into(),
     ];
-    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
-    assert_eq!(
-        verify_name(&service, &first).reason_code,
-        "VERIFIED",
-        "the old secrets stay valid for a while"
-    );
+    assert_eq!(service.verify_name(&second).reason_code, "VERIFIED");
+    assert_eq!(service.verify_name(&first).reason_code, "VERIFIED", "the old secrets stay valid for a while");
     thread::sleep(Duration::from_secs(5));
-    assert_eq!(verify_name(&service, &first).reason_code, "UNAUTHORIZED");
-    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
+    assert_eq!(service.verify_name(&first).reason_code, "UNAUTHORIZED");
+    assert_eq!(service.verify_name(&second).reason_code, "VERIFIED");
 
     // After a theft nothing must stay valid, and nobody must have to think of an option.
     let rotated = secrets(&service, &["rotate", "telco", "--yes"]);
-    wait_for(&service, &second, "UNAUTHORIZED");
+    service.wait_for(&second, "UNAUTHORIZED");
     let second = [
         user.clone(),
         rotated["password"].as_str().unwrap().into(),
         rotated["api_key"].as_str().unwrap().into(),
     ];
-    assert_eq!(verify_name(&service, &second).reason_code, "VERIFIED");
+    assert_eq!(service.verify_name(&second).reason_code, "VERIFIED");
 
     let shown = String::from_utf8(service.command(&["client", "show", "telco"]).stdout).unwrap();
     assert!(shown.contains("telco") && shown.contains("127.0.0.0/8"), "{shown}");
     change(&service, &["remove", "telco", "--yes"]);
-    wait_for(&service, &second, "UNAUTHORIZED");
+    service.wait_for(&second, "UNAUTHORIZED");
     assert!(!service.command(&["client", "show", "telco"]).status.success());
     assert!(!service.command(&["client", "add", "telco", "--username", "default-username"]).status.success());
 
@@ -209,10 +176,10 @@ fn a_quota_is_shared_by_two_processes() {
     let other = service.start_second_process();
     let limits = ["--no-rate", "--daily-quota", "300", "--monthly-quota", "100000"];
     let client = add(&service, "telco", &limits);
-    let first = verify_name(&service, &client);
-    assert_eq!(header(&first, "ratelimit-limit"), 300);
-    assert_eq!(header(&first, "ratelimit-remaining"), 299);
-    let reset = header(&first, "ratelimit-reset");
+    let first = service.verify_name(&client);
+    assert_eq!(first.number_in("ratelimit-limit"), 300);
+    assert_eq!(first.number_in("ratelimit-remaining"), 299);
+    let reset = first.number_in("ratelimit-reset");
     assert!((1..=86_401).contains(&reset), "{reset}");
     let admitted = AtomicU32::new(1);
     thread::scope(|scope| {
@@ -220,7 +187,7 @@ fn a_quota_is_shared_by_two_processes() {
             let (service, client, admitted) = (&service, &client, &admitted);
             scope.spawn(move || {
                 for _ in 0..150 {
-                    if verify_name_at(service, address, client).status == 200 {
+                    if service.verify_name_at(address, client).status == 200 {
                         admitted.fetch_add(1, Relaxed);
                     }
                 }
@@ -230,10 +197,10 @@ fn a_quota_is_shared_by_two_processes() {
     // Each process takes a hundredth of the quota at a time, and smaller parts near its end, so that none is left over.
     let admitted = admitted.into_inner();
     assert!((QUOTA - 2 * 3..=QUOTA).contains(&admitted), "{admitted} of {QUOTA}");
-    let refused = verify_name_at(&service, other.address, &client);
+    let refused = service.verify_name_at(other.address, &client);
     refused.assert_refused(429, "QUOTA_EXCEEDED", "Quota exceeded");
-    assert_eq!(header(&refused, "ratelimit-remaining"), 0);
-    assert!(header(&refused, "retry-after").abs_diff(reset) < 120);
+    assert_eq!(refused.number_in("ratelimit-remaining"), 0);
+    assert!(refused.number_in("retry-after").abs_diff(reset) < 120);
     let shown: Value =
         serde_json::from_slice(&service.command(&["client", "show", "telco", "--json"]).stdout).unwrap();
     assert_eq!(shown["used_this_day"], 300);
@@ -243,7 +210,7 @@ fn a_quota_is_shared_by_two_processes() {
 fn the_unused_part_of_a_quota_is_returned_at_shutdown() {
     let mut service = TestProgram::start();
     let client = add(&service, "telco", &["--daily-quota", "10000"]);
-    assert_eq!(header(&verify_name(&service, &client), "ratelimit-remaining"), 9999);
+    assert_eq!(service.verify_name(&client).number_in("ratelimit-remaining"), 9999);
     service.signal(rustix::process::Signal::TERM);
     assert!(service.process().wait().unwrap().success());
     let shown: Value =
@@ -290,9 +257,9 @@ fn a_field_that_was_not_granted_is_answered_null_right_or_wrong() {
 fn the_flag_is_signed_and_stays() {
     let service = TestProgram::start();
     let dev = add(&service, "dev", &["--sandbox", "--no-rate"]);
-    wait_for(&service, &dev, "NIK_NOT_FOUND");
+    service.wait_for(&dev, "NIK_NOT_FOUND");
     let real = add(&service, "shop-two", &[]);
-    wait_for(&service, &real, "VERIFIED");
+    service.wait_for(&real, "VERIFIED");
     let listed = String::from_utf8(service.command(&["client", "list"]).stdout).unwrap();
     let line = |name: &str| listed.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(line("dev").contains(" enabled   sandbox"), "{listed}");
@@ -307,7 +274,7 @@ fn the_flag_is_signed_and_stays() {
         assert!(!refused.status.success() && said.contains("a sandbox client has no quota"), "{said}");
     }
     change(&service, &["set", "dev", "--rate", "50"]);
-    wait_for(&service, &dev, "NIK_NOT_FOUND");
+    service.wait_for(&dev, "NIK_NOT_FOUND");
 
     // Whoever can write to the table gets no data of a person by it, and a real client no invented answers.
     let flip = "UPDATE store.client SET sandbox = NOT sandbox";
@@ -322,8 +289,8 @@ fn the_flag_is_signed_and_stays() {
     service
         .runtime
         .block_on(service.store.execute(&format!("ALTER TABLE store.client DISABLE TRIGGER USER; {flip}")));
-    wait_for(&service, &dev, "UNAUTHORIZED");
-    wait_for(&service, &real, "UNAUTHORIZED");
+    service.wait_for(&dev, "UNAUTHORIZED");
+    service.wait_for(&real, "UNAUTHORIZED");
     let verified = service.command(&["audit", "verify"]);
     let said = String::from_utf8(verified.stdout).unwrap() + &String::from_utf8(verified.stderr).unwrap();
     assert!(!verified.status.success() && said.contains("dev"), "{said}");

@@ -1,31 +1,9 @@
 //! `padan compare` decides as the service does.
 
-use bytes::Bytes;
-use padan_test_service::{Answer, Photos, file, project};
-use reqwest::blocking::multipart::Form;
+use padan_test_service::{Photos, project};
 use serde_json::Value;
 
 use crate::service::TestProgram;
-
-const MATCH: &str = "/face/v1/match";
-
-fn pair(captured: &Bytes, stored: &Bytes) -> Form {
-    Form::new().part("captured_image", file(captured)).part("stored_image", file(stored))
-}
-
-fn compare(service: &TestProgram, captured: &Bytes, stored: &Bytes) -> Answer {
-    service.send_to(MATCH, pair(captured, stored))
-}
-
-fn assert_result(answer: &Answer, percentage: &str, words: &str, code: &str) {
-    answer.assert(
-        200,
-        code,
-        &format!(
-            r#"{{"status":"success","result":{{"match_percentage":{percentage},"match_status":"{words}","match_status_code":"{code}"}}}}"#
-        ),
-    );
-}
 
 /// What `padan compare` finds: whether the faces match, and the percentage that it shows.
 fn compared_by_program(service: &TestProgram, captured: &str, stored: &str) -> (bool, f64) {
@@ -46,12 +24,12 @@ fn the_result_is_that_of_the_program_on_every_pair() {
         ("101_s1.jpg", "101_s1.jpg"),
     ] {
         let (matches, percentage) = compared_by_program(&service, captured, stored);
-        let answer = compare(&service, &Photos::read(captured), &Photos::read(stored));
+        let answer = service.compare(&Photos::read(captured), &Photos::read(stored));
         let result = &answer.json()["result"];
         let hundredths = (percentage * 100.0).round();
         assert_eq!(result["match_percentage"].as_f64(), Some(hundredths / 10_000.0), "{captured} {stored}");
         let (words, code) = if matches { ("match", "MATCH") } else { ("not match", "NOT_MATCH") };
-        assert_result(&answer, &result["match_percentage"].to_string(), words, code);
+        answer.assert_compared(&result["match_percentage"].to_string(), words, code);
         assert_eq!(percentage >= 75.0, matches);
     }
 }

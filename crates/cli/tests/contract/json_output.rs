@@ -6,10 +6,7 @@ use padan_test_service::BUDI;
 use padan_testing::assert_documented;
 use serde_json::Value;
 
-use crate::{
-    clients::{add, wait_for},
-    service::TestProgram,
-};
+use crate::{clients::add, service::TestProgram};
 
 /// What a command with `--json` prints, and its exit code.
 fn printed(service: &TestProgram, words: &[&str]) -> (Value, i32) {
@@ -81,7 +78,7 @@ fn commands_about_operators_print_the_documented_fields() {
 fn commands_about_stored_data_print_the_documented_fields() {
     let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);
-    wait_for(&service, &credentials, "VERIFIED");
+    service.wait_for(&credentials, "VERIFIED");
     documented(&service, "doctor", &["doctor"]);
     documented(&service, "config check", &["config", "check"]);
     let usage = documented(&service, "usage", &["usage"]);

@@ -3,10 +3,7 @@
 use padan_testing::assert_documented;
 use serde_json::Value;
 
-use crate::{
-    clients::{add, wait_for},
-    service::TestProgram,
-};
+use crate::{clients::add, service::TestProgram};
 
 fn url(service: &TestProgram) -> String {
     format!("http://{}", service.admin)
@@ -16,7 +13,7 @@ fn url(service: &TestProgram) -> String {
 fn a_running_service_is_shown_in_text_and_json() {
     let service = TestProgram::with("[clients]\nrefresh_seconds = 1\n");
     let credentials = add(&service, "telco", &[]);
-    wait_for(&service, &credentials, "VERIFIED");
+    service.wait_for(&credentials, "VERIFIED");
     let url = url(&service);
     let output = service.command(&["status", "--json", "--url", &url]);
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();

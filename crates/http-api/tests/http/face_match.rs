@@ -2,37 +2,17 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use padan_test_service::{Answer, CREDENTIALS, Claim, Photos, TestService, file};
+use padan_test_service::{Answer, CREDENTIALS, Claim, FACE_MATCH, Photos, TestService, file, pair};
 use reqwest::blocking::multipart::Form;
 use serde_json::{Value, json};
 
 use crate::json::{in_lines, send_json};
 
-const MATCH: &str = "/face/v1/match";
-
-fn pair(captured: &Bytes, stored: &Bytes) -> Form {
-    Form::new().part("captured_image", file(captured)).part("stored_image", file(stored))
-}
-
-fn compare(service: &TestService, captured: &Bytes, stored: &Bytes) -> Answer {
-    service.send_to(MATCH, pair(captured, stored))
-}
-
-fn assert_result(answer: &Answer, percentage: &str, words: &str, code: &str) {
-    answer.assert(
-        200,
-        code,
-        &format!(
-            r#"{{"status":"success","result":{{"match_percentage":{percentage},"match_status":"{words}","match_status_code":"{code}"}}}}"#
-        ),
-    );
-}
-
 #[test]
 fn json_is_taken_as_the_sdk_writes_it() {
     let service = TestService::start();
     let (captured, stored) = (Photos::read("101_s1.jpg"), Photos::read("101_id.jpg"));
-    let form = compare(&service, &captured, &stored);
+    let form = service.compare(&captured, &stored);
     assert_eq!(form.reason_code, "MATCH");
     let body = |captured: String, stored: String| {
         json!({ "captured_image": captured, "stored_image": stored }).to_string()
@@ -43,15 +23,15 @@ fn json_is_taken_as_the_sdk_writes_it() {
         body(in_lines(&one), in_lines(&other)),
         body(format!("data:image/jpeg;base64,{one}"), format!("data:image/jpeg;base64,{}", in_lines(&other))),
     ] {
-        let answer = send_json(&service, MATCH, body);
+        let answer = send_json(&service, FACE_MATCH, body);
         assert_eq!((answer.status, &answer.body), (200, &form.body));
     }
-    send_json(&service, MATCH, json!({ "captured_image": one }).to_string()).assert_refused(
+    send_json(&service, FACE_MATCH, json!({ "captured_image": one }).to_string()).assert_refused(
         400,
         "MISSING_FIELD",
         "stored_image is required",
     );
-    send_json(&service, MATCH, body(one, "no base64".into())).assert_refused(
+    send_json(&service, FACE_MATCH, body(one, "no base64".into())).assert_refused(
         400,
         "MALFORMED_FORM",
         "stored_image is not valid base64",
@@ -70,7 +50,7 @@ fn photos_without_one_face_have_results_and_other_faults_are_refused() {
         (&good, &many, "many faces detected in stored_image", "MANY_FACES_STORED_IMG"),
         (&none, &many, "no face detected in captured_image", "NO_FACE_CAPTURED_IMG"),
     ] {
-        assert_result(&compare(&service, captured, stored), "0", words, code);
+        service.compare(captured, stored).assert_compared("0", words, code);
     }
     let large = image::imageops::resize(&Photos::selfie(), 864, 1080, image::imageops::FilterType::Nearest);
     let cut = good.slice(..good.len() / 2);
@@ -84,13 +64,13 @@ fn photos_without_one_face_have_results_and_other_faults_are_refused() {
         (&Photos::blurred(), 400, "FACE_BLURRED", "Face in FIELD is too blurred"),
     ] {
         let words = |field: &str| words.replace("FIELD", field);
-        compare(&service, photo, &good).assert_refused(status, code, &words("captured_image"));
-        compare(&service, &good, photo).assert_refused(status, code, &words("stored_image"));
-        compare(&service, photo, photo).assert_refused(status, code, &words("captured_image"));
+        service.compare(photo, &good).assert_refused(status, code, &words("captured_image"));
+        service.compare(&good, photo).assert_refused(status, code, &words("stored_image"));
+        service.compare(photo, photo).assert_refused(status, code, &words("captured_image"));
     }
     let missing = |form: Form, field: &str| {
         let text = format!("{field} is required");
-        service.send_to(MATCH, form).assert_refused(400, "MISSING_FIELD", &text);
+        service.send_to(FACE_MATCH, form).assert_refused(400, "MISSING_FIELD", &text);
     };
     missing(Form::new().text("x", "1"), "captured_image");
     missing(Form::new().part("stored_image", file(&good)), "captured_image");
@@ -109,8 +89,8 @@ fn photos_without_one_face_have_results_and_other_faults_are_refused() {
 fn a_comparison_is_limited_recorded_and_counted_and_asks_no_registry() {
     let service = TestService::prepare("").own_engine().start();
     let (captured, stored) = (Photos::read("101_s1.jpg"), Photos::read("101_id.jpg"));
-    assert_eq!(compare(&service, &captured, &stored).reason_code, "MATCH");
-    assert_eq!(compare(&service, &captured, &Photos::read("118_s1.jpg")).reason_code, "NOT_MATCH");
+    assert_eq!(service.compare(&captured, &stored).reason_code, "MATCH");
+    assert_eq!(service.compare(&captured, &Photos::read("118_s1.jpg")).reason_code, "NOT_MATCH");
     let rows: Vec<Value> = (service.recorded_requests().into_iter())
         .filter(|row: &Value| row["endpoint"] == "face-match")
         .collect();
@@ -139,11 +119,11 @@ fn a_comparison_is_limited_recorded_and_counted_and_asks_no_registry() {
 
     // A client with a list of endpoints does not get the new one by itself.
     service.change_clients("allowed_networks = [\"127.0.0.0/8\"]", "endpoints = [\"face-verification\"]");
-    compare(&service, &captured, &stored).assert_refused(403, "FORBIDDEN", "Client is not allowed");
+    service.compare(&captured, &stored).assert_refused(403, "FORBIDDEN", "Client is not allowed");
     service.change_clients("endpoints = [\"face-verification\"]", "endpoints = [\"face-match\"]");
-    assert_eq!(compare(&service, &captured, &stored).reason_code, "MATCH");
+    assert_eq!(service.compare(&captured, &stored).reason_code, "MATCH");
     assert_eq!(service.verify(&Claim::matching()).reason_code, "FORBIDDEN");
-    let wrong = service.request("POST", MATCH, [CREDENTIALS[0], CREDENTIALS[1], "wrong"]);
+    let wrong = service.request("POST", FACE_MATCH, [CREDENTIALS[0], CREDENTIALS[1], "wrong"]);
     let wrong = Answer::from(wrong.multipart(pair(&captured, &stored)).send().unwrap());
     wrong.assert_refused(401, "UNAUTHORIZED", "Missing or wrong credentials");
 }
@@ -151,8 +131,8 @@ fn a_comparison_is_limited_recorded_and_counted_and_asks_no_registry() {
 #[test]
 fn the_registry_may_be_out_and_a_store_that_is_out_has_the_error_body() {
     let (captured, stored) = (Photos::read("101_s1.jpg"), Photos::read("101_id.jpg"));
-    assert_eq!(compare(&TestService::without_registry(), &captured, &stored).reason_code, "MATCH");
-    compare(&TestService::without_store(), &captured, &stored).assert_refused(
+    assert_eq!(TestService::without_registry().compare(&captured, &stored).reason_code, "MATCH");
+    TestService::without_store().compare(&captured, &stored).assert_refused(
         503,
         "STORE_UNAVAILABLE",
         "Something wrong in Dukcapil server",
@@ -162,8 +142,8 @@ fn the_registry_may_be_out_and_a_store_that_is_out_has_the_error_body() {
 #[test]
 fn the_settings_may_coarsen_the_percentage() {
     let service = TestService::with("[verification]\npercentage_step = 25\n");
-    let answer = compare(&service, &Photos::read("101_s1.jpg"), &Photos::read("101_id.jpg"));
-    assert_result(&answer, "0.75", "match", "MATCH");
+    let answer = service.compare(&Photos::read("101_s1.jpg"), &Photos::read("101_id.jpg"));
+    answer.assert_compared("0.75", "match", "MATCH");
 }
 
 #[test]
@@ -171,8 +151,7 @@ fn a_full_queue_refuses_a_comparison_without_a_row() {
     let service = TestService::with("[inference]\nworkers = 1\nqueue_length = 2\n");
     let (captured, stored) = (Photos::read("101_s1.jpg"), Photos::read("101_id.jpg"));
     let answers: Vec<_> = std::thread::scope(|scope| {
-        let requests: Vec<_> =
-            (0..16).map(|_| scope.spawn(|| compare(&service, &captured, &stored))).collect();
+        let requests: Vec<_> = (0..16).map(|_| scope.spawn(|| service.compare(&captured, &stored))).collect();
         requests.into_iter().map(|request| request.join().unwrap()).collect()
     });
     let count = |code: &str| answers.iter().filter(|answer| answer.reason_code == code).count();
@@ -180,5 +159,5 @@ fn a_full_queue_refuses_a_comparison_without_a_row() {
     assert_eq!(count("OVERLOADED") + count("MATCH"), 16);
     let mut recorded = service.recorded_requests().into_iter();
     assert!(recorded.all(|row| row["reason"] != "OVERLOADED"), "nothing was found out about a person");
-    assert_eq!(compare(&service, &captured, &stored).reason_code, "MATCH", "the service recovers");
+    assert_eq!(service.compare(&captured, &stored).reason_code, "MATCH", "the service recovers");
 }

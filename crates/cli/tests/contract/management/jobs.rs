@@ -6,45 +6,10 @@ use std::{
 };
 
 use padan_test_service::{BUDI, Claim};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Managed;
 use crate::enrolment;
-
-impl Managed {
-    /// Waits until a list has a job in this state, and returns the job.
-    fn wait_for_job(&self, role: &str, path: &str, id: &Value, state: &str) -> Value {
-        let began = Instant::now();
-        loop {
-            let listed = self.get(role, path);
-            let jobs = listed["jobs"].as_array().unwrap();
-            let job = jobs.iter().find(|job| job["id"] == *id).unwrap();
-            if job["state"] == state {
-                return job.clone();
-            }
-            assert!(began.elapsed() < Duration::from_mins(4), "{job} is not {state}");
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn exported(&self, criteria: &Value) -> Value {
-        let started = self.post("auditor", "/audit/export-jobs", criteria);
-        self.wait_for_job("auditor", EXPORTS, &started["id"], "done")
-    }
-
-    /// The status, and the text of the file of an export.
-    fn file(&self, job: &Value) -> (u16, String) {
-        let path = format!("{EXPORTS}/{}/file", job["id"].as_str().unwrap());
-        let answer = self.send(&self.tokens["auditor"], "GET", &path, &Value::Null);
-        (answer.status().as_u16(), answer.text().unwrap())
-    }
-
-    fn one(&self, query: &str) -> String {
-        self.service.runtime.block_on(self.service.store.texts(query)).concat()
-    }
-}
-
-const EXPORTS: &str = "/audit/export-jobs";
 
 #[test]
 fn files_end_with_their_time_and_with_an_erasure() {

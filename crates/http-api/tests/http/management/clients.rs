@@ -4,7 +4,6 @@ use padan_test_service::Credentials;
 use serde_json::{Value, json};
 
 use super::Managed;
-use crate::clients::wait_for;
 
 #[test]
 fn a_client_is_added_used_changed_and_removed() {
@@ -13,7 +12,7 @@ fn a_client_is_added_used_changed_and_removed() {
         managed.post("operator", "/clients", &json!({ "name": "telco", "rules": { "daily_quota": 7 } }));
     let secret = |key: &str| added[key].as_str().unwrap().to_owned();
     let credentials: Credentials = ["username", "password", "api_key"].map(secret);
-    wait_for(&managed.service, &credentials, "VERIFIED");
+    managed.service.wait_for(&credentials, "VERIFIED");
     let (status, _) = managed.ask("operator", "POST", "/clients", &json!({ "name": "telco" }));
     assert_eq!(status, 409);
     let shown = managed.get("auditor", "/clients/telco");

@@ -1,49 +1,9 @@
 //! Long work: exports and enrolments that go on without the browser, and that can be continued after a process was killed.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
-
-use padan_test_service::{BUDI, Claim};
+use padan_test_service::{BUDI, Claim, EXPORTS};
 use serde_json::{Value, json};
 
 use super::Managed;
-
-impl Managed {
-    /// Waits until a list has a job in this state, and returns the job.
-    fn wait_for_job(&self, role: &str, path: &str, id: &Value, state: &str) -> Value {
-        let began = Instant::now();
-        loop {
-            let listed = self.get(role, path);
-            let jobs = listed["jobs"].as_array().unwrap();
-            let job = jobs.iter().find(|job| job["id"] == *id).unwrap();
-            if job["state"] == state {
-                return job.clone();
-            }
-            assert!(began.elapsed() < Duration::from_mins(4), "{job} is not {state}");
-            thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    fn exported(&self, criteria: &Value) -> Value {
-        let started = self.post("auditor", "/audit/export-jobs", criteria);
-        self.wait_for_job("auditor", EXPORTS, &started["id"], "done")
-    }
-
-    /// The status, and the text of the file of an export.
-    fn file(&self, job: &Value) -> (u16, String) {
-        let path = format!("{EXPORTS}/{}/file", job["id"].as_str().unwrap());
-        let answer = self.send(&self.tokens["auditor"], "GET", &path, &Value::Null);
-        (answer.status().as_u16(), answer.text().unwrap())
-    }
-
-    fn one(&self, query: &str) -> String {
-        self.service.runtime.block_on(self.service.store.texts(query)).concat()
-    }
-}
-
-const EXPORTS: &str = "/audit/export-jobs";
 
 #[test]
 fn an_export_is_prepared_kept_encrypted_downloaded_and_removed() {
