@@ -203,13 +203,13 @@ fn announced(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// A response's body that keeps the request's body alive until it is written to its end.
-pub(crate) struct BodyWithRequest {
+/// A response's body that keeps something, such as the request's body, until it is written to its end.
+pub(crate) struct KeepingBody<T> {
     pub(crate) body: BoxBody,
-    pub(crate) _request_body: Rc<Body>,
+    pub(crate) _kept: T,
 }
 
-impl MessageBody for BodyWithRequest {
+impl<T: Unpin> MessageBody for KeepingBody<T> {
     type Error = <BoxBody as MessageBody>::Error;
 
     fn size(&self) -> BodySize {

@@ -18,7 +18,7 @@ use tracing::{Instrument as _, Span};
 use crate::{
     activity::Activity,
     answer::Report,
-    body::{Body, BodyWithRequest},
+    body::{Body, KeepingBody},
     endpoints::AUDITED,
     limits::Limits,
     link::{Link, Serving},
@@ -128,9 +128,8 @@ impl Edge {
         if !is_reusable {
             response.head_mut().set_connection_type(ConnectionType::Close);
             let whole = std::mem::replace(response, HttpResponse::new(StatusCode::OK));
-            *response = whole.map_body(|_, own| {
-                BoxBody::new(BodyWithRequest { body: own, _request_body: Rc::clone(body) })
-            });
+            *response =
+                whole.map_body(|_, own| BoxBody::new(KeepingBody { body: own, _kept: Rc::clone(body) }));
         }
     }
 

@@ -1,16 +1,14 @@
 use std::{
-    pin::Pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
 };
 
 use actix_web::{
     Error, HttpMessage as _, HttpResponse,
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{ConnectionType, header::CONTENT_TYPE},
     middleware::Next,
@@ -20,10 +18,10 @@ use padan_verification::{Clients, Verifier};
 
 use crate::{
     activity::Activity,
-    body::Body,
+    body::{Body, KeepingBody},
     config::BodyLimits,
     connections::Connections,
-    link::{Link, Serving},
+    link::Link,
     management,
     metrics::Metrics,
     readiness::Readiness,
@@ -76,33 +74,9 @@ pub(crate) async fn with_limited_bodies(
     if !is_reusable {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
-    let request_body = (!is_reusable).then_some(body);
-    Ok(response.map_body(|_, body| {
-        BoxBody::new(ServedBody { body, _request_body: request_body, _serving: serving })
-    }))
-}
-
-/// A response's body. Until it is written to its end, which a stream of events does late, the connection serves its
-/// request. The request's body is kept as long if some of it is left.
-struct ServedBody {
-    body: BoxBody,
-    _request_body: Option<Rc<Body>>,
-    _serving: Option<Serving>,
-}
-
-impl MessageBody for ServedBody {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<web::Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
-    }
+    let left = (!is_reusable).then_some(body);
+    // Until the answer is written to its end, which a stream of events does late, the connection serves its request.
+    Ok(response.map_body(|_, body| BoxBody::new(KeepingBody { body, _kept: (left, serving) })))
 }
 
 async fn metrics(
