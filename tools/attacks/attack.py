@@ -19,8 +19,9 @@ import remains
 import sandbox
 import trail
 
+# Guesses use up what a client may try, so they come after what counts its trials one by one.
 ATTACKS = [
-    *remains.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS, *liveness.ATTACKS,
+    *remains.ATTACKS, *liveness.ATTACKS, *connections.ATTACKS, *forms.ATTACKS, *guesses.ATTACKS,
     *program.ATTACKS, *administration.ATTACKS, *operators.ATTACKS, *sandbox.ATTACKS, *trail.ATTACKS,
 ]
 

@@ -12,7 +12,7 @@ import attacked_site as site
 PORT = 18481
 # The most failed faces of a client for a person in a quarter of an hour: verification.failed_faces.
 FAILED_FACES = 10
-MARIA = {"nik": "3273064211940000", "name": "Maria Goretti Wulandari", "date_of_birth": "02-11-1994"}
+RIZAL = {"nik": "1171012802980000", "name": "Moh. Rizal Pratama", "date_of_birth": "28-02-1998"}
 CUT = {"nik": "7371024805830000", "name": "Cut Meutia", "date_of_birth": "08-05-1983"}
 SUPARMAN = {"nik": "6472052110750000", "name": "Suparman", "date_of_birth": "21-10-1975"}
 
@@ -50,21 +50,21 @@ def around_the_gate():
     """The same selfie of a person in every form, encoding, orientation and company that is accepted."""
     own, other = site.credentials(), site.credentials(*site.OTHER_CLIENT)
     selfies = {
-        "another selfie": photo("110_s2.jpg"),
-        "the portrait itself": photo("110_id.jpg"),
-        "an orientation": turned(photo("110_s1.jpg"), 1),
-        "a mirrored one": turned(photo("110_s1.jpg"), 2),
-        "bytes after the end": photo("110_s1.jpg") + bytes(1000),
+        "another selfie": photo("133_s2.jpg"),
+        "the portrait itself": photo("133_id.jpg"),
+        "an orientation": turned(photo("133_s1.jpg"), 1),
+        "a mirrored one": turned(photo("133_s1.jpg"), 2),
+        "bytes after the end": photo("133_s1.jpg") + bytes(1000),
     }
-    answers = {what: send(site.form({**MARIA, "face_image": selfie}), auth=own) for what, selfie in selfies.items()}
-    selfie = photo("110_s1.jpg")
-    form = site.form({**MARIA, "face_image": selfie})
+    answers = {what: send(site.form({**RIZAL, "face_image": selfie}), auth=own) for what, selfie in selfies.items()}
+    selfie = photo("133_s1.jpg")
+    form = site.form({**RIZAL, "face_image": selfie})
     answers |= {
         "a form": send(form, auth=other),
-        "JSON": send(as_json(MARIA, selfie), auth=other),
-        "JSON in gzip": send(gzip.compress(as_json(MARIA, selfie)), auth=other, extra="Content-Encoding: gzip\r\n", is_json=True),
-        "a wrong name": send(site.form({**MARIA, "name": "Siti Aminah", "face_image": selfie}), auth=other),
-        "fields of other endpoints": send(site.form({**MARIA, "image": selfie, "face_image": selfie}), auth=other),
+        "JSON": send(as_json(RIZAL, selfie), auth=other),
+        "JSON in gzip": send(gzip.compress(as_json(RIZAL, selfie)), auth=other, extra="Content-Encoding: gzip\r\n", is_json=True),
+        "a wrong name": send(site.form({**RIZAL, "name": "Siti Aminah", "face_image": selfie}), auth=other),
+        "fields of other endpoints": send(site.form({**RIZAL, "image": selfie, "face_image": selfie}), auth=other),
         "chunks": chunked(form, other),
         "a doubled slash": send(form, path="/" + site.FACE, auth=other),
     }
