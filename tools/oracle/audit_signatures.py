@@ -79,10 +79,24 @@ def operator(version: bytes = b"padan operator row 1", *credentials: bytes | Non
     )
 
 
+PASSWORD_HASH, CODE_SECRET = b"$argon2id$", b"\x0c" * 48
+CREDENTIALS_CHANGED_AT = micros_of(datetime(2026, 4, 4, 5, 6, 7, 2, tzinfo=timezone.utc))
+
+
+def operator_secrets_digest() -> bytes:
+    """The digest of a password's hash and of an encrypted secret for one-time codes."""
+    secrets = (PASSWORD_HASH, CODE_SECRET)
+    return hashlib.sha256(b"".join(b"\x01" + hashlib.sha256(secret).digest() for secret in secrets)).digest()
+
+
 def operator_who_signs_in() -> str:
     """The same row with a password, and a secret for one-time codes."""
-    changed_at = micros_of(datetime(2026, 4, 4, 5, 6, 7, 2, tzinfo=timezone.utc))
-    return operator(b"padan operator row 2", b"$argon2id$", b"\x0c" * 48, b"01234567", changed_at)
+    return operator(b"padan operator row 3", operator_secrets_digest(), b"01234567", CREDENTIALS_CHANGED_AT)
+
+
+def operator_who_signs_in_before_0032() -> str:
+    """The same row as releases before migration 0032 signed it."""
+    return operator(b"padan operator row 2", PASSWORD_HASH, CODE_SECRET, b"01234567", CREDENTIALS_CHANGED_AT)
 
 
 def operator_session() -> str:
@@ -109,7 +123,9 @@ def main() -> None:
     print("row of a sandbox client:", sandbox_row())
     print("row with a score:", judged_row())
     print("operator:", operator())
+    print("secrets of an operator who signs in:", operator_secrets_digest().hex())
     print("operator who signs in:", operator_who_signs_in())
+    print("operator who signs in, before migration 0032:", operator_who_signs_in_before_0032())
     print("session of an operator:", operator_session())
     print("session through a provider:", operator_session_through_provider())
 

@@ -143,6 +143,16 @@ impl Administration {
         self.change_operator(name, added).await
     }
 
+    /// Signs the row of an operator again that has the signature of a former release. False when there is no operator of that
+    /// name.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_operator`](Self::set_operator).
+    pub async fn sign_operator(&self, name: &OperatorName) -> Result<bool, StoreError> {
+        self.change_operator(name, OperatorEdit::Signature).await
+    }
+
     /// Changes the given settings of an operator, and signs the row under the current key. False when there is no
     /// operator of that name.
     ///

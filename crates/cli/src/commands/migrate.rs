@@ -52,10 +52,24 @@ async fn migrate(store: &Store, pending: &[String]) -> Result<()> {
     if !before.administration {
         administration.announce(act).await.context("the store was migrated, but its row was not written")?;
     }
-    let signed =
-        if before.signed_clients { Ok(()) } else { sign_clients(&store.clients(), &administration).await };
+    let signed = sign_rows_of_former_releases(store, &administration, before.signed_clients).await;
     administration.finish().await;
     signed
+}
+
+/// Signs rows that this release would refuse: of operators if a former release signed them, and of clients if none did.
+async fn sign_rows_of_former_releases(
+    store: &Store,
+    administration: &Administration,
+    clients_are_signed: bool,
+) -> Result<()> {
+    for operator in store.operators().with_former_signatures().await? {
+        administration.sign_operator(&operator).await?;
+    }
+    if !clients_are_signed {
+        sign_clients(&store.clients(), administration).await?;
+    }
+    Ok(())
 }
 
 /// Signs the clients of an older release as they are. Nothing says who wrote them.

@@ -125,8 +125,8 @@ impl TryFrom<OperatorRow> for OperatorAccount {
             changed_at: row.changed_at,
             last_used_at: row.last_used_at,
             last_signed_in_at: row.last_signed_in_at,
-            has_password: row.password_hash.is_some(),
-            has_code: row.code_secret.is_some(),
+            has_password: row.has_password,
+            has_code: row.has_code,
             credentials_changed_at: row.credentials_changed_at,
             provider: None,
         })

@@ -18,7 +18,7 @@ use crate::{
     operators::{
         code::CodeSecret,
         password::PasswordHashText,
-        row::{OperatorRow, lock_operator, operator_rows},
+        row::{OperatorRow, lock_operator, operator_rows, operator_secrets},
     },
     row_state::RowState,
     step_error::StepError,
@@ -71,6 +71,8 @@ pub(crate) enum OperatorEdit {
     Password(PasswordHashText),
     /// The secret of the one-time codes; `None` removes it.
     Code(Option<CodeSecret>),
+    /// Nothing but the signature, which was that of a former release.
+    Signature,
     Removal,
 }
 
@@ -99,7 +101,7 @@ impl OperatorChange {
             return Ok(Some(self.entry(former.as_ref(), None, row)));
         };
         if let Some(former) = &former {
-            former.require_signature(keys)?;
+            self.require_signature(connection, former, keys).await?;
         }
         if change.execute(&mut *connection).await?.rows_affected() != 1 {
             return Ok(None);
@@ -116,6 +118,22 @@ impl OperatorChange {
         Ok(Some(self.entry(former.as_ref(), Some(&unsigned), row)))
     }
 
+    /// Refuses a row that Padan did not write.
+    async fn require_signature(
+        &self,
+        connection: &mut PgConnection,
+        row: &OperatorRow,
+        keys: &AuditKeys,
+    ) -> Result<(), StepError> {
+        if matches!(self.what, OperatorEdit::Signature) {
+            let secrets = operator_secrets(&row.name).optional(connection).await?;
+            if secrets.is_some_and(|secrets| row.has_former_signature(&secrets, keys)) {
+                return Ok(());
+            }
+        }
+        Ok(row.require_signature(keys)?)
+    }
+
     fn entry(&self, former: Option<&OperatorRow>, row: Option<&OperatorRow>, state: RowState) -> AdminEntry {
         let [before, after] = [former, row].map(|row| row.map_or(Value::Null, OperatorRow::state));
         let operator = Some(ChangedOperator { name: self.name.to_string(), row: state });
@@ -125,7 +143,7 @@ impl OperatorChange {
     fn act(&self) -> AdminAct {
         match &self.what {
             OperatorEdit::Add { .. } => AdminAct::OperatorAdded,
-            OperatorEdit::Settings(_) => AdminAct::OperatorChanged,
+            OperatorEdit::Settings(_) | OperatorEdit::Signature => AdminAct::OperatorChanged,
             OperatorEdit::Token(_) => AdminAct::OperatorRotated,
             OperatorEdit::Password(_) => AdminAct::OperatorPasswordSet,
             OperatorEdit::Code(Some(_)) => AdminAct::OperatorCodeSet,
@@ -137,7 +155,7 @@ impl OperatorChange {
     /// Whether the operator's sessions end with the change.
     fn ends_sessions(&self) -> bool {
         match &self.what {
-            OperatorEdit::Add { .. } | OperatorEdit::Token(_) => false,
+            OperatorEdit::Add { .. } | OperatorEdit::Token(_) | OperatorEdit::Signature => false,
             OperatorEdit::Settings(settings) => settings.disabled == Some(true),
             OperatorEdit::Password(_) | OperatorEdit::Code(_) | OperatorEdit::Removal => true,
         }
@@ -151,6 +169,7 @@ impl OperatorChange {
             OperatorEdit::Token(token) => self.update_token(token),
             OperatorEdit::Password(hash) => self.update_password(hash),
             OperatorEdit::Code(secret) => self.update_code(secret.as_ref(), keys)?,
+            OperatorEdit::Signature => self.update_settings(&OperatorSettings::default()),
             OperatorEdit::Removal => return Ok(None),
         }))
     }

@@ -1,12 +1,17 @@
 use std::collections::HashMap;
 
 use chrono::TimeDelta;
+use padan_domain::OperatorName;
 
 use crate::{
     clients::signature::ClientSignature,
     error::StoreError,
     handles::Operators,
-    operators::{account::OperatorAccount, row::operator_rows, session::SessionRow},
+    operators::{
+        account::OperatorAccount,
+        row::{operator_rows, operator_secrets},
+        session::SessionRow,
+    },
 };
 
 /// Everybody who may call the management interface, as far as the store knows.
@@ -37,6 +42,26 @@ pub struct RefusedOperator {
 }
 
 impl Operators {
+    /// The operators whose rows have the signature of releases before migration 0032.
+    ///
+    /// # Errors
+    ///
+    /// When the store fails.
+    pub async fn with_former_signatures(&self) -> Result<Vec<OperatorName>, StoreError> {
+        let keys = self.0.audit_keys();
+        let mut former = Vec::new();
+        for row in self.0.pool().fetch_all(|| operator_rows(None, None)).await? {
+            if row.signature(keys) == ClientSignature::Right {
+                continue;
+            }
+            let secrets = self.0.pool().fetch_optional(|| operator_secrets(&row.name)).await?;
+            if secrets.is_some_and(|secrets| row.has_former_signature(&secrets, keys)) {
+                former.extend(row.name.parse().ok());
+            }
+        }
+        Ok(former)
+    }
+
     /// All operators. A session that was unused for `idle` has ended.
     ///
     /// # Errors

@@ -1,13 +1,22 @@
 //! What a sign-in of an operator is checked against.
 
 use chrono::{DateTime, Utc};
+use futures_util::{FutureExt as _, future::BoxFuture};
 use padan_domain::OperatorName;
+use padan_postgres::Selection as _;
+use sqlx::{Connection as _, PgConnection};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
+    clients::signature::ClientSignature,
     error::StoreError,
     handles::Operators,
-    operators::{account::OperatorAccount, code::CodeSecret, password::PasswordHashText, row::operator_rows},
+    operators::{
+        account::OperatorAccount,
+        code::CodeSecret,
+        password::PasswordHashText,
+        row::{OperatorRow, OperatorSecrets, operator_rows, operator_secrets},
+    },
 };
 
 /// The account of an operator who signs in, with what proves it.
@@ -21,8 +30,31 @@ pub struct SignInAccount {
     code: Option<CodeSecret>,
 }
 
+/// An operator with the secrets that its row had at the same moment.
+fn find<'c>(
+    connection: &'c mut PgConnection,
+    name: &'c OperatorName,
+) -> BoxFuture<'c, sqlx::Result<Option<(OperatorRow, OperatorSecrets)>>> {
+    async move {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        let mut snapshot = connection.begin_with(begin).await?;
+        let row = operator_rows(Some(name), None).optional(&mut snapshot).await?;
+        let secrets = operator_secrets(name.as_str()).optional(&mut snapshot).await?;
+        snapshot.commit().await?;
+        Ok(row.zip(secrets))
+    }
+    .boxed()
+}
+
 const DEVICE_PURPOSE: &str = "padan operator device 1";
 const NONCE_BYTES: usize = 16;
+
+impl SignInAccount {
+    /// Whether a one-time code is needed, by the secrets that are signed.
+    pub fn needs_code(&self) -> bool {
+        self.code.is_some()
+    }
+}
 
 impl Operators {
     /// What a sign-in under a name is checked against; `None` when there is no operator of that name.
@@ -32,17 +64,19 @@ impl Operators {
     /// [`StoreError::OperatorNotSigned`] when Padan did not write the row; otherwise when the store fails or the row is
     /// invalid.
     pub async fn for_sign_in(&self, name: &OperatorName) -> Result<Option<SignInAccount>, StoreError> {
-        let row = self.0.pool().fetch_optional(|| operator_rows(Some(name), None)).await?;
-        let Some(row) = row else { return Ok(None) };
+        let Some((row, secrets)) = self.0.pool().run(find, name).await? else { return Ok(None) };
         row.require_signature(self.0.audit_keys())?;
-        let code = match row.sealed_code_secret() {
+        if !secrets.are_those_of(&row) {
+            return Err(StoreError::OperatorNotSigned { name: row.name, fault: ClientSignature::Wrong });
+        }
+        let code = match secrets.sealed_code(&row) {
             None => None,
             Some(sealed) => Some(
                 CodeSecret::open(&sealed, &row.name, self.0.audit_keys())
                     .ok_or(StoreError::Inconsistent { table: "store.operator", column: "code_secret" })?,
             ),
         };
-        let password = row.password_hash.clone().map(PasswordHashText);
+        let password = secrets.password_hash.map(PasswordHashText);
         let credentials_changed_at = row.credentials_changed_at;
         Ok(Some(SignInAccount { account: row.try_into()?, password, credentials_changed_at, code }))
     }

@@ -96,3 +96,34 @@ pub(crate) fn removal_signature(row: &AuditHead, step: &AuditHead) -> Vec<u8> {
     let sealed = cipher.encrypt(&nonce.into(), Payload { msg: &place, aad: &bound_to }).unwrap();
     [nonce.as_slice(), &sealed].concat()
 }
+
+/// An operator's row without an expiry, as releases before migration 0032 signed it.
+pub(crate) struct FormerOperatorRow<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) role: &'a str,
+    pub(crate) token_sha256: &'a [u8],
+    /// Microseconds of adding it, of its last change, and of that of its password.
+    pub(crate) times: [i64; 3],
+    pub(crate) password_hash: &'a str,
+}
+
+/// The HMAC of such a row of an enabled operator without a code.
+pub(crate) fn former_operator_mac(row: &FormerOperatorRow<'_>) -> Vec<u8> {
+    let [created_at, changed_at, credentials_changed_at] = row.times.map(|time| Some(integer(time)));
+    sign(
+        "padan operator row 2",
+        &[
+            Some(text(row.name)),
+            Some(text(row.role)),
+            Some(row.token_sha256.to_vec()),
+            None,
+            Some(vec![0]),
+            created_at,
+            changed_at,
+            Some(text(row.password_hash)),
+            None,
+            None,
+            credentials_changed_at,
+        ],
+    )
+}

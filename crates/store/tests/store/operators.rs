@@ -3,14 +3,15 @@
 use chrono::TimeDelta;
 use padan_domain::{OperatorName, OperatorRole};
 use padan_store::{
-    AuditFault, AuditFilter, ClientSecret, ClientSignature, NewOperator, NewSession, OperatorPassword,
-    OperatorSettings, Overview, RowFault, Store, StoreError,
+    AuditFault, AuditFilter, AuditLog, ClientSecret, ClientSignature, NewOperator, NewSession,
+    OperatorPassword, OperatorSettings, Overview, RowFault, Store, StoreError,
 };
 use padan_testing::TestDatabase;
 use serde_json::Value;
 
 use crate::{
     audit::{exported, verified},
+    audit_forgery::{FormerOperatorRow, former_operator_mac},
     fixture::{administration, config, migrated, store},
     roles::{drop_user, refusals, user_in},
 };
@@ -31,6 +32,11 @@ async fn add(store: &Store, name: &str, role: OperatorRole) -> String {
 async fn faults(database: &TestDatabase) -> Vec<AuditFault> {
     verified(database, Vec::new()).await.faults
 }
+
+/// The columns of an operator that the database does not compute.
+const WRITTEN: &str =
+    "name, role, token_sha256, expires_at, disabled, created_at, changed_at, key_id, mac, last_used_at,
+     last_signed_in_at, password_hash, code_secret, code_key_id, credentials_changed_at, code_step";
 
 #[tokio::test]
 async fn an_operator_is_found_by_its_token_alone() {
@@ -149,7 +155,7 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
     let (database, store) = migrated().await;
     let administration = administration(&store);
     let token = add(&store, "rina", OperatorRole::Support).await;
-    database.execute("CREATE TABLE public.kept AS SELECT * FROM store.operator").await;
+    database.execute(&format!("CREATE TABLE public.kept AS SELECT {WRITTEN} FROM store.operator")).await;
     let user = user_in(&database, "padan_operator").await;
     for change in [
         "role = 'operator'",
@@ -175,7 +181,9 @@ async fn a_row_that_sql_changed_is_refused_and_reported() {
         let refused = administration.rotate_operator(&name, &ClientSecret::generate().unwrap()).await;
         assert!(matches!(refused, Err(StoreError::OperatorNotSigned { .. })), "{change}");
         database
-            .execute("DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept")
+            .execute(&format!(
+                "DELETE FROM store.operator; INSERT INTO store.operator ({WRITTEN}) SELECT * FROM public.kept"
+            ))
             .await;
     }
     assert_eq!(faults(&database).await, []);
@@ -200,8 +208,10 @@ async fn a_restored_a_missing_and_an_unrecorded_row_show() {
     let (database, store) = migrated().await;
     let administration = administration(&store);
     add(&store, "rina", OperatorRole::Operator).await;
-    database.execute("CREATE TABLE public.kept AS SELECT * FROM store.operator").await;
-    let restore = "DELETE FROM store.operator; INSERT INTO store.operator SELECT * FROM public.kept";
+    database.execute(&format!("CREATE TABLE public.kept AS SELECT {WRITTEN} FROM store.operator")).await;
+    let restore = &format!(
+        "DELETE FROM store.operator; INSERT INTO store.operator ({WRITTEN}) SELECT * FROM public.kept"
+    );
     let disabled = OperatorSettings { disabled: Some(true), ..OperatorSettings::default() };
     administration.set_operator(&rina(), &disabled).await.unwrap();
     database.execute(restore).await;
@@ -315,4 +325,74 @@ async fn a_browser_is_recognised_by_one_spelling_of_its_text() {
         spelled.replace_range(at..=at, &letter.to_uppercase().to_string());
         assert!(!operators.is_device_of(&rina(), &spelled), "{spelled}");
     }
+}
+
+#[tokio::test]
+async fn a_row_that_a_former_release_signed_counts_once_it_is_signed_again() {
+    let (database, store) = migrated().await;
+    let token = add(&store, "rina", OperatorRole::Auditor).await;
+    let administration = administration(&store);
+    let password: OperatorPassword = "correct horse battery".parse().unwrap();
+    assert!(administration.set_operator_password(&rina(), password.hash().unwrap()).await.unwrap());
+    let texts = database
+        .texts(
+            "SELECT unnest(ARRAY[encode(token_sha256, 'hex'), password_hash,
+                                 (extract(epoch FROM created_at) * 1000000)::bigint::text,
+                                 (extract(epoch FROM changed_at) * 1000000)::bigint::text,
+                                 (extract(epoch FROM credentials_changed_at) * 1000000)::bigint::text])
+               FROM store.operator",
+        )
+        .await;
+    let time = |at: usize| texts[at].parse().unwrap();
+    let former = former_operator_mac(&FormerOperatorRow {
+        name: "rina",
+        role: "auditor",
+        token_sha256: &hex::decode(&texts[0]).unwrap(),
+        times: [time(2), time(3), time(4)],
+        password_hash: &texts[1],
+    });
+    database.execute(&format!("UPDATE store.operator SET mac = '\\x{}'", hex::encode(former))).await;
+    let refused = store.operators().of_token(token.as_bytes()).await;
+    assert!(matches!(refused, Err(StoreError::OperatorNotSigned { .. })), "{refused:?}");
+    assert_eq!(store.operators().with_former_signatures().await.unwrap(), [rina()]);
+
+    assert!(administration.sign_operator(&rina()).await.unwrap());
+    assert!(store.operators().of_token(token.as_bytes()).await.unwrap().unwrap().has_password);
+    assert!(store.operators().for_sign_in(&rina()).await.unwrap().unwrap().password.is_some());
+    assert_eq!(store.operators().with_former_signatures().await.unwrap(), []);
+    assert_eq!(faults(&database).await, []);
+    // What somebody else wrote is not signed.
+    database.execute("UPDATE store.operator SET role = 'operator'").await;
+    assert_eq!(store.operators().with_former_signatures().await.unwrap(), []);
+    let refused = administration.sign_operator(&rina()).await;
+    assert!(matches!(refused, Err(StoreError::OperatorNotSigned { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn the_auditors_role_verifies_operators_and_reads_none_of_their_secrets() {
+    let (database, owner) = migrated().await;
+    add(&owner, "rina", OperatorRole::Operator).await;
+    let password: OperatorPassword = "correct horse battery".parse().unwrap();
+    let set = administration(&owner).set_operator_password(&rina(), password.hash().unwrap()).await;
+    assert!(set.unwrap());
+    let user = user_in(&database, "padan_auditor").await;
+    let secrets = [
+        "SELECT password_hash FROM store.operator",
+        "SELECT code_secret FROM store.operator",
+        "SELECT * FROM store.operator",
+        "SELECT FROM store.operator WHERE password_hash LIKE '%a%'",
+    ];
+    for refusal in refusals(&database, &user, &secrets).await {
+        assert!(refusal.contains("permission denied"), "{refusal}");
+    }
+    let overview = Overview::open(&config(&database.url_as(&user))).unwrap();
+    assert!(overview.operators().await.unwrap()[0].has_password);
+    let verify = async || {
+        let mut log = AuditLog::open(&config(&database.url_as(&user))).await.unwrap();
+        log.verify(Vec::new()).await.unwrap().faults
+    };
+    assert_eq!(verify().await, []);
+    database.execute("UPDATE store.operator SET password_hash = '$argon2id$another'").await;
+    assert!(matches!(&verify().await[..], [AuditFault::Operator { fault: RowFault::Changed(_), .. }]));
+    drop_user(&database, &user).await;
 }

@@ -251,7 +251,7 @@ impl SignIns {
 
     async fn check_code(&self, found: &SignInAccount, code: Option<&str>) -> Result<(), SignInRefusal> {
         let name = &found.account.name;
-        if !found.account.has_code {
+        if !found.needs_code() {
             return Ok(());
         }
         let Some(code) = code else { return Err(SignInRefusal::CodeRequired(name.clone())) };
