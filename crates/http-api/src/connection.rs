@@ -28,7 +28,7 @@ use crate::{
     link::{Link, Phase},
 };
 
-/// A connection of the public listener, between the socket and the HTTP server. It does what the server cannot:
+/// A connection of a listener, between the socket and the HTTP server. It does what the server cannot:
 ///
 /// - It ends a connection whose client sends no head, or a head too slowly, or does not read its answer. actix-http
 ///   documents that its `client_request_timeout` is for the first request of a connection, and its dispatcher says so

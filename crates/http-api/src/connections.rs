@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::metrics::Metrics;
 
-/// Counts the connections of the public listener, and limits those of one address.
+/// Counts the connections of a listener, and limits those of one address.
 ///
 /// The limit of all connections is not enforced here: at that limit the server does not accept further ones, which wait
 /// in the backlog of the socket.
