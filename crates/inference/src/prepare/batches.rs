@@ -54,7 +54,7 @@ fn keep_inputs_apart(graph: &mut GraphProto) -> Result<(), ModelError> {
         match sizes[..] {
             // 0 stands for the length that the axis has already.
             [1, ..] => shapes.push((at, [&[0], &sizes[1..]].concat())),
-            [0 | -1, _, ..] => {}
+            [0] | [0 | -1, _, ..] => {}
             _ => {
                 let output = node.output.first().map_or("", String::as_str);
                 return Err(ModelError::Graph(format!("the Reshape to {output} mixes the inputs of a run")));
