@@ -81,7 +81,8 @@ impl Operators {
         Ok(Some(SignInAccount { account: row.try_into()?, password, credentials_changed_at, code }))
     }
 
-    /// Uses up a one-time code of an operator. False when it is wrong, or it or a later one was used before.
+    /// Uses up a one-time code of an operator and returns the number of its time step. `None` when it is wrong, or it or
+    /// a later one was used before.
     ///
     /// # Errors
     ///
@@ -91,9 +92,9 @@ impl Operators {
         account: &SignInAccount,
         code: &str,
         now: DateTime<Utc>,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<i64>, StoreError> {
         let step = account.code.as_ref().and_then(|secret| secret.step_of(code, now));
-        let Some(step) = step else { return Ok(false) };
+        let Some(step) = step else { return Ok(None) };
         let query = || {
             sqlx::query!(
                 "UPDATE store.operator SET code_step = $2 WHERE name = $1 AND code_step < $2",
@@ -101,7 +102,7 @@ impl Operators {
                 step
             )
         };
-        Ok(self.0.pool().execute(query).await? == 1)
+        Ok((self.0.pool().execute(query).await? == 1).then_some(step))
     }
 
     /// A text by which a browser in which this operator signed in is recognised. It proves nothing else.

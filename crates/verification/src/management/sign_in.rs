@@ -5,12 +5,13 @@
 //! each account and for each address; they never delay one from a known place, so that nobody is locked out by others.
 
 use std::{
+    collections::HashMap,
     net::IpAddr,
     sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use padan_domain::{Clock, OperatorName};
 use padan_openid_connect::Identity;
 use padan_store::{
@@ -127,10 +128,19 @@ pub(super) struct SignIns {
     of_addresses: FailureLimit<Address>,
     /// From where accounts signed in, as far as this process knows.
     known_addresses: Mutex<BoundedTable<(OperatorName, Address), Instant>>,
+    /// The last one-time code that each account used here. The store has its step too, and whoever may change accounts
+    /// there can set it back, since it is not signed.
+    used_codes: Mutex<HashMap<OperatorName, UsedCode>>,
     /// Passwords that are checked at the same time, of attempts from unknown and from known places.
     checks: [Arc<Semaphore>; 2],
     /// Attempts from unknown places that may wait for their turn.
     waits: Semaphore,
+}
+
+struct UsedCode {
+    step: i64,
+    /// Since when the account had the credentials of which it was one.
+    credentials_changed_at: Option<DateTime<Utc>>,
 }
 
 /// From where an attempt comes.
@@ -172,6 +182,7 @@ impl SignIns {
             of_accounts: FailureLimit::new(OF_ACCOUNT),
             of_addresses: FailureLimit::new(OF_ADDRESS),
             known_addresses: Mutex::new(BoundedTable::new(MAX_KNOWN_ADDRESSES)),
+            used_codes: Mutex::default(),
             checks: [Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1))],
             waits: Semaphore::new(MAX_WAITS),
         }
@@ -255,10 +266,25 @@ impl SignIns {
             return Ok(());
         }
         let Some(code) = code else { return Err(SignInRefusal::CodeRequired(name.clone())) };
-        if self.operators.use_code(found, code, self.clock.now()).await? {
+        let step = self.operators.use_code(found, code, self.clock.now()).await?;
+        if step.is_some_and(|step| self.is_first_use(found, step)) {
             return Ok(());
         }
         Err(wrong(Some(name.clone()), "the one-time code is wrong or was used before"))
+    }
+
+    /// Whether neither the code of this time step nor a later one was used here with these credentials.
+    fn is_first_use(&self, found: &SignInAccount, step: i64) -> bool {
+        let SignInAccount { account, credentials_changed_at, .. } = found;
+        let credentials_changed_at = *credentials_changed_at;
+        let mut used = self.used_codes.lock();
+        let is_first = used
+            .get(&account.name)
+            .is_none_or(|last| last.credentials_changed_at != credentials_changed_at || last.step < step);
+        if is_first {
+            used.insert(account.name.clone(), UsedCode { step, credentials_changed_at });
+        }
+        is_first
     }
 
     /// The place of an attempt, if the account signed in from there before.

@@ -429,6 +429,13 @@ fn a_one_time_code_is_needed_and_counts_once() {
     }
     signed_in(&managed, "operator-1", &with(&code));
     assert_eq!(refusal(&managed, "operator-1", &with(&code)).1, "WRONG_CREDENTIALS", "it was used");
+    let set_back = managed.service.store.execute("UPDATE store.operator SET code_step = 0");
+    managed.service.runtime.block_on(set_back);
+    assert_eq!(
+        refusal(&managed, "operator-1", &with(&code)).1,
+        "WRONG_CREDENTIALS",
+        "whatever the store says"
+    );
     let earlier = codes.generate(now() - 30).to_string();
     assert_eq!(refusal(&managed, "operator-1", &with(&earlier)).1, "WRONG_CREDENTIALS");
     signed_in(&managed, "operator-1", &with(&codes.generate(now() + 30).to_string()));
