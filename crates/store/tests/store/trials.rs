@@ -213,6 +213,58 @@ async fn the_look_ups_use_their_indexes() {
     }
 }
 
+/// A session that made its plan while the month was empty goes on to use it until the server has counted the rows.
+#[tokio::test]
+async fn a_plan_from_an_empty_month_reads_few_pages_of_a_full_one() {
+    let failed_faces = "sha256((number % 5000)::text::bytea),
+        format('{\"nik\":true,\"name\":%s}', CASE number % 100 WHEN 1 THEN 'false' ELSE 'true' END),
+        10, 'contract'";
+    // Four rows of the person, each a failed face of this and of all clients, a compared one and a wrong field.
+    let (trials, pages, plan) = looked_up_after(failed_faces).await;
+    assert!(trials == 16 && pages < 500, "{plan:?}");
+}
+
+/// Requests whose fields match have no limit.
+#[tokio::test]
+async fn right_fields_of_a_person_are_not_read() {
+    let right_fields = "sha256('1'), '{\"nik\":true,\"name\":true}', NULL::float, NULL";
+    let (trials, pages, plan) = looked_up_after(right_fields).await;
+    assert!(trials == 0 && pages < 100, "{plan:?}");
+}
+
+/// Looks up the trials of a person in an empty month, adds 20,000 rows with this person, fields, percentage and contract, and
+/// looks them up again in the same session. Returns how many there are, and how many pages were read for that.
+async fn looked_up_after(columns: &str) -> (u32, u32, Vec<String>) {
+    const TRIALS: &str = "store.person_trials(
+        ARRAY[sha256('1')], 'bank', moment, 10, moment, 40, moment, 3000, moment, 100)";
+    let (database, _store) = migrated().await;
+    let again = TRIALS.replace('\'', "''").replace("moment", "$1");
+    database
+        .execute(&format!(
+            "CREATE FUNCTION public.looked_up() RETURNS SETOF text LANGUAGE plpgsql AS $$
+             DECLARE moment timestamptz := now() - interval '1 day';
+             BEGIN
+                 PERFORM store.ensure_audit_month(moment), store.ensure_audit_month(now());
+                 PERFORM FROM {TRIALS};
+                 INSERT INTO store.audit_event
+                        (person_key, fields, percentage, contract_id, at, writer, sequence, kind, client, reason,
+                         person_key_id, person_salt, person_seal, milliseconds, key_id, mac)
+                 SELECT {columns}, now() - number * interval '1 second', gen_random_uuid(), 1, 'request', 'bank',
+                        'NOT_VERIFIED', '01234567', sha256('salt'), sha256('seal'), 1, '01234567', sha256('mac')
+                   FROM generate_series(1, 20000) AS number;
+                 RETURN QUERY EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) SELECT * FROM {again}' USING moment;
+             END $$"
+        ))
+        .await;
+    let plan = database.texts("SELECT public.looked_up()").await;
+    let count_after = |word: &str| {
+        let line = plan.iter().find(|line| line.contains(word)).unwrap_or_else(|| panic!("{plan:?}"));
+        let digits = line.split_once(word).unwrap().1.chars().take_while(char::is_ascii_digit);
+        digits.collect::<String>().parse().unwrap()
+    };
+    (count_after(" rows="), count_after("shared hit="), plan.clone())
+}
+
 #[tokio::test]
 async fn trials_from_before_a_rotation_of_the_person_key_count() {
     let (database, before) = migrated().await;
