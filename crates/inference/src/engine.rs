@@ -291,7 +291,7 @@ impl Selection {
         };
         if config.max_faces_of_a_run() > NonZeroUsize::MIN {
             // Only in memory: the file and the model contract stay the same.
-            models.embedder.bytes = with_batches(&models.embedder.bytes)?;
+            models.embedder.bytes = with_batches(models.embedder.bytes)?;
         }
         let pipelines = build_pipelines(&Runtime::load(runtime_library)?, config, &models)?;
         for LocatedModel { manifest, placement, .. } in models.iter() {
@@ -315,7 +315,7 @@ pub(crate) fn loadable(
     placement: Placement,
 ) -> Result<Vec<u8>, ModelError> {
     if let (Precision::Int8, Some(openvino)) = (placement.precision, &manifest.openvino) {
-        return with_eight_bit_layers(&bytes, &openvino.int8);
+        return with_eight_bit_layers(bytes, &openvino.int8);
     }
     match placement::graph_for(manifest, placement) {
         Graph::Prepared => Ok(bytes),

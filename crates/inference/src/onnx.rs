@@ -2,8 +2,9 @@
 //!
 //! Names and numbers are those of `onnx.proto` up to IR version 14. Every field is listed, because a missing field
 //! would be dropped on writing. Fields keep their presence (`optional`) and their packing, so that a file of the
-//! reference implementation is written back byte for byte.
+//! reference implementation is written back byte for byte. The large fields are parts of the file, which are not copied.
 
+use bytes::Bytes;
 use prost::{Message, Oneof};
 
 use crate::model_error::ModelError;
@@ -101,12 +102,13 @@ messages! {
         #[prost(int64, repeated, packed = "false", tag = "1")] dims: Vec<i64>,
         #[prost(int32, optional, tag = "2")] data_type: Option<i32>,
         #[prost(message, optional, tag = "3")] segment: Option<Segment>,
-        #[prost(float, repeated, tag = "4")] float_data: Vec<f32>,
+        /// As little-endian bytes too: the field is always packed.
+        #[prost(bytes = "bytes", tag = "4")] float_data: Bytes,
         #[prost(int32, repeated, tag = "5")] int32_data: Vec<i32>,
         #[prost(bytes = "vec", repeated, tag = "6")] string_data: Vec<Vec<u8>>,
         #[prost(int64, repeated, tag = "7")] int64_data: Vec<i64>,
         #[prost(string, optional, tag = "8")] name: Option<String>,
-        #[prost(bytes = "vec", optional, tag = "9")] raw_data: Option<Vec<u8>>,
+        #[prost(bytes = "bytes", optional, tag = "9")] raw_data: Option<Bytes>,
         #[prost(double, repeated, tag = "10")] double_data: Vec<f64>,
         #[prost(uint64, repeated, tag = "11")] uint64_data: Vec<u64>,
         #[prost(string, optional, tag = "12")] doc_string: Option<String>,
@@ -266,12 +268,14 @@ pub(crate) enum DimensionValue {
 
 /// The numbers of a `float32` tensor, from either of its two fields.
 pub(crate) fn floats(tensor: &TensorProto) -> Result<Vec<f32>, ModelError> {
-    let values = match &tensor.raw_data {
-        Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
-        None => tensor.float_data.clone(),
-    };
+    Ok(encoded_floats(tensor)?.iter().copied().map(f32::from_le_bytes).collect())
+}
+
+/// The numbers of a `float32` tensor as they are in the file, each as little-endian bytes.
+pub(crate) fn encoded_floats(tensor: &TensorProto) -> Result<&[[u8; 4]], ModelError> {
+    let (values, rest) = tensor.raw_data.as_ref().unwrap_or(&tensor.float_data).as_chunks();
     let expected = tensor.dims.iter().try_fold(1_i64, |size, length| size.checked_mul(*length));
-    if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()).ok() != expected {
+    if tensor.data_type != Some(FLOAT) || i64::try_from(values.len()).ok() != expected || !rest.is_empty() {
         return Err(ModelError::Graph(format!(
             "tensor {}: expected float32 data of its declared size",
             tensor.name()

@@ -14,6 +14,7 @@ mod weights_out;
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use prost::{DecodeError, Message as _};
 
 pub(crate) use self::{
@@ -41,14 +42,14 @@ pub fn prepare(bytes: &[u8], steps: &[PreparationStep]) -> Result<Vec<u8>, Model
     if steps.is_empty() {
         return Ok(bytes.to_vec());
     }
-    let mut model = decode(bytes)?;
+    let mut model = decode(Bytes::copy_from_slice(bytes))?;
     for step in steps {
         apply(step, &mut model)?;
     }
     Ok(model.encode_to_vec())
 }
 
-fn decode(bytes: &[u8]) -> Result<ModelProto, ModelError> {
+fn decode(bytes: Bytes) -> Result<ModelProto, ModelError> {
     ModelProto::decode(bytes).map_err(|error| not_an_onnx_file(&error))
 }
 

@@ -43,15 +43,15 @@ fn layers_of_8_bits(file: &[u8]) {
     let mut nodes = model.graph.iter().flat_map(|graph| &graph.node);
     let Some(first) = nodes.find(|node| matches!(node.op_type(), "Conv" | "Gemm")) else { return };
     let layer = EightBitLayer { layer: first.name().to_owned(), from: -1.0, to: 3.0 };
-    let Ok(rewritten) = with_eight_bit_layers(file, &[layer]) else { return };
+    let Ok(rewritten) = with_eight_bit_layers(file.to_vec(), &[layer]) else { return };
     // A name five times, and a scale for each row.
     assert!(rewritten.len() <= 64 * file.len() + 4096, "{} bytes become {}", file.len(), rewritten.len());
 }
 
 /// A second rewriting for several inputs changes nothing.
 fn runs_on_several_inputs(file: &[u8]) {
-    let Ok(rewritten) = with_batches(file) else { return };
-    let again = with_batches(&rewritten);
+    let Ok(rewritten) = with_batches(file.to_vec()) else { return };
+    let again = with_batches(rewritten.clone());
     let again = again.inspect_err(|error| panic!("a rewritten file is refused: {error}"));
     assert!(again.is_ok_and(|again| again == rewritten), "a second rewriting changes the file");
 }

@@ -17,8 +17,8 @@ const AXIS: &str = "faces";
 /// # Errors
 ///
 /// [`ModelError::Graph`] when the bytes are not an ONNX graph, or it mixes the inputs of a run.
-pub(crate) fn with_batches(bytes: &[u8]) -> Result<Vec<u8>, ModelError> {
-    let mut model = decode(bytes)?;
+pub(crate) fn with_batches(bytes: Vec<u8>) -> Result<Vec<u8>, ModelError> {
+    let mut model = decode(bytes.into())?;
     let graph = model.graph.as_mut().ok_or_else(|| ModelError::Graph("the file has no graph".to_owned()))?;
     keep_inputs_apart(graph)?;
     let weights: HashSet<_> = graph.initializer.iter().map(|weight| weight.name().to_owned()).collect();

@@ -38,8 +38,8 @@ const OLDEST_VERSION: i64 = 9;
 /// # Errors
 ///
 /// [`ModelError::Graph`] when the bytes are not an ONNX graph, or it lacks such a layer.
-pub(crate) fn with_eight_bit_layers(bytes: &[u8], layers: &[EightBitLayer]) -> Result<Vec<u8>, ModelError> {
-    let mut model = decode(bytes)?;
+pub(crate) fn with_eight_bit_layers(bytes: Vec<u8>, layers: &[EightBitLayer]) -> Result<Vec<u8>, ModelError> {
+    let mut model = decode(bytes.into())?;
     apply(&PreparationStep::WeightsOutOfInputs, &mut model)?;
     let graph = model.graph.get_or_insert_default();
     remove_dropouts(graph);
@@ -107,11 +107,11 @@ impl Names<'_> {
     }
 
     fn tensors(&self, layer: &EightBitLayer, weights: &TensorProto) -> Result<Vec<TensorProto>, ModelError> {
-        let tensor = |part: &str, dims: &[i64], data_type, raw_data| TensorProto {
+        let tensor = |part: &str, dims: &[i64], data_type, raw_data: Vec<u8>| TensorProto {
             dims: dims.to_vec(),
             data_type: Some(data_type),
             name: Some(self.of(part)),
-            raw_data: Some(raw_data),
+            raw_data: Some(raw_data.into()),
             ..TensorProto::default()
         };
         let Steps { size, zero, is_signed } = Steps::of(layer);
@@ -181,14 +181,15 @@ struct Rounded {
 }
 
 fn round_rows(weights: &TensorProto, rows: i64) -> Result<Rounded, ModelError> {
-    let values = onnx::floats(weights)?;
+    let values = onnx::encoded_floats(weights)?;
     let row = values.len() / usize::try_from(rows).unwrap_or_default().max(1);
     let mut rounded = Rounded { scales: Vec::new(), integers: Vec::with_capacity(values.len()) };
     for row in values.chunks(row.max(1)) {
-        let largest = row.iter().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
+        let row = row.iter().copied().map(f32::from_le_bytes);
+        let largest = row.clone().fold(0.0_f32, |largest, weight| largest.max(weight.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
         rounded.scales.push(scale);
-        rounded.integers.extend(row.iter().map(|weight| ((weight / scale).round() as i8).cast_unsigned()));
+        rounded.integers.extend(row.map(|weight| ((weight / scale).round() as i8).cast_unsigned()));
     }
     Ok(rounded)
 }

@@ -89,11 +89,11 @@ impl Layer<'_> {
             packed.extend(block.iter().map(|weight| ((weight / scale).round() + 128.0) as u8));
         }
         let blocks = self.inputs / BLOCK;
-        let tensor = |part: &str, dims: &[usize], data_type, raw_data| TensorProto {
+        let tensor = |part: &str, dims: &[usize], data_type, raw_data: Vec<u8>| TensorProto {
             dims: dims.iter().map(|&length| i64::try_from(length).unwrap_or(i64::MAX)).collect(),
             data_type: Some(data_type),
             name: Some(format!("{}/gemm/{part}", self.output)),
-            raw_data: Some(raw_data),
+            raw_data: Some(raw_data.into()),
             ..TensorProto::default()
         };
         Ok([

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use prost::Message as _;
 
 use super::decode;
@@ -14,7 +15,7 @@ use crate::{
 ///
 /// [`ModelError::Graph`] when the bytes are not an ONNX graph, or an output is missing.
 pub(crate) fn graph_part(bytes: &[u8], outputs: &[&str]) -> Result<Vec<u8>, ModelError> {
-    let mut model = decode(bytes)?;
+    let mut model = decode(Bytes::copy_from_slice(bytes))?;
     let graph = model.graph.as_mut().ok_or_else(|| ModelError::Graph("the file has no graph".to_owned()))?;
     let missing = |name: &&&str| graph.output.iter().all(|output| output.name() != **name);
     if let Some(name) = outputs.iter().find(missing) {

@@ -4,13 +4,18 @@ use crate::onnx::{
     TypeProto, TypeValue, ValueInfoProto,
 };
 
+/// Numbers as a tensor has them.
+pub(crate) fn encoded(values: &[f32]) -> Bytes {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
 /// A graph that applies `PRelu` to an image and reshapes the result, so that every step has something to do.
 fn small_model(slopes: &[f32]) -> ModelProto {
     let channels = i64::try_from(slopes.len()).unwrap();
     let slope = TensorProto {
         dims: vec![channels, 1, 1],
         data_type: Some(onnx::FLOAT),
-        float_data: slopes.to_vec(),
+        float_data: encoded(slopes),
         name: Some("slope".to_owned()),
         ..TensorProto::default()
     };
@@ -134,7 +139,7 @@ fn fully_connected(weights: &[f32], alpha: f32) -> ModelProto {
     let tensor = |name: &str, dims: &[i64], values: &[f32]| TensorProto {
         dims: dims.to_vec(),
         data_type: Some(onnx::FLOAT),
-        float_data: values.to_vec(),
+        float_data: encoded(values),
         name: Some(name.to_owned()),
         ..TensorProto::default()
     };

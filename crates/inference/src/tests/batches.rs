@@ -48,7 +48,7 @@ fn embedders(
     let placement = place(&set.embedder, device, precision, machine)?;
     let graph = graph_for(&set.embedder, placement);
     let alone = loadable(catalogue.locate(&set, &set.embedder, graph)?.bytes, &set.embedder, placement)?;
-    let together = with_batches(&alone)?;
+    let together = with_batches(alone.clone())?;
     let Task::Embedder(spec) = &set.embedder.task else { panic!("{} is no embedder", set.name()) };
     let embedder = |bytes: &[u8]| -> Result<Embedder, StartError> {
         let network = runtime.network(&Model::new(set.name(), bytes, placement, 1))?;

@@ -35,7 +35,7 @@ fn model(shape: &[i64], batch: i64) -> ModelProto {
 }
 
 fn rewritten(shape: &[i64], batch: i64) -> Result<GraphProto, ModelError> {
-    let bytes = with_batches(&model(shape, batch).encode_to_vec())?;
+    let bytes = with_batches(model(shape, batch).encode_to_vec())?;
     Ok(ModelProto::decode(&bytes[..]).unwrap().graph.unwrap())
 }
 
@@ -86,7 +86,7 @@ fn a_graph_that_mixes_the_inputs_of_a_run_is_refused() {
 #[test]
 fn a_second_rewriting_changes_nothing() {
     for shape in [&[1, -1][..], &[1]] {
-        let once = with_batches(&model(shape, 1).encode_to_vec()).unwrap();
-        assert_eq!(with_batches(&once).unwrap(), once, "{shape:?}");
+        let once = with_batches(model(shape, 1).encode_to_vec()).unwrap();
+        assert_eq!(with_batches(once.clone()).unwrap(), once, "{shape:?}");
     }
 }

@@ -1,12 +1,12 @@
 use super::*;
-use crate::onnx::ValueInfoProto;
+use crate::{onnx::ValueInfoProto, prepare::tests::encoded};
 
 /// Two output channels of one input channel, and a `Dropout` before them.
 fn model(weights: &[f32]) -> ModelProto {
     let tensor = |name: &str, dims: &[i64], values: &[f32]| TensorProto {
         dims: dims.to_vec(),
         data_type: Some(onnx::FLOAT),
-        float_data: values.to_vec(),
+        float_data: encoded(values),
         name: Some(name.to_owned()),
         ..TensorProto::default()
     };
@@ -41,7 +41,7 @@ fn layer(from: f32, to: f32) -> EightBitLayer {
 }
 
 fn rewritten(model: &ModelProto, layer: EightBitLayer) -> Result<ModelProto, ModelError> {
-    let bytes = with_eight_bit_layers(&model.encode_to_vec(), &[layer])?;
+    let bytes = with_eight_bit_layers(model.encode_to_vec(), &[layer])?;
     Ok(ModelProto::decode(&bytes[..]).unwrap())
 }
 
