@@ -1,4 +1,4 @@
-use std::{env, fmt, num::NonZeroUsize, path::PathBuf, sync::Arc, time::Instant};
+use std::{env, fmt, num::NonZeroUsize, panic, path::PathBuf, sync::Arc, thread, time::Instant};
 
 use padan_domain::{Calibration, Cohort, ModelContractId, Photo};
 
@@ -18,7 +18,7 @@ use crate::{
     model_error::ModelError,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
-    pipelines::{LocatedModel, LocatedModels, build_pipelines},
+    pipelines::{LocatedModel, LocatedModels, build_detectors, build_pipelines},
     placement::{self, Machine, Placement},
     prepare::{take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
     runtime::Runtime,
@@ -284,16 +284,26 @@ impl Selection {
             liveness.models.iter().map(|model| locate(liveness.name(), model, detector)).collect()
         };
         let liveness = liveness.as_ref().map(|set| judges(set).map(|models| (set, models))).transpose()?;
-        let mut models = LocatedModels {
-            detector: locate(set.name(), &set.detector, detector)?,
-            embedder: locate(set.name(), &set.embedder, embedder)?,
-            liveness,
-        };
-        if config.max_faces_of_a_run() > NonZeroUsize::MIN {
-            // Only in memory: the file and the model contract stay the same.
-            models.embedder.bytes = with_batches(models.embedder.bytes)?;
-        }
-        let pipelines = build_pipelines(&Runtime::load(runtime_library)?, config, &models)?;
+        let detector = locate(set.name(), &set.detector, detector)?;
+        // Both take about as long.
+        let (embedder_model, detectors) = thread::scope(|scope| {
+            let embedder = scope.spawn(|| -> Result<_, StartError> {
+                let mut model = locate(set.name(), &set.embedder, embedder)?;
+                if config.max_faces_of_a_run() > NonZeroUsize::MIN {
+                    // Only in memory: the file and the model contract stay the same.
+                    model.bytes = with_batches(model.bytes)?;
+                }
+                Ok(model)
+            });
+            let detectors = Runtime::load(runtime_library).and_then(|runtime| {
+                let detectors = build_detectors(&runtime, config, &detector, &set.embedder)?;
+                Ok((runtime, detectors))
+            });
+            (embedder.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), detectors)
+        });
+        let models = LocatedModels { detector, embedder: embedder_model?, liveness };
+        let (runtime, detectors) = detectors?;
+        let pipelines = build_pipelines(&runtime, config, &models, detectors)?;
         for LocatedModel { manifest, placement, .. } in models.iter() {
             tracing::info!(
                 model = %manifest.name,

@@ -54,25 +54,47 @@ impl LocatedModels<'_> {
     }
 }
 
-/// One pipeline for each worker.
-pub(crate) fn build_pipelines(
+/// One detector for each worker, warm.
+pub(crate) fn build_detectors(
     runtime: &Runtime,
     config: &Config,
-    models: &LocatedModels<'_>,
-) -> Result<Vec<Pipeline>, StartError> {
-    let LocatedModels { detector, embedder, liveness } = models;
-    let (Task::Detector(detection), Task::Embedder(embedding)) =
-        (&detector.manifest.task, &embedder.manifest.task)
-    else {
-        return Err(embedder.refused(&"expected a detector and an embedder"));
+    detector: &LocatedModel,
+    embedder: &Manifest,
+) -> Result<Vec<Detector>, StartError> {
+    let Task::Detector(detection) = &detector.manifest.task else {
+        return Err(detector.refused(&"expected a detector"));
     };
-    let model = |located| model(config, located);
+    let landmarks = embedding_spec(embedder)?.landmarks;
+    // The part of the detector that is enough in the window around the subject.
     let window_spec = detection.for_window();
     let window_bytes = window_spec.as_ref().map(|spec| graph_part(&detector.bytes, &spec.output_names()));
     let window_bytes = window_bytes.transpose()?;
     let window = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
-        (spec, Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()))
+        (Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()), spec)
     });
+    let whole = model(config, detector);
+    let network = |model: &Model<'_>, outputs: &DetectionSpec| -> Result<_, StartError> {
+        Ok(DetectorNetwork { network: runtime.network(model)?, outputs: outputs.clone() })
+    };
+    build_at_once(vec![(); config.worker_count()], |()| {
+        let window = window.as_ref().map(|(model, outputs)| network(model, outputs)).transpose()?;
+        let input = &detector.manifest.input;
+        let mut built =
+            Detector::new(network(&whole, detection)?, window, input, config.detection, landmarks);
+        built.warm().map_err(|error| detector.refused(&error))?;
+        Ok(built)
+    })
+}
+
+/// One pipeline for each detector.
+pub(crate) fn build_pipelines(
+    runtime: &Runtime,
+    config: &Config,
+    models: &LocatedModels<'_>,
+    detectors: Vec<Detector>,
+) -> Result<Vec<Pipeline>, StartError> {
+    let LocatedModels { embedder, liveness, .. } = models;
+    let model = |located| model(config, located);
     let max = config.max_faces_of_a_run();
     let batches = Batches { input: &embedder.manifest.input.name, side: CROP_SIDE, max: max.get() };
     let embedder_model = model(embedder);
@@ -81,9 +103,7 @@ pub(crate) fn build_pipelines(
     let mut builder = PipelineBuilder {
         runtime,
         config,
-        detector: (model(detector), detection),
-        window,
-        embedder: (embedder_model, embedding),
+        embedder: (embedder_model, embedding_spec(&embedder.manifest)?),
         shared: None,
         models,
         judges: liveness.iter().flat_map(|(_, models)| models).map(model).collect(),
@@ -91,20 +111,31 @@ pub(crate) fn build_pipelines(
     if is_shared {
         builder.shared = Some(builder.start_shared(max)?);
     }
-    build_at_once(config.worker_count(), || builder.build())
+    build_at_once(detectors, |detector| builder.build(detector))
 }
 
-/// Builds on several cores: a session is built on one, and sessions take most of a start.
-fn build_at_once<T: Send>(
-    count: usize,
-    build: impl Fn() -> Result<T, StartError> + Sync,
+fn embedding_spec(embedder: &Manifest) -> Result<&EmbeddingSpec, StartError> {
+    match &embedder.task {
+        Task::Embedder(embedding) => Ok(embedding),
+        Task::Detector(_) | Task::Liveness(_) => Err(StartError::Session {
+            model: embedder.name.clone(),
+            reason: "expected an embedder".to_owned(),
+        }),
+    }
+}
+
+/// Builds one for each part, on several cores: a session is built on one, and sessions take most of a start.
+fn build_at_once<P: Send, T: Send>(
+    parts: Vec<P>,
+    build: impl Fn(P) -> Result<T, StartError> + Sync,
 ) -> Result<Vec<T>, StartError> {
     let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(BUILT_AT_ONCE);
-    let mut all = Vec::with_capacity(count);
-    while all.len() < count {
-        let at_once = cores.min(count - all.len());
+    let (mut all, build) = (Vec::with_capacity(parts.len()), &build);
+    let mut parts = parts.into_iter();
+    while parts.len() > 0 {
         let built: Result<Vec<_>, _> = thread::scope(|scope| {
-            let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(&build)).collect();
+            let threads: Vec<_> =
+                parts.by_ref().take(cores).map(|part| scope.spawn(move || build(part))).collect();
             let results = threads.into_iter().map(thread::ScopedJoinHandle::join);
             results.map(|result| result.unwrap_or_else(|panic| panic::resume_unwind(panic))).collect()
         });
@@ -120,9 +151,6 @@ fn model<'a>(config: &Config, located: &'a LocatedModel) -> Model<'a> {
 struct PipelineBuilder<'a> {
     runtime: &'a Runtime,
     config: &'a Config,
-    detector: (Model<'a>, &'a DetectionSpec),
-    /// The part of the detector that is enough in the window around the subject.
-    window: Option<(DetectionSpec, Model<'a>)>,
     embedder: (Model<'a>, &'a EmbeddingSpec),
     /// The embedders of all pipelines; `None` if each has its own.
     shared: Option<SharedEmbedder>,
@@ -131,12 +159,12 @@ struct PipelineBuilder<'a> {
 }
 
 impl PipelineBuilder<'_> {
-    fn build(&self) -> Result<Pipeline, StartError> {
+    fn build(&self, detector: Detector) -> Result<Pipeline, StartError> {
         let Self { config, models, .. } = self;
         let (_, embedding) = self.embedder;
         Ok(Pipeline {
             decoder: Decoder::new(Bounds::of(config)),
-            detector: self.detector()?,
+            detector,
             embedder: self.face_embedder()?,
             liveness: models.liveness.as_ref().map(|(set, models)| self.judge(set, models)).transpose()?,
             judges_liveness: false,
@@ -150,20 +178,6 @@ impl PipelineBuilder<'_> {
             resizer: Resizer::new(),
             reduced: Raster::default(),
         })
-    }
-
-    fn detector(&self) -> Result<Detector, StartError> {
-        let network = |model: &Model<'_>, outputs: &DetectionSpec| -> Result<_, StartError> {
-            Ok(DetectorNetwork { network: self.runtime.network(model)?, outputs: outputs.clone() })
-        };
-        let (model, outputs) = &self.detector;
-        let window = self.window.as_ref().map(|(outputs, model)| network(model, outputs)).transpose()?;
-        let input = &self.models.detector.manifest.input;
-        let landmarks = self.embedder.1.landmarks;
-        let mut detector =
-            Detector::new(network(model, outputs)?, window, input, self.config.detection, landmarks);
-        detector.warm().map_err(|error| self.models.detector.refused(&error))?;
-        Ok(detector)
     }
 
     fn face_embedder(&self) -> Result<FaceEmbedder, StartError> {
@@ -184,7 +198,7 @@ impl PipelineBuilder<'_> {
     /// Starts the threads that embed for all pipelines. Each pipeline has one face in their queue, or two if it did not
     /// wait for the first until its end.
     fn start_shared(&self, max_faces: NonZeroUsize) -> Result<SharedEmbedder, StartError> {
-        let embedders = build_at_once(self.config.embedder_count(), || {
+        let embedders = build_at_once(vec![(); self.config.embedder_count()], |()| {
             let mut embedder = self.embedder()?;
             let warmed = embedder.warm_for_batches(max_faces.get());
             warmed.map_err(|error| self.models.embedder.refused(&error))?;
