@@ -126,6 +126,8 @@ impl PersonName {
 
     fn base(&self, rules: &NameRules) -> Base {
         let unescaped = Some(&*self.0).filter(|_| rules.escapes).and_then(escapes::undo);
+        // An escape may be all that a name consists of.
+        let unescaped = unescaped.filter(|unescaped| Self::parse(unescaped).is_ok());
         let words = words(unescaped.as_deref().unwrap_or(&self.0), rules.apostrophes);
         let rules = RuleSet::default();
         Base { words, rules: if unescaped.is_some() { rules.with(NameRule::Escapes) } else { rules } }

@@ -667,3 +667,10 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_that_is_only_an_escape_is_kept() {
+    let name = |text| PersonName::parse(text).unwrap();
+    assert_eq!(name("\\x27").reduced(&NameRules::DEFAULT).text(), "X27");
+    assert!(name("\\x27").compare(&name("&#39;"), &NameRules::DEFAULT).is_none());
+}
