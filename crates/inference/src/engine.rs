@@ -285,7 +285,7 @@ impl Selection {
         };
         let liveness = liveness.as_ref().map(|set| judges(set).map(|models| (set, models))).transpose()?;
         let detector = locate(set.name(), &set.detector, detector)?;
-        // Both take about as long.
+        // The embedder is prepared while the detectors are built: on one core each, both take about as long.
         let (embedder_model, detectors) = thread::scope(|scope| {
             let embedder = scope.spawn(|| -> Result<_, StartError> {
                 let mut model = locate(set.name(), &set.embedder, embedder)?;
