@@ -38,5 +38,7 @@ use std::process::ExitCode;
 /// Runs the command that the arguments of the process name.
 pub fn run() -> ExitCode {
     ending::end_quietly_without_reader();
-    arguments::run()
+    let code = arguments::run();
+    padan_inference::end_inference();
+    code
 }

@@ -114,6 +114,7 @@ pub use preparation_step::PreparationStep;
 pub use prepare::prepare;
 pub use quality::Quality;
 pub use retry_budget::RetryBudget;
+pub use runtime::end_inference;
 pub use runtime_library::find as find_runtime_library;
 pub use subject::Subject;
 pub use workers::{JobEnded, JobEvent, JobObserver, JobStarted, WorkerFigures, WorkersEnded};

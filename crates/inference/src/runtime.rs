@@ -1,6 +1,6 @@
 //! A small interface to ONNX Runtime. The only file that names `ort`.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use ndarray::ArrayView4;
 use ort::{
@@ -12,7 +12,7 @@ use ort::{
     },
     value::TensorRef,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     config::Device,
@@ -31,6 +31,18 @@ pub(crate) struct Runtime {
 
 /// The library that this process has loaded. ONNX Runtime allows one environment in a process.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Shared by the calls into the library that last, and held exclusively at the end of the process.
+static IN_USE: RwLock<()> = RwLock::new(());
+
+/// Waits for the calls into ONNX Runtime that other threads are in, and makes all later ones wait until the process ends.
+///
+/// To be called at the end of a program whose threads may still work: the library would otherwise release what they use.
+/// After two seconds the program may end all the same: on a GPU a session can take minutes to build.
+pub fn end_inference() {
+    const MAX_WAIT: Duration = Duration::from_secs(2);
+    std::mem::forget(IN_USE.try_write_for(MAX_WAIT));
+}
 
 /// A model whose sessions, one for each worker, share their packed weights.
 pub(crate) struct Model<'a> {
@@ -89,6 +101,7 @@ impl Runtime {
 
     /// Builds a session on the model's device.
     pub(crate) fn network(&self, model: &Model<'_>) -> Result<Network, StartError> {
+        let _in_use = IN_USE.read();
         let device = model.placement.device;
         let refused = |reason: String| {
             // OpenVINO compiles the model only here, so a missing requirement is detected only here.
@@ -222,6 +235,7 @@ impl Network {
         view: &ArrayView4<'_, f32>,
         read: impl FnOnce(&Outputs<'_>) -> Result<T, FaceError>,
     ) -> Result<T, FaceError> {
+        let _in_use = IN_USE.read();
         let broken = |error: ort::Error| FaceError::Broken(error.to_string());
         let input = TensorRef::from_array_view(view.view()).map_err(broken)?;
         let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
