@@ -96,7 +96,7 @@ impl<M: PartialEq> FailedLoad<M> {
 async fn load(settings: &Settings, store: &Store, active: &ActiveModel) -> Result<Engine> {
     let mut config = settings.inference.clone();
     config.model_set.clone_from(&active.model_set);
-    let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
+    let engine = tokio::task::spawn_blocking(move || Engine::start_for_service(&config)).await??;
     with_contract(settings, store, &engine, &active.contract).await
 }
 

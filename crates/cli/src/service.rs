@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use padan_domain::Clock;
 use padan_http_api::Application;
-use padan_inference::{Engine, PhotoReader, model_folders};
+use padan_inference::{Config, Engine, PhotoReader, StartError, model_folders};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
 use padan_verification::{
@@ -19,8 +19,12 @@ use crate::{
 
 /// Loads the models and runs them once, which keeps every core busy for a moment.
 pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
+    start(settings, Engine::start).await
+}
+
+async fn start(settings: &Settings, start: fn(&Config) -> Result<Engine, StartError>) -> Result<Engine> {
     let config = settings.inference.clone();
-    let engine = tokio::task::spawn_blocking(move || Engine::start(&config)).await??;
+    let engine = tokio::task::spawn_blocking(move || start(&config)).await??;
     Ok(engine)
 }
 
@@ -32,10 +36,10 @@ pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &St
     let mut active = settings.clone();
     select_active_model(&mut active, store).await;
     let set = &active.inference.model_set;
-    let started = match start_engine(&active).await {
+    let started = match start(&active, Engine::start_for_service).await {
         Err(error) if *set != settings.inference.model_set => {
             let configured = &settings.inference.model_set;
-            let engine = start_engine(settings).await.with_context(|| {
+            let engine = start(settings, Engine::start_for_service).await.with_context(|| {
                 format!(
                     "cannot load the active model {set} ({error:#}), nor the configured model {configured}"
                 )

@@ -136,7 +136,7 @@ async fn load(settings: &Settings, store: &Store, wanted: &ShadowModel) -> Resul
         model_set: wanted.model_set.clone(),
         liveness_set: None,
         workers: Some(NonZeroUsize::MIN),
-        threads: NonZeroUsize::MIN,
+        threads: Some(NonZeroUsize::MIN),
         queue_length: NonZeroUsize::MIN,
         ..settings.inference.clone()
     };

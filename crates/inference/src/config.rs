@@ -34,8 +34,8 @@ pub struct Config {
     /// `cuda` and `tensorrt`, else 1.
     pub embedding_batch: Option<NonZeroUsize>,
     /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
-    /// all workers are busy.
-    pub threads: NonZeroUsize,
+    /// all workers are busy. When unset: one, and a service embeds a face on two while a processor is idle.
+    pub threads: Option<NonZeroUsize>,
     /// Photos that may wait for a worker. A short queue refuses bursts; a long queue delays answers.
     pub queue_length: NonZeroUsize,
     /// Limits of a photo's size.
@@ -132,6 +132,11 @@ impl Device {
             Self::TensorRt => "tensorrt",
             Self::OpenVino => "openvino",
         }
+    }
+
+    /// Whether it is beside the processors.
+    pub(crate) fn is_gpu(self) -> bool {
+        matches!(self, Self::Cuda | Self::TensorRt)
     }
 }
 
@@ -264,6 +269,23 @@ impl Config {
         self.embedding_batch.unwrap_or(default)
     }
 
+    /// Threads of each session, except that of a [`ParallelEmbedder`](crate::parallel_embedder::ParallelEmbedder).
+    pub(crate) fn threads_of_a_session(&self) -> usize {
+        self.threads.map_or(1, NonZeroUsize::get)
+    }
+
+    /// Whether a service keeps one more embedder for idle processors, unless the embedder runs on a GPU.
+    pub fn embeds_in_parallel(&self) -> bool {
+        self.processors_for_parallel().is_some()
+    }
+
+    /// The processors that a [`ParallelEmbedder`](crate::parallel_embedder::ParallelEmbedder) may use; `None` if the
+    /// number of threads is configured, if there is one processor, or if workers share embedders, as on a GPU.
+    pub(crate) fn processors_for_parallel(&self) -> Option<usize> {
+        let adapts = self.threads.is_none() && self.max_faces_of_a_run() == NonZeroUsize::MIN;
+        Some(processors()).filter(|processors| adapts && *processors > 1)
+    }
+
     /// Checks that every setting is in its range.
     ///
     /// # Errors
@@ -318,10 +340,11 @@ impl Config {
             )));
         }
         let max_threads = 64;
-        if self.threads.get() > max_threads {
+        if let Some(threads) = self.threads
+            && threads.get() > max_threads
+        {
             return Err(StartError::Config(format!(
-                "inference.threads is {}: expected 1 to {max_threads}",
-                self.threads
+                "inference.threads is {threads}: expected 1 to {max_threads}"
             )));
         }
         // NaN is in no range.

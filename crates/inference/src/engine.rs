@@ -8,20 +8,22 @@ use crate::{
     caller::Caller,
     catalogue::Catalogue,
     config::Config,
+    embedder_builder::EmbedderBuilder,
     error::{FaceError, StartError},
     face_crop::FaceCrop,
     liveness::Liveness,
     liveness_set::LivenessSet,
+    located_model::LocatedModel,
     manifest::{Graph, Manifest, Precision},
     memory_budget::MemoryBudget,
     memory_limit::memory_limit,
     model_error::ModelError,
     model_set::ModelSet,
     pipeline::{Pipeline, Role},
-    pipelines::{LocatedModel, LocatedModels, build_detectors, build_pipelines},
+    pipelines::{build_detectors, build_pipelines},
     placement::{self, Machine, Placement},
     prepare::{take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
-    runtime::Runtime,
+    runtime::{PackedWeights, Runtime},
     runtime_library,
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
 };
@@ -72,13 +74,31 @@ impl Engine {
     /// [`StartError`] when a setting is invalid, a file is missing or wrong, or the configured device or precision is
     /// not available. There is no fallback to another device.
     pub fn start(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, None)
+    }
+
+    /// The same, for a service: while a processor is idle, a face is embedded on two threads. The session for this is
+    /// built after the start, since it is not needed to answer. Without it if `config` names the number of threads, shares
+    /// embedders or uses a GPU.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::start`].
+    pub fn start_for_service(config: &Config) -> Result<Self, StartError> {
+        Self::start_with(config, config.processors_for_parallel())
+    }
+
+    /// With `processors`, faces are embedded on two threads while one of them is idle.
+    fn start_with(config: &Config, processors: Option<usize>) -> Result<Self, StartError> {
         let began = Instant::now();
-        let (pipelines, identity) = load(config)?;
+        let (Loaded { pipelines, embedder }, identity) = load_all(config)?;
+        let processors = processors.filter(|_| !identity.placement.device.is_gpu());
         let count = pipelines.len();
         let workers = Workers::start(
             pipelines,
             config.queue_length.get(),
             MemoryBudget::new(config.limits.in_force(memory_limit()).bytes_at_once()),
+            processors,
         )?;
         tracing::info!(
             model_set = %identity.model_set,
@@ -90,6 +110,9 @@ impl Engine {
             milliseconds = began.elapsed().as_millis() as u64,
             "face engine ready"
         );
+        if let Some(parallel) = workers.parallel() {
+            Arc::clone(parallel).start_building(embedder)?;
+        }
         Ok(Self { workers, identity: Arc::new(identity), caller: Caller::default() })
     }
 
@@ -198,6 +221,12 @@ impl Engine {
         self.workers.check()
     }
 
+    /// Whether the embedder for idle processors has its session.
+    #[cfg(test)]
+    pub(crate) fn has_parallel_embedder(&self) -> bool {
+        self.workers.parallel().is_some_and(|parallel| parallel.is_built())
+    }
+
     /// The state of the queue and the workers.
     pub fn figures(&self) -> WorkerFigures {
         self.workers.figures()
@@ -210,9 +239,13 @@ impl Engine {
 ///
 /// As [`Engine::start`].
 pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
+    load_all(config).map(|(loaded, identity)| (loaded.pipelines, identity))
+}
+
+fn load_all(config: &Config) -> Result<(Loaded, Identity), StartError> {
     let selection = Selection::find(config)?;
     let calibration = selection.catalogue.calibration(&selection.set)?;
-    let (pipelines, placement) = selection.pipelines(config)?;
+    let loaded = selection.load(config)?;
     let Selection { set, runtime_library, .. } = selection;
     let identity = Identity {
         model_set: config.model_set.clone(),
@@ -222,10 +255,10 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
         score: calibration.score(),
         calibration: calibration.calibration()?,
         points: calibration.points,
-        placement,
+        placement: loaded.embedder.model.placement,
         runtime_library,
     };
-    Ok((pipelines, identity))
+    Ok((loaded, identity))
 }
 
 /// Loads warm pipelines for a model set that may have no calibration, such as one that is to be calibrated.
@@ -235,8 +268,8 @@ pub fn load(config: &Config) -> Result<(Vec<Pipeline>, Identity), StartError> {
 /// As [`Engine::start`].
 pub fn load_uncalibrated(config: &Config) -> Result<UncalibratedModels, StartError> {
     let selection = Selection::find(config)?;
-    let (pipelines, placement) = selection.pipelines(config)?;
-    Ok(UncalibratedModels { pipelines, set: selection.set, placement })
+    let Loaded { pipelines, embedder } = selection.load(config)?;
+    Ok(UncalibratedModels { pipelines, set: selection.set, placement: embedder.model.placement })
 }
 
 /// Warm pipelines of a model set whose calibration was not loaded.
@@ -247,6 +280,12 @@ pub struct UncalibratedModels {
     pub set: ModelSet,
     /// The embedder's device and precision.
     pub placement: Placement,
+}
+
+/// Warm pipelines, and what builds further embedders for them.
+struct Loaded {
+    pipelines: Vec<Pipeline>,
+    embedder: EmbedderBuilder,
 }
 
 /// The runtime library and the model set that the settings name.
@@ -267,12 +306,11 @@ impl Selection {
         Ok(Self { runtime_library, catalogue, set, liveness })
     }
 
-    /// The pipelines, and the placement of their embedder.
-    fn pipelines(&self, config: &Config) -> Result<(Vec<Pipeline>, Placement), StartError> {
+    fn load(&self, config: &Config) -> Result<Loaded, StartError> {
         let Self { runtime_library, catalogue, set, liveness } = self;
         let machine = Machine::of(runtime_library);
-        let embedder = placement::place(&set.embedder, config.device, config.precision, machine)?;
-        let detector = placement::detector_placement(embedder);
+        let placement = placement::place(&set.embedder, config.device, config.precision, machine)?;
+        let detector = placement::detector_placement(placement);
         let locate =
             |set: &str, manifest: &Manifest, placement: Placement| -> Result<LocatedModel, StartError> {
                 let graph = placement::graph_for(manifest, placement);
@@ -288,7 +326,7 @@ impl Selection {
         // The embedder is prepared while the detectors are built: on one core each, both take about as long.
         let (embedder_model, detectors) = thread::scope(|scope| {
             let embedder = scope.spawn(|| -> Result<_, StartError> {
-                let mut model = locate(set.name(), &set.embedder, embedder)?;
+                let mut model = locate(set.name(), &set.embedder, placement)?;
                 if config.max_faces_of_a_run() > NonZeroUsize::MIN {
                     // Only in memory: the file and the model contract stay the same.
                     model.bytes = with_batches(model.bytes)?;
@@ -301,10 +339,17 @@ impl Selection {
             });
             (embedder.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), detectors)
         });
-        let models = LocatedModels { detector, embedder: embedder_model?, liveness };
         let (runtime, detectors) = detectors?;
-        let pipelines = build_pipelines(&runtime, config, &models, detectors)?;
-        for LocatedModel { manifest, placement, .. } in models.iter() {
+        let embedder = EmbedderBuilder {
+            runtime,
+            model: embedder_model?,
+            max_faces: config.max_faces_of_a_run(),
+            weights: PackedWeights::new(),
+        };
+        let pipelines = build_pipelines(config, detectors, &embedder, liveness.as_ref())?;
+        let judges = liveness.iter().flat_map(|(_, models)| models);
+        for LocatedModel { manifest, placement, .. } in [&detector, &embedder.model].into_iter().chain(judges)
+        {
             tracing::info!(
                 model = %manifest.name,
                 licence = %manifest.licence,
@@ -314,7 +359,7 @@ impl Selection {
                 "model loaded"
             );
         }
-        Ok((pipelines, embedder))
+        Ok(Loaded { pipelines, embedder })
     }
 }
 

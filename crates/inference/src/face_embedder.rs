@@ -6,17 +6,48 @@ use crate::{
     embedder::{Embedded, Embedder},
     embedding_thread::{EmbeddingCounts, SharedEmbedder},
     error::FaceError,
+    parallel_embedder::ParallelEmbedder,
 };
 
 /// Embeds the faces of one pipeline.
 pub(crate) enum FaceEmbedder {
     /// By a session of its own.
-    Own(Embedder),
+    Own(OwnEmbedder),
     /// By the session that all pipelines of an engine share.
     Shared(SharedEmbedder),
 }
 
+/// A pipeline's own session, instead of which one on several threads may embed while a processor is idle.
+pub(crate) struct OwnEmbedder {
+    embedder: Embedder,
+    parallel: Option<Arc<ParallelEmbedder>>,
+    cpu_elsewhere: Duration,
+}
+
+impl OwnEmbedder {
+    pub(crate) fn new(embedder: Embedder) -> Self {
+        Self { embedder, parallel: None, cpu_elsewhere: Duration::ZERO }
+    }
+
+    fn embed(&mut self, face: &AlignedFace) -> Result<Embedded, FaceError> {
+        if let Some(parallel) = &self.parallel
+            && let Some((embedded, cpu)) = parallel.embed_if_idle(face)
+        {
+            self.cpu_elsewhere += cpu;
+            return embedded;
+        }
+        self.embedder.embed(face)
+    }
+}
+
 impl FaceEmbedder {
+    /// Lets this embed while a processor is idle. A session that the pipelines share stays as it is.
+    pub(crate) fn set_parallel(&mut self, parallel: &Arc<ParallelEmbedder>) {
+        if let Self::Own(own) = self {
+            own.parallel = Some(Arc::clone(parallel));
+        }
+    }
+
     /// Sets how long the next embeddings are wanted. A session of its own does not wait, so it has no use for this.
     pub(crate) fn set_demand(&mut self, demand: Demand) {
         if let Self::Shared(shared) = self {
@@ -27,7 +58,7 @@ impl FaceEmbedder {
     /// The embedding with the length of the network's output.
     pub(crate) fn embed(&mut self, face: &AlignedFace) -> Result<Embedded, FaceError> {
         match self {
-            Self::Own(embedder) => embedder.embed(face),
+            Self::Own(own) => own.embed(face),
             Self::Shared(shared) => shared.embed(face),
         }
     }
@@ -35,7 +66,7 @@ impl FaceEmbedder {
     /// The processor time that other threads have spent on the faces since the last call.
     pub(crate) fn take_cpu_elsewhere(&mut self) -> Duration {
         match self {
-            Self::Own(_) => Duration::ZERO,
+            Self::Own(own) => std::mem::take(&mut own.cpu_elsewhere),
             Self::Shared(shared) => shared.take_cpu(),
         }
     }
@@ -48,17 +79,17 @@ impl FaceEmbedder {
         }
     }
 
-    /// Overwrites the pixels of the last face. The thread with a shared session does so itself.
+    /// Overwrites the pixels of the last face. Sessions that are not this pipeline's own do so themselves.
     pub(crate) fn wipe(&mut self) {
-        if let Self::Own(embedder) = self {
-            embedder.wipe();
+        if let Self::Own(own) = self {
+            own.embedder.wipe();
         }
     }
 
     #[cfg(test)]
     pub(crate) fn is_wiped(&self) -> bool {
         match self {
-            Self::Own(embedder) => embedder.is_wiped(),
+            Self::Own(own) => own.embedder.is_wiped(),
             Self::Shared(_) => true,
         }
     }

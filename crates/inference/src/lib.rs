@@ -13,7 +13,7 @@
 //! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
 //!
 //! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
-//! other photos or on time. A shared embedder may round differently with the number of faces in a run; it is refused at the
+//! other photos or on time. The number of a session's threads changes no bit of it. A shared embedder may round differently with the number of faces in a run; it is refused at the
 //! start if it gives a face another embedding beside others.
 
 mod align;
@@ -31,6 +31,7 @@ mod demand;
 mod detector;
 mod digest;
 mod embedder;
+mod embedder_builder;
 mod embedding_thread;
 mod engine;
 mod error;
@@ -43,6 +44,7 @@ pub mod fuzzing;
 mod geometry;
 mod liveness;
 mod liveness_set;
+mod located_model;
 mod manifest;
 mod manifest_file;
 mod memory_budget;
@@ -50,8 +52,10 @@ mod memory_limit;
 mod model_error;
 mod model_set;
 mod normalisation;
+mod occupancy;
 mod onnx;
 mod orientation;
+mod parallel_embedder;
 mod photo_reader;
 mod pipeline;
 mod pipelines;

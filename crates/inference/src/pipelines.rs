@@ -5,54 +5,29 @@ use std::{num::NonZeroUsize, panic, thread};
 use fast_image_resize::Resizer;
 
 use crate::{
-    align::{ARCFACE_FRAME, AlignedFace, CROP_SIDE},
+    align::{ARCFACE_FRAME, AlignedFace},
     config::Config,
     decode::{Bounds, Decoder},
     detector::{Detector, DetectorNetwork},
-    embedder::Embedder,
+    embedder_builder::{EmbedderBuilder, embedding_spec},
     embedding_thread::SharedEmbedder,
     error::StartError,
-    face_embedder::FaceEmbedder,
+    face_embedder::{FaceEmbedder, OwnEmbedder},
     liveness::{LivenessJudge, LivenessNetwork},
     liveness_set::LivenessSet,
-    manifest::{DetectionSpec, EmbedderFamily, EmbeddingSpec, Manifest, Task},
+    located_model::LocatedModel,
+    manifest::{DetectionSpec, EmbedderFamily, Manifest, Task},
     pipeline::Pipeline,
-    placement::Placement,
     prepare::graph_part,
     raster::Raster,
-    runtime::{Batches, Model, Runtime},
+    runtime::{Model, Runtime},
 };
 
 /// Pipelines, or embedders, that are built at the same time. Each needs 100 MB more meanwhile than afterwards.
 const BUILT_AT_ONCE: usize = 4;
 
-/// A model, its placement, and the content of its file.
-pub(crate) struct LocatedModel {
-    pub(crate) manifest: Manifest,
-    pub(crate) placement: Placement,
-    pub(crate) bytes: Vec<u8>,
-}
-
-impl LocatedModel {
-    fn refused(&self, reason: &dyn ToString) -> StartError {
-        StartError::Session { model: self.manifest.name.clone(), reason: reason.to_string() }
-    }
-}
-
-/// The models of an engine.
-pub(crate) struct LocatedModels<'a> {
-    pub(crate) detector: LocatedModel,
-    pub(crate) embedder: LocatedModel,
-    /// A liveness set with its models.
-    pub(crate) liveness: Option<(&'a LivenessSet, Vec<LocatedModel>)>,
-}
-
-impl LocatedModels<'_> {
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &LocatedModel> {
-        let judges = self.liveness.iter().flat_map(|(_, models)| models);
-        [&self.detector, &self.embedder].into_iter().chain(judges)
-    }
-}
+/// A liveness set with its models.
+pub(crate) type LocatedLiveness<'a> = (&'a LivenessSet, Vec<LocatedModel>);
 
 /// One detector for each worker, warm.
 pub(crate) fn build_detectors(
@@ -70,7 +45,7 @@ pub(crate) fn build_detectors(
     let window_bytes = window_spec.as_ref().map(|spec| graph_part(&detector.bytes, &spec.output_names()));
     let window_bytes = window_bytes.transpose()?;
     let window = window_spec.zip(window_bytes.as_ref()).map(|(spec, bytes)| {
-        (Model::new(&detector.manifest.name, bytes, detector.placement, config.threads.get()), spec)
+        (Model::new(&detector.manifest.name, bytes, detector.placement, config.threads_of_a_session()), spec)
     });
     let whole = model(config, detector);
     let network = |model: &Model<'_>, outputs: &DetectionSpec| -> Result<_, StartError> {
@@ -88,40 +63,17 @@ pub(crate) fn build_detectors(
 
 /// One pipeline for each detector.
 pub(crate) fn build_pipelines(
-    runtime: &Runtime,
     config: &Config,
-    models: &LocatedModels<'_>,
     detectors: Vec<Detector>,
+    embedder: &EmbedderBuilder,
+    liveness: Option<&LocatedLiveness<'_>>,
 ) -> Result<Vec<Pipeline>, StartError> {
-    let LocatedModels { embedder, liveness, .. } = models;
-    let model = |located| model(config, located);
-    let max = config.max_faces_of_a_run();
-    let batches = Batches { input: &embedder.manifest.input.name, side: CROP_SIDE, max: max.get() };
-    let embedder_model = model(embedder);
-    let is_shared = max > NonZeroUsize::MIN;
-    let embedder_model = if is_shared { embedder_model.in_batches(batches) } else { embedder_model };
-    let mut builder = PipelineBuilder {
-        runtime,
-        config,
-        embedder: (embedder_model, embedding_spec(&embedder.manifest)?),
-        shared: None,
-        models,
-        judges: liveness.iter().flat_map(|(_, models)| models).map(model).collect(),
-    };
-    if is_shared {
-        builder.shared = Some(builder.start_shared(max)?);
+    let judges = liveness.iter().flat_map(|(_, models)| models).map(|located| model(config, located));
+    let mut builder = PipelineBuilder { config, embedder, shared: None, liveness, judges: judges.collect() };
+    if embedder.max_faces > NonZeroUsize::MIN {
+        builder.shared = Some(builder.start_shared()?);
     }
     build_at_once(detectors, |detector| builder.build(detector))
-}
-
-fn embedding_spec(embedder: &Manifest) -> Result<&EmbeddingSpec, StartError> {
-    match &embedder.task {
-        Task::Embedder(embedding) => Ok(embedding),
-        Task::Detector(_) | Task::Liveness(_) => Err(StartError::Session {
-            model: embedder.name.clone(),
-            reason: "expected an embedder".to_owned(),
-        }),
-    }
 }
 
 /// Builds one for each part, on several cores: a session is built on one, and sessions take most of a start.
@@ -145,28 +97,27 @@ fn build_at_once<P: Send, T: Send>(
 }
 
 fn model<'a>(config: &Config, located: &'a LocatedModel) -> Model<'a> {
-    Model::new(&located.manifest.name, &located.bytes, located.placement, config.threads.get())
+    Model::new(&located.manifest.name, &located.bytes, located.placement, config.threads_of_a_session())
 }
 
 struct PipelineBuilder<'a> {
-    runtime: &'a Runtime,
     config: &'a Config,
-    embedder: (Model<'a>, &'a EmbeddingSpec),
+    embedder: &'a EmbedderBuilder,
     /// The embedders of all pipelines; `None` if each has its own.
     shared: Option<SharedEmbedder>,
+    liveness: Option<&'a LocatedLiveness<'a>>,
     judges: Vec<Model<'a>>,
-    models: &'a LocatedModels<'a>,
 }
 
 impl PipelineBuilder<'_> {
     fn build(&self, detector: Detector) -> Result<Pipeline, StartError> {
-        let Self { config, models, .. } = self;
-        let (_, embedding) = self.embedder;
+        let Self { config, embedder, liveness, .. } = self;
+        let embedding = embedding_spec(&embedder.model.manifest)?;
         Ok(Pipeline {
             decoder: Decoder::new(Bounds::of(config)),
             detector,
             embedder: self.face_embedder()?,
-            liveness: models.liveness.as_ref().map(|(set, models)| self.judge(set, models)).transpose()?,
+            liveness: liveness.map(|(set, models)| self.judge(set, models)).transpose()?,
             judges_liveness: false,
             frame: match embedding.family {
                 EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
@@ -184,31 +135,22 @@ impl PipelineBuilder<'_> {
         if let Some(shared) = &self.shared {
             return Ok(FaceEmbedder::Shared(shared.clone()));
         }
-        let mut embedder = self.embedder()?;
-        embedder.warm().map_err(|error| self.models.embedder.refused(&error))?;
-        Ok(FaceEmbedder::Own(embedder))
-    }
-
-    fn embedder(&self) -> Result<Embedder, StartError> {
-        let (model, spec) = &self.embedder;
-        let input = &self.models.embedder.manifest.input;
-        Ok(Embedder::new(self.runtime.network(model)?, input, spec.output.clone(), spec.length))
+        let embedder = self.embedder.build_warm(self.config.threads_of_a_session())?;
+        Ok(FaceEmbedder::Own(OwnEmbedder::new(embedder)))
     }
 
     /// Starts the threads that embed for all pipelines. Each pipeline has one face in their queue, or two if it did not
     /// wait for the first until its end.
-    fn start_shared(&self, max_faces: NonZeroUsize) -> Result<SharedEmbedder, StartError> {
+    fn start_shared(&self) -> Result<SharedEmbedder, StartError> {
         let embedders = build_at_once(vec![(); self.config.embedder_count()], |()| {
-            let mut embedder = self.embedder()?;
-            let warmed = embedder.warm_for_batches(max_faces.get());
-            warmed.map_err(|error| self.models.embedder.refused(&error))?;
+            let mut embedder = self.embedder.build_warm(self.config.threads_of_a_session())?;
             Ok(move |faces: &[AlignedFace]| {
                 let run = embedder.embed_all(faces);
                 embedder.wipe();
                 run
             })
         })?;
-        Ok(SharedEmbedder::start(embedders, max_faces, 2 * self.config.worker_count())?)
+        Ok(SharedEmbedder::start(embedders, self.embedder.max_faces, 2 * self.config.worker_count())?)
     }
 
     fn judge(&self, set: &LivenessSet, models: &[LocatedModel]) -> Result<LivenessJudge, StartError> {
@@ -217,7 +159,7 @@ impl PipelineBuilder<'_> {
             let Task::Liveness(spec) = &located.manifest.task else {
                 return Err(refused("expected liveness models".into()));
             };
-            Ok(LivenessNetwork::new(self.runtime.network(model)?, &located.manifest.input, spec))
+            Ok(LivenessNetwork::new(self.embedder.runtime.network(model)?, &located.manifest.input, spec))
         });
         let mut judge = LivenessJudge::new(networks.collect::<Result<_, _>>()?, set.bounds.clone());
         judge.warm().map_err(|error| refused(error.to_string()))?;

@@ -51,8 +51,12 @@ pub(crate) struct Model<'a> {
     pub(crate) placement: Placement,
     pub(crate) threads: usize,
     batches: Option<Batches<'a>>,
-    weights: PrepackedWeights,
+    weights: PackedWeights,
 }
+
+/// Weights in the form that the plain CPU kernels keep, for all sessions of a model.
+#[derive(Clone)]
+pub(crate) struct PackedWeights(PrepackedWeights);
 
 /// The input of a model that computes several in one run.
 #[derive(Debug, Clone, Copy)]
@@ -130,7 +134,8 @@ impl Runtime {
     }
 
     fn options(&self, model: &Model<'_>) -> Result<SessionBuilder, ort::Error> {
-        // The workers provide the parallelism, with one session each. More threads help only while processors are idle.
+        // The workers provide the parallelism, with one session each. More threads help only while processors are idle
+        // (`ParallelEmbedder`).
         let builder = Session::builder(&self.environment)?
             .with_no_environment_execution_providers()?
             .with_optimization_level(GraphOptimizationLevel::All)?
@@ -138,7 +143,7 @@ impl Runtime {
             .with_inter_threads(1)?
             .with_intra_op_spinning(false)?
             .with_inter_op_spinning(false)?
-            .with_prepacked_weights(&model.weights)?;
+            .with_prepacked_weights(&model.weights.0)?;
         Ok(builder)
     }
 }
@@ -209,12 +214,23 @@ fn requirements(device: Device) -> &'static str {
 impl<'a> Model<'a> {
     /// `threads` is the number of threads of each session.
     pub(crate) fn new(name: &'a str, bytes: &'a [u8], placement: Placement, threads: usize) -> Self {
-        Self { name, bytes, placement, threads, batches: None, weights: PrepackedWeights::new() }
+        Self { name, bytes, placement, threads, batches: None, weights: PackedWeights::new() }
+    }
+
+    /// The same model, whose sessions share these weights with those of another value.
+    pub(crate) fn sharing_weights(self, weights: PackedWeights) -> Self {
+        Self { weights, ..self }
     }
 
     /// The same model, which computes several inputs in one run.
     pub(crate) fn in_batches(self, batches: Batches<'a>) -> Self {
         Self { batches: Some(batches), ..self }
+    }
+}
+
+impl PackedWeights {
+    pub(crate) fn new() -> Self {
+        Self(PrepackedWeights::new())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    num::NonZeroUsize,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -11,10 +12,17 @@ use padan_domain::Photo;
 use serde::de::DeserializeOwned;
 
 use crate::{
-    config::{Config, DeviceChoice},
+    catalogue::Catalogue,
+    config::{Config, DeviceChoice, PrecisionChoice},
     demand::Demand,
-    engine::load,
+    embedder_builder::EmbedderBuilder,
+    engine::{load, loadable, model_folders},
+    error::StartError,
+    located_model::LocatedModel,
     pipeline::Pipeline,
+    placement::{Machine, graph_for, place},
+    runtime::{PackedWeights, Runtime},
+    runtime_library,
 };
 
 /// A path within the workspace.
@@ -33,7 +41,7 @@ pub(crate) fn config() -> Config {
     config.device = DeviceChoice::Cpu;
     config.model_folder = Some(workspace(".deps/models"));
     config.runtime_library = Some(workspace(".deps/onnxruntime/libonnxruntime.so"));
-    config.workers = std::num::NonZeroUsize::new(1);
+    config.workers = NonZeroUsize::new(1);
     config
 }
 
@@ -42,6 +50,29 @@ pub(crate) fn pipeline(config: &Config) -> Pipeline {
     let loaded = load(config);
     let (mut pipelines, _) = loaded.unwrap_or_else(|error| panic!("{error}\nThis test needs `make deps`."));
     pipelines.remove(0)
+}
+
+/// The builder of a set's embedders as it is installed, each for one face.
+pub(crate) fn embedder_builder(
+    set: &str,
+    device: DeviceChoice,
+    precision: PrecisionChoice,
+) -> Result<EmbedderBuilder, StartError> {
+    let config = config();
+    let catalogue = Catalogue::load(&model_folders(&config))?;
+    let set = catalogue.set(set)?;
+    let library = runtime_library::find(&config)?;
+    let (runtime, machine) = (Runtime::load(&library)?, Machine::of(&library));
+    let placement = place(&set.embedder, device, precision, machine)?;
+    let graph = graph_for(&set.embedder, placement);
+    let bytes = catalogue.locate(&set, &set.embedder, graph)?.bytes;
+    let bytes = loadable(bytes, &set.embedder, placement)?;
+    Ok(EmbedderBuilder {
+        runtime,
+        model: LocatedModel { manifest: set.embedder, placement, bytes },
+        max_faces: NonZeroUsize::MIN,
+        weights: PackedWeights::new(),
+    })
 }
 
 /// A result that is wanted for a minute.

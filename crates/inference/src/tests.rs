@@ -5,4 +5,5 @@ mod engine;
 #[cfg(target_arch = "x86_64")]
 mod openvino;
 mod oracle;
+mod parallel_embedder;
 mod photos;

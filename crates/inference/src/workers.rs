@@ -29,6 +29,8 @@ use crate::{
     fair_queue::{JobReceiver, JobSender, Pushed, Taken, fair_queue},
     liveness::Liveness,
     memory_budget::MemoryBudget,
+    occupancy::Occupancy,
+    parallel_embedder::ParallelEmbedder,
     pipeline::{Pipeline, Role},
     thread_time::cpu_time_of_this_thread,
 };
@@ -42,6 +44,8 @@ pub(crate) struct Workers {
     threads: usize,
     /// Of the threads that embed for all workers; `None` without them.
     embedding: Option<Arc<EmbeddingCounts>>,
+    /// The embedder for idle processors; `None` without one.
+    parallel: Option<Arc<ParallelEmbedder>>,
 }
 
 /// The state of the queue and of the workers.
@@ -84,7 +88,8 @@ pub struct JobEnded {
     /// On whose behalf it was processed.
     pub caller: Caller,
     /// The processor time of the worker's thread, and the photo's share of that of the threads that embed for all workers.
-    /// Further threads of the sessions (`inference.threads`) and a GPU are not included.
+    /// The second thread of an embedder for idle processors is estimated. Threads of the sessions that are configured
+    /// (`inference.threads`) and a GPU are not included.
     pub cpu: Duration,
 }
 
@@ -114,9 +119,8 @@ pub struct WorkersEnded {
 /// A callback for the start and the end of each job. It runs on the worker's thread, so it must not block.
 pub type JobObserver = Arc<dyn Fn(JobEvent) + Send + Sync>;
 
-#[derive(Default)]
 struct Counts {
-    busy: AtomicUsize,
+    occupancy: Arc<Occupancy>,
     ended: AtomicUsize,
     refused: AtomicU64,
     expired: AtomicU64,
@@ -124,6 +128,16 @@ struct Counts {
 }
 
 impl Counts {
+    fn new(occupancy: Arc<Occupancy>) -> Self {
+        Self {
+            occupancy,
+            ended: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            observer: OnceLock::new(),
+        }
+    }
+
     fn observe(&self, event: JobEvent) {
         if let Some(observer) = self.observer.get() {
             observer(event);
@@ -166,21 +180,28 @@ enum Finding {
 }
 
 impl Workers {
+    /// With `processors`, the workers embed by [`Workers::parallel`] while one of them is idle.
     pub(crate) fn start(
         pipelines: Vec<Pipeline>,
         queue_length: usize,
         memory: MemoryBudget,
+        processors: Option<usize>,
     ) -> Result<Self, StartError> {
         let threads = pipelines.len();
         let (queue, jobs) = fair_queue(queue_length, threads);
-        let counts = Arc::new(Counts::default());
+        let occupancy = Arc::new(Occupancy::new(processors.unwrap_or(usize::MAX)));
+        let parallel = processors.map(|_| Arc::new(ParallelEmbedder::new(Arc::clone(&occupancy))));
+        let counts = Arc::new(Counts::new(occupancy));
         let embedding = pipelines.first().and_then(|pipeline| pipeline.embedder.shared_counts());
-        for (number, pipeline) in pipelines.into_iter().enumerate() {
+        for (number, mut pipeline) in pipelines.into_iter().enumerate() {
+            if let Some(parallel) = &parallel {
+                pipeline.embedder.set_parallel(parallel);
+            }
             let worker = Worker { pipeline, counts: Arc::clone(&counts), memory: memory.clone() };
             let jobs = jobs.clone();
             thread::Builder::new().name(format!("face-{number}")).spawn(move || worker.run(&jobs))?;
         }
-        Ok(Self { queue, counts, memory, threads, embedding })
+        Ok(Self { queue, counts, memory, threads, embedding, parallel })
     }
 
     pub(crate) async fn analyse(
@@ -249,6 +270,11 @@ impl Workers {
         }
     }
 
+    /// The embedder for idle processors, which has no session at first; `None` without one.
+    pub(crate) fn parallel(&self) -> Option<&Arc<ParallelEmbedder>> {
+        self.parallel.as_ref()
+    }
+
     /// Sets the observer. Later calls change nothing.
     pub(crate) fn observe_jobs(&self, observer: JobObserver) {
         let _ = self.counts.observer.set(observer);
@@ -269,7 +295,7 @@ impl Workers {
         let embedding = self.embedding.as_deref();
         WorkerFigures {
             workers: self.threads,
-            busy: self.counts.busy.load(Ordering::Relaxed),
+            busy: self.counts.occupancy.busy(),
             queued: self.queue.queued(),
             queue_length: self.queue.capacity(),
             pixels: self.memory.reserved() / BYTES_PER_PIXEL,
@@ -326,7 +352,7 @@ impl Worker {
     }
 
     fn process(&mut self, job: &Job, declared: &Declared, caller: Caller) -> Result<Finding, FaceError> {
-        let _busy = Busy::new(&self.counts.busy);
+        let _busy = self.counts.occupancy.enter();
         let waited = job.queued_at.elapsed();
         self.counts.observe(JobEvent::Started(JobStarted {
             waited,
@@ -371,22 +397,6 @@ fn longest(declared: Option<&Result<Declared, FaceError>>) -> Duration {
 
 fn megapixels((width, height): (u32, u32)) -> f64 {
     f64::from(width) * f64::from(height) / 1e6
-}
-
-/// Counts a worker as busy until it is dropped, also by unwinding.
-struct Busy<'a>(&'a AtomicUsize);
-
-impl<'a> Busy<'a> {
-    fn new(busy: &'a AtomicUsize) -> Self {
-        busy.fetch_add(1, Ordering::Relaxed);
-        Self(busy)
-    }
-}
-
-impl Drop for Busy<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Adds one when it is dropped, also by unwinding.

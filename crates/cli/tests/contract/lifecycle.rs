@@ -59,6 +59,20 @@ fn a_second_signal_ends_at_once() {
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
+/// The service has just begun to build the session for idle processors then, whose library says on stderr what it misses.
+#[test]
+fn a_stop_just_after_the_start_ends_without_a_fault() {
+    for _ in 0..5 {
+        let mut service =
+            TestProgram::with_files_without_waiting("[http]\nshutdown_delay_seconds = 0\n", &[]);
+        service.signal(Signal::TERM);
+        let ended = service.process().wait().unwrap();
+        let log = service.logged();
+        assert!(ended.success(), "{ended}: {log}");
+        assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
+    }
+}
+
 #[test]
 fn sighup_reloads_limits_and_log_levels_and_names_settings_that_need_a_restart() {
     let service = TestProgram::with("[http]\nbody_limit_bytes = 10000000\n");

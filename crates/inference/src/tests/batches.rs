@@ -11,22 +11,18 @@ use padan_domain::Embedding;
 use crate::{
     align::AlignedFace,
     caller::Caller,
-    catalogue::Catalogue,
     config::{Config, DeviceChoice, PrecisionChoice},
     decode::Bounds,
     embedder::Embedder,
+    embedder_builder::EmbedderBuilder,
     embedding_thread::{Run, SharedEmbedder},
-    engine::{Engine, load, loadable, model_folders},
+    engine::{Engine, load},
     error::{FaceError, StartError},
     face_embedder::FaceEmbedder,
-    manifest::Task,
     memory_budget::MemoryBudget,
     pipeline::Role,
-    placement::{Machine, graph_for, place},
     prepare::with_batches,
-    runtime::{Model, Runtime},
-    runtime_library,
-    test_support::config,
+    test_support::{config, embedder_builder},
     tests::{
         engine::{in_a_minute, refused_of_forty_at_once, selfie},
         oracle::crop_fixture,
@@ -40,21 +36,11 @@ fn embedders(
     device: DeviceChoice,
     precision: PrecisionChoice,
 ) -> Result<[Embedder; 2], StartError> {
-    let config = config();
-    let catalogue = Catalogue::load(&model_folders(&config))?;
-    let set = catalogue.set(set)?;
-    let library = runtime_library::find(&config)?;
-    let (runtime, machine) = (Runtime::load(&library)?, Machine::of(&library));
-    let placement = place(&set.embedder, device, precision, machine)?;
-    let graph = graph_for(&set.embedder, placement);
-    let alone = loadable(catalogue.locate(&set, &set.embedder, graph)?.bytes, &set.embedder, placement)?;
-    let together = with_batches(alone.clone())?;
-    let Task::Embedder(spec) = &set.embedder.task else { panic!("{} is no embedder", set.name()) };
-    let embedder = |bytes: &[u8]| -> Result<Embedder, StartError> {
-        let network = runtime.network(&Model::new(set.name(), bytes, placement, 1))?;
-        Ok(Embedder::new(network, &set.embedder.input, spec.output.clone(), spec.length))
-    };
-    Ok([embedder(&alone)?, embedder(&together)?])
+    let alone = embedder_builder(set, device, precision)?;
+    let mut model = alone.model.clone();
+    model.bytes = with_batches(model.bytes)?;
+    let together = EmbedderBuilder { model, max_faces: NonZeroUsize::new(3).unwrap(), ..alone.clone() };
+    Ok([alone.build_warm(1)?, together.build_warm(1)?])
 }
 
 fn crops() -> Vec<AlignedFace> {
@@ -183,7 +169,7 @@ fn workers(count: usize, run: impl FnMut(&[AlignedFace]) -> Run + Send + 'static
         pipeline.embedder = FaceEmbedder::Shared(embedder.clone());
     }
     drop(embedder);
-    Workers::start(pipelines, 8, MemoryBudget::new(u64::MAX)).unwrap()
+    Workers::start(pipelines, 8, MemoryBudget::new(u64::MAX), None).unwrap()
 }
 
 async fn analyse(workers: &Workers, deadline: Instant) -> Result<Embedding, FaceError> {

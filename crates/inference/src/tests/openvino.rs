@@ -3,30 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::{
-    catalogue::Catalogue,
-    config::{Config, DeviceChoice, PrecisionChoice},
+    config::{DeviceChoice, PrecisionChoice},
     decode::Bounds,
     embedder::Embedder,
-    engine::{loadable, model_folders},
     error::StartError,
-    placement::{Machine, graph_for, place},
-    runtime::{Model, Runtime},
-    runtime_library,
-    test_support::config,
+    test_support::{config, embedder_builder},
     tests::oracle::crop_fixture,
 };
 
-fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> Result<Embedder, StartError> {
-    let catalogue = Catalogue::load(&model_folders(config)).unwrap();
-    let set = catalogue.set("sface").unwrap();
-    let library = runtime_library::find(config).unwrap();
-    let (runtime, machine) = (Runtime::load(&library).unwrap(), Machine::of(&library));
-    let placement = place(&set.embedder, device, precision, machine)?;
-    let graph = graph_for(&set.embedder, placement);
-    let bytes = catalogue.locate(&set, &set.embedder, graph).unwrap().bytes;
-    let bytes = loadable(bytes, &set.embedder, placement).unwrap();
-    let network = runtime.network(&Model::new("sface", &bytes, placement, 1)).unwrap();
-    Ok(Embedder::new(network, &set.embedder.input, "fc1".into(), 128))
+fn sface(device: DeviceChoice, precision: PrecisionChoice) -> Result<Embedder, StartError> {
+    embedder_builder("sface", device, precision)?.build_warm(1)
 }
 
 /// `OpenVINO` computes the same embeddings: equal to rounding in fp32, nearly equal in bf16 and int8 if the processor has
@@ -34,13 +20,13 @@ fn sface(config: &Config, device: DeviceChoice, precision: PrecisionChoice) -> R
 #[test]
 fn openvino_gives_nearly_the_same_embedding() {
     let config = config();
-    let mut plain = sface(&config, DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
+    let mut plain = sface(DeviceChoice::Cpu, PrecisionChoice::Auto).unwrap();
     let crops =
         ["selfie.png", "id_photo.png", "rotated.png"].map(|file| crop_fixture(Bounds::of(&config), file));
     let precisions =
         [(PrecisionChoice::Fp32, 0.999_99), (PrecisionChoice::Bf16, 0.998), (PrecisionChoice::Int8, 0.995)];
     for (precision, min_cosine) in precisions {
-        let mut openvino = match sface(&config, DeviceChoice::OpenVino, precision) {
+        let mut openvino = match sface(DeviceChoice::OpenVino, precision) {
             Ok(openvino) => openvino,
             Err(error) => {
                 assert!(
@@ -73,7 +59,7 @@ fn openvino_computes_on_any_core() {
     };
     let everywhere = allowed();
     let config = config();
-    let mut embedder = sface(&config, DeviceChoice::OpenVino, PrecisionChoice::Fp32).unwrap();
+    let mut embedder = sface(DeviceChoice::OpenVino, PrecisionChoice::Fp32).unwrap();
     let crop = crop_fixture(Bounds::of(&config), "selfie.png");
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {

@@ -95,7 +95,7 @@ fn memory_for_limit(settings: &Settings, limit: u64) -> CheckPassed {
     };
     let program = program
         + match inference.max_faces_of_a_run().get() as u64 {
-            1 => workers * with_embedder,
+            1 => (workers + u64::from(inference.embeds_in_parallel())) * with_embedder,
             faces => {
                 let embedders = inference.embedder_count() as u64;
                 embedders * (with_embedder + faces * FACE_OF_RUN_BYTES) + workers * SHARING_WORKER_BYTES
@@ -182,13 +182,29 @@ mod tests {
     #[test]
     fn too_little_memory_for_bodies_and_photos_gives_a_warning() {
         let (_folder, settings) = settings(
-            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 4\n[inference.limits]\n\
-             max_photo_bytes = 268435456\nmax_megapixels_at_once = 320.0\n",
+            "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 4\nthreads = 1\n\
+             [inference.limits]\nmax_photo_bytes = 268435456\nmax_megapixels_at_once = 320.0\n",
         );
         // 350 MiB, 256 MiB, and 960 MB, which are less than four photos.
         assert!(warnings(&memory_for_limit(&settings, 1521 << 20)).contains("can need 1521 MiB"));
         assert_eq!(warnings(&memory_for_limit(&settings, 1522 << 20)), "");
         assert!(memory(&settings).is_ok());
+    }
+
+    #[test]
+    fn an_embedder_for_idle_processors_needs_memory_as_well() {
+        let needed = |threads: &str| {
+            let (_folder, settings) = settings(&format!(
+                "[http]\nbody_memory_bytes = 268435456\n[inference]\ndevice = 'cpu'\nworkers = 1\n{threads}\
+                 [inference.limits]\nmax_photo_bytes = 104857600\nmax_megapixels_at_once = 1048.576\n",
+            ));
+            (settings.inference.embeds_in_parallel(), memory_for_limit(&settings, 4 << 30).message)
+        };
+        // 150 and 50 MiB, then 256, and a photo of 100 MiB.
+        assert_eq!(needed("threads = 1\n"), (false, "4096 MiB available, at most 556 MiB needed".to_owned()));
+        let (has_two_processors, message) = needed("");
+        let mib = if has_two_processors { 606 } else { 556 };
+        assert_eq!(message, format!("4096 MiB available, at most {mib} MiB needed"));
     }
 
     #[test]
