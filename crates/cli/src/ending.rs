@@ -62,6 +62,7 @@ pub(crate) fn end_quietly_without_reader() {
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload_as_str().unwrap_or_default();
         if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            padan_inference::end_inference();
             process::exit(ExitStatus::BrokenPipe.code().into());
         }
         report(panic);

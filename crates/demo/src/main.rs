@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         DemoCommand::Run(arguments) => demo::run(&arguments),
         DemoCommand::Cluster(arguments) => cluster::run(&arguments),
     };
+    padan_inference::end_inference();
     outcome.unwrap_or_else(|error| {
         eprintln!("padan-demo: {error:#}");
         ExitCode::FAILURE

@@ -32,13 +32,15 @@ pub(crate) struct Runtime {
 /// The library that this process has loaded. ONNX Runtime allows one environment in a process.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
-/// Shared by the calls into the library that last, and held exclusively at the end of the process.
+/// Shared by the calls into the library that are in progress, and held exclusively at the end of the process. None of these
+/// calls may be within another: it would wait for ever once the end has begun.
 static IN_USE: RwLock<()> = RwLock::new(());
 
-/// Waits for the calls into ONNX Runtime that other threads are in, and makes all later ones wait until the process ends.
+/// Waits for the calls into ONNX Runtime that are in progress, at most two seconds, and makes later ones wait until the process
+/// ends.
 ///
 /// To be called at the end of a program whose threads may still work: the library would otherwise release what they use.
-/// After two seconds the program may end all the same: on a GPU a session can take minutes to build.
+/// A call that takes longer, such as one that builds a session on a GPU, is not waited for.
 pub fn end_inference() {
     const MAX_WAIT: Duration = Duration::from_secs(2);
     std::mem::forget(IN_USE.try_write_for(MAX_WAIT));
@@ -70,8 +72,16 @@ pub(crate) struct Batches<'a> {
 
 /// One session, for one thread.
 pub(crate) struct Network {
-    session: Session,
+    /// Empty only while this is dropped.
+    session: Option<Session>,
     input: String,
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let _in_use = IN_USE.read();
+        self.session = None;
+    }
 }
 
 /// The values of a network's outputs, by name.
@@ -80,6 +90,7 @@ pub(crate) struct Outputs<'a>(Vec<(&'a str, &'a [f32])>);
 impl Runtime {
     /// Loads the library, or returns the one already loaded. The environment lives as long as the process.
     pub(crate) fn load(library: &Path) -> Result<Self, StartError> {
+        let _in_use = IN_USE.read();
         let unusable = |reason: String| StartError::RuntimeUnusable { library: library.into(), reason };
         let mut loaded = LOADED.lock();
         if let Some(loaded) = &*loaded {
@@ -130,7 +141,7 @@ impl Runtime {
             return Err(refused(format!("expected one input, found {}", session.inputs().len())));
         };
         let input = input.name().to_owned();
-        Ok(Network { session, input })
+        Ok(Network { session: Some(session), input })
     }
 
     fn options(&self, model: &Model<'_>) -> Result<SessionBuilder, ort::Error> {
@@ -254,7 +265,9 @@ impl Network {
         let _in_use = IN_USE.read();
         let broken = |error: ort::Error| FaceError::Broken(error.to_string());
         let input = TensorRef::from_array_view(view.view()).map_err(broken)?;
-        let outputs = self.session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
+        let session =
+            self.session.as_mut().ok_or_else(|| FaceError::Broken("the session has ended".to_owned()))?;
+        let outputs = session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
         let values: Vec<_> = outputs.iter().collect();
         let mut named = Vec::with_capacity(values.len());
         for (name, value) in &values {
