@@ -76,6 +76,15 @@ async def attacked(photo):
     await asyncio.gather(*attacks)
 
 
+async def settled(group):
+    """The memory of a group once it no longer grows: the service builds the session for idle processors after the start."""
+    before, now = -1, group.used()
+    while now - before > MIB:
+        await asyncio.sleep(1)
+        before, now = now, group.used()
+    return now
+
+
 @contextlib.asynccontextmanager
 async def limited(site, extra, room, is_killed):
     """A group with so much room beyond what the service takes to start. `is_killed` says what the kernel has to do."""
@@ -83,7 +92,7 @@ async def limited(site, extra, room, is_killed):
     # It is removed when the service has left it.
     site.groups.append(group)
     await site.service.change(group.command(), extra)
-    started = group.used()
+    started = await settled(group)
     group.set_limit(started + room)
     starts = site.service.starts
     photo = large_photo(5000, 8 * MIB)

@@ -97,7 +97,9 @@ async fn load(settings: &Settings, store: &Store, active: &ActiveModel) -> Resul
     let mut config = settings.inference.clone();
     config.model_set.clone_from(&active.model_set);
     let engine = tokio::task::spawn_blocking(move || Engine::start_for_service(&config)).await??;
-    with_contract(settings, store, &engine, &active.contract).await
+    let engine = with_contract(settings, store, &engine, &active.contract).await?;
+    engine.embed_on_idle_processors();
+    Ok(engine)
 }
 
 /// The engine with the calibration that is in use for its model set, if it has this contract.

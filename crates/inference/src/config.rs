@@ -133,11 +133,6 @@ impl Device {
             Self::OpenVino => "openvino",
         }
     }
-
-    /// Whether it is beside the processors.
-    pub(crate) fn is_gpu(self) -> bool {
-        matches!(self, Self::Cuda | Self::TensorRt)
-    }
 }
 
 /// Limits of a photo's size and cost, checked on its headers before memory for pixels is allocated.
@@ -274,15 +269,17 @@ impl Config {
         self.threads.map_or(1, NonZeroUsize::get)
     }
 
-    /// Whether a service keeps one more embedder for idle processors, unless the embedder runs on a GPU.
+    /// Whether a service keeps one more embedder for idle processors.
     pub fn embeds_in_parallel(&self) -> bool {
         self.processors_for_parallel().is_some()
     }
 
     /// The processors that a [`ParallelEmbedder`](crate::parallel_embedder::ParallelEmbedder) may use; `None` if the
-    /// number of threads is configured, if there is one processor, or if workers share embedders, as on a GPU.
+    /// number of threads is configured, if there is one processor, on a GPU, or if workers share embedders.
     pub(crate) fn processors_for_parallel(&self) -> Option<usize> {
-        let adapts = self.threads.is_none() && self.max_faces_of_a_run() == NonZeroUsize::MIN;
+        // `auto` chooses no GPU.
+        let is_gpu = matches!(self.device, DeviceChoice::Cuda | DeviceChoice::TensorRt);
+        let adapts = self.threads.is_none() && !is_gpu && self.max_faces_of_a_run() == NonZeroUsize::MIN;
         Some(processors()).filter(|processors| adapts && *processors > 1)
     }
 

@@ -41,10 +41,10 @@ impl Embedder {
         Self { network, input: Normalisation::of(input), output, length, planes: Vec::new() }
     }
 
-    /// Runs the network once on an evenly grey crop, so that the first photo is not delayed by allocations.
-    pub(crate) fn warm(&mut self) -> Result<(), FaceError> {
-        let grey = AlignedFace::from_rgb(vec![127.0; PIXELS * 3]);
-        self.embed(&grey).map(|_| ())
+    /// Runs the network once on a crop with stripes, so that the first photo is not delayed by allocations. Returns its
+    /// embedding.
+    pub(crate) fn warm(&mut self) -> Result<Embedding, FaceError> {
+        self.embed(&stripes(true)).map(|embedded| embedded.embedding)
     }
 
     /// Runs the network on as many faces as one run may have, and on one. Refuses a network that computes a face

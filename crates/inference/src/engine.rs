@@ -1,6 +1,7 @@
 use std::{env, fmt, num::NonZeroUsize, panic, path::PathBuf, sync::Arc, thread, time::Instant};
 
 use padan_domain::{Calibration, Cohort, ModelContractId, Photo};
+use parking_lot::Mutex;
 
 use crate::{
     analysis::Analysis,
@@ -23,7 +24,7 @@ use crate::{
     pipelines::{build_detectors, build_pipelines},
     placement::{self, Machine, Placement},
     prepare::{take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
-    runtime::{PackedWeights, Runtime},
+    runtime::Runtime,
     runtime_library,
     workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
 };
@@ -34,6 +35,8 @@ pub struct Engine {
     workers: Workers,
     identity: Arc<Identity>,
     caller: Caller,
+    /// Builds the embedder for idle processors; `None` once it is used, or without such an embedder.
+    embedder: Arc<Mutex<Option<EmbedderBuilder>>>,
 }
 
 /// The models, the calibration and the device of an engine.
@@ -77,9 +80,8 @@ impl Engine {
         Self::start_with(config, None)
     }
 
-    /// The same, for a service: while a processor is idle, a face is embedded on two threads. The session for this is
-    /// built after the start, since it is not needed to answer. Without it if `config` names the number of threads, shares
-    /// embedders or uses a GPU.
+    /// The same, for a service: [`Engine::embed_on_idle_processors`] has an effect, unless `config` names the number of threads,
+    /// shares embedders or uses a GPU, or there is one processor.
     ///
     /// # Errors
     ///
@@ -92,7 +94,6 @@ impl Engine {
     fn start_with(config: &Config, processors: Option<usize>) -> Result<Self, StartError> {
         let began = Instant::now();
         let (Loaded { pipelines, embedder }, identity) = load_all(config)?;
-        let processors = processors.filter(|_| !identity.placement.device.is_gpu());
         let count = pipelines.len();
         let workers = Workers::start(
             pipelines,
@@ -110,10 +111,21 @@ impl Engine {
             milliseconds = began.elapsed().as_millis() as u64,
             "face engine ready"
         );
-        if let Some(parallel) = workers.parallel() {
-            Arc::clone(parallel).start_building(embedder)?;
+        let embedder = workers.parallel().map(|_| embedder);
+        Ok(Self {
+            workers,
+            identity: Arc::new(identity),
+            caller: Caller::default(),
+            embedder: Arc::new(Mutex::new(embedder)),
+        })
+    }
+
+    /// From soon on, embeds a face on two threads while a processor is idle. Builds the session for this in the background,
+    /// once. Only in an engine of [`Engine::start_for_service`].
+    pub fn embed_on_idle_processors(&self) {
+        if let (Some(parallel), Some(embedder)) = (self.workers.parallel(), self.embedder.lock().take()) {
+            Arc::clone(parallel).start_building(embedder);
         }
-        Ok(Self { workers, identity: Arc::new(identity), caller: Caller::default() })
     }
 
     /// The same engine, which processes photos on behalf of a caller. Callers share the workers' time equally.
@@ -255,7 +267,7 @@ fn load_all(config: &Config) -> Result<(Loaded, Identity), StartError> {
         score: calibration.score(),
         calibration: calibration.calibration()?,
         points: calibration.points,
-        placement: loaded.embedder.model.placement,
+        placement: loaded.embedder.model().placement,
         runtime_library,
     };
     Ok((loaded, identity))
@@ -269,7 +281,7 @@ fn load_all(config: &Config) -> Result<(Loaded, Identity), StartError> {
 pub fn load_uncalibrated(config: &Config) -> Result<UncalibratedModels, StartError> {
     let selection = Selection::find(config)?;
     let Loaded { pipelines, embedder } = selection.load(config)?;
-    Ok(UncalibratedModels { pipelines, set: selection.set, placement: embedder.model.placement })
+    Ok(UncalibratedModels { pipelines, set: selection.set, placement: embedder.model().placement })
 }
 
 /// Warm pipelines of a model set whose calibration was not loaded.
@@ -340,15 +352,11 @@ impl Selection {
             (embedder.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), detectors)
         });
         let (runtime, detectors) = detectors?;
-        let embedder = EmbedderBuilder {
-            runtime,
-            model: embedder_model?,
-            max_faces: config.max_faces_of_a_run(),
-            weights: PackedWeights::new(),
-        };
+        let embedder = EmbedderBuilder::new(runtime, embedder_model?, config.max_faces_of_a_run());
         let pipelines = build_pipelines(config, detectors, &embedder, liveness.as_ref())?;
         let judges = liveness.iter().flat_map(|(_, models)| models);
-        for LocatedModel { manifest, placement, .. } in [&detector, &embedder.model].into_iter().chain(judges)
+        for LocatedModel { manifest, placement, .. } in
+            [&detector, embedder.model()].into_iter().chain(judges)
         {
             tracing::info!(
                 model = %manifest.name,

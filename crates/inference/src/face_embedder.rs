@@ -34,7 +34,7 @@ impl OwnEmbedder {
             && let Some((embedded, cpu)) = parallel.embed_if_idle(face)
         {
             self.cpu_elsewhere += cpu;
-            return embedded;
+            return Ok(embedded);
         }
         self.embedder.embed(face)
     }

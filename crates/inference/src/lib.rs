@@ -10,10 +10,11 @@
 //! **Architecture Invariant:** this crate uses no database and no HTTP, and it does not know whose photo it processes.
 //! The [`Caller`] of a photo is a number without a meaning here.
 //!
-//! **Architecture Invariant:** pixels are processed on the engine's own worker threads only, never on the caller's.
+//! **Architecture Invariant:** pixels are processed on the engine's own worker threads and on those of their sessions only, never
+//! on the caller's.
 //!
 //! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
-//! other photos or on time. The number of a session's threads changes no bit of it. A shared embedder may round differently with the number of faces in a run; it is refused at the
+//! other photos or on time. A session on two threads that would change a bit of it is left out. A shared embedder may round differently with the number of faces in a run; it is refused at the
 //! start if it gives a face another embedding beside others.
 
 mod align;

@@ -15,7 +15,7 @@ use crate::{
     align::AlignedFace,
     embedder::{Embedded, Embedder},
     embedder_builder::EmbedderBuilder,
-    error::{FaceError, StartError},
+    error::StartError,
     occupancy::Occupancy,
     thread_time::cpu_time_of_this_thread,
 };
@@ -25,8 +25,8 @@ const THREADS: usize = 2;
 
 /// One session for all workers, which embeds one face at a time.
 pub(crate) struct ParallelEmbedder {
-    /// Empty until it is built.
-    embedder: OnceLock<Mutex<Embedder>>,
+    /// Without a value until it is built, and `None` after it has failed.
+    embedder: OnceLock<Mutex<Option<Embedder>>>,
     occupancy: Arc<Occupancy>,
 }
 
@@ -37,27 +37,30 @@ impl ParallelEmbedder {
     }
 
     /// The embedding of a face and the processor time of the other thread, if a processor is idle and no other worker
-    /// uses the session. The time is estimated: the session divides its work evenly.
-    pub(crate) fn embed_if_idle(
-        &self,
-        face: &AlignedFace,
-    ) -> Option<(Result<Embedded, FaceError>, Duration)> {
+    /// uses the session. The time is an estimate: as much as that of this thread. A session that fails is not used again.
+    pub(crate) fn embed_if_idle(&self, face: &AlignedFace) -> Option<(Embedded, Duration)> {
         if !self.occupancy.has_idle_processor() {
             return None;
         }
-        let mut embedder = self.embedder.get()?.try_lock()?;
+        let mut session = self.embedder.get()?.try_lock()?;
+        let embedder = session.as_mut()?;
         let cpu_before = cpu_time_of_this_thread();
         let embedded = embedder.embed(face);
-        embedder.wipe();
         let cpu = cpu_time_of_this_thread().saturating_sub(cpu_before);
-        Some((embedded, cpu * (THREADS - 1) as u32))
+        embedder.wipe();
+        match embedded {
+            Ok(embedded) => Some((embedded, cpu * (THREADS - 1) as u32)),
+            Err(error) => {
+                tracing::warn!("each face is embedded on one thread from now on: {error}");
+                *session = None;
+                None
+            }
+        }
     }
 
-    /// Starts a thread that builds the session. If it cannot be built, the log says so, and each worker embeds by itself.
-    pub(crate) fn start_building(
-        self: Arc<Self>,
-        builder: EmbedderBuilder,
-    ) -> Result<JoinHandle<()>, StartError> {
+    /// Starts a thread that builds the session, and returns it. If the session cannot be built, the log says so, and each
+    /// worker embeds by itself.
+    pub(crate) fn start_building(self: Arc<Self>, builder: EmbedderBuilder) -> Option<JoinHandle<()>> {
         let build = move || {
             let began = Instant::now();
             match self.build(&builder) {
@@ -66,12 +69,18 @@ impl ParallelEmbedder {
                     milliseconds = began.elapsed().as_millis() as u64,
                     "embedder for idle processors ready"
                 ),
-                Err(error) => tracing::warn!(
-                    "each face is embedded on one thread, because the embedder for idle processors cannot be built: {error}"
-                ),
+                Err(error) => warn_of_one_thread(&error),
             }
         };
-        Ok(thread::Builder::new().name("idle-embedder".to_owned()).spawn(build)?)
+        // ONNX Runtime's threads of the session get this name too.
+        let started = thread::Builder::new().name("idle-embedder".to_owned()).spawn(build);
+        started.inspect_err(|error| warn_of_one_thread(error)).ok()
+    }
+
+    fn build(&self, builder: &EmbedderBuilder) -> Result<(), StartError> {
+        let embedder = builder.build_equal(THREADS)?;
+        let _ = self.embedder.set(Mutex::new(Some(embedder)));
+        Ok(())
     }
 
     #[cfg(test)]
@@ -79,9 +88,14 @@ impl ParallelEmbedder {
         self.embedder.get().is_some()
     }
 
-    fn build(&self, builder: &EmbedderBuilder) -> Result<(), StartError> {
-        let embedder = builder.build_warm(THREADS)?;
-        let _ = self.embedder.set(Mutex::new(embedder));
-        Ok(())
+    #[cfg(test)]
+    pub(crate) fn is_wiped(&self) -> bool {
+        self.embedder.get().unwrap().lock().as_ref().unwrap().is_wiped()
     }
+}
+
+fn warn_of_one_thread(reason: &dyn std::fmt::Display) {
+    tracing::warn!(
+        "each face is embedded on one thread, because the embedder for idle processors cannot be built: {reason}"
+    );
 }

@@ -70,7 +70,7 @@ pub(crate) fn build_pipelines(
 ) -> Result<Vec<Pipeline>, StartError> {
     let judges = liveness.iter().flat_map(|(_, models)| models).map(|located| model(config, located));
     let mut builder = PipelineBuilder { config, embedder, shared: None, liveness, judges: judges.collect() };
-    if embedder.max_faces > NonZeroUsize::MIN {
+    if embedder.max_faces() > NonZeroUsize::MIN {
         builder.shared = Some(builder.start_shared()?);
     }
     build_at_once(detectors, |detector| builder.build(detector))
@@ -112,7 +112,7 @@ struct PipelineBuilder<'a> {
 impl PipelineBuilder<'_> {
     fn build(&self, detector: Detector) -> Result<Pipeline, StartError> {
         let Self { config, embedder, liveness, .. } = self;
-        let embedding = embedding_spec(&embedder.model.manifest)?;
+        let embedding = embedding_spec(&embedder.model().manifest)?;
         Ok(Pipeline {
             decoder: Decoder::new(Bounds::of(config)),
             detector,
@@ -150,7 +150,7 @@ impl PipelineBuilder<'_> {
                 run
             })
         })?;
-        Ok(SharedEmbedder::start(embedders, self.embedder.max_faces, 2 * self.config.worker_count())?)
+        Ok(SharedEmbedder::start(embedders, self.embedder.max_faces(), 2 * self.config.worker_count())?)
     }
 
     fn judge(&self, set: &LivenessSet, models: &[LocatedModel]) -> Result<LivenessJudge, StartError> {
@@ -159,7 +159,7 @@ impl PipelineBuilder<'_> {
             let Task::Liveness(spec) = &located.manifest.task else {
                 return Err(refused("expected liveness models".into()));
             };
-            Ok(LivenessNetwork::new(self.embedder.runtime.network(model)?, &located.manifest.input, spec))
+            Ok(LivenessNetwork::new(self.embedder.runtime().network(model)?, &located.manifest.input, spec))
         });
         let mut judge = LivenessJudge::new(networks.collect::<Result<_, _>>()?, set.bounds.clone());
         judge.warm().map_err(|error| refused(error.to_string()))?;

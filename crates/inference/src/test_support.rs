@@ -21,7 +21,7 @@ use crate::{
     located_model::LocatedModel,
     pipeline::Pipeline,
     placement::{Machine, graph_for, place},
-    runtime::{PackedWeights, Runtime},
+    runtime::Runtime,
     runtime_library,
 };
 
@@ -67,12 +67,8 @@ pub(crate) fn embedder_builder(
     let graph = graph_for(&set.embedder, placement);
     let bytes = catalogue.locate(&set, &set.embedder, graph)?.bytes;
     let bytes = loadable(bytes, &set.embedder, placement)?;
-    Ok(EmbedderBuilder {
-        runtime,
-        model: LocatedModel { manifest: set.embedder, placement, bytes },
-        max_faces: NonZeroUsize::MIN,
-        weights: PackedWeights::new(),
-    })
+    let model = LocatedModel { manifest: set.embedder, placement, bytes };
+    Ok(EmbedderBuilder::new(runtime, model, NonZeroUsize::MIN))
 }
 
 /// A result that is wanted for a minute.

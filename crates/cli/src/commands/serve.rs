@@ -99,10 +99,14 @@ async fn serve(
         engine = starting => engine?,
         _ = shutdown.first_signal() => return Ok(Ended::Gracefully),
     };
-    let mut application = service::build_with_clients(settings, engine, store, Arc::clone(&clients), tasks)?;
+    let mut application =
+        service::build_with_clients(settings, engine.clone(), store, Arc::clone(&clients), tasks)?;
     let controls = application.controls();
     controls.set_settings_hash(&effective.hash()?);
     tracing::info!(port = application.port(), admin_port = application.admin_port(), "serving");
+    engine.embed_on_idle_processors();
+    // Its models would stay in memory after another one is activated.
+    drop(engine);
     let arguments = arguments.settings.clone();
     let reload = Reload { arguments, at_start: effective, log, clients, controls };
     application.background_tasks().spawn("reload of the settings", reload.on_hangup(hangups));

@@ -69,7 +69,7 @@ fn a_stop_just_after_the_start_ends_without_a_fault() {
         let ended = service.process().wait().unwrap();
         let log = service.logged();
         assert!(ended.success(), "{ended}: {log}");
-        assert!(log.lines().all(|line| line.starts_with('{')), "{log}");
+        assert!(!log.contains("[E:onnxruntime"), "{log}");
     }
 }
 

@@ -37,9 +37,9 @@ fn embedders(
     precision: PrecisionChoice,
 ) -> Result<[Embedder; 2], StartError> {
     let alone = embedder_builder(set, device, precision)?;
-    let mut model = alone.model.clone();
+    let mut model = alone.model().clone();
     model.bytes = with_batches(model.bytes)?;
-    let together = EmbedderBuilder { model, max_faces: NonZeroUsize::new(3).unwrap(), ..alone.clone() };
+    let together = EmbedderBuilder::new(alone.runtime().clone(), model, NonZeroUsize::new(3).unwrap());
     Ok([alone.build_warm(1)?, together.build_warm(1)?])
 }
 
