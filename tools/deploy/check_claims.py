@@ -11,7 +11,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs/security.md"
-GROUPS = r"(?:connections|guesses|operators|program|remains|trail|registry|store|service|clock|panic|memory)"
+GROUPS = (
+    r"(?:administration|clock|connections|forms|guesses|liveness|memory|operators|panic|program|registry|remains|sandbox|"
+    r"service|store|trail)"
+)
 
 
 def functions():

@@ -19,7 +19,7 @@ from pathlib import Path
 SIZES = ["480x640", "1080x1440", "3024x4032"]
 STEPS = ["decode", "detect", "align", "quality", "embed"]
 
-MAX_RATIO = 1.15
+MAX_RATIO = 1.10
 MIN_FACTOR = 1.8
 MAX_TAIL = 3.0
 # The median latency of a single caller relative to the time of the steps of the pipeline.
