@@ -39,6 +39,7 @@ use std::process::ExitCode;
 pub fn run() -> ExitCode {
     ending::end_quietly_without_reader();
     let code = arguments::run();
+    // Workers, and a start that was interrupted, may still be within ONNX Runtime.
     padan_inference::end_inference();
     code
 }

@@ -120,8 +120,8 @@ impl Engine {
         })
     }
 
-    /// From soon on, embeds a face on two threads while a processor is idle. Builds the session for this in the background,
-    /// once. Only in an engine of [`Engine::start_for_service`].
+    /// Builds the session on two threads in the background, once. As soon as it is built, a face is embedded by it while a
+    /// processor is idle. Has an effect only on an engine of [`Engine::start_for_service`].
     pub fn embed_on_idle_processors(&self) {
         if let (Some(parallel), Some(embedder)) = (self.workers.parallel(), self.embedder.lock().take()) {
             Arc::clone(parallel).start_building(embedder);

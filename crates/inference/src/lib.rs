@@ -14,8 +14,9 @@
 //! on the caller's.
 //!
 //! **Architecture Invariant:** an embedding depends on the photo and the model contract alone, not on the worker, on
-//! other photos or on time. A session on two threads that would change a bit of it is left out. A shared embedder may round differently with the number of faces in a run; it is refused at the
-//! start if it gives a face another embedding beside others.
+//! other photos or on time. A session on two threads that would change a bit of it is
+//! left out. A shared embedder may round differently with the number of faces in a run; it is refused at the start if it gives
+//! a face another embedding beside others.
 
 mod align;
 mod analysis;
