@@ -1,6 +1,6 @@
 //! Computes the embeddings of aligned faces.
 
-use std::slice;
+use std::{slice, time::Duration};
 
 use ndarray::ArrayView4;
 use padan_domain::Embedding;
@@ -11,6 +11,8 @@ use crate::{
     manifest::InputSpec,
     normalisation::Normalisation,
     runtime::Network,
+    stack_position::StackPosition,
+    thread_time::cpu_time_of_this_thread,
     wipe::wipe,
 };
 
@@ -45,6 +47,26 @@ impl Embedder {
     /// embedding.
     pub(crate) fn warm(&mut self) -> Result<Embedding, FaceError> {
         self.embed(&stripes(true)).map(|embedded| embedded.embedding)
+    }
+
+    /// Chooses where on the stack the network runs, by the processor time of a few runs.
+    pub(crate) fn choose_stack_position(&mut self) -> Result<(), FaceError> {
+        const RUNS: usize = 2;
+        let face = stripes(true);
+        let (mut fastest, mut least) = (StackPosition::default(), Duration::MAX);
+        for position in StackPosition::CHOICES {
+            self.network.set_stack_position(position);
+            for _ in 0..RUNS {
+                let before = cpu_time_of_this_thread();
+                self.embed(&face)?;
+                let time = cpu_time_of_this_thread().saturating_sub(before);
+                if time < least {
+                    (fastest, least) = (position, time);
+                }
+            }
+        }
+        self.network.set_stack_position(fastest);
+        Ok(())
     }
 
     /// Runs the network on as many faces as one run may have, and on one. Refuses a network that computes a face

@@ -4,6 +4,7 @@ use padan_domain::Embedding;
 
 use crate::{
     align::CROP_SIDE,
+    config::Device,
     embedder::Embedder,
     error::StartError,
     located_model::LocatedModel,
@@ -49,6 +50,7 @@ impl EmbedderBuilder {
             let embedding = embedder.warm().map_err(|error| self.model.refused(&error))?;
             self.of_stripes.get_or_init(|| embedding);
         }
+        self.choose_stack_position(&mut embedder)?;
         Ok(embedder)
     }
 
@@ -62,7 +64,16 @@ impl EmbedderBuilder {
                 .model
                 .refused(&format!("on {threads} threads it gives a face another embedding")));
         }
+        self.choose_stack_position(&mut embedder)?;
         Ok(embedder)
+    }
+
+    /// Only OpenVINO's kernels depend on it.
+    fn choose_stack_position(&self, embedder: &mut Embedder) -> Result<(), StartError> {
+        match self.model.placement.device {
+            Device::OpenVino => embedder.choose_stack_position().map_err(|error| self.model.refused(&error)),
+            Device::Cpu | Device::Cuda | Device::TensorRt => Ok(()),
+        }
     }
 
     fn build(&self, threads: usize) -> Result<Embedder, StartError> {

@@ -69,6 +69,7 @@ mod raster;
 mod retry_budget;
 mod runtime;
 mod runtime_library;
+mod stack_position;
 mod subject;
 mod tensor;
 #[cfg(test)]

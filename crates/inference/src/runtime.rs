@@ -19,6 +19,7 @@ use crate::{
     error::{FaceError, StartError},
     manifest::Precision,
     placement::Placement,
+    stack_position::StackPosition,
     tensor::Tensor,
 };
 
@@ -75,6 +76,7 @@ pub(crate) struct Network {
     /// Empty only while this is dropped.
     session: Option<Session>,
     input: String,
+    stack_position: StackPosition,
 }
 
 impl Drop for Network {
@@ -141,7 +143,7 @@ impl Runtime {
             return Err(refused(format!("expected one input, found {}", session.inputs().len())));
         };
         let input = input.name().to_owned();
-        Ok(Network { session: Some(session), input })
+        Ok(Network { session: Some(session), input, stack_position: StackPosition::default() })
     }
 
     fn options(&self, model: &Model<'_>) -> Result<SessionBuilder, ort::Error> {
@@ -246,6 +248,11 @@ impl PackedWeights {
 }
 
 impl Network {
+    /// Where on the stack the next runs begin.
+    pub(crate) fn set_stack_position(&mut self, position: StackPosition) {
+        self.stack_position = position;
+    }
+
     /// Runs the network on one input and passes its outputs to `read`.
     pub(crate) fn run<T>(
         &mut self,
@@ -267,7 +274,11 @@ impl Network {
         let input = TensorRef::from_array_view(view.view()).map_err(broken)?;
         let session =
             self.session.as_mut().ok_or_else(|| FaceError::Broken("the session has ended".to_owned()))?;
-        let outputs = session.run(ort::inputs![self.input.as_str() => input]).map_err(broken)?;
+        let inputs = ort::inputs![self.input.as_str() => input];
+        let (mut run, mut outputs) = (Some(|| session.run(inputs)), None);
+        self.stack_position.call(&mut || outputs = run.take().map(|run| run()));
+        let outputs = outputs.ok_or_else(|| FaceError::Broken("the session was not run".to_owned()))?;
+        let outputs = outputs.map_err(broken)?;
         let values: Vec<_> = outputs.iter().collect();
         let mut named = Vec::with_capacity(values.len());
         for (name, value) in &values {
