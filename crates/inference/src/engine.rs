@@ -12,6 +12,7 @@ use crate::{
     embedder_builder::EmbedderBuilder,
     error::{FaceError, StartError},
     face_crop::FaceCrop,
+    job::JobObserver,
     liveness::Liveness,
     liveness_set::LivenessSet,
     located_model::LocatedModel,
@@ -26,7 +27,7 @@ use crate::{
     prepare::{take_weights_out_of_inputs, with_batches, with_eight_bit_layers},
     runtime::Runtime,
     runtime_library,
-    workers::{JobObserver, WorkerFigures, Workers, WorkersEnded},
+    workers::{WorkerFigures, Workers, WorkersEnded},
 };
 
 /// The face engine: verified model files, warm sessions and worker threads, shared by its clones.

@@ -44,6 +44,7 @@ mod fair_queue;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod geometry;
+mod job;
 mod liveness;
 mod liveness_set;
 mod located_model;
@@ -78,6 +79,7 @@ mod test_support;
 mod tests;
 mod thread_time;
 mod wipe;
+mod worker;
 mod workers;
 
 pub use align::AlignedFace;
@@ -104,6 +106,7 @@ pub use error::{FaceError, PhotoFault, StartError};
 pub use face_crop::FaceCrop;
 pub use faces::Faces;
 pub use geometry::{Point, Rectangle};
+pub use job::{JobEnded, JobEvent, JobObserver, JobStarted};
 pub use liveness::{Liveness, SpoofRisk};
 pub use liveness_set::LivenessSet;
 pub use manifest::{
@@ -124,4 +127,4 @@ pub use retry_budget::RetryBudget;
 pub use runtime::end_inference;
 pub use runtime_library::find as find_runtime_library;
 pub use subject::Subject;
-pub use workers::{JobEnded, JobEvent, JobObserver, JobStarted, WorkerFigures, WorkersEnded};
+pub use workers::{WorkerFigures, WorkersEnded};

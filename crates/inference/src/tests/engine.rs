@@ -15,8 +15,9 @@ use crate::{
     decode::{Bounds, Decoder},
     engine::Engine,
     error::{FaceError, StartError},
+    job::{JobEnded, JobEvent},
     test_support::{config, photo, workspace},
-    workers::{JobEnded, JobEvent, WorkersEnded},
+    workers::WorkersEnded,
 };
 
 fn engine(workers: usize, queue_length: usize) -> Engine {
