@@ -117,7 +117,7 @@ impl Decoder {
                 let size = frame.map(|frame| (frame.width, frame.height));
                 let cost = size.ok_or(PhotoFault::Unreadable).and_then(|size| {
                     check_size(size, &self.bounds.limits)?;
-                    let file = file.ok_or(PhotoFault::Unreadable)?;
+                    let file = file.filter(|file| !file.may_be_negative()).ok_or(PhotoFault::Unreadable)?;
                     Cost::of_jpeg(&file, bytes.len(), reduction(size, min_side), &self.bounds)
                 });
                 Declared { size, cost }

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     caller::Caller,
-    decode::Declared,
+    decode::{Cost, Declared},
     error::FaceError,
     fair_queue::{JobReceiver, Taken},
     job::{Finding, Job, JobEnded, JobEvent, JobObserver, JobStarted, Work},
@@ -104,11 +104,9 @@ impl Worker {
             bytes: job.photo.bytes().len(),
             megapixels: declared.size.map(megapixels),
         }));
-        // `analyse` refuses a photo that is too large, or whose headers cannot be read, before it allocates memory.
-        let reserved = declared.cost.as_ref().ok().map(|cost| self.memory.reserve(caller, cost.bytes));
-        if matches!(reserved, Some(None)) {
+        let Some(_reserved) = self.memory.reserve(caller, declared.cost?.bytes) else {
             return Err(FaceError::QueueFull);
-        }
+        };
         match job.work {
             Work::Analyse(role) => {
                 let mut analysis = self.pipeline.analyse(&job.photo, role, &job.demand())?;
@@ -131,8 +129,8 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, FaceError> {
 
 /// How long decoding takes at most, according to the headers.
 fn longest(declared: Option<&Result<Declared, FaceError>>) -> Duration {
-    let cost = declared.and_then(|declared| declared.as_ref().ok()?.cost.as_ref().ok());
-    cost.map_or(Duration::ZERO, |cost| cost.longest())
+    let cost = declared.and_then(|declared| declared.as_ref().ok()?.cost.ok());
+    cost.map_or(Duration::ZERO, Cost::longest)
 }
 
 fn megapixels((width, height): (u32, u32)) -> f64 {
