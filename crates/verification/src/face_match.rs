@@ -106,9 +106,7 @@ impl Verifier {
         request: MatchRequest,
         deadline: Instant,
     ) -> Result<MatchOutcome, VerificationError> {
-        // One engine for both photos, so that they are embedded under the same contract.
-        let caller = self.cpu_account.caller(&request.client);
-        let engine = self.parts.engine.current().on_behalf_of(caller);
+        let engine = self.engine_for(&request.client);
         let mut timings = StepTimings::default();
         // If one is refused by a full queue, the other is not analysed either.
         let (captured, stored) = tokio::try_join!(

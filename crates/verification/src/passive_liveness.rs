@@ -84,8 +84,7 @@ impl Verifier {
         request: LivenessRequest,
         deadline: Instant,
     ) -> Result<LivenessOutcome, VerificationError> {
-        let caller = self.cpu_account.caller(&request.client);
-        let engine = self.parts.engine.current().on_behalf_of(caller);
+        let engine = self.engine_for(&request.client);
         let mut timings = StepTimings::default();
         let judged = within(deadline, engine.judge_liveness(request.photo, deadline));
         let judged = timed(&mut timings.liveness, info_span!("liveness"), judged).await;

@@ -58,10 +58,6 @@ impl Verifier {
         let crops = tokio::join!(crop(&engine, Some(first), deadline), crop(&engine, Some(second), deadline));
         Ok(ShownFaces { probe: crops.0?, reference: crops.1? })
     }
-
-    fn engine_for(&self, client: &ClientName) -> Engine {
-        self.parts.engine.current().on_behalf_of(self.cpu_account.caller(client))
-    }
 }
 
 /// The crop of a photo's face; `None` for a photo without one.

@@ -9,8 +9,8 @@ use std::{
 };
 
 use padan_domain::{
-    BirthDate, CitizenStatus, Clock, FaceJudgement, InvalidBirthDate, InvalidNationalId, Judgement,
-    NationalId, judge,
+    BirthDate, CitizenStatus, ClientName, Clock, FaceJudgement, InvalidBirthDate, InvalidNationalId,
+    Judgement, NationalId, judge,
 };
 use padan_inference::Engine;
 use padan_registry::{Citizen, Registry};
@@ -135,9 +135,7 @@ impl Verifier {
     ) -> Result<FaceOutcome, VerificationError> {
         let mut timings = StepTimings::default();
         let (mut spoof, mut found) = (None, None);
-        // One engine for the entire request, so that reference and selfie are embedded under the same contract.
-        let caller = self.cpu_account.caller(&request.client);
-        let engine = self.parts.engine.current().on_behalf_of(caller);
+        let engine = self.engine_for(&request.client);
         let lookup = within(deadline, self.parts.registry.citizen(&request.nik));
         let (citizen, trial) = tokio::join!(
             timed(&mut timings.registry, info_span!("registry"), lookup),
@@ -222,6 +220,12 @@ impl Verifier {
         Ok(BasicOutcome { timings, trial, ..judged })
     }
 
+    /// The engine of one request, whose work is charged to the client. All photos of a request need the same, so that they
+    /// are embedded under the same contract.
+    pub(crate) fn engine_for(&self, client: &ClientName) -> Engine {
+        self.parts.engine.current().on_behalf_of(self.cpu_account.caller(client))
+    }
+
     /// Compares the faces of an active record.
     async fn judge_face(
         &self,
@@ -247,18 +251,12 @@ impl Verifier {
         timings: &mut StepTimings,
     ) -> Result<JudgedFace, VerificationError> {
         let gate = self.parts.config.liveness;
-        let mut enrolment = StepTimings::default();
         let (reference, probe) = tokio::join!(
-            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, &mut enrolment),
+            self.reference(engine, &request.nik, citizen.portrait_updated_at, deadline, timings),
             probe_under(gate, engine, request.photo, deadline).instrument(info_span!("probe")),
         );
         let (reference, probe) = both(reference, probe)?;
-        *timings = StepTimings {
-            registry: timings.registry,
-            turn: timings.turn,
-            probe: Some(probe.timings),
-            ..enrolment
-        };
+        timings.probe = Some(probe.timings);
         let found = Some(probe.face);
         let Some(reference) = reference else {
             return Ok(JudgedFace {
