@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::{
     active_calibration::{FollowedCalibration, with_calibration_in_use},
+    engine::start_engine_of,
     settings::Settings,
 };
 
@@ -94,9 +95,7 @@ impl<M: PartialEq> FailedLoad<M> {
 }
 
 async fn load(settings: &Settings, store: &Store, active: &ActiveModel) -> Result<Engine> {
-    let mut config = settings.inference.clone();
-    config.model_set.clone_from(&active.model_set);
-    let engine = tokio::task::spawn_blocking(move || Engine::start_for_service(&config)).await??;
+    let engine = start_engine_of(&active.model_set, settings).await?;
     let engine = with_contract(settings, store, &engine, &active.contract).await?;
     engine.embed_on_idle_processors();
     Ok(engine)

@@ -12,7 +12,7 @@ use padan_store::{Administration, KeySet, Store};
 use padan_verification::{BackgroundTasks, Clients};
 use tokio::sync::watch;
 
-use crate::{commands::enroll::Waiting, service, settings::SettingsArguments};
+use crate::{commands::enroll::Waiting, engine, service, settings::SettingsArguments};
 pub use crate::{settings::Settings, shutdown::Shutdown, tls::install_crypto_provider};
 
 /// Reads the defaults and one file, and ignores the environment.
@@ -39,7 +39,7 @@ pub fn open_store(settings: &Settings) -> Result<Store> {
 ///
 /// When a model or the runtime cannot be loaded.
 pub async fn start_engine(settings: &Settings) -> Result<Engine> {
-    service::start_engine(settings).await
+    engine::start_engine(settings).await
 }
 
 /// Administration of the store by the user who runs this process. Must be called within a Tokio runtime.

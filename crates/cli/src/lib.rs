@@ -14,6 +14,7 @@ mod arguments;
 mod commands;
 mod confirmation;
 mod ending;
+mod engine;
 mod exit_status;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use padan_domain::Clock;
 use padan_http_api::Application;
-use padan_inference::{Config, Engine, PhotoReader, StartError, model_folders};
+use padan_inference::{Engine, PhotoReader, model_folders};
 use padan_registry::Registry;
 use padan_store::{Administration, AnnouncedAct, KeySet, Store};
 use padan_verification::{
@@ -13,33 +13,26 @@ use padan_verification::{
 };
 
 use crate::{
-    active_calibration::with_calibration_in_use, active_model::follow_active_model, live_rates::measure_live,
-    operator::operator, settings::Settings, shadow_model::follow_shadow_model, tls::install_crypto_provider,
+    active_calibration::with_calibration_in_use,
+    active_model::follow_active_model,
+    engine::{model_set, start_engine_of},
+    live_rates::measure_live,
+    operator::operator,
+    settings::Settings,
+    shadow_model::follow_shadow_model,
+    tls::install_crypto_provider,
 };
-
-/// Loads the models and runs them once, which keeps every core busy for a moment.
-pub(crate) async fn start_engine(settings: &Settings) -> Result<Engine> {
-    start(settings, Engine::start).await
-}
-
-async fn start(settings: &Settings, start: fn(&Config) -> Result<Engine, StartError>) -> Result<Engine> {
-    let config = settings.inference.clone();
-    let engine = tokio::task::spawn_blocking(move || start(&config)).await??;
-    Ok(engine)
-}
 
 /// Loads the active model, or the configured model when the active one cannot be loaded.
 ///
 /// The active model may not be installed on this machine. The service then serves with the configured model, and
 /// [`follow_active_model`] tries the active model again later.
 pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &Store) -> Result<Engine> {
-    let mut active = settings.clone();
-    select_active_model(&mut active, store).await;
-    let set = &active.inference.model_set;
-    let started = match start(&active, Engine::start_for_service).await {
-        Err(error) if *set != settings.inference.model_set => {
-            let configured = &settings.inference.model_set;
-            let engine = start(settings, Engine::start_for_service).await.with_context(|| {
+    let configured = &settings.inference.model_set;
+    let set = &model_set(None, settings, store).await;
+    let started = match start_engine_of(set, settings).await {
+        Err(error) if set != configured => {
+            let engine = start_engine_of(configured, settings).await.with_context(|| {
                 format!(
                     "cannot load the active model {set} ({error:#}), nor the configured model {configured}"
                 )
@@ -58,16 +51,6 @@ pub(crate) async fn start_engine_of_active_model(settings: &Settings, store: &St
             tracing::error!("starting with the installed calibration, not the active one: {error:#}");
             Ok(engine)
         }
-    }
-}
-
-/// Sets `inference.model_set` to the active model set, if there is one. While the store is down the configured set
-/// stays; a service switches to the active one when the store is back.
-pub(crate) async fn select_active_model(settings: &mut Settings, store: &Store) {
-    match store.active_model().await {
-        Ok(Some(active)) => settings.inference.model_set = active.model_set,
-        Ok(None) => {}
-        Err(error) => tracing::warn!("cannot read yet which model is active: {error}"),
     }
 }
 
@@ -194,7 +177,7 @@ mod tests {
     use std::{future::pending, path::Path};
 
     use super::*;
-    use crate::{in_process, settings::SettingsArguments};
+    use crate::{engine::start_engine, in_process, settings::SettingsArguments};
 
     /// Settings of a service on free ports that is ready for no request: no server listens at the databases' addresses.
     fn settings(folder: &Path) -> Settings {

@@ -29,6 +29,7 @@ use crate::{
         people_groups::{GroupBy, Grouping, PeopleList},
         report_files::{made_now, write_pages},
     },
+    engine::model_set,
     memory_protection::protect_memory,
     service,
     settings::Settings,
@@ -95,10 +96,7 @@ pub(crate) fn calibrate_from_store(
     let list = arguments.groups.as_deref().map(PeopleList::read).transpose()?;
     let (set, in_use, cohort, people) = Runtime::new()?.block_on(async {
         let store = service::open_store(&settings, KeySet::All)?;
-        match model {
-            Some(set) => set.clone_into(&mut settings.inference.model_set),
-            None => service::select_active_model(&mut settings, &store).await,
-        }
+        settings.inference.model_set = model_set(model, &settings, &store).await;
         let set = catalogue.set(&settings.inference.model_set)?;
         announce(&store, arguments, &set).await?;
         let in_use = calibration_in_use(&store, &catalogue, &set).await?;

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
+    engine,
     exit_status::ExitStatus,
     live_rates::counted_parts,
     output::{OutputArguments, print_json, stdout},
@@ -81,10 +82,7 @@ impl Live {
         let from = today.checked_sub_days(Days::new(u64::from(days) - 1)).unwrap_or(today);
         Runtime::new()?.block_on(async {
             let store = service::open_store(settings, KeySet::Audit)?;
-            match model_set {
-                Some(set) => set.clone_into(&mut settings.inference.model_set),
-                None => service::select_active_model(settings, &store).await,
-            }
+            settings.inference.model_set = engine::model_set(model_set, settings, &store).await;
             let set = catalogue.set(&settings.inference.model_set)?;
             let in_use = calibration_in_use(&store, &catalogue, &set).await?;
             let survey =

@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
 use crate::{
-    ending::StatusError, exit_status::ExitStatus, output::stdout, service, settings::SettingsArguments,
-    telemetry,
+    ending::StatusError, engine::start_engine, exit_status::ExitStatus, output::stdout,
+    settings::SettingsArguments, telemetry,
 };
 
 /// The largest photo that a client of the service may send.
@@ -67,7 +67,7 @@ fn compare(arguments: &CompareArguments) -> Result<ExitStatus> {
     let settings = arguments.settings.settings()?;
     let runtime = Runtime::new()?;
     let (engine, a, b) = runtime.block_on(async {
-        let engine = service::start_engine(&settings).await?;
+        let engine = start_engine(&settings).await?;
         let a = analyse(&engine, &arguments.a, true).await?;
         let b = analyse(&engine, &arguments.b, arguments.no_gates).await?;
         anyhow::Ok((engine, a, b))

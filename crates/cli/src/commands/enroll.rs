@@ -19,6 +19,7 @@ use self::report::Report;
 pub(crate) use self::waiting::Waiting;
 use crate::{
     commands::enroll_status,
+    engine::{model_set, start_engine},
     exit_status::ExitStatus,
     priority::lower_priority,
     service,
@@ -105,16 +106,13 @@ async fn enrol(arguments: &EnrollArguments, mut settings: Settings) -> Result<Ex
         waiting.run().await?;
         return Ok(ExitStatus::Success);
     }
-    match &arguments.model {
-        Some(set) => settings.inference.model_set.clone_from(set),
-        None => service::select_active_model(&mut settings, &store).await,
-    }
+    settings.inference.model_set = model_set(arguments.model.as_deref(), &settings, &store).await;
     let registry = Registry::new(&settings.registry)?;
     refuse_without_view(&registry).await?;
     tokio::spawn(measure_lag(registry.clone()));
     let enrolment = Enrolment {
         registry,
-        engine: service::start_engine(&settings).await?,
+        engine: start_engine(&settings).await?,
         store,
         config: settings.enrolment,
         rate: arguments.rate,

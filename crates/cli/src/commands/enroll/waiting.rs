@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{Report, announce, measure_lag, refuse_without_view};
-use crate::{service, settings::Settings};
+use crate::{engine::start_engine, settings::Settings};
 
 /// Does the enrolments that operators start in the management interface, one at a time, until it is to stop.
 pub(crate) struct Waiting {
@@ -111,7 +111,7 @@ impl Waiting {
         set.clone_into(&mut settings.inference.model_set);
         let enrolment = Enrolment {
             registry: registry.clone(),
-            engine: service::start_engine(&settings).await?,
+            engine: start_engine(&settings).await?,
             store: self.store.clone(),
             config: settings.enrolment,
             rate: self.rate,
