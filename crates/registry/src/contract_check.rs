@@ -3,7 +3,13 @@ use padan_domain::{BasicField, NationalId};
 use padan_postgres::Fault;
 use sqlx::PgConnection;
 
-use crate::{citizen, civil_record, error::RegistryError, lookup::Question, portrait, replica::Replica};
+use crate::{
+    citizen, civil_record,
+    error::RegistryError,
+    lookup::Question,
+    portrait::{self, PortraitQuery},
+    replica::Replica,
+};
 
 /// The view's columns and their types by PostgreSQL's names. Further columns are ignored.
 fn expected_columns() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
@@ -38,7 +44,8 @@ pub(crate) async fn check(replica: &Replica) -> Result<(), RegistryError> {
     if let Ok(unused) = "0000000000000000".parse::<NationalId>() {
         replica.ask(&Question::Lookup(&citizen::LOOKUP), &unused).await.map_err(failed)?;
         replica.ask(&Question::Lookup(&civil_record::LOOKUP), &unused).await.map_err(failed)?;
-        replica.ask(&Question::Lookup(&portrait::LOOKUP), &(unused, 1)).await.map_err(failed)?;
+        let query = PortraitQuery { nik: unused, max_bytes: 1 };
+        replica.ask(&Question::Lookup(&portrait::LOOKUP), &query).await.map_err(failed)?;
     }
     Ok(())
 }

@@ -28,8 +28,11 @@ pub(crate) struct PortraitRow {
     portrait_updated_at: Option<String>,
 }
 
-/// A NIK, and the size of the largest portrait to read.
-pub(crate) type PortraitQuery = (NationalId, i32);
+/// Whose portrait is read, and the size of the largest one.
+pub(crate) struct PortraitQuery {
+    pub(crate) nik: NationalId,
+    pub(crate) max_bytes: i32,
+}
 
 pub(crate) const LOOKUP: Lookup<PortraitQuery, Vec<PortraitRow>> =
     Lookup { by_function: portrait_of, by_view: portrait_in_view };
@@ -38,7 +41,7 @@ macro_rules! statement {
     ($name:ident, $source:tt) => {
         fn $name<'c>(
             connection: &'c mut PgConnection,
-            (nik, max_bytes): &'c PortraitQuery,
+            query: &'c PortraitQuery,
         ) -> BoxFuture<'c, sqlx::Result<Vec<PortraitRow>>> {
             sqlx::query_as!(
                 PortraitRow,
@@ -46,8 +49,8 @@ macro_rules! statement {
                           portrait_updated_at::text AS "portrait_updated_at?"
                      FROM "#
                     + $source,
-                nik.as_str(),
-                max_bytes
+                query.nik.as_str(),
+                query.max_bytes
             )
             .fetch_all(connection)
             .boxed()

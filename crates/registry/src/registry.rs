@@ -20,7 +20,7 @@ use crate::{
     error::RegistryError,
     lag::Standing,
     lookup::{Lookup, LookupRights, Question},
-    portrait::{self, Portrait},
+    portrait::{self, Portrait, PortraitQuery},
     replica::{Replica, ReplicaFigures},
     replica_status::ReplicaStatus,
 };
@@ -92,7 +92,8 @@ impl Registry {
     ///
     /// As for [`citizen`](Self::citizen).
     pub async fn portrait(&self, nik: &NationalId) -> Result<Option<Portrait>, RegistryError> {
-        one(self.look_up(&portrait::LOOKUP, &(nik.clone(), self.max_portrait_bytes)).await?)
+        let query = PortraitQuery { nik: nik.clone(), max_bytes: self.max_portrait_bytes };
+        one(self.look_up(&portrait::LOOKUP, &query).await?)
     }
 
     /// Checks that at least one replica answers, read-only, with a view that satisfies the contract.
