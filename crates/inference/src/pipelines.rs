@@ -69,7 +69,14 @@ pub(crate) fn build_pipelines(
     liveness: Option<&LocatedLiveness<'_>>,
 ) -> Result<Vec<Pipeline>, StartError> {
     let judges = liveness.iter().flat_map(|(_, models)| models).map(|located| model(config, located));
-    let mut builder = PipelineBuilder { config, embedder, shared: None, liveness, judges: judges.collect() };
+    let mut builder = PipelineBuilder {
+        config,
+        bounds: Bounds::of(config),
+        embedder,
+        shared: None,
+        liveness,
+        judges: judges.collect(),
+    };
     if embedder.max_faces() > NonZeroUsize::MIN {
         builder.shared = Some(builder.start_shared()?);
     }
@@ -102,6 +109,7 @@ fn model<'a>(config: &Config, located: &'a LocatedModel) -> Model<'a> {
 
 struct PipelineBuilder<'a> {
     config: &'a Config,
+    bounds: Bounds,
     embedder: &'a EmbedderBuilder,
     /// The embedders of all pipelines; `None` if each has its own.
     shared: Option<SharedEmbedder>,
@@ -114,7 +122,7 @@ impl PipelineBuilder<'_> {
         let Self { config, embedder, liveness, .. } = self;
         let embedding = embedding_spec(&embedder.model().manifest)?;
         Ok(Pipeline {
-            decoder: Decoder::new(Bounds::of(config)),
+            decoder: Decoder::new(self.bounds),
             detector,
             embedder: self.face_embedder()?,
             liveness: liveness.map(|(set, models)| self.judge(set, models)).transpose()?,
