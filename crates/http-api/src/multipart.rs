@@ -1,3 +1,8 @@
+//! Splits a form into its parts.
+//!
+//! This is not left to a library: the parts share the buffer of the body, whose memory stays counted until the last of them
+//! is dropped, and the contract's clients send forms that a strict parser refuses, such as lines that end in LF alone.
+
 mod fault;
 mod transfer;
 

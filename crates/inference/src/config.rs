@@ -30,8 +30,8 @@ pub struct Config {
     /// Worker threads, each with its own sessions. When unset: one for each processor that the container's quota
     /// allows, and if the embedder is shared, as many more as faces are embedded at once. More workers only use more memory.
     pub workers: Option<NonZeroUsize>,
-    /// The most faces that one run of the embedder computes. Above 1, the workers share one embedder. When unset: 16 on
-    /// `cuda` and `tensorrt`, else 1.
+    /// The most faces that one run of the embedder computes. Above 1, the workers share embedders: one on a GPU, else
+    /// one for two processors. When unset: 16 on `cuda` and `tensorrt`, else 1.
     pub embedding_batch: Option<NonZeroUsize>,
     /// Threads of each session. More threads shorten response times while processors are idle, and lengthen them once
     /// all workers are busy. When unset: one, and a service embeds a face on two while a processor is idle.
@@ -159,8 +159,8 @@ pub struct Limits {
 pub(crate) const BYTES_PER_PIXEL: u64 = 3;
 
 impl Limits {
-    /// These limits with each unset one computed: half of the memory is for photos, and at most what 320 megapixels
-    /// take.
+    /// These limits, with `max_megapixels_at_once` computed if it is unset: half of the memory is for photos, and at most what
+    /// 320 megapixels take.
     #[must_use]
     pub fn in_force(self, memory_limit: Option<u64>) -> Self {
         const MAX_MEGAPIXELS: f64 = 320.0;
@@ -254,7 +254,7 @@ impl Config {
         }
     }
 
-    /// The most faces that one run of the embedder computes. With more than one, the workers share one embedder.
+    /// The most faces that one run of the embedder computes. With more than one, the workers share embedders.
     pub fn max_faces_of_a_run(&self) -> NonZeroUsize {
         let default = match self.device {
             DeviceChoice::Cuda | DeviceChoice::TensorRt => Self::BATCH_OF_GPU,

@@ -5,7 +5,7 @@ use std::{sync::Weak, time::Instant};
 pub(crate) struct Demand {
     /// When it is too late.
     pub(crate) deadline: Option<Instant>,
-    /// Held by whoever waits for the result, until it no longer does.
+    /// Dropped by the caller when it stops waiting.
     pub(crate) waiter: Option<Weak<()>>,
 }
 

@@ -13,7 +13,7 @@ use crate::{
 pub(crate) enum FaceEmbedder {
     /// By a session of its own.
     Own(OwnEmbedder),
-    /// By the session that all pipelines of an engine share.
+    /// By the sessions that all pipelines of an engine share.
     Shared(SharedEmbedder),
 }
 
@@ -71,7 +71,7 @@ impl FaceEmbedder {
         }
     }
 
-    /// The figures of the thread with the shared session; `None` without one.
+    /// What the threads with the shared sessions have done; `None` without them.
     pub(crate) fn shared_counts(&self) -> Option<Arc<EmbeddingCounts>> {
         match self {
             Self::Own(_) => None,

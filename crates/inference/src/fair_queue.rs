@@ -115,8 +115,8 @@ impl<J> JobReceiver<J> {
 }
 
 impl<J> Taken<J> {
-    /// Puts the job back if it may take too long to be begun now, which was not known before. Whoever takes it again
-    /// has to do it. Returns it if nothing has to be known about it.
+    /// Puts the job back as a slow one if decoding may take long and the queue did not know this; a worker takes it again
+    /// later. Otherwise returns it.
     pub(crate) fn deferred_if_slow(mut self, longest: Duration) -> Option<Self> {
         let terms = self.charge.terms.take_if(|terms| !terms.is_slow && longest >= SLOW);
         let Some(terms) = terms else { return Some(self) };

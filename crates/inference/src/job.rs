@@ -38,7 +38,7 @@ pub struct JobEnded {
 pub struct JobStarted {
     /// Time in the queue.
     pub waited: Duration,
-    /// Whether it is a client's selfie rather than a registry's portrait.
+    /// Whether it is a selfie that is verified, matched or judged, rather than a portrait or a crop for display.
     pub is_selfie: bool,
     /// Size of the file.
     pub bytes: usize,

@@ -10,7 +10,8 @@ use std::{hint::black_box, ptr};
 const PAGE: usize = 4096;
 /// Bytes of a line of the processor's cache.
 const LINE: usize = 64;
-/// No frame of [`descend`] is so small that the position is not reached within so many.
+/// A frame of [`descend`] has at least 16 bytes, so the position is reached after at most a quarter of this many. With larger
+/// frames, which may skip it, the search ends here.
 const MAX_FRAMES: usize = 1024;
 
 /// A place in a page of the stack, in bytes from the page's start.
