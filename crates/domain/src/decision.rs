@@ -21,7 +21,7 @@ pub enum Judgement {
 /// How the selfie compares with the registry's photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum FaceJudgement {
-    /// The registry has no photo, or none with a usable face.
+    /// The registry has no photo, or none with a usable face. None is sought for a record that is not active.
     NoReference,
     /// The faces were compared.
     Compared(Percentage),

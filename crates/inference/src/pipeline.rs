@@ -42,8 +42,6 @@ pub struct Pipeline {
     pub(crate) embedder: FaceEmbedder,
     /// `None` without a liveness set.
     pub(crate) liveness: Option<LivenessJudge>,
-    /// Whether the photo in work is judged for liveness as well.
-    pub(crate) judges_liveness: bool,
     pub(crate) frame: [Point; 5],
     pub(crate) retry_budget: Duration,
     pub(crate) subject: SubjectConfig,
@@ -79,12 +77,10 @@ impl Pipeline {
         };
         self.decoder.set_deadline(demand.deadline);
         self.embedder.set_demand(demand.clone());
-        self.judges_liveness = role == Role::JudgedProbe;
-        let analysis = self.run(photo, &mut retries, &mut |fault| match role {
+        let analysis = self.run(photo, role, &mut retries, &mut |fault| match role {
             Role::Probe | Role::JudgedProbe => Err(fault.into()),
             Role::Reference => Ok(()),
         });
-        self.judges_liveness = false;
         self.decoder.set_deadline(None);
         self.embedder.set_demand(Demand::default());
         analysis
@@ -97,7 +93,7 @@ impl Pipeline {
     /// [`FaceError::Rejected`] when the photo has no usable face, [`FaceError::Broken`] when a network fails.
     pub fn examine(&mut self, photo: &Photo) -> Result<(Analysis, Option<PhotoFault>), FaceError> {
         let mut first_fault = None;
-        let analysis = self.run(photo, &mut RetryBudget::unlimited(), &mut |fault| {
+        let analysis = self.run(photo, Role::Reference, &mut RetryBudget::unlimited(), &mut |fault| {
             first_fault.get_or_insert(fault);
             Ok(())
         })?;
@@ -138,6 +134,7 @@ impl Pipeline {
     fn run(
         &mut self,
         photo: &Photo,
+        role: Role,
         retries: &mut RetryBudget,
         on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
     ) -> Result<Analysis, FaceError> {
@@ -145,7 +142,7 @@ impl Pipeline {
         // What cannot be decoded reaches no buffer but those of the decoder.
         let picture = self.decode(photo)?;
         let timings = Timings { decode: watch.lap(), ..Timings::default() };
-        let analysis = self.run_steps(picture, timings, retries, on_fault);
+        let analysis = self.run_steps(picture, timings, role, retries, on_fault);
         self.detector.wipe();
         self.reduced.wipe();
         self.embedder.wipe();
@@ -157,6 +154,7 @@ impl Pipeline {
         &mut self,
         mut picture: Picture,
         mut timings: Timings,
+        role: Role,
         retries: &mut RetryBudget,
         on_fault: &mut impl FnMut(PhotoFault) -> Result<(), FaceError>,
     ) -> Result<Analysis, FaceError> {
@@ -180,7 +178,7 @@ impl Pipeline {
         timings.quality = watch.lap();
 
         let mut spoof = None;
-        if self.judges_liveness {
+        if role == Role::JudgedProbe {
             spoof = Some(self.judge(&picture, &subject)?.spoof);
             timings.liveness = Some(watch.lap());
         }

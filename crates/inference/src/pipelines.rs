@@ -126,7 +126,6 @@ impl PipelineBuilder<'_> {
             detector,
             embedder: self.face_embedder()?,
             liveness: liveness.map(|(set, models)| self.judge(set, models)).transpose()?,
-            judges_liveness: false,
             frame: match embedding.family {
                 EmbedderFamily::ArcFace112 => ARCFACE_FRAME,
             },
