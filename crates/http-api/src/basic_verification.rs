@@ -13,7 +13,7 @@ use crate::{
     endpoint_docs::{EndpointDocs, card_field, nik_field, text_field},
     form::Form,
     refusal::Refusal,
-    verification::{Findings, Verdict, Verification},
+    verification::{Compared, Findings, Verdict, Verification},
 };
 
 /// The reasons of answers, beside those of every endpoint.
@@ -91,7 +91,7 @@ impl Verification for BasicVerification {
         let request = BasicRequest { client: caller.client.name.clone(), nik, claims };
         findings.nik_plausible = request.nik_is_plausible();
         let not_compared: Vec<_> = request.claims.iter().map(|claim| (claim.field(), None)).collect();
-        findings.fields = named(None, &not_compared);
+        findings.compared.fields = named(None, &not_compared);
         Ok(request)
     }
 
@@ -104,7 +104,8 @@ impl Verification for BasicVerification {
     }
 
     fn outage(reason: ReasonCode, findings: &Findings) -> Option<BasicAnswer> {
-        let was_sent = |field: &&BasicField| findings.fields.iter().any(|(name, _)| *name == field.as_str());
+        let was_sent =
+            |field: &&BasicField| findings.compared.fields.iter().any(|(name, _)| *name == field.as_str());
         let sent: Vec<_> = BasicField::ALL.iter().filter(was_sent).copied().collect();
         Some(BasicAnswer::from(BasicOutcome::unavailable(reason, &sent)))
     }
@@ -142,12 +143,12 @@ fn verdict(mut outcome: BasicOutcome) -> Verdict<BasicAnswer> {
     Verdict {
         reason: outcome.reason,
         timings: outcome.timings,
-        fields: named(outcome.nik, &outcome.fields),
-        name_rules: name_rules.collect(),
+        compared: Compared {
+            fields: named(outcome.nik, &outcome.fields),
+            name_rules: name_rules.collect(),
+            ..Compared::default()
+        },
         body: BasicAnswer::from(outcome),
-        percentage: None,
-        compared_under: None,
-        spoof: None,
         trial,
     }
 }

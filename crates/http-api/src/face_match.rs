@@ -14,7 +14,7 @@ use crate::{
     endpoint_docs::{EndpointDocs, base64_photo_field, photo_field},
     form::Form,
     refusal::Refusal,
-    verification::{Findings, Verdict, Verification},
+    verification::{Compared, Findings, Verdict, Verification},
 };
 
 const CAPTURED: &str = "captured_image";
@@ -104,7 +104,8 @@ impl Verification for FaceMatch {
         let TestPhoto { reason, percentage, .. } =
             photo.map_err(|refused| Refusal::from(refused).about_photo(CAPTURED))?;
         let body = MatchAnswer::new(reason, percentage.unwrap_or(0.0));
-        Ok(Verdict { percentage, ..Verdict::without_person(reason, body) })
+        let compared = Compared { percentage, ..Compared::default() };
+        Ok(Verdict { compared, ..Verdict::without_person(reason, body) })
     }
 
     fn outage(_: ReasonCode, _: &Findings) -> Option<MatchAnswer> {
@@ -143,8 +144,7 @@ impl FaceMatch {
         };
         Ok(Verdict {
             timings,
-            percentage,
-            compared_under,
+            compared: Compared { percentage, under: compared_under, ..Compared::default() },
             ..Verdict::without_person(reason, MatchAnswer::new(reason, shown))
         })
     }

@@ -15,7 +15,7 @@ use crate::{
     form::Form,
     percentage_number::PercentageNumber,
     refusal::Refusal,
-    verification::{Findings, Verdict, Verification},
+    verification::{Compared, Findings, Verdict, Verification},
 };
 
 /// The fields of the form, all required.
@@ -160,11 +160,17 @@ pub(crate) fn verdict(outcome: FaceOutcome) -> Verdict<FaceAnswer> {
         reason: decision.reason,
         body: FaceAnswer::with_percentage(&decision, shown_percentage),
         timings,
-        fields: vec![("nik", results.nik), ("name", results.name), ("date_of_birth", results.date_of_birth)],
-        name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
-        percentage: results.face_image_percentage,
-        compared_under,
-        spoof,
+        compared: Compared {
+            fields: vec![
+                ("nik", results.nik),
+                ("name", results.name),
+                ("date_of_birth", results.date_of_birth),
+            ],
+            name_rules: name_match.map(|matched| ("name", matched)).into_iter().collect(),
+            percentage: results.face_image_percentage,
+            under: compared_under,
+            spoof,
+        },
         trial,
     }
 }

@@ -69,12 +69,20 @@ pub trait Verification: Sized + 'static {
     fn docs() -> EndpointDocs;
 }
 
-/// The result of a verification: its answer, and the values for its audit row.
+/// The result of a verification: its answer, and what its audit row records.
 pub struct Verdict<Body> {
     pub(crate) reason: ReasonCode,
     pub(crate) body: Body,
     /// How long each step took.
     pub(crate) timings: StepTimings,
+    pub(crate) compared: Compared,
+    /// The trial. It is held until the row is durable, because failures are counted from the rows.
+    pub(crate) trial: Option<Trial>,
+}
+
+/// What a verification has compared, for its audit row.
+#[derive(Debug, Default)]
+pub(crate) struct Compared {
     /// Whether each field matches; `None` for a field that was not compared.
     pub(crate) fields: Vec<(&'static str, Option<bool>)>,
     /// For each name that matched, the rules that this needed.
@@ -82,42 +90,30 @@ pub struct Verdict<Body> {
     /// The percentage of the decision, 0 to 100. The answer may show less.
     pub(crate) percentage: Option<f64>,
     /// The models by which two faces were compared; `None` when none were.
-    pub(crate) compared_under: Option<ComparedUnder>,
+    pub(crate) under: Option<ComparedUnder>,
     /// The score of a selfie that was judged for liveness.
     pub(crate) spoof: Option<f64>,
-    /// The trial. It is held until the row is durable, because failures are counted from the rows.
-    pub(crate) trial: Option<Trial>,
 }
 
 impl<Body> Verdict<Body> {
     /// The result of an endpoint that knows no person and has compared nothing.
     pub(crate) fn without_person(reason: ReasonCode, body: Body) -> Self {
-        Self {
-            reason,
-            body,
-            timings: StepTimings::default(),
-            fields: Vec::new(),
-            name_rules: Vec::new(),
-            percentage: None,
-            compared_under: None,
-            spoof: None,
-            trial: None,
-        }
+        Self { reason, body, timings: StepTimings::default(), compared: Compared::default(), trial: None }
     }
 
     /// The similarity of two faces that were compared.
     pub(crate) fn similarity(&self) -> Option<Percentage> {
-        self.percentage.filter(|_| self.compared_under.is_some()).map(Percentage::new)
+        self.compared.percentage.filter(|_| self.compared.under.is_some()).map(Percentage::new)
     }
 
     /// Whether a field differs, or the NIK is unknown.
     pub(crate) fn is_miss(&self) -> bool {
-        self.fields.iter().any(|(_, matches)| *matches == Some(false))
+        self.compared.fields.iter().any(|(_, matches)| *matches == Some(false))
     }
 
     /// Whether a face was compared for a person for whom many faces have failed.
     pub(crate) fn is_repeated_face(&self) -> bool {
-        self.compared_under.is_some() && self.trial.as_ref().is_some_and(Trial::is_repeated)
+        self.compared.under.is_some() && self.trial.as_ref().is_some_and(Trial::is_repeated)
     }
 }
 
@@ -126,9 +122,5 @@ impl<Body> Verdict<Body> {
 pub struct Findings {
     pub(crate) nik: Option<NationalId>,
     pub(crate) nik_plausible: Option<bool>,
-    pub(crate) fields: Vec<(&'static str, Option<bool>)>,
-    pub(crate) name_rules: Vec<(&'static str, NameMatch)>,
-    pub(crate) percentage: Option<f64>,
-    pub(crate) compared_under: Option<ComparedUnder>,
-    pub(crate) spoof: Option<f64>,
+    pub(crate) compared: Compared,
 }

@@ -19,7 +19,7 @@ use crate::{
     in_flight::InFlightPermit,
     refusal::Refusal,
     status::status_of,
-    verification::{Findings, Verdict, Verification},
+    verification::{Compared, Findings, Verdict, Verification},
     visit::{OwnLoad, Visit},
 };
 
@@ -144,11 +144,7 @@ impl<V: Verification> IdentifiedCall<V> {
                     record.is_miss = verdict.is_miss();
                     record.is_repeated_face = verdict.is_repeated_face();
                 });
-                self.findings.fields = verdict.fields;
-                self.findings.name_rules = verdict.name_rules;
-                self.findings.percentage = verdict.percentage;
-                self.findings.compared_under = verdict.compared_under;
-                self.findings.spoof = verdict.spoof;
+                self.findings.compared = verdict.compared;
                 (response, verdict.reason, verdict.trial, true)
             }
             Err(refusal) => {
@@ -156,7 +152,7 @@ impl<V: Verification> IdentifiedCall<V> {
                 if refusal.is_for_share() {
                     self.visit.update(|record| record.own_load = Some(OwnLoad::Share));
                 }
-                self.findings.spoof = refusal.spoof();
+                self.findings.compared.spoof = refusal.spoof();
                 if let Some(waited) = refusal.turn() {
                     self.visit.update(|record| {
                         record.steps = vec![(StepTimings::TURN, waited)];
@@ -170,7 +166,7 @@ impl<V: Verification> IdentifiedCall<V> {
                 (response, reason, trial, is_audited)
             }
         };
-        self.visit.update(|record| record.spoof = self.findings.spoof);
+        self.visit.update(|record| record.spoof = self.findings.compared.spoof);
         // From here on the row is written even if the client leaves.
         self.is_recorded = true;
         let recorded = if is_audited { self.record(reason).await } else { Ok(()) };
@@ -202,8 +198,8 @@ impl<V: Verification> IdentifiedCall<V> {
     }
 
     fn event(&self, ending: RequestEnding) -> AuditEvent {
-        let Findings { nik, nik_plausible, fields, name_rules, percentage, compared_under, spoof } =
-            &self.findings;
+        let Findings { nik, nik_plausible, compared } = &self.findings;
+        let Compared { fields, name_rules, percentage, under, spoof } = compared;
         let KnownClient { name, is_sandbox } = self.client.clone();
         AuditEvent {
             request_id: self.visit.id().recorded().to_owned(),
@@ -217,7 +213,7 @@ impl<V: Verification> IdentifiedCall<V> {
             fields: fields.clone(),
             name_rules: name_rules.clone(),
             percentage: *percentage,
-            compared_under: compared_under.clone(),
+            compared_under: under.clone(),
             spoof: *spoof,
             took: self.visit.elapsed(),
         }

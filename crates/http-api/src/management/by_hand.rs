@@ -20,7 +20,7 @@ use crate::{
     form::Form,
     refusal::Refusal,
     status::status_of,
-    verification::{Findings, Verdict, Verification},
+    verification::{Compared, Findings, Verdict, Verification},
 };
 
 /// The outcome of a verification by hand.
@@ -150,8 +150,9 @@ pub(super) async fn verify(call: Call) -> Result<HttpResponse, Fault> {
         Err(refusal) => Err(refusal),
     };
     let (outcome, findings) = hand.end::<FaceVerification>(verified, findings).await;
-    let fields = findings.fields.iter().map(|(field, matches)| {
-        let matched = findings.name_rules.iter().find(|(name, _)| name == field);
+    let compared = &findings.compared;
+    let fields = compared.fields.iter().map(|(field, matches)| {
+        let matched = compared.name_rules.iter().find(|(name, _)| name == field);
         FieldResult {
             field,
             matches: *matches,
@@ -161,7 +162,7 @@ pub(super) async fn verify(call: Call) -> Result<HttpResponse, Fault> {
     let fields = fields.collect();
     let photo = face.filter(|_| outcome.score.is_some()).as_ref().map(PhotoFindings::of);
     // Only of a person whose name and date of birth the form has, so that nobody looks at portraits by number.
-    let is_person = findings.fields.iter().all(|(_, matches)| *matches == Some(true));
+    let is_person = compared.fields.iter().all(|(_, matches)| *matches == Some(true));
     let faces = match shown.filter(|_| outcome.score.is_some() && is_person) {
         Some((nik, selfie)) => {
             let client = Caller::by_hand().client.name;
@@ -250,19 +251,21 @@ impl<'a> Hand<'a> {
     }
 
     fn event(&self, endpoint: Endpoint, reason: ReasonCode, findings: &Findings) -> AuditEvent {
+        let Findings { nik, nik_plausible, compared } = findings;
+        let Compared { fields, name_rules, percentage, under, spoof } = compared;
         AuditEvent {
             request_id: self.call.request_id.clone(),
             client: self.caller.client.name.clone(),
             is_sandbox: false,
             endpoint,
             ending: RequestEnding::Answered(reason),
-            nik: findings.nik.clone(),
-            nik_plausible: findings.nik_plausible,
-            fields: findings.fields.clone(),
-            name_rules: findings.name_rules.clone(),
-            percentage: findings.percentage,
-            compared_under: findings.compared_under.clone(),
-            spoof: findings.spoof,
+            nik: nik.clone(),
+            nik_plausible: *nik_plausible,
+            fields: fields.clone(),
+            name_rules: name_rules.clone(),
+            percentage: *percentage,
+            compared_under: under.clone(),
+            spoof: *spoof,
             took: self.began.elapsed(),
         }
     }
@@ -274,8 +277,8 @@ impl<'a> Hand<'a> {
         steps: Vec<(&'static str, Duration)>,
         findings: &Findings,
     ) -> HandOutcome {
-        let compared = findings.compared_under.as_ref();
-        let score = match (findings.percentage, compared) {
+        let Compared { percentage, under, spoof, .. } = &findings.compared;
+        let score = match (*percentage, under) {
             (Some(percentage), Some(_)) => Some(score_of(percentage, self.call)),
             _ => None,
         };
@@ -285,9 +288,9 @@ impl<'a> Hand<'a> {
             reason_code: reason.as_str(),
             answer,
             score,
-            spoof: findings.spoof,
-            contract: compared.map(|under| under.contract.to_string()),
-            calibration: compared.map(|under| under.calibration.clone()),
+            spoof: *spoof,
+            contract: under.as_ref().map(|under| under.contract.to_string()),
+            calibration: under.as_ref().map(|under| under.calibration.clone()),
             steps: steps
                 .into_iter()
                 .map(|(step, taken)| Step { step, milliseconds: milliseconds(taken) })
@@ -310,11 +313,7 @@ impl Ended {
     fn of<V: Verification>(result: Result<Verdict<V::Body>, Refusal>, mut findings: Findings) -> Self {
         match result {
             Ok(verdict) => {
-                findings.fields = verdict.fields;
-                findings.name_rules = verdict.name_rules;
-                findings.percentage = verdict.percentage;
-                findings.compared_under = verdict.compared_under;
-                findings.spoof = verdict.spoof;
+                findings.compared = verdict.compared;
                 Self {
                     reason: verdict.reason,
                     answer: serde_json::to_value(&verdict.body).ok(),
@@ -324,7 +323,7 @@ impl Ended {
                 }
             }
             Err(refusal) => {
-                findings.spoof = refusal.spoof();
+                findings.compared.spoof = refusal.spoof();
                 Self { reason: refusal.reason(), answer: None, steps: Vec::new(), findings, trial: None }
             }
         }
