@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_without_effect_on_embeddings_keeps_the_contract() {
+    fn a_change_after_which_embeddings_stay_comparable_keeps_the_contract() {
         let changes: [Change; 9] = [
             ("name", |s| s.embedder.name = "other".to_owned()),
             ("title", |s| s.embedder.title.push('x')),
