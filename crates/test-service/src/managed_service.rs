@@ -33,10 +33,19 @@ impl<S: Deref<Target = RunningService>> ManagedService<S> {
 
     /// Sends a request with this token.
     pub fn send(&self, token: &str, method: &str, path: &str, body: &Value) -> Response {
+        self.try_send(token, method, path, body).unwrap()
+    }
+
+    /// The same for a request that may have no answer.
+    ///
+    /// # Errors
+    ///
+    /// When the connection breaks before the head of the answer has arrived.
+    pub fn try_send(&self, token: &str, method: &str, path: &str, body: &Value) -> reqwest::Result<Response> {
         let url = format!("http://{}/admin/v1{path}", self.service.admin);
         let request = self.service.client.request(method.parse().unwrap(), url).bearer_auth(token);
         let request = if method == "GET" { request } else { request.body(body.to_string()) };
-        request.send().unwrap()
+        request.send()
     }
 
     /// The status and the body of an answer to an operator in this role.

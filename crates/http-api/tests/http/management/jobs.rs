@@ -1,6 +1,7 @@
 //! Long work: exports and enrolments that go on without the browser, and that can be continued after a process was killed.
 
 use padan_test_service::{BUDI, Claim, EXPORTS};
+use reqwest::blocking::Response;
 use serde_json::{Value, json};
 
 use super::Managed;
@@ -34,8 +35,9 @@ fn an_export_is_prepared_kept_encrypted_downloaded_and_removed() {
     // A changed part is not taken for a right one.
     managed.execute("UPDATE store.export_part SET sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1)");
     let path = format!("{EXPORTS}/{}/file", job["id"].as_str().unwrap());
-    let answer = managed.send(&managed.tokens["auditor"], "GET", &path, &Value::Null);
-    assert!(answer.text().is_err(), "a transfer of a changed part is not complete");
+    // The connection breaks before the head of the answer is sent, or after.
+    let answer = managed.try_send(&managed.tokens["auditor"], "GET", &path, &Value::Null);
+    assert!(answer.and_then(Response::text).is_err(), "a transfer of a changed part is not complete");
 
     let path = format!("{EXPORTS}/{}", job["id"].as_str().unwrap());
     for (role, expected) in [("support", 403), ("operator", 403), ("auditor", 204), ("auditor", 404)] {
