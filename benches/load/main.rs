@@ -4,8 +4,9 @@
 //! `--rate R`, R requests per second are sent, independent of the answers. The latency of a request counts from the
 //! time when it was due, so that a request which had to wait before it was sent does not appear to be fast.
 //!
-//! The generator is not a library's, because it also measures the service's memory, and because a request is sent once. A failed request is counted and never sent again, neither here nor by the HTTP library:
-//! before a request is sent the connection is checked, and it is not replaced afterwards.
+//! The generator is not a library's, because it also measures the service's memory, and because a request is sent once. A
+//! failed request is counted and never sent again, neither here nor by the HTTP library: before a request is sent the
+//! connection is checked, and it is not replaced afterwards.
 //!
 //! With `--watch PID` it also prints the CPU time and the memory (PSS) of that process and its descendants between the
 //! first request and the last answer.

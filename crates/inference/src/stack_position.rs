@@ -1,9 +1,9 @@
 //! Calls with the stack pointer at a chosen position within its page of memory.
 //!
-//! The kernels that OpenVINO generates are slower where one line of the stack that they use has the same place in its page
-//! as another line that they read in turn with it. With SFace in int8 on a Zen 4 this is so at 2 of the 64 positions: a run
-//! takes 7.2 to 8.1 ms there, 5.9 to 6.6 ms at the others. Without a chosen position, the frames of all callers decide, so that
-//! any change of this program may cost a quarter of the embedder's speed.
+//! The kernels that OpenVINO generates are slower at some positions, presumably where a line of the stack that they use has
+//! the same place in its page as another line that they use in turn with it. With SFace in int8 on a Zen 4 these are 2 of the
+//! 64 lines of a page: a run takes 7.2 to 8.1 ms there, and 5.9 to 6.6 ms elsewhere. Without a chosen position, the frames of
+//! all callers decide, so that any change of this program may cost a quarter of the embedder's speed.
 
 use std::{hint::black_box, ptr};
 
@@ -22,7 +22,7 @@ impl StackPosition {
     /// Positions to choose from. Their distances are no fractions of a page, so that hardly all of them can be slow.
     pub(crate) const CHOICES: [Self; 2] = [Self(0), Self(21 * LINE)];
 
-    /// Calls with the stack pointer within two lines below this position.
+    /// Calls with the stack pointer within a line or two of this position.
     pub(crate) fn call(self, call: &mut dyn FnMut()) {
         descend(self.0, MAX_FRAMES, call);
     }
